@@ -1,0 +1,32 @@
+# Everything that is not ours. `tools/setup` installs all of it.
+
+# Where tools/setup keeps what it builds; CMAKE_PREFIX_PATH or ONNX_DIR take precedence.
+if(DEFINED ENV{XDG_CACHE_HOME} AND NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
+  set(lindero_cache "$ENV{XDG_CACHE_HOME}/lindero")
+else()
+  set(lindero_cache "$ENV{HOME}/.cache/lindero")
+endif()
+
+# A static libLLVMSupport: 16 and up have the API that we use, 19 is what CI builds with.
+find_package(LLVM CONFIG QUIET HINTS
+  /usr/lib/llvm-19 /usr/lib/llvm-20 /usr/lib/llvm-21 /usr/lib/llvm-18 /usr/lib/llvm-17 /usr/lib/llvm-16)
+if(NOT LLVM_FOUND OR LLVM_VERSION_MAJOR LESS 16)
+  message(FATAL_ERROR "LLVM 16 or newer is missing: run tools/setup, or set LLVM_DIR")
+endif()
+llvm_map_components_to_libnames(lindero_llvm_libraries support)
+add_library(lindero_llvm INTERFACE)
+add_library(lindero::llvm ALIAS lindero_llvm)
+separate_arguments(lindero_llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+target_compile_definitions(lindero_llvm INTERFACE ${lindero_llvm_definitions})
+target_include_directories(lindero_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+target_link_libraries(lindero_llvm INTERFACE ${lindero_llvm_libraries})
+
+find_package(absl CONFIG REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(Eigen3 CONFIG REQUIRED)
+find_package(MPFR REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(GTest CONFIG REQUIRED)
+find_package(benchmark CONFIG REQUIRED)

@@ -1,0 +1,40 @@
+# Build options, and `lindero_options`: the flags that every target of ours compiles with.
+
+option(LINDERO_WERROR "Treat warnings as errors (on in CI)" OFF)
+option(LINDERO_SANITIZE "Build with the address and undefined-behaviour sanitizers" OFF)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+
+# x86-64-v3 brings AVX2 and FMA, which the integer products run on. Results never depend on it.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  set(lindero_default_march x86-64-v3)
+else()
+  set(lindero_default_march "")
+endif()
+set(LINDERO_MARCH "${lindero_default_march}" CACHE STRING "Value of -march; empty for the compiler's default")
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g0 -DNDEBUG")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g0 -DNDEBUG")
+
+find_program(LINDERO_CCACHE ccache)
+if(LINDERO_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER "${LINDERO_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${LINDERO_CCACHE}")
+endif()
+
+add_library(lindero_options INTERFACE)
+target_compile_features(lindero_options INTERFACE cxx_std_20)
+target_include_directories(lindero_options INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(lindero_options INTERFACE
+  -Wall -Wextra -Wno-unused-parameter -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<BOOL:${LINDERO_WERROR}>:-Werror>
+  $<$<BOOL:${LINDERO_MARCH}>:-march=${LINDERO_MARCH}>
+  # Fused multiply-add would make floating-point results depend on the machine that compiles.
+  -ffp-contract=off)
+if(LINDERO_SANITIZE)
+  target_compile_options(lindero_options INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(lindero_options INTERFACE -fsanitize=address,undefined)
+endif()

@@ -1,0 +1,86 @@
+# One call per target. Sources are listed one by one; includes are written from the repository's
+# root ("ir/core/module.h"), generated headers too ("runtime/package/circuit.pb.h").
+
+# lindero_library(NAME SRCS a.cc… DEPS targets…)
+# A static library; without sources a header-only one.
+function(lindero_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;DEPS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  if(arg_SRCS)
+    add_library(${name} STATIC ${arg_SRCS})
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_link_libraries(${name} PUBLIC lindero_options ${arg_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE lindero_options ${arg_DEPS})
+  endif()
+endfunction()
+
+# lindero_protobuf(NAME PROTOS a.proto… DEPS targets…)
+# A static library of the messages; imports in a .proto are written from the repository's root.
+function(lindero_protobuf name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;DEPS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  set(generated "")
+  foreach(proto IN LISTS arg_PROTOS)
+    cmake_path(ABSOLUTE_PATH proto NORMALIZE)
+    cmake_path(RELATIVE_PATH proto BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE stem)
+    cmake_path(REMOVE_EXTENSION stem LAST_ONLY)
+    set(outputs "${PROJECT_BINARY_DIR}/${stem}.pb.cc" "${PROJECT_BINARY_DIR}/${stem}.pb.h")
+    add_custom_command(
+      OUTPUT ${outputs}
+      COMMAND protobuf::protoc "--proto_path=${PROJECT_SOURCE_DIR}" "--cpp_out=${PROJECT_BINARY_DIR}" "${proto}"
+      DEPENDS "${proto}" protobuf::protoc
+      COMMENT "Generating ${stem}.pb.h"
+      VERBATIM)
+    list(APPEND generated ${outputs})
+  endforeach()
+  add_library(${name} STATIC ${generated})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_include_directories(${name} SYSTEM PUBLIC "${PROJECT_BINARY_DIR}")
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${arg_DEPS})
+endfunction()
+
+# lindero_executable(NAME SRCS a.cc… DEPS targets… [PLUGIN_HOST])
+# The program lands in <build>/bin. PLUGIN_HOST exports its symbols to the plugins it loads.
+function(lindero_executable name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PLUGIN_HOST" "" "SRCS;DEPS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  add_executable(${name} ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE lindero_options ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
+    ENABLE_EXPORTS ${arg_PLUGIN_HOST})
+endfunction()
+
+# lindero_test(NAME SRCS a_test.cc… DEPS targets… [TIMEOUT seconds])
+# A GoogleTest program (main included) and its ctest entry, run from the repository's root.
+function(lindero_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SRCS;DEPS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE lindero_options ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# lindero_benchmark(NAME SRCS a_bench.cc… DEPS targets…)
+# A google-benchmark program (main included) in <build>/bench; not a test.
+function(lindero_benchmark name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;DEPS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  add_executable(${name} ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE lindero_options ${arg_DEPS} benchmark::benchmark_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+endfunction()
+
+function(lindero_reject_unparsed name unparsed)
+  if(unparsed)
+    message(FATAL_ERROR "${name}: unknown arguments: ${unparsed}")
+  endif()
+endfunction()
