@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Writes transformer-shaped ONNX models with random weights. Needs numpy and onnx, not PyTorch.
+
+    generate.py toy                 models/toy_gpt.onnx: 2 layers, d 32, context 8, 16 tokens
+    generate.py nanogpt             models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
+    generate.py block               models/generated/block.onnx: one such block, float in, float out
+    generate.py mlp --activation relu -o mlp.onnx
+
+The graphs use the operators and node names that PyTorch's TorchScript exporter writes at opset 17
+for nanoGPT: fused LayerNormalization, GELU spelled out with Erf, a causal mask applied by
+Where(mask, -inf, scores). Weights are drawn at the scale of trained ones, so that attention is
+peaked and logits are spread, and depend on the seed alone: the same command, the same model.
+"""
+
+import argparse
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+MODELS = Path(__file__).resolve().parent
+OPSET = 17
+IR_VERSION = 8  # What the exporter writes with opset 17.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """The sizes of a GPT; `seq` is both the context and the static length of the input."""
+
+    layers: int
+    dim: int
+    heads: int
+    seq: int
+    vocab: int
+
+
+TOY = Shape(layers=2, dim=32, heads=2, seq=8, vocab=16)
+NANOGPT = Shape(layers=4, dim=64, heads=4, seq=64, vocab=136)
+
+
+class GraphBuilder:
+    """Appends nodes named after their module path, as the exporter does: /h.0/attn/qkv/MatMul."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.nodes = []
+        self.initializers = []
+        self._uses = {}
+
+    def op(self, scope, op_type, *inputs, outputs=1, **attributes):
+        """Appends one node; returns its output name, or the list of them if there are several."""
+        name = self._unique(f"{scope}/{op_type}")
+        names = [f"{name}_output_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op_type, inputs, names, name=name, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def constant(self, scope, value, dtype=np.float32):
+        return self.op(scope, "Constant", value=numpy_helper.from_array(np.array(value, dtype)))
+
+    def weight(self, name, array):
+        dtype = bool if array.dtype == bool else np.float32
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array, dtype), name))
+        return name
+
+    def normal(self, name, shape, std, mean=0.0):
+        return self.weight(name, self.rng.normal(mean, std, shape))
+
+    def model(self, inputs, output):
+        """Closes the graph: `output` is a (name, shape) that renames the last node's result."""
+        name, shape = output
+        self.nodes[-1].output[0] = name
+        result = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self.nodes, "main_graph", inputs, [result], self.initializers)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
+            producer_name="lindero-models")
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _unique(self, name):
+        uses = self._uses.get(name, 0)
+        self._uses[name] = uses + 1
+        return f"{name}_{uses}" if uses else name
+
+
+def linear(g, scope, x, fan_in, fan_out, gain=1.0):
+    name = scope[1:].replace("/", ".")
+    weight = g.normal(f"{name}.weight", (fan_in, fan_out), gain / math.sqrt(fan_in))
+    bias = g.normal(f"{name}.bias", (fan_out,), 0.05)
+    return g.op(scope, "Add", bias, g.op(scope, "MatMul", x, weight))
+
+
+def layer_norm(g, scope, x, dim):
+    name = scope[1:].replace("/", ".")
+    gamma = g.normal(f"{name}.weight", (dim,), 0.15, mean=1.0)
+    beta = g.normal(f"{name}.bias", (dim,), 0.1)
+    return g.op(scope, "LayerNormalization", x, gamma, beta, axis=-1, epsilon=1e-5)
+
+
+def activate(g, scope, x, activation):
+    if activation == "relu":
+        return g.op(scope, "Relu", x)
+    erf = g.op(scope, "Erf", g.op(scope, "Div", x, g.constant(scope, math.sqrt(2.0))))
+    scaled = g.op(scope, "Mul", x, g.op(scope, "Add", erf, g.constant(scope, 1.0)))
+    return g.op(scope, "Mul", scaled, g.constant(scope, 0.5))
+
+
+def attention(g, scope, x, shape, mask):
+    seq, dim, heads = shape.seq, shape.dim, shape.heads
+    qkv = linear(g, f"{scope}/qkv", x, dim, 3 * dim, gain=1.5)
+    parts = g.op(scope, "Split", qkv, g.constant(scope, [dim] * 3, np.int64), outputs=3, axis=2)
+    split_heads = g.constant(scope, [1, seq, heads, dim // heads], np.int64)
+    q, k, v = (g.op(scope, "Reshape", part, split_heads) for part in parts)
+    q = g.op(scope, "Transpose", q, perm=[0, 2, 1, 3])
+    k = g.op(scope, "Transpose", k, perm=[0, 2, 3, 1])
+    v = g.op(scope, "Transpose", v, perm=[0, 2, 1, 3])
+    scale = g.constant(scope, 1.0 / math.sqrt(dim // heads))
+    scores = g.op(scope, "Mul", g.op(scope, "MatMul", q, k), scale)
+    scores = g.op(scope, "Where", mask, g.constant(scope, -math.inf), scores)
+    mixed = g.op(scope, "MatMul", g.op(scope, "Softmax", scores, axis=-1), v)
+    mixed = g.op(scope, "Transpose", mixed, perm=[0, 2, 1, 3])
+    mixed = g.op(scope, "Reshape", mixed, g.constant(scope, [1, seq, dim], np.int64))
+    return linear(g, f"{scope}/proj", mixed, dim, dim, residual_gain(shape))
+
+
+def residual_gain(shape):
+    """GPT-2's rule: 2 * layers branches add up, so each gets its share of the variance."""
+    return 1.0 / math.sqrt(2 * shape.layers)
+
+
+def transformer_block(g, scope, x, shape, mask, activation):
+    normed = layer_norm(g, f"{scope}/ln_1", x, shape.dim)
+    x = g.op(scope, "Add", x, attention(g, f"{scope}/attn", normed, shape, mask))
+    hidden = layer_norm(g, f"{scope}/ln_2", x, shape.dim)
+    hidden = linear(g, f"{scope}/mlp/fc", hidden, shape.dim, 4 * shape.dim)
+    hidden = activate(g, f"{scope}/mlp/act", hidden, activation)
+    hidden = linear(g, f"{scope}/mlp/proj", hidden, 4 * shape.dim, shape.dim, residual_gain(shape))
+    return g.op(scope, "Add", x, hidden)
+
+
+def causal_mask(g, seq):
+    """True where a score is dropped: the strict upper triangle."""
+    return g.weight("causal_mask", ~np.tri(seq, dtype=bool)[None, None])
+
+
+def make_gpt(shape, activation, seed):
+    """input_ids int64 [1, seq] -> logits float [1, seq, vocab]; the head is wte transposed."""
+    g = GraphBuilder(seed)
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, shape.seq])
+    embedding = g.rng.normal(0.0, 3.0 / math.sqrt(shape.dim), (shape.vocab, shape.dim))
+    tokens = g.op("/wte", "Gather", g.weight("wte.weight", embedding), ids.name)
+    positions = g.constant("", [range(shape.seq)], np.int64)
+    wpe = g.normal("wpe.weight", (shape.seq, shape.dim), 1.0 / math.sqrt(shape.dim))
+    x = g.op("", "Add", tokens, g.op("/wpe", "Gather", wpe, positions))
+    mask = causal_mask(g, shape.seq)
+    for layer in range(shape.layers):
+        x = transformer_block(g, f"/h.{layer}", x, shape, mask, activation)
+    x = layer_norm(g, "/ln_f", x, shape.dim)
+    g.op("/lm_head", "MatMul", x, g.weight("lm_head.weight", embedding.T))
+    return g.model([ids], ("logits", [1, shape.seq, shape.vocab]))
+
+
+def make_block(shape, activation, seed):
+    """One pre-LayerNorm block with causal attention: x float [1, seq, dim] -> y, the same shape."""
+    g = GraphBuilder(seed)
+    size = [1, shape.seq, shape.dim]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, size)
+    transformer_block(g, "/h.0", x.name, shape, causal_mask(g, shape.seq), activation)
+    return g.model([x], ("y", size))
+
+
+def make_mlp(sizes, activation, seed):
+    """x float [1, sizes[0]] -> y float [1, sizes[-1]]; the activation stands between layers."""
+    g = GraphBuilder(seed)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, sizes[0]])
+    value = x.name
+    for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        if i:
+            value = activate(g, f"/act.{i - 1}", value, activation)
+        value = linear(g, f"/fc.{i}", value, fan_in, fan_out)
+    return g.model([x], ("y", [1, sizes[-1]]))
+
+
+def parameter_count(model):
+    """Trained values: float weights, the tied head once, no masks and no scalar constants."""
+    weights = (w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT)
+    return sum(math.prod(w.dims) for w in weights if w.name != "lm_head.weight")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-o", "--output", type=Path)
+    common.add_argument("--seed", type=int, default=1)
+    common.add_argument("--activation", choices=["gelu", "relu"], default="gelu")
+    models = parser.add_subparsers(dest="model", required=True)
+    block = dataclasses.replace(NANOGPT, layers=1)
+    for name, defaults in ("toy", TOY), ("nanogpt", NANOGPT), ("block", block):
+        sub = models.add_parser(name, parents=[common])
+        for field, default in dataclasses.asdict(defaults).items():
+            if name != "block" or field in ("dim", "heads", "seq"):
+                sub.add_argument(f"--{field}", type=int, default=default)
+            else:
+                sub.set_defaults(**{field: default})
+    mlp = models.add_parser("mlp", parents=[common])
+    mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
+    args = parser.parse_args()
+    if args.model == "mlp":
+        valid = len(args.sizes) >= 2 and min(args.sizes) > 0
+    else:
+        args.shape = Shape(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Shape)})
+        valid = min(dataclasses.astuple(args.shape)) > 0 and args.dim % args.heads == 0
+    if not valid:
+        parser.error("sizes must be positive, dim a multiple of heads, and an MLP has two or more")
+    return args
+
+
+def main():
+    args = parse_args()
+    if args.model == "mlp":
+        model = make_mlp(args.sizes, args.activation, args.seed)
+        stem = "mlp_" + "_".join(map(str, args.sizes))
+    else:
+        make = make_block if args.model == "block" else make_gpt
+        model = make(args.shape, args.activation, args.seed)
+        stem = args.model
+    default = MODELS / "toy_gpt.onnx" if stem == "toy" else MODELS / "generated" / f"{stem}.onnx"
+    output = args.output or default
+    output.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, output)
+    print(f"{output}: {parameter_count(model):,} parameters, {len(model.graph.node)} nodes")
+
+
+if __name__ == "__main__":
+    main()
