@@ -1,12 +1,16 @@
 // The IR core: Module > Function > Op, in SSA form, for every dialect.
 //
-// A value is the result of an op or the argument of a block. An op names its definition (OpDef, one table per dialect),
-// its operands, typed attributes, the ONNX nodes it came from (its location) and at most one nested block. Values of an
-// enclosing block are visible inside a nested block; a nested block hands values out through its terminator only.
+// A value is the result of an op or the argument of a block. An op names its definition (OpDef, one
+// table per dialect), its operands, typed attributes, the ONNX nodes it came from (its location)
+// and at most one nested block. Values of an enclosing block are visible inside a nested block; a
+// nested block hands values out through its terminator only.
 //
-// Ownership: a module owns its functions, a function its body, a block its ops, an op its results and nested block. Uses
-// are tracked, so replacing a value costs its number of uses; ops are kept in an intrusive list, so insertion and erasure
-// are O(1). Weights are never in the IR: an attribute holds a handle (@name) into the module's constant pool.
+// Cost: an op is a few hundred bytes. Ownership: a module owns its functions, a function its body,
+// a block its ops, an op its results and nested block. Uses are tracked, so replacing a value costs
+// its number of uses; ops are kept in an intrusive list, so insertion and erasure are O(1). Weights
+// are never in the IR: an attribute holds a handle (@name) into the module's constant pool.
+// Breaking a documented precondition (an unknown op name, a missing attribute) ends the program
+// with a message: it is a bug of the caller, never a property of its input.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +23,7 @@
 
 #include "ir/core/constant_pool.h"
 #include "llvm/ADT/ArrayRef.h"
-#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/ilist.h"
@@ -42,19 +46,20 @@ enum class Element : uint8_t {
   kExt,    // an element of its extension (air dialect)
 };
 
-// Text: tensor<64x128xf32>, tensor<64xi64>, tensor<i1> (a scalar), fixed<64x128, 2^-7, [-2048, 2047]>, base, ext.
+// Text: tensor<64x128xf32>, tensor<64xi64>, tensor<i1> (a scalar), fixed<64x128, 2^-7, [-2048,
+// 2047]>, base, ext.
 struct Type {
   Element element = Element::kFloat;
   llvm::SmallVector<int64_t, 4> shape;
-  int32_t exponent = 0;         // kFixed
-  int64_t low = 0, high = 0;    // kFixed, inclusive
+  int32_t exponent = 0;       // kFixed
+  int64_t low = 0, high = 0;  // kFixed, inclusive
 
   static Type tensor(Element element, llvm::ArrayRef<int64_t> shape);
   static Type fixed(llvm::ArrayRef<int64_t> shape, int32_t exponent, int64_t low, int64_t high);
   static Type base();
   static Type ext();
 
-  int64_t elements() const;     // product of the shape
+  int64_t elements() const;  // product of the shape
   bool operator==(const Type&) const;
 };
 
@@ -64,9 +69,12 @@ struct Symbol {
   bool operator==(const Symbol&) const = default;
 };
 
-// Text: 3, 0.5 (always with a point or exponent), "text", true, @w17, [1, 2], [0.5, 1.0], ["a", "b"].
+// Text: 3, 0.5 (always with a point or exponent), "text", true, @w17, [1, 2], [0.5, 1.0], ["a",
+// "b"].
 using Attribute = std::variant<bool, int64_t, double, std::string, Symbol, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>>;
+
+using NamedAttribute = std::pair<llvm::StringRef, Attribute>;
 
 // Names of the ONNX nodes that an op came from, in graph order, without duplicates.
 using Location = llvm::SmallVector<std::string, 1>;
@@ -79,7 +87,7 @@ class Value {
   llvm::StringRef name() const { return name_; }
   void setName(llvm::StringRef name) { name_ = name.str(); }
 
-  Op* definingOp() const { return op_; }       // null for a block argument
+  Op* definingOp() const { return op_; }        // null for a block argument
   Block* argumentOf() const { return block_; }  // null for a result
   unsigned index() const { return index_; }     // which result or argument
 
@@ -89,6 +97,7 @@ class Value {
   void replaceAllUsesWith(Value* other);
 
  private:
+  friend class Builder;
   friend class Op;
   friend class Block;
   Value(Type type, Op* op, Block* block, unsigned index)
@@ -119,12 +128,14 @@ class Op : public llvm::ilist_node<Op> {
   Value* result(unsigned i = 0) const { return results_[i].get(); }
 
   // Attributes keep the order of their insertion; the printer sorts by name.
-  const llvm::MapVector<llvm::StringRef, Attribute>& attributes() const { return attributes_; }
+  llvm::ArrayRef<NamedAttribute> attributes() const { return attributes_; }
   const Attribute* find(llvm::StringRef name) const;
   bool has(llvm::StringRef name) const { return find(name) != nullptr; }
-  void set(llvm::StringRef name, Attribute value);  // name must outlive the op: use a literal or OpDef's spec
+  void set(llvm::StringRef name,
+           Attribute value);  // a name that OpDef does not list must outlive the op
   void remove(llvm::StringRef name);
-  // Typed access; the attribute must exist with this type (the verifier guarantees it for required ones).
+  // Typed access; the attribute must exist with this type (the verifier guarantees it for required
+  // ones).
   int64_t intAttr(llvm::StringRef name) const;
   double floatAttr(llvm::StringRef name) const;
   bool boolAttr(llvm::StringRef name) const;
@@ -141,7 +152,10 @@ class Op : public llvm::ilist_node<Op> {
 
   // Unlinks from the parent and destroys; no result may have users.
   void erase();
+  // Into any block of the same function; the only ways to move an op (a splice of the list would
+  // lose track of parents).
   void moveBefore(Op* other);
+  void moveToEnd(Block* block);
 
  private:
   friend class Builder;
@@ -153,7 +167,7 @@ class Op : public llvm::ilist_node<Op> {
   Block* parent_ = nullptr;
   llvm::SmallVector<Value*, 4> operands_;
   llvm::SmallVector<std::unique_ptr<Value>, 1> results_;
-  llvm::MapVector<llvm::StringRef, Attribute> attributes_;
+  llvm::SmallVector<NamedAttribute, 2> attributes_;
   Location location_;
   std::unique_ptr<Block> block_;
 };
@@ -162,14 +176,15 @@ class Block {
  public:
   using OpList = llvm::iplist<Op>;
   ~Block();
-  Op* parentOp() const { return parent_op_; }           // null for a function body
-  Function* function() const;                           // the function that contains this block
+  Op* parentOp() const { return parent_op_; }  // null for a function body
+  Function* function() const;                  // the function that contains this block
   llvm::ArrayRef<std::unique_ptr<Value>> arguments() const { return arguments_; }
   Value* addArgument(Type type, llvm::StringRef name);
   OpList& ops() { return ops_; }
   const OpList& ops() const { return ops_; }
   bool empty() const { return ops_.empty(); }
-  Op* terminator();  // the last op, or null
+  Op* terminator();  // the last op if it is a terminator, else null
+  const Op* terminator() const { return const_cast<Block*>(this)->terminator(); }
 
  private:
   friend class Builder;
@@ -181,7 +196,8 @@ class Block {
   OpList ops_;
 };
 
-// func @name(%a: type, ...) -> (types) { body }. The body ends in a terminator (`tensor.return` and its kin).
+// func @name(%a: type, ...) -> (types) { body }. The body ends in a terminator (`tensor.return` and
+// its kin).
 class Function {
  public:
   Function(Module* module, std::string name);
@@ -221,12 +237,13 @@ class Builder {
   static Builder after(Op* op);
   void setLocation(Location location) { location_ = std::move(location); }
 
-  // `name` must be in an op table; asserts otherwise. An op whose definition has a block gets an empty one.
+  // `name` must be in an op table; asserts otherwise. An op whose definition has a block gets an
+  // empty one.
   Op* create(llvm::StringRef name, llvm::ArrayRef<Value*> operands, llvm::ArrayRef<Type> results,
-             llvm::ArrayRef<std::pair<llvm::StringRef, Attribute>> attributes = {});
+             llvm::ArrayRef<NamedAttribute> attributes = {});
   // The same, for ops of one result.
   Value* value(llvm::StringRef name, llvm::ArrayRef<Value*> operands, Type result,
-               llvm::ArrayRef<std::pair<llvm::StringRef, Attribute>> attributes = {});
+               llvm::ArrayRef<NamedAttribute> attributes = {});
   Block* block() const { return block_; }
 
  private:
@@ -234,5 +251,10 @@ class Builder {
   Op* before_;
   Location location_;
 };
+
+// Visits all ops of the block, nested ones before the op that holds them. The visited op may be
+// erased.
+void walk(Block& block, llvm::function_ref<void(Op*)> visit);
+void walk(const Block& block, llvm::function_ref<void(const Op&)> visit);
 
 }  // namespace lindero::ir

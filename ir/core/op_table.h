@@ -1,4 +1,5 @@
-// Op tables: every dialect lists its ops once, in data. Parser, printer, verifier, documentation and tests read these tables.
+// Op tables: every dialect lists its ops once, in data. Parser, printer, verifier, documentation
+// and tests read these tables.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,7 +7,21 @@
 
 namespace lindero::ir {
 
-enum class AttrKind : uint8_t { kBool, kInt, kFloat, kString, kSymbol, kInts, kFloats, kStrings };
+// kConstant is a Symbol that names a constant of the module's pool; kSymbol names anything else (a
+// table, a bus).
+enum class AttrKind : uint8_t {
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kSymbol,
+  kConstant,
+  kInts,
+  kFloats,
+  kStrings
+};
+llvm::StringRef attrKindName(AttrKind kind);  // "int", "list of int", ...
+bool isOfKind(const Attribute& attribute, AttrKind kind);
 
 struct AttrSpec {
   llvm::StringRef name;
@@ -25,19 +40,34 @@ struct ValueSpec {
 };
 
 struct OpDef {
-  llvm::StringRef name;                     // "dialect.op"
-  llvm::StringRef summary;                  // one line
-  std::vector<ValueSpec> operands;          // kOptional only as the last ones
-  std::vector<ValueSpec> results;
-  std::vector<AttrSpec> attributes;
-  std::vector<llvm::StringRef> constraints;  // numbered C1, C2, ... in the reference; cited by verifier and tests
+  llvm::StringRef name;                  // "dialect.op"
+  llvm::StringRef summary;               // one line
+  std::vector<ValueSpec> operands = {};  // kOptional only as the last ones
+  std::vector<ValueSpec> results = {};
+  std::vector<AttrSpec> attributes = {};
+  std::vector<llvm::StringRef> constraints =
+      {};  // numbered C1, C2, ... in the reference; cited by verifier and tests
   bool has_block = false;
   bool terminator = false;
+  llvm::StringRef block_terminator =
+      {};  // what the nested block ends in; empty: it has no terminator
   // Checks the constraints; the message cites their number ("C2: ..."). Null if the specs say all.
   absl::Status (*verify)(const Op& op) = nullptr;
+
+  const AttrSpec* attribute(llvm::StringRef name) const;  // null if there is none
+  llvm::StringRef dialect() const { return name.split('.').first; }
 };
 
-// Registers a dialect's table; called by registerAllDialects() (ir/dialects.h) and by plugins. Re-registration is an error.
+// "integer.linear (/h.0/mlp/MatMul)": how messages name an op.
+std::string describe(const Op& op);
+
+// The error for a violated constraint, numbered from 1:
+// "integer.requantize (/h.0/mlp/Add): C2: 1 <= shift <= 16; here shift = 17".
+absl::Status violates(const Op& op, unsigned constraint, llvm::StringRef here);
+
+// Registers a dialect's table; called by registerAllDialects() (ir/dialects.h) and by plugins.
+// Re-registration is an error. The strings of the table must live as long as the program: use
+// literals.
 absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops);
 const OpDef* findOpDef(llvm::StringRef name);
 std::vector<const OpDef*> allOpDefs();  // sorted by name

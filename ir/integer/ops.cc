@@ -1,0 +1,164 @@
+#include "ir/integer/ops.h"
+
+namespace lindero::ir::integer {
+
+namespace {
+
+using enum Arity;
+using enum AttrKind;
+
+constexpr llvm::StringLiteral kShapes = "the shapes are as listed";
+
+void addProducts(std::vector<OpDef>& ops) {
+  ops.push_back({.name = "integer.embedding",
+                 .summary = "y[t] = table[ids[t]] + addend[t]",
+                 .operands = {{"ids", kOne, "[T], i64"},
+                              {"table", kOne, "[V, D], constant"},
+                              {"addend", kOptional, "[T, D], constant"}},
+                 .results = {{"y", kOne, "[T, D]"}},
+                 .constraints = {kShapes, "table, addend and result have one exponent",
+                                 "the result's range holds table's plus addend's"}});
+  ops.push_back(
+      {.name = "integer.linear",
+       .summary = "acc = x w + b",
+       .operands = {{"x", kOne, "[T, in]"},
+                    {"w", kOne, "[in, out], constant"},
+                    {"b", kOptional, "[out], constant"}},
+       .results = {{"acc", kOne, "[T, out]; its range is the static bound for x's range"}},
+       .constraints = {kShapes, "exponent of acc = exponent of b = sum of x's and w's",
+                       "|acc| < 2^30"}});
+  ops.push_back(
+      {.name = "integer.scores",
+       .summary = "acc[h, i, j] = sum over head h's columns c of q[i, c] k[j, c]",
+       .operands = {{"q", kOne, "[T, D]"}, {"k", kOne, "[T, D]"}},
+       .results = {{"acc", kOne, "[heads, T, T]"}},
+       .attributes = {{"heads", kInt, true, "head h has columns h D / heads and following"}},
+       .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of q's and k's",
+                       "acc's range holds D / heads times the products of q's and k's ranges",
+                       "|acc| < 2^30"}});
+  ops.push_back(
+      {.name = "integer.mix",
+       .summary = "acc[i, c] = sum over j of p[h, i, j] v[j, c], h the head of column c",
+       .operands = {{"p", kOne, "[heads, T, T], of integer.softmax: each row sums to at most 2^P"},
+                    {"v", kOne, "[T, D]"}},
+       .results = {{"acc", kOne, "[T, D]"}},
+       .attributes = {{"heads", kInt, true, ""}},
+       .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of p's and v's",
+                       "|acc| <= 2^P max |v| < 2^30, with P the exponent of p"}});
+}
+
+void addRounding(std::vector<OpDef>& ops) {
+  ops.push_back(
+      {.name = "integer.requantize",
+       .summary = "q = (acc + addend 2^addend_shift + 2^(shift-1)) >> shift",
+       .operands = {{"acc", kOne, ""}, {"addend", kOptional, "the residual stream"}},
+       .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+       .attributes = {{"shift", kInt, true, ""},
+                      {"bits", kInt, true, "of q, signed"},
+                      {"addend_shift", kInt, false, "with an addend only; then required"}},
+       .constraints = {"acc, addend and q have one shape", "1 <= shift <= 16", "2 <= bits <= 16",
+                       "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of "
+                       "|acc + addend 2^addend_shift|: no second witness is accepted",
+                       "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
+                       "exponent of q = acc's - shift; addend's = acc's - addend_shift",
+                       "addend_shift >= 0 is there if and only if addend is"}});
+  ops.push_back(
+      {.name = "integer.lookup",
+       .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",
+       .operands = {{"acc", kOne, ""}, {"table", kOne, "[2^bits], constant"}},
+       .results = {{"y", kOne, "of acc's shape, table's exponent and range"}},
+       .attributes = {{"shift", kInt, true, ""},
+                      {"bits", kInt, true, "of the key u, signed; u outside is an error"},
+                      {"function", kString, true, "what is tabulated: \"gelu\", ..."}},
+       .constraints = {"y has acc's shape, table the shape [2^bits]", "1 <= shift <= 16",
+                       "2 <= bits <= 16",
+                       "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of |acc|",
+                       "y's exponent is table's, y's range holds table's"}});
+}
+
+void addRows(std::vector<OpDef>& ops) {
+  ops.push_back(
+      {.name = "integer.layernorm",
+       .summary = "z = (x - mean) / standard deviation per row, by tabulated reciprocal root",
+       .operands = {{"x", kOne, "[T, n]"},
+                    {"rsqrt", kOne, "[65536, 2], constant: R and t0 for each mantissa m"}},
+       .results = {{"z", kOne, "[T, n]"}},
+       .attributes = {{"square_shift", kInt, true, "q: v = (d^2 + 2^(q-1)) >> q"},
+                      {"epsilon", kInt, true, "added to V = sum v"},
+                      {"output_bits", kInt, true, "of z, signed; z outside is an error"},
+                      {"max_exponent", kInt, true, "of j; a larger variance is an error"},
+                      {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"}},
+       .constraints = {kShapes, "1 <= square_shift <= 16 and n <= 2^square_shift: V < 2^30",
+                       "0 <= epsilon < 2^29", "2 <= output_bits <= 16", "0 <= max_exponent <= 7",
+                       "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]"}});
+  ops.push_back(
+      {.name = "integer.softmax",
+       .summary = "p[h, i, j] = EXP(L - s'[h, i, j]), L the least integer with sum p <= 2^P, "
+                  "s' = -((2^(score_shift-1) - s) >> score_shift)",
+       .operands = {{"s", kOne, "[heads, T, T]"},
+                    {"exp", kOne, "[live_rows], constant: EXP(0), EXP(1), ..., nonincreasing"}},
+       .results = {{"p", kOne, "[heads, T, T]"}},
+       .attributes = {{"score_shift", kInt, true, ""},
+                      {"probability_bits", kInt, true, "P"},
+                      {"causal", kBool, true, "query i sees keys 0 .. i; p = 0 elsewhere"},
+                      {"live_rows", kInt, true, "U: EXP(k) = 0 for k >= U - 1"},
+                      {"dead_width", kInt, true, "a dead row stands for 2^dead_width keys"},
+                      {"dead_rows", kInt, true, "their number"},
+                      {"normalizer_low", kInt, true, "L >= normalizer_low"},
+                      {"normalizer_bits", kInt, true, "L < normalizer_low + 2^normalizer_bits"},
+                      {"exp_at_minus_one", kInt, true, "EXP(-1) >= EXP(0)"}},
+       .constraints = {
+           kShapes, "1 <= probability_bits <= 16 is p's exponent; p's range is [0, 2^P]",
+           "0 <= score_shift, 0 <= dead_width, score_shift + dead_width <= 16",
+           "live_rows >= 1, dead_rows >= 0, live_rows + dead_rows <= 65536",
+           "S = (L - k) 2^score_shift + 2^(score_shift-1) - r: the two sides differ by "
+           "less than 2^31 - 1 over all L, all rows of the table and s's range",
+           "T EXP(-1) + 2^17 < 2^31 - 1", "the table's rows reach every L - s' of s's range"}});
+  ops.push_back({.name = "integer.argmax",
+                 .summary = "ids[t] = the lowest index of the maximum of row t",
+                 .operands = {{"logits", kOne, "[T, V]"}},
+                 .results = {{"ids", kOne, "[T], i64"}},
+                 .constraints = {kShapes, "|logit| < 2^29"}});
+}
+
+void addViews(std::vector<OpDef>& ops) {
+  ops.push_back({.name = "integer.slice",
+                 .summary = "y[t, c] = x[t, start + c]",
+                 .operands = {{"x", kOne, "[T, n]"}},
+                 .results = {{"y", kOne, "[T, size]"}},
+                 .attributes = {{"start", kInt, true, ""}, {"size", kInt, true, ""}},
+                 .constraints = {kShapes, "0 <= start, 1 <= size, start + size <= n",
+                                 "x and y have one exponent and range"}});
+  ops.push_back({.name = "integer.select_rows",
+                 .summary = "y[i] = x[rows[i]]",
+                 .operands = {{"x", kOne, "[T, D]"}},
+                 .results = {{"y", kOne, "[number of rows, D]"}},
+                 .attributes = {{"rows", kInts, true, ""}},
+                 .constraints = {kShapes, "0 <= row < T for each row",
+                                 "x and y have one exponent and range"}});
+  ops.push_back(
+      {.name = "integer.constant",
+       .summary = "A constant of the pool: weights or a table",
+       .results = {{"y", kOne, "its range holds every element"}},
+       .attributes = {{"value", kConstant, true, "of integers"}},
+       .constraints = {"the constant holds integers", "the result's shape is the constant's"}});
+  ops.push_back({.name = "integer.return",
+                 .summary = "The function's outputs",
+                 .operands = {{"outputs", kVariadic, ""}},
+                 .attributes = {{"names", kStrings, false, "one per output"}},
+                 .constraints = {"there are as many names as outputs"},
+                 .terminator = true});
+}
+
+}  // namespace
+
+std::vector<OpDef> ops() {
+  std::vector<OpDef> ops;
+  addProducts(ops);
+  addRounding(ops);
+  addRows(ops);
+  addViews(ops);
+  return ops;
+}
+
+}  // namespace lindero::ir::integer
