@@ -30,3 +30,11 @@ find_package(CLI11 CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(GTest CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
+
+find_package(ONNX CONFIG QUIET HINTS "${lindero_cache}/onnx")
+if(NOT ONNX_FOUND)
+  message(FATAL_ERROR "ONNX's C++ library is missing: run tools/setup, or set ONNX_DIR")
+endif()
+# The exported target of 1.19 names no include folder, which matters outside of /usr.
+find_path(LINDERO_ONNX_INCLUDE_DIR onnx/onnx_pb.h HINTS "${ONNX_DIR}/../../../include" REQUIRED)
+target_include_directories(ONNX::onnx SYSTEM INTERFACE "${LINDERO_ONNX_INCLUDE_DIR}")

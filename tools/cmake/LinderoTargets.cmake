@@ -42,16 +42,39 @@ function(lindero_protobuf name)
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${arg_DEPS})
 endfunction()
 
-# lindero_executable(NAME SRCS a.cc… DEPS targets… [PLUGIN_HOST])
-# The program lands in <build>/bin. PLUGIN_HOST exports its symbols to the plugins it loads.
+# lindero_executable(NAME SRCS a.cc… DEPS targets… [PLUGIN_API libraries…])
+# The program lands in <build>/bin. PLUGIN_API: static libraries that are linked whole and whose symbols are exported,
+# so that a plugin finds all of them and not only those that the program happens to use.
 function(lindero_executable name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "PLUGIN_HOST" "" "SRCS;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;DEPS;PLUGIN_API")
   lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
   add_executable(${name} ${arg_SRCS})
   target_link_libraries(${name} PRIVATE lindero_options ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+  if(arg_PLUGIN_API)
+    target_link_libraries(${name} PRIVATE ${arg_PLUGIN_API})
+    # By file, and not with WHOLE_ARCHIVE: CMake repeats a library on the command line, and twice whole does not link.
+    foreach(library IN LISTS arg_PLUGIN_API)
+      target_link_options(${name} PRIVATE
+        "SHELL:-Wl,--push-state,--whole-archive $<TARGET_FILE:${library}> -Wl,--pop-state")
+    endforeach()
+    set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
+  endif()
+endfunction()
+
+# lindero_plugin(NAME SRCS a.cc…)
+# A plugin in <build>/plugins. It links nothing of ours nor of LLVM: the program that loads it brings both.
+function(lindero_plugin name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS")
+  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
+  add_library(${name} MODULE ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE lindero_options)
+  foreach(headers IN ITEMS lindero_llvm absl::status)
+    target_include_directories(${name} SYSTEM PRIVATE $<TARGET_PROPERTY:${headers},INTERFACE_INCLUDE_DIRECTORIES>)
+  endforeach()
   set_target_properties(${name} PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
-    ENABLE_EXPORTS ${arg_PLUGIN_HOST})
+    PREFIX ""
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/plugins")
 endfunction()
 
 # lindero_test(NAME SRCS a_test.cc… DEPS targets… [TIMEOUT seconds])
