@@ -1,0 +1,249 @@
+#include "ir/integer/kernels.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "Eigen/Core"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace lindero::ir::integer {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+constexpr int64_t kExactInDouble = int64_t{1} << 53;
+
+absl::Status outOfRange(llvm::StringRef what, int64_t value, int64_t low, int64_t high) {
+  return absl::OutOfRangeError(absl::StrCat(absl::string_view(what.data(), what.size()), " ", value,
+                                            " is outside [", low, ", ", high, "]"));
+}
+
+// floor(a / b) for b > 0.
+int64_t floorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+int64_t largestMagnitude(llvm::ArrayRef<int64_t> values) {
+  int64_t largest = 0;
+  for (int64_t value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+Matrix toMatrix(llvm::ArrayRef<int64_t> values, int64_t rows, int64_t columns) {
+  Matrix matrix(rows, columns);
+  for (int64_t i = 0; i < rows * columns; ++i) matrix.data()[i] = static_cast<double>(values[i]);
+  return matrix;
+}
+
+// Columns start .. start + width - 1 of a row-major array, as a matrix.
+Matrix columnsOf(const IntArray& array, int64_t start, int64_t width) {
+  const int64_t rows = array.shape[0], stride = array.shape[1];
+  Matrix matrix(rows, width);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < width; ++j) {
+      matrix(i, j) = static_cast<double>(array.values[i * stride + start + j]);
+    }
+  }
+  return matrix;
+}
+
+}  // namespace
+
+absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::StringRef what) {
+  for (size_t i = 0; i < array.values.size(); ++i) {
+    const int64_t value = array.values[i];
+    if (value >= low && value <= high) continue;
+    llvm::SmallVector<int64_t, 4> index(array.shape.size());
+    size_t rest = i;
+    for (size_t axis = array.shape.size(); axis-- > 0;) {
+      index[axis] = static_cast<int64_t>(rest % array.shape[axis]);
+      rest /= array.shape[axis];
+    }
+    return absl::OutOfRangeError(absl::StrCat(absl::string_view(what.data(), what.size()), " ",
+                                              value, " at [", absl::StrJoin(index, ", "),
+                                              "] is outside [", low, ", ", high, "]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w,
+                                llvm::ArrayRef<int64_t> bias) {
+  const int64_t rows = x.shape[0], inner = x.shape[1], columns = w.shape[1];
+  const int64_t magnitude = largestMagnitude(x.values), weight = largestMagnitude(w.values);
+  if (magnitude != 0 && weight > kExactInDouble / magnitude / std::max<int64_t>(inner, 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ", weight,
+                                                   " over ", inner,
+                                                   " terms are not exact in double precision"));
+  }
+  Matrix product(rows, columns);
+  product.noalias() = toMatrix(x.values, rows, inner) * toMatrix(w.values, inner, columns);
+  IntArray out{{rows, columns}, std::vector<int64_t>(rows * columns)};
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      out.values[i * columns + j] =
+          static_cast<int64_t>(product(i, j)) + (bias.empty() ? 0 : bias[j]);
+    }
+  }
+  return out;
+}
+
+absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend, int addend_shift,
+                                    int shift) {
+  if (shift < 1 || shift > 30 || addend_shift < 0 || addend_shift > 30) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shift ", shift, " or addend shift ", addend_shift, " is out of range"));
+  }
+  const int64_t half = int64_t{1} << (shift - 1);
+  IntArray out{acc.shape, std::vector<int64_t>(acc.values.size())};
+  for (size_t i = 0; i < acc.values.size(); ++i) {
+    const int64_t added = addend != nullptr ? addend->values[i] * (int64_t{1} << addend_shift) : 0;
+    out.values[i] = (acc.values[i] + added + half) >> shift;
+  }
+  return out;
+}
+
+absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const {
+  const int64_t n = static_cast<int64_t>(x.size());
+  int64_t mu = 0;
+  if (has_mean) {
+    int64_t sum = 0;
+    for (int64_t value : x) sum += value;
+    for (int64_t c : coarse.channels) sum += x[c] * ((int64_t{1} << coarse.shift) - 1);
+    mu = floorDiv(2 * sum + n, 2 * n);
+  }
+  const int64_t coarse_mu =
+      coarse.shift == 0 ? mu : (mu + (int64_t{1} << (coarse.shift - 1))) >> coarse.shift;
+  const int64_t coarse_limit = (int64_t{1} << (coarse.deviation_bits - 1)) - 1;
+  const int64_t half = (int64_t{1} << square_shift) >> 1;
+
+  // z holds the deviations until the second pass.
+  int64_t variance = epsilon;
+  const int64_t* next_coarse = coarse.channels.begin();
+  for (int64_t i = 0; i < n; ++i) {
+    const bool is_coarse = next_coarse != coarse.channels.end() && *next_coarse == i;
+    next_coarse += is_coarse;
+    const int64_t d = x[i] - (is_coarse ? coarse_mu : mu);
+    const int64_t limit = is_coarse ? coarse_limit : 32767;
+    if (std::abs(d) > limit) return outOfRange("deviation from the mean", d, -limit, limit);
+    variance += is_coarse ? d * d : (d * d + half) >> square_shift;
+    z[i] = d;
+  }
+  if (variance >= int64_t{1} << 30) {
+    return outOfRange("sum of squares", variance, 0, (int64_t{1} << 30) - 1);
+  }
+  int j = 0;
+  while (j < max_exponent && variance >> (2 * j) >= 65536) ++j;
+  const int64_t m = variance >> (2 * j);
+  if (m >= 65536) {
+    return outOfRange("sum of squares", variance, 0, (int64_t{65536} << (2 * max_exponent)) - 1);
+  }
+  const int64_t reciprocal = rsqrt[2 * m], t = rsqrt[2 * m + 1] + j;
+  const int64_t coarse_t = t - (coarse.shift - coarse.output_shift);
+  if (t < 1 || t > 16) return outOfRange("normalization shift", t, 1, 16);
+  if (!coarse.channels.empty() && coarse_t < 1) {
+    return outOfRange("normalization shift of coarse channels", coarse_t, 1, 16);
+  }
+  const int64_t low = -(int64_t{1} << (output_bits - 1)), high = -low - 1;
+  next_coarse = coarse.channels.begin();
+  for (int64_t i = 0; i < n; ++i) {
+    const bool is_coarse = next_coarse != coarse.channels.end() && *next_coarse == i;
+    next_coarse += is_coarse;
+    const int64_t shift = is_coarse ? coarse_t : t;
+    z[i] = (z[i] * reciprocal + (int64_t{1} << (shift - 1))) >> shift;
+    if (z[i] < low || z[i] > high) return outOfRange("normalized value", z[i], low, high);
+  }
+  return absl::OkStatus();
+}
+
+int64_t Softmax::normalizer(llvm::ArrayRef<int64_t> scores) const {
+  int64_t largest = key(scores.front());
+  for (int64_t score : scores) largest = std::max(largest, key(score));
+  // The sum is above 2^P at largest - 1 (EXP(-1) > 2^P) and zero at largest + U.
+  int64_t above = largest - 1, below = largest + static_cast<int64_t>(exp.size());
+  while (below - above > 1) {
+    const int64_t middle = above + (below - above) / 2;
+    int64_t sum = 0;
+    for (int64_t score : scores) sum += expAt(middle - key(score));
+    (sum > int64_t{1} << probability_bits ? above : below) = middle;
+  }
+  return below;
+}
+
+absl::Status Softmax::row(llvm::ArrayRef<int64_t> scores, llvm::MutableArrayRef<int64_t> p) const {
+  const int64_t l = normalizer(scores);
+  const int64_t last = normalizer_low + (int64_t{1} << normalizer_bits) - 1;
+  if (l < normalizer_low || l > last) return outOfRange("normalizer", l, normalizer_low, last);
+  const int64_t last_key = static_cast<int64_t>(exp.size()) + (dead_rows << dead_width) - 1;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const int64_t k = l - key(scores[i]);
+    if (k > last_key) return outOfRange("distance to the normalizer", k, 0, last_key);
+    p[i] = expAt(k);
+  }
+  return absl::OkStatus();
+}
+
+IntArray scores(const IntArray& q, const IntArray& k, int64_t heads) {
+  const int64_t rows = q.shape[0], keys = k.shape[0], width = q.shape[1] / heads;
+  IntArray out{{heads, rows, keys}, std::vector<int64_t>(heads * rows * keys)};
+  for (int64_t head = 0; head < heads; ++head) {
+    Matrix product(rows, keys);
+    product.noalias() =
+        columnsOf(q, head * width, width) * columnsOf(k, head * width, width).transpose();
+    std::transform(product.data(), product.data() + rows * keys,
+                   out.values.begin() + head * rows * keys,
+                   [](double value) { return static_cast<int64_t>(value); });
+  }
+  return out;
+}
+
+IntArray mix(const IntArray& p, const IntArray& v, int64_t heads) {
+  const int64_t rows = p.shape[1], keys = p.shape[2], columns = v.shape[1], width = columns / heads;
+  IntArray out{{rows, columns}, std::vector<int64_t>(rows * columns)};
+  for (int64_t head = 0; head < heads; ++head) {
+    const llvm::ArrayRef<int64_t> weights(p.values.data() + head * rows * keys, rows * keys);
+    Matrix product(rows, width);
+    product.noalias() = toMatrix(weights, rows, keys) * columnsOf(v, head * width, width);
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < width; ++j) {
+        out.values[i * columns + head * width + j] = static_cast<int64_t>(product(i, j));
+      }
+    }
+  }
+  return out;
+}
+
+absl::StatusOr<IntArray> argmax(const IntArray& values) {
+  constexpr int64_t kLimit = (int64_t{1} << 29) - 1;
+  if (absl::Status status = checkRange(values, -kLimit, kLimit, "logit"); !status.ok())
+    return status;
+  const int64_t rows = values.shape[0], columns = values.shape[1];
+  IntArray out{{rows}, std::vector<int64_t>(rows)};
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto row = values.values.begin() + i * columns;
+    out.values[i] = std::max_element(row, row + columns) - row;
+  }
+  return out;
+}
+
+IntArray sliceColumns(const IntArray& x, int64_t start, int64_t size) {
+  const int64_t rows = x.shape[0], stride = x.shape[1];
+  IntArray out{{rows, size}, {}};
+  out.values.reserve(rows * size);
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto row = x.values.begin() + i * stride + start;
+    out.values.insert(out.values.end(), row, row + size);
+  }
+  return out;
+}
+
+IntArray selectRows(const IntArray& x, llvm::ArrayRef<int64_t> rows) {
+  const int64_t width = x.shape[1];
+  IntArray out{{static_cast<int64_t>(rows.size()), width}, {}};
+  out.values.reserve(rows.size() * width);
+  for (int64_t i : rows) {
+    const auto row = x.values.begin() + i * width;
+    out.values.insert(out.values.end(), row, row + width);
+  }
+  return out;
+}
+
+}  // namespace lindero::ir::integer
