@@ -1,0 +1,75 @@
+// The lookup tables of the integer program, and the parameters that follow from them.
+//
+// Every entry is the correctly rounded value of its formula (nearest, halves up), computed with
+// MPFR or with integers from integer exponents alone, so that the same exponents give the same
+// bytes on any machine; libm is never asked. Each function refuses parameters for which the
+// interval rule of its gadget does not hold: both sides of every equation over the integers must
+// differ by less than p = 2^31 - 1 for all values that the lookups admit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace lindero::passes {
+
+// The factor between q k^T and the softmax argument: 1 / sqrt(head_width) exactly if head_width is
+// set, else `value`.
+struct ScoreScale {
+  double value = 1.0;
+  int64_t head_width = 0;
+
+  // Exporters write 1/sqrt(d) as a rounded constant: within 1e-6 of it, the exact root is meant.
+  static ScoreScale fromModel(double scale, int64_t head_width);
+};
+
+// Entry i is round(2^output_exponent * f(u / 2^key_exponent)) for the key u = i - 2^(key_bits-1).
+// Where the value no longer fits output_bits (large keys of an unbounded function) the table ends:
+// a larger key is out of range. Functions: gelu, gelu_tanh, relu, silu, tanh, sigmoid. Cost: about
+// 10 us an entry.
+absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, int key_bits,
+                                                     int key_exponent, int output_bits,
+                                                     int output_exponent);
+
+// EXP(k) = round(2^probability_bits * e^(-k * u0)) for 0 <= k < U, zero at U - 1, and EXP(-1); u0
+// is the value of one key in nats, 2^(score_shift - score_exponent) * scale, where a score is worth
+// 2^-score_exponent * scale.
+struct SoftmaxTable {
+  std::vector<int32_t> exp;
+  int64_t exp_at_minus_one = 0;
+  int score_shift = 1;
+  // L of any row of at most `keys` scores within the bound is in [normalizer_low, normalizer_low +
+  // 2^normalizer_bits).
+  int64_t normalizer_low = 0;
+  int normalizer_bits = 0;
+  // Keys beyond the live rows that such a row can have: dead_rows rows of 2^dead_width keys each.
+  int64_t dead_rows = 0;
+  int dead_width = 0;
+};
+
+// Picks the shift with u0 in (2^-12, 2^-11], or 1 if the scores are too coarse for that. `bound` is
+// that of |score|.
+absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, int64_t bound,
+                                          int64_t keys, int probability_bits);
+// The shift that softmaxTable picks.
+int scoreShift(int score_exponent, ScoreScale scale);
+
+// RSQRT[m] = (R, t0): R / 2^t0 = 2^(output_exponent - square_shift / 2) * sqrt(width / k), k = m +
+// 1/2 where m stands for an interval (m >= 2^14) and m itself below; R has up to 14 bits, as many
+// as t0 + max_exponent <= min(16, 31 - output_bits) leaves. `min_t0` keeps room for the smaller
+// shift of coarse channels.
+struct ReciprocalRootTable {
+  std::vector<int32_t> entries;  // 65536 pairs (R, t0)
+  int bits = 0;                  // of R where t0 is not at its minimum
+};
+absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int square_shift,
+                                                        int output_exponent, int output_bits,
+                                                        int max_exponent, int min_t0 = 1);
+
+// The least shift q >= 1 for which the squares of a row of 16-bit deviations, each shifted by q,
+// sum up to at most 2^30.
+int squareShift(int64_t width);
+
+}  // namespace lindero::passes
