@@ -1,5 +1,7 @@
 #include "ir/tensor/ops.h"
 
+#include "ir/tensor/infer.h"
+
 namespace lindero::ir::tensor {
 
 namespace {
@@ -7,24 +9,39 @@ namespace {
 using enum Arity;
 using enum AttrKind;
 
-constexpr llvm::StringLiteral kBroadcasts = "the result's shape is the operands' shapes, broadcast";
-constexpr llvm::StringLiteral kSameShape = "the result has the shape of the operand";
+// The last constraint of an op states its result's type; verifyType() cites it by that position.
+constexpr llvm::StringLiteral kReal = "x is of f32";
+constexpr llvm::StringLiteral kNumber = "x is of f32 or i64";
+constexpr llvm::StringLiteral kBoolean = "x is of i1";
+constexpr llvm::StringLiteral kBroadcasts = "the shapes broadcast";
+constexpr llvm::StringLiteral kSameType = "the result has the type of x";
 constexpr llvm::StringLiteral kAxisInRange = "0 <= axis < rank";
+constexpr llvm::StringLiteral kBooleanResult = "the result is of i1, with the broadcast shape";
 
-OpDef unary(llvm::StringRef name, llvm::StringRef summary) {
+OpDef unary(llvm::StringRef name, llvm::StringRef summary, llvm::StringRef domain = kReal) {
   return {.name = name,
           .summary = summary,
           .operands = {{"x", kOne, ""}},
           .results = {{"y", kOne, ""}},
-          .constraints = {kSameShape}};
+          .constraints = {domain, kSameType}};
 }
 
-OpDef binary(llvm::StringRef name, llvm::StringRef summary) {
+OpDef binary(llvm::StringRef name, llvm::StringRef summary, llvm::StringRef domain,
+             llvm::StringRef result) {
   return {.name = name,
           .summary = summary,
           .operands = {{"a", kOne, ""}, {"b", kOne, ""}},
           .results = {{"y", kOne, ""}},
-          .constraints = {kBroadcasts}};
+          .constraints = {domain, kBroadcasts, result}};
+}
+
+OpDef arithmetic(llvm::StringRef name, llvm::StringRef summary) {
+  return binary(name, summary, "a and b are both of f32 or both of i64",
+                "the result has their element type and the broadcast shape");
+}
+
+OpDef comparison(llvm::StringRef name, llvm::StringRef summary) {
+  return binary(name, summary, "a and b have the same element type", kBooleanResult);
 }
 
 OpDef reduction(llvm::StringRef name, llvm::StringRef summary) {
@@ -32,9 +49,9 @@ OpDef reduction(llvm::StringRef name, llvm::StringRef summary) {
           .summary = summary,
           .operands = {{"x", kOne, ""}},
           .results = {{"y", kOne, "the reduced axes have size 1, or are gone"}},
-          .attributes = {{"axes", kInts, true, "reduced axes, ascending"},
+          .attributes = {{"axes", kInts, true, "reduced axes"},
                          {"keepdims", kBool, true, "keep the reduced axes, with size 1"}},
-          .constraints = {"0 <= axis < rank for each axis, ascending",
+          .constraints = {"0 <= axis < rank for each axis", kNumber,
                           "the result's shape is the operand's without the axes, or with size 1"}};
 }
 
@@ -44,41 +61,50 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(unary("tensor.tanh", "y = tanh(x)"));
   ops.push_back(unary("tensor.exp", "y = e^x"));
   ops.push_back(unary("tensor.log", "y = ln(x)"));
-  ops.push_back(unary("tensor.neg", "y = -x"));
-  ops.push_back(unary("tensor.abs", "y = |x|"));
+  ops.push_back(unary("tensor.neg", "y = -x", kNumber));
+  ops.push_back(unary("tensor.abs", "y = |x|", kNumber));
   ops.push_back(unary("tensor.reciprocal", "y = 1 / x"));
-  ops.push_back(unary("tensor.relu", "y = max(x, 0)"));
+  ops.push_back(unary("tensor.relu", "y = max(x, 0)", kNumber));
   ops.push_back(unary("tensor.sigmoid", "y = 1 / (1 + e^-x)"));
   ops.push_back(unary("tensor.sin", "y = sin(x)"));
   ops.push_back(unary("tensor.cos", "y = cos(x)"));
   ops.push_back(unary("tensor.floor", "y = the greatest integer <= x"));
-  ops.push_back(unary("tensor.sign", "y = -1, 0 or 1"));
-  ops.push_back(unary("tensor.not", "y = not x, on i1"));
-  ops.push_back(unary("tensor.is_nan", "y = whether x is not a number; an i1"));
-  ops.push_back(unary("tensor.cast", "y = x as the result's element type, as ONNX Cast"));
-  OpDef gelu = unary("tensor.gelu", "y = x * Phi(x), or its tanh approximation");
-  gelu.attributes = {{"approximate", kString, true, "\"none\" or \"tanh\""}};
-  ops.push_back(gelu);
-  ops.push_back(binary("tensor.add", "y = a + b; after import cleanup the residual sum"));
-  ops.push_back(binary("tensor.sub", "y = a - b"));
-  ops.push_back(binary("tensor.mul", "y = a * b"));
-  ops.push_back(binary("tensor.div", "y = a / b; on i64 rounded toward zero"));
-  ops.push_back(binary("tensor.mod", "y = a mod b, with the sign of b"));
-  ops.push_back(binary("tensor.pow", "y = a^b"));
-  ops.push_back(binary("tensor.min", "y = min(a, b)"));
-  ops.push_back(binary("tensor.max", "y = max(a, b)"));
-  ops.push_back(binary("tensor.equal", "y = a == b; an i1"));
-  ops.push_back(binary("tensor.less", "y = a < b; an i1"));
-  ops.push_back(binary("tensor.less_or_equal", "y = a <= b; an i1"));
-  ops.push_back(binary("tensor.greater", "y = a > b; an i1"));
-  ops.push_back(binary("tensor.greater_or_equal", "y = a >= b; an i1"));
-  ops.push_back(binary("tensor.and", "y = a and b, on i1"));
-  ops.push_back(binary("tensor.or", "y = a or b, on i1"));
-  ops.push_back({.name = "tensor.where",
-                 .summary = "y = condition ? a : b",
-                 .operands = {{"condition", kOne, "i1"}, {"a", kOne, ""}, {"b", kOne, ""}},
+  ops.push_back(unary("tensor.sign", "y = -1, 0 or 1", kNumber));
+  ops.push_back(unary("tensor.not", "y = not x, on i1", kBoolean));
+  ops.push_back({.name = "tensor.is_nan",
+                 .summary = "y = whether x is not a number",
+                 .operands = {{"x", kOne, ""}},
                  .results = {{"y", kOne, ""}},
-                 .constraints = {kBroadcasts}});
+                 .constraints = {kReal, "the result is of i1, with the shape of x"}});
+  ops.push_back(
+      {.name = "tensor.cast",
+       .summary = "y = x in another element type; to i64 it truncates, to i1 it is x != 0",
+       .operands = {{"x", kOne, ""}},
+       .results = {{"y", kOne, ""}},
+       .attributes = {{"to", kString, true, "\"float\" (f32), \"int\" (i64), \"bool\" (i1)"}},
+       .constraints = {"`to` is one of those listed",
+                       "the result has that element type and the shape of x"}});
+  ops.push_back(arithmetic("tensor.add", "y = a + b; after import cleanup the residual sum"));
+  ops.push_back(arithmetic("tensor.sub", "y = a - b"));
+  ops.push_back(arithmetic("tensor.mul", "y = a * b"));
+  ops.push_back(arithmetic("tensor.div", "y = a / b; on i64 rounded toward zero"));
+  ops.push_back(arithmetic("tensor.pow", "y = a^b"));
+  ops.push_back(arithmetic("tensor.min", "y = min(a, b)"));
+  ops.push_back(arithmetic("tensor.max", "y = max(a, b)"));
+  ops.push_back(comparison("tensor.equal", "y = a == b"));
+  ops.push_back(comparison("tensor.less", "y = a < b"));
+  ops.push_back(comparison("tensor.less_or_equal", "y = a <= b"));
+  ops.push_back(comparison("tensor.greater", "y = a > b"));
+  ops.push_back(comparison("tensor.greater_or_equal", "y = a >= b"));
+  ops.push_back(binary("tensor.and", "y = a and b", "a and b are of i1", kBooleanResult));
+  ops.push_back(binary("tensor.or", "y = a or b", "a and b are of i1", kBooleanResult));
+  ops.push_back(
+      {.name = "tensor.where",
+       .summary = "y = condition ? a : b",
+       .operands = {{"condition", kOne, "i1"}, {"a", kOne, ""}, {"b", kOne, ""}},
+       .results = {{"y", kOne, ""}},
+       .constraints = {"the condition is of i1; a and b have one element type", kBroadcasts,
+                       "the result has that element type and the broadcast shape"}});
 }
 
 void addReductions(std::vector<OpDef>& ops) {
@@ -91,20 +117,15 @@ void addReductions(std::vector<OpDef>& ops) {
                  .operands = {{"x", kOne, ""}},
                  .results = {{"y", kOne, ""}},
                  .attributes = {{"axis", kInt, true, ""}},
-                 .constraints = {kSameShape, kAxisInRange}});
-  ops.push_back({.name = "tensor.cumsum",
-                 .summary = "Inclusive running sum along an axis",
-                 .operands = {{"x", kOne, ""}},
-                 .results = {{"y", kOne, ""}},
-                 .attributes = {{"axis", kInt, true, ""}},
-                 .constraints = {kSameShape, kAxisInRange}});
+                 .constraints = {kAxisInRange, kReal, kSameType}});
   ops.push_back({.name = "tensor.argmax",
                  .summary = "Index of the maximum along an axis; ties to the lowest index",
                  .operands = {{"x", kOne, ""}},
                  .results = {{"ids", kOne, "i64"}},
                  .attributes = {{"axis", kInt, false, "the last one if absent"},
                                 {"keepdims", kBool, false, "false if absent"}},
-                 .constraints = {kAxisInRange}});
+                 .constraints = {kAxisInRange, "the axis is not empty",
+                                 "the result is of i64, without the axis or with size 1"}});
 }
 
 void addShapes(std::vector<OpDef>& ops) {
@@ -117,32 +138,20 @@ void addShapes(std::vector<OpDef>& ops) {
                  .attributes = {{"perm", kInts, true, ""}},
                  .constraints = {"perm is a permutation of 0 .. rank - 1",
                                  "the result's size on axis i is the operand's on axis perm[i]"}});
-  ops.push_back({.name = "tensor.reshape",
-                 .summary = "The same elements, in row-major order, with another shape",
-                 .operands = x,
-                 .results = y,
-                 .attributes = {{"shape", kInts, true, "of the result"}},
-                 .constraints = {"the result's shape is `shape`",
-                                 "operand and result have as many elements"}});
-  ops.push_back({.name = "tensor.expand",
-                 .summary = "Broadcasts to a shape",
-                 .operands = x,
-                 .results = y,
-                 .attributes = {{"shape", kInts, true, "of the result"}},
-                 .constraints = {"the result's shape is `shape`",
-                                 "the operand's shape broadcasts to `shape`"}});
-  ops.push_back({.name = "tensor.unsqueeze",
-                 .summary = "Inserts axes of size 1",
-                 .operands = x,
-                 .results = y,
-                 .attributes = {{"axes", kInts, true, "in the result, ascending"}},
-                 .constraints = {"the result without the axes has the operand's shape"}});
-  ops.push_back({.name = "tensor.squeeze",
-                 .summary = "Removes axes of size 1",
-                 .operands = x,
-                 .results = y,
-                 .attributes = {{"axes", kInts, true, "in the operand, ascending"}},
-                 .constraints = {"the operand without the axes has the result's shape"}});
+  ops.push_back(
+      {.name = "tensor.reshape",
+       .summary = "The same elements, in row-major order, with another shape",
+       .operands = x,
+       .results = y,
+       .attributes = {{"shape", kInts, true, "of the result"}},
+       .constraints = {"`shape` has as many elements as x", "the result's shape is `shape`"}});
+  ops.push_back(
+      {.name = "tensor.expand",
+       .summary = "Broadcasts to a shape",
+       .operands = x,
+       .results = y,
+       .attributes = {{"shape", kInts, true, "of the result"}},
+       .constraints = {"the shape of x broadcasts to `shape`", "the result's shape is `shape`"}});
   ops.push_back({.name = "tensor.slice",
                  .summary = "`size` elements of an axis from `start` on, every `step`-th",
                  .operands = x,
@@ -154,19 +163,13 @@ void addShapes(std::vector<OpDef>& ops) {
                  .constraints = {kAxisInRange,
                                  "0 <= start + i * step < the operand's size, for 0 <= i < size",
                                  "the result's shape is the operand's with `size` on the axis"}});
-  ops.push_back({.name = "tensor.split",
-                 .summary = "Consecutive parts of an axis",
-                 .operands = x,
-                 .results = {{"parts", kVariadic, ""}},
-                 .attributes = {{"axis", kInt, true, ""}, {"sizes", kInts, true, ""}},
-                 .constraints = {kAxisInRange, "the sizes sum to the operand's size on the axis",
-                                 "there is a result per size, with that size on the axis"}});
   ops.push_back({.name = "tensor.concat",
                  .summary = "Joins operands along an axis",
-                 .operands = {{"parts", kVariadic, ""}},
+                 .operands = {{"parts", kVariadic, "at least one"}},
                  .results = y,
                  .attributes = {{"axis", kInt, true, ""}},
-                 .constraints = {kAxisInRange, "the operands agree on all other axes",
+                 .constraints = {kAxisInRange,
+                                 "the operands have one element type and agree on all other axes",
                                  "the result's size on the axis is the sum of theirs"}});
   ops.push_back(
       {.name = "tensor.gather",
@@ -174,7 +177,7 @@ void addShapes(std::vector<OpDef>& ops) {
        .operands = {{"data", kOne, ""}, {"indices", kOne, "i64; negative counts from the end"}},
        .results = y,
        .attributes = {{"axis", kInt, true, ""}},
-       .constraints = {kAxisInRange,
+       .constraints = {kAxisInRange, "the indices are of i64",
                        "the result's shape is data's with the indices' in place of the axis"}});
   ops.push_back(
       {.name = "tensor.trilu",
@@ -182,7 +185,7 @@ void addShapes(std::vector<OpDef>& ops) {
        .operands = x,
        .results = y,
        .attributes = {{"upper", kBool, true, ""}, {"k", kInt, true, "diagonal"}},
-       .constraints = {kSameShape}});
+       .constraints = {"x has two axes or more", kSameType}});
 }
 
 void addProducts(std::vector<OpDef>& ops) {
@@ -191,26 +194,17 @@ void addProducts(std::vector<OpDef>& ops) {
        .summary = "Matrix product of the last two axes; the others broadcast, as numpy.matmul",
        .operands = {{"a", kOne, "[..., m, k]"}, {"b", kOne, "[..., k, n]"}},
        .results = {{"y", kOne, "[..., m, n]"}},
-       .constraints = {"the inner sizes agree", "the result's shape is [..., m, n]"}});
-  ops.push_back(
-      {.name = "tensor.gemm",
-       .summary = "y = alpha * a' b' + beta * c, where ' is an optional transposition",
-       .operands = {{"a", kOne, ""}, {"b", kOne, ""}, {"c", kOptional, "broadcasts to [m, n]"}},
-       .results = {{"y", kOne, "[m, n]"}},
-       .attributes = {{"alpha", kFloat, true, ""},
-                      {"beta", kFloat, true, ""},
-                      {"transpose_a", kBool, true, ""},
-                      {"transpose_b", kBool, true, ""}},
-       .constraints = {"the inner sizes agree", "the result's shape is [m, n]"}});
+       .constraints = {"a and b are of f32 and have an axis or more", "the inner sizes agree",
+                       "the other axes broadcast", "the result's shape is [..., m, n]"}});
   ops.push_back(
       {.name = "tensor.layernorm",
-       .summary = "y = (x - mean) / sqrt(variance + epsilon) * gamma + beta along the last axes",
-       .operands = {{"x", kOne, "[..., D]"}, {"gamma", kOne, "[D]"}, {"beta", kOptional, "[D]"}},
+       .summary = "y = (x - mean) / sqrt(variance + epsilon) * gamma + beta along the last axis",
+       .operands = {{"x", kOne, "[..., D]"}, {"gamma", kOne, "[D]"}, {"beta", kOne, "[D]"}},
        .results = {{"y", kOne, ""}},
        .attributes = {{"epsilon", kFloat, true, ""},
-                      {"axis", kInt, false, "first normalized axis; the last one if absent"},
                       {"has_mean", kBool, false, "false: mean = 0 (RMSNorm); true if absent"}},
-       .constraints = {kSameShape, kAxisInRange}});
+       .constraints = {"x is of f32 and has an axis or more", "gamma and beta are of f32, [D]",
+                       kSameType}});
 }
 
 void addCanonical(std::vector<OpDef>& ops) {
@@ -231,14 +225,16 @@ void addCanonical(std::vector<OpDef>& ops) {
                               {"table", kOne, "[V, D], constant"},
                               {"addend", kOptional, "[T, D], constant (positions)"}},
                  .results = {{"y", kOne, "[T, D]"}},
-                 .constraints = {"the shapes are as listed"}});
+                 .constraints = {"ids is of i64, [T]; table is of f32, [V, D]",
+                                 "the addend is of f32, [T, D]", "the result is of f32, [T, D]"}});
   ops.push_back({.name = "tensor.linear",
                  .summary = "y = x w + b",
                  .operands = {{"x", kOne, "[T, in]"},
                               {"w", kOne, "[in, out], constant"},
                               {"b", kOptional, "[out], constant"}},
                  .results = {{"y", kOne, "[T, out]"}},
-                 .constraints = {"the shapes are as listed"}});
+                 .constraints = {"x is of f32, [T, in]; w is of f32, [in, out]",
+                                 "b is of f32, [out]", "the result is of f32, [T, out]"}});
   ops.push_back(
       {.name = "tensor.attention",
        .summary = "y = softmax(q k' * scale + mask) v per head",
@@ -247,20 +243,22 @@ void addCanonical(std::vector<OpDef>& ops) {
        .attributes = {{"heads", kInt, true, "head h has columns h D / heads and following"},
                       {"scale", kFloat, true, "of the scores"},
                       {"causal", kBool, true, "query t sees keys 0 .. t"}},
-       .constraints = {"the shapes are as listed", "heads >= 1 divides D"}});
+       .constraints = {"q, k and v are of f32 and have one shape [T, D]", "heads >= 1 divides D",
+                       "the result has the type of q"}});
   ops.push_back(
       {.name = "tensor.activation",
        .summary = "y = f(x) element by element, f by name",
        .operands = {{"x", kOne, ""}},
        .results = {{"y", kOne, ""}},
        .attributes = {{"kind", kString, true, "gelu, gelu_tanh, relu, silu, tanh or sigmoid"}},
-       .constraints = {kSameShape, "kind is one of those listed"}});
+       .constraints = {kReal, "kind is one of those listed", kSameType}});
   ops.push_back({.name = "tensor.select_rows",
                  .summary = "y[i] = x[rows[i]]",
-                 .operands = {{"x", kOne, "[T, D]"}},
-                 .results = {{"y", kOne, "[number of rows, D]"}},
+                 .operands = {{"x", kOne, "[T, ...]"}},
+                 .results = {{"y", kOne, "[number of rows, ...]"}},
                  .attributes = {{"rows", kInts, true, ""}},
-                 .constraints = {"the shapes are as listed", "0 <= row < T for each row"}});
+                 .constraints = {"x has an axis or more", "0 <= row < T for each row",
+                                 "the result's shape is that of x with as many rows as listed"}});
 }
 
 }  // namespace
@@ -272,6 +270,9 @@ std::vector<OpDef> ops() {
   addShapes(ops);
   addProducts(ops);
   addCanonical(ops);
+  for (OpDef& op : ops) {
+    if (hasTypeRule(op.name)) op.verify = verifyType;
+  }
   return ops;
 }
 

@@ -1,0 +1,106 @@
+#include "ir/tensor/array.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace lindero::ir::tensor {
+
+Array Array::zeros(Element element, llvm::ArrayRef<int64_t> shape) {
+  Array array;
+  array.element = element;
+  array.shape.assign(shape.begin(), shape.end());
+  if (array.isReal()) {
+    array.reals.resize(array.elements());
+  } else {
+    array.integers.resize(array.elements());
+  }
+  return array;
+}
+
+Array Array::real(llvm::ArrayRef<int64_t> shape, std::vector<double> values) {
+  Array array;
+  array.shape.assign(shape.begin(), shape.end());
+  array.reals = std::move(values);
+  return array;
+}
+
+Array Array::integer(llvm::ArrayRef<int64_t> shape, std::vector<int64_t> values) {
+  Array array;
+  array.element = Element::kInt;
+  array.shape.assign(shape.begin(), shape.end());
+  array.integers = std::move(values);
+  return array;
+}
+
+int64_t Array::elements() const {
+  int64_t product = 1;
+  for (int64_t size : shape) product *= size;
+  return product;
+}
+
+llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape) {
+  llvm::SmallVector<int64_t, 4> strides(shape.size(), 1);
+  for (size_t axis = shape.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * shape[axis];
+  return strides;
+}
+
+namespace {
+
+template <typename T, typename To>
+std::vector<To> widen(const Constant& constant) {
+  llvm::ArrayRef<T> values = constant.as<T>();
+  return std::vector<To>(values.begin(), values.end());
+}
+
+}  // namespace
+
+absl::StatusOr<Array> readConstant(const Constant& constant) {
+  if (constant.declaredOnly()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("constant @", constant.name,
+                     " has no values: the IR text names it by its digest only; "
+                     "start from the ONNX file instead"));
+  }
+  switch (constant.scalar) {
+    case Scalar::kF32:
+      return Array::real(constant.shape, widen<float, double>(constant));
+    case Scalar::kF64:
+      return Array::real(constant.shape, widen<double, double>(constant));
+    case Scalar::kI64:
+      return Array::integer(constant.shape, widen<int64_t, int64_t>(constant));
+    case Scalar::kI32:
+      return Array::integer(constant.shape, widen<int32_t, int64_t>(constant));
+    case Scalar::kI16:
+      return Array::integer(constant.shape, widen<int16_t, int64_t>(constant));
+    case Scalar::kI8:
+      return Array::integer(constant.shape, widen<int8_t, int64_t>(constant));
+    case Scalar::kU8:
+      return Array::integer(constant.shape, widen<uint8_t, int64_t>(constant));
+    case Scalar::kBool: {
+      Array array = Array::integer(constant.shape, widen<uint8_t, int64_t>(constant));
+      array.element = Element::kBool;
+      return array;
+    }
+  }
+  return absl::InternalError("unknown scalar");
+}
+
+const Constant& writeConstant(ConstantPool& pool, llvm::StringRef name, const Array& array) {
+  if (array.isReal()) {
+    std::vector<float> values(array.reals.begin(), array.reals.end());
+    return pool.addOwned<float>(name, array.shape, std::move(values));
+  }
+  if (array.element == Element::kInt) {
+    return pool.addOwned<int64_t>(name, array.shape, array.integers);
+  }
+  auto bytes =
+      std::make_shared<const std::vector<uint8_t>>(array.integers.begin(), array.integers.end());
+  Constant constant;
+  constant.name = name.str();
+  constant.scalar = Scalar::kBool;
+  constant.shape.assign(array.shape.begin(), array.shape.end());
+  constant.bytes = *bytes;
+  constant.owner = std::move(bytes);
+  return pool.add(std::move(constant));
+}
+
+}  // namespace lindero::ir::tensor

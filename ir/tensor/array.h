@@ -1,0 +1,45 @@
+// Dense arrays for evaluating the tensor dialect: reals are held in double precision, indices and
+// booleans in int64.
+//
+// An array owns its elements, in row-major order; `reals` or `integers` holds them, as `element`
+// says, and has exactly elements() entries. Reading an f32 constant is exact; writing one rounds to
+// the nearest float.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+
+namespace lindero::ir::tensor {
+
+struct Array {
+  Element element = Element::kFloat;  // kFloat, kInt or kBool
+  llvm::SmallVector<int64_t, 4> shape;
+  std::vector<double> reals;      // kFloat
+  std::vector<int64_t> integers;  // kInt, kBool (0 or 1)
+
+  // All elements zero.
+  static Array zeros(Element element, llvm::ArrayRef<int64_t> shape);
+  static Array real(llvm::ArrayRef<int64_t> shape, std::vector<double> values);
+  static Array integer(llvm::ArrayRef<int64_t> shape, std::vector<int64_t> values);
+
+  bool isReal() const { return element == Element::kFloat; }
+  int64_t elements() const;
+  int64_t rank() const { return static_cast<int64_t>(shape.size()); }
+  Type type() const { return Type::tensor(element, shape); }
+};
+
+// Row-major strides of a shape, in elements.
+llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
+
+// Reads a constant of the pool. Fails on a constant whose bytes are not at hand (a module read from
+// text alone).
+absl::StatusOr<Array> readConstant(const Constant& constant);
+
+// Adds an array to the pool: reals as f32, integers as i64, booleans as bool.
+const Constant& writeConstant(ConstantPool& pool, llvm::StringRef name, const Array& array);
+
+}  // namespace lindero::ir::tensor

@@ -1,0 +1,57 @@
+// Evaluates functions of the tensor dialect, raw or canonical, in double precision: the accuracy
+// reference, and what calibration watches.
+//
+// Every op is evaluated once, in order; an intermediate value lives until its last use. Matrix
+// products run through Eigen on one thread (a few GFLOP/s per core); everything else is a plain
+// loop. Results depend on the machine in the last bits, which is why nothing that is proven may
+// depend on them but through the exponents file.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace lindero::ir::tensor {
+
+// Sees values as they are computed.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // Every argument, constant and op result, once per run.
+  virtual void observe(const Value& value, const Array& array) = 0;
+  // The scores q k^T * scale inside an attention op, [heads, T, T], before the mask is applied.
+  virtual void observeScores(const Op& attention, const Array& scores) {}
+};
+
+// Keeps the function's constants in double precision between runs. The function must not change
+// meanwhile.
+class Interpreter {
+ public:
+  explicit Interpreter(const Function& function) : function_(function) {}
+
+  // `inputs` are the function's arguments, with exactly their types. Returns what the function
+  // returns. Errors name the node: a type mismatch, an index out of range, an op without a meaning
+  // here.
+  absl::StatusOr<std::vector<Array>> run(llvm::ArrayRef<Array> inputs,
+                                         Observer* observer = nullptr);
+
+ private:
+  absl::StatusOr<const Array*> constant(const Op& op);
+
+  const Function& function_;
+  llvm::DenseMap<const Op*, std::unique_ptr<Array>> constants_;
+};
+
+// One run of a new Interpreter.
+absl::StatusOr<std::vector<Array>> interpret(const Function& function, llvm::ArrayRef<Array> inputs,
+                                             Observer* observer = nullptr);
+
+// One op of one result on given operands; neither a constant nor a terminator.
+absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operands,
+                               Observer* observer = nullptr);
+
+}  // namespace lindero::ir::tensor

@@ -1,0 +1,247 @@
+// Elementwise ops, with ONNX broadcasting.
+
+#include <cmath>
+#include <limits>
+
+#include "ir/tensor/activation.h"
+#include "ir/tensor/kernels.h"
+
+namespace lindero::ir::tensor {
+namespace {
+
+template <double (*kFunction)(double)>
+absl::Status realMap(const Call& call) {
+  const std::vector<double>& x = call.in(0).reals;
+  for (size_t i = 0; i < x.size(); ++i) call.result.reals[i] = kFunction(x[i]);
+  return absl::OkStatus();
+}
+
+template <double (*kReal)(double), int64_t (*kInteger)(int64_t)>
+absl::Status map(const Call& call) {
+  if (call.in(0).isReal()) return realMap<kReal>(call);
+  const std::vector<int64_t>& x = call.in(0).integers;
+  for (size_t i = 0; i < x.size(); ++i) call.result.integers[i] = kInteger(x[i]);
+  return absl::OkStatus();
+}
+
+template <typename In, typename Out, Out (*kFunction)(In, In)>
+void zip(const Call& call, const std::vector<In>& a, const std::vector<In>& b,
+         std::vector<Out>& result) {
+  auto visit = [&](int64_t out, auto in, auto step, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      result[out + i] = kFunction(a[in[0] + i * step[0]], b[in[1] + i * step[1]]);
+    }
+  };
+  forEachRow<2>(call.result.shape, {&call.in(0), &call.in(1)}, visit);
+}
+
+template <double (*kReal)(double, double), int64_t (*kInteger)(int64_t, int64_t)>
+absl::Status arithmetic(const Call& call) {
+  if (call.in(0).isReal()) {
+    zip<double, double, kReal>(call, call.in(0).reals, call.in(1).reals, call.result.reals);
+  } else {
+    zip<int64_t, int64_t, kInteger>(call, call.in(0).integers, call.in(1).integers,
+                                    call.result.integers);
+  }
+  return absl::OkStatus();
+}
+
+template <int64_t (*kReal)(double, double), int64_t (*kInteger)(int64_t, int64_t)>
+absl::Status comparison(const Call& call) {
+  if (call.in(0).isReal()) {
+    zip<double, int64_t, kReal>(call, call.in(0).reals, call.in(1).reals, call.result.integers);
+  } else {
+    zip<int64_t, int64_t, kInteger>(call, call.in(0).integers, call.in(1).integers,
+                                    call.result.integers);
+  }
+  return absl::OkStatus();
+}
+
+// Integers wrap, as they do in every ONNX runtime; signed overflow would be undefined here.
+int64_t wrap(uint64_t value) { return static_cast<int64_t>(value); }
+int64_t addInteger(int64_t a, int64_t b) { return wrap(uint64_t(a) + uint64_t(b)); }
+int64_t subInteger(int64_t a, int64_t b) { return wrap(uint64_t(a) - uint64_t(b)); }
+int64_t mulInteger(int64_t a, int64_t b) { return wrap(uint64_t(a) * uint64_t(b)); }
+int64_t negInteger(int64_t a) { return wrap(-uint64_t(a)); }
+int64_t absInteger(int64_t a) { return a < 0 ? negInteger(a) : a; }
+int64_t signInteger(int64_t a) { return (a > 0) - (a < 0); }
+int64_t reluInteger(int64_t a) { return a > 0 ? a : 0; }
+int64_t greatestInteger(int64_t a, int64_t b) { return a > b ? a : b; }
+int64_t leastInteger(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t divInteger(int64_t a, int64_t b) { return b == -1 ? negInteger(a) : a / b; }
+
+int64_t powInteger(int64_t base, int64_t exponent) {
+  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
+  int64_t result = 1;
+  for (; exponent > 0; exponent /= 2, base = mulInteger(base, base)) {
+    if (exponent % 2) result = mulInteger(result, base);
+  }
+  return result;
+}
+
+double add(double a, double b) { return a + b; }
+double sub(double a, double b) { return a - b; }
+double mul(double a, double b) { return a * b; }
+double div(double a, double b) { return a / b; }
+double power(double a, double b) { return std::pow(a, b); }
+// NaN in either operand gives NaN, as ONNX asks.
+double greatest(double a, double b) { return a > b || std::isnan(a) ? a : b; }
+double least(double a, double b) { return a < b || std::isnan(a) ? a : b; }
+double absolute(double a) { return std::fabs(a); }
+double negate(double a) { return -a; }
+double sign(double a) { return (a > 0) - (a < 0); }
+double reciprocal(double a) { return 1 / a; }
+double squareRoot(double a) { return std::sqrt(a); }
+double exponential(double a) { return std::exp(a); }
+double logarithm(double a) { return std::log(a); }
+double sine(double a) { return std::sin(a); }
+double cosine(double a) { return std::cos(a); }
+double floorOf(double a) { return std::floor(a); }
+double errorFunction(double a) { return std::erf(a); }
+double tanhOf(double a) { return std::tanh(a); }
+double relu(double a) { return a > 0 || std::isnan(a) ? a : 0; }
+double sigmoid(double a) { return 1 / (1 + std::exp(-a)); }
+
+template <typename T>
+int64_t equal(T a, T b) {
+  return a == b;
+}
+template <typename T>
+int64_t less(T a, T b) {
+  return a < b;
+}
+template <typename T>
+int64_t lessEqual(T a, T b) {
+  return a <= b;
+}
+template <typename T>
+int64_t greater(T a, T b) {
+  return a > b;
+}
+template <typename T>
+int64_t greaterEqual(T a, T b) {
+  return a >= b;
+}
+int64_t logicalAnd(int64_t a, int64_t b) { return a & b; }
+int64_t logicalOr(int64_t a, int64_t b) { return a | b; }
+
+template <int64_t (*kFunction)(int64_t, int64_t)>
+absl::Status logical(const Call& call) {
+  zip<int64_t, int64_t, kFunction>(call, call.in(0).integers, call.in(1).integers,
+                                   call.result.integers);
+  return absl::OkStatus();
+}
+
+absl::Status logicalNot(const Call& call) {
+  const std::vector<int64_t>& x = call.in(0).integers;
+  for (size_t i = 0; i < x.size(); ++i) call.result.integers[i] = !x[i];
+  return absl::OkStatus();
+}
+
+absl::Status divide(const Call& call) {
+  if (!call.in(0).isReal() && llvm::is_contained(call.in(1).integers, 0)) {
+    return absl::InvalidArgumentError("integer division by zero");
+  }
+  return arithmetic<div, divInteger>(call);
+}
+
+absl::Status isNan(const Call& call) {
+  const std::vector<double>& x = call.in(0).reals;
+  for (size_t i = 0; i < x.size(); ++i) call.result.integers[i] = std::isnan(x[i]);
+  return absl::OkStatus();
+}
+
+// Truncates towards zero; what does not fit becomes the nearest int64.
+int64_t toInteger(double value) {
+  constexpr double kBound = 9223372036854775808.0;  // 2^63
+  if (std::isnan(value)) return 0;
+  if (value >= kBound) return std::numeric_limits<int64_t>::max();
+  if (value < -kBound) return std::numeric_limits<int64_t>::min();
+  return static_cast<int64_t>(value);
+}
+
+absl::Status cast(const Call& call) {
+  const Array& x = call.in(0);
+  Array& y = call.result;
+  for (int64_t i = 0, n = x.elements(); i < n; ++i) {
+    if (y.isReal()) {
+      y.reals[i] = x.isReal() ? x.reals[i] : static_cast<double>(x.integers[i]);
+    } else if (y.element == Element::kBool) {
+      y.integers[i] = x.isReal() ? x.reals[i] != 0 : x.integers[i] != 0;
+    } else {
+      y.integers[i] = x.isReal() ? toInteger(x.reals[i]) : x.integers[i];
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename T>
+void select(const Call& call, const std::vector<T>& yes, const std::vector<T>& no,
+            std::vector<T>& result) {
+  const std::vector<int64_t>& condition = call.in(0).integers;
+  auto visit = [&](int64_t out, auto in, auto step, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      result[out + i] =
+          condition[in[0] + i * step[0]] ? yes[in[1] + i * step[1]] : no[in[2] + i * step[2]];
+    }
+  };
+  forEachRow<3>(call.result.shape, {&call.in(0), &call.in(1), &call.in(2)}, visit);
+}
+
+absl::Status where(const Call& call) {
+  if (call.result.isReal()) {
+    select(call, call.in(1).reals, call.in(2).reals, call.result.reals);
+  } else {
+    select(call, call.in(1).integers, call.in(2).integers, call.result.integers);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status activation(const Call& call) {
+  ScalarFunction function = findActivation(call.op.stringAttr("kind"));
+  const std::vector<double>& x = call.in(0).reals;
+  for (size_t i = 0; i < x.size(); ++i) call.result.reals[i] = function(x[i]);
+  return absl::OkStatus();
+}
+
+constexpr NamedKernel kKernels[] = {
+    {"tensor.abs", map<absolute, absInteger>},
+    {"tensor.activation", activation},
+    {"tensor.add", arithmetic<add, addInteger>},
+    {"tensor.and", logical<logicalAnd>},
+    {"tensor.cast", cast},
+    {"tensor.cos", realMap<cosine>},
+    {"tensor.div", divide},
+    {"tensor.equal", comparison<equal<double>, equal<int64_t>>},
+    {"tensor.erf", realMap<errorFunction>},
+    {"tensor.exp", realMap<exponential>},
+    {"tensor.floor", realMap<floorOf>},
+    {"tensor.greater", comparison<greater<double>, greater<int64_t>>},
+    {"tensor.greater_or_equal", comparison<greaterEqual<double>, greaterEqual<int64_t>>},
+    {"tensor.is_nan", isNan},
+    {"tensor.less", comparison<less<double>, less<int64_t>>},
+    {"tensor.less_or_equal", comparison<lessEqual<double>, lessEqual<int64_t>>},
+    {"tensor.log", realMap<logarithm>},
+    {"tensor.max", arithmetic<greatest, greatestInteger>},
+    {"tensor.min", arithmetic<least, leastInteger>},
+    {"tensor.mul", arithmetic<mul, mulInteger>},
+    {"tensor.neg", map<negate, negInteger>},
+    {"tensor.not", logicalNot},
+    {"tensor.or", logical<logicalOr>},
+    {"tensor.pow", arithmetic<power, powInteger>},
+    {"tensor.reciprocal", realMap<reciprocal>},
+    {"tensor.relu", map<relu, reluInteger>},
+    {"tensor.sigmoid", realMap<sigmoid>},
+    {"tensor.sign", map<sign, signInteger>},
+    {"tensor.sin", realMap<sine>},
+    {"tensor.sqrt", realMap<squareRoot>},
+    {"tensor.sub", arithmetic<sub, subInteger>},
+    {"tensor.tanh", realMap<tanhOf>},
+    {"tensor.where", where},
+};
+
+}  // namespace
+
+llvm::ArrayRef<NamedKernel> elementwiseKernels() { return kKernels; }
+
+}  // namespace lindero::ir::tensor
