@@ -38,3 +38,10 @@ endif()
 # The exported target of 1.19 names no include folder, which matters outside of /usr.
 find_path(LINDERO_ONNX_INCLUDE_DIR onnx/onnx_pb.h HINTS "${ONNX_DIR}/../../../include" REQUIRED)
 target_include_directories(ONNX::onnx SYSTEM INTERFACE "${LINDERO_ONNX_INCLUDE_DIR}")
+
+# For the tests and the model generators.
+set(LINDERO_PYTHON "${lindero_cache}/python/bin/python" CACHE FILEPATH "A Python that has lit, onnx and numpy")
+find_program(LINDERO_FILECHECK FileCheck HINTS "${LLVM_TOOLS_BINARY_DIR}")
+if(NOT EXISTS "${LINDERO_PYTHON}" OR NOT LINDERO_FILECHECK)
+  message(FATAL_ERROR "lit or FileCheck is missing: run tools/setup, or set LINDERO_PYTHON and LLVM_DIR")
+endif()
