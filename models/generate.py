@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes transformer-shaped ONNX models with random weights. Needs numpy and onnx, not PyTorch.
 
-    generate.py toy                 models/toy_gpt.onnx: 2 layers, d 32, context 8, 16 tokens
-    generate.py nanogpt             models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
-    generate.py block               models/generated/block.onnx: one such block, float in, float out
+    generate.py toy       models/toy_gpt.onnx: 2 layers, d 32, context 8, 16 tokens
+    generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
+    generate.py block     models/generated/block.onnx: one such block, float in, float out
     generate.py mlp --activation relu -o mlp.onnx
 
 The graphs use the operators and node names that PyTorch's TorchScript exporter writes at opset 17
