@@ -1,0 +1,69 @@
+// What can be said about a circuit without running it: the kind, degree and phases of every node,
+// and in which order the columns of challenge phases are filled.
+//
+// `analyzeCircuit` is the gate between untrusted bytes and the rest of the runtime: a circuit that
+// it accepts has every index in range, nodes in topological order, generators that read only what
+// is known before them, and no circular dependency between columns. It does not judge soundness.
+// Cost: linear in the circuit.
+#ifndef LINDERO_RUNTIME_PACKAGE_CIRCUIT_INFO_H_
+#define LINDERO_RUNTIME_PACKAGE_CIRCUIT_INFO_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/package/circuit.pb.h"
+
+namespace lindero::runtime {
+
+// Limits of format 1. A circuit beyond them is refused when it is read.
+inline constexpr uint32_t kMaxLogHeight = 28;
+inline constexpr int kMaxTables = 4096;
+inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
+inline constexpr int kMaxNodes = 1 << 23;
+inline constexpr uint32_t kMaxDegree = 3;
+// A Lookup offset that says: this provider does not hold the tuple.
+inline constexpr int64_t kNotHere = -(int64_t{1} << 40);
+
+struct ColumnRef {
+  uint32_t table = 0;
+  uint32_t column = 0;
+  friend bool operator==(const ColumnRef&, const ColumnRef&) = default;
+};
+
+struct NodeInfo {
+  int32_t table = -1;  // whose columns it reads; -1: of none
+  uint8_t degree = 0;  // in columns, IS_FIRST and IS_LAST; stays at 255 beyond
+  uint8_t phase = 0;   // the latest phase of a column it reads
+  uint8_t challenge_phase =
+      0;  // the latest phase that a challenge in it is drawn after; 0: no challenge
+  uint8_t claim_phase = 0;  // the latest phase of a claim in it; 0: no claim
+  bool extension =
+      false;  // may leave the base field: holds a challenge, a claim or a column of phase 2, 3
+  bool row_independent = true;  // no column, IS_FIRST or IS_LAST: one value per proof
+};
+
+struct CircuitInfo {
+  std::vector<NodeInfo> nodes;
+  // levels[phase][k]: the columns of this phase that read only columns of earlier phases and of
+  // levels < k.
+  std::array<std::vector<std::vector<ColumnRef>>, 4> levels;
+  // The running fraction column whose last row is the claim.
+  std::vector<ColumnRef> claim_columns;
+};
+
+// Checks the structure of an untrusted circuit; the error names the field.
+absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit);
+
+inline uint64_t tableHeight(const Table& table) { return uint64_t{1} << table.log_height(); }
+// How many columns of the table have this phase, and the index of the first one.
+int columnsOfPhase(const Table& table, uint32_t phase);
+int firstColumnOfPhase(const Table& table, uint32_t phase);
+
+// The instance that owns the row, or null: padding.
+const Instance* findInstance(const Table& table, uint64_t row);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_CIRCUIT_INFO_H_

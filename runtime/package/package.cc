@@ -1,0 +1,112 @@
+#include "runtime/package/package.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/field/m31.h"
+#include "runtime/package/files.h"
+#include "runtime/package/proto_io.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+// Parsed messages take a few times their bytes in memory; real packages are far below.
+constexpr uint64_t kMaxMessageBytes = uint64_t{1} << 28;
+
+// The file's name in an error becomes its path.
+absl::Status within(const std::string& path, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
+absl::StatusOr<Digest> readMessage(const std::string& folder, const char* name,
+                                   google::protobuf::Message& message) {
+  LINDERO_ASSIGN_OR_RETURN(std::string bytes,
+                           readFile(absl::StrCat(folder, "/", name), kMaxMessageBytes));
+  LINDERO_RETURN_IF_ERROR(within(folder, parseProto(bytes, name, message)));
+  return sha256(bytes);
+}
+
+absl::StatusOr<MappedFile> mapFixed(const std::string& folder, const ColumnLayout& layout) {
+  std::string path = absl::StrCat(folder, "/", kFixedFile);
+  LINDERO_ASSIGN_OR_RETURN(MappedFile file, MappedFile::openReadOnly(path));
+  if (file.size() != layout.bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " has ", file.size(), " bytes; ",
+                                                   kCircuitFile, " describes ", layout.bytes()));
+  }
+  return file;
+}
+
+}  // namespace
+
+ColumnLayout::ColumnLayout(const Circuit& circuit, uint32_t phase) {
+  places_.reserve(circuit.tables_size());
+  for (const Table& table : circuit.tables()) {
+    uint64_t height = tableHeight(table);
+    places_.push_back({cells_, height, static_cast<uint32_t>(firstColumnOfPhase(table, phase))});
+    cells_ += height * columnsOfPhase(table, phase);
+  }
+}
+
+absl::StatusOr<Package> Package::open(const std::string& path, const PackageOptions& options) {
+  std::error_code code;
+  if (!std::filesystem::is_directory(path, code)) {
+    return absl::NotFoundError(absl::StrCat(
+        path, " is no circuit package: a package is a folder that holds ", kCircuitFile));
+  }
+  Package package;
+  package.path_ = path;
+  package.circuit_ = std::make_unique<Circuit>();
+  LINDERO_ASSIGN_OR_RETURN(package.circuit_digest_,
+                           readMessage(path, kCircuitFile, *package.circuit_));
+  absl::StatusOr<CircuitInfo> info = analyzeCircuit(*package.circuit_);
+  if (!info.ok()) return within(path, info.status());
+  package.circuit_info_ = std::make_unique<CircuitInfo>(*std::move(info));
+  package.fixed_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 0);
+  package.trace_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 1);
+  package.program_ = std::make_unique<Program>();
+  package.program_info_ = std::make_unique<ProgramInfo>();
+  if (options.program) {
+    LINDERO_ASSIGN_OR_RETURN(package.program_digest_,
+                             readMessage(path, kProgramFile, *package.program_));
+    absl::StatusOr<ProgramInfo> program = analyzeProgram(*package.program_, *package.circuit_);
+    if (!program.ok()) return within(path, program.status());
+    *package.program_info_ = *std::move(program);
+  }
+  if (options.fixed) {
+    LINDERO_ASSIGN_OR_RETURN(package.fixed_, mapFixed(path, *package.fixed_layout_));
+  }
+  return package;
+}
+
+absl::Status Package::checkFixedValues() const {
+  return within(path_, checkCanonical(*circuit_, *fixed_layout_, 0, fixed_.words(), kFixedFile));
+}
+
+absl::Status checkCanonical(const Circuit& circuit, const ColumnLayout& layout, uint32_t phase,
+                            absl::Span<const uint32_t> cells, absl::string_view file) {
+  // The largest cell of a block first: one comparison per block, and a loop that vectorizes.
+  uint32_t largest = 0;
+  for (uint32_t cell : cells) largest = std::max(largest, cell);
+  if (largest < kModulus) return absl::OkStatus();
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    int first = firstColumnOfPhase(table, phase);
+    for (int c = first; c < first + columnsOfPhase(table, phase); ++c) {
+      absl::Span<const uint32_t> column = layout.column(cells, t, c);
+      auto bad =
+          std::find_if(column.begin(), column.end(), [](uint32_t v) { return v >= kModulus; });
+      if (bad == column.end()) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          file, ": table \"", table.name(), "\", column \"", table.columns(c).name(), "\", row ",
+          bad - column.begin(), ": ", *bad, " is no residue below ", kModulus));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::runtime

@@ -1,0 +1,79 @@
+// The affine correspondence between the cells of a table and the elements of a buffer
+// (program.proto, Placement).
+//
+// A placement is walked as runs: for one lane and one value of all dimensions but one, `count`
+// cells at equidistant rows against as many equidistant elements, with the elements outside the
+// buffer already cut off.
+#ifndef LINDERO_RUNTIME_PACKAGE_PLACEMENT_H_
+#define LINDERO_RUNTIME_PACKAGE_PLACEMENT_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "runtime/package/circuit_info.h"
+#include "runtime/package/field_path.h"
+#include "runtime/package/program.pb.h"
+
+namespace lindero::runtime {
+
+// Every row lies in the table, every column exists and has this phase (0 or 1), and sizes stay
+// within limits that make all index arithmetic fit 64 bits.
+absl::Status checkPlacement(const FieldPath& field, const Placement& placement,
+                            const Circuit& circuit, uint32_t phase);
+
+struct PlacementRun {
+  uint64_t row;  // of the first cell
+  int64_t row_stride;
+  uint64_t value;  // buffer index of the first element
+  int64_t value_stride;
+  uint64_t count;  // >= 1
+};
+
+// Calls visit for every run of one lane. Requires checkPlacement. The innermost dimension is the
+// one with the smallest row stride, so that neighbouring cells are visited together.
+void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
+                absl::FunctionRef<void(const PlacementRun&)> visit);
+
+// buffer[value] = cell, or the cells of a table from the buffer. `column` is the lane's column.
+void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32_t> column,
+              absl::Span<int32_t> buffer);
+void storeLane(const Placement& placement, uint64_t lane, absl::Span<const int32_t> buffer,
+               absl::Span<uint32_t> column);
+
+// Finds single elements without walking the whole placement.
+class PlacementIndex {
+ public:
+  struct Cell {
+    uint64_t lane;
+    uint64_t row;
+  };
+
+  // Requires checkPlacement. An error when value strides are negative or interleave so much that a
+  // search would branch: no layout of a matrix does.
+  static absl::StatusOr<PlacementIndex> create(const Placement& placement);
+
+  // The cell that holds the element, if any.
+  std::optional<Cell> find(int64_t value) const;
+
+ private:
+  struct Axis {
+    int64_t value_stride;  // > 0, descending
+    uint64_t count;
+    int64_t row_stride;
+    bool is_lane;
+    int64_t rest;  // the largest value that the axes after this one reach
+  };
+
+  bool search(size_t axis, int64_t value, Cell& cell) const;
+
+  int64_t offset_ = 0;
+  uint64_t first_row_ = 0;
+  std::vector<Axis> axes_;
+};
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_PLACEMENT_H_

@@ -1,0 +1,47 @@
+#include "runtime/package/proto_io.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/common.h>
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace lindero::runtime {
+
+absl::Status parseProto(absl::string_view bytes, absl::string_view name,
+                        google::protobuf::Message& message) {
+  bool parsed = false;
+  if (bytes.size() <= static_cast<size_t>(std::numeric_limits<int>::max())) {
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+    // Old versions print invalid UTF-8 to stderr in addition to failing.
+    google::protobuf::LogSilencer silence;
+#endif
+    parsed = message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  }
+  if (!parsed) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": damaged or no file of this kind: it does not parse"));
+  }
+  size_t size = message.ByteSizeLong();
+  message.DiscardUnknownFields();
+  if (message.ByteSizeLong() != size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, ": holds fields that this version does not know; use the version that wrote it"));
+  }
+  return absl::OkStatus();
+}
+
+std::string serializeProto(const google::protobuf::Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return bytes;
+}
+
+}  // namespace lindero::runtime

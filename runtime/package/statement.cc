@@ -1,0 +1,111 @@
+#include "runtime/package/statement.h"
+
+#include <unordered_set>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/package/field_path.h"
+#include "runtime/package/files.h"
+#include "runtime/package/proto_io.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+constexpr uint64_t kMaxStatementBytes = uint64_t{1} << 30;
+
+absl::Status checkShapes(const Statement& statement) {
+  FieldPath file("statement");
+  if (statement.format() != 1) {
+    return file.error("format ", statement.format(), " is not known (known: 1)");
+  }
+  std::unordered_set<std::string> names;
+  for (int i = 0; i < statement.tensors_size(); ++i) {
+    const PublicValues& tensor = statement.tensors(i);
+    FieldPath field = file.at("tensors", i, tensor.name());
+    LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, tensor.name()));
+    if (!PublicValues::Kind_IsValid(tensor.kind())) {
+      return field.error("unknown kind ", static_cast<int>(tensor.kind()));
+    }
+    if (static_cast<uint64_t>(tensor.values_size()) != uint64_t{tensor.rows()} * tensor.columns()) {
+      return field.error("the shape is ", tensor.rows(), " x ", tensor.columns(),
+                         ", but there are ", tensor.values_size(), " values");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string encodeStatement(const Statement& statement) { return serializeProto(statement); }
+
+absl::StatusOr<Statement> decodeStatement(absl::string_view bytes) {
+  Statement statement;
+  LINDERO_RETURN_IF_ERROR(parseProto(bytes, "statement", statement));
+  LINDERO_RETURN_IF_ERROR(checkShapes(statement));
+  if (encodeStatement(statement) != bytes) {
+    return absl::InvalidArgumentError("statement: the bytes are not the canonical encoding");
+  }
+  return statement;
+}
+
+absl::StatusOr<Statement> readStatement(const std::string& path) {
+  LINDERO_ASSIGN_OR_RETURN(std::string bytes, readFile(path, kMaxStatementBytes));
+  absl::StatusOr<Statement> statement = decodeStatement(bytes);
+  if (statement.ok()) return statement;
+  return absl::Status(statement.status().code(),
+                      absl::StrCat(path, ": ", statement.status().message()));
+}
+
+absl::Status writeStatement(const std::string& path, const Statement& statement) {
+  return writeFile(path, encodeStatement(statement));
+}
+
+const PublicValues* findValues(const Statement& statement, absl::string_view name) {
+  for (const PublicValues& tensor : statement.tensors()) {
+    if (tensor.name() == name) return &tensor;
+  }
+  return nullptr;
+}
+
+absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values) {
+  const char* kind = tensor.kind() == PublicTensor::INPUT ? "input" : "output";
+  if (values.rows() != tensor.rows() || values.columns() != tensor.columns() ||
+      static_cast<uint64_t>(values.values_size()) != uint64_t{tensor.rows()} * tensor.columns()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        kind, " \"", tensor.name(), "\" has shape ", values.rows(), " x ", values.columns(), " (",
+        values.values_size(), " values); the circuit was compiled for ", tensor.rows(), " x ",
+        tensor.columns()));
+  }
+  for (int i = 0; i < values.values_size(); ++i) {
+    int64_t v = values.values(i);
+    if (v >= tensor.low() && v <= tensor.high()) continue;
+    return absl::OutOfRangeError(
+        absl::StrCat(kind, " \"", tensor.name(), "\": the value ", v, " at [", i / tensor.columns(),
+                     ", ", i % tensor.columns(), "] is outside of the proven range [", tensor.low(),
+                     ", ", tensor.high(), "]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkStatement(const Circuit& circuit, const Statement& statement) {
+  LINDERO_RETURN_IF_ERROR(checkShapes(statement));
+  if (statement.tensors_size() != circuit.publics_size()) {
+    return absl::InvalidArgumentError(absl::StrCat("statement: ", statement.tensors_size(),
+                                                   " tensors; the circuit has ",
+                                                   circuit.publics_size()));
+  }
+  for (int i = 0; i < circuit.publics_size(); ++i) {
+    const PublicTensor& tensor = circuit.publics(i);
+    const PublicValues& values = statement.tensors(i);
+    if (values.name() != tensor.name() ||
+        static_cast<int>(values.kind()) != static_cast<int>(tensor.kind())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("statement: tensors[", i, "] is \"", values.name(),
+                       "\"; the circuit's public tensor there is \"", tensor.name(), "\""));
+    }
+    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::runtime

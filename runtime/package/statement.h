@@ -1,0 +1,36 @@
+// Reading, writing and checking the statement (statement.proto).
+#ifndef LINDERO_RUNTIME_PACKAGE_STATEMENT_H_
+#define LINDERO_RUNTIME_PACKAGE_STATEMENT_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "runtime/package/circuit.pb.h"
+#include "runtime/package/statement.pb.h"
+
+namespace lindero::runtime {
+
+// The canonical bytes.
+std::string encodeStatement(const Statement& statement);
+
+// Refuses bytes that are not the canonical encoding of a statement whose tensors have rows *
+// columns values.
+absl::StatusOr<Statement> decodeStatement(absl::string_view bytes);
+
+absl::StatusOr<Statement> readStatement(const std::string& path);
+absl::Status writeStatement(const std::string& path, const Statement& statement);
+
+// The statement has exactly the circuit's public tensors, in order, with values in their ranges.
+absl::Status checkStatement(const Circuit& circuit, const Statement& statement);
+
+// The entry of that name, or null.
+const PublicValues* findValues(const Statement& statement, absl::string_view name);
+
+// Shape and range of one tensor's values; the error names tensor, position, value and range.
+absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_STATEMENT_H_

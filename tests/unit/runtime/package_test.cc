@@ -1,0 +1,427 @@
+#include "runtime/package/package.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "runtime/field/m31.h"
+#include "runtime/package/files.h"
+#include "runtime/package/package_writer.h"
+#include "runtime/package/proto_io.h"
+#include "tests/unit/runtime/circuit_builder.h"
+#include "tests/unit/runtime/sample_circuits.h"
+
+namespace lindero::runtime {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Package, RoundTrip) {
+  testing::Sample sample = testing::linearSample();
+  std::string path = testing::freshFolder() + "/model.lindero";
+  ASSERT_TRUE(testing::writeSample(sample, path).ok());
+  absl::StatusOr<Package> package = Package::open(path);
+  ASSERT_TRUE(package.ok()) << package.status();
+  EXPECT_EQ(serializeProto(package->circuit()), serializeProto(sample.circuit));
+  EXPECT_EQ(serializeProto(package->program()), serializeProto(sample.program));
+  EXPECT_EQ(package->circuitDigest(), sha256(serializeProto(sample.circuit)));
+  EXPECT_TRUE(package->checkFixedValues().ok());
+  for (const testing::FixedValues& fixed : sample.fixed) {
+    absl::Span<const uint32_t> column = package->fixedColumn(fixed.table, fixed.column);
+    for (size_t i = 0; i < column.size(); ++i) {
+      int64_t expected = i < fixed.values.size() ? fixed.values[i] : 0;
+      EXPECT_EQ(M31::fromCanonical(column[i]).centered(), expected);
+    }
+  }
+  // x: 4 + w: 3 + y: 2 fixed columns of 8, 2 and 8 rows come before those of "range".
+  EXPECT_EQ(package->fixedLayout().offset(3, 1), 4u * 8 + 3 * 2 + 2 * 8 + 512);
+  EXPECT_EQ(package->traceLayout().cells(), 2u * 8 + 2 * 8 + 512);
+  // Nothing else is left in the folder.
+  int entries = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(path).parent_path())) {
+    entries += entry.exists();
+  }
+  EXPECT_EQ(entries, 1);
+}
+
+TEST(Package, WriterReplacesPackagesOnly) {
+  testing::Sample sample = testing::linearSample();
+  std::string folder = testing::freshFolder(), path = folder + "/model.lindero";
+  ASSERT_TRUE(testing::writeSample(sample, path).ok());
+  ASSERT_TRUE(testing::writeSample(sample, path).ok());
+  std::string other = folder + "/precious";
+  std::ofstream(other) << "data";
+  EXPECT_EQ(testing::writeSample(sample, other).code(), absl::StatusCode::kAlreadyExists);
+  {
+    // A writer that never finishes leaves the old package, and nothing beside it.
+    auto writer = PackageWriter::create(path, sample.circuit, sample.program);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    EXPECT_FALSE(writer->addFile("../escape", "").ok());
+    writer->fixedColumn(0, 0)[0] = kModulus;
+    EXPECT_THAT(std::string(writer->finish().message()),
+                HasSubstr("table \"x\", column \"start\", row 0"));
+  }
+  EXPECT_TRUE(Package::open(path).ok());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
+}
+
+TEST(Package, MissingAndMisfitFiles) {
+  std::string path = testing::freshFolder() + "/model.lindero";
+  EXPECT_EQ(Package::open(path).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(testing::writeSample(testing::linearSample(), path).ok());
+  std::filesystem::resize_file(path + "/fixed.bin", 100);
+  EXPECT_THAT(std::string(Package::open(path).status().message()),
+              HasSubstr("fixed.bin has 100 bytes"));
+  PackageOptions verifier;
+  verifier.fixed = verifier.program = false;
+  std::filesystem::remove(path + "/program.pb");
+  EXPECT_TRUE(Package::open(path, verifier).ok());
+  EXPECT_EQ(Package::open(path).status().code(), absl::StatusCode::kNotFound);
+}
+
+struct BadCircuit {
+  std::string name;
+  std::function<void(Circuit&)> change;
+  std::string message;
+};
+
+TEST(Package, RefusesBadCircuits) {
+  auto node = [](Circuit& c, Node::Op op, uint32_t a, uint32_t b, int32_t offset) {
+    Node* n = c.add_nodes();
+    n->set_op(op);
+    n->set_a(a);
+    n->set_b(b);
+    n->set_offset(offset);
+    return static_cast<uint32_t>(c.nodes_size() - 1);
+  };
+  auto constrain = [](Circuit& c, uint32_t table, uint32_t node) {
+    Constraint* k = c.mutable_tables(table)->add_constraints();
+    k->set_name("bad");
+    k->set_node(node);
+  };
+  const std::vector<BadCircuit> cases = {
+      {"format", [](Circuit& c) { c.set_format(2); }, "format 2 is not known"},
+      {"modulus", [](Circuit& c) { c.set_modulus(97); }, "modulus 97"},
+      {"degree of the field", [](Circuit& c) { c.set_extension_degree(2); }, "extension_degree 2"},
+      {"no tables", [](Circuit& c) { c.clear_tables(); }, "no table"},
+      {"height", [](Circuit& c) { c.mutable_tables(1)->set_log_height(40); },
+       "tables[1] \"w\": log_height 40"},
+      {"table name", [](Circuit& c) { c.mutable_tables(1)->set_name("x"); }, "\"x\" is used twice"},
+      {"no name", [](Circuit& c) { c.mutable_tables(1)->set_name(""); }, "name is empty"},
+      {"column order", [](Circuit& c) { c.mutable_tables(0)->mutable_columns(0)->set_phase(1); },
+       "columns[1] \"t\": columns are not ordered"},
+      {"column phase", [](Circuit& c) { c.mutable_tables(0)->mutable_columns(9)->set_phase(4); },
+       "phase 4"},
+      {"generator missing",
+       [](Circuit& c) { c.mutable_tables(0)->mutable_columns(6)->clear_scan(); },
+       "\"a\": a column of phase 2 or 3 has no generator"},
+      {"generator too much",
+       [](Circuit& c) { c.mutable_tables(0)->mutable_columns(5)->mutable_scan(); },
+       "has a generator"},
+      {"instances", [](Circuit& c) { c.mutable_tables(0)->mutable_instances(0)->set_rows(9); },
+       "instances[0] \"/mlp/fc\": rows 0 + 9"},
+      {"forward node", [&](Circuit& c) { node(c, Node::ADD, 0, c.nodes_size(), 0); },
+       "not an earlier node"},
+      {"unknown op", [&](Circuit& c) { node(c, static_cast<Node::Op>(77), 0, 0, 0); },
+       "unknown operation 77"},
+      {"constant", [&](Circuit& c) { node(c, Node::CONSTANT, kModulus, 0, 0); },
+       "not a canonical residue"},
+      {"node table", [&](Circuit& c) { node(c, Node::COLUMN, 9, 0, 0); }, "table 9 does not exist"},
+      {"node column", [&](Circuit& c) { node(c, Node::COLUMN, 0, 99, 0); }, "has no column 99"},
+      {"offset", [&](Circuit& c) { node(c, Node::COLUMN, 0, 0, 2); }, "row offset 2"},
+      {"challenge", [&](Circuit& c) { node(c, Node::CHALLENGE, 99, 0, 0); }, "challenge 99"},
+      {"claim", [&](Circuit& c) { node(c, Node::CLAIM, 99, 0, 0); }, "claim 99"},
+      {"inverse of a column",
+       [&](Circuit& c) { node(c, Node::INVERSE, node(c, Node::COLUMN, 0, 0, 0), 0, 0); },
+       "INVERSE of"},
+      {"two tables",
+       [&](Circuit& c) {
+         node(c, Node::ADD, node(c, Node::COLUMN, 0, 0, 0), node(c, Node::COLUMN, 1, 0, 0), 0);
+       },
+       "reads columns of two tables"},
+      {"foreign constraint", [&](Circuit& c) { constrain(c, 1, node(c, Node::COLUMN, 0, 0, 0)); },
+       "reads columns of another table, \"x\""},
+      {"missing node", [&](Circuit& c) { constrain(c, 1, 100000); }, "node 100000 does not exist"},
+      {"degree",
+       [&](Circuit& c) {
+         uint32_t x = node(c, Node::COLUMN, 1, 0, 0);
+         uint32_t square = node(c, Node::MUL, x, x, 0);
+         constrain(c, 1, node(c, Node::MUL, square, square, 0));
+       },
+       "degree 4 is more than 3"},
+      {"challenge too late", [](Circuit& c) { c.mutable_challenges(0)->set_phase(2); },
+       "challenge that is drawn after phase 2"},
+      {"challenge phase", [](Circuit& c) { c.mutable_challenges(0)->set_phase(3); },
+       "phase 3 is not 1 or 2"},
+      {"column too late",
+       [&](Circuit& c) {
+         c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
+             node(c, Node::COLUMN, 0, 9, 0));
+       },
+       "scan.add: reads a column of a later phase"},
+      {"claim of the same phase",
+       [&](Circuit& c) {
+         c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
+             node(c, Node::CLAIM, 0, 0, 0));
+       },
+       "reads a claim of phase 2"},
+      {"circular columns",
+       [&](Circuit& c) {
+         c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
+             node(c, Node::COLUMN, 0, 6, -1));
+       },
+       "\"x.a\": its generator depends on the column itself"},
+      {"circular gather",
+       [](Circuit& c) {
+         GatherSource* s =
+             c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->mutable_sources(0);
+         s->set_table(1);
+         s->set_column(3);
+         s->set_rows(2);
+       },
+       "depends on the column itself"},
+      {"gather index",
+       [&](Circuit& c) {
+         c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->set_index(
+             node(c, Node::COLUMN, 1, 4, 0));
+       },
+       "reads more than fixed columns"},
+      {"gather phase",
+       [](Circuit& c) {
+         c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->mutable_sources(0)->set_column(
+             0);
+       },
+       "another phase"},
+      {"gather rows",
+       [](Circuit& c) {
+         c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->mutable_sources(0)->set_rows(9);
+       },
+       "more rows than the source table"},
+      {"claim without column",
+       [](Circuit& c) {
+         Claim* claim = c.add_claims();
+         claim->set_name("lost");
+       },
+       "\"lost\": no running column publishes it"},
+      {"claim twice",
+       [](Circuit& c) {
+         c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claim(0);
+       },
+       "several running columns"},
+      {"claim of another table", [](Circuit& c) { c.mutable_claims(0)->set_table(1); },
+       "claim 0 is of another table"},
+      {"lookup width", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->add_tuple(0); },
+       "has 3 components"},
+      {"lookup bus", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->set_bus(9); },
+       "bus 9"},
+      {"bus phase", [](Circuit& c) { c.mutable_buses(0)->set_phase(1); },
+       "reads a phase after the bus's"},
+      {"key known too late",
+       [](Circuit& c) { c.mutable_tables(0)->mutable_lookups(0)->set_key(1); },
+       "tuple[1] finds the provider's row"},
+      {"multiplicity column",
+       [](Circuit& c) { c.mutable_tables(0)->mutable_lookups(0)->set_multiplicity_column(0); },
+       "not a column of phase 1"},
+      {"multiplicity",
+       [&](Circuit& c) {
+         c.mutable_tables(0)->mutable_lookups(0)->set_multiplicity(
+             node(c, Node::CHALLENGE, 0, 0, 0));
+       },
+       "multiplicity: reads more"},
+      {"offsets", [](Circuit& c) { c.mutable_tables(0)->mutable_lookups(0)->clear_offsets(); },
+       "0 offsets"},
+      {"public range", [](Circuit& c) { c.mutable_publics(0)->set_low(101); },
+       "[low, high] = [101, 100]"},
+      {"public shape", [](Circuit& c) { c.mutable_publics(0)->set_rows(0); }, "0 x 2 is empty"},
+      {"public tile", [](Circuit& c) { c.mutable_publics(0)->set_tile_rows(0); }, "empty tile"},
+      {"public address", [](Circuit& c) { c.mutable_publics(0)->set_address(kModulus); },
+       "addresses"},
+      {"public challenge", [](Circuit& c) { c.mutable_publics(0)->set_row_challenge(50); },
+       "challenge 50"},
+      {"segments", [](Circuit& c) { c.mutable_segments(0)->mutable_tables()->RemoveLast(); },
+       "table 3 is in no segment"},
+      {"segment twice", [](Circuit& c) { c.mutable_segments(0)->add_tables(0); },
+       "table 0 is in two segments"},
+  };
+  ASSERT_TRUE(analyzeCircuit(testing::linearSample().circuit).ok());
+  for (const BadCircuit& bad : cases) {
+    Circuit circuit = testing::linearSample().circuit;
+    bad.change(circuit);
+    absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
+    ASSERT_FALSE(info.ok()) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr("circuit.pb: ")) << bad.name;
+  }
+}
+
+struct BadProgram {
+  std::string name;
+  std::function<void(Program&)> change;
+  std::string message;
+};
+
+TEST(Package, RefusesBadPrograms) {
+  const std::vector<BadProgram> cases = {
+      {"format", [](Program& p) { p.set_format(0); }, "format 0"},
+      {"buffer size", [](Program& p) { p.mutable_buffers(0)->set_size(0); },
+       "buffers[0] \"x\": size 0"},
+      {"huge buffer", [](Program& p) { p.mutable_buffers(0)->set_size(uint64_t{1} << 60); },
+       "size"},
+      {"no kind", [](Program& p) { p.add_steps(); }, "no known kind"},
+      {"input tensor", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_tensor(7); },
+       "tensor 7"},
+      {"input kind", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_tensor(1); },
+       "is no INPUT"},
+      {"missing buffer", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(70); },
+       "buffer 70"},
+      {"size", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(1); },
+       "steps[0] \"/mlp/fc\": input.out: buffer 1 \"w\" has 4 elements instead of 8"},
+      {"unwritten", [](Program& p) { p.mutable_steps(2)->mutable_matmul()->set_lhs(3); },
+       "before any step writes it"},
+      {"in place", [](Program& p) { p.mutable_steps(3)->mutable_requantize()->set_quotient(2); },
+       "written and named again"},
+      {"load column",
+       [](Program& p) { p.mutable_steps(1)->mutable_load()->mutable_placement()->set_lanes(4); },
+       "are not all of phase 0"},
+      {"load rows",
+       [](Program& p) {
+         p.mutable_steps(1)->mutable_load()->mutable_placement()->set_first_row(1);
+       },
+       "rows leave"},
+      {"strides",
+       [](Program& p) { p.mutable_steps(2)->mutable_matmul()->mutable_lhs_strides()->set_row(9); },
+       "lhs_strides: indices leave"},
+      {"huge strides",
+       [](Program& p) {
+         p.mutable_steps(2)->mutable_matmul()->mutable_lhs_strides()->set_row(INT64_MIN);
+       },
+       "lhs_strides: indices leave"},
+      {"extent", [](Program& p) { p.mutable_steps(2)->mutable_matmul()->set_k(0); },
+       "batch, m, k, n"},
+      {"shift", [](Program& p) { p.mutable_steps(3)->mutable_requantize()->set_shift(0); },
+       "requantize.shift 0"},
+      {"no output", [](Program& p) { p.mutable_steps()->RemoveLast(); },
+       "\"y\" is output by 0 steps"},
+      {"placement buffer", [](Program& p) { p.mutable_placements(0)->set_buffer(9); },
+       "placements[0]: buffer 9"},
+      {"placement phase", [](Program& p) { p.mutable_placements(0)->set_column(0); },
+       "not all of phase 1"},
+      {"placement rows",
+       [](Program& p) { p.mutable_placements(1)->mutable_dims(0)->set_row_stride(-4); },
+       "rows leave"},
+      {"placement count",
+       [](Program& p) { p.mutable_placements(1)->mutable_dims(0)->set_count(uint64_t{1} << 63); },
+       "counts"},
+      {"placement stride",
+       [](Program& p) { p.mutable_placements(1)->mutable_dims(0)->set_value_stride(INT64_MIN); },
+       "stride"},
+  };
+  testing::Sample sample = testing::linearSample();
+  ASSERT_TRUE(analyzeProgram(sample.program, sample.circuit).ok());
+  for (const BadProgram& bad : cases) {
+    Program program = sample.program;
+    bad.change(program);
+    absl::StatusOr<ProgramInfo> info = analyzeProgram(program, sample.circuit);
+    ASSERT_FALSE(info.ok()) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+  }
+}
+
+TEST(Package, LevelsFollowDependencies) {
+  absl::StatusOr<CircuitInfo> info = analyzeCircuit(testing::linearSample().circuit);
+  ASSERT_TRUE(info.ok()) << info.status();
+  auto levelOf = [&](ColumnRef ref) {
+    for (int phase = 2; phase <= 3; ++phase) {
+      for (size_t level = 0; level < info->levels[phase].size(); ++level) {
+        for (const ColumnRef& other : info->levels[phase][level]) {
+          if (other == ref) return static_cast<int>(level);
+        }
+      }
+    }
+    return -1;
+  };
+  EXPECT_EQ(levelOf({0, 6}), 0);  // x.a
+  EXPECT_EQ(levelOf({1, 3}), 1);  // w.a, gathered from it
+  EXPECT_EQ(levelOf({1, 5}), 2);  // w.product_sum
+  EXPECT_EQ(levelOf({2, 5}), 0);  // y.address
+  EXPECT_EQ(levelOf({2, 9}), 1);  // y.range_sum adds y.range_q
+}
+
+// What Package::open does with the bytes of the two files, without the files.
+absl::Status readBytes(const std::string& circuit_bytes, const std::string& program_bytes) {
+  Circuit circuit;
+  absl::Status parsed = parseProto(circuit_bytes, kCircuitFile, circuit);
+  if (!parsed.ok()) return parsed;
+  absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
+  if (!info.ok()) return info.status();
+  Program program;
+  parsed = parseProto(program_bytes, kProgramFile, program);
+  if (!parsed.ok()) return parsed;
+  return analyzeProgram(program, circuit).status();
+}
+
+// Bytes that a fuzzer would try: nothing may crash.
+TEST(Package, SurvivesDamagedBytes) {
+  testing::Sample sample = testing::linearSample();
+  const std::string circuit = serializeProto(sample.circuit),
+                    program = serializeProto(sample.program);
+  std::mt19937_64 random(11);
+  for (const std::string& good : {circuit, program}) {
+    size_t accepted = 0;
+    for (size_t i = 0; i < 6 * good.size(); ++i) {
+      std::string bad = good;
+      size_t at = i % good.size();
+      if (i < good.size()) {
+        bad.resize(at);
+      } else if (i < 3 * good.size()) {
+        bad[at] = static_cast<char>(random());
+      } else if (i < 5 * good.size()) {
+        bad[at] ^= static_cast<char>(1 << (random() % 8));
+      } else {
+        bad.insert(at, 1, static_cast<char>(random()));
+      }
+      absl::Status status = good == circuit ? readBytes(bad, program) : readBytes(circuit, bad);
+      accepted += status.ok();
+      if (!status.ok()) {
+        ASSERT_FALSE(status.message().empty());
+      }
+    }
+    // Most damage is noticed; that to names and constants cannot be.
+    EXPECT_LT(accepted, 3 * good.size());
+  }
+}
+
+TEST(Package, SurvivesDamagedFiles) {
+  std::string path = testing::freshFolder() + "/model.lindero";
+  ASSERT_TRUE(testing::writeSample(testing::linearSample(), path).ok());
+  for (const char* name : {kCircuitFile, kProgramFile, kFixedFile}) {
+    std::string file = path + "/" + name;
+    std::string good = *readFile(file, 1 << 20);
+    for (size_t keep : {size_t{0}, size_t{1}, good.size() / 2, good.size() - 1}) {
+      ASSERT_TRUE(writeFile(file, good.substr(0, keep)).ok());
+      absl::StatusOr<Package> package = Package::open(path);
+      ASSERT_FALSE(package.ok()) << name << " " << keep;
+      EXPECT_THAT(std::string(package.status().message()), HasSubstr(path)) << name << " " << keep;
+    }
+    ASSERT_TRUE(writeFile(file, good).ok());
+  }
+  EXPECT_TRUE(Package::open(path).ok());
+}
+
+TEST(Package, UnknownFieldsAreRefused) {
+  std::string path = testing::freshFolder() + "/model.lindero";
+  ASSERT_TRUE(testing::writeSample(testing::linearSample(), path).ok());
+  std::string bytes = *readFile(path + "/circuit.pb", 1 << 20);
+  ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes + std::string("\xa0\x06\x01", 3)).ok());
+  EXPECT_THAT(std::string(Package::open(path).status().message()), HasSubstr("does not know"));
+}
+
+}  // namespace
+}  // namespace lindero::runtime
