@@ -146,45 +146,54 @@ void addExpressions(std::vector<OpDef>& ops) {
        .operands = {{"column", kOne, ""}},
        .results = {{"y", kOne, "of the column's type"}},
        .attributes = {{"offset", kInt, true, ""}},
-       .constraints = {"the operand is a column", "offset is -1, 0 or 1", "the types agree"}});
+       .constraints = {"the operand is a column", "offset is -1, 0 or 1", "the types agree"},
+       .pure = true});
   ops.push_back({.name = "air.constant",
                  .summary = "A field element, by an integer that stands for it",
                  .results = {{"y", kOne, "base"}},
                  .attributes = {{"value", kInt, true, ""}},
-                 .constraints = {"|value| < 2^31 - 1"}});
+                 .constraints = {"|value| < 2^31 - 1"},
+                 .pure = true});
   ops.push_back({.name = "air.first",
                  .summary = "1 on row 0, else 0",
                  .results = {{"y", kOne, "base"}},
-                 .constraints = {kInTable}});
+                 .constraints = {kInTable},
+                 .pure = true});
   ops.push_back({.name = "air.last",
                  .summary = "1 on the last row, else 0",
                  .results = {{"y", kOne, "base"}},
-                 .constraints = {kInTable}});
+                 .constraints = {kInTable},
+                 .pure = true});
   ops.push_back({.name = "air.add",
                  .summary = "y = a + b",
                  .operands = ab,
                  .results = y,
-                 .constraints = {kJoin}});
+                 .constraints = {kJoin},
+                 .pure = true});
   ops.push_back({.name = "air.sub",
                  .summary = "y = a - b",
                  .operands = ab,
                  .results = y,
-                 .constraints = {kJoin}});
+                 .constraints = {kJoin},
+                 .pure = true});
   ops.push_back({.name = "air.mul",
                  .summary = "y = a b",
                  .operands = ab,
                  .results = y,
-                 .constraints = {kJoin}});
+                 .constraints = {kJoin},
+                 .pure = true});
   ops.push_back({.name = "air.neg",
                  .summary = "y = -a",
                  .operands = {{"a", kOne, ""}},
                  .results = y,
-                 .constraints = {kJoin}});
+                 .constraints = {kJoin},
+                 .pure = true});
   ops.push_back({.name = "air.inverse",
                  .summary = "y = 1 / a, once per proof",
                  .operands = {{"a", kOne, "reads constants and challenges only"}},
                  .results = y,
-                 .constraints = {kJoin, "a reads constants and challenges only"}});
+                 .constraints = {kJoin, "a reads constants and challenges only"},
+                 .pure = true});
 }
 
 void addRules(std::vector<OpDef>& ops) {

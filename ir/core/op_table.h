@@ -51,6 +51,9 @@ struct OpDef {
   bool terminator = false;
   llvm::StringRef block_terminator =
       {};  // what the nested block ends in; empty: it has no terminator
+  // Without effect but its results: if nobody reads them, the op may go. Of an op with a block: if
+  // all in the block is pure.
+  bool pure = false;
   // Checks the constraints; the message cites their number ("C2: ..."). Null if the specs say all.
   absl::Status (*verify)(const Op& op) = nullptr;
 

@@ -158,6 +158,7 @@ std::vector<OpDef> ops() {
   addRounding(ops);
   addRows(ops);
   addViews(ops);
+  for (OpDef& op : ops) op.pure = !op.terminator;
   return ops;
 }
 

@@ -25,7 +25,8 @@ std::vector<OpDef> ops() {
                        "the results have the types of region.yield's operands",
                        "segment >= 0, not on a nested region"},
        .has_block = true,
-       .block_terminator = "region.yield"});
+       .block_terminator = "region.yield",
+       .pure = true});
   ops.push_back({.name = "region.yield",
                  .summary = "The values that a region hands out",
                  .operands = {{"values", kVariadic, ""}},

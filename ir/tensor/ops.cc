@@ -271,6 +271,7 @@ std::vector<OpDef> ops() {
   addProducts(ops);
   addCanonical(ops);
   for (OpDef& op : ops) {
+    op.pure = !op.terminator;
     if (hasTypeRule(op.name)) op.verify = verifyType;
   }
   return ops;

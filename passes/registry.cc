@@ -1,0 +1,20 @@
+// The passes that Lindero ships. A new pass is known to pipelines and to --help once it has its
+// line here.
+#include <mutex>
+
+#include "llvm/Support/ErrorHandling.h"
+#include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
+#include "passes/pass.h"
+
+namespace lindero::passes {
+
+void registerAllPasses() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    absl::Status status;
+    status.Update(registerEliminateDeadOps());
+    if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
+  });
+}
+
+}  // namespace lindero::passes
