@@ -29,7 +29,8 @@ constant @"a b" : i64[] sha256:)" +
 func @main(%ids: tensor<16xi64>, %"input.0/x": tensor<f32>) -> (tensor<16x768xf32>, tensor<f32>) {
   %wte = tensor.constant {value = @wte} : tensor<50257x768xf32>
   %0 = tensor.gather(%wte, %ids) {axis = 0} : tensor<16x768xf32> loc("/wte/Gather", "say \"hi\"\0A")
-  %1, %2 = tensor.split(%0) {axis = 1, sizes = [384, 384]} : tensor<16x384xf32>, tensor<16x384xf32>
+  %1, %2 = trace.requantize(%ids) {bits = 8, shift = 3} : tensor<16xi64>, tensor<16xi64>
+  %r = integer.select_rows(%0) {rows = [3, 84]} : tensor<2x768xf32>
   %"0" = tensor.layernorm(%0, %1) {epsilon = 1e-05, has_mean = true} : tensor<16x768xf32>
   %3 = tensor.constant {value = @"a b"} : tensor<i64>
   tensor.return(%0, %"input.0/x") {names = ["hidden", "größe"]}
