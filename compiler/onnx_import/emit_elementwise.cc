@@ -1,0 +1,145 @@
+// ONNX ops that work element by element.
+
+#include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/node_emitter.h"
+#include "compiler/onnx_import/weights.h"
+#include "ir/core/status_macros.h"
+
+namespace lindero::compiler {
+namespace {
+
+using ir::Element;
+using ir::Value;
+
+// The tensor dialect has an op of the same operands and meaning.
+absl::Status direct(NodeEmitter& e, llvm::StringRef op) {
+  llvm::SmallVector<Value*, 3> operands;
+  for (int i = 0; i < e.numInputs(); ++i) operands.push_back(e.input(i));
+  return e.emitOutput(op, operands);
+}
+
+// Variadic in ONNX, binary in the tensor dialect.
+absl::Status foldLeft(NodeEmitter& e, llvm::StringRef op) {
+  Value* result = e.input(0);
+  for (int i = 1; i < e.numInputs(); ++i) {
+    IR_ASSIGN_OR_RETURN(result, e.emit(op, {result, e.input(i)}));
+  }
+  e.setOutput(0, result);
+  return absl::OkStatus();
+}
+
+absl::Status identity(NodeEmitter& e, llvm::StringRef) {
+  e.setOutput(0, e.input(0));
+  return absl::OkStatus();
+}
+
+// Compiled models only infer: dropout lets everything through.
+absl::Status dropout(NodeEmitter& e, llvm::StringRef op) {
+  if (e.has(2)) {
+    IR_ASSIGN_OR_RETURN(ir::tensor::Array training, e.constantInput(2));
+    if (llvm::is_contained(training.integers, 1)) {
+      return absl::UnimplementedError(
+          "it is in training mode: export the model in evaluation mode");
+    }
+  }
+  return identity(e, op);
+}
+
+absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
+  if (value->type().element == element) return value;
+  const char* to = element == Element::kFloat ? "float" : element == Element::kInt ? "int" : "bool";
+  return e.emit("tensor.cast", {value}, {{"to", std::string(to)}});
+}
+
+// All floats are one type here and all integers another, so most casts vanish.
+absl::Status cast(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Element element, elementOf(static_cast<int>(e.intAttr("to", 0))));
+  IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
+  e.setOutput(0, result);
+  return absl::OkStatus();
+}
+
+absl::Status castLike(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), e.input(1)->type().element));
+  e.setOutput(0, result);
+  return absl::OkStatus();
+}
+
+// The exponent may be of another type than the base.
+absl::Status pow(NodeEmitter& e, llvm::StringRef op) {
+  Value* base = e.input(0);
+  if (base->type().element == Element::kInt && e.input(1)->type().element == Element::kFloat) {
+    return absl::UnimplementedError("an integer raised to a real power");
+  }
+  IR_ASSIGN_OR_RETURN(Value * exponent, castTo(e, e.input(1), base->type().element));
+  return e.emitOutput(op, {base, exponent});
+}
+
+absl::Status clip(NodeEmitter& e, llvm::StringRef) {
+  Value* result = e.input(0);
+  if (e.has(1)) {
+    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.max", {result, e.input(1)}));
+  }
+  if (e.has(2)) {
+    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.min", {result, e.input(2)}));
+  }
+  e.setOutput(0, result);
+  return absl::OkStatus();
+}
+
+absl::Status gelu(NodeEmitter& e, llvm::StringRef op) {
+  const std::string approximate = e.stringAttr("approximate", "none");
+  const std::string kind = approximate == "tanh" ? "gelu_tanh" : "gelu";
+  if (approximate != "tanh" && approximate != "none") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("approximate is '", approximate, "', not 'none' or 'tanh'"));
+  }
+  return e.emitOutput(op, {e.input(0)}, {{"kind", kind}});
+}
+
+constexpr NamedEmitter kEmitters[] = {
+    {"Abs", direct, "tensor.abs"},
+    {"Add", direct, "tensor.add"},
+    {"And", direct, "tensor.and"},
+    {"Cast", cast},
+    {"CastLike", castLike},
+    {"Clip", clip},
+    {"Cos", direct, "tensor.cos"},
+    {"Div", direct, "tensor.div"},
+    {"Dropout", dropout},
+    {"Equal", direct, "tensor.equal"},
+    {"Erf", direct, "tensor.erf"},
+    {"Exp", direct, "tensor.exp"},
+    {"Floor", direct, "tensor.floor"},
+    {"Gelu", gelu, "tensor.activation"},
+    {"Greater", direct, "tensor.greater"},
+    {"GreaterOrEqual", direct, "tensor.greater_or_equal"},
+    {"Identity", identity},
+    {"IsNaN", direct, "tensor.is_nan"},
+    {"Less", direct, "tensor.less"},
+    {"LessOrEqual", direct, "tensor.less_or_equal"},
+    {"Log", direct, "tensor.log"},
+    {"Max", foldLeft, "tensor.max"},
+    {"Min", foldLeft, "tensor.min"},
+    {"Mul", direct, "tensor.mul"},
+    {"Neg", direct, "tensor.neg"},
+    {"Not", direct, "tensor.not"},
+    {"Or", direct, "tensor.or"},
+    {"Pow", pow, "tensor.pow"},
+    {"Reciprocal", direct, "tensor.reciprocal"},
+    {"Relu", direct, "tensor.relu"},
+    {"Sigmoid", direct, "tensor.sigmoid"},
+    {"Sign", direct, "tensor.sign"},
+    {"Sin", direct, "tensor.sin"},
+    {"Sqrt", direct, "tensor.sqrt"},
+    {"Sub", direct, "tensor.sub"},
+    {"Sum", foldLeft, "tensor.add"},
+    {"Tanh", direct, "tensor.tanh"},
+    {"Where", direct, "tensor.where"},
+};
+
+}  // namespace
+
+llvm::ArrayRef<NamedEmitter> elementwiseEmitters() { return kEmitters; }
+
+}  // namespace lindero::compiler

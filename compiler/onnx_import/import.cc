@@ -1,0 +1,218 @@
+#include "compiler/onnx_import/import.h"
+
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/model_file.h"
+#include "compiler/onnx_import/node_emitter.h"
+#include "compiler/onnx_import/prepare.h"
+#include "compiler/onnx_import/weights.h"
+#include "ir/core/status_macros.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace lindero::compiler {
+namespace {
+
+using ir::Value;
+
+const std::map<std::string, NamedEmitter>& emitters() {
+  static const auto* map = [] {
+    auto* entries = new std::map<std::string, NamedEmitter>;
+    for (auto list : {elementwiseEmitters(), layoutEmitters(), shapeEmitters(), layerEmitters()}) {
+      for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
+    }
+    return entries;
+  }();
+  return *map;
+}
+
+// A shape that the ONNX library has computed, if it is static.
+std::optional<std::vector<int64_t>> staticShape(const onnx::ValueInfoProto& info) {
+  if (!info.type().tensor_type().has_shape()) return std::nullopt;
+  std::vector<int64_t> shape;
+  for (const auto& dim : info.type().tensor_type().shape().dim()) {
+    if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimValue) return std::nullopt;
+    shape.push_back(dim.dim_value());
+  }
+  return shape;
+}
+
+// One graph on its way into one function.
+class GraphImporter {
+ public:
+  GraphImporter(const ModelFile& file, ir::Module& module)
+      : file_(file),
+        module_(module),
+        function_(module.addFunction("main")),
+        builder_(&function_->body()) {}
+
+  absl::Status run() {
+    const onnx::GraphProto& graph = file_.model.graph();
+    IR_RETURN_IF_ERROR(addArguments());
+    findLiveNodes();
+    for (const onnx::ValueInfoProto& info : graph.value_info()) inferred_[info.name()] = &info;
+    for (int i = 0; i < graph.node_size(); ++i) {
+      const onnx::NodeProto& node = graph.node(i);
+      if (!live_[i]) continue;
+      absl::Status status = emitNode(node);
+      if (!status.ok()) {
+        return absl::Status(status.code(), absl::StrCat("node '", node.name(), "' (",
+                                                        node.op_type(), "): ", status.message()));
+      }
+    }
+    IR_RETURN_IF_ERROR(addReturn());
+    dropUnused();
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status addArguments() {
+    for (const onnx::ValueInfoProto& input : file_.model.graph().input()) {
+      if (file_.initializers.contains(input.name())) continue;
+      auto element = elementOf(input.type().tensor_type().elem_type());
+      if (!element.ok()) {
+        return absl::Status(
+            element.status().code(),
+            absl::StrCat("input '", input.name(), "': ", element.status().message()));
+      }
+      const ir::Type type = ir::Type::tensor(*element, *staticShape(input));
+      values_[input.name()] = function_->body().addArgument(type, input.name());
+    }
+    return absl::OkStatus();
+  }
+
+  // Nodes that an output depends on. Others may be anything.
+  void findLiveNodes() {
+    const onnx::GraphProto& graph = file_.model.graph();
+    llvm::StringSet<> needed;
+    for (const onnx::ValueInfoProto& output : graph.output()) needed.insert(output.name());
+    live_.resize(graph.node_size());
+    for (int i = graph.node_size(); i-- > 0;) {
+      for (const std::string& output : graph.node(i).output())
+        live_[i] = live_[i] || needed.contains(output);
+      if (!live_[i]) continue;
+      for (const std::string& input : graph.node(i).input()) needed.insert(input);
+    }
+  }
+
+  // The value of that name; initializers become constants when first asked for.
+  absl::StatusOr<Value*> lookUp(const std::string& name) {
+    if (Value* value = values_.lookup(name)) return value;
+    auto found = file_.initializers.find(name);
+    if (found == file_.initializers.end()) {
+      return absl::UnimplementedError(
+          absl::StrCat("value '", name, "' is an output that the importer does not compute"));
+    }
+    auto constant = makeConstant(found->second);
+    if (!constant.ok()) {
+      return absl::Status(constant.status().code(),
+                          absl::StrCat("initializer '", name, "' ", constant.status().message()));
+    }
+    const ir::Constant& added = module_.constants().add(*std::move(constant));
+    IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(found->second.tensor->data_type()));
+    Value* value = builder_.value("tensor.constant", {}, ir::Type::tensor(element, added.shape),
+                                  {{"value", ir::Symbol{added.name}}});
+    values_[name] = value;
+    return value;
+  }
+
+  absl::Status emitNode(const onnx::NodeProto& node) {
+    auto emitter = emitters().find(node.op_type());
+    if (emitter == emitters().end()) return absl::UnimplementedError("the op is not supported");
+    builder_.setLocation({});
+    std::vector<Value*> inputs;
+    for (const std::string& input : node.input()) {
+      inputs.push_back(nullptr);
+      if (input.empty()) continue;
+      IR_ASSIGN_OR_RETURN(inputs.back(), lookUp(input));
+    }
+    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
+    builder_.setLocation({node.name()});
+    NodeEmitter context(node, std::move(inputs), builder_, module_);
+    IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+    for (int i = 0; i < node.output_size(); ++i) {
+      if (!context.outputs()[i]) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *context.outputs()[i]));
+      values_[node.output(i)] = context.outputs()[i];
+    }
+    return absl::OkStatus();
+  }
+
+  // Two independent derivations of each shape: ours and the ONNX library's.
+  absl::Status checkShape(const std::string& name, const Value& value) const {
+    auto info = inferred_.find(name);
+    if (info == inferred_.end()) return absl::OkStatus();
+    auto expected = staticShape(*info->second);
+    if (!expected ||
+        llvm::ArrayRef<int64_t>(*expected) == llvm::ArrayRef<int64_t>(value.type().shape))
+      return absl::OkStatus();
+    return absl::InternalError(
+        absl::StrCat("output '", name, "' has another shape than the ONNX library infers"));
+  }
+
+  absl::Status addReturn() {
+    llvm::SmallVector<Value*, 2> outputs;
+    std::vector<std::string> names;
+    builder_.setLocation({});
+    for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
+      IR_ASSIGN_OR_RETURN(Value * value, lookUp(output.name()));
+      outputs.push_back(value);
+      names.push_back(output.name());
+    }
+    builder_.create("tensor.return", outputs, {}, {{"names", names}});
+    return absl::OkStatus();
+  }
+
+  // What only shapes were computed from.
+  void dropUnused() {
+    auto& ops = function_->body().ops();
+    for (auto it = ops.end(); it != ops.begin();) {
+      ir::Op& op = *--it;
+      if (op.numResults() != 1 || !op.result()->users().empty()) continue;
+      ++it;
+      op.erase();
+    }
+    std::set<std::string> used;
+    for (const ir::Op& op : ops) {
+      if (op.is("tensor.constant")) used.insert(op.symbolAttr("value"));
+    }
+    for (const ir::Constant* constant : module_.constants().constants()) {
+      if (!used.contains(constant->name)) module_.constants().erase(std::string(constant->name));
+    }
+  }
+
+  const ModelFile& file_;
+  ir::Module& module_;
+  ir::Function* function_;
+  ir::Builder builder_;
+  llvm::StringMap<Value*> values_;
+  llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
+  std::vector<bool> live_;
+};
+
+}  // namespace
+
+std::vector<std::string> supportedOnnxOps() {
+  std::vector<std::string> names;
+  for (const auto& [name, emitter] : emitters()) names.push_back(name);
+  return names;
+}
+
+absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
+                                                       const ImportOptions& options) {
+  auto import = [&]() -> absl::StatusOr<std::unique_ptr<ir::Module>> {
+    IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
+    const std::vector<std::string> names = supportedOnnxOps();
+    IR_RETURN_IF_ERROR(prepareModel(file.model, options.dims, {names.begin(), names.end()}));
+    auto module = std::make_unique<ir::Module>();
+    IR_RETURN_IF_ERROR(GraphImporter(file, *module).run());
+    return module;
+  };
+  auto module = import();
+  if (module.ok()) return module;
+  return absl::Status(module.status().code(), absl::StrCat(path, ": ", module.status().message()));
+}
+
+}  // namespace lindero::compiler

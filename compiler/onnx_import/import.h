@@ -1,0 +1,41 @@
+// ONNX -> tensor IR.
+//
+// The file is read, checked, inlined and shape-checked by the ONNX library itself; what remains is
+// one emitter per ONNX op (emit_*.cc). Opsets 13 to 21. Dimensions become static: symbolic ones are
+// bound by ImportOptions::dims; arithmetic on shapes is evaluated on the way. The module holds one
+// function @main whose arguments and `tensor.return` names are those of the graph; every op carries
+// its ONNX node's name as location (a node without a name is called <op type>_<index>).
+//
+// Weights stay in the mapped file, which the module keeps open; they are copied only where they are
+// misaligned, or not f32 or int64. Files are hostile until proven otherwise: sizes are checked
+// before they are believed, external data never leaves the model's folder, and every error is one
+// line that names file, node or initializer. kInvalidArgument: bad input; kUnimplemented: a valid
+// model beyond what is supported; kNotFound: no such file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+
+namespace lindero::compiler {
+
+struct ImportOptions {
+  // Symbolic dimension -> size, as in `--dim seq=64`. A dimension without a name is called
+  // "<input>[<axis>]".
+  std::map<std::string, int64_t> dims;
+};
+
+// Time and memory are linear in the file, apart from inlined functions (at most a million nodes).
+// ir::registerAllDialects() must have been called.
+absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
+                                                       const ImportOptions& options = {});
+
+// The ONNX op types that have an emitter, sorted.
+std::vector<std::string> supportedOnnxOps();
+
+}  // namespace lindero::compiler

@@ -1,0 +1,147 @@
+#include "compiler/onnx_import/node_emitter.h"
+
+#include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/weights.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "ir/tensor/interpreter.h"
+
+namespace lindero::compiler {
+namespace {
+
+// Results beyond this stay for fold-constants: a weight is transposed there, once and only if it is
+// used.
+constexpr int64_t kMostFoldedReals = 4096;
+constexpr int64_t kMostFoldedIntegers = 1 << 22;
+
+}  // namespace
+
+const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {
+  for (const onnx::AttributeProto& attribute : node_.attribute()) {
+    if (attribute.name() == name.str()) return &attribute;
+  }
+  return nullptr;
+}
+
+int64_t NodeEmitter::intAttr(llvm::StringRef name, int64_t fallback) const {
+  const onnx::AttributeProto* found = attribute(name);
+  return found ? found->i() : fallback;
+}
+
+double NodeEmitter::floatAttr(llvm::StringRef name, double fallback) const {
+  const onnx::AttributeProto* found = attribute(name);
+  return found ? found->f() : fallback;
+}
+
+std::string NodeEmitter::stringAttr(llvm::StringRef name, const std::string& fallback) const {
+  const onnx::AttributeProto* found = attribute(name);
+  return found ? found->s() : fallback;
+}
+
+std::optional<std::vector<int64_t>> NodeEmitter::intsAttr(llvm::StringRef name) const {
+  const onnx::AttributeProto* found = attribute(name);
+  if (!found) return std::nullopt;
+  return std::vector<int64_t>(found->ints().begin(), found->ints().end());
+}
+
+absl::StatusOr<int64_t> NodeEmitter::axis(int64_t value, int64_t rank) const {
+  if (value < -rank || value >= rank) {
+    return absl::InvalidArgumentError(absl::StrCat("axis ", value, " is outside of rank ", rank));
+  }
+  return value < 0 ? value + rank : value;
+}
+
+absl::StatusOr<std::vector<int64_t>> NodeEmitter::axes(llvm::ArrayRef<int64_t> values,
+                                                       int64_t rank) const {
+  std::vector<int64_t> result;
+  for (int64_t value : values) {
+    IR_ASSIGN_OR_RETURN(int64_t one, axis(value, rank));
+    if (llvm::is_contained(result, one))
+      return absl::InvalidArgumentError(absl::StrCat("axis ", one, " appears twice"));
+    result.push_back(one);
+  }
+  return result;
+}
+
+const ir::Constant* NodeEmitter::constantOf(const ir::Value* value) const {
+  const ir::Op* op = value->definingOp();
+  return op && op->is("tensor.constant") ? module_.constants().find(op->symbolAttr("value"))
+                                         : nullptr;
+}
+
+absl::StatusOr<ir::tensor::Array> NodeEmitter::constantInput(int i) const {
+  const ir::Constant* constant = constantOf(inputs_[i]);
+  if (!constant) {
+    return absl::UnimplementedError(
+        absl::StrCat("input ", i, " ('", node_.input(i),
+                     "') depends on the data; it must be known when compiling"));
+  }
+  return ir::tensor::readConstant(*constant);
+}
+
+absl::StatusOr<std::vector<int64_t>> NodeEmitter::constantInts(int i) const {
+  IR_ASSIGN_OR_RETURN(ir::tensor::Array array, constantInput(i));
+  if (array.isReal() || array.rank() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("input ", i, " ('", node_.input(i), "') is not a list of integers"));
+  }
+  return array.integers;
+}
+
+ir::Value* NodeEmitter::addConstant(const ir::Constant& constant, ir::Element element) {
+  return builder_.value("tensor.constant", {}, ir::Type::tensor(element, constant.shape),
+                        {{"value", ir::Symbol{constant.name}}});
+}
+
+ir::Value* NodeEmitter::constant(const ir::tensor::Array& array) {
+  return addConstant(ir::tensor::writeConstant(module_.constants(), node_.output(0), array),
+                     array.element);
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::constant(const onnx::TensorProto& tensor) {
+  IR_ASSIGN_OR_RETURN(ir::Constant made, makeConstant({.tensor = &tensor}));
+  IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(tensor.data_type()));
+  made.name = node_.output(0);
+  return addConstant(module_.constants().add(std::move(made)), element);
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::foldIfCheap(ir::Value* value) {
+  const int64_t most =
+      value->type().element == ir::Element::kFloat ? kMostFoldedReals : kMostFoldedIntegers;
+  if (value->type().elements() > most) return value;
+  ir::Op* op = value->definingOp();
+  std::vector<ir::tensor::Array> arrays;
+  for (const ir::Value* operand : op->operands()) {
+    const ir::Constant* constant = constantOf(operand);
+    if (!constant || constant->elements() > kMostFoldedIntegers) return value;
+  }
+  for (const ir::Value* operand : op->operands()) {
+    IR_ASSIGN_OR_RETURN(ir::tensor::Array array, ir::tensor::readConstant(*constantOf(operand)));
+    arrays.push_back(std::move(array));
+  }
+  std::vector<const ir::tensor::Array*> operands;
+  for (const ir::tensor::Array& array : arrays) operands.push_back(&array);
+  IR_ASSIGN_OR_RETURN(ir::tensor::Array result, ir::tensor::evaluate(*op, operands));
+  op->erase();
+  return constant(result);
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::emit(llvm::StringRef op,
+                                             llvm::ArrayRef<ir::Value*> operands,
+                                             llvm::ArrayRef<ir::NamedAttribute> attributes) {
+  IR_ASSIGN_OR_RETURN(ir::Value * value, ir::tensor::create(builder_, op, operands, attributes));
+  return foldIfCheap(value);
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::reshape(ir::Value* value, llvm::ArrayRef<int64_t> shape) {
+  if (llvm::ArrayRef<int64_t>(value->type().shape) == shape) return value;
+  return emit("tensor.reshape", {value}, {{"shape", shape.vec()}});
+}
+
+absl::Status NodeEmitter::emitOutput(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
+                                     llvm::ArrayRef<ir::NamedAttribute> attributes) {
+  IR_ASSIGN_OR_RETURN(outputs_[0], emit(op, operands, attributes));
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::compiler

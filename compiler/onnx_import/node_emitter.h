@@ -1,0 +1,93 @@
+// What an ONNX op's emitter works with: the node, its inputs as IR values, and a builder that folds
+// as it goes.
+//
+// Shapes are static, so whatever computes a shape or an index has constant operands: emit()
+// evaluates such ops at once (integers, booleans, and reals of a few thousand elements) and what
+// reaches the IR is the graph over activations and weights. Larger constant expressions stay for
+// the pass fold-constants.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+#include "onnx/onnx_pb.h"
+
+namespace lindero::compiler {
+
+class NodeEmitter {
+ public:
+  NodeEmitter(const onnx::NodeProto& node, std::vector<ir::Value*> inputs, ir::Builder& builder,
+              ir::Module& module)
+      : node_(node),
+        inputs_(std::move(inputs)),
+        builder_(builder),
+        module_(module),
+        outputs_(node.output_size()) {}
+
+  int numInputs() const { return static_cast<int>(inputs_.size()); }
+  int numOutputs() const { return node_.output_size(); }
+  // Optional inputs that are left out count as absent wherever they stand.
+  bool has(int i) const { return i < numInputs() && inputs_[i]; }
+  // The checker has made sure that required inputs are there.
+  ir::Value* input(int i) const { return inputs_[i]; }
+  const llvm::SmallVector<int64_t, 4>& shape(int i) const { return inputs_[i]->type().shape; }
+  int64_t rank(int i) const { return static_cast<int64_t>(shape(i).size()); }
+
+  const onnx::AttributeProto* attribute(llvm::StringRef name) const;
+  int64_t intAttr(llvm::StringRef name, int64_t fallback) const;
+  double floatAttr(llvm::StringRef name, double fallback) const;
+  std::string stringAttr(llvm::StringRef name, const std::string& fallback) const;
+  std::optional<std::vector<int64_t>> intsAttr(llvm::StringRef name) const;
+
+  // In [0, rank); an ONNX axis may count from the end.
+  absl::StatusOr<int64_t> axis(int64_t value, int64_t rank) const;
+  absl::StatusOr<std::vector<int64_t>> axes(llvm::ArrayRef<int64_t> values, int64_t rank) const;
+
+  // The value of an input that must be known now: a shape, axes, bounds.
+  absl::StatusOr<ir::tensor::Array> constantInput(int i) const;
+  absl::StatusOr<std::vector<int64_t>> constantInts(int i) const;
+
+  absl::StatusOr<ir::Value*> emit(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
+                                  llvm::ArrayRef<ir::NamedAttribute> attributes = {});
+  ir::Value* constant(const ir::tensor::Array& array);
+  absl::StatusOr<ir::Value*> constant(const onnx::TensorProto& tensor);
+  // Another shape for the same elements; nothing is emitted if it is the same shape.
+  absl::StatusOr<ir::Value*> reshape(ir::Value* value, llvm::ArrayRef<int64_t> shape);
+
+  // Records output i. emitOutput: the common case of one op for output 0.
+  void setOutput(int i, ir::Value* value) { outputs_[i] = value; }
+  absl::Status emitOutput(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
+                          llvm::ArrayRef<ir::NamedAttribute> attributes = {});
+  llvm::ArrayRef<ir::Value*> outputs() const { return outputs_; }
+
+ private:
+  const ir::Constant* constantOf(const ir::Value* value) const;
+  ir::Value* addConstant(const ir::Constant& constant, ir::Element element);
+  absl::StatusOr<ir::Value*> foldIfCheap(ir::Value* value);
+
+  const onnx::NodeProto& node_;
+  std::vector<ir::Value*> inputs_;
+  ir::Builder& builder_;
+  ir::Module& module_;
+  std::vector<ir::Value*> outputs_;
+};
+
+// Emits one node. `op` is the tensor op of its table row, for emitters that serve several ONNX ops.
+using EmitFunction = absl::Status (*)(NodeEmitter& e, llvm::StringRef op);
+
+struct NamedEmitter {
+  const char* op_type;
+  EmitFunction emit;
+  const char* op = "";
+};
+llvm::ArrayRef<NamedEmitter> elementwiseEmitters();
+llvm::ArrayRef<NamedEmitter> layoutEmitters();
+llvm::ArrayRef<NamedEmitter> shapeEmitters();
+llvm::ArrayRef<NamedEmitter> layerEmitters();
+
+}  // namespace lindero::compiler

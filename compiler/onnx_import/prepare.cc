@@ -1,0 +1,241 @@
+#include "compiler/onnx_import/prepare.h"
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "ir/core/status_macros.h"
+#include "onnx/checker.h"
+#include "onnx/inliner/inliner.h"
+#include "onnx/shape_inference/implementation.h"
+
+namespace lindero::compiler {
+namespace {
+
+constexpr int64_t kLeastOpset = 13, kMostOpset = 21;
+constexpr uint64_t kMostNodes = 1'000'000;
+constexpr int64_t kMostDim = 1 << 20;
+
+// One line: the library's messages have many.
+std::string oneLine(const char* message) {
+  std::vector<std::string> words =
+      absl::StrSplit(message, absl::ByAnyChar(" \n\t\r"), absl::SkipEmpty());
+  return absl::StrJoin(words, " ");
+}
+
+// Runs a step of the ONNX library.
+template <typename Step>
+absl::Status guarded(const char* what, Step step) {
+  try {
+    step();
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": ", oneLine(error.what())));
+  } catch (...) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": unknown error"));
+  }
+}
+
+bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+absl::Status checkOpset(const onnx::ModelProto& model) {
+  for (const onnx::OperatorSetIdProto& opset : model.opset_import()) {
+    if (!isDefaultDomain(opset.domain())) continue;
+    if (opset.version() >= kLeastOpset && opset.version() <= kMostOpset) return absl::OkStatus();
+    return absl::UnimplementedError(absl::StrCat("opset ", opset.version(),
+                                                 " is not supported: export with opset ",
+                                                 kLeastOpset, " to ", kMostOpset));
+  }
+  return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
+}
+
+using FunctionKey = std::pair<std::string, std::string>;
+
+// How many nodes inlining makes; refuses recursion and explosive growth before the library meets
+// them.
+class InlinedSize {
+ public:
+  explicit InlinedSize(const onnx::ModelProto& model) {
+    for (const onnx::FunctionProto& function : model.functions())
+      functions_[{function.domain(), function.name()}] = &function;
+  }
+
+  template <typename Nodes>
+  absl::StatusOr<uint64_t> of(const Nodes& nodes) {
+    uint64_t total = 0;
+    for (const onnx::NodeProto& node : nodes) {
+      auto found = functions_.find({node.domain(), node.op_type()});
+      uint64_t size = 1;
+      if (found != functions_.end()) {
+        IR_ASSIGN_OR_RETURN(size, ofFunction(found->first, *found->second));
+      }
+      total += size;
+      if (total > kMostNodes)
+        return absl::InvalidArgumentError("the model has over a million nodes once inlined");
+    }
+    return total;
+  }
+
+ private:
+  absl::StatusOr<uint64_t> ofFunction(const FunctionKey& key, const onnx::FunctionProto& function) {
+    auto [entry, fresh] = sizes_.try_emplace(key, kInProgress);
+    if (!fresh && entry->second == kInProgress) {
+      return absl::InvalidArgumentError(absl::StrCat("function '", key.second, "' calls itself"));
+    }
+    if (!fresh) return entry->second;
+    if (++depth_ > kMostDepth) return absl::InvalidArgumentError("functions are nested too deeply");
+    IR_ASSIGN_OR_RETURN(uint64_t size, of(function.node()));
+    --depth_;
+    return sizes_[key] = size;
+  }
+
+  static constexpr uint64_t kInProgress = ~uint64_t{0};
+  static constexpr int kMostDepth = 100;
+  std::map<FunctionKey, const onnx::FunctionProto*> functions_;
+  std::map<FunctionKey, uint64_t> sizes_;
+  int depth_ = 0;
+};
+
+// The ONNX checker would say only that no such operator is registered.
+absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::string>& supported) {
+  std::set<FunctionKey> local;
+  for (const onnx::FunctionProto& function : model.functions())
+    local.insert({function.domain(), function.name()});
+  auto check = [&](const auto& nodes) {
+    int index = 0;
+    for (const onnx::NodeProto& node : nodes) {
+      const std::string name =
+          node.name().empty() ? absl::StrCat(node.op_type(), "_", index) : node.name();
+      ++index;
+      if (local.contains({node.domain(), node.op_type()})) continue;
+      if (isDefaultDomain(node.domain()) && supported.contains(node.op_type())) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("node '", name, "': op ", node.op_type(), " of domain '",
+                       isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(),
+                       "' is not supported; supported are ", absl::StrJoin(supported, ", ")));
+    }
+    return absl::OkStatus();
+  };
+  IR_RETURN_IF_ERROR(check(model.graph().node()));
+  for (const onnx::FunctionProto& function : model.functions())
+    IR_RETURN_IF_ERROR(check(function.node()));
+  return absl::OkStatus();
+}
+
+void nameNodes(onnx::GraphProto& graph) {
+  std::set<std::string> names;
+  for (const onnx::NodeProto& node : graph.node()) names.insert(node.name());
+  for (int i = 0; i < graph.node_size(); ++i) {
+    onnx::NodeProto& node = *graph.mutable_node(i);
+    if (!node.name().empty()) continue;
+    std::string name = absl::StrCat(node.op_type(), "_", i);
+    while (!names.insert(name).second) name += "_";
+    node.set_name(name);
+  }
+}
+
+// Gives symbolic dimensions their sizes.
+class DimBinder {
+ public:
+  explicit DimBinder(const std::map<std::string, int64_t>& dims) : dims_(dims) {}
+
+  absl::Status bindInputs(onnx::GraphProto& graph) {
+    for (const auto& [name, size] : dims_) {
+      if (size < 1 || size > kMostDim) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--dim ", name, "=", size, ": a size is 1 to ", kMostDim));
+      }
+    }
+    for (onnx::ValueInfoProto& input : *graph.mutable_input()) IR_RETURN_IF_ERROR(bindInput(input));
+    for (const auto& [name, size] : dims_) {
+      if (!used_.contains(name)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "--dim ", name, "=", size, ": the inputs have no dimension '", name, "'; they have ",
+            symbols_.empty() ? "none to bind" : absl::StrJoin(symbols_, ", ")));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // What the file says about other values may name the same dimensions, or ones that nothing
+  // defines: the shapes are computed anew, so that only the rank and the known sizes of outputs are
+  // worth keeping.
+  void bindOutputs(onnx::GraphProto& graph) const {
+    graph.clear_value_info();
+    for (onnx::ValueInfoProto& output : *graph.mutable_output()) {
+      if (!output.type().tensor_type().has_shape()) continue;
+      for (auto& dim :
+           *output.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+        auto bound = dims_.find(dim.dim_param());
+        if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimParam) continue;
+        if (bound == dims_.end()) {
+          dim.clear_value();
+        } else {
+          dim.set_dim_value(bound->second);
+        }
+      }
+    }
+  }
+
+ private:
+  absl::Status bindInput(onnx::ValueInfoProto& input) {
+    if (!input.type().has_tensor_type() || !input.type().tensor_type().has_shape()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input '", input.name(), "' is not a tensor with a shape"));
+    }
+    int axis = -1;
+    for (auto& dim : *input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+      ++axis;
+      if (dim.value_case() == onnx::TensorShapeProto_Dimension::kDimValue) {
+        if (dim.dim_value() >= 0) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("input '", input.name(), "' has a negative size on axis ", axis));
+      }
+      const std::string symbol =
+          dim.dim_param().empty() ? absl::StrCat(input.name(), "[", axis, "]") : dim.dim_param();
+      symbols_.insert(symbol);
+      auto bound = dims_.find(symbol);
+      if (bound == dims_.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("input '", input.name(), "': dimension '", symbol, "' (axis ", axis,
+                         ") has no size; give it one with --dim ", symbol, "=N"));
+      }
+      used_.insert(symbol);
+      dim.set_dim_value(bound->second);
+    }
+    return absl::OkStatus();
+  }
+
+  const std::map<std::string, int64_t>& dims_;
+  std::set<std::string> symbols_, used_;
+};
+
+}  // namespace
+
+absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, int64_t>& dims,
+                          const std::set<std::string>& supported_ops) {
+  IR_RETURN_IF_ERROR(checkOpset(model));
+  IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
+  IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
+  IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));
+  if (model.functions_size() != 0) {
+    IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
+    IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
+  }
+  nameNodes(*model.mutable_graph());
+  DimBinder binder(dims);
+  IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
+  binder.bindOutputs(*model.mutable_graph());
+  onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1,
+                                      /*data_prop_val=*/true);
+  return guarded("ONNX shape inference", [&] {
+    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
+  });
+}
+
+}  // namespace lindero::compiler

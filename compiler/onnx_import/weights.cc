@@ -1,0 +1,260 @@
+#include "compiler/onnx_import/weights.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/status_macros.h"
+
+namespace lindero::compiler {
+namespace {
+
+using onnx::TensorProto;
+
+std::string typeName(int type) {
+  return TensorProto::DataType_IsValid(type)
+             ? TensorProto::DataType_Name(static_cast<TensorProto::DataType>(type))
+             : absl::StrCat("type ", type);
+}
+
+size_t bytesPerElement(int type) {
+  switch (type) {
+    case TensorProto::BOOL:
+    case TensorProto::INT8:
+    case TensorProto::UINT8:
+      return 1;
+    case TensorProto::BFLOAT16:
+    case TensorProto::FLOAT16:
+    case TensorProto::INT16:
+    case TensorProto::UINT16:
+      return 2;
+    case TensorProto::FLOAT:
+    case TensorProto::INT32:
+    case TensorProto::UINT32:
+      return 4;
+    default:
+      return 8;
+  }
+}
+
+absl::StatusOr<int64_t> countElements(const TensorProto& tensor) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  int64_t count = 1;
+  for (int64_t size : tensor.dims()) {
+    if (size < 0) return absl::InvalidArgumentError(absl::StrCat("has a negative size ", size));
+    if (size == 0) return 0;
+    if (size > kMost / count)
+      return absl::InvalidArgumentError("has more elements than any file can hold");
+    count *= size;
+  }
+  return count;
+}
+
+template <typename T>
+T load(const uint8_t* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+float fromHalf(uint16_t bits) {
+  const int exponent = bits >> 10 & 31;
+  const int mantissa = bits & 1023;
+  const float sign = bits >> 15 ? -1.0f : 1.0f;
+  if (exponent == 31) return mantissa ? std::nanf("") : sign * INFINITY;
+  if (exponent == 0) return sign * std::ldexp(float(mantissa), -24);
+  return sign * std::ldexp(float(mantissa + 1024), exponent - 25);
+}
+
+float fromBfloat16(uint16_t bits) {
+  const uint32_t wide = uint32_t(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+// The raw little-endian bytes of a tensor whose data is in its typed fields.
+std::vector<uint8_t> typedBytes(const TensorProto& tensor) {
+  std::vector<uint8_t> bytes;
+  const size_t width = bytesPerElement(tensor.data_type());
+  auto append = [&](const auto& values) {
+    bytes.reserve(values.size() * width);
+    for (auto value : values) {
+      const auto* data = reinterpret_cast<const uint8_t*>(&value);
+      bytes.insert(bytes.end(), data, data + std::min(width, sizeof(value)));
+    }
+  };
+  // Small types share a field that is wider than they are; little-endian, so their bytes come
+  // first.
+  switch (tensor.data_type()) {
+    case TensorProto::FLOAT:
+      append(tensor.float_data());
+      break;
+    case TensorProto::DOUBLE:
+      append(tensor.double_data());
+      break;
+    case TensorProto::INT64:
+      append(tensor.int64_data());
+      break;
+    case TensorProto::UINT32:
+    case TensorProto::UINT64:
+      append(tensor.uint64_data());
+      break;
+    default:
+      append(tensor.int32_data());
+      break;
+  }
+  return bytes;
+}
+
+template <typename To, typename Load>
+void convert(ir::Constant& constant, llvm::ArrayRef<uint8_t> from, size_t width, ir::Scalar scalar,
+             Load load) {
+  auto values = std::make_shared<std::vector<To>>(from.size() / width);
+  for (size_t i = 0; i < values->size(); ++i) (*values)[i] = load(from.data() + i * width);
+  constant.scalar = scalar;
+  constant.bytes = {reinterpret_cast<const uint8_t*>(values->data()), values->size() * sizeof(To)};
+  constant.owner = std::move(values);
+}
+
+template <typename From>
+void widen(ir::Constant& constant, llvm::ArrayRef<uint8_t> from) {
+  convert<int64_t>(constant, from, sizeof(From), ir::Scalar::kI64,
+                   [](const uint8_t* bytes) { return static_cast<int64_t>(load<From>(bytes)); });
+}
+
+template <typename T>
+void viewOrCopy(ir::Constant& constant, llvm::ArrayRef<uint8_t> from,
+                std::shared_ptr<const void> owner, ir::Scalar scalar) {
+  if (owner && reinterpret_cast<uintptr_t>(from.data()) % alignof(T) == 0) {
+    constant.scalar = scalar;
+    constant.bytes = from;
+    constant.owner = std::move(owner);
+  } else {
+    convert<T>(constant, from, sizeof(T), scalar, load<T>);
+  }
+}
+
+absl::Status fill(ir::Constant& constant, int type, llvm::ArrayRef<uint8_t> from,
+                  std::shared_ptr<const void> owner) {
+  switch (type) {
+    case TensorProto::FLOAT:
+      viewOrCopy<float>(constant, from, std::move(owner), ir::Scalar::kF32);
+      break;
+    case TensorProto::INT64:
+      viewOrCopy<int64_t>(constant, from, std::move(owner), ir::Scalar::kI64);
+      break;
+    case TensorProto::DOUBLE:
+      convert<float>(constant, from, 8, ir::Scalar::kF32,
+                     [](const uint8_t* b) { return float(load<double>(b)); });
+      break;
+    case TensorProto::FLOAT16:
+      convert<float>(constant, from, 2, ir::Scalar::kF32,
+                     [](const uint8_t* b) { return fromHalf(load<uint16_t>(b)); });
+      break;
+    case TensorProto::BFLOAT16:
+      convert<float>(constant, from, 2, ir::Scalar::kF32,
+                     [](const uint8_t* b) { return fromBfloat16(load<uint16_t>(b)); });
+      break;
+    case TensorProto::BOOL:
+      // Any nonzero byte is true; the pool holds 0 and 1.
+      convert<uint8_t>(constant, from, 1, ir::Scalar::kBool,
+                       [](const uint8_t* b) { return uint8_t(*b != 0); });
+      break;
+    case TensorProto::INT8:
+      widen<int8_t>(constant, from);
+      break;
+    case TensorProto::INT16:
+      widen<int16_t>(constant, from);
+      break;
+    case TensorProto::INT32:
+      widen<int32_t>(constant, from);
+      break;
+    case TensorProto::UINT8:
+      widen<uint8_t>(constant, from);
+      break;
+    case TensorProto::UINT16:
+      widen<uint16_t>(constant, from);
+      break;
+    case TensorProto::UINT32:
+      widen<uint32_t>(constant, from);
+      break;
+    case TensorProto::UINT64:
+      widen<uint64_t>(constant, from);
+      break;
+    default:
+      return absl::UnimplementedError(absl::StrCat("has data type ", typeName(type)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkFinite(llvm::ArrayRef<float> values) {
+  // A scalar may bound or mask something; a weight it is not.
+  if (values.size() == 1 && !std::isnan(values[0])) return absl::OkStatus();
+  bool infinite = false, weights = false;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float value = values[i];
+    if (std::isnan(value) || value == INFINITY) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("element ", i, " is ", value, ": weights must be finite"));
+    }
+    infinite |= std::isinf(value);
+    weights |= std::isfinite(value) && value != 0;
+  }
+  if (!infinite || !weights) return absl::OkStatus();
+  return absl::InvalidArgumentError("holds -inf among weights: weights must be finite");
+}
+
+}  // namespace
+
+absl::StatusOr<ir::Element> elementOf(int onnx_data_type) {
+  switch (onnx_data_type) {
+    case TensorProto::FLOAT:
+    case TensorProto::DOUBLE:
+    case TensorProto::FLOAT16:
+    case TensorProto::BFLOAT16:
+      return ir::Element::kFloat;
+    case TensorProto::BOOL:
+      return ir::Element::kBool;
+    case TensorProto::INT8:
+    case TensorProto::INT16:
+    case TensorProto::INT32:
+    case TensorProto::INT64:
+    case TensorProto::UINT8:
+    case TensorProto::UINT16:
+    case TensorProto::UINT32:
+    case TensorProto::UINT64:
+      return ir::Element::kInt;
+    default:
+      return absl::UnimplementedError(
+          absl::StrCat("data type ", typeName(onnx_data_type), " is not supported"));
+  }
+}
+
+absl::StatusOr<ir::Constant> makeConstant(const Initializer& initializer) {
+  const TensorProto& tensor = *initializer.tensor;
+  IR_RETURN_IF_ERROR(elementOf(tensor.data_type()).status());
+  IR_ASSIGN_OR_RETURN(int64_t elements, countElements(tensor));
+  std::vector<uint8_t> typed;
+  llvm::ArrayRef<uint8_t> bytes = initializer.bytes;
+  if (!initializer.detached && tensor.has_raw_data()) {
+    const std::string& raw = tensor.raw_data();
+    bytes = {reinterpret_cast<const uint8_t*>(raw.data()), raw.size()};
+  } else if (!initializer.detached) {
+    typed = typedBytes(tensor);
+    bytes = typed;
+  }
+  const uint64_t expected = uint64_t(elements) * bytesPerElement(tensor.data_type());
+  if (bytes.size() != expected) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", bytes.size(), " bytes of data; its type and shape ask for ", expected));
+  }
+  ir::Constant constant;
+  constant.name = tensor.name();
+  constant.shape.assign(tensor.dims().begin(), tensor.dims().end());
+  IR_RETURN_IF_ERROR(fill(constant, tensor.data_type(), bytes, initializer.owner));
+  if (constant.scalar == ir::Scalar::kF32) IR_RETURN_IF_ERROR(checkFinite(constant.as<float>()));
+  return constant;
+}
+
+}  // namespace lindero::compiler
