@@ -128,9 +128,10 @@ absl::StatusOr<Value*> sliceAxis(NodeEmitter& e, Value* value, int64_t axis, int
   if (start == 0 && size == extent && step == 1) return value;
   // With fewer than two elements the step says nothing, and may be too large for the op.
   if (size < 2) step = 1;
-  std::vector<ir::NamedAttribute> attributes = {{"axis", axis}, {"start", start}, {"size", size}};
-  if (step != 1) attributes.push_back({"step", step});
-  return e.emit("tensor.slice", {value}, attributes);
+  if (step == 1)
+    return e.emit("tensor.slice", {value}, {{"axis", axis}, {"start", start}, {"size", size}});
+  return e.emit("tensor.slice", {value},
+                {{"axis", axis}, {"start", start}, {"size", size}, {"step", step}});
 }
 
 // Bounds count from the end if negative, and are clamped to the axis.

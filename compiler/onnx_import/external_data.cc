@@ -38,9 +38,9 @@ absl::StatusOr<uint64_t> number(const std::string& key, const std::string& text)
 
 }  // namespace
 
-ExternalData::ExternalData(const std::string& model_path) : folder_(path::parent_path(model_path)) {
-  if (folder_.empty()) folder_ = ".";
-}
+ExternalData::ExternalData(const std::string& model_path)
+    : folder_(path::has_parent_path(model_path) ? path::parent_path(model_path)
+                                                : llvm::StringRef(".")) {}
 
 absl::StatusOr<const MappedFile*> ExternalData::open(const std::string& location) {
   if (auto found = files_.find(location); found != files_.end()) return &found->second;

@@ -192,6 +192,14 @@ class GraphImporter {
   std::vector<bool> live_;
 };
 
+// Names come from the file: whatever they hold, a message is one printable line.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> supportedOnnxOps() {
@@ -212,7 +220,8 @@ absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
   };
   auto module = import();
   if (module.ok()) return module;
-  return absl::Status(module.status().code(), absl::StrCat(path, ": ", module.status().message()));
+  return absl::Status(module.status().code(),
+                      printable(absl::StrCat(path, ": ", module.status().message())));
 }
 
 }  // namespace lindero::compiler

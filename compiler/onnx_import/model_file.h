@@ -31,8 +31,8 @@ absl::StatusOr<MappedFile> mapFile(const std::string& path);
 struct Initializer {
   const onnx::TensorProto* tensor = nullptr;  // owned by ModelFile::tensors
   bool detached = false;                      // bytes and owner hold the data
-  llvm::ArrayRef<uint8_t> bytes;
-  std::shared_ptr<const void> owner;
+  llvm::ArrayRef<uint8_t> bytes = {};
+  std::shared_ptr<const void> owner = {};
 };
 
 struct ModelFile {

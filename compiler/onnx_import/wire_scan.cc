@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
+#include "llvm/ADT/StringRef.h"
 
 namespace lindero::compiler {
 namespace {

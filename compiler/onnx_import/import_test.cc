@@ -1,0 +1,290 @@
+// What the importer promises beyond single ops: names, sharing, dimensions, weights left in place,
+// and errors that say what to do.
+
+#include "compiler/onnx_import/import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "compiler/onnx_import/wire_scan.h"
+#include "ir/core/text.h"
+#include "ir/dialects.h"
+#include "tests/onnx_node/onnx_text.h"
+
+namespace lindero::compiler {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ImportTest : public ::testing::Test {
+ protected:
+  ImportTest() { ir::registerAllDialects(); }
+
+  absl::StatusOr<std::unique_ptr<ir::Module>> import(const onnx::ModelProto& model,
+                                                     const ImportOptions& options = {}) {
+    return importOnnx(folder_.write("model.onnx", model.SerializeAsString()), options);
+  }
+  absl::StatusOr<std::unique_ptr<ir::Module>> import(const std::string& text,
+                                                     const ImportOptions& options = {}) {
+    return import(testing::parseModel(text), options);
+  }
+  // The error's text; a success fails the test.
+  std::string errorOf(const absl::StatusOr<std::unique_ptr<ir::Module>>& result) {
+    EXPECT_FALSE(result.ok());
+    const std::string message(result.status().message());
+    EXPECT_THAT(message, Not(HasSubstr("\n"))) << "errors are one line";
+    return message;
+  }
+
+  testing::ScratchFolder folder_;
+};
+
+// y = x W with a W of 64 x 64, large enough to stay in the file.
+onnx::ModelProto linearModel() {
+  onnx::ModelProto model =
+      testing::parseModel("g (float[1,64] x) => (float[1,64] y) { y = MatMul(x, w) }");
+  onnx::TensorProto* weight = model.mutable_graph()->add_initializer();
+  weight->set_name("w");
+  weight->set_data_type(onnx::TensorProto::FLOAT);
+  weight->add_dims(64);
+  weight->add_dims(64);
+  std::vector<float> values(64 * 64);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = float(i);
+  weight->set_raw_data(values.data(), values.size() * sizeof(float));
+  return model;
+}
+
+onnx::TensorProto& weightOf(onnx::ModelProto& model) {
+  return *model.mutable_graph()->mutable_initializer(0);
+}
+
+void makeExternal(onnx::ModelProto& model,
+                  const std::vector<std::pair<std::string, std::string>>& entries) {
+  onnx::TensorProto& weight = weightOf(model);
+  weight.clear_raw_data();
+  weight.set_data_location(onnx::TensorProto::EXTERNAL);
+  for (const auto& [key, value] : entries) {
+    auto* entry = weight.add_external_data();
+    entry->set_key(key);
+    entry->set_value(value);
+  }
+}
+
+TEST_F(ImportTest, OpsCarryNodeNamesAndUnnamedNodesGetOne) {
+  onnx::ModelProto model =
+      testing::parseModel("g (float[2] x) => (float[2] out) { y = Relu(x) out = Tanh(y) }");
+  model.mutable_graph()->mutable_node(0)->set_name("/h.0/Relu");
+  auto module = import(model);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module),
+              AllOf(HasSubstr("loc(\"/h.0/Relu\")"), HasSubstr("loc(\"Tanh_1\")"),
+                    HasSubstr("func @main(%x: tensor<2xf32>)"), HasSubstr("names = [\"out\"]")));
+}
+
+TEST_F(ImportTest, SeveralInputsAndOutputsKeepTheirOrder) {
+  auto module = import(
+      "g (float[1] a, int64[1] b) => (float[1] y, int64[1] b, float[1] z) { y = Relu(a) z = "
+      "Tanh(a) }");
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module), HasSubstr("names = [\"y\", \"b\", \"z\"]"));
+}
+
+TEST_F(ImportTest, DeadNodesMayBeAnything) {
+  auto module = import(
+      "g (float[4] a, float[1] k) => (float[4] y) { y = Relu(a) i = Cast<to = 7>(k) d = Expand(a, "
+      "i) }");
+  EXPECT_TRUE(module.ok()) << module.status();
+}
+
+TEST_F(ImportTest, LargeWeightsStayInTheFile) {
+  auto module = import(linearModel());
+  ASSERT_TRUE(module.ok()) << module.status();
+  const ir::Constant* weight = (*module)->constants().find("w");
+  ASSERT_NE(weight, nullptr);
+  EXPECT_EQ(weight->as<float>()[65], 65.0f);
+  EXPECT_EQ((*module)->constants().constants().size(), 1u);
+}
+
+TEST_F(ImportTest, ReadsExternalData) {
+  onnx::ModelProto model = linearModel();
+  folder_.write("weights.bin", std::string(64, 'x') + weightOf(model).raw_data());
+  makeExternal(model, {{"location", "weights.bin"}, {"offset", "64"}, {"length", "16384"}});
+  auto module = import(model);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ((*module)->constants().find("w")->as<float>()[65], 65.0f);
+}
+
+TEST_F(ImportTest, ConvertsHalfPrecision) {
+  onnx::ModelProto model = testing::parseModel("g () => (float16[4] y) { y = Identity(w) }");
+  onnx::TensorProto* weight = model.mutable_graph()->add_initializer();
+  weight->set_name("w");
+  weight->set_data_type(onnx::TensorProto::FLOAT16);
+  weight->add_dims(4);
+  // 1, -2, the least subnormal, the greatest finite.
+  for (int bits : {0x3c00, 0xc000, 0x0001, 0x7bff}) weight->add_int32_data(bits);
+  auto module = import(model);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ((*module)->constants().constants()[0]->as<float>().vec(),
+            (std::vector<float>{1, -2, 5.9604644775390625e-08f, 65504}));
+}
+
+TEST_F(ImportTest, BindsSymbolicDimensions) {
+  const char* text = "g (float[batch,seq,2] x) => (float[batch,seq,2] y) { y = Relu(x) }";
+  auto module = import(text, {.dims = {{"batch", 1}, {"seq", 3}}});
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module), HasSubstr("%x: tensor<1x3x2xf32>"));
+  EXPECT_THAT(errorOf(import(text, {.dims = {{"batch", 1}}})), HasSubstr("--dim seq=N"));
+  EXPECT_THAT(errorOf(import(text, {.dims = {{"batch", 1}, {"seq", 3}, {"sqe", 3}}})),
+              AllOf(HasSubstr("no dimension 'sqe'"), HasSubstr("batch, seq")));
+  EXPECT_THAT(errorOf(import(text, {.dims = {{"batch", 1}, {"seq", 0}}})),
+              HasSubstr("a size is 1"));
+}
+
+TEST_F(ImportTest, BindsNamelessDimensionsByPosition) {
+  const char* text = "g (float[?,2] x) => (float[?,2] y) { y = Relu(x) }";
+  EXPECT_THAT(errorOf(import(text)), HasSubstr("--dim x[0]=N"));
+  EXPECT_TRUE(import(text, {.dims = {{"x[0]", 3}}}).ok());
+}
+
+TEST_F(ImportTest, NamesWhatIsUnsupported) {
+  const std::string unknown = errorOf(import("g (float[2] x) => (float[2] y) { y = Det(x) }"));
+  EXPECT_THAT(unknown, AllOf(HasSubstr("'Det_0'"), HasSubstr("op Det"), HasSubstr("'ai.onnx'"),
+                             HasSubstr("LayerNormalization")));
+  EXPECT_EQ(import("g (float[2] x) => (float[2] y) { y = Det(x) }").status().code(),
+            absl::StatusCode::kUnimplemented);
+  onnx::ModelProto old = testing::parseModel("g (float[2] x) => (float[2] y) { y = Relu(x) }", 11);
+  EXPECT_THAT(errorOf(import(old)), AllOf(HasSubstr("opset 11"), HasSubstr("13 to 21")));
+  EXPECT_THAT(errorOf(import("g (float[4] a, int64[1] s) => (float[M] y) { y = Expand(a, s) }")),
+              AllOf(HasSubstr("Expand_0"), HasSubstr("'s'"), HasSubstr("depends on the data")));
+}
+
+TEST_F(ImportTest, RejectsModelsThatTheLibraryRejects) {
+  EXPECT_THAT(errorOf(import("g (float[2] x) => (float[2] y) { y = Relu(nowhere) }")),
+              HasSubstr("ONNX checker"));
+  EXPECT_THAT(errorOf(import("g (float[2,3] x) => (float[2,2] y) { y = MatMul(x, x) }")),
+              HasSubstr("ONNX shape inference"));
+  const char* recursive =
+      "g (float[2] a) => (float[2] y) { y = local.f(a) }\n"
+      "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> f (x) => (y) { y = local.f(x) "
+      "}";
+  EXPECT_THAT(errorOf(import(recursive)), HasSubstr("'f' calls itself"));
+}
+
+TEST_F(ImportTest, RefusesExplosiveFunctions) {
+  std::string text = "g (float[2] a) => (float[2] y) { y = local.f20(a) }\n";
+  const std::string header = "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> f";
+  for (int i = 20; i > 0; --i) {
+    const std::string callee = "local.f" + std::to_string(i - 1);
+    text += header + std::to_string(i) + " (x) => (y) { z = " + callee + "(x) y = " + callee +
+            "(z) }\n";
+  }
+  text += header + "0 (x) => (y) { z = Relu(x) y = Relu(z) }\n";
+  EXPECT_THAT(errorOf(import(text)), HasSubstr("over a million nodes"));
+}
+
+TEST_F(ImportTest, RefusesWeightsThatAreNotFinite) {
+  for (float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+    onnx::ModelProto model = linearModel();
+    std::memcpy(weightOf(model).mutable_raw_data()->data() + 40, &bad, sizeof(bad));
+    EXPECT_THAT(errorOf(import(model)), AllOf(HasSubstr("initializer 'w'"), HasSubstr("finite")));
+  }
+}
+
+TEST_F(ImportTest, AcceptsInfiniteMasks) {
+  EXPECT_TRUE(import("g (float[2] x) => (float[2] y) <float[2] m = {0, -inf}, float s = {-inf}>"
+                     "{ z = Add(x, m) y = Max(z, s) }")
+                  .ok());
+}
+
+TEST_F(ImportTest, RefusesDataOfTheWrongSize) {
+  onnx::ModelProto model = linearModel();
+  weightOf(model).mutable_raw_data()->resize(16380);
+  EXPECT_THAT(errorOf(import(model)),
+              AllOf(HasSubstr("'w'"), HasSubstr("16380 bytes"), HasSubstr("16384")));
+  model = linearModel();
+  weightOf(model).set_dims(0, int64_t{1} << 62);
+  EXPECT_FALSE(import(model).ok());
+}
+
+TEST_F(ImportTest, RefusesExternalDataOutsideOfTheFolder) {
+  testing::ScratchFolder elsewhere;
+  const std::string secret = elsewhere.write("secret", std::string(16384, 'x'));
+  std::filesystem::create_symlink(secret, folder_.file("link"));
+  std::filesystem::create_directory(folder_.file("folder"));
+  folder_.write("short", "x");
+  const std::string up = "../" + elsewhere.path().filename().string() + "/secret";
+  const std::pair<std::string, const char*> cases[] = {
+      {secret, "not a relative path"},
+      {up, "leaves the model's folder"},
+      {"link", "leaves the model's folder"},
+      {"missing", "not beside"},
+      {"folder", "not a regular file"},
+      {"", "no location"},
+      {"short", "exceed"},
+      {std::string("short\0x", 7), "not a relative path"},
+  };
+  for (const auto& [location, message] : cases) {
+    onnx::ModelProto model = linearModel();
+    makeExternal(model, {{"location", location}, {"length", "16384"}});
+    EXPECT_THAT(errorOf(import(model)), AllOf(HasSubstr("'w'"), HasSubstr(message))) << location;
+  }
+  for (const char* offset : {"-1", "x", "18446744073709551615"}) {
+    onnx::ModelProto model = linearModel();
+    makeExternal(model, {{"location", "short"}, {"offset", offset}, {"length", "1"}});
+    EXPECT_THAT(errorOf(import(model)), HasSubstr("'w'"));
+  }
+}
+
+TEST_F(ImportTest, NamesTheFileInEveryError) {
+  EXPECT_THAT(errorOf(importOnnx(folder_.file("missing.onnx"))), HasSubstr("missing.onnx"));
+  EXPECT_THAT(errorOf(importOnnx(folder_.path().string())), HasSubstr("not a regular file"));
+  EXPECT_THAT(errorOf(importOnnx(folder_.write("empty.onnx", ""))), HasSubstr("is empty"));
+  EXPECT_THAT(errorOf(importOnnx(folder_.write("text.onnx", "hello, world"))),
+              HasSubstr("not an ONNX model"));
+}
+
+// Every prefix of a model, and models with flipped bytes: an error or a module, nothing else.
+TEST_F(ImportTest, SurvivesDamagedFiles) {
+  std::string bytes =
+      testing::parseModel(
+          "g (float[2,3] x) => (float[2,3] y) <int64[2] s = {3, 2}, float[3] w = {1, 2, 3}>"
+          "{ a = Reshape(x, s) b = Transpose<perm = [1, 0]>(a) c = Softmax<axis = -1>(b) d = "
+          "Split<axis = 0>(w) y = Mul(c, d) }")
+          .SerializeAsString();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    auto module = importOnnx(folder_.write("cut.onnx", bytes.substr(0, size)));
+    EXPECT_THAT(std::string(module.status().message()), Not(HasSubstr("\n")));
+  }
+  std::mt19937 random(1);
+  for (int round = 0; round < 1000; ++round) {
+    std::string damaged = bytes;
+    for (unsigned flips = 1 + random() % 3; flips > 0; --flips)
+      damaged[random() % damaged.size()] = char(random());
+    auto module = importOnnx(folder_.write("damaged.onnx", damaged));
+    EXPECT_THAT(std::string(module.status().message()), Not(HasSubstr("\n")));
+  }
+}
+
+TEST(WireScanTest, CutsOnlyLargeRawData) {
+  onnx::ModelProto model = linearModel();
+  *model.mutable_graph()->add_initializer() = weightOf(model);
+  model.mutable_graph()->mutable_initializer(1)->set_raw_data("1234");
+  const std::string bytes = model.SerializeAsString();
+  auto scanned = scanModel({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, 4096);
+  ASSERT_TRUE(scanned.ok()) << scanned.status();
+  ASSERT_EQ(scanned->raw_data.size(), 2u);
+  EXPECT_EQ(scanned->raw_data[0].size(), 16384u);
+  EXPECT_TRUE(scanned->raw_data[1].empty());
+  onnx::ModelProto skeleton;
+  ASSERT_TRUE(skeleton.ParseFromString(scanned->skeleton));
+  EXPECT_FALSE(skeleton.graph().initializer(0).has_raw_data());
+  skeleton.mutable_graph()->mutable_initializer(0)->set_raw_data(weightOf(model).raw_data());
+  EXPECT_EQ(skeleton.SerializeAsString(), bytes);
+}
+
+}  // namespace
+}  // namespace lindero::compiler
