@@ -4,6 +4,9 @@
 
 #include "llvm/Support/ErrorHandling.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
+#include "passes/lower_air/lower_sums/lower_sums.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+#include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/pass.h"
 
 namespace lindero::passes {
@@ -13,6 +16,9 @@ void registerAllPasses() {
   std::call_once(once, [] {
     absl::Status status;
     status.Update(registerEliminateDeadOps());
+    status.Update(registerLowerToAir());
+    status.Update(registerLowerSums());
+    status.Update(registerVerifyAir());
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
   });
 }

@@ -207,11 +207,17 @@ void addRules(std::vector<OpDef>& ops) {
        .constraints = {kInTable, "kind is one of those listed", "the degree of x is at most 3"}});
   ops.push_back(
       {.name = "air.equation",
-       .summary = "lhs = rhs on every row, read over the integers: the interval rule applies",
-       .operands = {{"lhs", kOne, "base"}, {"rhs", kOne, "base"}},
-       .attributes = {name, {"kind", kString, false, "as of air.constrain; local if absent"}},
-       .constraints = {kInTable, "both sides are base", "kind is one of those listed",
-                       "the degree of both sides is at most 3"}});
+       .summary =
+           "In these rows, where `on` is not zero, each lhs equals in the field an integer in "
+           "[low, high] and is read as that integer: the interval rule applies",
+       .operands = {{"lanes", kVariadic, "on, lhs, on, lhs, ...: base"}},
+       .attributes = {name,
+                      {"first_row", kInt, true, ""},
+                      {"rows", kInt, true, ""},
+                      {"low", kInt, true, ""},
+                      {"high", kInt, true, ""}},
+       .constraints = {kInTable, "an even number of operands, all base", "low <= high",
+                       "the rows are within the table"}});
   ops.push_back(
       {.name = "air.lookup",
        .summary = "The tuple is one that the bus provides, `multiplicity` times",

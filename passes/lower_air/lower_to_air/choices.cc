@@ -1,0 +1,98 @@
+// Argmax over logits, token-major: a row holds `column_lanes` entries of the vocabulary for one
+// token.
+//   M - a_i = b_i + hi_i 2^15 + lo_i, RANGE(15, hi), RANGE(15, lo): a_i is an expression; b_i = 1
+//   before the chosen entry J, 0 from it on. o_i = b_(i-1) - b_i is 1 at J alone; o_i (M - a_i) =
+//   0: the maximum is attained; entries before J are strictly smaller.
+// Interval rule: M is one of the a, so M - a in [-(2^30 - 2), 2^30 - 2] against [0, 2^30].
+#include "passes/lower_air/lower_to_air/tables.h"
+
+namespace lindero::passes {
+namespace {
+
+// Entries beyond the vocabulary, which pad the last block, can never be chosen.
+constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
+
+}  // namespace
+
+void buildChoices(Lowering& l, const Stack<Choice>& stack) {
+  CircuitBuilder& c = l.circuit;
+  TableBuilder t(c, stack.name, stack.rows);
+  int64_t lanes = l.plan.column_lanes;
+  l.tables.useRange(15);
+  Expr on = t.fixed("on"), within = t.fixed("within"), first_block = t.fixed("first");
+  Expr next = t.fixed("next_token"), last = t.fixed("last"), index = t.fixed("index");
+  Expr end = t.fixed("end"), product = t.fixed("product"), address = t.fixed("address");
+  Lanes bias = t.fixedLanes("bias", lanes);
+  Lanes before = t.mainLanes("before", lanes), high = t.mainLanes("high", lanes),
+        low = t.mainLanes("low", lanes);
+  Expr maximum = t.main("maximum"), chosen = t.main("chosen");
+  for (const auto& e : stack.entries) {
+    const Choice& a = *e.item;
+    int64_t blocks = (a.columns + lanes - 1) / lanes, first = e.first_row;
+    t.fillConstant(on, first, e.rows, 1);
+    if (blocks > 1) t.fill(within, {first + 1, {{a.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
+    t.fill(first_block, {first, {{a.rows, blocks, 0}}, 1, 0});
+    if (a.rows > 1) t.fill(next, {first + blocks, {{a.rows - 1, blocks, 0}}, 1, 0});
+    t.fill(last, {first + blocks - 1, {{a.rows, blocks, 0}}, 1, 0});
+    t.fill(address, {first + blocks - 1, {{a.rows, blocks, 1}}, a.address, 0});
+    t.fill(index, {first, {{a.rows, blocks, 0}, {blocks, 1, lanes}}, 0, 0});
+    t.fillConstant(end, first + e.rows - 1, 1, 1);
+    t.fillConstant(product, first + e.rows - 1, 1, a.product->id);
+    int64_t rest = a.columns % lanes;
+    if (a.bias) {
+      t.fill(bias, {first, {{a.rows, blocks, 0}, {blocks, 1, lanes}}, 0, 1},
+             a.bias->definingOp()->symbolAttr("value"));
+      l.constants[a.bias] = {
+          t.name(), "bias.0", lanes, {first, {{blocks, 1, lanes}}, 0, 1}, a.columns};
+    }
+    if (rest) {
+      t.fill(Lanes(bias.begin() + rest, bias.end()),
+             {first + blocks - 1, {{a.rows, blocks, 0}}, kNever, 0});
+    }
+    const ir::Value* result = a.origin.op->result();
+    // The lanes beyond the vocabulary hold M - kNever.
+    Cells elements{first, {{a.rows * blocks, 1, lanes}}, 0, 1};
+    t.place(before, {result, "before"}, elements);
+    t.place(high, {result, "high"}, elements);
+    t.place(low, {result, "low"}, elements);
+    t.place(maximum, {result, "maximum"}, {first, {{a.rows, blocks, 1}, {blocks, 1, 0}}, 0, 0});
+    t.place(chosen, {result, "index_sums"}, {first, {{a.rows * blocks, 1, 1}}, 0, 0});
+    t.instance(first, e.rows, a.origin.region, a.linear->location());
+    c.publicTensor({a.name, true, a.rows, 1, 0, a.columns - 1, 0, a.address, 1, 1, true});
+  }
+
+  using enum TableBuilder::Kind;
+  Expr one = t.constant(1);
+  Expr previous = within * t.previous(before.back()) + first_block;
+  Lanes logits;
+  Expr chosen_here = t.zero();
+  for (int64_t i = 0; i < lanes; ++i) {
+    std::string lane = "." + std::to_string(i);
+    Expr gap = before[i] + high[i] * t.constant(1 << 15) + low[i];
+    Expr here = previous - before[i];
+    // Two constraints keep the degree: `previous` of lane 0 is itself a product.
+    t.constrain(before[i] * (one - before[i]), "before is a bit" + lane);
+    t.constrain(before[i] * (one - previous), "before stays zero" + lane, i ? kLocal : kContinuity);
+    t.constrain(here * gap, "the maximum is attained" + lane, i ? kLocal : kContinuity);
+    chosen_here = chosen_here + here * (index + t.constant(i));
+    t.lookup("high" + lane, "range", on, {t.constant(15), high[i]});
+    t.lookup("low" + lane, "range", on, {t.constant(15), low[i]});
+    logits.push_back(maximum - gap - bias[i]);
+    previous = before[i];
+  }
+  t.constrain(last * before.back(), "something is chosen");
+  t.constrain(chosen - within * t.previous(chosen) - chosen_here, "index of the chosen",
+              kContinuity);
+  t.constrain(within * (maximum - t.previous(maximum)), "one maximum per token", kContinuity);
+
+  // All items have the same number of columns, for the fold's step to a new token depends on it.
+  int64_t columns = stack.entries.front().item->product->columns;
+  ir::Value* step = c.rho();
+  if (columns > lanes) step = c.multiply(step, c.power(c.sigma(), lanes - columns));
+  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)) + next * t.outside(step),
+                     t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
+  t.term("product", "tensors", 2, t.zero() - end * fold, t.outside(c.productPoint()) - product);
+  scalarTerm(t, "index", last, address, chosen, 1);
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,287 @@
+#include "passes/lower_air/lower_to_air/circuit_builder.h"
+
+#include <algorithm>
+
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace lindero::passes {
+namespace {
+
+constexpr int64_t kMinHeight = 32;  // provers work on at least 2^5 rows
+
+std::string laneName(llvm::StringRef name, int lane) {
+  return (llvm::Twine(name) + "." + llvm::Twine(lane)).str();
+}
+
+bool isExt(ir::Value* v) { return v->type().element == ir::Element::kExt; }
+
+}  // namespace
+
+Expr operator+(Expr a, Expr b) { return a.table->binary("air.add", a, b); }
+Expr operator-(Expr a, Expr b) { return a.table->binary("air.sub", a, b); }
+Expr operator*(Expr a, Expr b) { return a.table->binary("air.mul", a, b); }
+
+TableBuilder::TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows)
+    : circuit_(circuit),
+      name_(name.str()),
+      height_(std::max<int64_t>(kMinHeight, llvm::PowerOf2Ceil(rows))),
+      op_(ir::Builder(&circuit.function_->body())
+              .create("air.table", {}, {},
+                      {{"name", name_}, {"log_height", int64_t(llvm::Log2_64(height_))}})),
+      body_(op_->block()) {
+  if (!circuit_.first_table_) circuit_.first_table_ = op_;
+}
+
+Expr TableBuilder::column(llvm::StringRef name, int phase) {
+  ir::Value* v = body_.value("air.column", {}, ir::Type::base(),
+                             {{"name", name.str()}, {"phase", int64_t(phase)}});
+  v->setName(name);
+  return {v, this};
+}
+
+Expr TableBuilder::fixed(llvm::StringRef name) { return column(name, 0); }
+Expr TableBuilder::main(llvm::StringRef name) { return column(name, 1); }
+
+Lanes TableBuilder::fixedLanes(llvm::StringRef name, int count) {
+  Lanes lanes;
+  for (int l = 0; l < count; ++l) lanes.push_back(fixed(laneName(name, l)));
+  return lanes;
+}
+
+Lanes TableBuilder::mainLanes(llvm::StringRef name, int count) {
+  Lanes lanes;
+  for (int l = 0; l < count; ++l) lanes.push_back(main(laneName(name, l)));
+  return lanes;
+}
+
+void TableBuilder::fill(const Lanes& lanes, const Cells& cells, llvm::StringRef source) {
+  std::vector<int64_t> counts, row_strides, value_strides;
+  for (const Loop& loop : cells.loops) {
+    counts.push_back(loop.count);
+    row_strides.push_back(loop.row_stride);
+    value_strides.push_back(loop.value_stride);
+  }
+  std::vector<ir::Value*> columns;
+  for (Expr e : lanes) columns.push_back(e.value);
+  ir::Op* op = body_.create("air.fill", columns, {},
+                            {{"first_row", cells.first_row},
+                             {"counts", counts},
+                             {"row_strides", row_strides},
+                             {"value_strides", value_strides},
+                             {"offset", cells.offset},
+                             {"lane_stride", cells.lane_stride}});
+  if (!source.empty()) op->set("source", ir::Symbol{source.str()});
+}
+
+void TableBuilder::fill(Expr column, const Cells& cells, llvm::StringRef source) {
+  fill(Lanes{column}, cells, source);
+}
+
+void TableBuilder::fillConstant(Expr column, int64_t first, int64_t count, int64_t value) {
+  fill(column, {first, {{count, 1, 0}}, value, 0});
+}
+
+void TableBuilder::place(const Lanes& lanes, Witness witness, const Cells& cells) {
+  circuit_.placements_.push_back({std::move(witness), name_,
+                                  lanes.front().value->definingOp()->stringAttr("name"),
+                                  static_cast<int64_t>(lanes.size()), cells});
+}
+
+void TableBuilder::place(Expr column, Witness witness, const Cells& cells) {
+  place(Lanes{column}, std::move(witness), cells);
+}
+
+Expr TableBuilder::constant(int64_t value) {
+  ir::Value*& made = constants_[value];
+  if (!made) made = body_.value("air.constant", {}, ir::Type::base(), {{"value", value}});
+  return {made, this};
+}
+
+Expr TableBuilder::binary(const char* op, Expr a, Expr b) {
+  ir::Value*& made = made_[{op, a.value, b.value}];
+  if (!made) {
+    bool ext = isExt(a.value) || isExt(b.value);
+    made = body_.value(op, {a.value, b.value}, ext ? ir::Type::ext() : ir::Type::base());
+  }
+  return {made, this};
+}
+
+Expr TableBuilder::previous(Expr column) {
+  ir::Value*& made = made_[{"air.shift", column.value, nullptr}];
+  if (!made) {
+    made =
+        body_.value("air.shift", {column.value}, column.value->type(), {{"offset", int64_t(-1)}});
+  }
+  return {made, this};
+}
+
+Expr TableBuilder::sum(const Lanes& values) {
+  Expr total = values.front();
+  for (size_t i = 1; i < values.size(); ++i) total = total + values[i];
+  return total;
+}
+
+Expr TableBuilder::dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights) {
+  Expr total = values.front() * outside(weights.front());
+  for (size_t i = 1; i < values.size(); ++i) total = total + values[i] * outside(weights[i]);
+  return total;
+}
+
+Expr TableBuilder::scan(llvm::StringRef name, Expr mul, Expr add) {
+  ir::Value* v = body_.value("air.scan", {mul.value, add.value}, ir::Type::ext(),
+                             {{"name", name.str()}, {"phase", int64_t(2)}});
+  v->setName(name);
+  return {v, this};
+}
+
+Expr TableBuilder::gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::string> tables,
+                          llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
+                          llvm::ArrayRef<int64_t> rows) {
+  ir::Value* v = body_.value("air.gather", {index.value}, ir::Type::ext(),
+                             {{"name", name.str()},
+                              {"phase", int64_t(2)},
+                              {"source_tables", tables.vec()},
+                              {"source_columns", columns.vec()},
+                              {"source_bases", bases.vec()},
+                              {"source_rows", rows.vec()}});
+  v->setName(name);
+  return {v, this};
+}
+
+void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
+  static constexpr const char* kNames[] = {"local", "continuity", "boundary"};
+  body_.create("air.constrain", {zero.value}, {},
+               {{"name", name.str()}, {"kind", std::string(kNames[static_cast<int>(kind)])}});
+}
+
+void TableBuilder::term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,
+                        Expr denominator) {
+  body_.create(
+      "air.term", {numerator.value, denominator.value}, {},
+      {{"name", name.str()}, {"group", ir::Symbol{group.str()}}, {"phase", int64_t(phase)}});
+}
+
+void TableBuilder::lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
+                          const Lanes& tuple) {
+  std::vector<ir::Value*> operands{multiplicity.value};
+  for (Expr e : tuple) operands.push_back(e.value);
+  body_.create("air.lookup", operands, {}, {{"name", name.str()}, {"bus", ir::Symbol{bus.str()}}});
+}
+
+void TableBuilder::provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
+                           const Lanes& tuple, int64_t key, int64_t selector,
+                           std::vector<int64_t> offsets) {
+  std::vector<ir::Value*> operands{multiplicity.value};
+  for (Expr e : tuple) operands.push_back(e.value);
+  ir::Op* op = body_.create("air.provide", operands, {},
+                            {{"name", name.str()},
+                             {"bus", ir::Symbol{bus.str()}},
+                             {"key", key},
+                             {"offsets", std::move(offsets)}});
+  if (selector >= 0) op->set("selector", selector);
+}
+
+void TableBuilder::equation(llvm::StringRef name, const std::vector<Side>& sides, int64_t first_row,
+                            int64_t rows, int64_t low, int64_t high) {
+  std::vector<ir::Value*> operands;
+  for (const Side& side : sides) operands.insert(operands.end(), {side.on.value, side.lhs.value});
+  body_.create("air.equation", operands, {},
+               {{"name", name.str()},
+                {"first_row", first_row},
+                {"rows", rows},
+                {"low", low},
+                {"high", high}});
+}
+
+void TableBuilder::instance(int64_t first_row, int64_t rows, llvm::StringRef region,
+                            const ir::Location& nodes) {
+  ir::Op* op = body_.create("air.instance", {}, {},
+                            {{"first_row", first_row}, {"rows", rows}, {"region", region.str()}});
+  op->setLocation(nodes);
+}
+
+CircuitBuilder::CircuitBuilder(ir::Function* function) : function_(function) {}
+
+ir::Builder CircuitBuilder::outer() {
+  return first_table_ ? ir::Builder::before(first_table_) : ir::Builder(&function_->body());
+}
+
+ir::Value* CircuitBuilder::challenge(llvm::StringRef name, int after) {
+  ir::Value*& made = challenges_[name.str()];
+  if (!made) {
+    made = outer().value("air.challenge", {}, ir::Type::ext(),
+                         {{"name", name.str()}, {"after", int64_t(after)}});
+    made->setName(name);
+  }
+  return made;
+}
+
+ir::Value* CircuitBuilder::outside(const char* op, llvm::ArrayRef<ir::Value*> operands,
+                                   ir::Type type, int64_t attribute) {
+  ir::Value* a = operands.empty() ? nullptr : operands[0];
+  ir::Value* b = operands.size() < 2 ? nullptr : operands[1];
+  ir::Value*& made = derived_[{op, a, b, attribute}];
+  if (!made) {
+    made = operands.empty() ? outer().value(op, {}, type, {{"value", attribute}})
+                            : outer().value(op, operands, type);
+  }
+  return made;
+}
+
+ir::Value* CircuitBuilder::multiply(ir::Value* a, ir::Value* b) {
+  return outside("air.mul", {a, b}, ir::Type::ext());
+}
+
+ir::Value* CircuitBuilder::power(ir::Value* base, int64_t exponent) {
+  if (exponent < 0) return outside("air.inverse", {power(base, -exponent)}, ir::Type::ext());
+  if (exponent == 0) return outside("air.constant", {}, ir::Type::base(), 1);
+  if (exponent == 1) return base;
+  ir::Value* half = power(base, exponent / 2);
+  ir::Value* square = multiply(half, half);
+  return exponent % 2 ? multiply(square, base) : square;
+}
+
+std::vector<ir::Value*> CircuitBuilder::reciprocals(ir::Value* point, int count) {
+  std::vector<ir::Value*> out;
+  for (int l = 0; l < count; ++l) {
+    ir::Value* lane = outside("air.constant", {}, ir::Type::base(), l);
+    out.push_back(outside("air.inverse", {outside("air.sub", {point, lane}, ir::Type::ext())},
+                          ir::Type::ext()));
+  }
+  return out;
+}
+
+std::vector<ir::Value*> CircuitBuilder::descendingPowers(ir::Value* base, int count) {
+  std::vector<ir::Value*> out;
+  for (int l = count - 1; l >= 0; --l) out.push_back(power(base, l));
+  return out;
+}
+
+void CircuitBuilder::group(llvm::StringRef name) {
+  outer().create("air.group", {}, {}, {{"name", name.str()}});
+}
+
+void CircuitBuilder::bus(llvm::StringRef name, int64_t width, int64_t phase) {
+  outer().create("air.bus", {}, {}, {{"name", name.str()}, {"width", width}, {"phase", phase}});
+}
+
+void CircuitBuilder::publicTensor(const Public& p) {
+  rowPoint(), columnPoint(), addressPoint();
+  outer().create("air.public", {}, {},
+                 {{"name", p.name},
+                  {"kind", std::string(p.output ? "output" : "input")},
+                  {"rows", p.rows},
+                  {"columns", p.columns},
+                  {"low", p.low},
+                  {"high", p.high},
+                  {"exponent", p.exponent},
+                  {"group", ir::Symbol{"tensors"}},
+                  {"negative", p.negative},
+                  {"address", p.address},
+                  {"tile_rows", p.tile_rows},
+                  {"tile_columns", p.tile_columns},
+                  {"challenges", std::vector<std::string>{"address", "row", "column"}}});
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,187 @@
+// Builds the air function: tables, columns, expressions, and the records from which the trace
+// program fills the columns.
+//
+// Expressions are written with operators (`q * pow + r - offset`); an Expr is a value of the air
+// dialect inside its table. Equal subexpressions of a table are made once. Expressions of
+// challenges alone live outside the tables.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "ir/core/ir.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace lindero::passes {
+
+class CircuitBuilder;
+class TableBuilder;
+
+struct Expr {
+  ir::Value* value = nullptr;
+  TableBuilder* table = nullptr;
+};
+Expr operator+(Expr a, Expr b);
+Expr operator-(Expr a, Expr b);
+Expr operator*(Expr a, Expr b);
+
+using Lanes = std::vector<Expr>;
+
+// One loop of a fill: see Placement in runtime/package/program.proto.
+struct Loop {
+  int64_t count;
+  int64_t row_stride;
+  int64_t value_stride;
+};
+
+// Where a column's cells come from, for a run of rows.
+struct Cells {
+  int64_t first_row = 0;
+  std::vector<Loop> loops;
+  int64_t offset = 0;
+  int64_t lane_stride = 0;
+};
+
+// A witness tensor: a value of the integer program (no name) or what its gadget needs besides, by
+// the name of the trace op's result.
+struct Witness {
+  const ir::Value* value = nullptr;
+  std::string name;
+  auto operator<=>(const Witness&) const = default;
+};
+
+// "Put this witness there", resolved when the trace program is written.
+struct WitnessPlacement {
+  Witness witness;
+  std::string table;
+  std::string column;  // the first lane's
+  int64_t lanes;
+  Cells cells;
+};
+
+// Where a constant stands in the fixed columns, for the trace program to load.
+struct ConstantPlace {
+  std::string table;
+  std::string column;
+  int64_t lanes;
+  Cells cells;
+  int64_t size;  // elements of the buffer it is loaded into
+};
+
+class TableBuilder {
+ public:
+  TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows);
+  const std::string& name() const { return name_; }
+  int64_t height() const { return height_; }
+  CircuitBuilder& circuit() { return circuit_; }
+
+  Expr fixed(llvm::StringRef name);
+  Expr main(llvm::StringRef name);
+  Lanes fixedLanes(llvm::StringRef name, int count);
+  Lanes mainLanes(llvm::StringRef name, int count);
+
+  // Fixed cells: constants of the pool, or the affine value itself when `source` is empty.
+  void fill(const Lanes& lanes, const Cells& cells, llvm::StringRef source = "");
+  void fill(Expr column, const Cells& cells, llvm::StringRef source = "");
+  // rows [first, first + count) = value
+  void fillConstant(Expr column, int64_t first, int64_t count, int64_t value);
+  // Main cells.
+  void place(const Lanes& lanes, Witness witness, const Cells& cells);
+  void place(Expr column, Witness witness, const Cells& cells);
+
+  Expr constant(int64_t value);
+  Expr outside(ir::Value* challenge) { return {challenge, this}; }
+  Expr previous(Expr column);  // the row before, cyclically
+  Expr zero() { return constant(0); }
+  Expr sum(const Lanes& values);
+  Expr dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights);
+
+  // Phase-2 columns with their defining constraint.
+  Expr scan(llvm::StringRef name, Expr mul, Expr add);
+  Expr gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::string> tables,
+              llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
+              llvm::ArrayRef<int64_t> rows);
+
+  enum class Kind { kLocal, kContinuity, kBoundary };
+  void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
+  // Adds numerator / denominator of every row to the group's sum.
+  void term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,
+            Expr denominator);
+  void lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple);
+  void provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple,
+               int64_t key, int64_t selector, std::vector<int64_t> offsets);
+  // In these rows, where `on` is not zero, lhs equals, in the field, an integer in [low, high]; it
+  // is read over the integers, so the interval rule applies.
+  struct Side {
+    Expr on, lhs;
+  };
+  void equation(llvm::StringRef name, const std::vector<Side>& sides, int64_t first_row,
+                int64_t rows, int64_t low, int64_t high);
+  void instance(int64_t first_row, int64_t rows, llvm::StringRef region, const ir::Location& nodes);
+
+ private:
+  friend class CircuitBuilder;
+  friend Expr operator+(Expr, Expr);
+  friend Expr operator-(Expr, Expr);
+  friend Expr operator*(Expr, Expr);
+  Expr binary(const char* op, Expr a, Expr b);
+  Expr column(llvm::StringRef name, int phase);
+
+  CircuitBuilder& circuit_;
+  std::string name_;
+  int64_t height_;
+  ir::Op* op_;
+  ir::Builder body_;
+  std::map<std::tuple<std::string, ir::Value*, ir::Value*>, ir::Value*> made_;
+  std::map<int64_t, ir::Value*> constants_;
+};
+
+class CircuitBuilder {
+ public:
+  explicit CircuitBuilder(ir::Function* function);
+
+  // Challenges; the first three pairs are drawn after phase 1.
+  ir::Value* rho() { return challenge("rho", 1); }      // folds rows (tokens)
+  ir::Value* sigma() { return challenge("sigma", 1); }  // folds columns (features)
+  ir::Value* productPoint() { return challenge("product", 1); }
+  ir::Value* addressPoint() { return challenge("address", 1); }
+  ir::Value* rowPoint() { return challenge("row", 1); }
+  ir::Value* columnPoint() { return challenge("column", 1); }
+  ir::Value* copyPoint() { return challenge("copy", 2); }
+  ir::Value* challenge(llvm::StringRef name, int after);
+
+  ir::Value* power(ir::Value* base, int64_t exponent);  // negative: of the inverse
+  ir::Value* multiply(ir::Value* a, ir::Value* b);
+  // Lane weights 1 / (point - l).
+  std::vector<ir::Value*> reciprocals(ir::Value* point, int count);
+  // Horner weights base^(count-1), ..., base, 1.
+  std::vector<ir::Value*> descendingPowers(ir::Value* base, int count);
+
+  void group(llvm::StringRef name);
+  void bus(llvm::StringRef name, int64_t width, int64_t phase);
+  struct Public {
+    std::string name;
+    bool output;
+    int64_t rows, columns, low, high, exponent, address, tile_rows, tile_columns;
+    bool negative;
+  };
+  void publicTensor(const Public& p);
+
+  std::vector<WitnessPlacement>& placements() { return placements_; }
+  ir::Function* function() { return function_; }
+
+ private:
+  friend class TableBuilder;
+  ir::Builder outer();  // before the tables
+  ir::Value* outside(const char* op, llvm::ArrayRef<ir::Value*> operands, ir::Type type,
+                     int64_t attribute = 0);
+  ir::Function* function_;
+  ir::Op* first_table_ = nullptr;
+  std::map<std::string, ir::Value*, std::less<>> challenges_;
+  std::map<std::tuple<std::string, ir::Value*, ir::Value*, int64_t>, ir::Value*> derived_;
+  std::vector<WitnessPlacement> placements_;
+};
+
+}  // namespace lindero::passes

@@ -1,0 +1,50 @@
+// Embeddings, token-major: a row holds `column_lanes` features of a token. The fold of the row
+// looked up, sum_j sigma^(D-1-j) WTE[id, j], is a phase-2 value of the vocabulary table, so the bus
+// (row, fold) is checked under challenges drawn after phase 2.
+#include "passes/lower_air/lower_to_air/tables.h"
+
+namespace lindero::passes {
+
+void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
+  CircuitBuilder& c = l.circuit;
+  TableBuilder t(c, stack.name, stack.rows);
+  int64_t lanes = l.plan.column_lanes;
+  size_t outs = slots(stack.entries, [](auto& e) { return e.item->out.size(); });
+  Expr within = t.fixed("within"), last = t.fixed("last"), address = t.fixed("address");
+  Expr stride = t.fixed("stride"), base = t.fixed("base");
+  std::vector<EdgeColumns> out;
+  for (size_t i = 0; i < outs; ++i) out.push_back(edgeColumns(t, "out" + std::to_string(i)));
+  Lanes addend = t.fixedLanes("addend", lanes);
+  Lanes x = t.mainLanes("x", lanes);
+  Expr id = t.main("id");
+  for (const auto& e : stack.entries) {
+    const Embed& a = *e.item;
+    const ir::Op& op = *a.origin.op;
+    int64_t blocks = a.width / lanes, first = e.first_row, last_row = first + blocks - 1;
+    if (blocks > 1) t.fill(within, {first + 1, {{a.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
+    t.fill(last, {last_row, {{a.rows, blocks, 0}}, 1, 0});
+    t.fill(address, {last_row, {{a.rows, blocks, 1}}, a.address, 0});
+    t.fill(stride, {last_row, {{a.rows, blocks, 0}}, a.matrix->blocks, 0});
+    t.fill(base, {last_row, {{a.rows, blocks, 0}}, a.matrix->copy_base + a.matrix->blocks, 0});
+    Cells elements{first, {{a.rows, blocks, a.width}, {blocks, 1, lanes}}, 0, 1};
+    if (a.addend) {
+      t.fill(addend, elements, a.addend->definingOp()->symbolAttr("value"));
+      l.constants[a.addend] = {t.name(), "addend.0", lanes, elements, a.rows * a.width};
+    }
+    for (size_t i = 0; i < a.out.size(); ++i) fillTokenMajor(t, out[i], first, a.rows, a.out[i]);
+    t.place(x, {op.result(), ""}, elements);
+    t.place(id, {op.result(), "ids"}, {last_row, {{a.rows, blocks, 1}}, 0, 0});
+    t.instance(first, e.rows, a.origin.region, op.location());
+    c.publicTensor({a.name, false, a.rows, 1, 0, a.matrix->rows - 1, 0, a.address, 1, 1, false});
+  }
+  Lanes row;
+  for (int64_t i = 0; i < lanes; ++i) row.push_back(x[i] - addend[i]);
+  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
+                     t.dot(row, c.descendingPowers(c.sigma(), lanes)));
+  t.constrain(id - last * id, "ids stand at the end of a token");
+  t.lookup("row", "vocabulary", last, {id * stride + base, fold});
+  scalarTerm(t, "id", last, address, id, -1);
+  for (size_t i = 0; i < outs; ++i) tokenMajorTerm(t, "out" + std::to_string(i), out[i], x, 1);
+}
+
+}  // namespace lindero::passes

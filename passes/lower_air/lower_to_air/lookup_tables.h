@@ -1,0 +1,79 @@
+// The lookup tables of a circuit. Gadgets ask for a table while they are built and get its id;
+// build() then stacks all of them, each bus in as few column sets as fit 2^16 rows, side by side in
+// one table.
+//
+//   range       (tag, v)              v < 2^tag, tags 0..16
+//   square      (id, d, v)            v = (d^2 + 2^(q-1)) >> q, |d| < 2^15
+//   root        (id, m, R, t0)        reciprocal square root of a normalized variance
+//   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^(w - s)) with p
+//   = 0 activation  (id, u, g) four        (j, 4^j, lo)          lo = 0 for j = 0, else 2^14 two
+//   (t, 2^t)              t <= 16
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ir/core/ir.h"
+#include "passes/lower_air/lower_to_air/circuit_builder.h"
+
+namespace lindero::passes {
+
+class LookupTables {
+ public:
+  explicit LookupTables(ir::Module& module) : module_(module) {}
+
+  void useRange(int64_t tag);
+  int64_t square(int64_t shift);
+  int64_t root(const ir::Value* table);        // constant [65536, 2]
+  int64_t activation(const ir::Value* table);  // constant [2^bits]
+  int64_t exponential(const ir::Op& softmax);
+  void usePowers() { powers_ = true; }
+
+  void build(CircuitBuilder& circuit);
+
+  // After build(): where an id's rows stand.
+  struct Place {
+    std::string table;
+    std::string column;  // the first column after the id
+    int64_t first_row = 0;
+    int64_t rows = 0;
+  };
+  const Place& place(const std::string& bus, int64_t id) const { return places_.at({bus, id}); }
+
+ private:
+  // One table of a bus: columns of equal length, in the pool under `sources`.
+  struct Entry {
+    int64_t id;
+    int64_t rows;
+    int64_t low;  // of the key: row = first_row + key - low
+    struct Source {
+      std::string constant;
+      int64_t offset, stride;
+    };
+    std::vector<Source> sources;
+  };
+  struct Bus {
+    std::string name;
+    bool has_id;
+    std::vector<std::string> columns;
+    std::vector<Entry> entries;
+    std::map<std::string, int64_t> ids;
+  };
+  Entry& newEntry(Bus& bus, const std::string& key, int64_t rows, int64_t low);
+  std::string own(const std::string& name, std::vector<int64_t> values);
+  void buildBus(CircuitBuilder& circuit, TableBuilder& table, const Bus& bus);
+  void buildRange(TableBuilder& table);
+  void buildPowers(CircuitBuilder& circuit);
+
+  ir::Module& module_;
+  int64_t max_tag_ = 0;
+  bool powers_ = false;
+  Bus square_{"square", true, {"d", "v"}, {}, {}};
+  Bus root_{"root", true, {"m", "R", "t0"}, {}, {}};
+  Bus exponential_{"exponential", true, {"k", "w", "p", "previous"}, {}, {}};
+  Bus activation_{"activation", true, {"u", "g"}, {}, {}};
+  std::map<std::pair<std::string, int64_t>, Place> places_;
+};
+
+}  // namespace lindero::passes

@@ -1,0 +1,27 @@
+// lower-to-air: the integer function @main becomes @circuit (air) and @trace (trace); @main stays.
+//
+// Requires: @main in the integer dialect, with or without regions, as `quantize` leaves it.
+// Guarantees: tables are stacked per kind of work over all layers; every main column is pinned by
+// constraints, lookups or terms; matrix products are checked by folding, edges by address (plan.h,
+// tables.h). Cost: the size of the module grows with the number of layers, not with the tensors'
+// sizes.
+#pragma once
+
+#include <memory>
+
+#include "passes/pass.h"
+
+namespace lindero::passes {
+
+struct LowerToAirOptions {
+  // Most tokens or features per row of a table; a power of two. More lanes: fewer cells, more
+  // columns (a larger proof).
+  int64_t lanes = 16;
+  // Weights per row of a weight table; 0: by the number of weights.
+  int64_t weight_lanes = 0;
+};
+
+std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options = {});
+absl::Status registerLowerToAir();
+
+}  // namespace lindero::passes

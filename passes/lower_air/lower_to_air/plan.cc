@@ -1,0 +1,476 @@
+#include "passes/lower_air/lower_to_air/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace lindero::passes {
+namespace {
+
+absl::Status unsupported(const ir::Op& op, const std::string& why) {
+  return absl::UnimplementedError(absl::StrCat("cannot lower ", op.name().str(), " (node ",
+                                               absl::StrJoin(op.location(), " + "), "): ", why));
+}
+
+// Columns [start, start + size) and some rows of a value.
+struct View {
+  const ir::Value* base;
+  int64_t start = 0;
+  int64_t size = 0;
+  std::vector<int64_t> rows;  // empty: all
+};
+
+class Planner {
+ public:
+  explicit Planner(int64_t max_lanes) : max_lanes_(max_lanes) {}
+
+  absl::StatusOr<Plan> run(const ir::Function& function) {
+    for (const auto& argument : function.body().arguments()) arguments_.insert(argument.get());
+    if (absl::Status s = walk(function.body(), ""); !s.ok()) return s;
+    if (absl::Status s = finishResults(); !s.ok()) return s;
+    if (absl::Status s = chooseLanes(); !s.ok()) return s;
+    if (absl::Status s = connect(); !s.ok()) return s;
+    return std::move(plan_);
+  }
+
+ private:
+  absl::Status walk(const ir::Block& block, const std::string& region) {
+    for (const ir::Op& op : block.ops()) {
+      if (op.is("region.region")) {
+        if (absl::Status s = walk(*op.block(), op.stringAttr("label")); !s.ok()) return s;
+        const ir::Op& yield = op.block()->ops().back();
+        for (unsigned i = 0; i < op.numResults(); ++i) plan_.alias[op.result(i)] = yield.operand(i);
+      } else if (!op.is("region.yield") && !op.is("integer.constant")) {
+        Origin origin{&op, region};
+        plan_.program.push_back(origin);
+        if (absl::Status s = visit(origin); !s.ok()) return s;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status visit(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    if (op.is("integer.slice")) return visitSlice(op);
+    if (op.is("integer.select_rows")) return visitSelectRows(op);
+    if (op.is("integer.embedding")) return visitEmbedding(origin);
+    if (op.is("integer.layernorm")) return visitNorm(origin);
+    if (op.is("integer.linear")) return visitLinear(origin);
+    if (op.is("integer.requantize") || op.is("integer.lookup")) return visitPart(origin);
+    if (op.is("integer.scores")) return visitScores(origin);
+    if (op.is("integer.softmax")) return visitSoftmax(origin);
+    if (op.is("integer.mix")) return visitMix(origin);
+    if (op.is("integer.argmax")) return visitArgmax(origin);
+    if (op.is("integer.return")) return visitReturn(origin);
+    return unsupported(op, "no encoding for this op");
+  }
+
+  const ir::Value* resolve(const ir::Value* v) const { return plan_.resolve(v); }
+
+  View view(const ir::Value* v) const {
+    v = resolve(v);
+    auto it = views_.find(v);
+    if (it != views_.end()) return it->second;
+    return {v, 0, v->type().shape.empty() ? 1 : v->type().shape.back(), {}};
+  }
+
+  absl::Status visitSlice(const ir::Op& op) {
+    View v = view(op.operand(0));
+    v.start += op.intAttr("start");
+    v.size = op.intAttr("size");
+    views_[op.result()] = v;
+    return absl::OkStatus();
+  }
+
+  absl::Status visitSelectRows(const ir::Op& op) {
+    View v = view(op.operand(0));
+    if (!v.rows.empty()) return unsupported(op, "rows of selected rows");
+    v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
+    views_[op.result()] = v;
+    return absl::OkStatus();
+  }
+
+  Product* product(int64_t count, int64_t rows, int64_t inner, int64_t columns) {
+    plan_.products.push_back({next_product_, count, rows, inner, columns});
+    next_product_ += count;
+    return &plan_.products.back();
+  }
+
+  absl::Status visitEmbedding(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    const ir::Type& table = op.operand(1)->type();
+    plan_.vocabularies.push_back(
+        {origin, op.operand(1), table.shape[0], table.shape[1], table.shape[1]});
+    Embed e;
+    e.origin = origin;
+    e.matrix = &plan_.vocabularies.back();
+    e.rows = op.result()->type().shape[0];
+    e.width = table.shape[1];
+    if (op.numOperands() > 2) e.addend = op.operand(2);
+    const ir::Value* ids = resolve(op.operand(0));
+    if (!arguments_.count(ids)) return unsupported(op, "ids that are not an input of the model");
+    e.name = ids->name().str();
+    plan_.embeds.push_back(std::move(e));
+    return absl::OkStatus();
+  }
+
+  absl::Status visitNorm(const Origin& origin) {
+    const ir::Type& type = origin.op->result()->type();
+    Norm n;
+    n.origin = origin;
+    n.rows = type.shape[0];
+    n.width = type.shape[1];
+    plan_.norms.push_back(std::move(n));
+    return absl::OkStatus();
+  }
+
+  absl::Status visitLinear(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    const ir::Type& w = op.operand(1)->type();
+    int64_t rows = op.result()->type().shape[0];
+    Product* p = product(1, rows, w.shape[0], w.shape[1]);
+    plan_.weights.push_back({origin, op.operand(1), w.shape[0], w.shape[1], w.shape[1]});
+    matrix_of_[&op] = &plan_.weights.back();
+    Operand x;
+    x.origin = origin;
+    x.value = resolve(op.operand(0));
+    x.product = p;
+    x.inner = w.shape[0];
+    x.length = rows;
+    x.matrix = &plan_.weights.back();
+    plan_.operands.push_back(std::move(x));
+    pending_[&op] = {origin, p, rows, w.shape[1], op.numOperands() > 2 ? op.operand(2) : nullptr,
+                     {}};
+    order_.push_back(&op);
+    return absl::OkStatus();
+  }
+
+  absl::Status visitScores(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    int64_t heads = op.intAttr("heads");
+    const ir::Type& q = op.operand(0)->type();
+    const ir::Type& k = op.operand(1)->type();
+    int64_t width = q.shape[1] / heads;
+    Product* p = product(heads, q.shape[0], width, k.shape[0]);
+    Operand right;
+    right.origin = origin;
+    right.kind = Operand::kRightRows;
+    right.value = resolve(op.operand(1));
+    right.product = p;
+    right.inner = k.shape[1];
+    right.length = k.shape[0];
+    plan_.operands.push_back(right);
+    Operand left = right;
+    left.kind = Operand::kLeft;
+    left.value = resolve(op.operand(0));
+    left.length = q.shape[0];
+    left.partner = &plan_.operands.back();
+    plan_.operands.push_back(left);
+    product_of_[&op] = p;
+    return absl::OkStatus();
+  }
+
+  absl::Status visitSoftmax(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    const ir::Value* scores = resolve(op.operand(0));
+    const ir::Op* producer = scores->definingOp();
+    if (!producer || !producer->is("integer.scores") || scores->users().size() != 1) {
+      return unsupported(op, "only scores of one use can be normalized");
+    }
+    const ir::Type& type = op.result()->type();
+    Attend a{origin,        producer, product_of_[producer], type.shape[0], type.shape[1],
+             type.shape[2], {}};
+    plan_.attends.push_back(std::move(a));
+    attend_of_[&op] = &plan_.attends.back();
+    return absl::OkStatus();
+  }
+
+  absl::Status visitMix(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    const ir::Op* softmax = resolve(op.operand(0))->definingOp();
+    if (!softmax || !attend_of_.count(softmax)) return unsupported(op, "mixes no softmax");
+    int64_t heads = op.intAttr("heads");
+    const ir::Type& v = op.operand(1)->type();
+    int64_t keys = v.shape[0], width = v.shape[1] / heads;
+    int64_t queries = op.result()->type().shape[0];
+    Product* p = product(heads, queries, keys, width);
+    Operand right;
+    right.origin = origin;
+    right.kind = Operand::kRightColumns;
+    right.value = resolve(op.operand(1));
+    right.product = p;
+    right.inner = heads * keys;
+    right.length = width;
+    right.heads = heads;
+    plan_.operands.push_back(right);
+    Operand left;
+    left.origin = origin;
+    left.value = resolve(op.operand(0));
+    left.product = p;
+    left.batch = heads;
+    left.inner = keys;
+    left.length = queries;
+    left.partner = &plan_.operands.back();
+    plan_.operands.push_back(left);
+    pending_[&op] = {origin, p, queries, v.shape[1], nullptr, {}};
+    order_.push_back(&op);
+    return absl::OkStatus();
+  }
+
+  // The linear or mix op whose result a part reads.
+  absl::StatusOr<View> accumulator(const ir::Op& op) const {
+    View v = view(op.operand(0));
+    if (!v.base->definingOp() || !pending_.count(v.base->definingOp())) {
+      return unsupported(op, "its input is not the result of a matrix product");
+    }
+    if (!v.rows.empty()) return unsupported(op, "rows selected from an accumulator");
+    return v;
+  }
+
+  absl::Status visitPart(const Origin& origin) {
+    absl::StatusOr<View> v = accumulator(*origin.op);
+    if (!v.ok()) return v.status();
+    Part part;
+    part.origin = origin;
+    part.start = v->start;
+    part.size = v->size;
+    part.result = origin.op->result();
+    pending_[v->base->definingOp()].parts.push_back(std::move(part));
+    return absl::OkStatus();
+  }
+
+  absl::Status visitArgmax(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    absl::StatusOr<View> v = accumulator(op);
+    if (!v.ok()) return v.status();
+    const ir::Op* linear = v->base->definingOp();
+    const Result& r = pending_[linear];
+    if (r.columns != v->size || !matrix_of_.count(linear)) {
+      return unsupported(op, "only all columns of a linear op have an argmax");
+    }
+    Choice c;
+    c.origin = origin;
+    c.linear = linear;
+    c.product = r.product;
+    c.rows = r.rows;
+    c.columns = r.columns;
+    c.bias = r.bias;
+    plan_.choices.push_back(std::move(c));
+    choice_of_[&op] = &plan_.choices.back();
+    pending_[linear].parts.push_back({origin, 0, r.columns, nullptr, {}, {}, ""});
+    return absl::OkStatus();
+  }
+
+  absl::Status visitReturn(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    for (unsigned i = 0; i < op.numOperands(); ++i) {
+      const std::string& name = std::get<std::vector<std::string>>(*op.find("names"))[i];
+      const ir::Value* value = resolve(op.operand(i));
+      auto choice = value->definingOp() ? choice_of_.find(value->definingOp()) : choice_of_.end();
+      if (choice != choice_of_.end()) {
+        choice->second->name = name;
+        continue;
+      }
+      View v = view(value);
+      if (!v.base->definingOp() || !pending_.count(v.base->definingOp()) || !v.rows.empty()) {
+        return unsupported(
+            op, absl::StrCat("output ", name,
+                             " is neither an argmax nor the result of a matrix product"));
+      }
+      Part part{origin, v.start, v.size, value, {}, {}, name};
+      pending_[v.base->definingOp()].parts.push_back(std::move(part));
+    }
+    return absl::OkStatus();
+  }
+
+  // Sorts the results by what becomes of them; their parts must cover all columns once and be of
+  // one kind.
+  absl::Status finishResults() {
+    for (const ir::Op* op : order_) {
+      Result& r = pending_[op];
+      std::sort(r.parts.begin(), r.parts.end(),
+                [](const Part& a, const Part& b) { return a.start < b.start; });
+      int64_t next = 0;
+      std::set<std::string> kinds;
+      for (const Part& part : r.parts) {
+        if (part.start != next)
+          return unsupported(*op, "columns that are read twice or not at all");
+        next += part.size;
+        const ir::Op& reader = *part.origin.op;
+        kinds.insert(reader.is("integer.requantize") && reader.numOperands() > 1
+                         ? "residual"
+                         : reader.name().str());
+      }
+      if (next != r.columns) return unsupported(*op, "columns that nothing reads");
+      if (kinds.size() != 1) return unsupported(*op, "columns that are put to different uses");
+      const std::string& kind = *kinds.begin();
+      if (kind == "residual")
+        plan_.residual.push_back(r);
+      else if (kind == "integer.requantize")
+        plan_.requantized.push_back(r);
+      else if (kind == "integer.lookup")
+        plan_.activated.push_back(r);
+      else if (kind == "integer.return")
+        plan_.published.push_back(r);
+    }
+    return absl::OkStatus();
+  }
+
+  static int64_t largestLane(int64_t limit, const std::vector<int64_t>& lengths) {
+    int64_t lanes = limit;
+    for (int64_t n : lengths) {
+      while (n % lanes) lanes /= 2;
+    }
+    return lanes;
+  }
+
+  absl::Status chooseLanes() {
+    std::vector<int64_t> rows, columns;
+    for (const Operand& o : plan_.operands) rows.push_back(o.length);
+    for (const Norm& n : plan_.norms) {
+      rows.push_back(n.rows);
+      columns.push_back(n.width);
+    }
+    for (const Embed& e : plan_.embeds) columns.push_back(e.width);
+    for (const Attend& a : plan_.attends) columns.push_back(a.keys);
+    plan_.row_lanes = largestLane(max_lanes_, rows);
+    plan_.column_lanes = largestLane(max_lanes_, columns);
+    for (Choice& c : plan_.choices) {
+      int64_t lanes = plan_.column_lanes;
+      int64_t padded = (c.columns + lanes - 1) / lanes * lanes;
+      const_cast<Product*>(c.product)->columns = padded;
+      matrix_of_[c.linear]->folded_columns = padded;
+    }
+    return absl::OkStatus();
+  }
+
+  Edge edge(int64_t rows, int64_t columns, int64_t tile_rows, int64_t tile_columns) {
+    Edge e{next_address_, rows, columns, tile_rows, tile_columns, {}};
+    next_address_ += e.tiles();
+    return e;
+  }
+
+  int64_t addresses(int64_t count) {
+    next_address_ += count;
+    return next_address_ - count;
+  }
+
+  absl::Status connect() {
+    for (Embed& e : plan_.embeds) {
+      producers_[e.origin.op->result()] = &e.out;
+      e.address = addresses(e.rows);
+    }
+    for (Norm& n : plan_.norms) {
+      producers_[n.origin.op->result()] = &n.out;
+      token_major_.insert(n.origin.op->result());
+      n.statistics = addresses(n.rows);
+    }
+    for (auto* results : {&plan_.requantized, &plan_.residual, &plan_.activated}) {
+      for (Result& r : *results) {
+        for (Part& part : r.parts) producers_[part.result] = &part.out;
+      }
+    }
+    for (Norm& n : plan_.norms) {
+      const ir::Value* x = resolve(n.origin.op->operand(0));
+      if (absl::Status s = copy(n.origin, x, plan_.row_lanes, plan_.column_lanes, &n.in); !s.ok())
+        return s;
+      hubs_.try_emplace(view(x).base, &n.forward);
+      token_major_.insert(view(x).base);
+    }
+    for (Operand& o : plan_.operands) {
+      if (absl::Status s = connectOperand(o); !s.ok()) return s;
+    }
+    for (Result& r : plan_.residual) {
+      for (Part& part : r.parts) {
+        if (absl::Status s = copy(part.origin, part.origin.op->operand(1), plan_.row_lanes,
+                                  plan_.column_lanes, &part.addend);
+            !s.ok()) {
+          return s;
+        }
+      }
+    }
+    for (Result& r : plan_.published) {
+      for (Part& part : r.parts) {
+        part.out.push_back(edge(r.rows, part.size, plan_.row_lanes, plan_.column_lanes));
+      }
+    }
+    for (Choice& c : plan_.choices) c.address = addresses(c.rows);
+    return absl::OkStatus();
+  }
+
+  absl::Status connectOperand(Operand& o) {
+    int64_t lanes = plan_.row_lanes;
+    o.blocks = o.length / lanes;
+    o.edges.resize(o.batch);
+    if (o.batch > 1) {
+      Attend* a = attend_of_.find(resolve(o.value)->definingOp())->second;
+      for (Edge& e : o.edges) {
+        e = edge(a->queries, a->keys, lanes, plan_.column_lanes);
+        a->out.push_back(e);
+      }
+      return absl::OkStatus();
+    }
+    if (const ir::Op* op = resolve(o.value)->definingOp(); op && attend_of_.count(op)) {
+      Attend* a = attend_of_[op];
+      o.edges[0] = edge(a->queries, a->keys, lanes, plan_.column_lanes);
+      a->out.push_back(o.edges[0]);
+      return absl::OkStatus();
+    }
+    bool by_columns = o.kind == Operand::kRightColumns;
+    return copy(o.origin, o.value, lanes, by_columns ? lanes : plan_.column_lanes, &o.edges[0]);
+  }
+
+  // A new copy of `value`, registered with its producer (or the norm that passes it on).
+  absl::Status copy(const Origin& origin, const ir::Value* value, int64_t tile_rows,
+                    int64_t tile_columns, Edge* out) {
+    View v = view(value);
+    int64_t rows = v.rows.empty() ? v.base->type().shape[0] : int64_t(v.rows.size());
+    if (v.start != 0 || v.size != v.base->type().shape.back()) {
+      return unsupported(*origin.op, "reads some columns of a requantized tensor");
+    }
+    *out = edge(rows, v.size, tile_rows, tile_columns);
+    out->selected = v.rows;
+    if (!v.rows.empty() && !token_major_.contains(v.base)) {
+      return unsupported(*origin.op, "rows can be selected after a LayerNorm only");
+    }
+    if (auto hub = hubs_.find(v.base); hub != hubs_.end()) {
+      hub->second->push_back(*out);
+    } else if (auto producer = producers_.find(v.base); producer != producers_.end()) {
+      producer->second->push_back(*out);
+    } else if (arguments_.count(v.base) && v.rows.empty()) {
+      plan_.givens.push_back({origin, v.base, v.base->name().str(), {*out}});
+    } else {
+      return unsupported(*origin.op, "its input comes from no encoded op");
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t max_lanes_;
+  Plan plan_;
+  int64_t next_product_ = 1;
+  int64_t next_address_ = 1;
+  std::set<const ir::Value*> arguments_;
+  std::map<const ir::Value*, View> views_;
+  std::map<const ir::Op*, Result> pending_;
+  std::vector<const ir::Op*> order_;
+  llvm::DenseMap<const ir::Op*, Matrix*> matrix_of_;
+  llvm::DenseMap<const ir::Op*, Product*> product_of_;
+  llvm::DenseMap<const ir::Op*, Attend*> attend_of_;
+  llvm::DenseMap<const ir::Op*, Choice*> choice_of_;
+  llvm::DenseMap<const ir::Value*, std::vector<Edge>*> producers_;
+  llvm::DenseMap<const ir::Value*, std::vector<Edge>*> hubs_;
+  llvm::DenseSet<const ir::Value*> token_major_;  // whose copies leave a table with a row per token
+};
+
+}  // namespace
+
+absl::StatusOr<Plan> makePlan(const ir::Function& function, int64_t max_lanes) {
+  return Planner(max_lanes).run(function);
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,168 @@
+// Analysis: what the tables must hold. Walks the integer function once and lists, per kind of work,
+// the items to be stacked in a table, the products that tie them together and the edges along which
+// a tensor is copied from one table to another.
+//
+// Layouts. A tensor has rows (tokens) and columns (features). A *feature-major* table has a row per
+// (column, block of `row_lanes` tensor rows); a *token-major* table has a row per (tensor row,
+// block of `column_lanes` columns). An edge cuts the tensor into tiles of tile_rows x tile_columns;
+// an element is named by its tile's address and its place in the tile, whatever the layout at
+// either end.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace lindero::passes {
+
+// One copy of a tensor. Addresses are unique over all edges of the circuit.
+struct Edge {
+  int64_t address = 0;
+  int64_t rows = 0, columns = 0;
+  int64_t tile_rows = 1, tile_columns = 1;
+  std::vector<int64_t> selected;  // rows of the producer that are copied; empty: all
+  int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
+  int64_t tiles() const { return ((rows + tile_rows - 1) / tile_rows) * columnTiles(); }
+};
+
+// What an item stands for: for messages and costs.
+struct Origin {
+  const ir::Op* op = nullptr;
+  std::string region;
+};
+
+// A constant matrix, folded over its columns (weights of a linear op, or the rows of an embedding).
+struct Matrix {
+  Origin origin;
+  const ir::Value* constant = nullptr;
+  int64_t rows = 0, columns = 0;
+  int64_t folded_columns = 0;  // columns of the other side of the product, with its padding
+  // Set when the table is built: position of row 0 among all fold sources, and rows of the table
+  // per matrix row.
+  int64_t copy_base = 0, blocks = 1;
+};
+
+// Matrix products of one shape: `count` products of rows x inner by inner x columns, with
+// consecutive ids.
+struct Product {
+  int64_t id = 0, count = 1;
+  int64_t rows = 0, inner = 0, columns = 0;
+};
+
+// A tensor as a factor of products.
+struct Operand {
+  enum Kind {
+    kLeft,          // feature-major, folded over rows: X of a linear op, Q, P
+    kRightRows,     // feature-major, folded over rows (the product's columns): K
+    kRightColumns,  // token-major, folded over columns: V
+  };
+  Origin origin;
+  Kind kind = kLeft;
+  const ir::Value* value = nullptr;
+  const Product* product = nullptr;
+  int64_t batch = 1;                 // heads whose tensors are copied by an edge each (P)
+  int64_t inner = 0;                 // folded values per batch
+  int64_t length = 0;                // elements folded into each
+  int64_t heads = 1;                 // kRightColumns: column groups of V
+  std::vector<Edge> edges;           // one per batch
+  const Matrix* matrix = nullptr;    // kLeft: the other factor
+  const Operand* partner = nullptr;  // kLeft: or this one
+  int64_t copy_base = 0;             // right kinds: as in Matrix
+  int64_t blocks = 1;                // table rows per folded value
+};
+
+// Columns [start, start + size) of a product's result, requantized, looked up or published as they
+// are.
+struct Part {
+  Origin origin;  // the requantize, lookup or return op
+  int64_t start = 0, size = 0;
+  const ir::Value* result = nullptr;
+  std::vector<Edge> out;
+  Edge addend;       // residual parts
+  std::string name;  // of the public output
+};
+
+// All columns of a linear or mix op in order, feature-major.
+struct Result {
+  Origin origin;  // the linear or mix op
+  const Product* product = nullptr;
+  int64_t rows = 0, columns = 0;
+  const ir::Value* bias = nullptr;
+  std::vector<Part> parts;
+};
+
+struct Norm {
+  Origin origin;
+  int64_t rows = 0, width = 0;
+  Edge in;
+  std::vector<Edge> forward;  // the input, passed on
+  std::vector<Edge> out;
+  int64_t statistics = 0;  // address of row 0's statistics
+};
+
+struct Attend {  // a softmax over scores
+  Origin origin;
+  const ir::Op* scores = nullptr;
+  const Product* product = nullptr;
+  int64_t heads = 0, queries = 0, keys = 0;
+  std::vector<Edge> out;  // one per head
+};
+
+struct Choice {  // an argmax over the columns of a linear op
+  Origin origin;
+  const ir::Op* linear = nullptr;
+  const Product* product = nullptr;
+  int64_t rows = 0, columns = 0;
+  const ir::Value* bias = nullptr;
+  std::string name;  // of the public output
+  int64_t address = 0;
+};
+
+struct Embed {
+  Origin origin;
+  const Matrix* matrix = nullptr;
+  int64_t rows = 0, width = 0;
+  const ir::Value* addend = nullptr;
+  std::vector<Edge> out;
+  std::string name;  // of the public input
+  int64_t address = 0;
+};
+
+// An input that is not looked up in an embedding: integers from the verifier, in the layout of a
+// requantized tensor.
+struct Given {
+  Origin origin;
+  const ir::Value* value = nullptr;
+  std::string name;
+  std::vector<Edge> out;
+};
+
+struct Plan {
+  int64_t row_lanes = 16, column_lanes = 16;
+  // Deques: items are pointed to.
+  std::deque<Product> products;
+  std::deque<Matrix> weights, vocabularies;
+  std::deque<Operand> operands;
+  std::deque<Result> requantized, residual, activated, published;
+  std::deque<Norm> norms;
+  std::deque<Attend> attends;
+  std::deque<Choice> choices;
+  std::deque<Embed> embeds;
+  std::deque<Given> givens;
+  // Integer ops in program order, regions flattened.
+  std::vector<Origin> program;
+  // What the results of regions and yields stand for.
+  llvm::DenseMap<const ir::Value*, const ir::Value*> alias;
+  const ir::Value* resolve(const ir::Value* v) const {
+    for (auto it = alias.find(v); it != alias.end(); it = alias.find(v)) v = it->second;
+    return v;
+  }
+};
+
+absl::StatusOr<Plan> makePlan(const ir::Function& function, int64_t max_lanes);
+
+}  // namespace lindero::passes

@@ -1,0 +1,89 @@
+// One function per kind of work: stacks its items in a table. Every function states the columns,
+// what pins each of them, and the integer equations that the interval rule checks.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "passes/lower_air/lower_to_air/circuit_builder.h"
+#include "passes/lower_air/lower_to_air/lookup_tables.h"
+#include "passes/lower_air/lower_to_air/plan.h"
+
+namespace lindero::passes {
+
+// What all builders share.
+struct Lowering {
+  CircuitBuilder& circuit;
+  LookupTables& tables;
+  const Plan& plan;
+  ir::Module& module;
+  // Where constants stand, for the trace program.
+  std::map<const ir::Value*, ConstantPlace> constants = {};
+  // Fold sources: what the gather of the operands' factors reads.
+  std::vector<std::string> source_tables = {}, source_columns = {};
+  std::vector<int64_t> source_bases = {}, source_rows = {};
+};
+
+// A table of stacked items.
+template <typename T>
+struct Stack {
+  std::string name;
+  struct Entry {
+    T* item;
+    int64_t first_row;
+    int64_t rows;
+  };
+  std::vector<Entry> entries;
+  int64_t rows = 0;
+  int64_t copy_base = 0;  // fold sources: the global index of row 0
+};
+
+void buildWeights(Lowering& l, const Stack<Matrix>& stack, int lanes, bool vocabulary);
+void buildOperands(Lowering& l, const Stack<Operand>& stack);
+enum class ResultKind { kRequantize, kResidual, kActivation, kPublished };
+void buildResults(Lowering& l, const Stack<Result>& stack, ResultKind kind);
+void buildNorms(Lowering& l, const Stack<Norm>& stack);
+void buildNormStatistics(Lowering& l, const Stack<Norm>& stack);
+void buildAttends(Lowering& l, const Stack<Attend>& stack);
+void buildChoices(Lowering& l, const Stack<Choice>& stack);
+void buildEmbeds(Lowering& l, const Stack<Embed>& stack);
+// The trace program: @trace computes every value of the integer program and its witnesses, and
+// places them.
+absl::Status buildTrace(Lowering& l, ir::Function* trace);
+
+// Shared by the tables of products and edges ------------------------------------------------------
+
+// Fixed columns that name one copy of a tensor's element: tile address, place in the tile along the
+// axis that is not the lanes', and whether the row takes part.
+struct EdgeColumns {
+  Expr address, place, on;
+};
+EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name);
+// Rows (column j, block of rows): j major.
+void fillFeatureMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                      const Edge& edge);
+// The same without `on`.
+void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                           const Edge& edge);
+// Rows (tensor row i, block of columns): i major; `rows` are the table's tensor rows (edge.selected
+// picks among them).
+void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
+                    const Edge& edge);
+// Adds the lanes to the sum of the group "tensors" (`sign` = 1: the row gives the tensor, -1: it
+// takes it).
+void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                      const Lanes& lanes, int sign);
+void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                    const Lanes& lanes, int sign);
+// Adds sign * value / (address - ...) for a single element (a public token, say).
+void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign);
+
+template <typename Items, typename GetEdges>
+size_t slots(const Items& items, GetEdges edges) {
+  size_t most = 0;
+  for (const auto& item : items) most = std::max(most, edges(item));
+  return most;
+}
+
+}  // namespace lindero::passes
