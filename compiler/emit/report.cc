@@ -1,0 +1,81 @@
+#include "compiler/emit/report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "llvm/ADT/MapVector.h"
+
+namespace lindero::compiler {
+namespace {
+
+constexpr int kExtension = 4;
+
+using Shares = llvm::MapVector<std::string, int64_t, std::map<std::string, unsigned>>;
+
+TableCost tableCost(const Table& table) {
+  TableCost cost;
+  cost.name = table.name();
+  cost.height = int64_t{1} << table.log_height();
+  for (const Column& c : table.columns())
+    cost.columns[c.phase()] += c.phase() >= 2 ? kExtension : 1;
+  for (const Instance& i : table.instances()) cost.used_rows += i.rows();
+  // Lookup tables do no node's work: every row is used.
+  if (table.instances().empty()) cost.used_rows = cost.height;
+  return cost;
+}
+
+std::vector<Share> toVector(const Shares& shares) {
+  std::vector<Share> out;
+  for (const auto& [name, cells] : shares) out.push_back({name, cells});
+  return out;
+}
+
+nlohmann::ordered_json sharesJson(const std::vector<Share>& shares) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const Share& s : shares) out.push_back({{"name", s.name}, {"cells", s.cells}});
+  return out;
+}
+
+}  // namespace
+
+CostReport costReport(const Circuit& circuit) {
+  CostReport report;
+  Shares regions, nodes;
+  for (const Table& table : circuit.tables()) {
+    TableCost cost = tableCost(table);
+    int64_t width = cost.online() / cost.height;
+    for (const Instance& i : table.instances()) {
+      regions[i.region()] += static_cast<int64_t>(i.rows()) * width;
+      nodes[i.node()] += static_cast<int64_t>(i.rows()) * width;
+    }
+    if (table.instances().empty()) regions["lookup tables"] += cost.online();
+    report.online += cost.online();
+    report.fixed += cost.cells(0);
+    report.padding += cost.padding();
+    for (int64_t c : cost.columns) report.columns += c;
+    report.tables.push_back(std::move(cost));
+  }
+  report.regions = toVector(regions);
+  report.nodes = toVector(nodes);
+  return report;
+}
+
+std::string costReportJson(const CostReport& report) {
+  nlohmann::ordered_json json;
+  json["online_cells"] = report.online;
+  json["fixed_cells"] = report.fixed;
+  json["padding_cells"] = report.padding;
+  json["columns"] = report.columns;
+  for (const TableCost& t : report.tables) {
+    json["tables"].push_back({{"name", t.name},
+                              {"height", t.height},
+                              {"used_rows", t.used_rows},
+                              {"columns", t.columns},
+                              {"online_cells", t.online()},
+                              {"padding_cells", t.padding()}});
+  }
+  json["regions"] = sharesJson(report.regions);
+  json["nodes"] = sharesJson(report.nodes);
+  return json.dump(1) + "\n";
+}
+
+}  // namespace lindero::compiler
