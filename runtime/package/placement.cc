@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -138,6 +138,21 @@ void storeLane(const Placement& placement, uint64_t lane, absl::Span<const int32
           static_cast<uint32_t>(v) + (v < 0 ? kModulus : 0u);
     }
   });
+}
+
+bool isInjective(const Placement& placement) {
+  std::vector<std::pair<int64_t, uint64_t>> axes = {
+      {std::abs(placement.lane_stride()), placement.lanes()}};
+  for (const Dim& dim : placement.dims())
+    axes.push_back({std::abs(dim.value_stride()), dim.count()});
+  std::erase_if(axes, [](const auto& axis) { return axis.second == 1; });
+  std::sort(axes.begin(), axes.end());
+  int64_t reach = 0;
+  for (const auto& [stride, count] : axes) {
+    if (stride <= reach) return false;
+    reach += static_cast<int64_t>(count - 1) * stride;
+  }
+  return true;
 }
 
 absl::StatusOr<PlacementIndex> PlacementIndex::create(const Placement& placement) {

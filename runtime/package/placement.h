@@ -43,6 +43,10 @@ void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32
 void storeLane(const Placement& placement, uint64_t lane, absl::Span<const int32_t> buffer,
                absl::Span<uint32_t> column);
 
+// No two cells hold the same element (sufficient, by nesting of the strides): lanes may be loaded
+// in parallel.
+bool isInjective(const Placement& placement);
+
 // Finds single elements without walking the whole placement.
 class PlacementIndex {
  public:

@@ -1,0 +1,30 @@
+// Checks buses at the high level: what is looked up is provided as often, tuple by tuple.
+#ifndef LINDERO_RUNTIME_CHECK_BUSES_H_
+#define LINDERO_RUNTIME_CHECK_BUSES_H_
+
+#include <vector>
+
+#include "runtime/check/report.h"
+#include "runtime/eval/bus_counter.h"
+
+namespace lindero::runtime {
+
+class BusChecker {
+ public:
+  BusChecker(const Circuit& circuit, const CircuitInfo& info);
+
+  // Multiset equality of every bus, by counting. Requires that the columns and challenges that
+  // tuples read exist. Failures by bus and table; each with its first `examples` rows.
+  std::vector<Failure> check(const Columns& columns, const Scalars& scalars, ThreadPool& pool,
+                             size_t examples) const;
+
+ private:
+  const Circuit& circuit_;
+  BusCounter counter_;
+  std::vector<std::unique_ptr<RowProgram>>
+      providers_;  // multiplicity and tuple, in the order of the counter
+};
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_CHECK_BUSES_H_

@@ -1,0 +1,143 @@
+#include "runtime/check/checker.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/check/challenges.h"
+#include "runtime/check/claims.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+Failure describeZero(const Circuit& circuit, const ZeroDenominator& zero) {
+  const Table& table = circuit.tables(static_cast<int>(zero.column.table));
+  Failure failure;
+  failure.kind = Failure::Kind::kDenominator;
+  failure.table = table.name();
+  failure.name = table.columns(static_cast<int>(zero.column.column)).name();
+  failure.rows = zero.rows;
+  FailureExample example;
+  example.row = zero.first_row;
+  if (const Instance* instance = findInstance(table, zero.first_row)) {
+    example.node = instance->node();
+    example.region = instance->region();
+  }
+  failure.examples.push_back(std::move(example));
+  return failure;
+}
+
+void addSizes(const Circuit& circuit, CheckReport& report) {
+  for (const Table& table : circuit.tables()) {
+    report.constraints += table.constraints_size();
+    report.rows += tableHeight(table);
+    for (const Column& column : table.columns())
+      report.cells += tableHeight(table) * (column.phase() < 2 ? 1 : 4);
+  }
+}
+
+}  // namespace
+
+Checker::Checker(const Package& package, const Statement& statement,
+                 absl::Span<const uint32_t> main, const CheckOptions& options)
+    : package_(package),
+      statement_(statement),
+      options_(options),
+      pool_(options.threads),
+      columns_(package, main),
+      filler_(package.circuit(), package.circuitInfo()),
+      constraints_(package.circuit(), package.circuitInfo()),
+      buses_(package.circuit(), package.circuitInfo()),
+      challenges_(options.challenges) {}
+
+absl::StatusOr<std::unique_ptr<Checker>> Checker::create(const Package& package,
+                                                         const Statement& statement,
+                                                         absl::Span<const uint32_t> main,
+                                                         const CheckOptions& options) {
+  const Circuit& circuit = package.circuit();
+  LINDERO_RETURN_IF_ERROR(checkStatement(circuit, statement));
+  if (main.size() != package.traceLayout().cells()) {
+    return absl::InvalidArgumentError(absl::StrCat("the trace has ", main.size() * sizeof(uint32_t),
+                                                   " bytes; the circuit describes ",
+                                                   package.traceLayout().bytes()));
+  }
+  LINDERO_RETURN_IF_ERROR(package.checkFixedValues());
+  LINDERO_RETURN_IF_ERROR(checkCanonical(circuit, package.traceLayout(), 1, main, "trace"));
+  const size_t count = static_cast<size_t>(circuit.challenges_size());
+  if (!options.challenges.empty() && options.challenges.size() != count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.challenges.size(), " challenges are given, the circuit has ", count));
+  }
+  // make_unique cannot reach the constructor.
+  auto checker = std::unique_ptr<Checker>(new Checker(package, statement, main, options));
+  if (checker->challenges_.empty()) checker->challenges_ = drawChallenges(options.seed, count);
+  return checker;
+}
+
+absl::Status Checker::fill() {
+  const Circuit& circuit = package_.circuit();
+  const CircuitInfo& info = package_.circuitInfo();
+  scalars_ = std::make_unique<Scalars>(circuit, info);
+  zeros_.clear();
+  claims_.assign(circuit.claims_size(), QM31());
+  LINDERO_RETURN_IF_ERROR(scalars_->advance(1, challenges_, claims_));
+  LINDERO_RETURN_IF_ERROR(filler_.fill(2, columns_, *scalars_, pool_, zeros_));
+  claims_ = readClaims(circuit, info, columns_, 2);
+  LINDERO_RETURN_IF_ERROR(scalars_->advance(2, challenges_, claims_));
+  LINDERO_RETURN_IF_ERROR(filler_.fill(3, columns_, *scalars_, pool_, zeros_));
+  claims_ = readClaims(circuit, info, columns_, 3);
+  return scalars_->advance(3, challenges_, claims_);
+}
+
+std::vector<Failure> Checker::checkConstraints(absl::Span<const RowRange> ranges) const {
+  return constraints_.check(ranges, columns_, *scalars_, pool_, options_.max_examples);
+}
+
+std::vector<Failure> Checker::checkBuses() const {
+  return buses_.check(columns_, *scalars_, pool_, options_.max_examples);
+}
+
+absl::StatusOr<std::vector<Failure>> Checker::checkClaims() const {
+  return checkClaimGroups(package_.circuit(), package_.circuitInfo(), columns_, statement_,
+                          challenges_, claims_);
+}
+
+absl::StatusOr<CheckReport> Checker::checkAll() const {
+  CheckReport report;
+  addSizes(package_.circuit(), report);
+  auto append = [&](std::vector<Failure> failures) {
+    report.failure_count += failures.size();
+    for (Failure& failure : failures) {
+      if (report.failures.size() < options_.max_failures)
+        report.failures.push_back(std::move(failure));
+    }
+  };
+  // The most telling first: a wrong cell shows in a constraint or on a bus before it spoils sums.
+  append(constraints_.checkAll(columns_, *scalars_, pool_, options_.max_examples));
+  append(checkBuses());
+  for (const ZeroDenominator& zero : zeros_) append({describeZero(package_.circuit(), zero)});
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Failure> groups, checkClaims());
+  append(std::move(groups));
+  return report;
+}
+
+absl::StatusOr<CheckReport> Checker::check() {
+  LINDERO_RETURN_IF_ERROR(fill());
+  return checkAll();
+}
+
+absl::StatusOr<CheckReport> checkTrace(const Package& package, const Statement& statement,
+                                       const std::string& trace_path, const CheckOptions& options) {
+  LINDERO_ASSIGN_OR_RETURN(MappedFile trace, MappedFile::openReadOnly(trace_path));
+  if (trace.size() != package.traceLayout().bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(trace_path, " has ", trace.size(),
+                                                   " bytes; the circuit describes ",
+                                                   package.traceLayout().bytes()));
+  }
+  LINDERO_ASSIGN_OR_RETURN(std::unique_ptr<Checker> checker,
+                           Checker::create(package, statement, trace.words(), options));
+  return checker->check();
+}
+
+}  // namespace lindero::runtime

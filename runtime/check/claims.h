@@ -1,0 +1,33 @@
+// Claims, and the public terms that they have to cancel with.
+#ifndef LINDERO_RUNTIME_CHECK_CLAIMS_H_
+#define LINDERO_RUNTIME_CHECK_CLAIMS_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/check/report.h"
+#include "runtime/eval/columns.h"
+#include "runtime/package/statement.pb.h"
+
+namespace lindero::runtime {
+
+// sign * sum_ij v_ij / ((za - a_ij) (zr - i % tile_rows) (zc - j % tile_columns)), see
+// circuit.proto. One inversion per tile, tile row and tile column. Requires checkValues; an error
+// when a challenge hits an address.
+absl::StatusOr<QM31> publicTerm(const PublicTensor& tensor, const PublicValues& values,
+                                const QM31& za, const QM31& zr, const QM31& zc);
+
+// The claims: the last rows of their columns, which are filled. Those of later phases than `phase`
+// stay 0.
+std::vector<QM31> readClaims(const Circuit& circuit, const CircuitInfo& info,
+                             const Columns& columns, uint32_t phase);
+
+// One failure per group that does not sum to zero; its detail lists claims and public terms, and
+// the column sums of the fractions that stand beside a running column in the claiming tables.
+absl::StatusOr<std::vector<Failure>> checkClaimGroups(
+    const Circuit& circuit, const CircuitInfo& info, const Columns& columns,
+    const Statement& statement, absl::Span<const QM31> challenges, absl::Span<const QM31> claims);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_CHECK_CLAIMS_H_

@@ -1,0 +1,237 @@
+#include "runtime/eval/bus_counter.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace lindero::runtime {
+namespace {
+
+constexpr uint64_t kBlockRows = 64 * kChunkRows;
+
+// A piece of a table for one task.
+struct Block {
+  uint32_t table;  // index into the counter's list
+  uint64_t first_row;
+  uint64_t rows;
+};
+
+std::vector<Block> blocksOf(absl::Span<const uint64_t> heights) {
+  std::vector<Block> blocks;
+  for (uint32_t t = 0; t < heights.size(); ++t) {
+    for (uint64_t row = 0; row < heights[t]; row += kBlockRows) {
+      blocks.push_back({t, row, std::min(kBlockRows, heights[t] - row)});
+    }
+  }
+  return blocks;
+}
+
+}  // namespace
+
+struct BusCounter::Provider {
+  uint32_t table;
+  uint32_t lookup;
+  const Lookup* definition;
+  uint64_t height;
+  // One group: the compared components.
+  std::unique_ptr<RowProgram> program;
+};
+
+struct BusCounter::LookupTable {
+  uint32_t table;
+  // One group per lookup: multiplicity, then the compared components.
+  std::unique_ptr<RowProgram> program;
+  std::vector<uint32_t> lookups;  // per group, index into Table.lookups
+};
+
+// The tuples of a provider: per root the values of all rows, one array for a base root and four for
+// another.
+struct BusCounter::Rows {
+  std::vector<std::vector<uint32_t>> limbs[4];
+
+  bool equals(size_t component, uint64_t row, const RootValues& values, size_t i) const {
+    const bool extension = !limbs[1][component].empty();
+    if (!extension && !values.kind.extension) return limbs[0][component][row] == values.baseAt(i);
+    QM31 looked_up = values.at(i);
+    for (size_t k = 0; k < 4; ++k) {
+      uint32_t provided = k == 0 || extension ? limbs[k][component][row] : 0;
+      if (provided != looked_up.limb(k)) return false;
+    }
+    return true;
+  }
+};
+
+BusCounter::BusCounter(const Circuit& circuit, const CircuitInfo& info, const Options& options)
+    : circuit_(circuit), options_(options), providers_of_bus_(circuit.buses_size()) {
+  // compared[bus][component]: both sides know the component.
+  std::vector<std::vector<bool>> compared(circuit.buses_size());
+  for (int b = 0; b < circuit.buses_size(); ++b) compared[b].assign(circuit.buses(b).width(), true);
+  for (const Table& table : circuit.tables()) {
+    for (const Lookup& lookup : table.lookups()) {
+      for (int k = 0; k < lookup.tuple_size() && !options.extension_components; ++k) {
+        if (info.nodes[lookup.tuple(k)].extension) compared[lookup.bus()][k] = false;
+      }
+    }
+  }
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    std::vector<RootGroup> groups;
+    std::vector<uint32_t> lookups;
+    for (int i = 0; i < table.lookups_size(); ++i) {
+      const Lookup& lookup = table.lookups(i);
+      // Components that are left out are replaced by one that is known, so that positions stay.
+      RootGroup tuple;
+      for (int k = 0; k < lookup.tuple_size(); ++k) {
+        tuple.push_back(compared[lookup.bus()][k] ? lookup.tuple(k) : lookup.multiplicity());
+      }
+      if (!lookup.provide()) {
+        tuple.insert(tuple.begin(), lookup.multiplicity());
+        groups.push_back(std::move(tuple));
+        lookups.push_back(static_cast<uint32_t>(i));
+        continue;
+      }
+      providers_of_bus_[lookup.bus()].push_back(static_cast<uint32_t>(providers_.size()));
+      providers_.push_back(
+          {static_cast<uint32_t>(t), static_cast<uint32_t>(i), &lookup, tableHeight(table),
+           std::make_unique<RowProgram>(circuit, info, t, absl::MakeConstSpan(&tuple, 1))});
+    }
+    if (groups.empty()) continue;
+    tables_.push_back({static_cast<uint32_t>(t),
+                       std::make_unique<RowProgram>(circuit, info, t, groups), std::move(lookups)});
+  }
+  compared_ = std::move(compared);
+}
+
+BusCounter::~BusCounter() = default;
+
+std::vector<const RowProgram*> BusCounter::lookupPrograms() const {
+  std::vector<const RowProgram*> programs;
+  for (const LookupTable& table : tables_) programs.push_back(table.program.get());
+  return programs;
+}
+
+void BusCounter::readProviders(const Columns& columns, const Scalars& scalars, ThreadPool& pool,
+                               std::vector<Rows>& rows) const {
+  std::vector<uint64_t> heights;
+  for (const Provider& provider : providers_) heights.push_back(provider.height);
+  rows.resize(providers_.size());
+  std::vector<Block> blocks = blocksOf(heights);
+  // Allocation needs the kinds of the roots, which the first chunk shows; do it up front on one
+  // row.
+  for (size_t p = 0; p < providers_.size(); ++p) {
+    RowEvaluator(*providers_[p].program, columns, scalars)
+        .run(0, 1, [&](size_t, uint64_t, size_t, absl::Span<const RootValues> roots) {
+          for (size_t k = 0; k < 4; ++k) {
+            for (const RootValues& root : roots) {
+              bool needed = k == 0 || root.kind.extension;
+              rows[p].limbs[k].emplace_back(needed ? heights[p] : 0);
+            }
+          }
+        });
+  }
+  pool.parallelFor(blocks.size(), [&](uint64_t index, int) {
+    const Block& block = blocks[index];
+    RowEvaluator(*providers_[block.table].program, columns, scalars)
+        .run(block.first_row, block.rows,
+             [&](size_t, uint64_t first_row, size_t count, absl::Span<const RootValues> roots) {
+               for (size_t c = 0; c < roots.size(); ++c) {
+                 for (size_t k = 0; k < (roots[c].kind.extension ? 4 : 1); ++k) {
+                   const uint32_t* from = roots[c].operand.limb[k];
+                   uint32_t* to = rows[block.table].limbs[k][c].data() + first_row;
+                   if (roots[c].kind.scalar) {
+                     std::fill_n(to, count, *from);
+                   } else {
+                     std::copy_n(from, count, to);
+                   }
+                 }
+               }
+             });
+  });
+}
+
+void BusCounter::countRow(const LookupTable& table, size_t group, size_t i, uint64_t row,
+                          absl::Span<const RootValues> roots, const std::vector<Rows>& rows,
+                          std::vector<std::vector<uint32_t>>& counts, BusCounts& found) const {
+  M31 multiplicity = M31::fromCanonical(roots[0].baseAt(i));
+  if (multiplicity.isZero()) return;
+  const Lookup& lookup = circuit_.tables(table.table).lookups(table.lookups[group]);
+  absl::Span<const RootValues> tuple = roots.subspan(1);
+  for (uint32_t p : providers_of_bus_[lookup.bus()]) {
+    const Provider& provider = providers_[p];
+    const Lookup& definition = *provider.definition;
+    uint32_t selector = definition.has_selector() ? tuple[definition.selector()].baseAt(i) : 0;
+    if (selector >= static_cast<uint32_t>(definition.offsets_size())) continue;
+    int64_t offset = definition.offsets(static_cast<int>(selector));
+    if (offset == kNotHere) continue;
+    int64_t target = offset + M31::fromCanonical(tuple[definition.key()].baseAt(i)).centered();
+    if (target < 0 || target >= static_cast<int64_t>(provider.height)) continue;
+    bool same = true;
+    for (size_t c = 0; c < tuple.size() && same; ++c) {
+      same = !compared_[lookup.bus()][c] ||
+             rows[p].equals(c, static_cast<uint64_t>(target), tuple[c], i);
+    }
+    if (!same) continue;
+    uint32_t& count = counts[p][static_cast<size_t>(target)];
+    count = (M31::fromCanonical(count) + multiplicity).value();
+    return;
+  }
+  ++found.missing_total;
+  if (found.missing.size() >= options_.max_missing) return;
+  MissingTuple missing{table.table, table.lookups[group], row, multiplicity, {}};
+  for (size_t c = 0; c < tuple.size(); ++c) {
+    missing.tuple.push_back(compared_[lookup.bus()][c] ? tuple[c].at(i) : QM31());
+  }
+  found.missing.push_back(std::move(missing));
+}
+
+BusCounts BusCounter::count(const Columns& columns, const Scalars& scalars,
+                            ThreadPool& pool) const {
+  std::vector<Rows> rows;
+  readProviders(columns, scalars, pool, rows);
+  // Indexed by worker, provider, row; sums do not depend on who counted what.
+  std::vector<std::vector<std::vector<uint32_t>>> counts(pool.size());
+  for (auto& worker : counts) {
+    for (const Provider& provider : providers_) worker.emplace_back(provider.height, 0);
+  }
+  std::vector<uint64_t> heights;
+  for (const LookupTable& table : tables_)
+    heights.push_back(tableHeight(circuit_.tables(table.table)));
+  std::vector<Block> blocks = blocksOf(heights);
+  std::vector<BusCounts> found(blocks.size());
+  pool.parallelFor(blocks.size(), [&](uint64_t index, int worker) {
+    const Block& block = blocks[index];
+    const LookupTable& table = tables_[block.table];
+    RowEvaluator(*table.program, columns, scalars)
+        .run(block.first_row, block.rows,
+             [&](size_t group, uint64_t first_row, size_t count,
+                 absl::Span<const RootValues> roots) {
+               for (size_t i = 0; i < count; ++i) {
+                 countRow(table, group, i, first_row + i, roots, rows, counts[worker],
+                          found[index]);
+               }
+             });
+  });
+
+  BusCounts result;
+  for (size_t p = 0; p < providers_.size(); ++p) {
+    std::vector<uint32_t> total = std::move(counts[0][p]);
+    for (size_t worker = 1; worker < counts.size(); ++worker) {
+      for (size_t i = 0; i < total.size(); ++i) {
+        total[i] =
+            (M31::fromCanonical(total[i]) + M31::fromCanonical(counts[worker][p][i])).value();
+      }
+    }
+    result.providers.push_back({providers_[p].table, providers_[p].lookup, std::move(total)});
+  }
+  for (BusCounts& block : found) {
+    result.missing_total += block.missing_total;
+    std::move(block.missing.begin(), block.missing.end(), std::back_inserter(result.missing));
+  }
+  std::stable_sort(result.missing.begin(), result.missing.end(),
+                   [](const MissingTuple& a, const MissingTuple& b) {
+                     return std::tie(a.table, a.lookup, a.row) < std::tie(b.table, b.lookup, b.row);
+                   });
+  if (result.missing.size() > options_.max_missing) result.missing.resize(options_.max_missing);
+  return result;
+}
+
+}  // namespace lindero::runtime

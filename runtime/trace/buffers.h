@@ -1,0 +1,52 @@
+// The integer buffers of a running trace program.
+#ifndef LINDERO_RUNTIME_TRACE_BUFFERS_H_
+#define LINDERO_RUNTIME_TRACE_BUFFERS_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "runtime/package/program.pb.h"
+
+namespace lindero::runtime {
+
+class Buffers {
+ public:
+  explicit Buffers(const Program& program) : program_(program), data_(program.buffers_size()) {}
+
+  // Zeros, unless the buffer exists already.
+  absl::Status allocate(uint32_t buffer) {
+    if (data_[buffer] != nullptr) return absl::OkStatus();
+    uint64_t size = program_.buffers(static_cast<int>(buffer)).size();
+    data_[buffer].reset(static_cast<int32_t*>(std::calloc(size, sizeof(int32_t))));
+    if (data_[buffer] != nullptr) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "out of memory: buffer \"", program_.buffers(static_cast<int>(buffer)).name(), "\" has ",
+        size, " elements; use a shorter input bucket or a machine with more memory"));
+  }
+  void free(uint32_t buffer) { data_[buffer].reset(); }
+
+  absl::Span<int32_t> at(uint32_t buffer) {
+    return absl::MakeSpan(data_[buffer].get(), program_.buffers(static_cast<int>(buffer)).size());
+  }
+  absl::Span<const int32_t> at(uint32_t buffer) const {
+    return absl::MakeConstSpan(data_[buffer].get(),
+                               program_.buffers(static_cast<int>(buffer)).size());
+  }
+
+ private:
+  struct Free {
+    void operator()(int32_t* p) const { std::free(p); }
+  };
+
+  const Program& program_;
+  std::vector<std::unique_ptr<int32_t[], Free>> data_;
+};
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TRACE_BUFFERS_H_

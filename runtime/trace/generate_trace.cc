@@ -1,0 +1,194 @@
+#include "runtime/trace/generate_trace.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
+#include "runtime/package/mapped_file.h"
+#include "runtime/package/placement.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+#include "runtime/trace/buffers.h"
+#include "runtime/trace/kernels.h"
+#include "runtime/trace/step_context.h"
+
+namespace lindero::runtime {
+namespace {
+
+// The public tensors in the circuit's order, with the inputs' values filled in.
+absl::StatusOr<Statement> startStatement(const Circuit& circuit, const Statement& inputs) {
+  Statement statement;
+  statement.set_format(1);
+  int used = 0;
+  for (const PublicTensor& tensor : circuit.publics()) {
+    PublicValues* values = statement.add_tensors();
+    values->set_name(tensor.name());
+    values->set_kind(tensor.kind() == PublicTensor::INPUT ? PublicValues::INPUT
+                                                          : PublicValues::OUTPUT);
+    values->set_rows(tensor.rows());
+    values->set_columns(tensor.columns());
+    if (tensor.kind() != PublicTensor::INPUT) continue;
+    const PublicValues* given = findValues(inputs, tensor.name());
+    if (given == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat("input \"", tensor.name(), "\" is missing"));
+    }
+    LINDERO_RETURN_IF_ERROR(checkValues(tensor, *given));
+    *values->mutable_values() = given->values();
+    ++used;
+  }
+  if (inputs.tensors_size() == used) return statement;
+  for (const PublicValues& given : inputs.tensors()) {
+    bool known = std::any_of(
+        circuit.publics().begin(), circuit.publics().end(), [&](const PublicTensor& tensor) {
+          return tensor.kind() == PublicTensor::INPUT && tensor.name() == given.name();
+        });
+    if (!known) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the circuit has no input \"", given.name(), "\""));
+    }
+  }
+  return absl::InvalidArgumentError("an input is given twice");
+}
+
+// A file that disappears unless it is kept.
+class PendingFile {
+ public:
+  explicit PendingFile(std::string path) : path_(std::move(path)) {}
+  ~PendingFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  const std::string& path() const { return path_; }
+  absl::Status keepAs(const std::string& final_path) {
+    LINDERO_RETURN_IF_ERROR(renamePath(path_, final_path));
+    path_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string path_;
+};
+
+class Executor {
+ public:
+  Executor(const Package& package, Statement& statement, absl::Span<uint32_t> main,
+           ThreadPool& pool)
+      : package_(package),
+        statement_(statement),
+        main_(main),
+        pool_(pool),
+        buffers_(package.program()) {}
+
+  absl::Status runStep(int index) {
+    const Step& step = package_.program().steps(index);
+    for (uint32_t buffer : buffersOf(step).writes)
+      LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
+    LINDERO_RETURN_IF_ERROR(compute(step));
+    const ProgramInfo& info = package_.programInfo();
+    for (uint32_t placement : info.placements_after[index]) {
+      place(package_.program().placements(static_cast<int>(placement)));
+    }
+    for (uint32_t buffer : info.frees_after[index]) buffers_.free(buffer);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status compute(const Step& step) {
+    StepContext context(package_, step, buffers_, pool_);
+    switch (step.kind_case()) {
+      case Step::kInput:
+        return readInput(context, step.input());
+      case Step::kLoad:
+        return runLoad(context, step.load());
+      case Step::kGatherRows:
+        return runGatherRows(context, step.gather_rows());
+      case Step::kMatmul:
+        return runMatMul(context, step.matmul());
+      case Step::kRequantize:
+        return runRequantize(context, step.requantize());
+      case Step::kTableLookup:
+        return runTableLookup(context, step.table_lookup());
+      case Step::kLayerNorm:
+        return runLayerNorm(context, step.layer_norm());
+      case Step::kSoftmax:
+        return runSoftmax(context, step.softmax());
+      case Step::kArgmax:
+        return runArgmax(context, step.argmax());
+      case Step::kCopyRows:
+        return runCopyRows(context, step.copy_rows());
+      case Step::kOutput:
+        return writeOutput(context, step.output());
+      case Step::KIND_NOT_SET:
+        break;
+    }
+    return context.error("a step of no known kind");
+  }
+
+  // Values of public tensors are within +-p/2, which checkValues has checked.
+  absl::Status readInput(const StepContext& context, const Input& step) {
+    const PublicValues& values = statement_.tensors(static_cast<int>(step.tensor()));
+    absl::Span<int32_t> out = context.out(step.out());
+    for (int i = 0; i < values.values_size(); ++i) out[i] = static_cast<int32_t>(values.values(i));
+    return absl::OkStatus();
+  }
+
+  absl::Status writeOutput(const StepContext& context, const Output& step) {
+    PublicValues* values = statement_.mutable_tensors(static_cast<int>(step.tensor()));
+    absl::Span<const int32_t> in = context.in(step.buffer());
+    values->mutable_values()->Assign(in.begin(), in.end());
+    absl::Status status =
+        checkValues(package_.circuit().publics(static_cast<int>(step.tensor())), *values);
+    if (status.ok()) return status;
+    return absl::Status(status.code(),
+                        absl::StrCat("node \"", context.step.node(), "\": ", status.message()));
+  }
+
+  void place(const Placement& placement) {
+    absl::Span<const int32_t> buffer = buffers_.at(placement.buffer());
+    pool_.parallelFor(placement.lanes(), [&](uint64_t lane, int) {
+      uint32_t column = placement.column() + static_cast<uint32_t>(lane);
+      storeLane(placement, lane, buffer,
+                package_.traceLayout().column(main_, placement.table(), column));
+    });
+  }
+
+  const Package& package_;
+  Statement& statement_;
+  absl::Span<uint32_t> main_;
+  ThreadPool& pool_;
+  Buffers buffers_;
+};
+
+}  // namespace
+
+absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
+                                        const std::string& trace_path,
+                                        const TraceOptions& options) {
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, startStatement(package.circuit(), inputs));
+  PendingFile pending(temporaryPath(trace_path));
+  LINDERO_ASSIGN_OR_RETURN(MappedFile file,
+                           MappedFile::create(pending.path(), package.traceLayout().bytes()));
+  ThreadPool pool(options.threads);
+  const int steps = package.program().steps_size();
+  auto report = [&](int done) {
+    if (options.progress) options.progress(done, steps + 1);
+  };
+  {
+    Executor executor(package, statement, file.mutableWords(), pool);
+    for (int i = 0; i < steps; ++i) {
+      LINDERO_RETURN_IF_ERROR(executor.runStep(i));
+      report(i + 1);
+    }
+  }
+  LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, file.mutableWords(), pool));
+  report(steps + 1);
+  file = MappedFile();
+  LINDERO_RETURN_IF_ERROR(pending.keepAs(trace_path));
+  return statement;
+}
+
+}  // namespace lindero::runtime

@@ -1,0 +1,41 @@
+// Computes the witness of a run: the columns of phase 1, in a memory-mapped file, and the outputs.
+//
+// Needs the package and the inputs alone. The result depends on nothing else: not on the number of
+// threads, not on the machine. Memory: the buffers that live at the same time
+// (ProgramInfo.peak_elements, 4 bytes each), the counts of bus providers once per thread, and the
+// pages of the two mapped files, which the kernel may write back.
+#ifndef LINDERO_RUNTIME_TRACE_GENERATE_TRACE_H_
+#define LINDERO_RUNTIME_TRACE_GENERATE_TRACE_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
+#include "runtime/parallel/thread_pool.h"
+
+namespace lindero::runtime {
+
+struct TraceOptions {
+  int threads = 0;  // 0: as many as the machine has
+  // Called after every step and once more when multiplicities are counted; from the calling thread.
+  std::function<void(int done, int total)> progress;
+};
+
+// `inputs` names every public tensor of kind INPUT; further entries are refused. The statement that
+// is returned has all public tensors in the circuit's order. Errors name node, value and range; no
+// file is left behind then.
+absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
+                                        const std::string& trace_path,
+                                        const TraceOptions& options = {});
+
+// Counts the lookups of every bus into the multiplicity columns of its providers. `main` holds the
+// columns of phase 1 in the layout of trace.bin, multiplicity columns excepted. A looked-up tuple
+// that stands nowhere is an error that names node, lookup, row and values.
+absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> main,
+                                ThreadPool& pool);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TRACE_GENERATE_TRACE_H_

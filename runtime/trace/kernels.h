@@ -1,0 +1,27 @@
+// The integer functions of the trace program, one per kind of step (program.proto says what each
+// computes).
+//
+// Every function is exact: sums that could leave 64 bits or the 53 bits of a double are refused,
+// every result is checked against the range that the circuit proves, and nothing depends on the
+// number of threads. Requires analyzeProgram.
+#ifndef LINDERO_RUNTIME_TRACE_KERNELS_H_
+#define LINDERO_RUNTIME_TRACE_KERNELS_H_
+
+#include "absl/status/status.h"
+#include "runtime/trace/step_context.h"
+
+namespace lindero::runtime {
+
+absl::Status runLoad(const StepContext& context, const Load& step);
+absl::Status runGatherRows(const StepContext& context, const GatherRows& step);
+absl::Status runMatMul(const StepContext& context, const MatMul& step);
+absl::Status runRequantize(const StepContext& context, const Requantize& step);
+absl::Status runTableLookup(const StepContext& context, const TableLookup& step);
+absl::Status runLayerNorm(const StepContext& context, const LayerNorm& step);
+absl::Status runSoftmax(const StepContext& context, const Softmax& step);
+absl::Status runArgmax(const StepContext& context, const Argmax& step);
+absl::Status runCopyRows(const StepContext& context, const CopyRows& step);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TRACE_KERNELS_H_
