@@ -13,7 +13,7 @@ namespace lindero::ir {
 namespace {
 
 struct Registry {
-  llvm::StringSet<> dialects;
+  llvm::StringMap<llvm::StringRef> dialects;  // to their summaries
   llvm::StringMap<std::unique_ptr<const OpDef>> ops;
 };
 
@@ -120,7 +120,8 @@ absl::Status violates(const Op& op, unsigned constraint, llvm::StringRef here) {
                                                  "; here ", here.str()));
 }
 
-absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops) {
+absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops,
+                             llvm::StringRef summary) {
   if (registry().dialects.contains(dialect)) {
     return absl::AlreadyExistsError(
         absl::StrCat("dialect '", dialect.str(), "' is already registered"));
@@ -133,11 +134,15 @@ absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops) {
           absl::StrCat("dialect '", dialect.str(), "' lists ", def.name.str(), " twice"));
     }
   }
-  registry().dialects.insert(dialect);
+  registry().dialects[dialect] = summary;
   for (OpDef& def : ops) {
     registry().ops[def.name] = std::make_unique<const OpDef>(std::move(def));
   }
   return absl::OkStatus();
+}
+
+llvm::StringRef dialectSummary(llvm::StringRef dialect) {
+  return registry().dialects.lookup(dialect);
 }
 
 const OpDef* findOpDef(llvm::StringRef name) {

@@ -71,7 +71,9 @@ absl::Status violates(const Op& op, unsigned constraint, llvm::StringRef here);
 // Registers a dialect's table; called by registerAllDialects() (ir/dialects.h) and by plugins.
 // Re-registration is an error. The strings of the table must live as long as the program: use
 // literals.
-absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops);
+absl::Status registerDialect(llvm::StringRef dialect, std::vector<OpDef> ops,
+                             llvm::StringRef summary = {});
+llvm::StringRef dialectSummary(llvm::StringRef dialect);
 const OpDef* findOpDef(llvm::StringRef name);
 std::vector<const OpDef*> allOpDefs();  // sorted by name
 

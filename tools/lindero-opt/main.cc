@@ -1,0 +1,164 @@
+// lindero-opt: runs passes on IR text.
+//
+//   lindero-opt model.lir --passes='eliminate-dead-ops,…'
+//
+// Reads a module, verifies it, runs the passes, prints the module. Exit code 1 and one line on
+// stderr on any error.
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/constant_files.h"
+#include "ir/core/op_reference.h"
+#include "ir/core/op_table.h"
+#include "ir/core/text.h"
+#include "ir/core/verifier.h"
+#include "ir/dialects.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "passes/pass_manager.h"
+#include "passes/plugin.h"
+
+namespace lindero {
+namespace {
+
+namespace cl = llvm::cl;
+
+cl::OptionCategory category("lindero-opt options");
+cl::opt<std::string> input(cl::Positional, cl::desc("<file, or - for standard input>"),
+                           cl::init("-"), cl::cat(category));
+cl::opt<std::string> output("o", cl::desc("Write to a file"), cl::value_desc("file"), cl::init("-"),
+                            cl::cat(category));
+cl::opt<std::string> passes_text("passes",
+                                 cl::desc("Passes to run, with options: 'a,b{key=value flag}'"),
+                                 cl::value_desc("pipeline"), cl::cat(category));
+cl::list<std::string> plugins("load-pass-plugin",
+                              cl::desc("Load passes and dialects from a shared library"),
+                              cl::value_desc("x.so"), cl::cat(category));
+cl::opt<std::string> constants("constants",
+                               cl::desc("Folder with the bytes of constants, <sha256>.bin; without "
+                                        "it their values are unknown"),
+                               cl::value_desc("folder"), cl::cat(category));
+cl::opt<std::string> save_constants("save-constants",
+                                    cl::desc("Folder to write the bytes of constants to"),
+                                    cl::value_desc("folder"), cl::cat(category));
+cl::opt<bool> locations("locations", cl::desc("Print the ONNX nodes of each op (default)"),
+                        cl::init(true), cl::cat(category));
+cl::opt<bool> verify_each("verify-each", cl::desc("Verify after each pass that changes (default)"),
+                          cl::init(true), cl::cat(category));
+cl::opt<bool> check_unchanged("check-unchanged",
+                              cl::desc("Check that a pass that says so changed nothing (default)"),
+                              cl::init(true), cl::cat(category));
+cl::opt<bool> print_before_all("print-before-all", cl::desc("Print the module before each pass"),
+                               cl::cat(category));
+cl::opt<bool> print_after_change("print-after-change",
+                                 cl::desc("Print the module after each pass that changes"),
+                                 cl::cat(category));
+cl::opt<bool> print_after_all("print-after-all", cl::desc("Print the module after each pass"),
+                              cl::cat(category));
+cl::opt<bool> time_passes("time-passes", cl::desc("Print the time that each pass took"),
+                          cl::cat(category));
+cl::opt<bool> emit_op_reference("emit-op-reference",
+                                cl::desc("Print the reference of all ops, then exit"),
+                                cl::cat(category));
+
+// Beside its place and then renamed, so that no file is ever half written.
+absl::Status writeOutput(const std::string& text) {
+  if (output == "-") {
+    llvm::outs() << text;
+    llvm::outs().flush();
+    return absl::OkStatus();
+  }
+  std::string temporary = output + ".partial";
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file || std::rename(temporary.c_str(), output.c_str()) != 0) {
+    std::remove(temporary.c_str());
+    return absl::UnavailableError(absl::StrCat("cannot write ", output.getValue()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status transform(ir::Module& module) {
+  passes::PassManagerOptions options;
+  options.verify_each = verify_each;
+  options.check_unchanged = check_unchanged;
+  options.print_before_all = print_before_all;
+  options.print_after_change = print_after_change;
+  options.print_after_all = print_after_all;
+  options.time_passes = time_passes;
+  passes::PassManager manager(options);
+  if (absl::Status status = manager.addPipeline(passes_text); !status.ok()) return status;
+  return manager.run(module).status();
+}
+
+absl::Status run() {
+  for (const std::string& plugin : plugins) {
+    if (absl::Status status = passes::loadPassPlugin(plugin); !status.ok()) return status;
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (emit_op_reference) {
+    ir::printOpReference(os);
+    return writeOutput(text);
+  }
+  auto file = llvm::MemoryBuffer::getFileOrSTDIN(input);
+  if (!file) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read ", input.getValue(), ": ", file.getError().message()));
+  }
+  ir::ParseOptions parse_options;
+  parse_options.file = input == "-" ? "<stdin>" : input.getValue();
+  if (!constants.empty()) parse_options.load = ir::loadConstantsFrom(constants);
+  auto module = ir::parse((*file)->getBuffer(), parse_options);
+  if (!module.ok()) return module.status();
+
+  if (absl::Status status = transform(**module); !status.ok()) return status;
+  if (!save_constants.empty()) {
+    if (absl::Status status = ir::saveConstants(**module, save_constants); !status.ok())
+      return status;
+  }
+  print(**module, os, {.locations = locations});
+  return writeOutput(text);
+}
+
+// What --help ends with: all passes and ops that are built in.
+std::string listing() {
+  std::string text = "\nPasses:\n";
+  for (const passes::PassInfo* pass : passes::allPasses()) {
+    absl::StrAppend(&text, "  ", pass->name, " - ", pass->summary, "\n");
+  }
+  absl::StrAppend(&text, "\nOps (--emit-op-reference explains them):");
+  llvm::StringRef dialect;
+  size_t column = 0;
+  for (const ir::OpDef* def : ir::allOpDefs()) {
+    constexpr size_t kWidth = 100;
+    if (def->dialect() != dialect || column + def->name.size() > kWidth) {
+      absl::StrAppend(&text, "\n ");
+      column = 1;
+    }
+    dialect = def->dialect();
+    absl::StrAppend(&text, " ", def->name.str());
+    column += 1 + def->name.size();
+  }
+  return text + "\n";
+}
+
+int main(int argc, char** argv) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  std::string more_help = listing();
+  cl::extrahelp help(more_help);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, "Runs passes on the text of Lindero's IR.\n");
+  absl::Status status = run();
+  if (status.ok()) return 0;
+  llvm::errs() << "lindero-opt: error: " << std::string(status.message()) << "\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace lindero
+
+int main(int argc, char** argv) { return lindero::main(argc, argv); }
