@@ -4,6 +4,7 @@
 
 #include "llvm/Support/ErrorHandling.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
+#include "passes/import_cleanup/import_cleanup.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
@@ -16,6 +17,7 @@ void registerAllPasses() {
   std::call_once(once, [] {
     absl::Status status;
     status.Update(registerEliminateDeadOps());
+    status.Update(registerImportCleanup());
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());

@@ -1,0 +1,102 @@
+#include "passes/import_cleanup/fold_constants/fold_constants.h"
+
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/interpreter.h"
+#include "passes/import_cleanup/support/function_pass.h"
+#include "passes/import_cleanup/support/rewrite.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+// The op's result as an array, if all operands are constants at hand.
+absl::StatusOr<std::optional<Array>> evaluateOnConstants(const Op& op) {
+  std::vector<Array> arrays;
+  for (const Value* operand : op.operands()) {
+    if (!isConstant(operand)) return std::optional<Array>();
+  }
+  for (const Value* operand : op.operands()) {
+    std::optional<Array> array = arrayOf(operand);
+    if (!array) return std::optional<Array>();
+    arrays.push_back(*std::move(array));
+  }
+  std::vector<const Array*> operands;
+  for (const Array& array : arrays) operands.push_back(&array);
+  IR_ASSIGN_OR_RETURN(Array result, ir::tensor::evaluate(op, operands));
+  return std::optional<Array>(std::move(result));
+}
+
+// Named after the operand with the most elements: the weight in the expression.
+std::string nameFor(const Op& op) {
+  const ir::Constant* largest = nullptr;
+  for (const Value* operand : op.operands()) {
+    const ir::Constant* constant = constantOf(operand);
+    if (!largest || constant->elements() > largest->elements()) largest = constant;
+  }
+  return largest ? largest->name : std::string();
+}
+
+// True: every element; false: none; nothing: neither, or unknown.
+std::optional<bool> uniform(const Value* condition) {
+  std::optional<Array> array = arrayOf(condition);
+  if (!array || array->integers.empty()) return std::nullopt;
+  for (int64_t value : array->integers) {
+    if (value != array->integers[0]) return std::nullopt;
+  }
+  return array->integers[0] != 0;
+}
+
+// The operand that an op only passes on, or null.
+Value* passedOn(const Op& op) {
+  if (op.is("tensor.cast") || op.is("tensor.reshape") || op.is("tensor.expand"))
+    return op.operand(0);
+  if (op.is("tensor.concat") && op.numOperands() == 1) return op.operand(0);
+  if (op.is("tensor.slice") && op.intAttrOr("step", 1) == 1) return op.operand(0);
+  if (op.is("tensor.where")) {
+    std::optional<bool> condition = uniform(op.operand(0));
+    return condition ? op.operand(*condition ? 1 : 2) : nullptr;
+  }
+  std::optional<WithConstant> parts = splitConstant(op);
+  if (!parts) return nullptr;
+  std::optional<double> scalar = scalarOf(parts->constant);
+  const bool commutes = op.is("tensor.mul") || op.is("tensor.add");
+  if (!scalar || (parts->constant_first && !commutes)) return nullptr;
+  const bool product = op.is("tensor.mul") || op.is("tensor.div"),
+             sum = op.is("tensor.add") || op.is("tensor.sub");
+  return (product && *scalar == 1) || (sum && *scalar == 0) ? parts->value : nullptr;
+}
+
+absl::StatusOr<bool> fold(ir::Function& function) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    if (op.def().terminator || op.is("tensor.constant") || op.numResults() != 1) continue;
+    IR_ASSIGN_OR_RETURN(std::optional<Array> array, evaluateOnConstants(op));
+    if (array) {
+      ir::Builder builder = ir::Builder::before(&op);
+      builder.setLocation(op.location());
+      replaceOp(&op, makeConstant(builder, *array, nameFor(op)));
+      changed = true;
+    } else if (Value* same = passedOn(op); same && same->type() == op.result()->type()) {
+      // The op computes nothing, so its node is not one that `same` came from.
+      op.result()->replaceAllUsesWith(same);
+      eraseDead(&op);
+      changed = true;
+    }
+  }
+  eraseUnusedConstants(*function.module());
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createFoldConstants() {
+  return makeFunctionPass("fold-constants",
+                          "Evaluates constant expressions and drops ops that do nothing", fold);
+}
+absl::Status registerFoldConstants() { return registerPass(createFoldConstants); }
+
+}  // namespace lindero::passes

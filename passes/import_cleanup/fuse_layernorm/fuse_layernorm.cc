@@ -1,0 +1,184 @@
+#include "passes/import_cleanup/fuse_layernorm/fuse_layernorm.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "passes/import_cleanup/support/function_pass.h"
+#include "passes/import_cleanup/support/rewrite.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+using OpList = llvm::SmallVector<const Op*, 10>;
+
+// 9.99999974e-06, the float that an exporter wrote for 1e-5, is 1e-5 again.
+double shortestDecimal(double value) {
+  char text[32] = {};
+  std::to_chars(text, text + sizeof(text) - 1, static_cast<float>(value));
+  return std::strtod(text, nullptr);
+}
+
+// Mean over the last axis, which is kept: its operand, or null.
+Value* meanOf(const Value* value) {
+  if (!isOp(value, "tensor.reduce_mean")) return nullptr;
+  const Op* op = value->definingOp();
+  const int64_t last = int64_t(op->operand(0)->type().shape.size()) - 1;
+  const bool over_last = op->intsAttr("axes").size() == 1 && op->intsAttr("axes")[0] == last;
+  return over_last && op->boolAttr("keepdims") ? op->operand(0) : nullptr;
+}
+
+// x * x or x^2: x, or null.
+Value* squareRootOf(const Value* value) {
+  if (isOp(value, "tensor.mul")) {
+    const Op* op = value->definingOp();
+    return op->operand(0) == op->operand(1) ? op->operand(0) : nullptr;
+  }
+  if (!isOp(value, "tensor.pow")) return nullptr;
+  const Op* op = value->definingOp();
+  return scalarOf(op->operand(1)) == 2.0 ? op->operand(0) : nullptr;
+}
+
+struct Normalization {
+  Value* x;
+  bool has_mean;
+  double epsilon;
+  OpList ops;
+};
+
+// `variance` = mean(d^2) + epsilon for the numerator d.
+std::optional<Normalization> matchVariance(Value* numerator, const Value* variance) {
+  if (!isOp(variance, "tensor.add")) return std::nullopt;
+  const Op* sum = variance->definingOp();
+  std::optional<WithConstant> parts = splitConstant(*sum);
+  std::optional<double> epsilon = parts ? scalarOf(parts->constant) : std::nullopt;
+  Value* square = epsilon ? meanOf(parts->value) : nullptr;
+  if (!square || squareRootOf(square) != numerator) return std::nullopt;
+  Normalization found{numerator, false, shortestDecimal(*epsilon), {}};
+  if (isOp(numerator, "tensor.sub") &&
+      meanOf(numerator->definingOp()->operand(1)) == numerator->definingOp()->operand(0)) {
+    const Op* centered = numerator->definingOp();
+    found.x = centered->operand(0);
+    found.has_mean = true;
+    found.ops = {centered->operand(1)->definingOp(), centered};
+  }
+  found.ops.append({square->definingOp(), parts->value->definingOp(), sum});
+  return found;
+}
+
+// numerator / root, with root = sqrt(variance) or variance^(1/2).
+std::optional<Normalization> matchQuotient(Value* numerator, const Value* root) {
+  const Op* op = root->definingOp();
+  const bool power = op && op->is("tensor.pow") && scalarOf(op->operand(1)) == 0.5;
+  if (!power && !isOp(root, "tensor.sqrt")) return std::nullopt;
+  std::optional<Normalization> found = matchVariance(numerator, op->operand(0));
+  if (found) found->ops.push_back(op);
+  return found;
+}
+
+// numerator * inverse, with inverse = 1/sqrt(variance) in one of its spellings.
+std::optional<Normalization> matchProduct(Value* numerator, const Value* inverse) {
+  const Op* op = inverse->definingOp();
+  if (!op) return std::nullopt;
+  std::optional<Normalization> found;
+  if (op->is("tensor.reciprocal")) found = matchQuotient(numerator, op->operand(0));
+  if (op->is("tensor.div") && scalarOf(op->operand(0)) == 1.0)
+    found = matchQuotient(numerator, op->operand(1));
+  if (op->is("tensor.pow") && scalarOf(op->operand(1)) == -0.5)
+    found = matchVariance(numerator, op->operand(0));
+  if (found) found->ops.push_back(op);
+  return found;
+}
+
+std::optional<Normalization> match(const Op& op) {
+  if (op.is("tensor.div")) return matchQuotient(op.operand(0), op.operand(1));
+  if (!op.is("tensor.mul")) return std::nullopt;
+  std::optional<Normalization> found = matchProduct(op.operand(0), op.operand(1));
+  return found ? found : matchProduct(op.operand(1), op.operand(0));
+}
+
+absl::StatusOr<Value*> makeLayernorm(Op& before, Value* x, const Array& gamma, const Array& beta,
+                                     double epsilon, bool has_mean, ir::Location location,
+                                     llvm::StringRef gamma_name, llvm::StringRef beta_name) {
+  ir::Builder builder = ir::Builder::before(&before);
+  builder.setLocation(std::move(location));
+  Value* gamma_value = makeConstant(builder, gamma, gamma_name);
+  Value* beta_value = makeConstant(builder, beta, beta_name);
+  if (has_mean)
+    return ir::tensor::create(builder, "tensor.layernorm", {x, gamma_value, beta_value},
+                              {{"epsilon", epsilon}});
+  return ir::tensor::create(builder, "tensor.layernorm", {x, gamma_value, beta_value},
+                            {{"epsilon", epsilon}, {"has_mean", false}});
+}
+
+absl::StatusOr<Value*> fuse(Op& root) {
+  std::optional<Normalization> found = match(root);
+  if (!found) return nullptr;
+  const int64_t width = found->x->type().shape.back();
+  Array gamma = Array::zeros(ir::Element::kFloat, {width}), beta = gamma;
+  gamma.reals.assign(width, 1.0);
+  found->ops.push_back(&root);
+  return makeLayernorm(root, found->x, gamma, beta, found->epsilon, found->has_mean,
+                       locationOf(found->ops), "gamma", "beta");
+}
+
+// A product with or a sum with a constant per column becomes part of the layernorm above it.
+absl::StatusOr<Value*> absorb(Op& op) {
+  const bool product = op.is("tensor.mul"), sum = op.is("tensor.add");
+  std::optional<WithConstant> parts = product || sum ? splitConstant(op) : std::nullopt;
+  if (!parts || !isOp(parts->value, "tensor.layernorm") || !parts->value->hasOneUse())
+    return nullptr;
+  Op* norm = parts->value->definingOp();
+  if (!(norm->result()->type() == op.result()->type())) return nullptr;
+  const int64_t width = norm->result()->type().shape.back();
+  std::optional<Array> factor = columnVector(parts->constant, width);
+  std::optional<Array> gamma = arrayOf(norm->operand(1)), beta = arrayOf(norm->operand(2));
+  if (!factor || !gamma || !beta) return nullptr;
+  for (int64_t i = 0; i < width; ++i) {
+    if (product) gamma->reals[i] *= factor->reals[i];
+    if (product) beta->reals[i] *= factor->reals[i];
+    if (sum) beta->reals[i] += factor->reals[i];
+  }
+  const std::string name = constantOf(parts->constant)->name;
+  const bool has_mean = !norm->has("has_mean") || norm->boolAttr("has_mean");
+  return makeLayernorm(op, norm->operand(0), *gamma, *beta, norm->floatAttr("epsilon"), has_mean,
+                       locationOf({norm, &op}), product ? name : constantOf(norm->operand(1))->name,
+                       sum ? name : constantOf(norm->operand(2))->name);
+}
+
+absl::StatusOr<bool> fuseAll(ir::Function& function) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    if (op.is("tensor.layernorm")) {
+      const double epsilon = shortestDecimal(op.floatAttr("epsilon"));
+      changed |= epsilon != op.floatAttr("epsilon");
+      op.set("epsilon", epsilon);
+      continue;
+    }
+    IR_ASSIGN_OR_RETURN(Value * fused, fuse(op));
+    if (!fused) {
+      IR_ASSIGN_OR_RETURN(fused, absorb(op));
+    }
+    if (!fused) continue;
+    op.result()->replaceAllUsesWith(fused);
+    eraseDead(&op);
+    changed = true;
+  }
+  if (changed) eraseUnusedConstants(*function.module());
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createFuseLayernorm() {
+  return makeFunctionPass("fuse-layernorm",
+                          "Recognizes LayerNorm and RMSNorm with their scale and shift", fuseAll);
+}
+absl::Status registerFuseLayernorm() { return registerPass(createFuseLayernorm); }
+
+}  // namespace lindero::passes

@@ -1,0 +1,40 @@
+#include "passes/import_cleanup/import_cleanup.h"
+
+#include "passes/import_cleanup/drop_batch/drop_batch.h"
+#include "passes/import_cleanup/fold_constants/fold_constants.h"
+#include "passes/import_cleanup/fuse_activation/fuse_activation.h"
+#include "passes/import_cleanup/fuse_attention/fuse_attention.h"
+#include "passes/import_cleanup/fuse_layernorm/fuse_layernorm.h"
+#include "passes/import_cleanup/fuse_linear/fuse_linear.h"
+#include "passes/import_cleanup/fuse_sibling_linears/fuse_sibling_linears.h"
+#include "passes/import_cleanup/fuse_softmax/fuse_softmax.h"
+#include "passes/import_cleanup/merge_duplicates/merge_duplicates.h"
+#include "passes/import_cleanup/normalize_order/normalize_order.h"
+#include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
+#include "passes/import_cleanup/simplify_views/simplify_views.h"
+#include "passes/import_cleanup/verify_canonical/verify_canonical.h"
+
+namespace lindero::passes {
+
+llvm::StringRef importCleanupPipeline() {
+  return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
+         "views,"
+         "fuse-activation,fuse-softmax,fuse-layernorm,fuse-linear,fuse-attention,simplify-views,"
+         "fuse-linear{fold_scales=true},recognize-embedding,normalize-order,fuse-sibling-linears,"
+         "simplify-views,"
+         "merge-duplicates,normalize-order,verify-canonical";
+}
+
+absl::Status registerImportCleanup() {
+  absl::Status status;
+  for (auto registerOne :
+       {registerDropBatch, registerFoldConstants, registerFuseActivation, registerFuseAttention,
+        registerFuseLayernorm, registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax,
+        registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
+        registerSimplifyViews, registerVerifyCanonical}) {
+    status.Update(registerOne());
+  }
+  return status;
+}
+
+}  // namespace lindero::passes

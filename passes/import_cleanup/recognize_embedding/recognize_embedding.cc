@@ -1,0 +1,117 @@
+#include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
+
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "passes/import_cleanup/support/function_pass.h"
+#include "passes/import_cleanup/support/rewrite.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+absl::StatusOr<Value*> fuseGather(Op& op) {
+  if (!op.is("tensor.gather") || op.intAttr("axis") != 0) return nullptr;
+  Value* table = op.operand(0);
+  Value* ids = op.operand(1);
+  if (!isConstant(table) || table->type().shape.size() != 2 ||
+      table->type().element != ir::Element::kFloat || isConstant(ids) ||
+      ids->type().shape.size() != 1) {
+    return nullptr;
+  }
+  ir::Builder builder = ir::Builder::before(&op);
+  builder.setLocation(op.location());
+  return ir::tensor::create(builder, "tensor.embedding", {ids, table});
+}
+
+// The constant, broadcast to the shape of the embedding; as it is where it has that shape already.
+Value* broadcastTo(ir::Builder& builder, Value* constant, const ir::Type& type) {
+  if (constant->type() == type) return constant;
+  std::optional<Array> array = arrayOf(constant);
+  auto shape = ir::tensor::broadcast(constant->type().shape, type.shape);
+  if (!array || !array->isReal() || !shape || *shape != type.shape) return nullptr;
+  const int64_t columns = type.shape[1];
+  const bool per_row = array->rank() == 2 && array->shape[1] == 1 && columns != 1;
+  Array full = Array::zeros(ir::Element::kFloat, type.shape);
+  const int64_t count = array->elements();
+  for (int64_t i = 0; i < full.elements(); ++i)
+    full.reals[i] = array->reals[per_row && count > 1 ? i / columns : i % count];
+  return makeConstant(builder, full, constantOf(constant)->name);
+}
+
+struct Absorbed {
+  Op* embedding;
+  Value* constant;
+};
+
+std::optional<Absorbed> matchUser(const Op& op) {
+  std::optional<WithConstant> parts = splitConstant(op);
+  if (!parts || !isOp(parts->value, "tensor.embedding") || !parts->value->hasOneUse())
+    return std::nullopt;
+  if (!(parts->value->type() == op.result()->type())) return std::nullopt;
+  return Absorbed{parts->value->definingOp(), parts->constant};
+}
+
+absl::StatusOr<Value*> absorbAddend(Op& op) {
+  std::optional<Absorbed> match = op.is("tensor.add") ? matchUser(op) : std::nullopt;
+  if (!match) return nullptr;
+  Op& embedding = *match->embedding;
+  ir::Builder builder = ir::Builder::before(&op);
+  builder.setLocation(locationOf({&embedding, &op}));
+  Value* addend = broadcastTo(builder, match->constant, op.result()->type());
+  if (!addend) return nullptr;
+  if (embedding.numOperands() == 3) {
+    std::optional<Array> a = arrayOf(embedding.operand(2)), b = arrayOf(addend);
+    if (!a || !b) return nullptr;
+    for (size_t i = 0; i < a->reals.size(); ++i) a->reals[i] += b->reals[i];
+    addend = makeConstant(builder, *a, constantOf(embedding.operand(2))->name);
+  }
+  return ir::tensor::create(builder, "tensor.embedding",
+                            {embedding.operand(0), embedding.operand(1), addend});
+}
+
+absl::StatusOr<Value*> absorbScale(Op& op) {
+  std::optional<Absorbed> match = op.is("tensor.mul") ? matchUser(op) : std::nullopt;
+  std::optional<double> factor = match ? scalarOf(match->constant) : std::nullopt;
+  if (!factor) return nullptr;
+  ir::Builder builder = ir::Builder::before(&op);
+  builder.setLocation(locationOf({match->embedding, &op}));
+  llvm::SmallVector<Value*, 3> operands = {match->embedding->operand(0)};
+  for (Value* constant : match->embedding->operands().drop_front()) {
+    std::optional<Array> array = arrayOf(constant);
+    if (!array) return nullptr;
+    for (double& value : array->reals) value *= *factor;
+    operands.push_back(makeConstant(builder, *array, constantOf(constant)->name));
+  }
+  return ir::tensor::create(builder, "tensor.embedding", operands);
+}
+
+absl::StatusOr<bool> recognize(ir::Function& function) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    Value* fused = nullptr;
+    for (auto rule : {fuseGather, absorbAddend, absorbScale}) {
+      if (fused) break;
+      IR_ASSIGN_OR_RETURN(fused, rule(op));
+    }
+    if (!fused) continue;
+    op.result()->replaceAllUsesWith(fused);
+    eraseDead(&op);
+    changed = true;
+  }
+  if (changed) eraseUnusedConstants(*function.module());
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createRecognizeEmbedding() {
+  return makeFunctionPass("recognize-embedding", "Recognizes token embeddings with positions",
+                          recognize);
+}
+absl::Status registerRecognizeEmbedding() { return registerPass(createRecognizeEmbedding); }
+
+}  // namespace lindero::passes

@@ -1,0 +1,149 @@
+#include "passes/import_cleanup/simplify_views/simplify_views.h"
+
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "passes/import_cleanup/support/function_pass.h"
+#include "passes/import_cleanup/support/rewrite.h"
+#include "passes/import_cleanup/support/view.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using Ints = std::vector<int64_t>;
+
+bool isMatrix(const Value* value) { return value->type().shape.size() == 2; }
+
+// Axes of size 1 aside: the rows and columns of a window over a matrix, if it has such.
+struct MatrixWindow {
+  ViewAxis rows{1, 0}, columns{1, 1};
+};
+
+std::optional<MatrixWindow> matrixWindow(const View& view) {
+  if (!isMatrix(view.source) || view.axes.size() != 2) return std::nullopt;
+  return MatrixWindow{view.axes[0], view.axes[1]};
+}
+
+class Simplifier {
+ public:
+  explicit Simplifier(Op& op)
+      : op_(op), builder_(ir::Builder::before(&op)), view_(viewOf(op.result())) {
+    for (Op* link : llvm::reverse(view_.chain)) chain_.push_back(link);
+    builder_.setLocation(locationOf(chain_));
+  }
+
+  // The replacement, or null if the op is best as it is.
+  absl::StatusOr<Value*> run() {
+    if (op_.is("tensor.gather")) {
+      IR_ASSIGN_OR_RETURN(Value * rows, gatheredRows());
+      if (rows) return rows;
+    }
+    if (view_.chain.empty()) return nullptr;
+    if (isReshape(view_)) return reshape(view_.source);
+    std::optional<MatrixWindow> window = matrixWindow(view_);
+    if (!window) return nullptr;
+    return slice(*window);
+  }
+
+ private:
+  absl::StatusOr<Value*> reshape(Value* source) {
+    const auto& shape = op_.result()->type().shape;
+    if (source->type() == op_.result()->type()) return source;
+    if (op_.is("tensor.reshape") && op_.operand(0) == source) return nullptr;
+    return ir::tensor::create(builder_, "tensor.reshape", {source},
+                              {{"shape", Ints(shape.begin(), shape.end())}});
+  }
+
+  // Whole rows by a list of constant indices.
+  absl::StatusOr<Value*> gatheredRows() {
+    Value* data = op_.operand(0);
+    std::optional<ir::tensor::Array> indices = arrayOf(op_.operand(1));
+    if (!indices || isConstant(data) || op_.intAttr("axis") != 0 || !isMatrix(data) ||
+        indices->rank() != 1)
+      return nullptr;
+    Ints rows = indices->integers;
+    for (int64_t& row : rows) row += row < 0 ? data->type().shape[0] : 0;
+    return ir::tensor::create(builder_, "tensor.select_rows", {data}, {{"rows", rows}});
+  }
+
+  absl::StatusOr<Value*> slice(const MatrixWindow& window) {
+    const int64_t height = view_.source->type().shape[0], width = view_.source->type().shape[1];
+    const bool whole_rows =
+        window.columns.size == width && (width == 1 || window.columns.stride == 1) &&
+        view_.offset % width == 0 && (window.rows.size == 1 || window.rows.stride % width == 0);
+    if (whole_rows) {
+      Ints rows;
+      for (int64_t i = 0; i < window.rows.size; ++i)
+        rows.push_back(view_.offset / width + i * (window.rows.stride / width));
+      if (op_.is("tensor.select_rows")) return nullptr;
+      return ir::tensor::create(builder_, "tensor.select_rows", {view_.source}, {{"rows", rows}});
+    }
+    const bool columns = window.rows.size == height &&
+                         (height == 1 || window.rows.stride == width) &&
+                         (window.columns.size == 1 || window.columns.stride == 1) &&
+                         view_.offset + window.columns.size <= width;
+    if (!columns) return nullptr;
+    if (op_.is("tensor.slice") && op_.operand(0) == view_.source) return nullptr;
+    return ir::tensor::create(
+        builder_, "tensor.slice", {view_.source},
+        {{"axis", int64_t{1}}, {"start", view_.offset}, {"size", window.columns.size}});
+  }
+
+  Op& op_;
+  ir::Builder builder_;
+  View view_;
+  llvm::SmallVector<const Op*, 4> chain_;
+};
+
+llvm::SmallVector<int64_t, 4> withoutUnitAxes(const Value* value) {
+  llvm::SmallVector<int64_t, 4> shape;
+  for (int64_t size : value->type().shape) {
+    if (size != 1) shape.push_back(size);
+  }
+  return shape;
+}
+
+// Results are matrices or lists of ids in canonical form.
+bool simplifyReturn(Op& op) {
+  bool changed = false;
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    Value* value = op.operand(i);
+    if (!isOp(value, "tensor.reshape")) continue;
+    Op* reshape = value->definingOp();
+    Value* source = reshape->operand(0);
+    if (source->type().shape.size() > 2 || withoutUnitAxes(source) != withoutUnitAxes(value))
+      continue;
+    op.setOperand(i, source);
+    eraseDead(reshape);
+    changed = true;
+  }
+  return changed;
+}
+
+absl::StatusOr<bool> simplify(ir::Function& function) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    if (op.is("tensor.return")) changed |= simplifyReturn(op);
+    const bool view = op.is("tensor.reshape") || op.is("tensor.transpose") ||
+                      op.is("tensor.slice") || op.is("tensor.gather");
+    if (!view || op.result()->users().empty()) continue;
+    IR_ASSIGN_OR_RETURN(Value * shorter, Simplifier(op).run());
+    if (!shorter) continue;
+    op.result()->replaceAllUsesWith(shorter);
+    eraseDead(&op);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createSimplifyViews() {
+  return makeFunctionPass("simplify-views",
+                          "Shortens chains of reshape, transpose, slice and gather", simplify);
+}
+absl::Status registerSimplifyViews() { return registerPass(createSimplifyViews); }
+
+}  // namespace lindero::passes
