@@ -1,0 +1,70 @@
+//! What can be said about a node without evaluating it.
+
+use crate::circuit::{Circuit, Node};
+use crate::error::{ensure, Error};
+
+/// Where a node has a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The same on all rows of all tables: constants, challenges, claims.
+    Uniform,
+    /// Depends on the row, but reads no column: `is_first`, `is_last`.
+    AnyTable,
+    Table(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    pub scope: Scope,
+    /// In the extension field; else in the base field.
+    pub extension: bool,
+    /// In the columns, selectors included; saturates.
+    pub degree: u32,
+    /// The earliest phase whose columns may read the node; 4 with claims, which only constraints read.
+    pub ready: usize,
+}
+
+/// Facts of the node after those in `circuit.facts`, which are the earlier nodes'.
+pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error> {
+    let leaf = |scope, extension, degree, ready| NodeFacts { scope, extension, degree, ready };
+    Ok(match node {
+        Node::Constant(_) => leaf(Scope::Uniform, false, 0, 0),
+        Node::Challenge(index) => leaf(Scope::Uniform, true, 0, circuit.challenges[index].phase as usize + 1),
+        Node::Claim(_) => leaf(Scope::Uniform, true, 0, 4),
+        Node::IsFirst | Node::IsLast => leaf(Scope::AnyTable, false, 1, 0),
+        Node::Column { table, column, .. } => {
+            let phase = circuit.tables[table].columns[column].phase;
+            leaf(Scope::Table(table), phase >= 2, 1, phase)
+        }
+        Node::Neg(a) => circuit.facts(a),
+        Node::Inverse(a) => {
+            let facts = circuit.facts(a);
+            ensure!(
+                facts.scope == Scope::Uniform && facts.ready < 4,
+                "an inverse reads a column, a selector or a claim; it may hold constants and challenges only"
+            );
+            facts
+        }
+        Node::Add(a, b) | Node::Sub(a, b) | Node::Mul(a, b) => {
+            let (a, b) = (circuit.facts(a), circuit.facts(b));
+            let product = matches!(node, Node::Mul(..));
+            NodeFacts {
+                scope: join(a.scope, b.scope)?,
+                extension: a.extension || b.extension,
+                degree: if product { a.degree.saturating_add(b.degree) } else { a.degree.max(b.degree) },
+                ready: a.ready.max(b.ready),
+            }
+        }
+    })
+}
+
+fn join(a: Scope, b: Scope) -> Result<Scope, Error> {
+    match (a, b) {
+        (Scope::Uniform, other) | (other, Scope::Uniform) => Ok(other),
+        (Scope::AnyTable, other) | (other, Scope::AnyTable) => Ok(other),
+        (Scope::Table(x), Scope::Table(y)) => {
+            ensure!(x == y, "mixes columns of tables {x} and {y}");
+            Ok(a)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Reads a Lindero circuit package: the circuit (`circuit.pb`), the fixed columns (`fixed.bin`), a witness
+//! (`trace.bin`) and the public values. It knows no prover and no field arithmetic: values stay canonical
+//! residues.
+//!
+//! Everything is checked when it is read, so that code which walks a [`Circuit`] may index without looking:
+//! nodes name earlier nodes, columns exist, a value is available in the phase that reads it, constraints have
+//! degree at most 3. Opening costs time linear in `circuit.pb`; columns are memory-mapped, not read.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), lindero_package::Error> {
+//! let package = lindero_package::Package::open("gpt.lindero".as_ref())?;
+//! for (index, table) in package.circuit.tables.iter().enumerate() {
+//!     println!("{}: 2^{} rows", table.name, table.log_height);
+//!     for column in table.columns_of_phase(0) {
+//!         let _values: &[u32] = package.fixed.column(index, column);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod canonical;
+mod circuit;
+mod columns;
+mod error;
+mod facts;
+mod order;
+mod statement;
+mod validate;
+
+/// The messages as generated from the .proto files, which document every field.
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/lindero.rs"));
+}
+
+pub use canonical::{decode_canonical, digest, encode};
+pub use circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
+pub use columns::{ColumnFile, Package};
+pub use error::Error;
+pub use facts::{NodeFacts, Scope};
+pub use order::{fill_order, schedule};
+pub use statement::Statement;

@@ -1,0 +1,110 @@
+//! The verbs that need the prover.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lindero_package::{digest, ColumnFile, Error, Package, Statement};
+use lindero_prover_stwo::progress::Progress;
+use lindero_prover_stwo::prover::{self, Failure, Target};
+use lindero_stwo_verifier::security::Regime;
+use lindero_stwo_verifier::{verify, Key};
+use serde_json::{json, Value};
+
+use crate::arguments::Arguments;
+use crate::{files, report, End};
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Input(error) => End::BadInput(error),
+            Failure::Witness(error) => End::NoProof(error),
+        }
+    }
+}
+
+/// Starts the threads and the progress, from the options that all verbs share.
+pub fn prepare(arguments: &mut Arguments) -> Result<Arc<Progress>, End> {
+    let threads = arguments.optional("threads")?.unwrap_or(0);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::new(format!("cannot start {threads} threads: {error}")))?;
+    let descriptor: Option<u32> = arguments.optional("progress-fd")?;
+    // Opening it by name leaves the descriptor itself to whoever passed it.
+    let open = |fd: u32| {
+        let path = format!("/dev/fd/{fd}");
+        OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|e| Error::new(format!("cannot write to descriptor {fd}: {e}")))
+    };
+    Ok(Arc::new(Progress::new(descriptor.map(open).transpose()?)))
+}
+
+fn regime(arguments: &mut Arguments) -> Result<Regime, Error> {
+    match arguments.optional::<String>("regime")?.as_deref() {
+        None | Some("conjectured") => Ok(Regime::Conjectured),
+        Some("proven") => Ok(Regime::Proven),
+        Some(other) => Err(Error::new(format!("option --regime cannot be {other:?}: conjectured or proven"))),
+    }
+}
+
+pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
+    let (folder, output) = (arguments.required("package")?, arguments.required("output")?);
+    let target = Target {
+        bits: arguments.optional("security-bits")?.unwrap_or(96),
+        regime: regime(&mut arguments)?,
+        log_blowup: arguments.optional("log-blowup")?.unwrap_or(1),
+        pow_bits: arguments.optional("pow-bits")?.unwrap_or(20),
+    };
+    arguments.finish()?;
+    let package = Package::open(&folder)?;
+    let key = prover::setup(&package, &target, progress)?;
+    files::write(&output, &key)?;
+    let mut report = report::key(&Key::decode(&key)?);
+    report["key_bytes"] = json!(key.len());
+    report["time"] = progress.summary();
+    Ok(report)
+}
+
+pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
+    let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
+    let trace = arguments.required("trace")?;
+    arguments.finish()?;
+    let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
+    let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
+    progress.begin("commit_main");
+    let root = prover::main_root(&package, &trace, &key)?;
+    Ok(json!({
+        "fixed_root": report::hexadecimal(&key.fixed_root),
+        "main_root": report::hexadecimal(&root),
+        "time": progress.summary(),
+    }))
+}
+
+pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
+    progress.begin("open");
+    let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
+    let (trace, statement) = (arguments.required("trace")?, files::read(&arguments.required("statement")?)?);
+    let output = arguments.required("output")?;
+    let document: Option<PathBuf> = arguments.optional("document")?;
+    let document = document.map(|path| files::read(&path)).transpose()?.unwrap_or_default();
+    arguments.finish()?;
+    let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
+    let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
+    let statement = Statement::decode(&statement, &package.circuit)?;
+    let proof = prover::prove(&package, &trace, &key, &statement, &document, progress)?;
+    progress.begin("verify");
+    verify(&key, &proof).map_err(|error| {
+        End::NoProof(error.within("the proof that was made is rejected; prove again with another document"))
+    })?;
+    progress.end();
+    files::write(&output, &proof)?;
+    Ok(json!({
+        "proof_digest": report::hexadecimal(&digest(&proof)),
+        "proof_bytes": proof.len(),
+        "statement_digest": report::hexadecimal(&statement.digest()),
+        "time": progress.summary(),
+    }))
+}

@@ -1,0 +1,115 @@
+//! The command line of the Stwo prover.
+
+mod arguments;
+#[cfg(feature = "prover")]
+mod commands;
+mod files;
+mod report;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use lindero_package::{digest, Error};
+use lindero_stwo_verifier::{verify, Key};
+use serde_json::json;
+
+const USAGE: &str = "\
+usage: lindero-prover-stwo VERB --option value ...
+
+  setup   --package FOLDER --output KEY
+          [--security-bits 96] [--regime conjectured|proven] [--log-blowup 1|2|3] [--pow-bits 20]
+          Chooses parameters and commits the fixed columns.
+  commit  --package FOLDER --key KEY --trace FILE
+          Prints the roots of the fixed and the main columns.
+  prove   --package FOLDER --key KEY --trace FILE --statement FILE --output PROOF [--document FILE]
+          The document is any file; it is kept in the proof and bound by it.
+  verify  --key KEY --proof PROOF [--statement FILE] [--document FILE]
+          With a statement or document, the proof must be about exactly these bytes.
+
+setup, commit and prove also take
+  --progress-fd N   JSON lines on this file descriptor
+  --threads N       0: one per processor
+
+Prints one JSON object on standard output. Exits with 0 (done, accepted), 2 (bad input), 3 (no proof could be made),
+4 (rejected).
+";
+
+/// How the program ends when it fails.
+pub enum End {
+    BadInput(Error),
+    #[cfg(feature = "prover")]
+    NoProof(Error),
+    Rejected(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        End::BadInput(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let verb = words.next().unwrap_or_default();
+    if matches!(verb.as_str(), "" | "help" | "--help" | "-h") {
+        print!("{USAGE}");
+        return if verb.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+    }
+    let result = Arguments::parse(words).map_err(End::from).and_then(|arguments| run(&verb, arguments));
+    let (code, error) = match result {
+        Ok(report) => {
+            println!("{report}");
+            return ExitCode::SUCCESS;
+        }
+        Err(End::BadInput(error)) => (2, error),
+        #[cfg(feature = "prover")]
+        Err(End::NoProof(error)) => (3, error),
+        Err(End::Rejected(error)) => {
+            println!("{}", json!({"verdict": "rejected", "reason": error.to_string()}));
+            (4, error)
+        }
+    };
+    eprintln!("lindero-prover-stwo {verb}: {error}");
+    ExitCode::from(code)
+}
+
+fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
+    match verb {
+        "verify" => {
+            // A malformed proof may make Stwo panic inside `verify`, which turns that into a rejection.
+            std::panic::set_hook(Box::new(|_| {}));
+            verify_files(arguments)
+        }
+        #[cfg(feature = "prover")]
+        "setup" | "commit" | "prove" => {
+            let progress = commands::prepare(&mut arguments)?;
+            match verb {
+                "setup" => commands::setup(arguments, &progress),
+                "commit" => commands::commit(arguments, &progress),
+                _ => commands::prove(arguments, &progress),
+            }
+        }
+        _ => Err(End::BadInput(Error::new(format!("verb {verb:?} does not exist; see --help")))),
+    }
+}
+
+fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
+    let key = files::read(&arguments.required("key")?)?;
+    let proof = files::read(&arguments.required("proof")?)?;
+    let expected = |path: Option<std::path::PathBuf>| path.map(|path| files::read(&path)).transpose();
+    let statement = expected(arguments.optional("statement")?)?;
+    let document = expected(arguments.optional("document")?)?;
+    arguments.finish()?;
+    let key = Key::decode(&key).map_err(End::Rejected)?;
+    let verdict = verify(&key, &proof).map_err(End::Rejected)?;
+    if statement.is_some_and(|statement| statement != verdict.statement.bytes()) {
+        return Err(End::Rejected(Error::new("the proof is about another statement than the one given")));
+    }
+    if document.is_some_and(|document| document != verdict.document) {
+        return Err(End::Rejected(Error::new("the proof is bound to another document than the one given")));
+    }
+    let mut report = report::verdict(&key, &verdict);
+    report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
+    report["proof_bytes"] = json!(proof.len());
+    Ok(report)
+}

@@ -1,0 +1,30 @@
+//! The prover: everything that needs Stwo's `prover` feature.
+
+mod component;
+mod field;
+mod fill;
+mod interpreter;
+mod load;
+mod neighbours;
+mod program;
+mod prove;
+mod stages;
+
+use lindero_package::Error;
+
+pub use prove::{main_root, prove, setup, Target};
+
+/// Why there is no proof.
+#[derive(Debug)]
+pub enum Failure {
+    /// The files do not belong together or are malformed.
+    Input(Error),
+    /// The files are well-formed, but there is nothing to prove: a constraint, claim or denominator fails.
+    Witness(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Input(error)
+    }
+}

@@ -1,0 +1,77 @@
+//! The sums that link tables with each other and with the public values.
+
+use lindero_package::{proto, Circuit, Error, Statement};
+use num_traits::Zero;
+use stwo::core::fields::batch_inverse;
+use stwo::core::fields::m31::{BaseField, P};
+use stwo::core::fields::qm31::SecureField;
+
+/// Requires that in each group the claims and the public tensors' terms sum to zero. Takes time linear in the
+/// public values.
+pub fn check_claims(
+    circuit: &Circuit,
+    statement: &Statement,
+    challenges: &[SecureField],
+    claims: &[SecureField],
+) -> Result<(), Error> {
+    let mut sums = vec![SecureField::zero(); circuit.claim_groups.len()];
+    for (claim, &value) in circuit.claims.iter().zip(claims) {
+        sums[claim.group as usize] += value;
+    }
+    for (index, tensor) in circuit.publics.iter().enumerate() {
+        let term = public_term(tensor, statement.values(index), challenges)?;
+        let sum = &mut sums[tensor.group as usize];
+        if tensor.negative {
+            *sum -= term;
+        } else {
+            *sum += term;
+        }
+    }
+    match sums.iter().position(|sum| !sum.is_zero()) {
+        None => Ok(()),
+        Some(group) => Err(Error::new(format!(
+            "the claims of group {} do not cancel: the tables and the public values disagree",
+            circuit.claim_groups[group].name
+        ))),
+    }
+}
+
+/// `sum_ij v_ij / ((za - a_ij) * (zr - i % tile_rows) * (zc - j % tile_columns))`
+fn public_term(
+    tensor: &proto::PublicTensor,
+    values: &[i64],
+    challenges: &[SecureField],
+) -> Result<SecureField, Error> {
+    let (rows, columns) = (tensor.rows as usize, tensor.columns as usize);
+    let (tile_rows, tile_columns) = (tensor.tile_rows as usize, tensor.tile_columns as usize);
+    let tiles_across = columns.div_ceil(tile_columns);
+    let tiles = rows.div_ceil(tile_rows) * tiles_across;
+    let at_address = poles(challenges[tensor.address_challenge as usize], tensor.address, tiles)?;
+    let at_row = poles(challenges[tensor.row_challenge as usize], 0, tile_rows.min(rows))?;
+    let at_column = poles(challenges[tensor.column_challenge as usize], 0, tile_columns.min(columns))?;
+    let mut term = SecureField::zero();
+    for (i, row) in values.chunks_exact(columns).enumerate() {
+        let mut row_term = SecureField::zero();
+        for (tile, lanes) in row.chunks(tile_columns).enumerate() {
+            let in_tile: SecureField =
+                lanes.iter().zip(&at_column).map(|(&v, &pole)| pole * residue(v)).sum();
+            row_term += in_tile * at_address[(i / tile_rows) * tiles_across + tile];
+        }
+        term += row_term * at_row[i % tile_rows];
+    }
+    Ok(term)
+}
+
+/// `1 / (z - (first + i))` for `i < count`.
+fn poles(z: SecureField, first: u32, count: usize) -> Result<Vec<SecureField>, Error> {
+    let differences: Vec<_> =
+        (0..count as u32).map(|i| z - SecureField::from(BaseField::from_u32_unchecked(first + i))).collect();
+    if differences.iter().any(|difference| difference.is_zero()) {
+        return Err(Error::new("a challenge fell on an address"));
+    }
+    Ok(batch_inverse(&differences))
+}
+
+fn residue(value: i64) -> BaseField {
+    BaseField::from_u32_unchecked(value.rem_euclid(P as i64) as u32)
+}

@@ -1,0 +1,106 @@
+//! `model.key`.
+
+use lindero_package::{decode_canonical, digest, encode, proto, Circuit, Error};
+use stwo::core::fields::m31::P;
+use stwo::core::pcs::PcsConfig;
+
+use crate::layout::Layout;
+use crate::parameters::Parameters;
+use crate::security::{Regime, Soundness};
+
+/// Library, version and transcript that a key is made for.
+pub const BACKEND: &str = "stwo-2.3.0/1";
+
+/// A decoded and checked verifying key.
+pub struct Key {
+    pub circuit: Circuit,
+    pub layout: Layout,
+    pub parameters: Parameters,
+    /// Root of tree 0.
+    pub fixed_root: [u8; 32],
+    pub regime: Regime,
+    /// What the parameters give for this circuit.
+    pub soundness: Soundness,
+    /// SHA-256 of the key's bytes.
+    pub digest: [u8; 32],
+    /// SHA-256 of the circuit's bytes.
+    pub circuit_digest: [u8; 32],
+}
+
+impl Key {
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let message: proto::VerifyingKey = decode_canonical(bytes, "the key")?;
+        if message.format != 1 || message.backend != BACKEND {
+            return Err(Error::new(format!(
+                "the key is of format {} for {:?}; this reads format 1 for {BACKEND:?}",
+                message.format, message.backend
+            )));
+        }
+        let circuit = Circuit::decode(&message.circuit)?;
+        check_circuit(&circuit)?;
+        let fixed_root = message
+            .fixed_root
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::new("the key's root is not 32 bytes long"))?;
+        let (Some(security), Some(parameters)) = (message.security, message.stwo) else {
+            return Err(Error::new("the key lacks its parameters"));
+        };
+        let parameters = Parameters::from(parameters);
+        parameters.check(circuit.max_log_height())?;
+        let regime = Regime::try_from(security.regime)?;
+        let layout = Layout::new(&circuit);
+        let soundness = Soundness::of(&circuit, &layout, &parameters, regime)?;
+        if soundness.total() < security.bits as f64 {
+            return Err(Error::new(format!(
+                "the key promises {} bits of security, its parameters give {:.1}",
+                security.bits,
+                soundness.total()
+            )));
+        }
+        let (circuit_digest, digest) = (digest(&message.circuit), digest(bytes));
+        Ok(Key { circuit, layout, parameters, fixed_root, regime, soundness, digest, circuit_digest })
+    }
+
+    /// The bytes of a key for a circuit of [`check_circuit`].
+    pub fn encode(
+        circuit: Vec<u8>,
+        parameters: Parameters,
+        bits: u32,
+        regime: Regime,
+        fixed_root: [u8; 32],
+    ) -> Vec<u8> {
+        encode(&proto::VerifyingKey {
+            format: 1,
+            backend: BACKEND.to_string(),
+            circuit,
+            security: Some(proto::SecurityTarget { bits, regime: regime.into() }),
+            stwo: Some(parameters.into()),
+            fixed_root: fixed_root.to_vec(),
+        })
+    }
+
+    pub fn config(&self) -> PcsConfig {
+        self.parameters.config(self.layout.max_log_height)
+    }
+}
+
+/// What this backend demands of a circuit besides its validity.
+pub fn check_circuit(circuit: &Circuit) -> Result<(), Error> {
+    if circuit.modulus != P {
+        return Err(Error::new(format!(
+            "the circuit is over the field of {}, Stwo's has {P}",
+            circuit.modulus
+        )));
+    }
+    if circuit.segments.len() > 1 {
+        return Err(Error::new("the circuit has several segments; this backend proves one"));
+    }
+    if circuit.tables.iter().all(|table| table.columns_of_phase(1).is_empty()) {
+        return Err(Error::new("the circuit has no main column, so there is nothing to prove"));
+    }
+    if circuit.tables.iter().all(|table| table.constraints.is_empty()) {
+        return Err(Error::new("the circuit has no constraint, so there is nothing to prove"));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Verifies a proof with the key alone.
+//!
+//! [`verify`] takes the bytes of `model.key` and of a proof and returns what was proven. It builds without
+//! the prover, on stable Rust. The prover shares [`Layout`] (which column stands where in which tree),
+//! [`transcript`] (what is absorbed and drawn, in which order), [`TableAir`] (the constraints as Stwo's
+//! `Component`) and [`codec`] (the bytes of a proof), so that the two sides cannot drift apart.
+//!
+//! Trees: 0 fixed columns, then one per phase that has columns. An extension column is four base columns.
+
+mod air;
+mod claims;
+pub mod codec;
+mod key;
+mod layout;
+mod parameters;
+pub mod security;
+pub mod transcript;
+mod values;
+mod verify;
+
+pub use air::TableAir;
+pub use claims::check_claims;
+pub use key::{check_circuit, Key, BACKEND};
+pub use layout::{FixedColumn, Layout};
+pub use lindero_package::Error;
+pub use parameters::Parameters;
+pub use values::{read_values, uniform_values};
+pub use verify::{verify, Verdict};

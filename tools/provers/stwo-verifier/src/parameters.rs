@@ -1,0 +1,92 @@
+//! Parameters of the polynomial commitment scheme, as the key states them.
+
+use lindero_package::{proto, Error};
+use stwo::core::fri::FriConfig;
+use stwo::core::pcs::PcsConfig;
+
+/// FRI parameters and grinding. See [`crate::security`] for what they give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    pub log_blowup: u32,
+    pub queries: u32,
+    /// Grinding before the queries are drawn.
+    pub pow_bits: u32,
+    /// Grinding before the circuit's challenges are drawn, once per phase; 0 for none.
+    pub challenge_pow_bits: u32,
+    pub fold_step: u32,
+    pub log_last_layer_degree: u32,
+}
+
+pub const MAX_QUERIES: u32 = 512;
+pub const MAX_POW_BITS: u32 = 30;
+const MAX_LOG_BLOWUP: u32 = 4;
+const MAX_FOLD_STEP: u32 = 4;
+const MAX_LOG_LAST_LAYER_DEGREE: u32 = 10;
+/// The circle over the base field has 2^31 points.
+const MAX_LOG_DOMAIN: u32 = 30;
+
+impl Parameters {
+    /// Folding by 8 and a last layer of 32 coefficients measured best; small circuits take what fits.
+    pub fn new(log_blowup: u32, queries: u32, pow_bits: u32, max_log_height: u32) -> Self {
+        let fold_step = 3.min(max_log_height);
+        let log_last_layer_degree = 5.min(max_log_height - fold_step);
+        Parameters { log_blowup, queries, pow_bits, challenge_pow_bits: 0, fold_step, log_last_layer_degree }
+    }
+
+    /// Checks the limits that Stwo asserts, for tables of at most 2^`max_log_height` rows.
+    pub fn check(&self, max_log_height: u32) -> Result<(), Error> {
+        let fits = (1..=MAX_LOG_BLOWUP).contains(&self.log_blowup)
+            && (1..=MAX_QUERIES).contains(&self.queries)
+            && self.pow_bits <= MAX_POW_BITS
+            && self.challenge_pow_bits <= MAX_POW_BITS
+            && (1..=MAX_FOLD_STEP.min(max_log_height)).contains(&self.fold_step)
+            && self.log_last_layer_degree <= MAX_LOG_LAST_LAYER_DEGREE.min(max_log_height - self.fold_step)
+            && max_log_height + 1 + self.log_blowup <= MAX_LOG_DOMAIN;
+        if fits {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "parameters {self:?} do not fit tables of 2^{max_log_height} rows or this backend"
+        )))
+    }
+
+    /// All trees are lifted to the height of the tallest table, so that one query position serves them all.
+    pub fn config(&self, max_log_height: u32) -> PcsConfig {
+        PcsConfig {
+            pow_bits: self.pow_bits,
+            fri_config: FriConfig::new(
+                self.log_last_layer_degree,
+                self.log_blowup,
+                self.queries as usize,
+                self.fold_step,
+            ),
+            lifting_log_size: Some(max_log_height + self.log_blowup),
+        }
+    }
+}
+
+impl From<proto::StwoParameters> for Parameters {
+    fn from(message: proto::StwoParameters) -> Self {
+        Parameters {
+            log_blowup: message.log_blowup,
+            queries: message.queries,
+            pow_bits: message.pow_bits,
+            challenge_pow_bits: message.challenge_pow_bits,
+            fold_step: message.fold_step,
+            log_last_layer_degree: message.log_last_layer_degree,
+        }
+    }
+}
+
+impl From<Parameters> for proto::StwoParameters {
+    fn from(parameters: Parameters) -> Self {
+        proto::StwoParameters {
+            log_blowup: parameters.log_blowup,
+            queries: parameters.queries,
+            pow_bits: parameters.pow_bits,
+            fold_step: parameters.fold_step,
+            log_last_layer_degree: parameters.log_last_layer_degree,
+            challenge_pow_bits: parameters.challenge_pow_bits,
+        }
+    }
+}

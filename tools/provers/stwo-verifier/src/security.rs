@@ -1,0 +1,289 @@
+//! How likely a false statement is accepted, over the whole protocol.
+//!
+//! Notation: F the extension field, |F| = (2^31 - 1)^4; N = 2^(L + b) the evaluation domain for tables of up
+//! to 2^L rows and a blowup of 2^b; rho = 2^-b the rate; q queries; g and h the bits of grinding before the
+//! queries and before the circuit's challenges; M the values opened out of domain; C the constraints. A list
+//! has at most l codewords.
+//!
+//! | part         | error                                        | conjectured              | proven, for some m >= 3            |
+//! |--------------|----------------------------------------------|--------------------------|------------------------------------|
+//! | queries      | (1 - theta)^q 2^-g                           | 1 - theta = rho          | 1 - theta = sqrt(rho) (1 + 1/(2m)) |
+//! | proximity    | batching and folding keep the distance       | N / \|F\|                | (M + 8) c N^2 / \|F\|, see below   |
+//! | out of domain| l * 8 * 2^L / \|F\|: degree 3, two sides     | l = 1                    | l = (m + 1/2) / sqrt(rho)          |
+//! | constraints  | l * C / \|F\|: powers of one coefficient     |                          |                                    |
+//! | challenges   | l * D 2^-h / \|F\|: D as below               |                          |                                    |
+//!
+//! with c = (m + 1/2)^7 / (3 rho^(3/2)) (Ben-Sasson, Carmon, Ishai, Kopparty, Saraf 2020, theorems 5.1 and
+//! 6.2; the folding rounds, on ever smaller domains, add less than 8 batched columns would). The conjecture
+//! is the usual one: no attack on FRI does better than guessing queries at the rate.
+//!
+//! D is the degree, numerator and denominators, of the sums that must cancel, as rational functions of the
+//! circuit's challenges: for fixed columns of phase 1 they cancel identically or for at most D values of a
+//! challenge (Schwartz-Zippel). It is computed from the generators: a running fraction of n rows adds n
+//! denominators, a scan multiplies n times.
+//!
+//! The field bounds everything but the queries: around 2^20 rows, 124 - 21 = 103 bits remain, and a proven
+//! regime ends near 60 bits however many queries are made.
+
+use lindero_package::{fill_order, proto, schedule, Circuit, Error, Generator, Node};
+
+use crate::layout::Layout;
+use crate::parameters::{Parameters, MAX_QUERIES};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regime {
+    Conjectured,
+    Proven,
+}
+
+impl TryFrom<i32> for Regime {
+    type Error = Error;
+
+    fn try_from(value: i32) -> Result<Self, Error> {
+        match proto::security_target::Regime::try_from(value) {
+            Ok(proto::security_target::Regime::Conjectured) => Ok(Regime::Conjectured),
+            Ok(proto::security_target::Regime::Proven) => Ok(Regime::Proven),
+            Err(_) => Err(Error::new(format!("the key names an unknown regime, {value}"))),
+        }
+    }
+}
+
+impl From<Regime> for i32 {
+    fn from(regime: Regime) -> i32 {
+        match regime {
+            Regime::Conjectured => proto::security_target::Regime::Conjectured as i32,
+            Regime::Proven => proto::security_target::Regime::Proven as i32,
+        }
+    }
+}
+
+/// log2 of the field's size, rounded down far below what is reported.
+const FIELD_BITS: f64 = 123.999_999;
+
+/// Bits (-log2 of the error) of each part.
+#[derive(Clone, Copy, Debug)]
+pub struct Soundness {
+    pub queries: f64,
+    pub proximity: f64,
+    pub out_of_domain: f64,
+    pub constraints: f64,
+    pub challenges: f64,
+}
+
+/// What the formulas need to know of a circuit.
+struct Sizes {
+    log_height: f64,
+    opened: f64,
+    constraints: f64,
+    /// log2 of D.
+    log_degree: f64,
+}
+
+impl Soundness {
+    pub fn of(
+        circuit: &Circuit,
+        layout: &Layout,
+        parameters: &Parameters,
+        regime: Regime,
+    ) -> Result<Self, Error> {
+        Ok(Self::best(&Sizes::of(circuit, layout)?, parameters, regime))
+    }
+
+    /// Bits of the whole: the errors add up.
+    pub fn total(&self) -> f64 {
+        let parts = [self.queries, self.proximity, self.out_of_domain, self.constraints, self.challenges];
+        -parts.iter().map(|bits| (-bits).exp2()).sum::<f64>().log2()
+    }
+
+    fn best(sizes: &Sizes, parameters: &Parameters, regime: Regime) -> Self {
+        match regime {
+            Regime::Conjectured => Self::conjectured(sizes, parameters),
+            Regime::Proven => (3..200)
+                .map(|m| Self::proven(sizes, parameters, m as f64))
+                .max_by(|a, b| a.total().total_cmp(&b.total()))
+                .expect("the range is not empty"),
+        }
+    }
+
+    fn conjectured(sizes: &Sizes, parameters: &Parameters) -> Self {
+        let log_domain = sizes.log_height + parameters.log_blowup as f64;
+        Soundness {
+            queries: (parameters.log_blowup * parameters.queries + parameters.pow_bits) as f64,
+            proximity: FIELD_BITS - log_domain,
+            ..Self::of_lists(sizes, parameters, 0.0)
+        }
+    }
+
+    fn proven(sizes: &Sizes, parameters: &Parameters, m: f64) -> Self {
+        let log_rate = -(parameters.log_blowup as f64);
+        let log_domain = sizes.log_height + parameters.log_blowup as f64;
+        let log_agreement = log_rate / 2.0 + (1.0 + 1.0 / (2.0 * m)).log2();
+        let log_c = 7.0 * (m + 0.5).log2() - 3f64.log2() - 1.5 * log_rate;
+        Soundness {
+            queries: parameters.pow_bits as f64 - log_agreement * parameters.queries as f64,
+            proximity: FIELD_BITS - 2.0 * log_domain - log_c - (sizes.opened + 8.0).log2(),
+            ..Self::of_lists(sizes, parameters, (m + 0.5).log2() - log_rate / 2.0)
+        }
+    }
+
+    /// The parts that depend on the regime through the list size only.
+    fn of_lists(sizes: &Sizes, parameters: &Parameters, log_list: f64) -> Self {
+        Soundness {
+            queries: f64::INFINITY,
+            proximity: f64::INFINITY,
+            out_of_domain: FIELD_BITS - log_list - 3.0 - sizes.log_height,
+            constraints: FIELD_BITS - log_list - sizes.constraints.log2(),
+            challenges: FIELD_BITS - log_list - sizes.log_degree + parameters.challenge_pow_bits as f64,
+        }
+    }
+}
+
+/// The fewest queries, and the least grinding before challenges, that give `bits`.
+pub fn choose(
+    circuit: &Circuit,
+    layout: &Layout,
+    bits: u32,
+    regime: Regime,
+    log_blowup: u32,
+    pow_bits: u32,
+) -> Result<Parameters, Error> {
+    let sizes = Sizes::of(circuit, layout)?;
+    let mut parameters = Parameters::new(log_blowup, MAX_QUERIES, pow_bits, layout.max_log_height);
+    let enough = |parameters: &Parameters| Soundness::best(&sizes, parameters, regime).total() >= bits as f64;
+    // Three bits above the target leave most of the error to the queries, which are the cheaper part.
+    let margin = 3.0;
+    let missing = bits as f64 + margin - Soundness::best(&sizes, &parameters, regime).challenges;
+    parameters.challenge_pow_bits = missing.ceil().clamp(0.0, MAX_CHALLENGE_POW_BITS) as u32;
+    if !enough(&parameters) {
+        let cap = Soundness::best(&sizes, &parameters, regime).total();
+        return Err(Error::new(format!(
+            "{bits} bits are out of reach for this circuit in the {} regime: the extension field of 124 bits allows {cap:.1}; ask \
+             for at most {}, or take the conjectured regime or smaller tables",
+            match regime {
+                Regime::Conjectured => "conjectured",
+                Regime::Proven => "proven",
+            },
+            cap.floor()
+        )));
+    }
+    let all: Vec<u32> = (1..=MAX_QUERIES).collect();
+    let fewest = all.partition_point(|&queries| !enough(&Parameters { queries, ..parameters }));
+    parameters.queries = all[fewest.min(all.len() - 1)];
+    parameters.check(layout.max_log_height)?;
+    Ok(parameters)
+}
+
+/// More would take longer than the proof.
+const MAX_CHALLENGE_POW_BITS: f64 = 24.0;
+
+impl Sizes {
+    fn of(circuit: &Circuit, layout: &Layout) -> Result<Self, Error> {
+        let opened: usize = layout.sample_counts(circuit).iter().flatten().sum();
+        let constraints: usize = circuit.tables.iter().map(|table| table.constraints.len()).sum();
+        Ok(Sizes {
+            log_height: layout.max_log_height as f64,
+            opened: opened as f64,
+            constraints: constraints as f64,
+            log_degree: degree_of_sums(circuit)?.max(1.0).log2(),
+        })
+    }
+}
+
+/// Degrees of a rational function of the challenges.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Rational {
+    numerator: f64,
+    denominator: f64,
+}
+
+impl Rational {
+    fn plus(self, other: Self) -> Self {
+        Rational {
+            numerator: (self.numerator + other.denominator).max(other.numerator + self.denominator),
+            denominator: self.denominator + other.denominator,
+        }
+    }
+
+    fn times(self, other: Self) -> Self {
+        Rational {
+            numerator: self.numerator + other.numerator,
+            denominator: self.denominator + other.denominator,
+        }
+    }
+
+    fn inverse(self) -> Self {
+        Rational { numerator: self.denominator, denominator: self.numerator }
+    }
+
+    /// The sum of `count` functions like this one.
+    fn summed(self, count: f64) -> Self {
+        Rational {
+            numerator: self.numerator + (count - 1.0) * self.denominator,
+            denominator: count * self.denominator,
+        }
+    }
+
+    fn powered(self, count: f64) -> Self {
+        Rational { numerator: count * self.numerator, denominator: count * self.denominator }
+    }
+}
+
+/// D: numerator and denominators of all claims and of the public tensors' terms.
+fn degree_of_sums(circuit: &Circuit) -> Result<f64, Error> {
+    let mut columns: Vec<Vec<Rational>> =
+        circuit.tables.iter().map(|table| vec![Rational::default(); table.columns.len()]).collect();
+    let mut nodes: Vec<Option<Rational>> = vec![None; circuit.nodes.len()];
+    let mut degree = 0.0;
+    for phase in 2..4 {
+        for (table, column) in fill_order(circuit, phase)?.into_iter().flatten() {
+            let height = circuit.tables[table].height() as f64;
+            let Some(generator) = &circuit.tables[table].columns[column].generator else { continue };
+            for node in schedule(circuit, &generator.roots()) {
+                let known = nodes[node as usize];
+                nodes[node as usize] =
+                    known.or_else(|| Some(degree_of_node(circuit, node, &nodes, &columns)));
+            }
+            let of = |node: u32| nodes[node as usize].unwrap_or_default();
+            columns[table][column] = match generator {
+                Generator::Expression { value } => of(*value),
+                Generator::Scan { mul, add } => of(*mul).powered(height).plus(of(*add)),
+                Generator::Fraction { numerator, denominator } => {
+                    of(*numerator).times(of(*denominator).inverse())
+                }
+                Generator::RunningFraction { numerator, denominator, add, .. } => {
+                    of(*numerator).times(of(*denominator).inverse()).plus(of(*add)).summed(height)
+                }
+                Generator::Gather { sources, .. } => sources
+                    .iter()
+                    .map(|source| columns[source.table as usize][source.column as usize])
+                    .fold(Rational::default(), |a, b| Rational {
+                        numerator: a.numerator.max(b.numerator),
+                        denominator: a.denominator.max(b.denominator),
+                    }),
+            };
+            if matches!(generator, Generator::RunningFraction { .. }) {
+                degree += columns[table][column].numerator + columns[table][column].denominator;
+            }
+        }
+    }
+    let public: f64 = circuit.publics.iter().map(|tensor| tensor.rows as f64 * tensor.columns as f64).sum();
+    Ok(degree + 3.0 * public)
+}
+
+fn degree_of_node(
+    circuit: &Circuit,
+    node: u32,
+    nodes: &[Option<Rational>],
+    columns: &[Vec<Rational>],
+) -> Rational {
+    let of = |node: u32| nodes[node as usize].unwrap_or_default();
+    match circuit.nodes[node as usize] {
+        Node::Constant(_) | Node::Claim(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+        Node::Challenge(_) => Rational { numerator: 1.0, denominator: 0.0 },
+        Node::Column { table, column, .. } => columns[table][column],
+        Node::Add(a, b) | Node::Sub(a, b) => of(a).plus(of(b)),
+        Node::Mul(a, b) => of(a).times(of(b)),
+        Node::Neg(a) => of(a),
+        Node::Inverse(a) => of(a).inverse(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Evaluation of nodes, one value at a time.
+
+use lindero_package::{Circuit, Error, Node, NodeId, Scope};
+use num_traits::Zero;
+use stwo::core::fields::m31::BaseField;
+use stwo::core::fields::qm31::SecureField;
+use stwo::core::fields::FieldExpOps;
+
+/// The nodes that are the same on all rows, by node; zero elsewhere. Only those that are known in `phase` are
+/// computed (4: all), and only the challenges and claims that they read need to be there.
+pub fn uniform_values(
+    circuit: &Circuit,
+    challenges: &[SecureField],
+    claims: &[SecureField],
+    phase: usize,
+) -> Result<Vec<SecureField>, Error> {
+    let mut values = vec![SecureField::zero(); circuit.nodes.len()];
+    for (index, &node) in circuit.nodes.iter().enumerate() {
+        let facts = circuit.facts[index];
+        if facts.scope != Scope::Uniform || facts.ready > phase {
+            continue;
+        }
+        values[index] = match node {
+            Node::Challenge(challenge) => challenges[challenge],
+            Node::Claim(claim) => claims[claim],
+            Node::Inverse(a) if values[a as usize].is_zero() => {
+                return Err(Error::new(format!("node {index} inverts zero")));
+            }
+            _ => combine(node, &values),
+        };
+    }
+    Ok(values)
+}
+
+/// Evaluates the nodes of a schedule into `values`, which holds the uniform ones. `leaf` gives columns and
+/// selectors.
+pub fn read_values(
+    circuit: &Circuit,
+    schedule: &[NodeId],
+    values: &mut [SecureField],
+    mut leaf: impl FnMut(Node) -> SecureField,
+) {
+    for &id in schedule {
+        if circuit.facts(id).scope == Scope::Uniform {
+            continue;
+        }
+        let node = circuit.nodes[id as usize];
+        values[id as usize] = match node {
+            Node::Column { .. } | Node::IsFirst | Node::IsLast => leaf(node),
+            _ => combine(node, values),
+        };
+    }
+}
+
+fn combine(node: Node, values: &[SecureField]) -> SecureField {
+    let value = |id: NodeId| values[id as usize];
+    match node {
+        Node::Constant(constant) => BaseField::from_u32_unchecked(constant).into(),
+        Node::Add(a, b) => value(a) + value(b),
+        Node::Sub(a, b) => value(a) - value(b),
+        Node::Mul(a, b) => value(a) * value(b),
+        Node::Neg(a) => -value(a),
+        Node::Inverse(a) => value(a).inverse(),
+        Node::Column { .. } | Node::Challenge(_) | Node::Claim(_) | Node::IsFirst | Node::IsLast => {
+            unreachable!("leaves are read by the caller")
+        }
+    }
+}

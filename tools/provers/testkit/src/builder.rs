@@ -1,0 +1,254 @@
+use std::path::Path;
+
+use lindero_package::proto::{self, node::Op};
+use lindero_package::{encode, Circuit, Statement};
+
+pub const MODULUS: i64 = (1 << 31) - 1;
+
+/// Builds a circuit and its columns. Columns of a table are added in the order of their phases.
+#[derive(Default)]
+pub struct Builder {
+    circuit: proto::Circuit,
+    /// Per table, the columns of phases 0 and 1.
+    fixed: Vec<Vec<Vec<u32>>>,
+    main: Vec<Vec<Vec<u32>>>,
+    values: Vec<Vec<i64>>,
+}
+
+/// A circuit with its columns and public values, as the files of a package have them.
+#[derive(Clone)]
+pub struct Sample {
+    pub circuit: proto::Circuit,
+    pub fixed: Vec<u8>,
+    pub trace: Vec<u8>,
+    pub statement: Vec<u8>,
+}
+
+impl Builder {
+    pub fn new() -> Self {
+        let circuit =
+            proto::Circuit { format: 1, modulus: MODULUS as u32, extension_degree: 4, ..Default::default() };
+        Builder { circuit, ..Default::default() }
+    }
+
+    pub fn table(&mut self, name: &str, log_height: u32) -> u32 {
+        self.circuit.tables.push(proto::Table { name: name.into(), log_height, ..Default::default() });
+        self.fixed.push(Vec::new());
+        self.main.push(Vec::new());
+        self.circuit.tables.len() as u32 - 1
+    }
+
+    fn column(
+        &mut self,
+        table: u32,
+        name: &str,
+        phase: u32,
+        generator: Option<proto::column::Generator>,
+    ) -> u32 {
+        let columns = &mut self.circuit.tables[table as usize].columns;
+        columns.push(proto::Column { name: name.into(), phase, generator });
+        columns.len() as u32 - 1
+    }
+
+    /// A column of phase 0 with `value(row)`; returns its node at offset 0.
+    pub fn fixed(&mut self, table: u32, name: &str, value: impl Fn(usize) -> i64) -> u32 {
+        let values = self.rows(table, value);
+        self.fixed[table as usize].push(values);
+        let column = self.column(table, name, 0, None);
+        self.at(table, column, 0)
+    }
+
+    /// A column of phase 1 with `value(row)`; returns its node at offset 0.
+    pub fn main(&mut self, table: u32, name: &str, value: impl Fn(usize) -> i64) -> u32 {
+        let values = self.rows(table, value);
+        self.main[table as usize].push(values);
+        let column = self.column(table, name, 1, None);
+        self.at(table, column, 0)
+    }
+
+    fn rows(&self, table: u32, value: impl Fn(usize) -> i64) -> Vec<u32> {
+        let height = 1usize << self.circuit.tables[table as usize].log_height;
+        (0..height).map(|row| value(row).rem_euclid(MODULUS) as u32).collect()
+    }
+
+    pub fn expression(&mut self, table: u32, name: &str, phase: u32, value: u32) -> u32 {
+        let generator = proto::column::Generator::Expression(proto::Expression { value });
+        let column = self.column(table, name, phase, Some(generator));
+        self.at(table, column, 0)
+    }
+
+    pub fn scan(&mut self, table: u32, name: &str, phase: u32, mul: u32, add: u32) -> u32 {
+        let generator = proto::column::Generator::Scan(proto::Scan { mul, add });
+        let column = self.column(table, name, phase, Some(generator));
+        self.at(table, column, 0)
+    }
+
+    pub fn fraction(&mut self, table: u32, name: &str, phase: u32, numerator: u32, denominator: u32) -> u32 {
+        let fraction = proto::Fraction { numerator, denominator, ..Default::default() };
+        let column = self.column(table, name, phase, Some(proto::column::Generator::Fraction(fraction)));
+        self.at(table, column, 0)
+    }
+
+    pub fn gather(
+        &mut self,
+        table: u32,
+        name: &str,
+        phase: u32,
+        index: u32,
+        sources: &[proto::GatherSource],
+    ) -> u32 {
+        let gather = proto::Gather { index, sources: sources.to_vec() };
+        let column = self.column(table, name, phase, Some(proto::column::Generator::Gather(gather)));
+        self.at(table, column, 0)
+    }
+
+    /// A running fraction with its claim in `group`, and the constraint that defines both.
+    #[allow(clippy::too_many_arguments)]
+    pub fn running(
+        &mut self,
+        table: u32,
+        name: &str,
+        phase: u32,
+        numerator: u32,
+        denominator: u32,
+        add: u32,
+        group: u32,
+    ) {
+        let claim = self.circuit.claims.len() as u32;
+        self.circuit.claims.push(proto::Claim { name: name.into(), table, group });
+        let fraction = proto::Fraction { numerator, denominator, running: true, add, claim };
+        let column = self.column(table, name, phase, Some(proto::column::Generator::Fraction(fraction)));
+        let (current, previous) = (self.at(table, column, 0), self.at(table, column, -1));
+        let claim = self.node(Op::Claim, claim, 0, 0);
+        let first = self.is_first();
+        // ((S - S[-1] + first * claim) - add) * denominator = numerator
+        let difference = self.sub(current, previous);
+        let wrapped = self.mul(first, claim);
+        let step = self.add(difference, wrapped);
+        let own = self.sub(step, add);
+        let product = self.mul(own, denominator);
+        let equation = self.sub(product, numerator);
+        self.constrain(table, name, equation);
+    }
+
+    /// Constrains `node` to be zero on every row.
+    pub fn constrain(&mut self, table: u32, name: &str, node: u32) {
+        let constraint = proto::Constraint { name: name.into(), node, ..Default::default() };
+        self.circuit.tables[table as usize].constraints.push(constraint);
+    }
+
+    pub fn challenge(&mut self, name: &str, phase: u32) -> u32 {
+        self.circuit.challenges.push(proto::Challenge { name: name.into(), phase });
+        let index = self.circuit.challenges.len() as u32 - 1;
+        self.node(Op::Challenge, index, 0, 0)
+    }
+
+    /// The index of a challenge by its node.
+    pub fn challenge_index(&self, node: u32) -> u32 {
+        self.circuit.nodes[node as usize].a
+    }
+
+    pub fn group(&mut self, name: &str) -> u32 {
+        self.circuit.claim_groups.push(proto::ClaimGroup { name: name.into() });
+        self.circuit.claim_groups.len() as u32 - 1
+    }
+
+    pub fn public(&mut self, tensor: proto::PublicTensor, values: Vec<i64>) {
+        self.circuit.publics.push(tensor);
+        self.values.push(values);
+    }
+
+    fn node(&mut self, op: Op, a: u32, b: u32, offset: i32) -> u32 {
+        self.circuit.nodes.push(proto::Node { op: op as i32, a, b, offset });
+        self.circuit.nodes.len() as u32 - 1
+    }
+
+    pub fn constant(&mut self, value: i64) -> u32 {
+        self.node(Op::Constant, value.rem_euclid(MODULUS) as u32, 0, 0)
+    }
+
+    pub fn at(&mut self, table: u32, column: u32, offset: i32) -> u32 {
+        self.node(Op::Column, table, column, offset)
+    }
+
+    /// The column of a node, `offset` rows on.
+    pub fn shift(&mut self, node: u32, offset: i32) -> u32 {
+        let proto::Node { a, b, .. } = self.circuit.nodes[node as usize];
+        self.at(a, b, offset)
+    }
+
+    /// The index of the column of a node.
+    pub fn column_index(&self, node: u32) -> u32 {
+        self.circuit.nodes[node as usize].b
+    }
+
+    pub fn is_first(&mut self) -> u32 {
+        self.node(Op::IsFirst, 0, 0, 0)
+    }
+
+    pub fn is_last(&mut self) -> u32 {
+        self.node(Op::IsLast, 0, 0, 0)
+    }
+
+    pub fn add(&mut self, a: u32, b: u32) -> u32 {
+        self.node(Op::Add, a, b, 0)
+    }
+
+    pub fn sub(&mut self, a: u32, b: u32) -> u32 {
+        self.node(Op::Sub, a, b, 0)
+    }
+
+    pub fn mul(&mut self, a: u32, b: u32) -> u32 {
+        self.node(Op::Mul, a, b, 0)
+    }
+
+    pub fn neg(&mut self, a: u32) -> u32 {
+        self.node(Op::Neg, a, 0, 0)
+    }
+
+    pub fn inverse(&mut self, a: u32) -> u32 {
+        self.node(Op::Inverse, a, 0, 0)
+    }
+
+    pub fn finish(self) -> Sample {
+        let bytes = |tables: &[Vec<Vec<u32>>]| {
+            tables.iter().flatten().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        let values =
+            self.circuit.publics.iter().zip(self.values).map(|(tensor, values)| proto::PublicValues {
+                name: tensor.name.clone(),
+                kind: tensor.kind,
+                rows: tensor.rows,
+                columns: tensor.columns,
+                values,
+            });
+        let statement = proto::Statement { format: 1, tensors: values.collect() };
+        Sample {
+            fixed: bytes(&self.fixed),
+            trace: bytes(&self.main),
+            statement: encode(&statement),
+            circuit: self.circuit,
+        }
+    }
+}
+
+impl Sample {
+    pub fn circuit_bytes(&self) -> Vec<u8> {
+        encode(&self.circuit)
+    }
+
+    /// Writes circuit.pb, fixed.bin, trace.bin and statement.pb into a new or existing folder.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join("circuit.pb"), self.circuit_bytes())?;
+        std::fs::write(folder.join("fixed.bin"), &self.fixed)?;
+        std::fs::write(folder.join("trace.bin"), &self.trace)?;
+        std::fs::write(folder.join("statement.pb"), &self.statement)
+    }
+
+    pub fn decode(&self) -> (Circuit, Statement) {
+        let circuit = Circuit::decode(&self.circuit_bytes()).expect("the sample is a valid circuit");
+        let statement = Statement::decode(&self.statement, &circuit).expect("the sample's statement fits");
+        (circuit, statement)
+    }
+}

@@ -1,0 +1,164 @@
+//! Small circuits with a satisfying witness.
+
+use lindero_package::proto::{GatherSource, PublicTensor};
+
+use crate::builder::{Builder, Sample};
+
+/// Deterministic values below 2^bits.
+fn noise(seed: usize, row: usize, bits: u32) -> i64 {
+    let mixed = ((seed as u64) << 32 | row as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> (64 - bits)) as i64
+}
+
+/// `lanes` columns (an even number) of 2^log_height values below 2^bits, looked up two per fraction column in a table of
+/// 2^bits rows; and their squares.
+pub fn range_lookup(log_height: u32, lanes: usize, bits: u32) -> Sample {
+    let mut b = Builder::new();
+    let group = b.group("range");
+    let (user, range) = (b.table("user", log_height), b.table("range", bits));
+    let values = move |lane: usize, row: usize| noise(lane, row, bits);
+    let x: Vec<u32> = (0..lanes).map(|l| b.main(user, &format!("x{l}"), move |row| values(l, row))).collect();
+    let y: Vec<u32> =
+        (0..lanes).map(|l| b.main(user, &format!("y{l}"), move |row| values(l, row).pow(2))).collect();
+    let value = b.fixed(range, "value", |row| row as i64);
+    let mut counts = vec![0i64; 1 << bits];
+    for row in 0..1 << log_height {
+        (0..lanes).for_each(|lane| counts[values(lane, row) as usize] += 1);
+    }
+    let count = b.main(range, "count", |row| counts[row]);
+    let z = b.challenge("z", 2);
+    let zero = b.constant(0);
+    for lane in 0..lanes {
+        let square = b.mul(x[lane], x[lane]);
+        let equation = b.sub(y[lane], square);
+        b.constrain(user, &format!("square{lane}"), equation);
+    }
+    let mut sum = zero;
+    for pair in 0..lanes / 2 {
+        let (left, right) = (b.sub(z, x[2 * pair]), b.sub(z, x[2 * pair + 1]));
+        let (numerator, denominator) = (b.add(left, right), b.mul(left, right));
+        let column = b.fraction(user, &format!("lookup{pair}"), 3, numerator, denominator);
+        let product = b.mul(column, denominator);
+        let equation = b.sub(product, numerator);
+        b.constrain(user, &format!("lookup{pair}"), equation);
+        sum = if pair == 0 { column } else { b.add(sum, column) };
+    }
+    let one = b.constant(1);
+    b.running(user, "lookups", 3, zero, one, sum, group);
+    let (provided, missing) = (b.sub(z, value), b.neg(count));
+    b.running(range, "provided", 3, missing, provided, zero, group);
+    b.finish()
+}
+
+const LANES: usize = 4;
+
+/// Uses every operation, generator and phase, on tables of two heights: a public input of 16 x 4 tied to a
+/// table of 2^7 rows, its random linear combinations copied to a table of 2^5 rows and compared there, a
+/// column read at three offsets, a fixed column read at an offset.
+pub fn everything() -> Sample {
+    let mut b = Builder::new();
+    let (edges, copies) = (b.group("edges"), b.group("copies"));
+    let (long, short) = (b.table("long", 7), b.table("short", 5));
+    let input = |row: usize, lane: usize| if row < 16 { noise(lane, row, 9) - 256 } else { 0 };
+
+    let address = b.fixed(long, "address", |row| row as i64 + 3);
+    let live = b.fixed(long, "live", |row| (row < 16) as i64);
+    let copied = b.fixed(long, "copied", |row| (row % 4 == 0) as i64);
+    let x: Vec<u32> =
+        (0..LANES).map(|lane| b.main(long, &format!("x{lane}"), |row| input(row, lane))).collect();
+    let square = b.main(long, "square", |row| input(row, 0).pow(2));
+    let index = b.fixed(short, "index", |row| 1 + 4 * row as i64 + 10);
+    let ramp = b.main(short, "ramp", |row| 5 * row as i64 - 7);
+
+    let (za, zr, zc) = (b.challenge("za", 1), b.challenge("zr", 1), b.challenge("zc", 1));
+    let rho = b.challenge("rho", 1);
+    let gamma = b.challenge("gamma", 2);
+    let (zero, one, two) = (b.constant(0), b.constant(1), b.constant(2));
+    let (first, last) = (b.is_first(), b.is_last());
+    let (not_first, not_last) = (b.sub(one, first), b.sub(one, last));
+
+    let folded = lanes(&mut b, &x, zc);
+    let row_pole = b.inverse(zr);
+    let weighted = b.mul(folded, row_pole);
+    let numerator = b.mul(weighted, live);
+    let denominator = b.sub(za, address);
+    // The address in the table counts from 3, the tensor's from 3 as well, one tile per row.
+    b.running(long, "input", 2, numerator, denominator, zero, edges);
+    let mul = b.mul(not_first, rho);
+    let horner = b.scan(long, "horner", 2, mul, x[1]);
+    let before = b.shift(horner, -1);
+    let step = b.mul(mul, before);
+    let next = b.add(step, x[1]);
+    let equation = b.sub(horner, next);
+    b.constrain(long, "horner", equation);
+    let source = GatherSource { table: long, column: b.column_index(horner), base: 10, rows: 128 };
+    let gathered = b.gather(short, "gathered", 2, index, &[source]);
+
+    let power = b.mul(horner, horner);
+    let cube = b.expression(long, "horner squared", 3, power);
+    let equation = b.sub(cube, power);
+    b.constrain(long, "horner squared", equation);
+    // Row r of the long table is copied to row r / 4 of the short one under address r + 3.
+    let (copy, pole) = (b.mul(copied, horner), b.sub(gamma, address));
+    b.running(long, "copied", 3, copy, pole, zero, copies);
+    let eight = b.constant(8);
+    let index_address = b.sub(index, eight);
+    let (own, pole) = (b.neg(gathered), b.sub(gamma, index_address));
+    b.running(short, "copies", 3, own, pole, zero, copies);
+
+    let product = b.mul(x[0], x[0]);
+    let equation = b.sub(square, product);
+    b.constrain(long, "square", equation);
+    let rest = b.sub(one, live);
+    for (lane, &x) in x.iter().enumerate() {
+        let equation = b.mul(rest, x);
+        b.constrain(long, &format!("rest{lane}"), equation);
+    }
+    let (up, down, twice) = (b.shift(ramp, 1), b.shift(ramp, -1), b.mul(two, ramp));
+    let ends = b.add(up, down);
+    let curvature = b.sub(ends, twice);
+    let inner = b.mul(not_first, not_last);
+    let equation = b.mul(inner, curvature);
+    b.constrain(short, "ramp", equation);
+    let (previous, four) = (b.shift(index, -1), b.constant(4));
+    let difference = b.sub(index, previous);
+    let equation = b.sub(difference, four);
+    let equation = b.mul(not_first, equation);
+    b.constrain(short, "index", equation);
+
+    let tensor = PublicTensor {
+        name: "input".into(),
+        rows: 16,
+        columns: LANES as u32,
+        low: -256,
+        high: 255,
+        group: edges,
+        negative: true,
+        address: 3,
+        tile_rows: 1,
+        tile_columns: LANES as u32,
+        address_challenge: b.challenge_index(za),
+        row_challenge: b.challenge_index(zr),
+        column_challenge: b.challenge_index(zc),
+        ..Default::default()
+    };
+    let values = (0..16).flat_map(|row| (0..LANES).map(move |lane| input(row, lane))).collect();
+    b.public(tensor, values);
+    b.finish()
+}
+
+/// `sum_b x_b / (z - b)`
+fn lanes(b: &mut Builder, x: &[u32], z: u32) -> u32 {
+    let mut sum = None;
+    for (lane, &x) in x.iter().enumerate() {
+        let lane = b.constant(lane as i64);
+        let distance = b.sub(z, lane);
+        let pole = b.inverse(distance);
+        let term = b.mul(x, pole);
+        sum = Some(match sum {
+            None => term,
+            Some(sum) => b.add(sum, term),
+        });
+    }
+    sum.expect("there are lanes")
+}
