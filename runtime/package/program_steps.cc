@@ -141,7 +141,9 @@ class StepChecker {
       LINDERO_RETURN_IF_ERROR(sizeIs("argmax: per row", buffer, step.rows()));
     }
     for (uint32_t buffer : {step.before(), step.high(), step.low()}) {
-      LINDERO_RETURN_IF_ERROR(sizeIs("argmax: per element", buffer, bufferSize(step.values())));
+      uint64_t padded = blockCount(step.width(), step.lanes()) * step.lanes();
+      LINDERO_RETURN_IF_ERROR(
+          sizeIs("argmax: per element", buffer, uint64_t{step.rows()} * padded));
     }
     return sizeIs("argmax.index_sums", step.index_sums(),
                   uint64_t{step.rows()} * blockCount(step.width(), step.lanes()));
