@@ -121,6 +121,8 @@ void buildAttends(Lowering& l, const Stack<Attend>& stack) {
     std::string lane = "." + std::to_string(i);
     Expr masked = one - live[i];
     t.constrain(masked * p[i], "masked probability" + lane);
+    t.constrain(masked * w[i], "masked width" + lane);
+    t.constrain(masked * r[i], "masked remainder" + lane);
     t.constrain(masked * previous[i], "masked previous probability" + lane);
     t.lookup("exponential" + lane, "exponential", live[i], {table, k[i], w[i], p[i], previous[i]});
     t.lookup("score remainder" + lane, "range", live[i], {tag + w[i], r[i]});

@@ -1,0 +1,194 @@
+#include "tests/soundness/toy_gpt.h"
+
+#include <algorithm>
+
+#include "passes/quantize/tables.h"
+
+namespace lindero::test {
+namespace {
+
+using ir::Element;
+using ir::Symbol;
+using ir::Type;
+using ir::Value;
+using Attributes = std::vector<std::pair<llvm::StringRef, ir::Attribute>>;
+
+constexpr int64_t kTokens = kToyTokens, kWidth = 8, kHeads = 2, kHidden = 32;
+constexpr int kExponent = 8;  // of the residual stream and of LayerNorm's output
+constexpr int kWeightExponent = 7;
+constexpr int64_t kWeight = 100, kBias = 1000;
+
+class ToyGpt {
+ public:
+  explicit ToyGpt(ir::Module& module)
+      : module_(module), function_(module.addFunction("main")), b_(&function_->body()) {}
+
+  absl::Status build() {
+    Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {kTokens}), "input_ids");
+    if (absl::Status s = makeTables(); !s.ok()) return s;
+    b_.setLocation({"/wte/Gather"});
+    Value* x = b_.value("integer.embedding",
+                        {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
+                         weights({kTokens, kWidth}, kExponent, 300)},
+                        Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300));
+    absl::StatusOr<Value*> attended = attention(x);
+    if (!attended.ok()) return attended.status();
+    x = requantize("/add1", linear("/proj", *attended, kWidth, true), 16, x);
+    Value* hidden = linear("/fc", norm("/ln2", x), kHidden, true);
+    b_.setLocation({"/gelu"});
+    Value* g = b_.value(
+        "integer.lookup", {hidden, gelu_},
+        Type::fixed({kTokens, kHidden}, 5, gelu_->type().low, gelu_->type().high),
+        Attributes{
+            {"shift", int64_t{10}}, {"bits", int64_t{12}}, {"function", std::string("gelu")}});
+    x = requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
+    finish(norm("/lnf", x));
+    return absl::OkStatus();
+  }
+
+ private:
+  int64_t random(int64_t limit) {
+    seed_ = seed_ * 1103515245u + 12345u;
+    return static_cast<int64_t>((seed_ >> 8) % (2 * limit + 1)) - limit;
+  }
+
+  Value* weights(std::vector<int64_t> shape, int exponent, int64_t limit) {
+    std::vector<int64_t> values(Type::fixed(shape, 0, 0, 0).elements());
+    for (int64_t& v : values) v = random(limit);
+    const auto& c = module_.constants().addOwned<int64_t>("w", shape, std::move(values));
+    return b_.value("integer.constant", {}, Type::fixed(shape, exponent, -limit, limit),
+                    {{"value", Symbol{c.name}}});
+  }
+
+  Value* table(const char* name, std::vector<int64_t> shape, int exponent,
+               std::vector<int32_t> values) {
+    auto [low, high] = std::minmax_element(values.begin(), values.end());
+    Type type = Type::fixed(shape, exponent, *low, *high);
+    const auto& c = module_.constants().addOwned<int32_t>(name, shape, std::move(values));
+    return b_.value("integer.constant", {}, type, {{"value", Symbol{c.name}}});
+  }
+
+  absl::Status makeTables() {
+    square_shift_ = passes::squareShift(kWidth);
+    auto root = passes::reciprocalRootTable(kWidth, square_shift_, kExponent, 12, 5);
+    if (!root.ok()) return root.status();
+    root_ = table("root", {65536, 2}, 0, root->entries);
+    auto gelu = passes::activationTable("gelu", 12, 5, 12, 5);
+    if (!gelu.ok()) return gelu.status();
+    gelu_ = table("gelu", {4096}, 5, *gelu);
+    return absl::OkStatus();
+  }
+
+  Value* norm(const char* node, Value* x) {
+    b_.setLocation({node});
+    return b_.value("integer.layernorm", {x, root_},
+                    Type::fixed({kTokens, kWidth}, kExponent, -2048, 2047),
+                    Attributes{{"square_shift", int64_t{square_shift_}},
+                               {"epsilon", int64_t{1}},
+                               {"output_bits", int64_t{12}},
+                               {"max_exponent", int64_t{5}},
+                               {"has_mean", true}});
+  }
+
+  Value* linear(const char* node, Value* x, int64_t columns, bool bias) {
+    b_.setLocation({node});
+    const Type& type = x->type();
+    int64_t rows = type.shape[0], inner = type.shape[1];
+    int exponent = type.exponent + kWeightExponent;
+    int64_t bound = inner * kWeight * std::max(-type.low, type.high) + (bias ? kBias : 0);
+    std::vector<Value*> operands{x, weights({inner, columns}, kWeightExponent, kWeight)};
+    if (bias) operands.push_back(weights({columns}, exponent, kBias));
+    return b_.value("integer.linear", operands,
+                    Type::fixed({rows, columns}, exponent, -bound, bound));
+  }
+
+  // To 12 bits; or, with an addend, to the residual stream.
+  Value* requantize(const char* node, Value* acc, int bits, Value* addend = nullptr,
+                    int shift = 10) {
+    b_.setLocation({node});
+    std::vector<Value*> operands{acc};
+    if (addend) shift = acc->type().exponent - kExponent;
+    Attributes attributes{{"shift", int64_t{shift}}, {"bits", int64_t{bits}}};
+    if (addend) {
+      operands.push_back(addend);
+      attributes.push_back({"addend_shift", int64_t{shift}});
+    }
+    int64_t half = int64_t{1} << (bits - 1);
+    return b_.value("integer.requantize", operands,
+                    Type::fixed(acc->type().shape, acc->type().exponent - shift, -half, half - 1),
+                    attributes);
+  }
+
+  absl::StatusOr<Value*> attention(Value* x) {
+    Value* qkv = linear("/qkv", norm("/ln1", x), 3 * kWidth, true);
+    auto part = [&](const char* node, int64_t i) {
+      b_.setLocation({"/split"});
+      const Type& t = qkv->type();
+      Value* slice = b_.value("integer.slice", {qkv},
+                              Type::fixed({kTokens, kWidth}, t.exponent, t.low, t.high),
+                              Attributes{{"start", i * kWidth}, {"size", kWidth}});
+      return requantize(node, slice, 12);
+    };
+    Value *q = part("/q", 0), *k = part("/k", 1), *v = part("/v", 2);
+    b_.setLocation({"/attn/MatMul"});
+    int exponent = q->type().exponent + k->type().exponent;
+    int64_t bound = kWidth / kHeads * 2048 * 2048;
+    std::vector<int64_t> square{kHeads, kTokens, kTokens};
+    Value* scores = b_.value("integer.scores", {q, k}, Type::fixed(square, exponent, -bound, bound),
+                             Attributes{{"heads", kHeads}});
+    absl::StatusOr<Value*> p = softmax(scores, exponent, bound);
+    if (!p.ok()) return p.status();
+    b_.setLocation({"/attn/MatMul_1"});
+    int64_t mixed = int64_t{2048} << 16;
+    Value* acc = b_.value("integer.mix", {*p, v},
+                          Type::fixed({kTokens, kWidth}, 16 + v->type().exponent, -mixed, mixed),
+                          Attributes{{"heads", kHeads}});
+    return requantize("/attn/o", acc, 12, nullptr, 16);
+  }
+
+  absl::StatusOr<Value*> softmax(Value* scores, int exponent, int64_t bound) {
+    auto t = passes::softmaxTable(exponent, passes::ScoreScale{0.5, kWidth / kHeads}, bound,
+                                  kTokens, 16);
+    if (!t.ok()) return t.status();
+    int64_t live = t->exp.size();
+    Value* exp = table("exp", {live}, 16, t->exp);
+    b_.setLocation({"/attn/Softmax"});
+    return b_.value("integer.softmax", {scores, exp},
+                    Type::fixed(scores->type().shape, 16, 0, 65536),
+                    Attributes{{"score_shift", int64_t{t->score_shift}},
+                               {"probability_bits", int64_t{16}},
+                               {"causal", true},
+                               {"live_rows", live},
+                               {"dead_width", int64_t{t->dead_width}},
+                               {"dead_rows", t->dead_rows},
+                               {"normalizer_low", t->normalizer_low},
+                               {"normalizer_bits", int64_t{t->normalizer_bits}},
+                               {"exp_at_minus_one", t->exp_at_minus_one}});
+  }
+
+  void finish(Value* z) {
+    b_.setLocation({"/select"});
+    const Type& t = z->type();
+    Value* last =
+        b_.value("integer.select_rows", {z}, Type::fixed({2, kWidth}, t.exponent, t.low, t.high),
+                 Attributes{{"rows", std::vector<int64_t>{2, 3}}});
+    Value* logits = linear("/head", last, kToyVocabulary, false);
+    b_.setLocation({"/argmax"});
+    Value* next = b_.value("integer.argmax", {logits}, Type::tensor(Element::kInt, {2}));
+    b_.create("integer.return", {next}, {}, {{"names", std::vector<std::string>{"next"}}});
+  }
+
+  ir::Module& module_;
+  ir::Function* function_;
+  ir::Builder b_;
+  uint32_t seed_ = 1;
+  int square_shift_ = 0;
+  Value* root_ = nullptr;
+  Value* gelu_ = nullptr;
+};
+
+}  // namespace
+
+absl::Status makeToyGpt(ir::Module& module) { return ToyGpt(module).build(); }
+
+}  // namespace lindero::test
