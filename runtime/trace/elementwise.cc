@@ -129,14 +129,17 @@ absl::Status runArgmax(const StepContext& context, const Argmax& step) {
     context.out(step.index())[row] = static_cast<int32_t>(best);
     context.out(step.maximum())[row] = values[best];
     const uint64_t padded = blocks * step.lanes();
+    auto rowOf = [&](uint32_t buffer) { return context.out(buffer).subspan(row * padded, padded); };
+    absl::Span<int32_t> befores = rowOf(step.before()), high = rowOf(step.high()),
+                        low = rowOf(step.low());
     for (uint64_t c = 0; c < padded; ++c) {
       // Strictly smaller before the maximum, at most equal after it; < 2^30. Lanes beyond the width
       // hold the least value that there is.
       int32_t before = c < best ? 1 : 0;
       int32_t gap = values[best] - (c < width ? values[c] : int32_t{-kBound}) - before;
-      context.out(step.before())[row * padded + c] = before;
-      context.out(step.high())[row * padded + c] = gap >> 15;
-      context.out(step.low())[row * padded + c] = gap & 0x7fff;
+      befores[c] = before;
+      high[c] = gap >> 15;
+      low[c] = gap & 0x7fff;
     }
     for (uint64_t block = 0; block < blocks; ++block) {
       context.out(step.index_sums())[row * blocks + block] =

@@ -99,9 +99,13 @@ class SoftmaxRunner {
     const uint32_t s = step_.score_shift();
     const int64_t live = step_.live_rows();
     absl::Span<const int32_t> scores = context_.in(step_.scores()).subspan(row * keys, keys);
+    auto rowOf = [&](uint32_t buffer) { return context_.out(buffer).subspan(row * keys, keys); };
+    absl::Span<int32_t> key = rowOf(step_.key()), widths = rowOf(step_.width()),
+                        remainder = rowOf(step_.remainder()),
+                        probability = rowOf(step_.probability()),
+                        previous_probability = rowOf(step_.previous_probability());
     int64_t sum = 0, previous_sum = 0;
     for (uint64_t i = 0; i < keys; ++i) {
-      const uint64_t at = row * keys + i;
       if (i < visible) {
         // distance = (L << s) + 2^(s-1) - S = k * 2^s + r
         int64_t distance = normalizer * (int64_t{1} << s) + half_ - scores[i];
@@ -117,15 +121,15 @@ class SoftmaxRunner {
           }
         }
         int64_t p = k < live ? expAt(k) : 0, previous = k < live ? expAt(k - 1) : 0;
-        context_.out(step_.key())[at] = static_cast<int32_t>(k);
-        context_.out(step_.width())[at] = static_cast<int32_t>(width);
-        context_.out(step_.remainder())[at] = static_cast<int32_t>(distance - (k << s));
-        context_.out(step_.probability())[at] = static_cast<int32_t>(p);
-        context_.out(step_.previous_probability())[at] = static_cast<int32_t>(previous);
+        key[i] = static_cast<int32_t>(k);
+        widths[i] = static_cast<int32_t>(width);
+        remainder[i] = static_cast<int32_t>(distance - (k << s));
+        probability[i] = static_cast<int32_t>(p);
+        previous_probability[i] = static_cast<int32_t>(previous);
         sum += p;
         previous_sum += previous;
       } else {
-        context_.out(step_.key())[at] = scores[i];
+        key[i] = scores[i];
       }
       if ((i + 1) % step_.lanes() == 0 || i + 1 == keys) {
         if (previous_sum > kMaxElement) {
