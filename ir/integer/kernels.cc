@@ -107,25 +107,14 @@ absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int
   if (has_mean) {
     int64_t sum = 0;
     for (int64_t value : x) sum += value;
-    for (int64_t c : coarse.channels) sum += x[c] * ((int64_t{1} << coarse.shift) - 1);
     mu = floorDiv(2 * sum + n, 2 * n);
   }
-  const int64_t coarse_mu =
-      coarse.shift == 0 ? mu : (mu + (int64_t{1} << (coarse.shift - 1))) >> coarse.shift;
-  const int64_t coarse_limit = (int64_t{1} << (coarse.deviation_bits - 1)) - 1;
   const int64_t half = (int64_t{1} << square_shift) >> 1;
-
-  // z holds the deviations until the second pass.
   int64_t variance = epsilon;
-  const int64_t* next_coarse = coarse.channels.begin();
   for (int64_t i = 0; i < n; ++i) {
-    const bool is_coarse = next_coarse != coarse.channels.end() && *next_coarse == i;
-    next_coarse += is_coarse;
-    const int64_t d = x[i] - (is_coarse ? coarse_mu : mu);
-    const int64_t limit = is_coarse ? coarse_limit : 32767;
-    if (std::abs(d) > limit) return outOfRange("deviation from the mean", d, -limit, limit);
-    variance += is_coarse ? d * d : (d * d + half) >> square_shift;
-    z[i] = d;
+    const int64_t d = x[i] - mu;
+    if (std::abs(d) > 32767) return outOfRange("deviation from the mean", d, -32767, 32767);
+    variance += (d * d + half) >> square_shift;
   }
   if (variance >= int64_t{1} << 30) {
     return outOfRange("sum of squares", variance, 0, (int64_t{1} << 30) - 1);
@@ -137,18 +126,10 @@ absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int
     return outOfRange("sum of squares", variance, 0, (int64_t{65536} << (2 * max_exponent)) - 1);
   }
   const int64_t reciprocal = rsqrt[2 * m], t = rsqrt[2 * m + 1] + j;
-  const int64_t coarse_t = t - (coarse.shift - coarse.output_shift);
   if (t < 1 || t > 16) return outOfRange("normalization shift", t, 1, 16);
-  if (!coarse.channels.empty() && coarse_t < 1) {
-    return outOfRange("normalization shift of coarse channels", coarse_t, 1, 16);
-  }
   const int64_t low = -(int64_t{1} << (output_bits - 1)), high = -low - 1;
-  next_coarse = coarse.channels.begin();
   for (int64_t i = 0; i < n; ++i) {
-    const bool is_coarse = next_coarse != coarse.channels.end() && *next_coarse == i;
-    next_coarse += is_coarse;
-    const int64_t shift = is_coarse ? coarse_t : t;
-    z[i] = (z[i] * reciprocal + (int64_t{1} << (shift - 1))) >> shift;
+    z[i] = ((x[i] - mu) * reciprocal + (int64_t{1} << (t - 1))) >> t;
     if (z[i] < low || z[i] > high) return outOfRange("normalized value", z[i], low, high);
   }
   return absl::OkStatus();

@@ -39,22 +39,11 @@ absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w, llvm::Arra
 absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend, int addend_shift,
                                     int shift);
 
-// Channels that hold their value in units of 2^shift of the tensor's unit: see LayerNorm. No
-// channels: the plain function.
-struct CoarseChannels {
-  llvm::SmallVector<int64_t, 4> channels;  // ascending
-  int shift = 0;                           // h: a coarse x stands for x * 2^h
-  int output_shift = 0;                    // g <= h: a coarse z stands for z * 2^g
-  int deviation_bits = 16;                 // coarse deviations fit this many signed bits
-};
-
 // One row of x:
 //   mu = floor((2 * sum x + n) / 2n)  (0 without mean);  d = x - mu, |d| <= 32767;  v = (d^2 +
 //   2^(q-1)) >> q; V = sum v + epsilon < 2^30;  j = the least with V >> 2j < 65536, j <=
 //   max_exponent;  m = V >> 2j; (R, t0) = rsqrt[m];  t = t0 + j;  z = (d * R + 2^(t-1)) >> t, which
 //   must fit output_bits.
-// A coarse channel counts x * 2^h in the sum; there mu' = (mu + 2^(h-1)) >> h, d = x - mu' fits
-// deviation_bits, v = d^2 (q = 2h), and z = (d * R + 2^(t'-1)) >> t' with t' = t - (h - g) >= 1.
 struct LayerNorm {
   int square_shift = 0;
   int64_t epsilon = 0;
@@ -62,7 +51,6 @@ struct LayerNorm {
   int max_exponent = 0;
   bool has_mean = true;
   llvm::ArrayRef<int64_t> rsqrt;  // 65536 pairs (R, t0)
-  CoarseChannels coarse;
 
   absl::Status row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const;
 };

@@ -100,32 +100,24 @@ std::vector<int64_t> testRoots(double c, int bits) {
 
 // The same row in rational arithmetic: every rounding is a division of exact integers.
 std::vector<int64_t> rationalLayerNorm(const LayerNorm& f, llvm::ArrayRef<int64_t> x) {
-  const Wide n = static_cast<Wide>(x.size());
-  auto isCoarse = [&](int64_t i) { return llvm::is_contained(f.coarse.channels, i); };
+  const Wide n = static_cast<Wide>(x.size()), q = Wide{1} << f.square_shift;
   Wide sum = 0;
-  for (size_t i = 0; i < x.size(); ++i)
-    sum += static_cast<Wide>(x[i]) << (isCoarse(i) ? f.coarse.shift : 0);
+  for (int64_t value : x) sum += value;
   const Wide mean = f.has_mean ? floorDivide(2 * sum + n, 2 * n) : 0;
-  const Wide unit = Wide{1} << f.coarse.shift;
-  const Wide coarse_mean = floorDivide(2 * mean + unit, 2 * unit);
   Wide variance = f.epsilon;
-  std::vector<Wide> d;
-  for (size_t i = 0; i < x.size(); ++i) {
-    d.push_back(x[i] - (isCoarse(i) ? coarse_mean : mean));
-    // A coarse square stands for d^2 2^2h, which the shift q = 2h undoes.
-    const Wide q = Wide{1} << f.square_shift;
-    variance += isCoarse(i) ? d[i] * d[i] : floorDivide(2 * d[i] * d[i] + q, 2 * q);
+  for (int64_t value : x) {
+    const Wide d = value - mean;
+    variance += floorDivide(2 * d * d + q, 2 * q);
   }
   Wide power = 1;
   int j = 0;
   for (; floorDivide(variance, power) > 65535; power *= 4) ++j;
   const int64_t m = static_cast<int64_t>(floorDivide(variance, power));
-  const Wide reciprocal = f.rsqrt[2 * m], shift = f.rsqrt[2 * m + 1] + j;
+  const Wide reciprocal = f.rsqrt[2 * m], divisor = Wide{1} << (f.rsqrt[2 * m + 1] + j);
   std::vector<int64_t> z;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const Wide divisor =
-        Wide{1} << (shift - (isCoarse(i) ? f.coarse.shift - f.coarse.output_shift : 0));
-    z.push_back(static_cast<int64_t>(floorDivide(2 * d[i] * reciprocal + divisor, 2 * divisor)));
+  for (int64_t value : x) {
+    z.push_back(
+        static_cast<int64_t>(floorDivide(2 * (value - mean) * reciprocal + divisor, 2 * divisor)));
   }
   return z;
 }
@@ -158,28 +150,6 @@ TEST(LayerNorm, EqualsRationalArithmetic) {
       ASSERT_TRUE(f.row(x, z).ok()) << f.row(x, z);
       ASSERT_EQ(z, rationalLayerNorm(f, x)) << "n = " << c.n << ", amplitude " << c.amplitude;
     }
-  }
-}
-
-TEST(LayerNorm, CoarseChannelsEqualRationalArithmetic) {
-  std::mt19937_64 random(3);
-  LayerNorm f;
-  f.square_shift = 10;
-  f.epsilon = 1;
-  f.max_exponent = 6;
-  f.output_bits = 12;
-  f.coarse = {{3, 40}, 5, 2, 15};
-  const int n = 64;
-  const std::vector<int64_t> roots = testRoots(std::exp2(8 - 5) * std::sqrt(n), 9);
-  f.rsqrt = roots;
-  for (int trial = 0; trial < 200; ++trial) {
-    std::vector<int64_t> x, z(n);
-    for (int i = 0; i < n; ++i) x.push_back(uniform(random, -9000, 9000));
-    x[3] = uniform(random, -15000, 15000);
-    x[40] = uniform(random, -100, 100);
-    const absl::Status status = f.row(x, z);
-    ASSERT_TRUE(status.ok()) << status;
-    ASSERT_EQ(z, rationalLayerNorm(f, x));
   }
 }
 
