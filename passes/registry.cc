@@ -9,6 +9,7 @@
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/pass.h"
+#include "passes/quantize/passes.h"
 
 namespace lindero::passes {
 
@@ -18,6 +19,7 @@ void registerAllPasses() {
     absl::Status status;
     status.Update(registerEliminateDeadOps());
     status.Update(registerImportCleanup());
+    status.Update(registerQuantize());
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());

@@ -254,13 +254,7 @@ absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, i
       activation(y);
       mpfr_mul_2si(y, y, output_exponent, MPFR_RNDN);
     });
-    if (std::abs(entry) > limit) {
-      if (u > 0) break;
-      return absl::InvalidArgumentError(absl::StrCat("the activation table of ", view(function),
-                                                     " holds ", entry, " at key ", u, ", which ",
-                                                     output_bits, " bits cannot"));
-    }
-    table.push_back(static_cast<int32_t>(entry));
+    table.push_back(static_cast<int32_t>(std::clamp(entry, -limit, limit)));
   }
   return table;
 }
@@ -316,7 +310,7 @@ absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, 
 
 absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int square_shift,
                                                         int output_exponent, int output_bits,
-                                                        int max_exponent, int min_t0) {
+                                                        int max_exponent) {
   constexpr int64_t kMantissas = 65536;
   const int exponent = 2 * output_exponent - square_shift;
   const int last_shift = std::min(16, 31 - output_bits);
@@ -333,7 +327,7 @@ absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int squar
   int64_t largest = 0, last_t = 0;
   for (int64_t m = 0; m < kMantissas; ++m) {
     const SquaredRoot root(width, exponent, m);
-    const int t0 = std::max(min_t0, table.bits - 1 - root.floorLog2());
+    const int t0 = std::max(1, table.bits - 1 - root.floorLog2());
     const int64_t reciprocal = m == 0 ? 0 : root.scaled(t0);
     largest = std::max(largest, reciprocal);
     last_t = std::max<int64_t>(last_t, t0 + max_exponent);

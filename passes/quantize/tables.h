@@ -26,9 +26,9 @@ struct ScoreScale {
 };
 
 // Entry i is round(2^output_exponent * f(u / 2^key_exponent)) for the key u = i - 2^(key_bits-1).
-// Where the value no longer fits output_bits (large keys of an unbounded function) the table ends:
-// a larger key is out of range. Functions: gelu, gelu_tanh, relu, silu, tanh, sigmoid. Cost: about
-// 10 us an entry.
+// What output_bits cannot hold (large keys of an unbounded function, beyond the calibrated range of
+// the result) is the nearest entry that they can: the clamp is part of the function.
+// Functions: gelu, gelu_tanh, relu, silu, tanh, sigmoid. Cost: about 10 us an entry.
 absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, int key_bits,
                                                      int key_exponent, int output_bits,
                                                      int output_exponent);
@@ -58,15 +58,14 @@ int scoreShift(int score_exponent, ScoreScale scale);
 
 // RSQRT[m] = (R, t0): R / 2^t0 = 2^(output_exponent - square_shift / 2) * sqrt(width / k), k = m +
 // 1/2 where m stands for an interval (m >= 2^14) and m itself below; R has up to 14 bits, as many
-// as t0 + max_exponent <= min(16, 31 - output_bits) leaves. `min_t0` keeps room for the smaller
-// shift of coarse channels.
+// as t0 + max_exponent <= min(16, 31 - output_bits) leaves.
 struct ReciprocalRootTable {
   std::vector<int32_t> entries;  // 65536 pairs (R, t0)
   int bits = 0;                  // of R where t0 is not at its minimum
 };
 absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int square_shift,
                                                         int output_exponent, int output_bits,
-                                                        int max_exponent, int min_t0 = 1);
+                                                        int max_exponent);
 
 // The least shift q >= 1 for which the squares of a row of 16-bit deviations, each shifted by q,
 // sum up to at most 2^30.

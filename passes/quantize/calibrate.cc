@@ -1,0 +1,212 @@
+#include "passes/quantize/calibrate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/tensor/interpreter.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/storage.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+const Op* layerNormReader(const Value& value) {
+  const auto it =
+      llvm::find_if(value.users(), [](const Op* op) { return op->is("tensor.layernorm"); });
+  return it == value.users().end() ? nullptr : *it;
+}
+
+void raise(std::vector<double>& largest, size_t column, double value) {
+  largest[column] = std::max(largest[column], std::abs(value));
+}
+
+void measureRow(llvm::ArrayRef<double> row, const Op& norm, TensorRange& range) {
+  const double n = static_cast<double>(row.size());
+  const bool has_mean = !norm.has("has_mean") || norm.boolAttr("has_mean");
+  const double mean = has_mean ? std::accumulate(row.begin(), row.end(), 0.0) / n : 0.0;
+  double squares = 0;
+  for (double x : row) squares += (x - mean) * (x - mean);
+  range.square_sum = std::max(range.square_sum, squares);
+  const double deviation = std::sqrt(squares / n + norm.floatAttr("epsilon"));
+  range.deviations.resize(row.size());
+  range.normalized.resize(row.size());
+  for (size_t i = 0; i < row.size(); ++i) {
+    raise(range.deviations, i, row[i] - mean);
+    raise(range.normalized, i, (row[i] - mean) / deviation);
+  }
+}
+
+class RangeObserver : public ir::tensor::Observer {
+ public:
+  RangeObserver(const ir::Function& function, Calibration& calibration)
+      : calibration_(calibration) {
+    for (const Value* value : exponentSites(function)) sites_.try_emplace(value, sites_.size());
+    calibration_.ranges.resize(sites_.size());
+  }
+
+  void observe(const Value& value, const Array& array) override {
+    const auto it = sites_.find(&value);
+    if (it == sites_.end() || !array.isReal() || array.shape.empty()) return;
+    TensorRange& range = calibration_.ranges[it->second];
+    const size_t width = array.shape.back();
+    const Op* norm = layerNormReader(value);
+    range.channels.resize(width);
+    for (size_t first = 0; first < array.reals.size(); first += width) {
+      const llvm::ArrayRef<double> row(array.reals.data() + first, width);
+      for (size_t i = 0; i < width; ++i) {
+        finite_ &= std::isfinite(row[i]);
+        raise(range.channels, i, row[i]);
+      }
+      if (first == 0) {
+        for (double x : row)
+          range.first_row_largest = std::max(range.first_row_largest, std::abs(x));
+      }
+      if (norm != nullptr) measureRow(row, *norm, range);
+    }
+    for (double largest : range.channels) range.largest = std::max(range.largest, largest);
+    if (!finite_ && offender_ == nullptr) offender_ = &value;
+  }
+
+  // The first value that was infinite or not a number, if any.
+  const Value* offender() const { return offender_; }
+
+ private:
+  Calibration& calibration_;
+  llvm::DenseMap<const Value*, size_t> sites_;
+  bool finite_ = true;
+  const Value* offender_ = nullptr;
+};
+
+// SplitMix64: the same stream everywhere.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+  double normal() {
+    const double radius = std::sqrt(-2 * std::log(1 - uniform()));
+    return radius * std::cos(6.283185307179586 * uniform());
+  }
+
+ private:
+  uint64_t state_;
+};
+
+// How many ids there are: the rows of the table that the argument looks up.
+absl::StatusOr<int64_t> vocabulary(const Value& ids) {
+  for (const Op* op : ids.users()) {
+    if (op->is("tensor.embedding") && op->operand(0) == &ids)
+      return op->operand(1)->type().shape[0];
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("argument ", ids.name().str(),
+                   " is not looked up in an embedding: give inputs to calibrate with"));
+}
+
+// An index drawn with the probabilities softmax(logits).
+int64_t draw(llvm::ArrayRef<double> logits, double uniform) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (double logit : logits) total += std::exp(logit - largest);
+  double rest = uniform * total;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    rest -= std::exp(logits[i] - largest);
+    if (rest < 0) return static_cast<int64_t>(i);
+  }
+  return static_cast<int64_t>(logits.size()) - 1;
+}
+
+// The output that predicts the next id at every position, if the function has one: [T, vocabulary].
+std::optional<size_t> predictionOf(const ir::Function& function, int64_t positions, int64_t ids) {
+  const Op* end = function.body().terminator();
+  for (unsigned i = 0; i < end->numOperands(); ++i) {
+    const ir::Type& type = end->operand(i)->type();
+    if (type.element == ir::Element::kFloat && type.shape.size() == 2 &&
+        type.shape[0] == positions && type.shape[1] == ids) {
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::StatusOr<Calibration> calibrate(const ir::Function& function,
+                                      llvm::ArrayRef<Sample> samples) {
+  if (samples.empty()) return absl::InvalidArgumentError("calibration needs at least one sample");
+  Calibration calibration;
+  RangeObserver observer(function, calibration);
+  ir::tensor::Interpreter interpreter(function);
+  for (const Sample& sample : samples) {
+    absl::StatusOr<std::vector<Array>> outputs = interpreter.run(sample, &observer);
+    if (!outputs.ok()) {
+      return absl::Status(outputs.status().code(),
+                          absl::StrCat("calibration sample ", calibration.samples, ": ",
+                                       outputs.status().message()));
+    }
+    if (const Value* value = observer.offender()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "calibration sample ", calibration.samples, " makes ",
+          value->definingOp() ? ir::describe(*value->definingOp()) : value->name().str(),
+          " infinite or not a number"));
+    }
+    ++calibration.samples;
+    if (!sample.empty() && !sample.front().shape.empty())
+      calibration.rows += sample.front().shape.front();
+  }
+  return calibration;
+}
+
+absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function, int64_t count,
+                                                   uint64_t seed, int rounds) {
+  const llvm::ArrayRef<std::unique_ptr<Value>> arguments = function.body().arguments();
+  Random random(seed);
+  std::vector<Sample> samples(count);
+  for (Sample& sample : samples) {
+    for (const auto& argument : arguments) {
+      const ir::Type& type = argument->type();
+      Array array = Array::zeros(type.element, type.shape);
+      for (double& x : array.reals) x = random.normal();
+      if (!array.isReal()) {
+        absl::StatusOr<int64_t> ids = vocabulary(*argument);
+        if (!ids.ok()) return ids.status();
+        for (int64_t& id : array.integers)
+          id = static_cast<int64_t>(random.next() % static_cast<uint64_t>(*ids));
+      }
+      sample.push_back(std::move(array));
+    }
+  }
+  if (arguments.size() != 1 || arguments[0]->type().element == ir::Element::kFloat) return samples;
+  const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
+  const std::optional<size_t> prediction = predictionOf(function, positions, ids);
+  if (!prediction) return samples;
+  ir::tensor::Interpreter interpreter(function);
+  for (Sample& sample : samples) {
+    for (int round = 0; round < rounds; ++round) {
+      absl::StatusOr<std::vector<Array>> outputs = interpreter.run(sample);
+      if (!outputs.ok()) return outputs.status();
+      for (int64_t t = positions / 4; t + 1 < positions; ++t) {
+        const llvm::ArrayRef<double> logits((*outputs)[*prediction].reals.data() + t * ids, ids);
+        sample[0].integers[t + 1] = draw(logits, random.uniform());
+      }
+    }
+  }
+  return samples;
+}
+
+}  // namespace lindero::passes

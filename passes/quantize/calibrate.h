@@ -1,0 +1,50 @@
+// Calibration: the float interpreter runs over sample inputs, and the largest magnitudes of every
+// value are kept.
+//
+// An analysis: it never changes the function. Its numbers are floating point and depend on the
+// machine in their last bits; chooseExponents turns them into integers. Cost: one float pass per
+// sample.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace lindero::passes {
+
+// The inputs of one run, in the order of the function's arguments.
+using Sample = std::vector<ir::tensor::Array>;
+
+// Of one value over all samples.
+struct TensorRange {
+  double largest = 0;            // max |x|
+  double first_row_largest = 0;  // max |x| in row 0: where massive activations live
+  std::vector<double> channels;  // max |x| per column
+
+  // If a LayerNorm reads the value; d = x - mean of the row (x without mean), z = d / sqrt(mean d^2
+  // + epsilon).
+  std::vector<double> deviations;  // max |d| per column
+  std::vector<double> normalized;  // max |z| per column
+  double square_sum = 0;           // max over rows of sum d^2
+};
+
+struct Calibration {
+  std::vector<TensorRange> ranges;  // one per value of exponentSites(), in order
+  int64_t samples = 0;
+  int64_t rows = 0;  // of all samples together: tokens
+};
+
+absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples);
+
+// Samples for a user who gives none. Token ids start pseudo-random, from `seed` alone. Then, if the
+// function predicts the next id, each of `rounds` passes replaces all but the first quarter of
+// every sample by ids drawn from the predictions for them, so that ranges are those of text that
+// the model finds likely as well as of noise. Float inputs are standard normal.
+absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function, int64_t count,
+                                                   uint64_t seed = 1, int rounds = 4);
+
+}  // namespace lindero::passes

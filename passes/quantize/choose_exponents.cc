@@ -1,0 +1,377 @@
+#include "passes/quantize/choose_exponents.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/tensor/array.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/storage.h"
+#include "passes/quantize/tables.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+
+// Beyond this, nothing gains from more precision (a tensor that is all zeros gets it).
+constexpr int kLargestExponent = 24;
+constexpr int kLargestScoreShift = 12;
+// An addend may be finer than its sum by so much: the shift that brings it to the accumulator's
+// unit must not be negative.
+constexpr int kLargestAddendGap = 8;
+
+int exponentFor(double largest, int bits, double margin) {
+  const double limit = std::ldexp(1.0, bits - 1) - 1;
+  const double needed = std::max(largest * margin, 1e-30);
+  return std::min(kLargestExponent, static_cast<int>(std::floor(std::log2(limit / needed))));
+}
+
+// The largest magnitude that a function takes on negative arguments, or at all if it is bounded: no
+// entry of those is clamped.
+double functionFloor(llvm::StringRef kind) {
+  return llvm::StringSwitch<double>(kind)
+      .Cases("tanh", "sigmoid", 1.0)
+      .Cases("gelu", "gelu_tanh", 0.18)
+      .Case("silu", 0.28)
+      .Default(0.0);
+}
+
+// The largest |table[id, c]| + |addend[t, c]| over columns c: an embedding can reach it.
+absl::StatusOr<double> embeddingBound(const Op& op) {
+  std::vector<double> bound(op.result()->type().shape.back(), 0.0);
+  for (unsigned i = 1; i < op.numOperands(); ++i) {
+    const ir::Constant* constant = constantOf(*op.operand(i));
+    if (constant == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(ir::describe(op), ": its tables are not constants"));
+    }
+    absl::StatusOr<ir::tensor::Array> array = ir::tensor::readConstant(*constant);
+    if (!array.ok()) return array.status();
+    std::vector<double> largest(bound.size(), 0.0);
+    for (size_t k = 0; k < array->reals.size(); ++k) {
+      double& channel = largest[k % bound.size()];
+      channel = std::max(channel, std::abs(array->reals[k]));
+    }
+    for (size_t c = 0; c < bound.size(); ++c) bound[c] += largest[c];
+  }
+  return *std::max_element(bound.begin(), bound.end());
+}
+
+class Chooser {
+ public:
+  Chooser(const ir::Function& function, const Calibration& calibration,
+          const QuantizeOptions& options)
+      : function_(function),
+        calibration_(calibration),
+        options_(options),
+        values_(exponentSites(function)) {
+    for (const Value* value : values_) site_.try_emplace(value, site_.size());
+  }
+
+  absl::StatusOr<Exponents> run();
+
+ private:
+  absl::Status classify();
+  absl::Status require(size_t site);
+  absl::Status chooseStored(size_t site);
+  void chooseActivation(size_t site);
+  struct Normalization {
+    int bits = 0;
+    double largest = 0;  // |z|, with the margin
+    int max_exponent = 0;
+  };
+  Normalization chooseNormalization(const TensorRange& measured) const;
+  absl::Status chooseNormalizations();
+  void limitAddends();
+  void limitScores();
+  void shareActivations();
+
+  const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
+  // The stored value that select_rows ops show.
+  static const Value* rootOf(const Value* value);
+  size_t siteOf(const Value* value) const { return site_.find(value)->second; }
+  int64_t& at(size_t site, const char* name) { return exponents_.sites[site].values[name]; }
+  bool is(size_t site, llvm::StringRef op) const {
+    return values_[site]->definingOp() != nullptr && values_[site]->definingOp()->is(op);
+  }
+
+  const ir::Function& function_;
+  const Calibration& calibration_;
+  const QuantizeOptions& options_;
+  const std::vector<const Value*> values_;
+  llvm::DenseMap<const Value*, size_t> site_;
+  std::vector<Storage> storage_;
+  // The largest magnitude that a value of the residual stream must hold, its views and margin
+  // included, by its site.
+  std::map<size_t, double> residual_;
+  Exponents exponents_;
+};
+
+const Value* Chooser::rootOf(const Value* value) {
+  while (value->definingOp() != nullptr && value->definingOp()->is("tensor.select_rows")) {
+    value = value->definingOp()->operand(0);
+  }
+  return value;
+}
+
+// Adds what a value of the residual stream must hold to the need of the value that it is a view of.
+absl::Status Chooser::require(size_t site) {
+  const Value* root = rootOf(values_[site]);
+  double& need = residual_[siteOf(root)];
+  const llvm::ArrayRef<double> deviations = range(site).deviations;
+  for (double deviation : deviations) need = std::max(need, deviation * options_.residual_margin);
+  if (!is(siteOf(root), "tensor.embedding")) {
+    need = std::max(need, range(site).largest * options_.residual_margin);
+    return absl::OkStatus();
+  }
+  // All that an embedding can be is known, so it needs no margin.
+  absl::StatusOr<double> bound = embeddingBound(*root->definingOp());
+  if (!bound.ok()) return bound.status();
+  need = std::max(need, *bound);
+  return absl::OkStatus();
+}
+
+absl::Status Chooser::classify() {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    absl::StatusOr<Storage> storage = storageOf(*values_[i]);
+    if (!storage.ok()) return storage.status();
+    storage_.push_back(*storage);
+    const Op* op = values_[i]->definingOp();
+    ExponentSite site;
+    site.op = op != nullptr ? op->name().str() : "argument";
+    site.node = op != nullptr ? llvm::join(op->location(), " + ") : values_[i]->name().str();
+    exponents_.sites.push_back(std::move(site));
+    if (*storage == Storage::kResidual) {
+      if (absl::Status status = require(i); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Chooser::chooseStored(size_t site) {
+  const double largest = range(site).largest;
+  if (residual_.contains(site)) {
+    at(site, "bits") = options_.residual_bits;
+    at(site, "exponent") = exponentFor(residual_[site], options_.residual_bits, 1.0);
+    return absl::OkStatus();
+  }
+  // Views have the form of what they view, unless that is a linear's accumulator.
+  const bool view = is(site, "tensor.select_rows") || is(site, "tensor.slice");
+  if (view) {
+    const Op* viewed = values_[site]->definingOp()->operand(0)->definingOp();
+    if (viewed == nullptr || !viewed->is("tensor.linear") || is(site, "tensor.select_rows"))
+      return absl::OkStatus();
+  }
+  int bits = 0;
+  double margin = options_.activation_margin;
+  switch (storage_[site]) {
+    case Storage::kInput:
+      bits = options_.activation_bits;
+      break;
+    case Storage::kQueryKey:
+      bits = options_.query_key_bits;
+      margin = options_.query_key_margin;
+      break;
+    case Storage::kValue:
+      bits = options_.value_bits;
+      break;
+    case Storage::kResidual:
+      bits = options_.residual_bits;
+      break;
+    case Storage::kRaw:
+      if (view) bits = options_.residual_bits;
+      break;
+    case Storage::kKey:
+      if (view) {
+        return absl::UnimplementedError(
+            absl::StrCat(ir::describe(*values_[site]->definingOp()),
+                         ": an activation of a slice is not supported"));
+      }
+      break;
+    default:
+      break;
+  }
+  if (bits == 0) return absl::OkStatus();
+  at(site, "bits") = bits;
+  at(site, "exponent") = exponentFor(largest, bits, margin);
+  if (is(site, "tensor.attention")) {
+    at(site, "probability_bits") = options_.probability_bits;
+    // The requantization of P V shifts by P + fv - fo, which is 1 to 16.
+    const int64_t value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
+    at(site, "exponent") =
+        std::clamp<int64_t>(at(site, "exponent"), value + options_.probability_bits - 16,
+                            value + options_.probability_bits - 1);
+  }
+  return absl::OkStatus();
+}
+
+void Chooser::chooseActivation(size_t site) {
+  const Op& op = *values_[site]->definingOp();
+  const llvm::StringRef kind = op.stringAttr("kind");
+  at(site, "bits") = options_.activation_bits;
+  at(site, "exponent") = std::min(
+      exponentFor(range(site).largest, options_.activation_bits, options_.activation_margin),
+      exponentFor(functionFloor(kind), options_.activation_bits, 1.0));
+  at(site, "key_bits") = options_.key_bits;
+  at(site, "key_exponent") =
+      exponentFor(range(siteOf(op.operand(0))).largest, options_.key_bits, options_.key_margin);
+}
+
+// The exponent at which |z| fits `bits`, and the width that the median channel needs.
+Chooser::Normalization Chooser::chooseNormalization(const TensorRange& measured) const {
+  std::vector<double> sorted = measured.normalized;
+  std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
+  const double median = sorted[sorted.size() / 2];
+  const double most = std::sqrt(static_cast<double>(sorted.size()));  // |z| < sqrt(n), always
+  const double largest =
+      std::min(most, *std::max_element(sorted.begin(), sorted.end()) * options_.normalized_margin);
+  const double wanted = std::ldexp(1.0, options_.normalized_bits - 3);
+  int bits = options_.normalized_bits;
+  while (bits < options_.widest_normalized_bits && median > 0 &&
+         median * std::ldexp(1.0, exponentFor(largest, bits, 1.0)) < wanted) {
+    ++bits;
+  }
+  return {bits, largest};
+}
+
+absl::Status Chooser::chooseNormalizations() {
+  // By site; then by width of the rows, where tables are shared: the widest need of all.
+  std::map<size_t, Normalization> needs;
+  std::map<int64_t, Normalization> common;
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (!is(site, "tensor.layernorm")) continue;
+    const Op& op = *values_[site]->definingOp();
+    const Value* x = op.operand(0);
+    const size_t stream = siteOf(rootOf(x));
+    if (!residual_.contains(stream)) {
+      return absl::UnimplementedError(absl::StrCat(
+          ir::describe(op), ": it reads a value that is not stored like a residual stream"));
+    }
+    const TensorRange& measured = range(siteOf(x));
+    const int64_t width = x->type().shape.back();
+    Normalization need = chooseNormalization(measured);
+    const double variance =
+        measured.square_sum * options_.residual_margin * options_.residual_margin *
+        std::ldexp(1.0, static_cast<int>(2 * at(stream, "exponent")) - squareShift(width));
+    while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
+      ++need.max_exponent;
+    needs[site] = need;
+    Normalization& shared = common[width];
+    shared = {std::max(shared.bits, need.bits), std::max(shared.largest, need.largest),
+              std::max(shared.max_exponent, need.max_exponent)};
+    if (needsAffineCopy(*values_[site])) {
+      at(site, "copy_bits") = options_.residual_bits;
+      at(site, "copy_exponent") =
+          exponentFor(range(site).largest, options_.residual_bits, options_.residual_margin);
+    }
+  }
+  for (const auto& [site, own] : needs) {
+    const Normalization& need =
+        options_.share_tables ? common[values_[site]->type().shape.back()] : own;
+    at(site, "bits") = need.bits;
+    at(site, "exponent") = exponentFor(need.largest, need.bits, 1.0);
+    at(site, "max_exponent") = need.max_exponent;
+  }
+  return absl::OkStatus();
+}
+
+void Chooser::limitAddends() {
+  for (size_t site = values_.size(); site-- > 0;) {
+    if (!is(site, "tensor.add")) continue;
+    const Value* addend = addOperands(*values_[site]->definingOp()).addend;
+    if (addend == nullptr) continue;
+    auto& values = exponents_.sites[siteOf(addend)].values;
+    for (const char* name : {"exponent", "copy_exponent"}) {
+      // A normalized addend is its copy; its own exponent is another matter.
+      const bool copied = values.contains("copy_exponent");
+      if (!values.contains(name) || copied != (llvm::StringRef(name) == "copy_exponent")) continue;
+      values[name] = std::min(values[name], at(site, "exponent") + kLargestAddendGap);
+    }
+  }
+}
+
+// Finer scores than those of the layer with the widest range gain nothing; with one unit, all
+// layers share one softmax table.
+void Chooser::limitScores() {
+  std::map<std::pair<double, int64_t>, int64_t> common;  // by what the unit depends on
+  auto forEach = [&](auto visit) {
+    for (size_t site = 0; site < values_.size(); ++site) {
+      if (!is(site, "tensor.attention")) continue;
+      const Op& op = *values_[site]->definingOp();
+      const int64_t head_width = op.result()->type().shape.back() / op.intAttr("heads");
+      visit(op, ScoreScale::fromModel(op.floatAttr("scale"), head_width),
+            at(siteOf(op.operand(0)), "exponent"), at(siteOf(op.operand(1)), "exponent"));
+    }
+  };
+  forEach([&](const Op& op, ScoreScale scale, int64_t q, int64_t k) {
+    int64_t sum = q + k;
+    while (scoreShift(static_cast<int>(sum), scale) > kLargestScoreShift) --sum;
+    const auto it = common.try_emplace({scale.value, scale.head_width}, sum).first;
+    if (options_.share_tables) it->second = std::min(it->second, sum);
+  });
+  forEach([&](const Op& op, ScoreScale scale, int64_t& q, int64_t& k) {
+    const int64_t most = options_.share_tables ? common[{scale.value, scale.head_width}] : q + k;
+    while (q + k > most || scoreShift(static_cast<int>(q + k), scale) > kLargestScoreShift)
+      --(q >= k ? q : k);
+  });
+}
+
+void Chooser::shareActivations() {
+  std::map<std::string, std::pair<int64_t, int64_t>> shared;
+  auto forEach = [&](auto visit) {
+    for (size_t site = 0; site < values_.size(); ++site) {
+      if (is(site, "tensor.activation"))
+        visit(site, values_[site]->definingOp()->stringAttr("kind"));
+    }
+  };
+  forEach([&](size_t site, const std::string& kind) {
+    const std::pair own(at(site, "exponent"), at(site, "key_exponent"));
+    const auto it = shared.try_emplace(kind, own).first;
+    it->second.first = std::min(it->second.first, own.first);
+    it->second.second = std::min(it->second.second, own.second);
+  });
+  forEach([&](size_t site, const std::string& kind) {
+    at(site, "exponent") = shared[kind].first;
+    at(site, "key_exponent") = shared[kind].second;
+  });
+}
+
+absl::StatusOr<Exponents> Chooser::run() {
+  if (calibration_.ranges.size() != values_.size()) {
+    return absl::InvalidArgumentError("the calibration is of another function");
+  }
+  exponents_.weight_bits = options_.weight_bits;
+  if (absl::Status status = classify(); !status.ok()) return status;
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (is(site, "tensor.layernorm")) continue;
+    if (is(site, "tensor.activation")) {
+      chooseActivation(site);
+    } else if (absl::Status status = chooseStored(site); !status.ok()) {
+      return status;
+    }
+  }
+  limitAddends();
+  limitScores();
+  if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
+  if (options_.share_tables) shareActivations();
+  return std::move(exponents_);
+}
+
+}  // namespace
+
+absl::StatusOr<Exponents> chooseExponents(const ir::Function& function,
+                                          const Calibration& calibration,
+                                          const QuantizeOptions& options) {
+  return Chooser(function, calibration, options).run();
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,58 @@
+// The integer weights of a linear: every multiplier folded in, as wide as the static bound allows.
+//
+// A column j of the real product y_j = sum_c x_c factor_c W_cj + b_j, where the integer x_c stands
+// for x_c / 2^e_c and factor_c is LayerNorm's gamma, becomes acc_j = sum_c x_c w_cj + b'_j with
+// acc_j = y_j 2^E_j:
+//   w_cj = round(W_cj factor_c 2^(E_j - e_c)),   b'_j = round((b_j + sum_c beta_c W_cj) 2^E_j).
+// The static bound of acc_j is that of its column for all x in the range of x's type, extremes
+// included.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "ir/tensor/array.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace lindero::passes {
+
+struct IntegerLinear {
+  std::vector<int32_t> weights;  // [in, out]
+  std::vector<int32_t> bias;     // [out]; empty if the linear has none
+  int64_t low = 0, high = 0;     // the static bound over all columns
+  int64_t weight_low = 0, weight_high = 0;
+  int64_t bias_low = 0, bias_high = 0;
+};
+
+class FoldLinear {
+ public:
+  // `weight` is [in, out], `bias` [out] or null. `factors` and `beta` are per input channel, beta
+  // empty for zero.
+  FoldLinear(const ir::tensor::Array& weight, const ir::tensor::Array* bias,
+             llvm::ArrayRef<double> factors, llvm::ArrayRef<double> beta, int64_t x_low,
+             int64_t x_high);
+
+  // With E_j = accumulator_exponents[j]. Nothing if a weight needs more than weight_bits, a bias
+  // more than 31, or the bound is not below `limit`. In fixed order, so that the result is the same
+  // everywhere.
+  std::optional<IntegerLinear> fold(llvm::ArrayRef<int> accumulator_exponents, int weight_bits,
+                                    int64_t limit) const;
+
+  // The bound that `fold` compares with the limit, as a real number, and the largest weight, for
+  // messages.
+  double bound(llvm::ArrayRef<int> accumulator_exponents) const;
+  double largestWeight(llvm::ArrayRef<int> accumulator_exponents) const;
+
+ private:
+  double weightAt(int64_t c, int64_t j) const { return weight_[c * out_ + j] * factors_[c]; }
+
+  llvm::ArrayRef<double> weight_;
+  std::vector<double> bias_;  // with beta absorbed
+  bool has_bias_;
+  llvm::ArrayRef<double> factors_;  // factor_c / 2^e_c
+  int64_t in_, out_;
+  int64_t x_low_, x_high_;
+};
+
+}  // namespace lindero::passes

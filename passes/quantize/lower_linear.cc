@@ -1,0 +1,267 @@
+// Lowering of linears: rounding wanted by the readers, weights, accumulators.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "ir/core/op_table.h"
+#include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/lowering.h"
+
+namespace lindero::passes {
+
+using ir::Op;
+using ir::Type;
+using ir::Value;
+using ir::tensor::Array;
+
+namespace {
+
+constexpr int64_t kFieldPrime = (int64_t{1} << 31) - 1;
+constexpr int64_t kAccumulatorLimit = int64_t{1} << 30;
+constexpr int64_t kLogitLimit = int64_t{1} << 29;
+constexpr int kLeastWeightBits = 4;
+
+int signedBits(int64_t low, int64_t high) {
+  int bits = 1;
+  while (low < -(int64_t{1} << (bits - 1)) || high >= int64_t{1} << (bits - 1)) ++bits;
+  return bits;
+}
+
+std::vector<int> raised(llvm::ArrayRef<int> exponents, int by) {
+  std::vector<int> out;
+  for (int exponent : exponents) out.push_back(exponent + by);
+  return out;
+}
+
+// The reader of an accumulator; views in between do not count.
+const Op& readerOf(const Value& value) {
+  const Op* reader = value.users().front();
+  return reader->is("tensor.select_rows") ? readerOf(*reader->result()) : *reader;
+}
+
+}  // namespace
+
+absl::StatusOr<Lowering::Rounding> Lowering::slicedRounding(const Op& linear) {
+  Rounding rounding;
+  const int64_t width = linear.result()->type().shape.back();
+  std::vector<bool> seen(width, false);
+  int first = 0;
+  for (const Op* slice : linear.result()->users()) {
+    absl::StatusOr<int> exponent = this->exponent(*slice->result(), "exponent");
+    absl::StatusOr<int> bits = this->exponent(*slice->result(), "bits");
+    if (!exponent.ok()) return exponent.status();
+    if (!bits.ok()) return bits.status();
+    if (rounding.exponents.empty()) rounding.exponents.assign(width, first = *exponent);
+    rounding.bits = std::max(rounding.bits, *bits);
+    const int64_t start = slice->intAttr("start");
+    for (int64_t c = start; c < start + slice->intAttr("size"); ++c) {
+      if (seen[c] && rounding.exponents[c] != *exponent) {
+        return absl::UnimplementedError("its slices overlap with different exponents");
+      }
+      seen[c] = true;
+      rounding.exponents[c] = *exponent;
+    }
+  }
+  return rounding;
+}
+
+absl::StatusOr<Lowering::Rounding> Lowering::roundingOf(const Op& linear, Storage storage) {
+  Rounding rounding;
+  if (storage == Storage::kRaw) return rounding;
+  if (storage == Storage::kSliced) return slicedRounding(linear);
+  const Value* site = linear.result();
+  const char *exponent_name = "exponent", *bits_name = "bits";
+  if (storage == Storage::kKey) {
+    site = readerOf(*site).result();
+    exponent_name = "key_exponent";
+    bits_name = "key_bits";
+  } else if (storage == Storage::kPartial) {
+    site = readerOf(*site).result();
+  }
+  absl::StatusOr<int> exponent = this->exponent(*site, exponent_name),
+                      bits = this->exponent(*site, bits_name);
+  if (!exponent.ok()) return exponent.status();
+  if (!bits.ok()) return bits.status();
+  rounding.exponents.assign(linear.result()->type().shape.back(), *exponent);
+  rounding.bits = *bits;
+  if (storage != Storage::kPartial) return rounding;
+
+  // The addend may not be lowered yet, but its site says what it will be.
+  const Value* addend = addOperands(*site->definingOp()).addend;
+  while (addend->definingOp() != nullptr && addend->definingOp()->is("tensor.select_rows")) {
+    addend = addend->definingOp()->operand(0);
+  }
+  const bool normalized =
+      addend->definingOp() != nullptr && addend->definingOp()->is("tensor.layernorm");
+  absl::StatusOr<int> addend_exponent =
+      this->exponent(*addend, normalized ? "copy_exponent" : "exponent");
+  absl::StatusOr<int> addend_bits = this->exponent(*addend, normalized ? "copy_bits" : "bits");
+  if (!addend_exponent.ok()) return addend_exponent.status();
+  if (!addend_bits.ok()) return addend_bits.status();
+  rounding.has_addend = true;
+  rounding.addend_gap = *exponent - *addend_exponent;
+  rounding.addend_bound = int64_t{1} << (*addend_bits - 1);
+  return rounding;
+}
+
+absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Array& weight,
+                                         const Array* bias, const Rounding& rounding,
+                                         llvm::StringRef name) {
+  std::vector<double> factors;
+  for (size_t c = 0; c < x.exponents.size(); ++c) {
+    factors.push_back(std::ldexp(x.gamma.empty() ? 1.0 : x.gamma[c], -x.exponents[c]));
+  }
+  const Type& input = x.value->type();
+  const FoldLinear fold(weight, bias, factors, x.beta, input.low, input.high);
+  const int64_t out = weight.shape[1];
+  const bool raw = rounding.bits == 0;
+  const std::vector<int> base = raw ? std::vector<int>(out, 0) : rounding.exponents;
+  // A raw accumulator takes the largest exponent that fits; a rounded one the largest shift that
+  // its requantization allows.
+  int last = std::min(16, 31 - rounding.bits), least = 1;
+  if (raw) {
+    const double largest = std::max(fold.largestWeight(base), 0x1p-60);
+    last = exponents_.weight_bits - 1 - std::ilogb(largest);
+    least = last - 40;
+  }
+  for (int shift = last; shift >= least; --shift) {
+    int64_t limit = raw ? kLogitLimit : kAccumulatorLimit;
+    const int addend_shift = shift + rounding.addend_gap;
+    if (!raw) {
+      int64_t room =
+          kFieldPrime - (int64_t{1} << (rounding.bits - 1 + shift)) - (int64_t{1} << (shift - 1));
+      if (rounding.has_addend) {
+        if (addend_shift < 0 || addend_shift > 30) continue;
+        room -= rounding.addend_bound << addend_shift;
+      }
+      limit = std::min(limit, room);
+    }
+    if (limit <= 0) continue;
+    const std::vector<int> exponents = raised(base, shift);
+    std::optional<IntegerLinear> folded =
+        fold.fold(exponents, static_cast<int>(exponents_.weight_bits), limit);
+    if (!folded) continue;
+    const int weight_bits = signedBits(folded->weight_low, folded->weight_high);
+    if (weight_bits < kLeastWeightBits && folded->weight_high != folded->weight_low) break;
+    Stored acc;
+    acc.exponents = exponents;
+    acc.shift = raw ? 0 : shift;
+    const int weight_exponent = exponents.front() - input.exponent;
+    llvm::SmallVector<Value*, 3> operands = {
+        x.value, narrowConstant(name, weight.shape, folded->weights, weight_exponent)};
+    if (!folded->bias.empty()) {
+      operands.push_back(narrowConstant(absl::StrCat(name.str(), "_bias"), {out}, folded->bias,
+                                        exponents.front()));
+    }
+    const int64_t rows = x.value->type().shape[0];
+    acc.value =
+        builder_.value("integer.linear", operands,
+                       Type::fixed({rows, out}, exponents.front(), folded->low, folded->high));
+    if (raw) {
+      record(static_cast<int64_t>(site_.find(op.result())->second), acc, "logits", weight_bits);
+    } else {
+      record(-1, acc, "accumulator", weight_bits);
+    }
+    return acc;
+  }
+  const std::vector<int> narrowest = raised(base, least);
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "no shift keeps the product exact: even at a shift of %d bits |x w + b| may reach 2^%.1f "
+      "(limit 2^%d), for inputs in "
+      "[%d, %d] and results of %d bits; use fewer bits for its input or result, or larger margins",
+      least, std::log2(std::max(fold.bound(narrowest), 1.0)), raw ? 29 : 30, input.low, input.high,
+      rounding.bits));
+}
+
+Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int addend_shift) {
+  Stored result;
+  result.exponents = raised(acc.exponents, -acc.shift);
+  const int64_t limit = int64_t{1} << (bits - 1);
+  const Type& type = acc.value->type();
+  llvm::SmallVector<Value*, 2> operands = {acc.value};
+  llvm::SmallVector<ir::NamedAttribute, 3> attributes = {{"shift", int64_t{acc.shift}},
+                                                         {"bits", int64_t{bits}}};
+  if (addend != nullptr) {
+    operands.push_back(addend->value);
+    attributes.push_back({"addend_shift", int64_t{addend_shift}});
+  }
+  result.value = builder_.value(
+      "integer.requantize", operands,
+      Type::fixed(type.shape, type.exponent - acc.shift, -limit, limit - 1), attributes);
+  return result;
+}
+
+absl::Status Lowering::lowerLinear(const Op& op) {
+  absl::StatusOr<Storage> storage = storageOf(*op.result());
+  if (!storage.ok()) return storage.status();
+  absl::StatusOr<Rounding> rounding = roundingOf(op, *storage);
+  if (!rounding.ok()) return rounding.status();
+  const ir::Constant* weights = constantOf(*op.operand(1));
+  const ir::Constant* biases = op.numOperands() > 2 ? constantOf(*op.operand(2)) : nullptr;
+  if (weights == nullptr || (op.numOperands() > 2 && biases == nullptr)) {
+    return absl::InvalidArgumentError("its weights must be constants");
+  }
+  absl::StatusOr<Array> weight = ir::tensor::readConstant(*weights);
+  if (!weight.ok()) return weight.status();
+  absl::StatusOr<Array> bias = biases != nullptr ? ir::tensor::readConstant(*biases) : Array();
+  if (!bias.ok()) return bias.status();
+  absl::StatusOr<Stored> acc =
+      product(op, stored(*op.operand(0)), *weight, biases != nullptr ? &*bias : nullptr, *rounding,
+              weights->name);
+  if (!acc.ok()) return acc.status();
+  const bool deferred =
+      *storage == Storage::kRaw || *storage == Storage::kKey || *storage == Storage::kPartial;
+  if (deferred) {
+    acc->value->setName(op.result()->name());
+    stored_[op.result()] = std::make_unique<Stored>(*std::move(acc));
+    return absl::OkStatus();
+  }
+  keep(*op.result(), round(*acc, rounding->bits),
+       *storage == Storage::kResidual ? "residual" : "input");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerAdd(const Op& op) {
+  const AddOperands operands = addOperands(op);
+  if (operands.partial == nullptr) {
+    return absl::UnimplementedError("one operand of a sum must be a linear with no other reader");
+  }
+  absl::StatusOr<int> bits = exponent(*op.result(), "bits");
+  if (!bits.ok()) return bits.status();
+  const Stored& acc = stored(*operands.partial);
+  absl::StatusOr<const Stored*> addend = plain(*operands.addend);
+  if (!addend.ok()) return addend.status();
+  const int addend_shift = acc.exponents.front() - (*addend)->exponents.front();
+  for (size_t c = 0; c < acc.exponents.size(); ++c) {
+    if (acc.exponents[c] - (*addend)->exponents[c] != addend_shift) {
+      return absl::UnimplementedError("the columns of its operands have different units");
+    }
+  }
+  keep(*op.result(), round(acc, *bits, *addend, addend_shift), "residual");
+  return absl::OkStatus();
+}
+
+// z is read by more than linears: a diagonal linear applies gamma and beta, and a requantization
+// makes it like the stream.
+absl::Status Lowering::addAffineCopy(const Op& op, Stored& normalized) {
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "copy_exponent");
+  absl::StatusOr<int> bits = this->exponent(*op.result(), "copy_bits");
+  if (!exponent.ok()) return exponent.status();
+  if (!bits.ok()) return bits.status();
+  const int64_t width = static_cast<int64_t>(normalized.exponents.size());
+  Array identity = Array::zeros(ir::Element::kFloat, {width, width});
+  for (int64_t c = 0; c < width; ++c) identity.reals[c * width + c] = 1.0;
+  Rounding rounding;
+  rounding.exponents.assign(width, *exponent);
+  rounding.bits = *bits;
+  absl::StatusOr<Stored> acc = product(op, normalized, identity, nullptr, rounding, "gamma");
+  if (!acc.ok()) return acc.status();
+  normalized.copy = std::make_shared<Stored>(round(*acc, *bits));
+  record(-1, *normalized.copy, "residual", 0);
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::passes

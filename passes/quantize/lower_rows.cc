@@ -1,0 +1,213 @@
+// Lowering of normalization, attention and activations: the ops with tables.
+#include <algorithm>
+#include <cmath>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/bit.h"
+#include "passes/quantize/lowering.h"
+#include "passes/quantize/tables.h"
+
+namespace lindero::passes {
+
+using ir::Op;
+using ir::Type;
+using ir::Value;
+using ir::tensor::Array;
+
+namespace {
+
+// The one exponent of all columns.
+absl::StatusOr<int> uniformExponent(const Stored& stored) {
+  if (!llvm::all_equal(stored.exponents) || !stored.gamma.empty()) {
+    return absl::UnimplementedError("the columns of an operand have different units");
+  }
+  return stored.exponents.front();
+}
+
+absl::StatusOr<std::vector<double>> channels(const Value& value) {
+  const ir::Constant* constant = constantOf(value);
+  if (constant == nullptr) return absl::InvalidArgumentError("gamma and beta must be constants");
+  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+  if (!array.ok()) return array.status();
+  return std::move(array->reals);
+}
+
+}  // namespace
+
+absl::Status Lowering::lowerLayerNorm(const Op& op) {
+  absl::StatusOr<const Stored*> x = plain(*op.operand(0));
+  if (!x.ok()) return x.status();
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
+                      bits = this->exponent(*op.result(), "bits");
+  absl::StatusOr<int> max_exponent = this->exponent(*op.result(), "max_exponent");
+  for (const auto* number : {&exponent, &bits, &max_exponent}) {
+    if (!number->ok()) return number->status();
+  }
+  const Type& type = (*x)->value->type();
+  const int64_t width = type.shape.back();
+  const int square_shift = squareShift(width);
+  const double epsilon = std::floor(std::ldexp(op.floatAttr("epsilon") * static_cast<double>(width),
+                                               2 * type.exponent - square_shift) +
+                                    0.5);
+  if (!(epsilon >= 0 && epsilon < 0x1p29) || square_shift > 16) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("epsilon ", op.floatAttr("epsilon"), " at exponent ", type.exponent,
+                     " and a width of ", width, " leave the range of the variance"));
+  }
+  const llvm::SmallVector<ir::NamedAttribute, 5> attributes = {
+      {"square_shift", int64_t{square_shift}},
+      {"epsilon", static_cast<int64_t>(epsilon)},
+      {"output_bits", int64_t{*bits}},
+      {"max_exponent", int64_t{*max_exponent}},
+      {"has_mean", !op.has("has_mean") || op.boolAttr("has_mean")}};
+  Stored result;
+  result.exponents.assign(width, *exponent);
+  const std::string key = absl::StrCat("rsqrt_n", width, "_q", square_shift, "_f", *exponent, "_b",
+                                       *bits, "_j", *max_exponent);
+  absl::StatusOr<Value*> roots =
+      table(key, {65536, 2}, 0, [&]() -> absl::StatusOr<std::vector<int32_t>> {
+        absl::StatusOr<ReciprocalRootTable> made =
+            reciprocalRootTable(width, square_shift, *exponent, *bits, *max_exponent);
+        if (!made.ok()) return made.status();
+        return std::move(made->entries);
+      });
+  if (!roots.ok()) return roots.status();
+  const int64_t limit = int64_t{1} << (*bits - 1);
+  result.value = builder_.value("integer.layernorm", {(*x)->value, *roots},
+                                Type::fixed(type.shape, *exponent, -limit, limit - 1), attributes);
+  absl::StatusOr<std::vector<double>> gamma = channels(*op.operand(1));
+  if (!gamma.ok()) return gamma.status();
+  result.gamma = *std::move(gamma);
+  if (op.numOperands() > 2) {
+    absl::StatusOr<std::vector<double>> beta = channels(*op.operand(2));
+    if (!beta.ok()) return beta.status();
+    result.beta = *std::move(beta);
+  }
+  if (needsAffineCopy(*op.result())) {
+    if (absl::Status status = addAffineCopy(op, result); !status.ok()) return status;
+  }
+  keep(*op.result(), std::move(result), "normalized");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerAttention(const Op& op) {
+  llvm::SmallVector<const Stored*, 3> qkv;
+  llvm::SmallVector<int, 3> exponents;
+  for (const Value* operand : op.operands()) {
+    absl::StatusOr<const Stored*> form = plain(*operand);
+    if (!form.ok()) return form.status();
+    absl::StatusOr<int> exponent = uniformExponent(**form);
+    if (!exponent.ok()) return exponent.status();
+    qkv.push_back(*form);
+    exponents.push_back(*exponent);
+  }
+  absl::StatusOr<int> out = exponent(*op.result(), "exponent"),
+                      bits = exponent(*op.result(), "bits");
+  absl::StatusOr<int> probability_bits = exponent(*op.result(), "probability_bits");
+  for (const auto* number : {&out, &bits, &probability_bits}) {
+    if (!number->ok()) return number->status();
+  }
+  const Type &q = qkv[0]->value->type(), &k = qkv[1]->value->type(), &v = qkv[2]->value->type();
+  const int64_t heads = op.intAttr("heads"), queries = q.shape[0], keys = k.shape[0],
+                head_width = q.shape[1] / heads;
+  const int64_t products[] = {q.low * k.low, q.low * k.high, q.high * k.low, q.high * k.high};
+  const int64_t low = head_width * *std::min_element(products, products + 4);
+  const int64_t high = head_width * *std::max_element(products, products + 4);
+  const int64_t bound = std::max(-low, high);
+  if (bound >= int64_t{1} << 30) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("scores may reach ", bound, ", not below 2^30; use fewer bits for Q and K"));
+  }
+  const int score_exponent = exponents[0] + exponents[1];
+  Stored scores;
+  scores.value = builder_.value("integer.scores", {qkv[0]->value, qkv[1]->value},
+                                Type::fixed({heads, queries, keys}, score_exponent, low, high),
+                                {{"heads", heads}});
+  const ScoreScale scale = ScoreScale::fromModel(op.floatAttr("scale"), head_width);
+  absl::StatusOr<Value*> p =
+      softmax(scores.value, scale, keys, *probability_bits, op.boolAttr("causal"));
+  if (!p.ok()) return p.status();
+  Stored mixed;
+  const int64_t most = std::max(std::abs(v.low), std::abs(v.high)) << *probability_bits;
+  mixed.shift = *probability_bits + exponents[2] - *out;
+  if (mixed.shift < 1 || mixed.shift > std::min(16, 31 - *bits)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("its result at exponent ", *out, " would need a shift of ", mixed.shift,
+                     " bits; 1 to ", std::min(16, 31 - *bits), " are possible"));
+  }
+  mixed.exponents.assign(v.shape[1], *probability_bits + exponents[2]);
+  mixed.value = builder_.value(
+      "integer.mix", {*p, qkv[2]->value},
+      Type::fixed({queries, v.shape[1]}, mixed.exponents.front(), -most, most), {{"heads", heads}});
+  keep(*op.result(), round(mixed, *bits), "input");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Value*> Lowering::softmax(Value* scores, ScoreScale scale, int64_t keys,
+                                         int probability_bits, bool causal) {
+  const Type& type = scores->type();
+  const int64_t bound = std::max(-type.low, type.high);
+  const std::string unit = scale.head_width > 0
+                               ? absl::StrCat("d", scale.head_width)
+                               : absl::StrCat("c", llvm::bit_cast<uint64_t>(scale.value));
+  const std::string key =
+      absl::StrCat(unit, "_f", type.exponent, "_b", bound, "_T", keys, "_p", probability_bits);
+  auto it = softmaxes_.find(key);
+  if (it == softmaxes_.end()) {
+    absl::StatusOr<SoftmaxTable> made =
+        softmaxTable(type.exponent, scale, bound, keys, probability_bits);
+    if (!made.ok()) return made.status();
+    it = softmaxes_.emplace(key, *std::move(made)).first;
+  }
+  const SoftmaxTable& plan = it->second;
+  // Layers whose score units agree have one table of exponentials, whatever their exponents.
+  const std::string name =
+      absl::StrCat("exp_", unit, "_u", type.exponent - plan.score_shift, "_p", probability_bits);
+  absl::StatusOr<Value*> exp = table(name, {}, probability_bits, [&]() { return plan.exp; });
+  if (!exp.ok()) return exp.status();
+  return builder_.value(
+      "integer.softmax", {scores, *exp},
+      Type::fixed(type.shape, probability_bits, 0, int64_t{1} << probability_bits),
+      {{"score_shift", int64_t{plan.score_shift}},
+       {"probability_bits", int64_t{probability_bits}},
+       {"causal", causal},
+       {"live_rows", static_cast<int64_t>(plan.exp.size())},
+       {"dead_width", int64_t{plan.dead_width}},
+       {"dead_rows", plan.dead_rows},
+       {"normalizer_low", plan.normalizer_low},
+       {"normalizer_bits", int64_t{plan.normalizer_bits}},
+       {"exp_at_minus_one", plan.exp_at_minus_one}});
+}
+
+absl::Status Lowering::lowerActivation(const Op& op) {
+  const Stored& acc = stored(*op.operand(0));
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
+                      bits = this->exponent(*op.result(), "bits");
+  absl::StatusOr<int> key_exponent = this->exponent(*op.result(), "key_exponent");
+  absl::StatusOr<int> key_bits = this->exponent(*op.result(), "key_bits");
+  for (const auto* number : {&exponent, &bits, &key_exponent, &key_bits}) {
+    if (!number->ok()) return number->status();
+  }
+  if (acc.shift == 0)
+    return absl::UnimplementedError("its operand must be a linear with no other reader");
+  const std::string& kind = op.stringAttr("kind");
+  const std::string name =
+      absl::StrCat(kind, "_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
+  absl::StatusOr<Value*> entries = table(name, {}, *exponent, [&] {
+    return activationTable(kind, *key_bits, *key_exponent, *bits, *exponent);
+  });
+  if (!entries.ok()) return entries.status();
+  Stored result;
+  result.exponents.assign(acc.exponents.size(), *exponent);
+  const Type& range = (*entries)->type();
+  result.value = builder_.value(
+      "integer.lookup", {acc.value, *entries},
+      Type::fixed(acc.value->type().shape, *exponent, range.low, range.high),
+      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", kind}});
+  keep(*op.result(), std::move(result), "input");
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::passes

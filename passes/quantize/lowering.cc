@@ -1,0 +1,259 @@
+#include "passes/quantize/lowering.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/tables.h"
+
+namespace lindero::passes {
+
+using ir::Op;
+using ir::Type;
+using ir::Value;
+using ir::tensor::Array;
+
+Lowering::Lowering(const ir::Function& source, const Exponents& exponents, ir::Function& target,
+                   std::vector<TensorRecord>* records)
+    : source_(source),
+      exponents_(exponents),
+      target_(target),
+      records_(records),
+      builder_(&target.body()) {
+  for (const Value* value : exponentSites(source)) site_.try_emplace(value, site_.size());
+}
+
+absl::Status Lowering::run() {
+  if (absl::Status status = checkSites(exponents_, source_); !status.ok()) return status;
+  if (absl::Status status = lowerArguments(); !status.ok()) return status;
+  for (const Op& op : source_.body().ops()) {
+    builder_.setLocation(op.location());
+    node_ = llvm::join(op.location(), " + ");
+    absl::Status status = lower(op);
+    if (status.ok()) continue;
+    return absl::Status(status.code(), absl::StrCat(ir::describe(op), ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerArguments() {
+  for (const auto& argument : source_.body().arguments()) {
+    Stored stored;
+    const Type& type = argument->type();
+    if (type.element != ir::Element::kFloat) {
+      stored.value = target_.body().addArgument(type, argument->name());
+      keep(*argument, std::move(stored), "index");
+      continue;
+    }
+    absl::StatusOr<int> exponent = this->exponent(*argument, "exponent"),
+                        bits = this->exponent(*argument, "bits");
+    if (!exponent.ok()) return exponent.status();
+    if (!bits.ok()) return bits.status();
+    const int64_t limit = int64_t{1} << (*bits - 1);
+    node_ = argument->name().str();
+    stored.value = target_.body().addArgument(Type::fixed(type.shape, *exponent, -limit, limit - 1),
+                                              argument->name());
+    stored.exponents.assign(type.shape.back(), *exponent);
+    keep(*argument, std::move(stored), "argument");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lower(const Op& op) {
+  using Method = absl::Status (Lowering::*)(const Op&);
+  const Method method = llvm::StringSwitch<Method>(op.name())
+                            .Case("tensor.embedding", &Lowering::lowerEmbedding)
+                            .Case("tensor.layernorm", &Lowering::lowerLayerNorm)
+                            .Case("tensor.linear", &Lowering::lowerLinear)
+                            .Case("tensor.attention", &Lowering::lowerAttention)
+                            .Case("tensor.activation", &Lowering::lowerActivation)
+                            .Case("tensor.add", &Lowering::lowerAdd)
+                            .Cases("tensor.slice", "tensor.select_rows", &Lowering::lowerView)
+                            .Case("tensor.argmax", &Lowering::lowerArgmax)
+                            .Case("tensor.return", &Lowering::lowerReturn)
+                            .Default(nullptr);
+  if (method != nullptr) return (this->*method)(op);
+  if (op.is("tensor.constant")) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "it is not a canonical op; the import cleanup should have rewritten it");
+}
+
+absl::Status Lowering::lowerEmbedding(const Op& op) {
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
+                      bits = this->exponent(*op.result(), "bits");
+  if (!exponent.ok()) return exponent.status();
+  if (!bits.ok()) return bits.status();
+  const Type& type = op.result()->type();
+  const int64_t width = type.shape.back(), limit = int64_t{1} << (*bits - 1);
+  Stored result;
+  result.exponents.assign(width, *exponent);
+  llvm::SmallVector<Value*, 3> operands = {stored(*op.operand(0)).value};
+  int64_t low = 0, high = 0;
+  for (unsigned i = 1; i < op.numOperands(); ++i) {
+    const ir::Constant* source = constantOf(*op.operand(i));
+    if (source == nullptr) return absl::InvalidArgumentError("its tables must be constants");
+    absl::StatusOr<Array> array = ir::tensor::readConstant(*source);
+    if (!array.ok()) return array.status();
+    std::vector<int32_t> rounded;
+    for (size_t k = 0; k < array->reals.size(); ++k) {
+      const double value =
+          std::floor(std::ldexp(array->reals[k], result.exponents[k % width]) + 0.5);
+      if (!(std::abs(value) < static_cast<double>(limit))) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the entry ", array->reals[k], " of @", source->name, " does not fit ",
+                         *bits, " bits at exponent ", result.exponents[k % width]));
+      }
+      rounded.push_back(static_cast<int32_t>(value));
+    }
+    operands.push_back(narrowConstant(source->name, array->shape, rounded, *exponent));
+    low += operands.back()->type().low;
+    high += operands.back()->type().high;
+  }
+  // Column by column the sum of the extremes fits (that is how the exponent is chosen); the type
+  // holds the range of all.
+  result.value = builder_.value(
+      "integer.embedding", operands,
+      Type::fixed(type.shape, *exponent, std::max(low, -limit), std::min(high, limit - 1)));
+  keep(*op.result(), std::move(result), "residual");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerView(const Op& op) {
+  const Value& viewed = *op.operand(0);
+  Stored result = stored(viewed);
+  const bool slice = op.is("tensor.slice");
+  const int64_t axis = slice ? op.intAttr("axis") : 0;
+  if (slice && (axis != static_cast<int64_t>(viewed.type().shape.size()) - 1 ||
+                op.intAttrOr("step", 1) != 1)) {
+    return absl::UnimplementedError("only slices of columns, one by one, have an integer form");
+  }
+  const int64_t start = slice ? op.intAttr("start") : 0;
+  const int64_t size = slice ? op.intAttr("size") : static_cast<int64_t>(result.exponents.size());
+  auto view = [&](Stored& stored) {
+    auto cut = [&](auto& columns) {
+      if (!columns.empty()) columns = {columns.begin() + start, columns.begin() + start + size};
+    };
+    cut(stored.exponents);
+    cut(stored.gamma);
+    cut(stored.beta);
+    Type type = stored.value->type();
+    type.shape = op.result()->type().shape;
+    if (slice) type.exponent = stored.exponents.front();
+    stored.value = slice ? builder_.value("integer.slice", {stored.value}, type,
+                                          {{"start", start}, {"size", size}})
+                         : builder_.value("integer.select_rows", {stored.value}, type,
+                                          {{"rows", op.intsAttr("rows").vec()}});
+  };
+  view(result);
+  if (result.copy != nullptr) {
+    result.copy = std::make_shared<Stored>(*result.copy);
+    view(*result.copy);
+  }
+  absl::StatusOr<Storage> storage = storageOf(*op.result());
+  const bool scored = storage.ok() && *storage == Storage::kQueryKey;
+  keep(*op.result(), std::move(result),
+       scored                                        ? "query-key"
+       : storage.ok() && *storage == Storage::kValue ? "value"
+                                                     : "view");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerArgmax(const Op& op) {
+  const Stored& logits = stored(*op.operand(0));
+  const int64_t axis = op.intAttrOr("axis", -1),
+                rank = static_cast<int64_t>(op.operand(0)->type().shape.size());
+  if (axis != -1 && axis != rank - 1)
+    return absl::UnimplementedError("only the maximum over columns has an integer form");
+  if (!llvm::all_equal(logits.exponents) || !logits.gamma.empty()) {
+    return absl::UnimplementedError("its columns have different units");
+  }
+  Stored ids;
+  ids.value = builder_.value("integer.argmax", {logits.value},
+                             Type::tensor(ir::Element::kInt, {op.result()->type().shape[0]}));
+  keep(*op.result(), std::move(ids), "index");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerReturn(const Op& op) {
+  llvm::SmallVector<Value*, 2> outputs;
+  for (const Value* output : op.operands()) {
+    absl::StatusOr<const Stored*> stored = plain(*output);
+    if (!stored.ok()) return stored.status();
+    if (!llvm::all_equal((*stored)->exponents))
+      return absl::UnimplementedError("the columns of an output have different units");
+    outputs.push_back((*stored)->value);
+  }
+  Op* end = builder_.create("integer.return", outputs, {});
+  if (const ir::Attribute* names = op.find("names")) end->set("names", *names);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Lowering::exponent(const Value& value, llvm::StringRef name) const {
+  return exponents_.get(site_.find(&value)->second, name);
+}
+
+absl::StatusOr<const Stored*> Lowering::plain(const Value& value) const {
+  const Stored& form = stored(value);
+  if (form.gamma.empty()) return &form;
+  if (form.copy != nullptr) return form.copy.get();
+  return absl::InternalError("a normalized value has no copy with its gamma and beta");
+}
+
+void Lowering::keep(const Value& value, Stored stored, llvm::StringRef role, int weight_bits) {
+  stored.value->setName(value.name());
+  const auto site = site_.find(&value);
+  record(site == site_.end() ? -1 : static_cast<int64_t>(site->second), stored, role, weight_bits);
+  stored_[&value] = std::make_unique<Stored>(std::move(stored));
+}
+
+void Lowering::record(int64_t site, const Stored& stored, llvm::StringRef role, int weight_bits) {
+  if (records_ == nullptr || role == "index") return;
+  records_->push_back({site, role.str(), node_, stored.value, stored.exponents, stored.gamma,
+                       stored.beta, weight_bits});
+}
+
+Value* Lowering::use(const ir::Constant& constant, int exponent, int64_t low, int64_t high) {
+  return builder_.value("integer.constant", {}, Type::fixed(constant.shape, exponent, low, high),
+                        {{"value", ir::Symbol{constant.name}}});
+}
+
+Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+                                llvm::ArrayRef<int32_t> values, int exponent) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  ir::ConstantPool& pool = target_.module()->constants();
+  const bool narrow =
+      *low >= std::numeric_limits<int16_t>::min() && *high <= std::numeric_limits<int16_t>::max();
+  const ir::Constant& constant =
+      narrow ? pool.addOwned(name, shape, std::vector<int16_t>(values.begin(), values.end()))
+             : pool.addOwned(name, shape, values.vec());
+  return use(constant, exponent, *low, *high);
+}
+
+absl::StatusOr<Value*> Lowering::table(
+    const std::string& key, llvm::ArrayRef<int64_t> shape, int exponent,
+    llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make) {
+  auto it = tables_.find(key);
+  if (it == tables_.end()) {
+    absl::StatusOr<std::vector<int32_t>> values = make();
+    if (!values.ok()) return values.status();
+    const auto [low, high] = std::minmax_element(values->begin(), values->end());
+    const Table entry = {nullptr, *low, *high};
+    llvm::SmallVector<int64_t, 2> sizes(shape.begin(), shape.end());
+    if (sizes.empty()) sizes.push_back(static_cast<int64_t>(values->size()));
+    it = tables_.emplace(key, entry).first;
+    it->second.constant = &target_.module()->constants().addOwned(key, sizes, *std::move(values));
+  }
+  return use(*it->second.constant, exponent, it->second.low, it->second.high);
+}
+
+absl::Status quantize(const ir::Function& source, const Exponents& exponents, ir::Function& target,
+                      std::vector<TensorRecord>* records) {
+  return Lowering(source, exponents, target, records).run();
+}
+
+}  // namespace lindero::passes

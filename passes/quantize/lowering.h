@@ -1,0 +1,110 @@
+// The working state of quantize(): which integer value holds each tensor value, and emission of
+// integer ops. Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "passes/quantize/exponents.h"
+#include "passes/quantize/fold_linear.h"
+#include "passes/quantize/quantize.h"
+#include "passes/quantize/storage.h"
+#include "passes/quantize/tables.h"
+
+namespace lindero::passes {
+
+// The integer value behind a tensor value. Column c stands for value_c / 2^exponents[c], times
+// gamma[c], plus beta[c].
+struct Stored {
+  ir::Value* value = nullptr;
+  std::vector<int> exponents;
+  std::vector<double> gamma, beta;  // of LayerNorm, still to be absorbed; or empty
+  int shift = 0;                    // of an accumulator that its reader rounds
+  std::shared_ptr<Stored>
+      copy;  // LayerNorm's result with gamma and beta applied, where something reads it
+};
+
+class Lowering {
+ public:
+  Lowering(const ir::Function& source, const Exponents& exponents, ir::Function& target,
+           std::vector<TensorRecord>* records);
+
+  absl::Status run();
+
+ private:
+  // What a linear's accumulator is rounded to.
+  struct Rounding {
+    std::vector<int> exponents;  // per column
+    int bits = 0;
+    // Of the residual addend, if there is one: its exponent is the result's minus `addend_gap`, its
+    // type's largest magnitude `addend_bound`.
+    bool has_addend = false;
+    int addend_gap = 0;
+    int64_t addend_bound = 0;
+  };
+
+  absl::Status lowerArguments();
+  absl::Status lower(const ir::Op& op);
+  absl::Status lowerEmbedding(const ir::Op& op);
+  absl::Status lowerLayerNorm(const ir::Op& op);
+  absl::Status lowerLinear(const ir::Op& op);
+  absl::Status lowerAttention(const ir::Op& op);
+  absl::Status lowerActivation(const ir::Op& op);
+  absl::Status lowerAdd(const ir::Op& op);
+  absl::Status lowerView(const ir::Op& op);
+  absl::Status lowerArgmax(const ir::Op& op);
+  absl::Status lowerReturn(const ir::Op& op);
+
+  absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
+  absl::StatusOr<Rounding> slicedRounding(const ir::Op& linear);
+  // The accumulator of a linear over x, with the largest shift that the bounds allow (0 with bits =
+  // 0: a raw accumulator).
+  absl::StatusOr<Stored> product(const ir::Op& op, const Stored& x, const ir::tensor::Array& weight,
+                                 const ir::tensor::Array* bias, const Rounding& rounding,
+                                 llvm::StringRef name);
+  Stored round(const Stored& acc, int bits, const Stored* addend = nullptr, int addend_shift = 0);
+  absl::StatusOr<ir::Value*> softmax(ir::Value* scores, ScoreScale scale, int64_t keys,
+                                     int probability_bits, bool causal);
+  absl::Status addAffineCopy(const ir::Op& op, Stored& normalized);
+
+  absl::StatusOr<int> exponent(const ir::Value& value, llvm::StringRef name) const;
+  // What a reader that knows nothing of gamma and beta gets.
+  absl::StatusOr<const Stored*> plain(const ir::Value& value) const;
+  const Stored& stored(const ir::Value& value) const { return *stored_.find(&value)->second; }
+  void keep(const ir::Value& value, Stored stored, llvm::StringRef role, int weight_bits = 0);
+  void record(int64_t site, const Stored& stored, llvm::StringRef role, int weight_bits);
+
+  // In the narrowest of i16 and i32.
+  ir::Value* narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+                            llvm::ArrayRef<int32_t> values, int exponent);
+  // A table that layers share: made once per key. An empty shape stands for one row of all values.
+  absl::StatusOr<ir::Value*> table(const std::string& key, llvm::ArrayRef<int64_t> shape,
+                                   int exponent,
+                                   llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make);
+  ir::Value* use(const ir::Constant& constant, int exponent, int64_t low, int64_t high);
+
+  const ir::Function& source_;
+  const Exponents& exponents_;
+  ir::Function& target_;
+  std::vector<TensorRecord>* records_;
+  ir::Builder builder_;
+  std::string node_;
+  llvm::DenseMap<const ir::Value*, size_t> site_;
+  llvm::DenseMap<const ir::Value*, std::unique_ptr<Stored>> stored_;
+  struct Table {
+    const ir::Constant* constant;
+    int64_t low, high;
+  };
+  std::map<std::string, Table> tables_;
+  std::map<std::string, SoftmaxTable> softmaxes_;
+};
+
+}  // namespace lindero::passes

@@ -1,0 +1,297 @@
+// Quantization as a whole: from a canonical function to an integer program, run against the float
+// one.
+#include "passes/quantize/quantize.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ir/core/text.h"
+#include "ir/core/verifier.h"
+#include "ir/integer/interpreter.h"
+#include "passes/quantize/calibrate.h"
+#include "passes/quantize/choose_exponents.h"
+#include "passes/quantize/compare.h"
+#include "passes/quantize/passes.h"
+#include "passes/quantize/range_report.h"
+#include "passes/quantize/test_gpt.h"
+
+namespace lindero::passes {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+// A model, its exponents and its integer program.
+struct Quantized {
+  std::unique_ptr<ir::Module> source;
+  Calibration calibration;
+  Exponents exponents;
+  ir::Module target;
+  std::vector<TensorRecord> records;
+
+  const ir::Function& floats() const { return *source->findFunction("main"); }
+  const ir::Function& integers() const { return *target.findFunction("main"); }
+};
+
+absl::StatusOr<std::unique_ptr<Quantized>> quantizeGpt(const TestGpt& gpt,
+                                                       const QuantizeOptions& options = {}) {
+  auto q = std::make_unique<Quantized>();
+  q->source = gpt.build();
+  absl::StatusOr<std::vector<Sample>> samples = defaultSamples(q->floats(), 16);
+  if (!samples.ok()) return samples.status();
+  absl::StatusOr<Calibration> calibration = calibrate(q->floats(), *samples);
+  if (!calibration.ok()) return calibration.status();
+  q->calibration = *std::move(calibration);
+  absl::StatusOr<Exponents> exponents = chooseExponents(q->floats(), q->calibration, options);
+  if (!exponents.ok()) return exponents.status();
+  q->exponents = *std::move(exponents);
+  absl::Status status =
+      quantize(q->floats(), q->exponents, *q->target.addFunction("main"), &q->records);
+  if (!status.ok()) return status;
+  return q;
+}
+
+std::vector<ComparisonSample> freshSamples(const ir::Function& function, uint64_t seed) {
+  const std::vector<Sample> drawn = defaultSamples(function, 24, seed).value();
+  std::vector<ComparisonSample> samples;
+  for (const Sample& sample : drawn) samples.push_back({sample, {}});
+  return samples;
+}
+
+struct Case {
+  const char* name;
+  TestGpt gpt;
+  QuantizeOptions options;
+  double least_cosine;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> cases(6);
+  cases[0] = {"gelu", {}, {}, 0.9999};
+  cases[1] = {"relu", {}, {}, 0.9999};
+  cases[1].gpt.activation = "relu";
+  cases[2] = {"silu", {}, {}, 0.9999};
+  cases[2].gpt.activation = "silu";
+  cases[3] = {"massive", {}, {}, 0.9995};
+  cases[3].gpt.massive = 200;
+  cases[4] = {"post_norm", {}, {}, 0.9995};
+  cases[4].gpt.post_norm = true;
+  cases[5] = {"own_tables", {}, {}, 0.9999};
+  cases[5].options.share_tables = false;
+  return cases;
+}
+
+class Fidelity : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Fidelity, IntegerProgramFollowsTheFloatModel) {
+  auto q = quantizeGpt(GetParam().gpt, GetParam().options);
+  ASSERT_TRUE(q.ok()) << q.status();
+  EXPECT_TRUE(ir::verify((*q)->target).ok()) << ir::verify((*q)->target);
+  auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
+                                     freshSamples((*q)->floats(), 99));
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->rejected, 0) << comparison->first_rejection;
+  EXPECT_GT(comparison->rows, 200);
+  EXPECT_GT(comparison->least_cosine, GetParam().least_cosine);
+  EXPECT_GT(comparison->top1_agreement, 0.98);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  print(*comparison, os);
+  print(rangeReport((*q)->floats(), (*q)->records, &(*q)->calibration), os);
+  EXPECT_THAT(os.str(), HasSubstr("/h.1/Add"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Fidelity, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Quantize, OnlyExponentsCrossFromFloat) {
+  auto first = quantizeGpt({});
+  ASSERT_TRUE(first.ok());
+  auto exponents = exponentsFromJson(toJson((*first)->exponents));
+  ASSERT_TRUE(exponents.ok()) << exponents.status();
+  EXPECT_EQ(*exponents, (*first)->exponents);
+  ir::Module again;
+  ASSERT_TRUE(quantize((*first)->floats(), *exponents, *again.addFunction("main")).ok());
+  // The text holds the digests of all constants.
+  EXPECT_EQ(ir::toText(again), ir::toText((*first)->target));
+}
+
+// Positions do not see what comes after them, nor how long the sequence is.
+TEST(Quantize, ResultsDoNotDependOnTheLength) {
+  TestGpt longer, shorter;
+  shorter.tokens = 7;
+  auto q = quantizeGpt(longer);
+  ASSERT_TRUE(q.ok());
+  // The same weights: only the first rows of the positions.
+  auto source = longer.build();
+  const ir::Constant& positions = *source->constants().find("wpe");
+  std::vector<float> first(positions.as<float>().begin(),
+                           positions.as<float>().begin() + 7 * longer.width);
+  auto small = shorter.build();
+  for (const ir::Constant* constant : source->constants().constants()) {
+    const std::string name = constant->name;
+    small->constants().erase(name);
+    if (name == "wpe") {
+      small->constants().addOwned("wpe", {7, longer.width}, first);
+    } else {
+      small->constants().add(*constant);
+    }
+  }
+  ir::Module target;
+  absl::Status status =
+      quantize(*small->findFunction("main"), (*q)->exponents, *target.addFunction("main"));
+  ASSERT_TRUE(status.ok()) << status;
+  std::vector<int64_t> ids;
+  for (int64_t t = 0; t < longer.tokens; ++t) ids.push_back((5 * t + 2) % longer.vocabulary);
+  auto all = ir::integer::interpret((*q)->integers(), ir::integer::IntArray{{longer.tokens}, ids});
+  ids.resize(7);
+  auto some = ir::integer::interpret(*target.findFunction("main"), ir::integer::IntArray{{7}, ids});
+  ASSERT_TRUE(all.ok() && some.ok()) << all.status() << some.status();
+  (*all)[0].values.resize((*some)[0].values.size());
+  EXPECT_EQ((*all)[0].values, (*some)[0].values);
+}
+
+TEST(Quantize, LayersShareTables) {
+  auto q = quantizeGpt({});
+  ASSERT_TRUE(q.ok());
+  std::set<std::string> tables;
+  ir::walk(std::as_const(*(*q)->target.findFunction("main")).body(), [&](const ir::Op& op) {
+    for (llvm::StringRef user : {"integer.layernorm", "integer.softmax", "integer.lookup"}) {
+      if (op.is(user))
+        tables.insert(user.str() + " " + op.operand(1)->definingOp()->symbolAttr("value"));
+    }
+  });
+  EXPECT_EQ(tables.size(), 3u) << ::testing::PrintToString(tables);
+}
+
+TEST(Quantize, StaticBoundsCoverTheWorstInput) {
+  auto q = quantizeGpt({});
+  ASSERT_TRUE(q.ok());
+  ir::walk(std::as_const(*(*q)->target.findFunction("main")).body(), [&](const ir::Op& op) {
+    if (!op.is("integer.linear")) return;
+    const ir::Type& x = op.operand(0)->type();
+    auto w = ir::integer::readConstant(
+        *(*q)->target.constants().find(op.operand(1)->definingOp()->symbolAttr("value")));
+    ir::integer::IntArray bias{{w->shape[1]}, std::vector<int64_t>(w->shape[1], 0)};
+    if (op.numOperands() > 2) {
+      bias = *ir::integer::readConstant(
+          *(*q)->target.constants().find(op.operand(2)->definingOp()->symbolAttr("value")));
+    }
+    int64_t most = 0, least = 0;
+    for (int64_t j = 0; j < w->shape[1]; ++j) {
+      int64_t high = bias.values[j], low = bias.values[j];
+      for (int64_t i = 0; i < w->shape[0]; ++i) {
+        const int64_t weight = w->values[i * w->shape[1] + j];
+        high += weight > 0 ? weight * x.high : weight * x.low;
+        low += weight > 0 ? weight * x.low : weight * x.high;
+      }
+      most = std::max(most, high);
+      least = std::min(least, low);
+    }
+    EXPECT_EQ(op.result()->type().high, most) << op.location().front();
+    EXPECT_EQ(op.result()->type().low, least) << op.location().front();
+    EXPECT_LT(std::max(most, -least), int64_t{1} << 30);
+  });
+}
+
+TEST(Quantize, WiderWeightsBreakABound) {
+  auto q = quantizeGpt({});
+  ASSERT_TRUE(q.ok());
+  // Twice the resolution at a requantization would break its soundness, its shift limit, its weight
+  // width or its bound.
+  ir::walk(std::as_const(*(*q)->target.findFunction("main")).body(), [&](const ir::Op& op) {
+    if (!op.is("integer.requantize") || !op.operand(0)->definingOp()->is("integer.linear")) return;
+    const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits"),
+                  prime = (int64_t{1} << 31) - 1;
+    const ir::Type& acc = op.operand(0)->type();
+    const ir::Type& w = op.operand(0)->definingOp()->operand(1)->type();
+    int64_t bound = std::max(-acc.low, acc.high);
+    int64_t addend = op.numOperands() > 1 ? int64_t{32768} << op.intAttr("addend_shift") : 0;
+    EXPECT_LT((int64_t{1} << (bits - 1 + shift)) + (int64_t{1} << (shift - 1)) + bound + addend,
+              prime);
+    const bool at_limit = shift == std::min<int64_t>(16, 31 - bits) ||
+                          2 * std::max(-w.low, w.high) >= 32767 - 1 ||
+                          2 * bound + 4096 * 64 >= int64_t{1} << 30 ||
+                          (int64_t{1} << (bits + shift)) + (int64_t{1} << shift) + 2 * bound +
+                                  2 * addend + 4096 * 64 >=
+                              prime;
+    EXPECT_TRUE(at_limit) << op.location().front() << " shift " << shift << " weights " << w.high
+                          << " bound " << bound;
+  });
+}
+
+struct Refusal {
+  const char* name;
+  void (*edit)(TestGpt&, QuantizeOptions&);
+  const char* message;
+};
+
+class Refuses : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(Refuses, WithNodeAndReason) {
+  TestGpt gpt;
+  QuantizeOptions options;
+  GetParam().edit(gpt, options);
+  auto q = quantizeGpt(gpt, options);
+  EXPECT_THAT(std::string(q.status().message()), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Refuses,
+    ::testing::Values(
+        Refusal{"unknown_function", [](TestGpt& g, QuantizeOptions&) { g.activation = "mish"; },
+                "mish"},
+        Refusal{"wide_scores", [](TestGpt&, QuantizeOptions& o) { o.query_key_bits = 15; },
+                "tensor.attention (/h.0/attn/Softmax): scores may reach"},
+        Refusal{
+            "wide_inputs",
+            [](TestGpt&, QuantizeOptions& o) { o.normalized_bits = o.widest_normalized_bits = 25; },
+            "tensor.layernorm (/h.0/ln_1)"},
+        Refusal{"narrow_weights", [](TestGpt&, QuantizeOptions& o) { o.weight_bits = 3; },
+                "tensor.linear (/h.0/attn/qkv): no shift keeps the product exact"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Quantize, ValuesBeyondCalibrationAreErrorsThatNameTheNode) {
+  TestGpt gpt;
+  QuantizeOptions options;
+  options.key_margin = 0.2;
+  auto q = quantizeGpt(gpt, options);
+  ASSERT_TRUE(q.ok()) << q.status();
+  auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
+                                     freshSamples((*q)->floats(), 5));
+  ASSERT_TRUE(comparison.ok());
+  EXPECT_GT(comparison->rejected, 0);
+  EXPECT_THAT(comparison->first_rejection, HasSubstr("integer.lookup (/h.0/act): lookup key"));
+}
+
+TEST(Quantize, ExponentsOfAnotherModelAreRefused) {
+  auto q = quantizeGpt({});
+  ASSERT_TRUE(q.ok());
+  TestGpt other;
+  other.layers = 1;
+  auto source = other.build();
+  ir::Module target;
+  EXPECT_THAT(std::string(quantize(*source->findFunction("main"), (*q)->exponents,
+                                   *target.addFunction("main"))
+                              .message()),
+              HasSubstr("made for another model"));
+}
+
+TEST(QuantizePass, ReplacesTheFunctionAndItsWeights) {
+  registerAllPasses();
+  auto module = TestGpt().build();
+  auto passes = parsePipeline("quantize{samples=4 activation_bits=11}");
+  ASSERT_TRUE(passes.ok()) << passes.status();
+  auto changed = passes->front()->run(*module);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_TRUE(*changed);
+  EXPECT_EQ(module->functions().size(), 1u);
+  EXPECT_THAT(ir::toText(*module), Not(HasSubstr("tensor.linear")));
+  for (const ir::Constant* constant : module->constants().constants()) {
+    EXPECT_NE(constant->scalar, ir::Scalar::kF32) << constant->name;
+  }
+  EXPECT_THAT(std::string(parsePipeline("quantize{bits=3}").status().message()), HasSubstr("bits"));
+  EXPECT_THAT(std::string(parsePipeline("calibrate").status().message()), HasSubstr("output"));
+}
+
+}  // namespace
+}  // namespace lindero::passes

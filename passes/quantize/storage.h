@@ -1,0 +1,47 @@
+// How the integer program holds each value of a canonical tensor function: which of the widths of
+// the options it gets, and whether it is held at all (an accumulator that its only reader rounds is
+// not). The answer follows from the op that makes the value and the ops that read it; calibration
+// and quantization both ask here.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+
+namespace lindero::passes {
+
+enum class Storage {
+  kIndex,       // token ids
+  kResidual,    // the stream that LayerNorm reads and projections add to
+  kNormalized,  // LayerNorm's result before gamma and beta, which the linears behind it absorb
+  kInput,       // any other input of a linear
+  kQueryKey,
+  kValue,
+  kKey,      // an accumulator that an activation rounds to its table's key
+  kPartial,  // an accumulator that a residual addition rounds together with its addend
+  kSliced,   // rounded, each slice with the exponent of the slice
+  kRaw,      // an accumulator that leaves the program as it is, or goes to argmax
+};
+
+// Fails, naming the op, if the readers of the value want different things or something is not in
+// canonical form.
+absl::StatusOr<Storage> storageOf(const ir::Value& value);
+
+// LayerNorm's result where something else than a linear reads it: then it is also stored with gamma
+// and beta applied, by a diagonal linear, like the residual stream.
+bool needsAffineCopy(const ir::Value& normalized);
+
+// The operand of a residual addition that is a linear's accumulator, and the one that is stored.
+// Null if there is no such pair.
+struct AddOperands {
+  ir::Value* partial = nullptr;
+  ir::Value* addend = nullptr;
+};
+AddOperands addOperands(const ir::Op& add);
+
+// The constant that the value is, or null.
+const ir::Constant* constantOf(const ir::Value& value);
+
+// The values that have exponents: float arguments, and results of ops but for constants; in order.
+std::vector<const ir::Value*> exponentSites(const ir::Function& function);
+
+}  // namespace lindero::passes
