@@ -1,0 +1,208 @@
+//! Circuits that break a rule are refused, with a message that says which.
+
+use lindero_package::proto::{self, column::Generator, node::Op};
+use lindero_package::{encode, fill_order, schedule, Circuit, ColumnFile};
+use lindero_testkit::samples;
+
+fn decode(change: impl FnOnce(&mut proto::Circuit)) -> Result<Circuit, String> {
+    let mut circuit = samples::everything().circuit;
+    change(&mut circuit);
+    Circuit::decode(&encode(&circuit)).map_err(|error| error.to_string())
+}
+
+fn push(circuit: &mut proto::Circuit, op: Op, a: u32, b: u32, offset: i32) -> u32 {
+    circuit.nodes.push(proto::Node { op: op as i32, a, b, offset });
+    circuit.nodes.len() as u32 - 1
+}
+
+/// Replaces the first constraint of table 0.
+fn constrain(circuit: &mut proto::Circuit, node: u32) {
+    circuit.tables[0].constraints[0].node = node;
+}
+
+/// The generator of the first column of table 0 in `phase`.
+fn generator(circuit: &mut proto::Circuit, phase: u32) -> &mut Generator {
+    let column = circuit.tables[0].columns.iter_mut().find(|column| column.phase == phase).unwrap();
+    column.generator.as_mut().unwrap()
+}
+
+#[test]
+fn broken_circuits_are_refused() {
+    type Change = fn(&mut proto::Circuit);
+    let cases: Vec<(&str, Change)> = vec![
+        ("format 2", |c| c.format = 2),
+        ("field", |c| c.modulus = 97),
+        ("no table", |c| c.tables.clear()),
+        ("height 2^4", |c| c.tables[0].log_height = 4),
+        ("height 2^29", |c| c.tables[0].log_height = 29),
+        ("no columns", |c| c.tables[1].columns.clear()),
+        ("follows one of phase", |c| c.tables[0].columns.reverse()),
+        ("phase 4 does not exist", |c| c.tables[0].columns.last_mut().unwrap().phase = 4),
+        ("generators belong", |c| c.tables[0].columns.last_mut().unwrap().generator = None),
+        ("unknown kind", |c| c.tables[0].constraints[0].kind = 3),
+        ("names node", |c| constrain(c, 1 << 20)),
+        ("drawn after phase 3", |c| c.challenges[0].phase = 3),
+        ("operation 11 does not exist", |c| c.nodes[0].op = 11),
+        ("does not come before it", |c| {
+            let next = c.nodes.len() as u32;
+            push(c, Op::Neg, next, 0, 0);
+        }),
+        ("not a canonical residue", |c| {
+            push(c, Op::Constant, 0x7fff_ffff, 0, 0);
+        }),
+        ("which does not exist", |c| {
+            push(c, Op::Column, 0, 99, 0);
+        }),
+        ("which does not exist", |c| {
+            push(c, Op::Challenge, 99, 0, 0);
+        }),
+        ("which does not exist", |c| {
+            push(c, Op::Claim, 99, 0, 0);
+        }),
+        ("row offset 2", |c| {
+            push(c, Op::Column, 0, 0, 2);
+        }),
+        ("sets a field", |c| {
+            push(c, Op::Neg, 0, 0, 1);
+        }),
+        ("sets a field", |c| {
+            push(c, Op::IsFirst, 1, 0, 0);
+        }),
+        ("mixes columns of tables 0 and 1", |c| {
+            let (a, b) = (push(c, Op::Column, 0, 0, 0), push(c, Op::Column, 1, 0, 0));
+            push(c, Op::Add, a, b, 0);
+        }),
+        ("an inverse reads", |c| {
+            let column = push(c, Op::Column, 0, 0, 0);
+            push(c, Op::Inverse, column, 0, 0);
+        }),
+        ("an inverse reads", |c| {
+            let claim = push(c, Op::Claim, 0, 0, 0);
+            push(c, Op::Inverse, claim, 0, 0);
+        }),
+        ("reads another table", |c| {
+            let other = push(c, Op::Column, 1, 0, 0);
+            constrain(c, other);
+        }),
+        ("degree 4", |c| {
+            let column = push(c, Op::Column, 0, 0, 0);
+            let square = push(c, Op::Mul, column, column, 0);
+            let fourth = push(c, Op::Mul, square, square, 0);
+            constrain(c, fourth);
+        }),
+        ("not known in phase 2", |c| {
+            let late = c.challenges.iter().position(|challenge| challenge.phase == 2).unwrap() as u32;
+            let late = push(c, Op::Challenge, late, 0, 0);
+            *generator(c, 2) = Generator::Expression(proto::Expression { value: late });
+        }),
+        ("makes claim", |c| {
+            let Generator::Fraction(fraction) = generator(c, 2) else { panic!("the first is a fraction") };
+            fraction.claim += 1;
+        }),
+        ("no column makes claim", |c| c.claims.push(proto::Claim::default())),
+        ("is of no group", |c| c.claims[0].group = 9),
+        ("is of no group", |c| c.publics[0].group = 9),
+        ("challenge that does not exist", |c| c.publics[0].row_challenge = 99),
+        ("does not embed", |c| c.publics[0].high = 0x7fff_ffff),
+        ("does not embed", |c| (c.publics[0].low, c.publics[0].high) = (1, 0)),
+        ("empty tiles", |c| c.publics[0].tile_rows = 0),
+        ("is empty", |c| c.publics[0].columns = 0),
+        ("do not fit the field", |c| c.publics[0].address = 0x7fff_fff8),
+        ("does not fit its bus", |c| c.tables[0].lookups.push(proto::Lookup::default())),
+        ("overlap", |c| {
+            let instance = |first_row| proto::Instance { first_row, rows: 2, ..Default::default() };
+            c.tables[0].instances = vec![instance(0), instance(1)];
+        }),
+        ("leave the table", |c| {
+            c.tables[0].instances =
+                vec![proto::Instance { first_row: u64::MAX, rows: 2, ..Default::default() }];
+        }),
+        ("is in no segment", |c| {
+            c.segments.push(proto::Segment { name: "one".into(), tables: vec![0] });
+        }),
+        ("wrongly or again", |c| {
+            c.segments.push(proto::Segment { name: "one".into(), tables: vec![0, 1, 0] });
+        }),
+    ];
+    assert!(decode(|_| {}).is_ok());
+    for (message, change) in cases {
+        let error =
+            decode(change).err().unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
+        assert!(error.contains(message), "expected {message:?}, got {error:?}");
+    }
+}
+
+#[test]
+fn gather_sources_are_checked() {
+    type Change = fn(&mut proto::Gather);
+    let cases: Vec<(&str, Change)> = vec![
+        ("does not exist", |gather| gather.sources[0].table = 7),
+        ("of phase", |gather| gather.sources[0].column = 0),
+        ("fewer rows", |gather| gather.sources[0].rows = 129),
+        ("out of order", |gather| gather.sources.push(gather.sources[0])),
+        ("more than fixed columns", |gather| gather.index += 1),
+    ];
+    for (message, change) in cases {
+        let error = decode(|circuit| {
+            let columns = &mut circuit.tables[1].columns;
+            let gathers = columns.iter_mut().filter_map(|column| match &mut column.generator {
+                Some(Generator::Gather(gather)) => Some(gather),
+                _ => None,
+            });
+            gathers.for_each(change);
+        })
+        .err()
+        .unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
+        assert!(error.contains(message), "expected {message:?}, got {error:?}");
+    }
+}
+
+#[test]
+fn a_generator_that_reads_itself_has_no_order() {
+    let circuit = decode(|circuit| {
+        let column = circuit.tables[0].columns.iter().position(|column| column.phase == 3).unwrap() as u32;
+        let own = push(circuit, Op::Column, 0, column, -1);
+        *generator(circuit, 3) = Generator::Expression(proto::Expression { value: own });
+    })
+    .unwrap();
+    assert!(fill_order(&circuit, 3).unwrap_err().to_string().contains("depends on itself"));
+}
+
+#[test]
+fn fill_order_puts_sources_first() {
+    let circuit = decode(|_| {}).unwrap();
+    let batches = fill_order(&circuit, 2).unwrap();
+    let batch_of = |name: &str| {
+        batches.iter().position(|batch| batch.iter().any(|&(t, c)| circuit.tables[t].columns[c].name == name))
+    };
+    assert!(batch_of("horner").unwrap() < batch_of("gathered").unwrap());
+}
+
+#[test]
+fn a_schedule_lists_operands_before_users_once() {
+    let circuit = decode(|_| {}).unwrap();
+    let roots: Vec<u32> = circuit.tables[0].constraints.iter().map(|constraint| constraint.node).collect();
+    let order = schedule(&circuit, &roots);
+    let mut place = vec![None; circuit.nodes.len()];
+    for (index, &node) in order.iter().enumerate() {
+        assert_eq!(place[node as usize].replace(index), None);
+        assert!(circuit.nodes[node as usize].operands().all(|operand| place[operand as usize].is_some()));
+    }
+    assert!(roots.iter().all(|&root| place[root as usize].is_some()));
+}
+
+#[test]
+fn column_files_must_fit() {
+    let sample = samples::everything();
+    let (circuit, _) = sample.decode();
+    let path = std::env::temp_dir().join(format!("lindero-columns-{}", std::process::id()));
+    std::fs::write(&path, &sample.trace).unwrap();
+    let file = ColumnFile::open(&path, &circuit, 1).unwrap();
+    let first = circuit.tables[0].columns_of_phase(1).start;
+    assert_eq!(file.column(0, first).len(), 128);
+    let words: Vec<u8> = file.column(0, first).iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!(words, sample.trace[..512]);
+    std::fs::write(&path, &sample.trace[1..]).unwrap();
+    assert!(ColumnFile::open(&path, &circuit, 1).is_err());
+    std::fs::remove_file(&path).unwrap();
+}

@@ -1,0 +1,130 @@
+//! The program: files, exit codes, what it prints.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::Folder;
+use lindero_testkit::samples;
+
+fn run(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lindero-prover-stwo")).args(words).current_dir(folder).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+const SETUP: &[&str] =
+    &["setup", "--package", ".", "-o", "model.key", "--security-bits", "20", "--pow-bits", "4"];
+const PROVE: &[&str] = &[
+    "prove",
+    "--package",
+    ".",
+    "--key",
+    "model.key",
+    "--trace",
+    "trace.bin",
+    "--statement",
+    "statement.pb",
+    "-o",
+    "run.proof",
+];
+
+fn proven() -> Folder {
+    let folder = Folder::new(&samples::everything());
+    for words in [SETUP, PROVE] {
+        let output = run(&folder.0, words);
+        assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    folder
+}
+
+#[test]
+fn a_proof_and_its_key_are_enough_to_verify() {
+    let made = proven();
+    let empty = Folder(made.0.with_extension("empty"));
+    std::fs::create_dir_all(&empty.0).unwrap();
+    for file in ["model.key", "run.proof"] {
+        std::fs::copy(made.0.join(file), empty.0.join(file)).unwrap();
+    }
+    let output = run(&empty.0, &["verify", "--key", "model.key", "--proof", "run.proof"]);
+    assert_eq!(code(&output), 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "accepted");
+    assert_eq!(report["statement"][0]["name"], "input");
+    assert_eq!(report["statement"][0]["values"].as_array().unwrap().len(), 64);
+    assert_eq!(std::fs::read_dir(&empty.0).unwrap().count(), 2, "verify writes nothing");
+}
+
+#[test]
+fn exit_codes_tell_what_went_wrong() {
+    let made = proven();
+    let path = |name: &str| made.0.join(name);
+    std::fs::write(path("other.pb"), b"another statement").unwrap();
+    let mut proof = std::fs::read(path("run.proof")).unwrap();
+    proof.push(0);
+    std::fs::write(path("long.proof"), &proof).unwrap();
+    std::fs::write(path("empty"), b"").unwrap();
+    let mut trace = std::fs::read(path("trace.bin")).unwrap();
+    trace[0] ^= 1;
+    std::fs::write(path("wrong.bin"), &trace).unwrap();
+    std::fs::write(path("short.bin"), &trace[4..]).unwrap();
+    let verify = |key: &str, proof: &str| code(&run(&made.0, &["verify", "--key", key, "--proof", proof]));
+    assert_eq!(verify("model.key", "run.proof"), 0);
+    assert_eq!(verify("model.key", "long.proof"), 4);
+    assert_eq!(verify("model.key", "empty"), 4);
+    assert_eq!(verify("empty", "run.proof"), 4);
+    assert_eq!(verify("model.key", "missing"), 2);
+    let statement = ["verify", "--key", "model.key", "--proof", "run.proof", "--statement", "statement.pb"];
+    assert_eq!(code(&run(&made.0, &statement)), 0);
+    let other = ["verify", "--key", "model.key", "--proof", "run.proof", "--statement", "other.pb"];
+    assert_eq!(code(&run(&made.0, &other)), 4);
+    let prove = |trace: &str| {
+        let words: Vec<&str> =
+            PROVE.iter().map(|&word| if word == "trace.bin" { trace } else { word }).collect();
+        code(&run(&made.0, &words))
+    };
+    assert_eq!(prove("wrong.bin"), 3);
+    assert_eq!(prove("short.bin"), 2);
+    for words in [&["verify"][..], &["frobnicate"], &["prove", "--package"], &["verify", "stray"]] {
+        assert_eq!(code(&run(&made.0, words)), 2, "{words:?}");
+    }
+}
+
+#[test]
+fn a_failed_prover_leaves_the_old_proof_and_no_other_file() {
+    let made = proven();
+    let before = std::fs::read(made.0.join("run.proof")).unwrap();
+    let files = || std::fs::read_dir(&made.0).unwrap().count();
+    let count = files();
+    std::fs::write(
+        made.0.join("trace.bin"),
+        vec![0; std::fs::metadata(made.0.join("trace.bin")).unwrap().len() as usize],
+    )
+    .unwrap();
+    assert_eq!(code(&run(&made.0, PROVE)), 3);
+    assert_eq!(std::fs::read(made.0.join("run.proof")).unwrap(), before);
+    assert_eq!(files(), count);
+}
+
+#[test]
+fn progress_comes_as_json_lines() {
+    let made = proven();
+    let words: Vec<&str> = PROVE.iter().copied().chain(["--progress-fd", "2"]).collect();
+    let output = run(&made.0, &words);
+    assert_eq!(code(&output), 0);
+    let lines = String::from_utf8(output.stderr).unwrap();
+    let stages: Vec<String> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line["event"] == "end")
+        .map(|line| line["stage"].as_str().unwrap().to_string())
+        .collect();
+    for stage in
+        ["commit_fixed", "commit_main", "fill_lookup", "composition", "out_of_domain", "fri", "grinding"]
+    {
+        assert!(stages.iter().any(|s| s == stage), "{stage} is not among {stages:?}");
+    }
+}
