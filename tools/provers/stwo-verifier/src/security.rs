@@ -287,3 +287,39 @@ fn degree_of_node(
         Node::Inverse(a) => of(a).inverse(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(log_height: f64, log_degree: f64) -> Sizes {
+        Sizes { log_height, opened: 1000.0, constraints: 500.0, log_degree }
+    }
+
+    fn total(regime: Regime, queries: u32, log_blowup: u32, log_height: f64) -> f64 {
+        let parameters = Parameters::new(log_blowup, queries, 20, 20);
+        Soundness::best(&sizes(log_height, 20.0), &parameters, regime).total()
+    }
+
+    #[test]
+    fn totals_match_figures_computed_by_hand() {
+        // Queries and grinding give 96 and 98 bits; out of domain 101, proximity 103 and 102.
+        assert!((95.9..96.0).contains(&total(Regime::Conjectured, 76, 1, 20.0)));
+        assert!((97.7..97.8).contains(&total(Regime::Conjectured, 39, 2, 20.0)));
+        // Johnson bound, m = 3: c = 3.5^7 / (3 * 2^-1.5) = 2^12.57, N = 2^21, 1008 columns: 124 - 42 - 12.57 - 9.98.
+        let field = total(Regime::Proven, 512, 1, 20.0);
+        assert!((59.0..59.5).contains(&field), "{field}");
+        // Up to half a bit per query, as long as the field does not bound.
+        let few = total(Regime::Proven, 40, 1, 10.0);
+        assert!((31.0..40.0).contains(&few), "{few}");
+    }
+
+    #[test]
+    fn rational_degrees_add_up() {
+        let pole = Rational { numerator: 1.0, denominator: 0.0 }.inverse();
+        assert_eq!(pole, Rational { numerator: 0.0, denominator: 1.0 });
+        // Two poles over a common denominator: one in the numerator, two below.
+        assert_eq!(pole.plus(pole), Rational { numerator: 1.0, denominator: 2.0 });
+        assert_eq!(pole.summed(100.0), Rational { numerator: 99.0, denominator: 100.0 });
+    }
+}
