@@ -11,6 +11,7 @@
 #include "passes/import_cleanup/merge_duplicates/merge_duplicates.h"
 #include "passes/import_cleanup/normalize_order/normalize_order.h"
 #include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
+#include "passes/import_cleanup/select_outputs/select_outputs.h"
 #include "passes/import_cleanup/simplify_views/simplify_views.h"
 #include "passes/import_cleanup/verify_canonical/verify_canonical.h"
 
@@ -31,7 +32,7 @@ absl::Status registerImportCleanup() {
        {registerDropBatch, registerFoldConstants, registerFuseActivation, registerFuseAttention,
         registerFuseLayernorm, registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax,
         registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
-        registerSimplifyViews, registerVerifyCanonical}) {
+        registerSelectOutputs, registerSimplifyViews, registerVerifyCanonical}) {
     status.Update(registerOne());
   }
   return status;

@@ -1,0 +1,171 @@
+#include "passes/import_cleanup/select_outputs/select_outputs.h"
+
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "ir/core/op_table.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Type;
+using ir::Value;
+
+// The rows that `positions` names, ascending.
+absl::StatusOr<std::vector<int64_t>> parsePositions(absl::string_view positions, int64_t rows) {
+  auto wrong = [&](absl::string_view why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("select-outputs: positions '", positions, "' ", why,
+                     "; write all, last:N, or a list like 3,7,9 within 0 .. ", rows - 1));
+  };
+  std::vector<int64_t> chosen;
+  absl::string_view count = positions;
+  if (absl::ConsumePrefix(&count, "last:")) {
+    int64_t n = 0;
+    if (!absl::SimpleAtoi(count, &n) || n < 1 || n > rows) {
+      return wrong(absl::StrCat("does not fit the ", rows, " rows of the output"));
+    }
+    chosen.resize(n);
+    std::iota(chosen.begin(), chosen.end(), rows - n);
+    return chosen;
+  }
+  if (positions == "all") {
+    chosen.resize(rows);
+    std::iota(chosen.begin(), chosen.end(), 0);
+    return chosen;
+  }
+  for (absl::string_view word : absl::StrSplit(positions, ',')) {
+    int64_t row = 0;
+    if (!absl::SimpleAtoi(word, &row)) return wrong("is not understood");
+    if (row < 0 || row >= rows) return wrong(absl::StrCat("names row ", row));
+    if (!chosen.empty() && row <= chosen.back()) return wrong("is not in ascending order");
+    chosen.push_back(row);
+  }
+  return chosen;
+}
+
+class SelectOutputs : public Pass {
+ public:
+  explicit SelectOutputs(SelectOutputsOptions options) : options_(std::move(options)) {}
+  llvm::StringRef name() const override { return "select-outputs"; }
+  llvm::StringRef summary() const override {
+    return "Keep one output, at some positions, as values or as their argmax";
+  }
+
+  absl::StatusOr<bool> run(ir::Module& module) override {
+    ir::Function* main = module.findFunction("main");
+    Op* end = main ? main->body().terminator() : nullptr;
+    if (!end || end->numOperands() == 0) {
+      return absl::InvalidArgumentError("select-outputs: @main returns nothing");
+    }
+    dialect_ = end->def().dialect().str();
+    std::vector<std::string> names = outputNames(*end);
+    absl::StatusOr<size_t> index = find(names);
+    if (!index.ok()) return index.status();
+    Value* output = end->operand(*index);
+    std::string name = names[*index];
+    bool changed = end->numOperands() > 1;
+
+    const Type& type = output->type();
+    int64_t rows = type.shape.empty() ? 1 : type.shape[0];
+    absl::StatusOr<std::vector<int64_t>> positions = parsePositions(options_.positions, rows);
+    if (!positions.ok()) return positions.status();
+    if (static_cast<int64_t>(positions->size()) < rows) {
+      output = select(output, *positions, *end);
+      changed = true;
+    }
+    if (options_.argmax && type.element != ir::Element::kInt) {
+      if (type.shape.size() != 2) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("select-outputs: the argmax needs rows and columns; output '", name,
+                         "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
+      }
+      ir::Builder builder = at(*output, *end);
+      output = builder.value(opName("argmax"), {output},
+                             Type::tensor(ir::Element::kInt, {output->type().shape[0]}));
+      name += "_argmax";
+      changed = true;
+    }
+    end->setOperands({output});
+    end->set("names", std::vector<std::string>{name});
+    return changed;
+  }
+
+ private:
+  static std::vector<std::string> outputNames(const Op& end) {
+    const ir::Attribute* given = end.find("names");
+    if (given) return std::get<std::vector<std::string>>(*given);
+    std::vector<std::string> names;
+    for (unsigned i = 0; i < end.numOperands(); ++i) names.push_back(absl::StrCat("output", i));
+    return names;
+  }
+
+  absl::StatusOr<size_t> find(const std::vector<std::string>& names) const {
+    if (options_.output.empty()) return 0;
+    auto found = llvm::find(names, options_.output);
+    if (found != names.end()) return found - names.begin();
+    return absl::InvalidArgumentError(absl::StrCat("select-outputs: there is no output '",
+                                                   options_.output, "'; the outputs are ",
+                                                   absl::StrJoin(names, ", ")));
+  }
+
+  // New ops at the end belong to the node that made the value.
+  static ir::Builder at(const Value& value, Op& end) {
+    ir::Builder builder = ir::Builder::before(&end);
+    if (value.definingOp()) builder.setLocation(value.definingOp()->location());
+    return builder;
+  }
+
+  std::string opName(llvm::StringRef op) const { return absl::StrCat(dialect_, ".", op.str()); }
+
+  Value* selectRows(Value* x, llvm::ArrayRef<int64_t> rows, Op& end) const {
+    Type type = x->type();
+    type.shape[0] = rows.size();
+    return at(*x, end).value(opName("select_rows"), {x}, type, {{"rows", rows.vec()}});
+  }
+
+  Value* select(Value* output, llvm::ArrayRef<int64_t> rows, Op& end) const {
+    Op* op = output->definingOp();
+    if (!op || !(op->is(opName("linear")) || op->is(opName("argmax")))) {
+      return selectRows(output, rows, end);
+    }
+    // Both work row by row.
+    llvm::SmallVector<Value*> operands(op->operands());
+    operands[0] = select(operands[0], rows, end);
+    Type type = output->type();
+    type.shape[0] = rows.size();
+    return at(*output, end).value(op->name(), operands, type, op->attributes());
+  }
+
+  SelectOutputsOptions options_;
+  std::string dialect_;
+};
+
+}  // namespace
+
+std::unique_ptr<Pass> createSelectOutputs(SelectOutputsOptions options) {
+  return std::make_unique<SelectOutputs>(std::move(options));
+}
+
+absl::Status registerSelectOutputs() {
+  return registerPass("select-outputs", SelectOutputs({}).summary(),
+                      [](const PassOptions& given) -> absl::StatusOr<std::unique_ptr<Pass>> {
+                        SelectOutputsOptions options;
+                        OptionReader reader("select-outputs", given);
+                        reader.read("output", options.output);
+                        reader.read("positions", options.positions);
+                        reader.read("argmax", options.argmax);
+                        if (absl::Status s = reader.finish(); !s.ok()) return s;
+                        return createSelectOutputs(std::move(options));
+                      });
+}
+
+}  // namespace lindero::passes

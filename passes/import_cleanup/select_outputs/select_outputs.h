@@ -1,0 +1,27 @@
+// select-outputs: what of a model's outputs gets proven.
+//
+// Requires: canonical form (verify-canonical), or the integer program that quantize makes of it:
+// the pass speaks both dialects. Guarantees: @main returns one output: the named one, at the chosen
+// positions (rows), as values or as the index of the largest value of each row. Where
+// the output is a linear's result, rows are selected before the linear, so that the others cost
+// nothing; the argmax of all columns takes the name <output>_argmax. Ops that nothing reads any
+// more stay, for eliminate-dead-ops. Preserves: the values of what is left.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "passes/pass.h"
+
+namespace lindero::passes {
+
+struct SelectOutputsOptions {
+  std::string output;             // empty: the first
+  std::string positions = "all";  // or "last:N", or "3,7,9": rows, from 0
+  bool argmax = false;
+};
+
+std::unique_ptr<Pass> createSelectOutputs(SelectOutputsOptions options);
+absl::Status registerSelectOutputs();
+
+}  // namespace lindero::passes
