@@ -212,8 +212,8 @@ absl::Status Lowering::lowerLinear(const Op& op) {
       product(op, stored(*op.operand(0)), *weight, biases != nullptr ? &*bias : nullptr, *rounding,
               weights->name);
   if (!acc.ok()) return acc.status();
-  const bool deferred =
-      *storage == Storage::kRaw || *storage == Storage::kKey || *storage == Storage::kPartial;
+  const bool deferred = *storage == Storage::kRaw || *storage == Storage::kKey ||
+                        *storage == Storage::kPartial || *storage == Storage::kSliced;
   if (deferred) {
     acc->value->setName(op.result()->name());
     stored_[op.result()] = std::make_unique<Stored>(*std::move(acc));

@@ -150,6 +150,11 @@ absl::Status Lowering::lowerView(const Op& op) {
                                           {{"rows", op.intsAttr("rows").vec()}});
   };
   view(result);
+  if (slice && result.shift > 0) {  // of an accumulator: each slice has a width of its own
+    absl::StatusOr<int> bits = exponent(*op.result(), "bits");
+    if (!bits.ok()) return bits.status();
+    result = round(result, *bits);
+  }
   if (result.copy != nullptr) {
     result.copy = std::make_shared<Stored>(*result.copy);
     view(*result.copy);
