@@ -1,7 +1,11 @@
 #include "runtime/eval/bus_counter.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
 
 namespace lindero::runtime {
 namespace {
@@ -47,6 +51,46 @@ struct BusCounter::LookupTable {
 // another.
 struct BusCounter::Rows {
   std::vector<std::vector<uint32_t>> limbs[4];
+  // Rows that do not stand where the provider's offsets say, by selector and key.
+  absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint64_t> displaced;
+
+  uint32_t selectorAt(const Lookup& provider, uint64_t row) const {
+    return provider.has_selector() ? limbs[0][provider.selector()][row] : 0;
+  }
+  uint32_t keyAt(const Lookup& provider, uint64_t row) const {
+    return limbs[0][provider.key()][row];
+  }
+
+  // Where the offsets say that the key stands; nothing if that is nowhere.
+  std::optional<uint64_t> expected(const Lookup& provider, uint32_t selector, uint32_t key) const {
+    if (selector >= static_cast<uint32_t>(provider.offsets_size())) return std::nullopt;
+    const int64_t offset = provider.offsets(static_cast<int>(selector));
+    if (offset == kNotHere) return std::nullopt;
+    const int64_t row = offset + M31::fromCanonical(key).centered();
+    if (row < 0 || row >= static_cast<int64_t>(limbs[0][provider.key()].size())) {
+      return std::nullopt;
+    }
+    return static_cast<uint64_t>(row);
+  }
+  bool holds(const Lookup& provider, uint64_t row, uint32_t selector, uint32_t key) const {
+    return keyAt(provider, row) == key && selectorAt(provider, row) == selector;
+  }
+
+  void indexDisplaced(const Lookup& provider) {
+    for (uint64_t row = 0; row < limbs[0][provider.key()].size(); ++row) {
+      const uint32_t selector = selectorAt(provider, row), key = keyAt(provider, row);
+      const std::optional<uint64_t> place = expected(provider, selector, key);
+      if (place && holds(provider, *place, selector, key)) continue;
+      displaced.try_emplace({selector, key}, row);
+    }
+  }
+
+  std::optional<uint64_t> find(const Lookup& provider, uint32_t selector, uint32_t key) const {
+    const std::optional<uint64_t> place = expected(provider, selector, key);
+    if (place && holds(provider, *place, selector, key)) return place;
+    auto it = displaced.find({selector, key});
+    return it == displaced.end() ? std::nullopt : std::optional(it->second);
+  }
 
   bool equals(size_t component, uint64_t row, const RootValues& values, size_t i) const {
     const bool extension = !limbs[1][component].empty();
@@ -146,6 +190,8 @@ void BusCounter::readProviders(const Columns& columns, const Scalars& scalars, T
                }
              });
   });
+  pool.parallelFor(providers_.size(),
+                   [&](uint64_t p, int) { rows[p].indexDisplaced(*providers_[p].definition); });
 }
 
 void BusCounter::countRow(const LookupTable& table, size_t group, size_t i, uint64_t row,
@@ -158,19 +204,17 @@ void BusCounter::countRow(const LookupTable& table, size_t group, size_t i, uint
   for (uint32_t p : providers_of_bus_[lookup.bus()]) {
     const Provider& provider = providers_[p];
     const Lookup& definition = *provider.definition;
-    uint32_t selector = definition.has_selector() ? tuple[definition.selector()].baseAt(i) : 0;
-    if (selector >= static_cast<uint32_t>(definition.offsets_size())) continue;
-    int64_t offset = definition.offsets(static_cast<int>(selector));
-    if (offset == kNotHere) continue;
-    int64_t target = offset + M31::fromCanonical(tuple[definition.key()].baseAt(i)).centered();
-    if (target < 0 || target >= static_cast<int64_t>(provider.height)) continue;
+    const uint32_t selector =
+        definition.has_selector() ? tuple[definition.selector()].baseAt(i) : 0;
+    const std::optional<uint64_t> target =
+        rows[p].find(definition, selector, tuple[definition.key()].baseAt(i));
+    if (!target) continue;
     bool same = true;
     for (size_t c = 0; c < tuple.size() && same; ++c) {
-      same = !compared_[lookup.bus()][c] ||
-             rows[p].equals(c, static_cast<uint64_t>(target), tuple[c], i);
+      same = !compared_[lookup.bus()][c] || rows[p].equals(c, *target, tuple[c], i);
     }
     if (!same) continue;
-    uint32_t& count = counts[p][static_cast<size_t>(target)];
+    uint32_t& count = counts[p][*target];
     count = (M31::fromCanonical(count) + multiplicity).value();
     return;
   }

@@ -126,6 +126,35 @@ TEST_F(CheckerTest, NamesTheLookupOfAForgedQuotient) {
   EXPECT_THAT(text, Not(HasSubstr("claim group product")));
 }
 
+// Offsets are a hint: a row that stands elsewhere is found by its selector and key.
+TEST(BusCounterTest, FindsRowsThatStandElsewhere) {
+  testing::Sample sample = testing::linearSample();
+  auto run = [&](const std::string& name) {
+    std::string folder = testing::freshFolder() + name;
+    EXPECT_TRUE(testing::writeSample(sample, folder).ok());
+    auto package = Package::open(folder);
+    EXPECT_TRUE(package.ok()) << package.status();
+    std::string trace = folder + ".trace";
+    auto statement = generateTrace(*package, testing::linearInputs(kInputs), trace);
+    EXPECT_TRUE(statement.ok()) << statement.status();
+    EXPECT_TRUE(checkTrace(*package, *statement, trace)->ok());
+    return *readFile(trace, 1 << 20);
+  };
+  std::string expected = run("/in_place");
+  int changed = 0;
+  for (Table& table : *sample.circuit.mutable_tables()) {
+    for (Lookup& lookup : *table.mutable_lookups()) {
+      for (int i = 0; lookup.provide() && i < lookup.offsets_size(); ++i) {
+        if (lookup.offsets(i) == kNotHere) continue;
+        lookup.set_offsets(i, lookup.offsets(i) + 3);
+        ++changed;
+      }
+    }
+  }
+  EXPECT_GT(changed, 2);
+  EXPECT_EQ(run("/elsewhere"), expected);
+}
+
 TEST_F(CheckerTest, BusesCountExactly) {
   // One count too many on a row of RANGE.
   cell(3, 2, 130) += 1;
