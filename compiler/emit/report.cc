@@ -1,7 +1,5 @@
 #include "compiler/emit/report.h"
 
-#include <nlohmann/json.hpp>
-
 #include "llvm/ADT/MapVector.h"
 
 namespace lindero::compiler {
@@ -59,7 +57,7 @@ CostReport costReport(const Circuit& circuit) {
   return report;
 }
 
-std::string costReportJson(const CostReport& report) {
+nlohmann::ordered_json toJson(const CostReport& report) {
   nlohmann::ordered_json json;
   json["online_cells"] = report.online;
   json["fixed_cells"] = report.fixed;
@@ -75,7 +73,7 @@ std::string costReportJson(const CostReport& report) {
   }
   json["regions"] = sharesJson(report.regions);
   json["nodes"] = sharesJson(report.nodes);
-  return json.dump(1) + "\n";
+  return json;
 }
 
 }  // namespace lindero::compiler

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nlohmann/json.hpp"
 #include "runtime/package/circuit.pb.h"
 
 namespace lindero::compiler {
@@ -38,7 +39,7 @@ struct CostReport {
 
 CostReport costReport(const Circuit& circuit);
 
-// report.json
-std::string costReportJson(const CostReport& report);
+// As report.json holds it.
+nlohmann::ordered_json toJson(const CostReport& report);
 
 }  // namespace lindero::compiler

@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+}  // namespace
+
 absl::Status checkDestination(const std::string& path) {
   std::error_code code;
   fs::file_status status = fs::symlink_status(path, code);
@@ -26,7 +28,21 @@ absl::Status checkDestination(const std::string& path) {
       absl::StrCat(path, " exists and is no circuit package; remove it or choose another name"));
 }
 
-}  // namespace
+absl::Status installPackage(const std::string& folder, const std::string& path) {
+  std::error_code code;
+  std::string old;
+  if (fs::exists(path, code)) {
+    // A folder cannot be renamed over another one that has content.
+    old = temporaryPath(path);
+    LINDERO_RETURN_IF_ERROR(renamePath(path, old));
+  }
+  if (absl::Status renamed = renamePath(folder, path); !renamed.ok()) {
+    if (!old.empty()) renamePath(old, path).IgnoreError();
+    return renamed;
+  }
+  if (!old.empty()) fs::remove_all(old, code);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<PackageWriter> PackageWriter::create(const std::string& path, const Circuit& circuit,
                                                     const Program& program) {
@@ -77,19 +93,8 @@ absl::Status PackageWriter::finish() {
   LINDERO_RETURN_IF_ERROR(
       checkCanonical(*circuit_, *layout_, 0, fixed_.mutableWords(), kFixedFile));
   fixed_ = MappedFile();
-  std::error_code code;
-  std::string old;
-  if (fs::exists(path_, code)) {
-    // A folder cannot be renamed over another one that has content.
-    old = temporaryPath(path_);
-    LINDERO_RETURN_IF_ERROR(renamePath(path_, old));
-  }
-  if (absl::Status renamed = renamePath(folder_, path_); !renamed.ok()) {
-    if (!old.empty()) renamePath(old, path_).IgnoreError();
-    return renamed;
-  }
+  LINDERO_RETURN_IF_ERROR(installPackage(folder_, path_));
   folder_.clear();
-  if (!old.empty()) fs::remove_all(old, code);
   return absl::OkStatus();
 }
 

@@ -1,0 +1,119 @@
+#include "compiler/driver/compilation.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/status_macros.h"
+#include "ir/dialects.h"
+#include "llvm/Support/Path.h"
+#include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
+#include "passes/import_cleanup/import_cleanup.h"
+#include "passes/lower_air/lower_sums/lower_sums.h"
+#include "passes/lower_air/verify_air/verify_air.h"
+#include "passes/pass_manager.h"
+#include "runtime/package/digest.h"
+#include "runtime/package/package.h"
+
+namespace lindero::compiler {
+namespace {
+
+const ir::Function& mainOf(const ir::Module& module) { return *module.findFunction("main"); }
+
+absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::Pass>> list) {
+  passes::PassManager manager;
+  for (std::unique_ptr<passes::Pass>& pass : list) manager.add(std::move(pass));
+  return manager.run(module).status();
+}
+
+absl::Status selectOutputs(ir::Module& module, const passes::SelectOutputsOptions& options) {
+  std::vector<std::unique_ptr<passes::Pass>> list;
+  list.push_back(passes::createSelectOutputs(options));
+  list.push_back(passes::createEliminateDeadOps());
+  return runPasses(module, std::move(list));
+}
+
+}  // namespace
+
+absl::StatusOr<Compilation> Compilation::load(const std::string& path,
+                                              const ImportOptions& options) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  Compilation result;
+  IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
+  result.file_ = llvm::sys::path::filename(path).str();
+  IR_ASSIGN_OR_RETURN(runtime::Digest digest, runtime::sha256File(path));
+  result.sha256_ = runtime::toHex(digest);
+  passes::PassManager manager;
+  IR_RETURN_IF_ERROR(manager.addPipeline(passes::importCleanupPipeline()));
+  if (absl::Status status = manager.run(*result.float_).status(); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  }
+  return result;
+}
+
+const ir::Function& Compilation::floatFunction() const { return mainOf(*float_); }
+
+ModelFacts Compilation::facts() const {
+  ModelFacts facts = modelFacts(floatFunction());
+  facts.file = file_;
+  facts.sha256 = sha256_;
+  return facts;
+}
+
+absl::StatusOr<std::vector<passes::Sample>> Compilation::defaultSamples(int64_t count) const {
+  return passes::defaultSamples(floatFunction(), count);
+}
+
+absl::Status Compilation::selectOutput(const std::string& name) {
+  passes::SelectOutputsOptions options;
+  options.output = name;
+  return selectOutputs(*float_, options);
+}
+
+absl::Status Compilation::selectValues(const std::string& positions, bool argmax) {
+  passes::SelectOutputsOptions options;
+  options.positions = positions;
+  options.argmax = argmax;
+  return selectOutputs(*integer_, options);
+}
+
+absl::Status Compilation::quantize(llvm::ArrayRef<passes::Sample> samples,
+                                   const passes::QuantizeOptions& options) {
+  IR_ASSIGN_OR_RETURN(passes::Calibration calibration, passes::calibrate(floatFunction(), samples));
+  IR_ASSIGN_OR_RETURN(passes::Exponents exponents,
+                      passes::chooseExponents(floatFunction(), calibration, options));
+  return quantize(exponents);
+}
+
+absl::Status Compilation::quantize(const passes::Exponents& exponents) {
+  exponents_ = exponents;
+  integer_ = std::make_unique<ir::Module>();
+  return passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_);
+}
+
+absl::StatusOr<passes::Comparison> Compilation::compare(
+    llvm::ArrayRef<passes::ComparisonSample> samples) const {
+  return passes::compareWithFloat(floatFunction(), mainOf(*integer_), records_, samples);
+}
+
+absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
+  std::vector<std::unique_ptr<passes::Pass>> list;
+  list.push_back(passes::createLowerToAir(options));
+  list.push_back(passes::createLowerSums());
+  list.push_back(passes::createVerifyAir());
+  IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
+  IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
+  cost_ = costReport(circuit);
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::write(const std::string& path,
+                                const std::vector<PackageFile>& files) const {
+  nlohmann::ordered_json report = {{"model", toJson(facts())}, {"cost", toJson(cost_)}};
+  std::vector<PackageFile> all = files;
+  all.push_back({runtime::kExponentsFile, passes::toJson(exponents_)});
+  all.push_back({runtime::kReportFile, report.dump(1) + "\n"});
+  return emitPackage(*integer_, path, all);
+}
+
+}  // namespace lindero::compiler

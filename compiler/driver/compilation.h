@@ -1,0 +1,79 @@
+// One model on its way from ONNX to a circuit package, stage by stage:
+//
+//   load            import, clean up          -> the float function, in canonical form
+//   selectOutput    (optional)                   which of its outputs
+//   quantize        calibrate, quantize       -> the integer function
+//   compare         (optional)                   how far that is from the float model
+//   selectValues    (optional)                   what of the output gets proven
+//   lower           regions, AIR, sums, rules -> the circuit
+//   write                                     -> the package
+//
+// Each stage needs the ones before it, once and in this order. Errors name node, reason and remedy;
+// their codes: see ImportOptions for `load`; in the others kInvalidArgument is a wrong option or
+// sample, kOutOfRange and kResourceExhausted a value or weight beyond its static bound,
+// kUnimplemented an op that has no circuit.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compiler/driver/model_facts.h"
+#include "compiler/emit/emit.h"
+#include "compiler/emit/report.h"
+#include "compiler/onnx_import/import.h"
+#include "ir/core/ir.h"
+#include "passes/import_cleanup/select_outputs/select_outputs.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+#include "passes/quantize/calibrate.h"
+#include "passes/quantize/choose_exponents.h"
+#include "passes/quantize/compare.h"
+#include "passes/quantize/quantize.h"
+
+namespace lindero::compiler {
+
+class Compilation {
+ public:
+  static absl::StatusOr<Compilation> load(const std::string& path, const ImportOptions& options);
+
+  ModelFacts facts() const;
+  const ir::Function& floatFunction() const;
+
+  // Samples for a user who gives none: they come from the model's own predictions.
+  absl::StatusOr<std::vector<passes::Sample>> defaultSamples(int64_t count) const;
+
+  // Empty: the first one.
+  absl::Status selectOutput(const std::string& name);
+
+  absl::Status quantize(llvm::ArrayRef<passes::Sample> samples,
+                        const passes::QuantizeOptions& options);
+  // The same with exponents that an earlier calibration chose.
+  absl::Status quantize(const passes::Exponents& exponents);
+  const passes::Exponents& exponents() const { return exponents_; }
+
+  absl::StatusOr<passes::Comparison> compare(
+      llvm::ArrayRef<passes::ComparisonSample> samples) const;
+
+  // The positions of the output, and whether as values or as their argmax.
+  absl::Status selectValues(const std::string& positions, bool argmax);
+
+  absl::Status lower(const passes::LowerToAirOptions& options);
+  const CostReport& cost() const { return cost_; }
+
+  // exponents.json and report.json (facts and costs) go into the package, and `files`.
+  absl::Status write(const std::string& path, const std::vector<PackageFile>& files) const;
+
+ private:
+  Compilation() = default;
+
+  std::string file_;
+  std::string sha256_;
+  std::unique_ptr<ir::Module> float_;
+  std::unique_ptr<ir::Module> integer_;
+  passes::Exponents exponents_;
+  std::vector<passes::TensorRecord> records_;
+  CostReport cost_;
+};
+
+}  // namespace lindero::compiler

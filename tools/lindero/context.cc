@@ -1,0 +1,198 @@
+#include "tools/lindero/context.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "tools/lindero/exit_codes.h"
+
+namespace lindero::cli {
+namespace {
+
+// A terminal needs no more than ten lines a second.
+constexpr std::chrono::milliseconds kBetweenProgress{100};
+
+std::string oneLine(absl::string_view text) {
+  return absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}});
+}
+
+void appendPadded(std::string& out, absl::string_view text, size_t width, bool right) {
+  size_t blanks = width > text.size() ? width - text.size() : 0;
+  if (right) out.append(blanks, ' ');
+  absl::StrAppend(&out, text);
+  if (!right) out.append(blanks, ' ');
+}
+
+}  // namespace
+
+std::string withCommas(int64_t value) {
+  std::string digits = absl::StrCat(value);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    bool group = (digits.size() - i) % 3 == 0;
+    if (group && i > 0 && digits[i - 1] != '-') out += ',';
+    out += digits[i];
+  }
+  return out;
+}
+
+std::string formatSeconds(double seconds) {
+  if (seconds < 0.9995) return absl::StrFormat("%.0f ms", seconds * 1000);
+  if (seconds < 9.95) return absl::StrFormat("%.1f s", seconds);
+  if (seconds < 120) return absl::StrFormat("%.0f s", seconds);
+  return absl::StrFormat("%.0f min", seconds / 60);
+}
+
+std::string formatBytes(double bytes) {
+  const char* units[] = {"B", "KB", "MB", "GB", "TB"};
+  int unit = 0;
+  while (bytes >= 999.5 && unit < 4) {
+    bytes /= 1000;
+    ++unit;
+  }
+  bool small = unit > 0 && bytes < 9.95;
+  return absl::StrFormat(small ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
+void Summary::add(absl::string_view key, absl::string_view label, Json value, std::string text) {
+  json_[std::string(key)] = std::move(value);
+  lines_.push_back({std::string(label), std::move(text), false});
+}
+
+void Summary::addCount(absl::string_view key, absl::string_view label, int64_t value) {
+  add(key, label, value, withCommas(value));
+}
+
+void Summary::addSeconds(absl::string_view key, absl::string_view label, double value) {
+  add(key, label, value, formatSeconds(value));
+}
+
+void Summary::addBytes(absl::string_view key, absl::string_view label, int64_t value) {
+  add(key, label, value,
+      absl::StrCat(withCommas(value), " bytes (", formatBytes(static_cast<double>(value)), ")"));
+}
+
+void Summary::addTable(absl::string_view key, absl::string_view title,
+                       std::vector<std::string> header, Rows rows, Json json) {
+  json_[std::string(key)] = std::move(json);
+  std::vector<size_t> widths;
+  rows.insert(rows.begin(), std::move(header));
+  for (const std::vector<std::string>& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  addText(absl::StrCat("\n", title));
+  for (const std::vector<std::string>& row : rows) {
+    std::string line = "  ";
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line += "  ";
+      appendPadded(line, row[i], widths[i], i > 0);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    addText(line);
+  }
+}
+
+std::string Summary::text() const {
+  size_t width = 0;
+  for (const Line& line : lines_) {
+    if (!line.plain) width = std::max(width, line.label.size());
+  }
+  std::string out;
+  for (const Line& line : lines_) {
+    if (!line.plain) {
+      appendPadded(out, line.label, width + 2, false);
+    }
+    absl::StrAppend(&out, line.text, "\n");
+  }
+  return out;
+}
+
+Context::Context(bool json)
+    : json_(json),
+      terminal_(!json && isatty(STDERR_FILENO) == 1),
+      start_(std::chrono::steady_clock::now()) {}
+
+Context::~Context() { clearProgress(); }
+
+void Context::event(absl::string_view name, Json body) {
+  Json line = {{"event", std::string(name)}};
+  line.update(body);
+  // Names of nodes and files may hold anything: bytes that are no UTF-8 are replaced.
+  std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  absl::FPrintF(stdout, "%s\n", text);
+  std::fflush(stdout);
+}
+
+void Context::estimate(const Summary& summary) {
+  if (json_) return event("estimate", summary.json());
+  clearProgress();
+  absl::FPrintF(stdout, "%s", summary.text());
+  std::fflush(stdout);
+}
+
+void Context::note(absl::string_view text) {
+  if (json_) return event("note", {{"text", std::string(text)}});
+  clearProgress();
+  absl::FPrintF(stdout, "note: %s\n", text);
+  std::fflush(stdout);
+}
+
+void Context::progress(absl::string_view stage, double fraction) {
+  auto now = std::chrono::steady_clock::now();
+  bool next_stage = last_stage_ != stage;
+  if (!next_stage && now - last_progress_ < kBetweenProgress) return;
+  last_progress_ = now;
+  last_stage_ = std::string(stage);
+  double seconds = std::chrono::duration<double>(now - start_).count();
+  if (json_) {
+    Json body = {{"stage", last_stage_}, {"seconds", std::round(seconds * 1000) / 1000}};
+    if (fraction >= 0) body["fraction"] = fraction;
+    return event("progress", std::move(body));
+  }
+  if (!terminal_) return;
+  std::string done = fraction < 0 ? "" : absl::StrFormat(" %3.0f %%", fraction * 100);
+  absl::FPrintF(stderr, "\r\033[K%s …%s  %s", stage, done, formatSeconds(seconds));
+  std::fflush(stderr);
+  progress_shown_ = true;
+}
+
+void Context::clearProgress() {
+  if (!progress_shown_) return;
+  absl::FPrintF(stderr, "\r\033[K");
+  std::fflush(stderr);
+  progress_shown_ = false;
+}
+
+void Context::result(absl::string_view command, const Summary& summary) {
+  if (json_) {
+    Json body = {{"command", std::string(command)}};
+    body.update(summary.json());
+    return event("result", std::move(body));
+  }
+  clearProgress();
+  absl::FPrintF(stdout, "%s", summary.text());
+  std::fflush(stdout);
+}
+
+int Context::finish(const absl::Status& status) {
+  clearProgress();
+  if (status.ok()) return static_cast<int>(Exit::kOk);
+  const ExitInfo& info = exitInfo(exitOf(status));
+  std::string message = oneLine(status.message());
+  if (json_) {
+    event("error", {{"code", static_cast<int>(info.code)},
+                    {"name", std::string(info.name)},
+                    {"message", message}});
+  } else {
+    absl::FPrintF(stderr, "lindero: %s\n", message);
+  }
+  return static_cast<int>(info.code);
+}
+
+}  // namespace lindero::cli

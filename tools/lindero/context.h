@@ -1,0 +1,102 @@
+// Where a command writes: text for people, or JSON lines with --json.
+//
+// Text: estimates and the final summary go to stdout, progress is one line that rewrites itself on
+// stderr, and only if that is a terminal. JSON: every event is one line on stdout, an object whose
+// "event" is "estimate", "progress", "note", "result" or "error". Both forms are made from the same
+// Summary, so they say the same.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+
+namespace lindero::cli {
+
+using Json = nlohmann::ordered_json;
+
+// "1,234,567"
+std::string withCommas(int64_t value);
+// "1.4 s", "230 ms", "12 min"
+std::string formatSeconds(double seconds);
+// "287 KB", "1.2 GB" (decimal units)
+std::string formatBytes(double bytes);
+
+// What a command has to say at its end, in order: lines "label  text" and small tables.
+class Summary {
+ public:
+  // `key` is the name in JSON.
+  void add(absl::string_view key, absl::string_view label, Json value, std::string text);
+  void addCount(absl::string_view key, absl::string_view label, int64_t value);
+  void addSeconds(absl::string_view key, absl::string_view label, double value);
+  void addBytes(absl::string_view key, absl::string_view label, int64_t value);
+  // Only in JSON.
+  void addData(absl::string_view key, Json value) { json_[std::string(key)] = std::move(value); }
+  // Only in text: with a label, or a line as it is.
+  void addLine(absl::string_view label, std::string text) {
+    lines_.push_back({std::string(label), std::move(text), false});
+  }
+  void addText(std::string text) { lines_.push_back({"", std::move(text), true}); }
+
+  // Columns are aligned; those after the first to the right. `json` keeps the same content.
+  using Rows = std::vector<std::vector<std::string>>;
+  void addTable(absl::string_view key, absl::string_view title, std::vector<std::string> header,
+                Rows rows, Json json);
+
+  const Json& json() const { return json_; }
+  std::string text() const;
+
+ private:
+  struct Line {
+    std::string label;
+    std::string text;
+    bool plain;  // without a label
+  };
+  std::vector<Line> lines_;
+  Json json_ = Json::object();
+};
+
+class Context {
+ public:
+  // `json`: events instead of text.
+  explicit Context(bool json);
+  ~Context();
+
+  bool json() const { return json_; }
+
+  void estimate(const Summary& summary);
+  void note(absl::string_view text);
+  // `fraction` in [0, 1], or negative when unknown.
+  void progress(absl::string_view stage, double fraction = -1);
+  void result(absl::string_view command, const Summary& summary);
+  // Writes the one line of an error and returns its exit code.
+  int finish(const absl::Status& status);
+
+ private:
+  void clearProgress();
+  void event(absl::string_view name, Json body);
+
+  bool json_;
+  bool terminal_;
+  bool progress_shown_ = false;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point last_progress_;
+  std::string last_stage_;
+};
+
+// Seconds since its construction.
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace lindero::cli

@@ -1,0 +1,191 @@
+// lindero inspect: what a package's circuit is made of and what it costs.
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/commands.h"
+#include "tools/lindero/estimate.h"
+#include "tools/lindero/package_source.h"
+
+namespace lindero::cli {
+namespace {
+
+struct InspectArguments {
+  std::string package;
+  int64_t nodes = 20;
+  ProverOptions prover;
+};
+
+const char* kindName(Constraint::Kind kind) {
+  switch (kind) {
+    case Constraint::CONTINUITY:
+      return "continuity";
+    case Constraint::BOUNDARY:
+      return "boundary";
+    default:
+      return "local";
+  }
+}
+
+void addTables(const compiler::CostReport& cost, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const compiler::TableCost& table : cost.tables) {
+    std::vector<std::string> row = {table.name, withCommas(table.height),
+                                    withCommas(table.used_rows)};
+    for (int64_t columns : table.columns) row.push_back(absl::StrCat(columns));
+    row.push_back(withCommas(table.online()));
+    row.push_back(withCommas(table.cells(0)));
+    rows.push_back(std::move(row));
+    json.push_back({{"name", table.name},
+                    {"height", table.height},
+                    {"used_rows", table.used_rows},
+                    {"columns", table.columns},
+                    {"online_cells", table.online()},
+                    {"fixed_cells", table.cells(0)}});
+  }
+  summary.addTable("tables", "Tables (columns of the base field by phase)",
+                   {"table", "rows", "used", "fixed", "main", "fold", "lookup", "cells per proof",
+                    "fixed cells"},
+                   std::move(rows), std::move(json));
+}
+
+void addPhases(const compiler::CostReport& cost, Summary& summary) {
+  const char* names[] = {"fixed", "main", "fold", "lookup"};
+  Summary::Rows rows;
+  Json json = Json::object();
+  for (int phase = 0; phase < 4; ++phase) {
+    int64_t columns = 0, cells = 0;
+    for (const compiler::TableCost& table : cost.tables) {
+      columns += table.columns[phase];
+      cells += table.cells(phase);
+    }
+    rows.push_back({names[phase], withCommas(columns), withCommas(cells)});
+    json[names[phase]] = {{"columns", columns}, {"cells", cells}};
+  }
+  summary.addTable("phases", "Phases", {"phase", "columns", "cells"}, std::move(rows),
+                   std::move(json));
+}
+
+void addNodes(const compiler::CostReport& cost, int64_t most, Summary& summary) {
+  std::vector<compiler::Share> nodes = cost.nodes;
+  std::stable_sort(nodes.begin(), nodes.end(),
+                   [](const auto& a, const auto& b) { return a.cells > b.cells; });
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const compiler::Share& node : nodes) {
+    if (static_cast<int64_t>(rows.size()) < most) {
+      rows.push_back({node.name, withCommas(node.cells)});
+    }
+    json.push_back({{"name", node.name}, {"cells", node.cells}});
+  }
+  std::string title =
+      absl::StrCat("ONNX nodes by cells per proof (", rows.size(), " of ", nodes.size(), ")");
+  summary.addTable("nodes", title, {"node", "cells"}, std::move(rows), std::move(json));
+}
+
+void addConstraints(const Circuit& circuit, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (Constraint::Kind kind : {Constraint::LOCAL, Constraint::CONTINUITY, Constraint::BOUNDARY}) {
+    for (const Table& table : circuit.tables()) {
+      for (const Constraint& constraint : table.constraints()) {
+        if (constraint.kind() != kind) continue;
+        rows.push_back({absl::StrCat(table.name(), ".", constraint.name()), kindName(kind)});
+        json.push_back(
+            {{"table", table.name()}, {"name", constraint.name()}, {"kind", kindName(kind)}});
+      }
+    }
+  }
+  summary.addTable("constraints", "Constraints", {"constraint", "kind"}, std::move(rows),
+                   std::move(json));
+}
+
+std::string shapeText(const PublicTensor& tensor) {
+  return absl::StrCat(tensor.rows(), " x ", tensor.columns(), " in ", tensor.low(), " .. ",
+                      tensor.high(), ", 2^", -tensor.exponent());
+}
+
+// What crosses into and out of the proof: the public tensors; and between its tables: claims that
+// must cancel.
+void addBoundaries(const Circuit& circuit, Summary& summary) {
+  Summary::Rows publics;
+  Json public_json = Json::array();
+  for (const PublicTensor& tensor : circuit.publics()) {
+    const char* kind = tensor.kind() == PublicTensor::OUTPUT ? "output" : "input";
+    publics.push_back({tensor.name(), kind, shapeText(tensor)});
+    public_json.push_back({{"name", tensor.name()},
+                           {"kind", kind},
+                           {"rows", tensor.rows()},
+                           {"columns", tensor.columns()},
+                           {"low", tensor.low()},
+                           {"high", tensor.high()},
+                           {"exponent", tensor.exponent()}});
+  }
+  summary.addTable("publics", "Public values", {"tensor", "kind", "values"}, std::move(publics),
+                   std::move(public_json));
+  Summary::Rows groups;
+  Json group_json = Json::array();
+  for (int group = 0; group < circuit.claim_groups_size(); ++group) {
+    std::vector<std::string> tables;
+    for (const Claim& claim : circuit.claims()) {
+      if (static_cast<int>(claim.group()) == group) {
+        tables.push_back(circuit.tables(static_cast<int>(claim.table())).name());
+      }
+    }
+    const std::string& name = circuit.claim_groups(group).name();
+    groups.push_back({name, absl::StrCat(tables.size())});
+    group_json.push_back({{"name", name}, {"tables", tables}});
+  }
+  summary.addTable("claim_groups", "Claims that cancel between tables", {"group", "tables"},
+                   std::move(groups), std::move(group_json));
+  Json segments = Json::array();
+  for (const Segment& segment : circuit.segments()) {
+    segments.push_back({{"name", segment.name()}, {"tables", segment.tables_size()}});
+  }
+  summary.addText("");
+  summary.add("segments", "proof boundaries", std::move(segments),
+              circuit.segments_size() <= 1 ? "none: one proof covers all tables"
+                                           : absl::StrCat(circuit.segments_size(), " segments"));
+}
+
+absl::Status inspect(const InspectArguments& arguments, Context& context) {
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package));
+  const Circuit& circuit = opened.package.circuit();
+  Summary summary;
+  summary.add("model", "model", opened.facts.file, opened.facts.file);
+  summary.addCount("parameters", "parameters", opened.facts.parameters);
+  summary.addData("facts", toJson(opened.facts));
+  std::string digest = runtime::toHex(opened.package.circuitDigest());
+  summary.add("circuit", "circuit", digest, digest);
+  summary.addCount("columns", "columns", opened.cost.columns);
+  addEstimate(estimateProof(opened.cost, arguments.prover), summary);
+  addRegions(opened.cost, summary);
+  addTables(opened.cost, summary);
+  addPhases(opened.cost, summary);
+  addNodes(opened.cost, arguments.nodes, summary);
+  addConstraints(circuit, summary);
+  addBoundaries(circuit, summary);
+  context.result("inspect", summary);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void addInspect(CLI::App& app, Command& chosen) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show tables, costs, constraints and boundaries");
+  command->add_option("package", arguments->package, "Package")->required();
+  command->add_option("--nodes", arguments->nodes, "Most ONNX nodes to list")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  addSecurityOptions(*command, arguments->prover);
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Context& context) { return inspect(*arguments, context); };
+  });
+}
+
+}  // namespace lindero::cli

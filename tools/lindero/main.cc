@@ -1,0 +1,65 @@
+// lindero: ONNX transformers to proofs, from the command line.
+#include <cstdio>
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "tools/lindero/commands.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/scratch.h"
+
+namespace lindero::cli {
+namespace {
+
+constexpr char kDescription[] =
+    "Compiles ONNX transformers to provable circuits, proves runs of them, verifies the proofs.\n"
+    "Example: lindero prove model.onnx --prompt \"To be\" -o run.proof; lindero verify run.proof "
+    "--key run.key";
+
+// The last argument that reads "--json" decides even when the rest does not parse.
+bool asksForJson(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (absl::string_view(argv[i]) == "--json") return true;
+  }
+  return false;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kDescription, "lindero");
+  app.set_version_flag("--version", LINDERO_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  bool json = false;
+  app.add_flag("--json", json, "Write JSON, one event per line, instead of text");
+  Command command;
+  addCompile(app, command);
+  addCheck(app, command);
+  addProve(app, command);
+  addVerify(app, command);
+  addInspect(app, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+    return static_cast<int>(Exit::kOk);
+  } catch (const CLI::ParseError& error) {
+    Context context(asksForJson(argc, argv));
+    return context.finish(failure(
+        Exit::kUsage, absl::StrCat(error.what(), "; `lindero --help` lists commands and options")));
+  }
+  cleanUpWhenInterrupted();
+  Context context(json);
+  return context.finish(command(context));
+}
+
+}  // namespace
+}  // namespace lindero::cli
+
+int main(int argc, char** argv) {
+  // Nothing of ours throws; what a library throws unexpectedly still ends in one line.
+  try {
+    return lindero::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lindero: internal error: %s; please report it\n", error.what());
+    return static_cast<int>(lindero::cli::Exit::kInternal);
+  }
+}

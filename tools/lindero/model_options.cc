@@ -1,0 +1,219 @@
+#include "tools/lindero/model_options.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "runtime/package/files.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/samples.h"
+
+namespace lindero::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using compiler::Compilation;
+using compiler::ModelFacts;
+
+constexpr uint64_t kMostJson = 64 << 20;
+
+absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
+  compiler::ImportOptions import;
+  for (const std::string& dim : options.dims) {
+    std::vector<std::string> parts = absl::StrSplit(dim, absl::MaxSplits('=', 1));
+    int64_t size = 0;
+    if (parts.size() != 2 || parts[0].empty() || !absl::SimpleAtoi(parts[1], &size)) {
+      return failure(Exit::kUsage, absl::StrCat("--dim ", dim, ": write name=size, as in seq=64"));
+    }
+    if (!import.dims.emplace(parts[0], size).second) {
+      return failure(Exit::kUsage, absl::StrCat("--dim ", parts[0], " is given twice"));
+    }
+  }
+  return import;
+}
+
+absl::StatusOr<std::optional<Tokenizer>> loadTokenizer(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  LINDERO_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::load(path));
+  return tokenizer;
+}
+
+absl::Status needTokenizer(const std::optional<Tokenizer>& tokenizer, const std::string& path) {
+  if (tokenizer) return absl::OkStatus();
+  return failure(Exit::kInput,
+                 absl::StrCat(path,
+                              ": a text needs a tokenizer: give --tokenizer tokenizer.json, "
+                              "or arrays of token ids (.json, .npz)"));
+}
+
+absl::StatusOr<std::vector<passes::Sample>> calibrationSamples(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<Tokenizer>& tokenizer, Context& context) {
+  ModelFacts facts = compilation.facts();
+  if (options.calibrate.empty()) {
+    context.note(
+        "no --calibrate: ranges come from inputs of our own making; calibrate with typical "
+        "inputs for better accuracy");
+    absl::StatusOr<std::vector<passes::Sample>> samples =
+        compilation.defaultSamples(options.samples);
+    if (!samples.ok()) return withModelExit(samples.status());
+    return samples;
+  }
+  if (isArrayFile(options.calibrate)) {
+    return readArraySamples(options.calibrate, facts, options.samples);
+  }
+  LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.calibrate));
+  LINDERO_ASSIGN_OR_RETURN(auto windows,
+                           readTextSamples(options.calibrate, facts, *tokenizer, options.samples));
+  std::vector<passes::Sample> samples;
+  for (auto& window : windows) samples.push_back(std::move(window.inputs));
+  return samples;
+}
+
+absl::Status quantize(const ModelOptions& options, Compilation& compilation,
+                      llvm::ArrayRef<passes::Sample> samples) {
+  if (options.exponents.empty()) {
+    return withModelExit(compilation.quantize(samples, options.quantize));
+  }
+  absl::StatusOr<std::string> json = runtime::readFile(options.exponents, kMostJson);
+  if (!json.ok()) return withExit(json.status(), Exit::kFile);
+  absl::StatusOr<passes::Exponents> exponents = passes::exponentsFromJson(*json);
+  if (!exponents.ok()) {
+    return failure(Exit::kInput,
+                   absl::StrCat(options.exponents, ": ", exponents.status().message()));
+  }
+  return withModelExit(compilation.quantize(*exponents));
+}
+
+absl::Status compare(const ModelOptions& options, const Compilation& compilation,
+                     const std::optional<Tokenizer>& tokenizer, Summary& summary) {
+  std::vector<passes::ComparisonSample> samples;
+  ModelFacts facts = compilation.facts();
+  if (isArrayFile(options.compare)) {
+    LINDERO_ASSIGN_OR_RETURN(auto inputs,
+                             readArraySamples(options.compare, facts, options.windows));
+    for (passes::Sample& input : inputs) samples.push_back({std::move(input), {}});
+  } else {
+    LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
+    LINDERO_ASSIGN_OR_RETURN(samples,
+                             readTextSamples(options.compare, facts, *tokenizer, options.windows));
+  }
+  absl::StatusOr<passes::Comparison> found = compilation.compare(samples);
+  if (!found.ok()) return withModelExit(found.status());
+  Json json = {{"windows", found->samples},          {"positions", found->rows},
+               {"refused_windows", found->rejected}, {"top1_agreement", found->top1_agreement},
+               {"divergence", found->divergence},    {"mean_cosine", found->mean_cosine},
+               {"least_cosine", found->least_cosine}};
+  std::string text =
+      absl::StrFormat("%.2f %% same top-1 over %s positions, cosine %.5f",
+                      100 * found->top1_agreement, withCommas(found->rows), found->mean_cosine);
+  if (found->float_perplexity > 0) {
+    json["float_perplexity"] = found->float_perplexity;
+    json["integer_perplexity"] = found->integer_perplexity;
+    absl::StrAppendFormat(&text, ", perplexity %+.2f %%", 100 * found->perplexityChange());
+  }
+  if (found->rejected > 0) absl::StrAppend(&text, "; ", found->rejected, " windows out of range");
+  summary.add("agreement", "agreement with float", std::move(json), std::move(text));
+  return absl::OkStatus();
+}
+
+void describeModel(const ModelFacts& facts, Summary& summary) {
+  summary.add("model", "model", facts.file, facts.file);
+  summary.addCount("parameters", "parameters", facts.parameters);
+  summary.addData("facts", toJson(facts));
+}
+
+absl::StatusOr<std::vector<compiler::PackageFile>> packageFiles(const std::string& tokenizer) {
+  std::vector<compiler::PackageFile> files;
+  if (tokenizer.empty()) return files;
+  absl::StatusOr<std::string> bytes = runtime::readFile(tokenizer, kMostJson);
+  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
+  files.push_back({"tokenizer.json", *std::move(bytes)});
+  return files;
+}
+
+}  // namespace
+
+void addModelOptions(CLI::App& app, ModelOptions& options) {
+  app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
+      ->type_name("NAME=SIZE");
+  app.add_option("--calibrate", options.calibrate,
+                 "Typical inputs: a text, or arrays (.json, .npz) with any number of runs");
+  app.add_option("--samples", options.samples, "Runs to calibrate with, at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--exponents", options.exponents,
+                 "Use this exponents.json instead of calibrating");
+  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
+  app.add_option("--output-name", options.output, "The model's output to prove, by name");
+  app.add_flag("--argmax", options.argmax,
+               "Prove the index of the largest value (the next token), not all values");
+  app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
+      ->capture_default_str();
+  app.add_option("--compare", options.compare,
+                 "Measure agreement with the float model on this text");
+  app.add_option("--windows", options.windows, "Of the text to compare on, at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--activation-bits", options.quantize.activation_bits,
+                 "Bits of the inputs of linear layers")
+      ->check(CLI::Range(4, 16))
+      ->capture_default_str();
+  app.add_option("--weight-bits", options.quantize.weight_bits, "Bits of weights, at most")
+      ->check(CLI::Range(4, 24))
+      ->capture_default_str();
+  app.add_option("--lanes", options.lower.lanes,
+                 "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
+      ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
+      ->capture_default_str();
+}
+
+std::string findTokenizer(const std::string& given, const std::string& model) {
+  if (!given.empty()) return given;
+  std::error_code code;
+  fs::path beside = fs::path(model).parent_path() / "tokenizer.json";
+  return fs::exists(beside, code) ? beside.string() : "";
+}
+
+absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelOptions& options,
+                                           Context& context, Summary& summary) {
+  LINDERO_ASSIGN_OR_RETURN(compiler::ImportOptions import, importOptions(options));
+  context.progress("import");
+  absl::StatusOr<Compilation> compilation = Compilation::load(path, import);
+  if (!compilation.ok()) return withLoadExit(compilation.status());
+  std::string tokenizer_path = findTokenizer(options.tokenizer, path);
+  LINDERO_ASSIGN_OR_RETURN(std::optional<Tokenizer> tokenizer, loadTokenizer(tokenizer_path));
+
+  if (absl::Status status = compilation->selectOutput(options.output); !status.ok()) {
+    return withExit(std::move(status), Exit::kUsage);
+  }
+  context.progress("calibrate");
+  std::vector<passes::Sample> samples;
+  if (options.exponents.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(samples,
+                             calibrationSamples(options, *compilation, tokenizer, context));
+  }
+  describeModel(compilation->facts(), summary);
+  context.progress("quantize");
+  LINDERO_RETURN_IF_ERROR(quantize(options, *compilation, samples));
+  if (!options.compare.empty()) {
+    context.progress("compare with the float model");
+    LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary));
+  }
+  if (absl::Status status = compilation->selectValues(options.positions, options.argmax);
+      !status.ok()) {
+    return withExit(std::move(status), Exit::kUsage);
+  }
+  context.progress("lower");
+  LINDERO_RETURN_IF_ERROR(withModelExit(compilation->lower(options.lower)));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<compiler::PackageFile> files, packageFiles(tokenizer_path));
+  return CompiledModel{*std::move(compilation), std::move(files)};
+}
+
+}  // namespace lindero::cli

@@ -1,0 +1,168 @@
+#include "tools/lindero/numpy_file.h"
+
+#include <zip.h>
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::cli {
+namespace {
+
+constexpr uint64_t kMostBytes = uint64_t{1} << 30;
+
+absl::Status malformed(absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("not a .npy array: ", why));
+}
+
+// The text between the header's `'key':` and what ends it.
+std::optional<absl::string_view> headerValue(absl::string_view header, absl::string_view key,
+                                             absl::string_view end) {
+  std::vector<absl::string_view> parts = absl::StrSplit(header, absl::MaxSplits(key, 1));
+  if (parts.size() != 2) return std::nullopt;
+  absl::string_view rest = absl::StripLeadingAsciiWhitespace(parts[1]);
+  if (!absl::ConsumePrefix(&rest, ":")) return std::nullopt;
+  size_t stop = rest.find(end);
+  if (stop == absl::string_view::npos) return std::nullopt;
+  return absl::StripAsciiWhitespace(rest.substr(0, stop));
+}
+
+absl::StatusOr<std::vector<int64_t>> parseShape(absl::string_view header) {
+  std::optional<absl::string_view> text = headerValue(header, "'shape'", ")");
+  if (!text || !absl::ConsumePrefix(&*text, "(")) return malformed("its header has no shape");
+  std::vector<int64_t> shape;
+  uint64_t elements = 1;
+  for (absl::string_view size : absl::StrSplit(*text, ',', absl::SkipWhitespace())) {
+    int64_t value = 0;
+    if (!absl::SimpleAtoi(size, &value) || value < 0) return malformed("its shape is malformed");
+    if (value > 0 && elements > kMostBytes / value) return malformed("its shape is too large");
+    elements *= value;
+    shape.push_back(value);
+  }
+  return shape;
+}
+
+template <typename From, typename To>
+void convert(absl::string_view data, std::vector<To>& out) {
+  out.resize(data.size() / sizeof(From));
+  for (size_t i = 0; i < out.size(); ++i) {
+    From value;
+    std::memcpy(&value, data.data() + i * sizeof(From), sizeof(From));
+    out[i] = static_cast<To>(value);
+  }
+}
+
+// What the elements are, by NumPy's name for their type.
+struct ElementReader {
+  absl::string_view name;
+  size_t size;
+  bool integer;
+  void (*read)(absl::string_view data, InputArray& array);
+};
+
+template <typename T>
+constexpr ElementReader reader(absl::string_view name) {
+  constexpr bool integer = std::is_integral_v<T>;
+  return {name, sizeof(T), integer, [](absl::string_view data, InputArray& array) {
+            if constexpr (integer) {
+              convert<T>(data, array.integers);
+            } else {
+              convert<T>(data, array.reals);
+            }
+          }};
+}
+
+constexpr ElementReader kReaders[] = {
+    reader<int64_t>("<i8"), reader<int32_t>("<i4"),  reader<int16_t>("<i2"),
+    reader<int8_t>("|i1"),  reader<uint32_t>("<u4"), reader<uint16_t>("<u2"),
+    reader<uint8_t>("|u1"), reader<uint8_t>("|b1"),  reader<float>("<f4"),
+    reader<double>("<f8"),
+};
+
+// Splits "\x93NUMPY", version, header length, header from the data behind them.
+absl::StatusOr<std::pair<absl::string_view, absl::string_view>> splitHeader(
+    absl::string_view bytes) {
+  if (!absl::ConsumePrefix(&bytes, "\x93NUMPY") || bytes.size() < 6) {
+    return malformed("it has no NumPy signature");
+  }
+  auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])); };
+  uint32_t version = byte(0);
+  if (version < 1 || version > 3) return malformed(absl::StrCat("format version ", version));
+  size_t start = version == 1 ? 4 : 6;
+  size_t length = byte(2) | byte(3) << 8;
+  if (version > 1) length |= byte(4) << 16 | byte(5) << 24;
+  if (bytes.size() < start + length) return malformed("its header is cut off");
+  return std::pair(bytes.substr(start, length), bytes.substr(start + length));
+}
+
+absl::StatusOr<std::string> readEntry(zip_t* archive, uint64_t index, absl::string_view name) {
+  zip_stat_t info;
+  if (zip_stat_index(archive, index, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE) ||
+      info.size > kMostBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("'", name, "' is too large or damaged"));
+  }
+  std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen_index(archive, index, 0),
+                                                         zip_fclose);
+  std::string bytes(info.size, '\0');
+  if (file == nullptr ||
+      zip_fread(file.get(), bytes.data(), bytes.size()) != static_cast<zip_int64_t>(bytes.size())) {
+    return absl::InvalidArgumentError(absl::StrCat("'", name, "' is damaged"));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<InputArray> parseNpy(absl::string_view bytes) {
+  LINDERO_ASSIGN_OR_RETURN(auto parts, splitHeader(bytes));
+  auto [header, data] = parts;
+  std::optional<absl::string_view> order = headerValue(header, "'fortran_order'", ",");
+  if (!order || *order != "False") {
+    return malformed("it is not row-major; save numpy.ascontiguousarray(a)");
+  }
+  InputArray array;
+  LINDERO_ASSIGN_OR_RETURN(array.shape, parseShape(header));
+  std::optional<absl::string_view> type = headerValue(header, "'descr'", ",");
+  absl::string_view name = type ? absl::StripSuffix(absl::StripPrefix(*type, "'"), "'") : "";
+  for (const ElementReader& reader : kReaders) {
+    if (reader.name != name) continue;
+    uint64_t elements = 1;
+    for (int64_t size : array.shape) elements *= size;
+    if (data.size() != elements * reader.size) return malformed("its data is cut off");
+    array.integer = reader.integer;
+    reader.read(data, array);
+    return array;
+  }
+  return malformed(absl::StrCat("its element type ", name, " is not supported"));
+}
+
+absl::StatusOr<std::vector<InputArray>> readNpz(const std::string& path) {
+  int error = 0;
+  std::unique_ptr<zip_t, void (*)(zip_t*)> archive(zip_open(path.c_str(), ZIP_RDONLY, &error),
+                                                   zip_discard);
+  if (archive == nullptr) return absl::InvalidArgumentError("not a .npz archive");
+  std::vector<InputArray> arrays;
+  for (int64_t i = 0; i < zip_get_num_entries(archive.get(), 0); ++i) {
+    const char* entry = zip_get_name(archive.get(), i, 0);
+    std::string name(absl::StripSuffix(entry == nullptr ? "" : entry, ".npy"));
+    LINDERO_ASSIGN_OR_RETURN(std::string bytes, readEntry(archive.get(), i, name));
+    absl::StatusOr<InputArray> array = parseNpy(bytes);
+    if (!array.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("'", name, "': ", array.status().message()));
+    }
+    array->name = name;
+    arrays.push_back(*std::move(array));
+  }
+  return arrays;
+}
+
+}  // namespace lindero::cli

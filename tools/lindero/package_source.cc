@@ -1,0 +1,123 @@
+#include "tools/lindero/package_source.h"
+
+#include <filesystem>
+#include <map>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "runtime/package/files.h"
+#include "runtime/package/status_macros.h"
+#include "runtime/trace/generate_trace.h"
+#include "tools/lindero/exit_codes.h"
+
+namespace lindero::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMostReport = 1 << 30;
+
+absl::StatusOr<compiler::ModelFacts> readFacts(const std::string& package) {
+  std::string path = absl::StrCat(package, "/", runtime::kReportFile);
+  absl::StatusOr<std::string> text = runtime::readFile(path, kMostReport);
+  if (!text.ok()) return withExit(text.status(), Exit::kPackage);
+  Json json = Json::parse(*text, nullptr, false);
+  absl::StatusOr<compiler::ModelFacts> facts =
+      compiler::modelFactsFromJson(json.is_object() ? json.value("model", Json()) : Json());
+  if (facts.ok()) return facts;
+  return failure(Exit::kPackage,
+                 absl::StrCat(path, ": ", facts.status().message(), "; compile the model again"));
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedPackage> openPackage(const std::string& path) {
+  absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
+  if (!package.ok()) return withPackageExit(package.status());
+  LINDERO_ASSIGN_OR_RETURN(compiler::ModelFacts facts, readFacts(path));
+  compiler::CostReport cost = compiler::costReport(package->circuit());
+  return OpenedPackage{path, false, *std::move(package), std::move(facts), std::move(cost)};
+}
+
+absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelOptions& options,
+                                         const Scratch& scratch, Context& context,
+                                         Summary& summary) {
+  std::error_code code;
+  if (fs::is_directory(source, code)) {
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(source));
+    summary.add("model", "model", opened.facts.file, opened.facts.file);
+    summary.addCount("parameters", "parameters", opened.facts.parameters);
+    return opened;
+  }
+  Stopwatch watch;
+  LINDERO_ASSIGN_OR_RETURN(CompiledModel model, compileModel(source, options, context, summary));
+  std::string path = scratch.path("package");
+  context.progress("write the package");
+  if (absl::Status status = model.compilation.write(path, model.files); !status.ok()) {
+    return withRunExit(std::move(status));
+  }
+  summary.addSeconds("compile_seconds", "compile time", watch.seconds());
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(path));
+  opened.compiled = true;
+  return opened;
+}
+
+absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
+                                             const InputOptions& options) {
+  std::optional<Tokenizer> tokenizer;
+  if (options.prompt) {
+    std::string path = options.tokenizer;
+    std::error_code code;
+    std::string own = absl::StrCat(opened.path, "/tokenizer.json");
+    if (path.empty() && fs::exists(own, code)) path = own;
+    if (!path.empty()) {
+      LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(path));
+    }
+  }
+  LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays,
+                           gatherInputs(options, opened.facts, tokenizer ? &*tokenizer : nullptr));
+  return bindInputs(opened.package.circuit(), opened.facts, arrays);
+}
+
+void addInputOptions(CLI::App& app, InputOptions& options) {
+  CLI::Option_group* group = app.add_option_group("input", "What the model is given");
+  group->add_option("--input", options.file, "Arrays by input name: .json, .npz or .npy");
+  group->add_option("--tokens", options.tokens, "Token ids: 1,2,3")->delimiter(',');
+  group->add_option("--prompt", options.prompt, "Text, for the tokenizer");
+  group->require_option(1);
+}
+
+absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,
+                                   const std::string& path, int threads, Context& context) {
+  runtime::TraceOptions options;
+  options.threads = threads;
+  options.progress = [&](int done, int total) {
+    context.progress("run the model", static_cast<double>(done) / total);
+  };
+  absl::StatusOr<Statement> statement =
+      runtime::generateTrace(opened.package, inputs, path, options);
+  if (!statement.ok()) return withRunExit(statement.status());
+  return statement;
+}
+
+void addRegions(const compiler::CostReport& cost, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  auto online = static_cast<double>(cost.online);
+  auto add = [&](const std::string& name, int64_t cells) {
+    rows.push_back({name, withCommas(cells),
+                    absl::StrFormat("%.1f %%", 100 * static_cast<double>(cells) / online)});
+    json.push_back({{"name", name}, {"cells", cells}});
+  };
+  for (const compiler::Share& region : cost.regions) add(region.name, region.cells);
+  add("padding to powers of two", cost.padding);
+  summary.addCount("region_count", "regions", static_cast<int64_t>(cost.regions.size()));
+  summary.addTable("regions", "Cells per region", {"region", "cells", "share"}, std::move(rows),
+                   std::move(json));
+}
+
+}  // namespace lindero::cli

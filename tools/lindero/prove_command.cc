@@ -1,0 +1,169 @@
+// lindero prove: the whole way from a model and an input to a proof.
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/commands.h"
+#include "tools/lindero/estimate.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/package_source.h"
+#include "tools/lindero/public_values.h"
+#include "tools/lindero/scratch.h"
+
+namespace lindero::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ProveArguments {
+  std::string source;
+  std::string output = "run.proof";
+  std::string key;
+  std::string key_out;
+  bool own_security = false;  // an option of the security was given
+  ModelOptions options;
+  InputOptions input;
+  ProverOptions prover;
+};
+
+struct Key {
+  std::string path;
+  bool made = false;  // for this proof, in the scratch folder
+};
+
+// The key as given, that of the package, or a new one.
+absl::StatusOr<Key> findKey(const ProveArguments& arguments, const OpenedPackage& opened,
+                            const Prover& prover, const Scratch& scratch, Context& context,
+                            Summary& summary) {
+  std::error_code code;
+  if (!arguments.key.empty()) {
+    if (fs::is_regular_file(arguments.key, code)) return Key{arguments.key, false};
+    return failure(Exit::kFile, absl::StrCat("cannot open the key ", arguments.key));
+  }
+  std::string own = absl::StrCat(opened.path, "/", runtime::kKeyFile);
+  if (!arguments.own_security && fs::is_regular_file(own, code)) return Key{own, false};
+  Stopwatch watch;
+  std::string made = scratch.path(runtime::kKeyFile);
+  LINDERO_RETURN_IF_ERROR(prover.setup(opened.path, made, context).status());
+  summary.addSeconds("setup_seconds", "key made in", watch.seconds());
+  return Key{made, true};
+}
+
+// Where the key goes; empty: nowhere.
+std::string keyDestination(const ProveArguments& arguments, const Key& key) {
+  if (!arguments.key_out.empty() || !key.made) return arguments.key_out;
+  return fs::path(arguments.output).replace_extension(".key").string();
+}
+
+absl::Status keepKey(const Key& key, const std::string& destination, Summary& summary) {
+  if (destination.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> bytes = runtime::readFile(key.path, uint64_t{1} << 31);
+  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
+  LINDERO_RETURN_IF_ERROR(withExit(runtime::writeFile(destination, *bytes), Exit::kFile));
+  summary.add("key", "key", destination, destination);
+  return absl::OkStatus();
+}
+
+double stageSeconds(const Json& stages, const char* name) {
+  auto found = stages.find(name);
+  return found != stages.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+// Times, sizes and memory of what the prover reports.
+void addProverReport(const Json& report, Summary& summary) {
+  Json time = report.value("time", Json::object());
+  Json stages = time.is_object() ? time.value("stages", Json::object()) : Json::object();
+  double seconds = stageSeconds(time, "seconds");
+  double verify = stageSeconds(stages, "verify");
+  double grinding = stageSeconds(stages, "grinding");
+  summary.addSeconds("prove_seconds", "prove time", seconds - verify);
+  summary.add("grinding_seconds", "  of it grinding", grinding,
+              absl::StrCat(formatSeconds(grinding), " (varies from run to run)"));
+  Summary::Rows rows;
+  for (const auto& [stage, value] : stages.items()) {
+    if (value.is_number()) rows.push_back({stage, formatSeconds(value.get<double>())});
+  }
+  if (time.contains("peak_memory_bytes") && time["peak_memory_bytes"].is_number()) {
+    auto bytes = time["peak_memory_bytes"].get<int64_t>();
+    summary.add("peak_memory_bytes", "peak memory", bytes, formatBytes(static_cast<double>(bytes)));
+  }
+  if (report.contains("proof_bytes") && report["proof_bytes"].is_number()) {
+    summary.addBytes("proof_bytes", "proof size", report["proof_bytes"].get<int64_t>());
+  }
+  summary.addSeconds("verify_seconds", "verify time", verify);
+  summary.addTable("stages", "Prove time by stage", {"stage", "time"}, std::move(rows), stages);
+}
+
+void noteGivenTokens(const BoundInputs& inputs, const OpenedPackage& opened, Context& context) {
+  if (inputs.given_tokens < 0) return;
+  int64_t length = 1;
+  for (int64_t size : opened.facts.inputs[0].shape) length *= size;
+  if (inputs.given_tokens == length) return;
+  context.note(absl::StrCat("the input has ", inputs.given_tokens, " of ", length,
+                            " tokens; token 0 stands behind them, and outputs at positions ",
+                            inputs.given_tokens, " and later are about those"));
+}
+
+absl::Status prove(const ProveArguments& arguments, Context& context) {
+  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(arguments.output));
+  Stopwatch watch;
+  Summary summary;
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
+                                                            scratch, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  Summary estimate;
+  addEstimate(estimateProof(opened.cost, arguments.prover), estimate);
+  context.estimate(estimate);
+  noteGivenTokens(inputs, opened, context);
+
+  Stopwatch run;
+  std::string trace = scratch.path("trace.bin"), stated = scratch.path("statement.pb");
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, inputs.statement, trace,
+                                                         arguments.prover.threads, context));
+  LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, statement), Exit::kFile));
+  summary.addSeconds("trace_seconds", "model run in", run.seconds());
+
+  LINDERO_ASSIGN_OR_RETURN(Key key, findKey(arguments, opened, prover, scratch, context, summary));
+  std::string proof = scratch.path("run.proof");
+  LINDERO_ASSIGN_OR_RETURN(Json report,
+                           prover.prove(opened.path, key.path, trace, stated, proof, context));
+  LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
+  LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
+  summary.add("proof", "proof", arguments.output, arguments.output);
+  addPublicValues(valuesOf(opened.package.circuit(), statement), nullptr, summary);
+  addProverReport(report, summary);
+  addRegions(opened.cost, summary);
+  summary.addData("seconds", watch.seconds());
+  context.result("prove", summary);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void addProve(CLI::App& app, Command& chosen) {
+  auto arguments = std::make_shared<ProveArguments>();
+  CLI::App* command = app.add_subcommand("prove", "Prove a run of a model");
+  command->add_option("source", arguments->source, "Package or ONNX file")->required();
+  command->add_option("-o,--output", arguments->output, "The proof")->capture_default_str();
+  command->add_option("--key", arguments->key, "Use this verifying key");
+  command->add_option("--key-out", arguments->key_out,
+                      "Write the verifying key here (default for a key that is made on the way: "
+                      "the proof's name with .key)");
+  addInputOptions(*command, arguments->input);
+  addModelOptions(*command, arguments->options);
+  addSecurityOptions(*command, arguments->prover);
+  command->callback([arguments, command, &chosen] {
+    arguments->input.tokenizer = arguments->options.tokenizer;
+    arguments->own_security =
+        command->count("--security-bits") > 0 || command->count("--regime") > 0;
+    chosen = [arguments](Context& context) { return prove(*arguments, context); };
+  });
+}
+
+}  // namespace lindero::cli

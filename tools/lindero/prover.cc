@@ -1,0 +1,131 @@
+#include "tools/lindero/prover.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/subprocess.h"
+
+namespace lindero::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Exit code of `verify`.
+constexpr int kRejected = 4;
+
+std::string proverFolder() {
+  const char* chosen = std::getenv("LINDERO_PROVER_DIR");
+  if (chosen != nullptr && *chosen != '\0') return chosen;
+  std::error_code code;
+  return fs::read_symlink("/proc/self/exe", code).parent_path().string();
+}
+
+void showProgress(absl::string_view verb, absl::string_view line, Context& context) {
+  auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+  if (!json.is_object() || json.value("event", nlohmann::json()) != "begin") return;
+  auto stage = json.find("stage");
+  if (stage == json.end() || !stage->is_string()) return;
+  std::string name = absl::StrReplaceAll(stage->get<std::string>(), {{"_", " "}});
+  context.progress(absl::StrCat(verb, ": ", name));
+}
+
+// The program's own words, without its name.
+std::string reason(const ProcessResult& result, absl::string_view program, absl::string_view verb) {
+  absl::string_view text = absl::StripAsciiWhitespace(result.errors);
+  absl::ConsumePrefix(
+      &text, absl::StrCat(fs::path(std::string(program)).filename().string(), " ", verb, ": "));
+  if (!text.empty()) return std::string(text);
+  if (result.signal == 0) return absl::StrCat("it ended with exit code ", result.exit_code);
+  return absl::StrCat("it was ended by signal ", result.signal,
+                      result.signal == SIGKILL ? " (out of memory?)" : "");
+}
+
+}  // namespace
+
+void addBackendOption(CLI::App& app, ProverOptions& options) {
+  app.add_option("--backend", options.backend, "The prover: lindero-prover-<backend>")
+      ->capture_default_str();
+}
+
+void addSecurityOptions(CLI::App& app, ProverOptions& options) {
+  addBackendOption(app, options);
+  app.add_option("--security-bits", options.security_bits, "Of the whole protocol")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--regime", options.regime,
+                 "What the bits count on: the best known attack, or what is proven")
+      ->check(CLI::IsMember({"conjectured", "proven"}))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "0: one per processor")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+absl::StatusOr<Prover> Prover::find(const ProverOptions& options) {
+  Prover prover;
+  prover.options_ = options;
+  std::string folder = proverFolder();
+  std::string name = absl::StrCat("lindero-prover-", options.backend);
+  prover.program_ = (fs::path(folder) / name).string();
+  if (options.backend.find('/') != std::string::npos ||
+      ::access(prover.program_.c_str(), X_OK) != 0) {
+    return failure(Exit::kProverMissing,
+                   absl::StrCat("no prover ", name, " in ", folder,
+                                "; build it with tools/setup and cmake --build, or set "
+                                "LINDERO_PROVER_DIR to its folder"));
+  }
+  return prover;
+}
+
+absl::StatusOr<Json> Prover::run(absl::string_view verb, std::vector<std::string> arguments,
+                                 Context& context) const {
+  arguments.insert(arguments.begin(), std::string(verb));
+  absl::StatusOr<ProcessResult> result = runProcess(
+      program_, arguments, [&](absl::string_view line) { showProgress(verb, line, context); });
+  if (!result.ok()) return withExit(result.status(), Exit::kProverFailed);
+  if (result->signal == 0 && result->exit_code == 0) {
+    Json json = Json::parse(result->output, nullptr, false);
+    if (json.is_object()) return json;
+    return failure(Exit::kProverFailed,
+                   absl::StrCat(program_, " ", verb, " printed no JSON; is it of this version?"));
+  }
+  std::string why = reason(*result, program_, verb);
+  if (result->exit_code == kRejected) return failure(Exit::kRejected, why);
+  return failure(Exit::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
+}
+
+absl::StatusOr<Json> Prover::setup(const std::string& package, const std::string& key,
+                                   Context& context) const {
+  return run("setup",
+             {"--package", package, "--output", key, "--security-bits",
+              absl::StrCat(options_.security_bits), "--regime", options_.regime, "--threads",
+              absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
+             context);
+}
+
+absl::StatusOr<Json> Prover::prove(const std::string& package, const std::string& key,
+                                   const std::string& trace, const std::string& statement,
+                                   const std::string& proof, Context& context) const {
+  return run(
+      "prove",
+      {"--package", package, "--key", key, "--trace", trace, "--statement", statement, "--output",
+       proof, "--threads", absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
+      context);
+}
+
+absl::StatusOr<Json> Prover::verify(const std::string& key, const std::string& proof,
+                                    Context& context) const {
+  return run("verify", {"--key", key, "--proof", proof}, context);
+}
+
+}  // namespace lindero::cli

@@ -1,0 +1,47 @@
+// The prover: a program of its own, found beside this one or in LINDERO_PROVER_DIR, that knows no
+// models. It reads the package and the trace, and prints one JSON object when it is done.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "tools/lindero/context.h"
+
+namespace lindero::cli {
+
+struct ProverOptions {
+  std::string backend = "stwo";
+  int64_t security_bits = 96;
+  std::string regime = "conjectured";
+  int threads = 0;  // 0: one per processor
+};
+
+void addBackendOption(CLI::App& app, ProverOptions& options);
+void addSecurityOptions(CLI::App& app, ProverOptions& options);
+
+class Prover {
+ public:
+  // Fails, with the remedy, if the program is not there.
+  static absl::StatusOr<Prover> find(const ProverOptions& options);
+
+  // Each returns what the program printed; its errors are tagged kProverFailed, a proof that does
+  // not hold kRejected. Output files appear whole or not at all.
+  absl::StatusOr<Json> setup(const std::string& package, const std::string& key,
+                             Context& context) const;
+  absl::StatusOr<Json> prove(const std::string& package, const std::string& key,
+                             const std::string& trace, const std::string& statement,
+                             const std::string& proof, Context& context) const;
+  absl::StatusOr<Json> verify(const std::string& key, const std::string& proof,
+                              Context& context) const;
+
+ private:
+  absl::StatusOr<Json> run(absl::string_view verb, std::vector<std::string> arguments,
+                           Context& context) const;
+
+  std::string program_;
+  ProverOptions options_;
+};
+
+}  // namespace lindero::cli

@@ -1,0 +1,42 @@
+// What a proof states, in plain words: the values of the public inputs and outputs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/package/circuit.pb.h"
+#include "runtime/package/statement.pb.h"
+#include "tools/lindero/context.h"
+#include "tools/lindero/tokenizer.h"
+
+namespace lindero::cli {
+
+struct PublicTensorValues {
+  std::string name;
+  bool output = false;
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int exponent = 0;  // real value = v / 2^exponent
+  std::vector<int64_t> values;
+};
+
+// Of a statement that fits the circuit.
+std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement& statement);
+// Of what a verifier printed.
+absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict);
+
+// What the name of an output of `select-outputs` says: "logits.argmax[32:64]".
+struct OutputName {
+  bool argmax = false;
+  std::vector<int64_t> positions;  // empty: all
+};
+OutputName parseOutputName(absl::string_view name);
+
+// The tokenizer, if there is one, adds texts. JSON holds all values; text the first of them.
+void addPublicValues(const std::vector<PublicTensorValues>& tensors, const Tokenizer* tokenizer,
+                     Summary& summary);
+
+}  // namespace lindero::cli

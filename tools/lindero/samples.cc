@@ -1,0 +1,117 @@
+#include "tools/lindero/samples.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/inputs.h"
+
+namespace lindero::cli {
+namespace {
+
+using compiler::ModelFacts;
+using compiler::TensorFacts;
+using ir::tensor::Array;
+
+constexpr uint64_t kMostText = uint64_t{1} << 28;
+
+int64_t elements(const TensorFacts& tensor) {
+  int64_t count = 1;
+  for (int64_t size : tensor.shape) count *= size;
+  return count;
+}
+
+absl::Status checkTokens(const std::vector<int64_t>& ids, int64_t vocabulary,
+                         const std::string& path) {
+  for (int64_t id : ids) {
+    if (id < 0 || id >= vocabulary) {
+      return failure(Exit::kToken,
+                     absl::StrCat(path, ": token ", id, " is outside of the vocabulary 0 .. ",
+                                  vocabulary - 1));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// How many runs the array holds; 0 if it does not fit.
+int64_t runsOf(const InputArray& array, const TensorFacts& tensor) {
+  int64_t count = array.integer ? array.integers.size() : array.reals.size();
+  int64_t each = elements(tensor);
+  bool fits = each > 0 && count % each == 0 && (array.integer || !tensor.integer);
+  return fits ? count / each : 0;
+}
+
+Array runOf(const InputArray& array, const TensorFacts& tensor, int64_t run) {
+  int64_t each = elements(tensor);
+  auto slice = [&](const auto& values) {
+    using Values = std::decay_t<decltype(values)>;
+    return Values(values.begin() + run * each, values.begin() + (run + 1) * each);
+  };
+  if (tensor.integer) return Array::integer(tensor.shape, slice(array.integers));
+  return Array::real(tensor.shape, slice(array.reals));
+}
+
+}  // namespace
+
+bool isArrayFile(const std::string& path) {
+  return absl::EndsWith(path, ".json") || absl::EndsWith(path, ".npy") ||
+         absl::EndsWith(path, ".npz");
+}
+
+absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(const std::string& path,
+                                                                      const ModelFacts& facts,
+                                                                      const Tokenizer& tokenizer,
+                                                                      int64_t most) {
+  if (!facts.readsTokens() || facts.inputs.size() != 1) {
+    return failure(Exit::kInput, absl::StrCat(path,
+                                              ": a text fits only a model whose one input is "
+                                              "tokens; give arrays (.json, .npz)"));
+  }
+  absl::StatusOr<std::string> text = runtime::readFile(path, kMostText);
+  if (!text.ok()) return withExit(text.status(), Exit::kFile);
+  LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> ids, tokenizer.encode(*text));
+  LINDERO_RETURN_IF_ERROR(checkTokens(ids, facts.vocabulary, path));
+  int64_t length = elements(facts.inputs[0]);
+  std::vector<passes::ComparisonSample> all = passes::textSamples(ids, length);
+  if (all.empty()) {
+    return failure(Exit::kInput, absl::StrCat(path, ": the text has ", ids.size(),
+                                              " tokens; one window takes ", length + 1));
+  }
+  auto total = static_cast<int64_t>(all.size());
+  int64_t count = std::min(most, total);
+  std::vector<passes::ComparisonSample> chosen;
+  for (int64_t i = 0; i < count; ++i) chosen.push_back(std::move(all[i * total / count]));
+  return chosen;
+}
+
+absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
+                                                             const ModelFacts& facts,
+                                                             int64_t most) {
+  LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays, readInputFile(path));
+  std::vector<passes::Sample> samples(most);
+  for (const TensorFacts& tensor : facts.inputs) {
+    auto found = std::find_if(arrays.begin(), arrays.end(), [&](const InputArray& array) {
+      return array.name == tensor.name || (array.name.empty() && facts.inputs.size() == 1);
+    });
+    int64_t runs = found == arrays.end() ? 0 : runsOf(*found, tensor);
+    if (runs == 0) {
+      return failure(Exit::kInput, absl::StrCat(path, ": ",
+                                                found == arrays.end() ? "has no"
+                                                                      : "wrong shape or "
+                                                                        "type of",
+                                                " input '", tensor.name, "'; the model wants ",
+                                                describe(tensor), ", or a leading axis of runs"));
+    }
+    if (tensor.integer) {
+      LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, facts.vocabulary, path));
+    }
+    samples.resize(std::min<size_t>(samples.size(), runs));
+    for (size_t i = 0; i < samples.size(); ++i) samples[i].push_back(runOf(*found, tensor, i));
+  }
+  return samples;
+}
+
+}  // namespace lindero::cli

@@ -1,0 +1,165 @@
+#include "tools/lindero/subprocess.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/scratch.h"
+
+extern char** environ;
+
+namespace lindero::cli {
+namespace {
+
+constexpr size_t kKeptErrors = 64 << 10;
+// In the started program; 0, 1 and 2 are the standard ones.
+constexpr int kProgressDescriptor = 3;
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor() { close(); }
+  int number() const { return number_; }
+  bool open() const { return number_ >= 0; }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_ = -1;
+};
+
+struct Pipe {
+  Descriptor read, write;
+};
+
+absl::StatusOr<Pipe> makePipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return runtime::systemError("cannot make a pipe", errno);
+  Pipe pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+  // dup2 of a descriptor onto itself would keep the flag that closes it: stay clear of the target.
+  if (pipe.write.number() <= kProgressDescriptor) {
+    int moved = ::fcntl(pipe.write.number(), F_DUPFD_CLOEXEC, kProgressDescriptor + 1);
+    if (moved < 0) return runtime::systemError("cannot make a pipe", errno);
+    pipe.write = Descriptor(moved);
+  }
+  return pipe;
+}
+
+absl::StatusOr<pid_t> spawn(const std::string& program, const std::vector<std::string>& arguments,
+                            const Pipe& progress, const Pipe& output, const Pipe& errors) {
+  std::vector<std::string> words = {program};
+  for (const std::string& argument : arguments) {
+    words.push_back(argument == "{progress}" ? absl::StrCat(kProgressDescriptor) : argument);
+  }
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, output.write.number(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors.write.number(), STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, progress.write.number(), kProgressDescriptor);
+  // Our signals are blocked for a thread that waits for them; the program's are not.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  pid_t pid = 0;
+  int error = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return runtime::systemError(absl::StrCat("cannot start ", program), error);
+  return pid;
+}
+
+// Reads what is there; false at the end.
+bool readSome(int descriptor, std::string& into) {
+  std::array<char, 4096> block;
+  ssize_t count;
+  do {
+    count = ::read(descriptor, block.data(), block.size());
+  } while (count < 0 && errno == EINTR);
+  if (count <= 0) return false;
+  into.append(block.data(), count);
+  return true;
+}
+
+void takeLines(std::string& text, const std::function<void(absl::string_view)>& line) {
+  size_t start = 0;
+  for (size_t end; (end = text.find('\n', start)) != std::string::npos; start = end + 1) {
+    line(absl::string_view(text).substr(start, end - start));
+  }
+  text.erase(0, start);
+}
+
+void watch(Descriptor progress, Descriptor output, Descriptor errors, ProcessResult& result,
+           const std::function<void(absl::string_view)>& line) {
+  std::string lines;
+  while (progress.open() || output.open() || errors.open()) {
+    pollfd polled[3] = {
+        {progress.number(), POLLIN, 0}, {output.number(), POLLIN, 0}, {errors.number(), POLLIN, 0}};
+    if (::poll(polled, 3, -1) < 0) {
+      if (errno != EINTR) return;
+      continue;
+    }
+    if (polled[0].revents != 0) {
+      if (!readSome(progress.number(), lines)) progress.close();
+      takeLines(lines, line);
+    }
+    if (polled[1].revents != 0 && !readSome(output.number(), result.output)) output.close();
+    if (polled[2].revents != 0 && !readSome(errors.number(), result.errors)) errors.close();
+    if (result.errors.size() > 2 * kKeptErrors) {
+      result.errors.erase(0, result.errors.size() - kKeptErrors);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ProcessResult> runProcess(const std::string& program,
+                                         const std::vector<std::string>& arguments,
+                                         const std::function<void(absl::string_view)>& line) {
+  LINDERO_ASSIGN_OR_RETURN(Pipe progress, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(Pipe output, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(Pipe errors, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(pid_t pid, spawn(program, arguments, progress, output, errors));
+  RunningProgram running(pid);
+  progress.write.close();
+  output.write.close();
+  errors.write.close();
+  ProcessResult result;
+  watch(std::move(progress.read), std::move(output.read), std::move(errors.read), result, line);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return runtime::systemError(absl::StrCat("cannot watch ", program), errno);
+  }
+  if (WIFSIGNALED(status)) {
+    result.signal = WTERMSIG(status);
+  } else {
+    result.exit_code = WEXITSTATUS(status);
+  }
+  return result;
+}
+
+}  // namespace lindero::cli

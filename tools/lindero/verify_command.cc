@@ -1,0 +1,85 @@
+// lindero verify: needs the proof and the key alone.
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "runtime/package/status_macros.h"
+#include "tools/lindero/commands.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/prover.h"
+#include "tools/lindero/public_values.h"
+
+namespace lindero::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct VerifyArguments {
+  std::string proof;
+  std::string key;
+  std::string tokenizer;
+  ProverOptions prover;
+};
+
+absl::Status needFile(const std::string& path, absl::string_view what) {
+  std::error_code code;
+  if (fs::is_regular_file(path, code)) return absl::OkStatus();
+  return failure(Exit::kFile, absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
+}
+
+void addSecurity(const Json& verdict, Summary& summary) {
+  Json security = verdict.value("security", Json::object());
+  if (!security.is_object() || !security.contains("bits") || !security["bits"].is_number()) return;
+  std::string regime =
+      security.value("regime", Json("")).is_string() ? security["regime"].get<std::string>() : "";
+  summary.add("security", "security", security,
+              absl::StrFormat("%.1f bits (%s)", security["bits"].get<double>(), regime));
+}
+
+absl::Status verify(const VerifyArguments& arguments, Context& context) {
+  LINDERO_RETURN_IF_ERROR(needFile(arguments.proof, "proof"));
+  LINDERO_RETURN_IF_ERROR(needFile(arguments.key, "key"));
+  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
+  std::optional<Tokenizer> tokenizer;
+  if (!arguments.tokenizer.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(arguments.tokenizer));
+  }
+  Stopwatch watch;
+  absl::StatusOr<Json> verdict = prover.verify(arguments.key, arguments.proof, context);
+  if (exitOf(verdict.status()) == Exit::kRejected) {
+    return failure(Exit::kRejected,
+                   absl::StrCat("REJECTED: ", arguments.proof, " does not prove anything under ",
+                                arguments.key, ": ", verdict.status().message()));
+  }
+  LINDERO_RETURN_IF_ERROR(verdict.status());
+  double seconds = watch.seconds();
+  LINDERO_ASSIGN_OR_RETURN(std::vector<PublicTensorValues> tensors, valuesOf(*verdict));
+  Summary summary;
+  summary.add("verdict", "verdict", "accepted",
+              "ACCEPTED: the key's model gave these outputs for these inputs");
+  addPublicValues(tensors, tokenizer ? &*tokenizer : nullptr, summary);
+  addSecurity(*verdict, summary);
+  summary.addSeconds("verify_seconds", "verify time", seconds);
+  summary.addData("report", *std::move(verdict));
+  context.result("verify", summary);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void addVerify(CLI::App& app, Command& chosen) {
+  auto arguments = std::make_shared<VerifyArguments>();
+  CLI::App* command = app.add_subcommand("verify", "Verify a proof with a key");
+  command->add_option("proof", arguments->proof, "Proof")->required();
+  command->add_option("--key", arguments->key, "Verifying key of the model")->required();
+  command->add_option("--tokenizer", arguments->tokenizer, "Shows tokens as text");
+  addBackendOption(*command, arguments->prover);
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Context& context) { return verify(*arguments, context); };
+  });
+}
+
+}  // namespace lindero::cli
