@@ -154,7 +154,8 @@ class LowerToAir : public Pass {
       buildChoices(l, s);
     }
     l.tables.build(l.circuit);
-    for (const Given& g : plan.givens) publishInput(l, g);
+    for (const Given& g : plan.givens) publish(l, g.value->type(), g.name, g.out[0], false);
+    for (const Export& e : plan.exports) publish(l, e.value->type(), e.name, e.edge, true);
   }
 
   static void buildResultKinds(Lowering& l, Plan& plan) {
@@ -169,11 +170,10 @@ class LowerToAir : public Pass {
     build(plan.published, "outputs", lanes + 12, ResultKind::kPublished);
   }
 
-  static void publishInput(Lowering& l, const Given& g) {
-    const Edge& e = g.out[0];
-    const ir::Type& type = g.value->type();
-    l.circuit.publicTensor({g.name, false, e.rows, e.columns, type.low, type.high, type.exponent,
-                            e.address, e.tile_rows, e.tile_columns, false});
+  static void publish(Lowering& l, const ir::Type& type, const std::string& name, const Edge& e,
+                      bool output) {
+    l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
+                            e.address, e.tile_rows, e.tile_columns, output});
   }
 
   LowerToAirOptions options_;

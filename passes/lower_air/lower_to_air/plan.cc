@@ -277,11 +277,11 @@ class Planner {
         continue;
       }
       View v = view(value);
-      if (!v.base->definingOp() || !pending_.count(v.base->definingOp()) || !v.rows.empty()) {
-        return unsupported(
-            op, absl::StrCat("output ", name,
-                             " is neither an argmax nor the result of a matrix product"));
+      if (!v.base->definingOp() || !pending_.count(v.base->definingOp())) {
+        plan_.exports.push_back({origin, value, name, {}});
+        continue;
       }
+      if (!v.rows.empty()) return unsupported(op, "rows selected from an accumulator");
       Part part{origin, v.start, v.size, value, {}, {}, name};
       pending_[v.base->definingOp()].parts.push_back(std::move(part));
     }
@@ -400,6 +400,13 @@ class Planner {
       }
     }
     for (Choice& c : plan_.choices) c.address = addresses(c.rows);
+    for (Export& e : plan_.exports) {
+      int64_t tile_rows = largestLane(plan_.row_lanes, {e.value->type().shape[0]});
+      if (absl::Status s = copy(e.origin, e.value, tile_rows, plan_.column_lanes, &e.edge);
+          !s.ok()) {
+        return s;
+      }
+    }
     return absl::OkStatus();
   }
 

@@ -141,6 +141,14 @@ struct Given {
   std::vector<Edge> out;
 };
 
+// An output that is a stored tensor: one more copy, whose other end the verifier computes.
+struct Export {
+  Origin origin;
+  const ir::Value* value = nullptr;
+  std::string name;
+  Edge edge;
+};
+
 struct Plan {
   int64_t row_lanes = 16, column_lanes = 16;
   // Deques: items are pointed to.
@@ -153,6 +161,7 @@ struct Plan {
   std::deque<Choice> choices;
   std::deque<Embed> embeds;
   std::deque<Given> givens;
+  std::deque<Export> exports;
   // Integer ops in program order, regions flattened.
   std::vector<Origin> program;
   // What the results of regions and yields stand for.
