@@ -5,6 +5,8 @@
     generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
     generate.py block     models/generated/block.onnx: one such block, float in, float out
     generate.py mlp --activation relu -o mlp.onnx
+    generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
+    generate.py gpt2-xl   models/generated/gpt2-xl.onnx: GPT-2 XL, 1.5B parameters, length 32
 
 The graphs use the operators and node names that PyTorch's TorchScript exporter writes at opset 17
 for nanoGPT: fused LayerNormalization, GELU spelled out with Erf, a causal mask applied by
@@ -15,6 +17,7 @@ peaked and logits are spread, and depend on the seed alone: the same command, th
 import argparse
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 MODELS = Path(__file__).resolve().parent
 OPSET = 17
+PAGE = 4096  # External weights start on pages, so that a reader can map them.
 IR_VERSION = 8  # What the exporter writes with opset 17.
 
 
@@ -39,13 +43,17 @@ class Shape:
 
 TOY = Shape(layers=2, dim=32, heads=2, seq=8, vocab=16)
 NANOGPT = Shape(layers=4, dim=64, heads=4, seq=64, vocab=136)
+GPT2 = Shape(layers=12, dim=768, heads=12, seq=32, vocab=50257)
+GPT2_XL = Shape(layers=48, dim=1600, heads=25, seq=32, vocab=50257)
+EXTERNAL = ("gpt2", "gpt2-xl")  # Weights in a file of their own, <model>.data, written as they are drawn.
 
 
 class GraphBuilder:
     """Appends nodes named after their module path, as the exporter does: /h.0/attn/qkv/MatMul."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, data=None):
         self.rng = np.random.default_rng(seed)
+        self.data = data  # File for the weights; None: they stand in the model.
         self.nodes = []
         self.initializers = []
         self._uses = {}
@@ -62,11 +70,34 @@ class GraphBuilder:
 
     def weight(self, name, array):
         dtype = bool if array.dtype == bool else np.float32
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array, dtype), name))
+        array = np.ascontiguousarray(array, dtype)
+        external = self.data is not None and array.nbytes >= PAGE
+        self.initializers.append(
+            self._external(name, array) if external else numpy_helper.from_array(array, name))
         return name
 
+    def draw(self, shape, std, mean=0.0):
+        if self.data is None:
+            return self.rng.normal(mean, std, shape)
+        array = self.rng.standard_normal(shape, np.float32)
+        array *= np.float32(std)
+        array += np.float32(mean)
+        return array
+
     def normal(self, name, shape, std, mean=0.0):
-        return self.weight(name, self.rng.normal(mean, std, shape))
+        return self.weight(name, self.draw(shape, std, mean))
+
+    def _external(self, name, array):
+        offset = self.data.tell()
+        array.tofile(self.data)
+        self.data.write(bytes(-array.nbytes % PAGE))
+        tensor = onnx.TensorProto(
+            name=name, data_type=TensorProto.FLOAT, dims=array.shape,
+            data_location=TensorProto.EXTERNAL)
+        location = os.path.basename(self.data.name)
+        for key, value in ("location", location), ("offset", offset), ("length", array.nbytes):
+            tensor.external_data.add(key=key, value=str(value))
+        return tensor
 
     def model(self, inputs, output):
         """Closes the graph: `output` is a (name, shape) that renames the last node's result."""
@@ -77,7 +108,8 @@ class GraphBuilder:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
             producer_name="lindero-models")
-        onnx.checker.check_model(model, full_check=True)
+        if self.data is None:
+            onnx.checker.check_model(model, full_check=True)
         return model
 
     def _unique(self, name):
@@ -146,11 +178,11 @@ def causal_mask(g, seq):
     return g.weight("causal_mask", ~np.tri(seq, dtype=bool)[None, None])
 
 
-def make_gpt(shape, activation, seed):
+def make_gpt(shape, activation, seed, data=None):
     """input_ids int64 [1, seq] -> logits float [1, seq, vocab]; the head is wte transposed."""
-    g = GraphBuilder(seed)
+    g = GraphBuilder(seed, data)
     ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, shape.seq])
-    embedding = g.rng.normal(0.0, 3.0 / math.sqrt(shape.dim), (shape.vocab, shape.dim))
+    embedding = g.draw((shape.vocab, shape.dim), 3.0 / math.sqrt(shape.dim))
     tokens = g.op("/wte", "Gather", g.weight("wte.weight", embedding), ids.name)
     positions = g.constant("", [range(shape.seq)], np.int64)
     wpe = g.normal("wpe.weight", (shape.seq, shape.dim), 1.0 / math.sqrt(shape.dim))
@@ -199,7 +231,8 @@ def parse_args():
     common.add_argument("--activation", choices=["gelu", "relu"], default="gelu")
     models = parser.add_subparsers(dest="model", required=True)
     block = dataclasses.replace(NANOGPT, layers=1)
-    for name, defaults in ("toy", TOY), ("nanogpt", NANOGPT), ("block", block):
+    gpts = {"toy": TOY, "nanogpt": NANOGPT, "gpt2": GPT2, "gpt2-xl": GPT2_XL, "block": block}
+    for name, defaults in gpts.items():
         sub = models.add_parser(name, parents=[common])
         for field, default in dataclasses.asdict(defaults).items():
             if name != "block" or field in ("dim", "heads", "seq"):
@@ -221,17 +254,22 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if args.model == "mlp":
-        model = make_mlp(args.sizes, args.activation, args.seed)
-        stem = "mlp_" + "_".join(map(str, args.sizes))
-    else:
-        make = make_block if args.model == "block" else make_gpt
-        model = make(args.shape, args.activation, args.seed)
-        stem = args.model
+    stem = "mlp_" + "_".join(map(str, args.sizes)) if args.model == "mlp" else args.model
     default = MODELS / "toy_gpt.onnx" if stem == "toy" else MODELS / "generated" / f"{stem}.onnx"
     output = args.output or default
     output.parent.mkdir(parents=True, exist_ok=True)
+    if args.model == "mlp":
+        model = make_mlp(args.sizes, args.activation, args.seed)
+    elif args.model == "block":
+        model = make_block(args.shape, args.activation, args.seed)
+    elif args.model in EXTERNAL:
+        with open(f"{output}.data", "wb") as data:
+            model = make_gpt(args.shape, args.activation, args.seed, data)
+    else:
+        model = make_gpt(args.shape, args.activation, args.seed)
     onnx.save(model, output)
+    if args.model in EXTERNAL:
+        onnx.checker.check_model(str(output))
     print(f"{output}: {parameter_count(model):,} parameters, {len(model.graph.node)} nodes")
 
 
