@@ -23,11 +23,27 @@ struct CompileArguments {
   std::string model;
   std::string output;
   bool no_key = false;
+  bool estimate = false;
   ModelOptions options;
   ProverOptions prover;
 };
 
+// Everything but the package.
+absl::Status estimateCost(const CompileArguments& arguments, Context& context) {
+  Stopwatch watch;
+  Summary summary;
+  LINDERO_ASSIGN_OR_RETURN(CompiledModel model,
+                           compileModel(arguments.model, arguments.options, context, summary));
+  const compiler::CostReport& cost = model.compilation.cost();
+  addEstimate(estimateProof(cost, arguments.prover), summary);
+  addRegions(cost, summary);
+  summary.addSeconds("seconds", "time", watch.seconds());
+  context.result("compile", summary);
+  return absl::OkStatus();
+}
+
 absl::Status compile(const CompileArguments& arguments, Context& context) {
+  if (arguments.estimate) return estimateCost(arguments, context);
   std::string output = arguments.output;
   if (output.empty()) output = fs::path(arguments.model).stem().string() + ".lindero";
   if (absl::Status status = runtime::checkDestination(output); !status.ok()) {
@@ -69,6 +85,8 @@ void addCompile(CLI::App& app, Command& chosen) {
   command->add_option("-o,--output", arguments->output,
                       "Folder of the package (default: the model's name with .lindero)");
   command->add_flag("--no-key", arguments->no_key, "Make no verifying key: no prover is needed");
+  command->add_flag("--estimate", arguments->estimate,
+                    "Write nothing: report the cost of the circuit and the estimate of a proof");
   addModelOptions(*command, arguments->options);
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, &chosen] {
