@@ -84,6 +84,14 @@ absl::StatusOr<Array> readConstant(const Constant& constant) {
   return absl::InternalError("unknown scalar");
 }
 
+absl::StatusOr<Array> viewConstant(const Constant& constant) {
+  if (constant.declaredOnly() || constant.scalar != Scalar::kF32) return readConstant(constant);
+  Array array;
+  array.shape.assign(constant.shape.begin(), constant.shape.end());
+  array.floats = constant.as<float>();
+  return array;
+}
+
 const Constant& writeConstant(ConstantPool& pool, llvm::StringRef name, const Array& array) {
   if (array.isReal()) {
     std::vector<float> values(array.reals.begin(), array.reals.end());

@@ -2,8 +2,9 @@
 // booleans in int64.
 //
 // An array owns its elements, in row-major order; `reals` or `integers` holds them, as `element`
-// says, and has exactly elements() entries. Reading an f32 constant is exact; writing one rounds to
-// the nearest float.
+// says, and has exactly elements() entries. Large weights are not copied: in an array made by
+// viewConstant `floats` stands for `reals`; only the weights of linear and the table of embedding
+// may be such. Reading an f32 constant is exact; writing one rounds to the nearest float.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct Array {
   llvm::SmallVector<int64_t, 4> shape;
   std::vector<double> reals;      // kFloat
   std::vector<int64_t> integers;  // kInt, kBool (0 or 1)
+  llvm::ArrayRef<float> floats;   // kFloat, of a view: `reals` is empty
 
   // All elements zero.
   static Array zeros(Element element, llvm::ArrayRef<int64_t> shape);
@@ -38,6 +40,9 @@ llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
 // Reads a constant of the pool. Fails on a constant whose bytes are not at hand (a module read from
 // text alone).
 absl::StatusOr<Array> readConstant(const Constant& constant);
+
+// The same without a copy of f32 elements; the constant outlives the array.
+absl::StatusOr<Array> viewConstant(const Constant& constant);
 
 // Adds an array to the pool: reals as f32, integers as i64, booleans as bool.
 const Constant& writeConstant(ConstantPool& pool, llvm::StringRef name, const Array& array);

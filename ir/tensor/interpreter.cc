@@ -4,6 +4,7 @@
 #include "ir/core/op_table.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/kernels.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace lindero::ir::tensor {
@@ -66,6 +67,14 @@ absl::Status checkInputs(const Function& function, llvm::ArrayRef<Array> inputs)
   return absl::OkStatus();
 }
 
+// Whether every reader takes the constant as it is in the file.
+bool onlyRead(const Value& constant) {
+  return llvm::all_of(constant.users(), [&](const Op* user) {
+    return (user->is("tensor.linear") || user->is("tensor.embedding")) &&
+           llvm::count(user->operands(), &constant) == 1 && user->operand(1) == &constant;
+  });
+}
+
 }  // namespace
 
 Kernel findKernel(llvm::StringRef name) {
@@ -102,7 +111,7 @@ absl::StatusOr<const Array*> Interpreter::constant(const Op& op) {
   if (!constant) {
     return atOp(op, absl::NotFoundError(absl::StrCat("no constant @", op.symbolAttr("value"))));
   }
-  auto array = readConstant(*constant);
+  auto array = onlyRead(*op.result()) ? viewConstant(*constant) : readConstant(*constant);
   if (!array.ok()) return atOp(op, array.status());
   if (array->type() != op.result()->type()) {
     return atOp(op, absl::InvalidArgumentError("its type differs from the constant's"));

@@ -2,9 +2,9 @@
 // reference, and what calibration watches.
 //
 // Every op is evaluated once, in order; an intermediate value lives until its last use. Matrix
-// products run through Eigen on one thread (a few GFLOP/s per core); everything else is a plain
-// loop. Results depend on the machine in the last bits, which is why nothing that is proven may
-// depend on them but through the exponents file.
+// products run through Eigen, those with weights in parallel over columns; everything else is a
+// plain loop. Results depend on the machine in the last bits, which is why nothing that is proven
+// may depend on them but through the exponents file.
 #pragma once
 
 #include <memory>
@@ -27,8 +27,8 @@ class Observer {
   virtual void observeScores(const Op& attention, const Array& scores) {}
 };
 
-// Keeps the function's constants in double precision between runs. The function must not change
-// meanwhile.
+// Keeps small constants in double precision between runs; weights are read where they are. The
+// function must not change meanwhile.
 class Interpreter {
  public:
   explicit Interpreter(const Function& function) : function_(function) {}

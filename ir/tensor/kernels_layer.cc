@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/kernels.h"
+#include "llvm/Support/Parallel.h"
 
 namespace lindero::ir::tensor {
 namespace {
@@ -48,11 +49,39 @@ absl::Status matmul(const Call& call) {
   return absl::OkStatus();
 }
 
+// Rows and columns of a weight matrix that are multiplied at a time: as doubles they fit in a
+// cache.
+constexpr int64_t kPanelRows = 256, kPanelColumns = 256;
+
+// y = x w for columns [first, first + count), panel by panel of w.
+void multiplyColumns(ConstMap x, const Array& w, int64_t first, int64_t count, Map y) {
+  const int64_t in = w.shape[0], out = w.shape[1];
+  Matrix panel;
+  auto columns = y.middleCols(first, count);
+  columns.setZero();
+  for (int64_t row = 0; row < in; row += kPanelRows) {
+    const int64_t rows = std::min(kPanelRows, in - row), at = row * out + first;
+    if (w.floats.empty()) {
+      panel = ConstMap(w.reals.data() + at, rows, count, Eigen::OuterStride<>(out));
+    } else {
+      using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+      panel = Eigen::Map<const Floats, 0, Eigen::OuterStride<>>(w.floats.data() + at, rows, count,
+                                                                Eigen::OuterStride<>(out))
+                  .cast<double>();
+    }
+    columns.noalias() += x.middleCols(row, rows) * panel;
+  }
+}
+
 absl::Status linear(const Call& call) {
   const Array& x = call.in(0);
   const int64_t rows = x.shape[0], in = x.shape[1], out = call.result.shape[1];
   Map y = view(call.result.reals.data(), rows, out);
-  y.noalias() = view(x.reals.data(), rows, in) * view(call.in(1).reals.data(), in, out);
+  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t panel) {
+    const int64_t first = static_cast<int64_t>(panel) * kPanelColumns;
+    multiplyColumns(view(x.reals.data(), rows, in), call.in(1), first,
+                    std::min(kPanelColumns, out - first), y);
+  });
   if (call.operands.size() == 3) {
     y.rowwise() += view(call.in(2).reals.data(), 1, out).row(0);
   }
@@ -67,7 +96,8 @@ absl::Status embedding(const Call& call) {
     if (id < 0 || id >= rows) {
       return absl::OutOfRangeError(absl::StrCat("id ", id, " is outside of a table of ", rows));
     }
-    out = std::copy_n(table.reals.begin() + id * width, width, out);
+    out = table.floats.empty() ? std::copy_n(table.reals.begin() + id * width, width, out)
+                               : std::copy_n(table.floats.begin() + id * width, width, out);
   }
   if (call.operands.size() == 3) {
     const std::vector<double>& addend = call.in(2).reals;

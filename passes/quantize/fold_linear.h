@@ -5,7 +5,8 @@
 // acc_j = y_j 2^E_j:
 //   w_cj = round(W_cj factor_c 2^(E_j - e_c)),   b'_j = round((b_j + sum_c beta_c W_cj) 2^E_j).
 // The static bound of acc_j is that of its column for all x in the range of x's type, extremes
-// included.
+// included. Cost: the weights are read once to measure them, and once per exponent that may fit; in
+// parallel over columns.
 #pragma once
 
 #include <cstdint>
@@ -27,15 +28,14 @@ struct IntegerLinear {
 
 class FoldLinear {
  public:
-  // `weight` is [in, out], `bias` [out] or null. `factors` and `beta` are per input channel, beta
-  // empty for zero.
+  // `weight` is [in, out] and outlives this, `bias` [out] or null. `factors` and `beta` are per
+  // input channel, beta empty for zero.
   FoldLinear(const ir::tensor::Array& weight, const ir::tensor::Array* bias,
              llvm::ArrayRef<double> factors, llvm::ArrayRef<double> beta, int64_t x_low,
              int64_t x_high);
 
   // With E_j = accumulator_exponents[j]. Nothing if a weight needs more than weight_bits, a bias
-  // more than 31, or the bound is not below `limit`. In fixed order, so that the result is the same
-  // everywhere.
+  // more than 31, or the bound is not below `limit`. The result is the same on every machine.
   std::optional<IntegerLinear> fold(llvm::ArrayRef<int> accumulator_exponents, int weight_bits,
                                     int64_t limit) const;
 
@@ -45,14 +45,18 @@ class FoldLinear {
   double largestWeight(llvm::ArrayRef<int> accumulator_exponents) const;
 
  private:
-  double weightAt(int64_t c, int64_t j) const { return weight_[c * out_ + j] * factors_[c]; }
+  // Calls visit(c, columns [first, first + count) of row c as doubles) for every c, in order.
+  template <typename Visit>
+  void forEachRow(int64_t first, int64_t count, Visit visit) const;
+  bool cannotFit(llvm::ArrayRef<double> powers, double weight_limit, double limit) const;
 
-  llvm::ArrayRef<double> weight_;
+  const ir::tensor::Array& weight_;
   std::vector<double> bias_;  // with beta absorbed
   bool has_bias_;
   llvm::ArrayRef<double> factors_;  // factor_c / 2^e_c
   int64_t in_, out_;
   int64_t x_low_, x_high_;
+  std::vector<double> sums_, largest_;  // per column, of |W_cj factor_c|
 };
 
 }  // namespace lindero::passes

@@ -204,7 +204,7 @@ absl::Status Lowering::lowerLinear(const Op& op) {
   if (weights == nullptr || (op.numOperands() > 2 && biases == nullptr)) {
     return absl::InvalidArgumentError("its weights must be constants");
   }
-  absl::StatusOr<Array> weight = ir::tensor::readConstant(*weights);
+  absl::StatusOr<Array> weight = ir::tensor::viewConstant(*weights);
   if (!weight.ok()) return weight.status();
   absl::StatusOr<Array> bias = biases != nullptr ? ir::tensor::readConstant(*biases) : Array();
   if (!bias.ok()) return bias.status();
