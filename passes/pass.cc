@@ -37,16 +37,14 @@ class PipelineParser {
     std::vector<std::unique_ptr<Pass>> passes;
     if (text_.trim().empty()) return passes;
     do {
-      auto pass = parsePass();
-      if (!pass.ok()) return pass.status();
-      passes.push_back(*std::move(pass));
+      if (absl::Status status = parsePass(passes); !status.ok()) return status;
     } while (eat(','));
     if (position_ != text_.size()) return error("expected ',' or the end");
     return passes;
   }
 
  private:
-  absl::StatusOr<std::unique_ptr<Pass>> parsePass() {
+  absl::Status parsePass(std::vector<std::unique_ptr<Pass>>& passes) {
     skipBlanks();
     size_t start = position_;
     llvm::StringRef name = take([](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
@@ -62,7 +60,19 @@ class PipelineParser {
         if (absl::Status status = parseOption(options); !status.ok()) return status;
       }
     }
-    return it->second.factory(options);
+    const PassInfo& info = it->second;
+    if (!info.pipeline.empty()) {
+      if (!options.empty())
+        return error(absl::StrCat("a pipeline, '", name.str(), "', has no options"));
+      auto expanded = parsePipeline(info.pipeline);
+      if (!expanded.ok()) return expanded.status();
+      for (auto& pass : *expanded) passes.push_back(std::move(pass));
+      return absl::OkStatus();
+    }
+    auto pass = info.factory(options);
+    if (!pass.ok()) return pass.status();
+    passes.push_back(*std::move(pass));
+    return absl::OkStatus();
   }
 
   absl::Status parseOption(PassOptions& options) {
@@ -192,17 +202,31 @@ absl::Status OptionReader::finish() {
   return status_;
 }
 
-absl::Status registerPass(llvm::StringRef name, llvm::StringRef summary, PassFactory factory) {
-  if (!isPassName(name)) {
+namespace {
+
+absl::Status add(PassInfo info) {
+  if (!isPassName(info.name)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the pass name '", name.str(), "' is not made of lower-case letters, digits and '-'"));
+        "the pass name '", info.name, "' is not made of lower-case letters, digits and '-'"));
   }
-  PassInfo info{name.str(), summary.str(), std::move(factory)};
-  if (!registry().emplace(name.str(), std::move(info)).second) {
+  std::string name = info.name;
+  if (!registry().emplace(name, std::move(info)).second) {
     return absl::AlreadyExistsError(
-        absl::StrCat("a pass named '", name.str(), "' is registered already"));
+        absl::StrCat("a pass named '", name, "' is registered already"));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status registerPass(llvm::StringRef name, llvm::StringRef summary, PassFactory factory) {
+  return add({name.str(), summary.str(), std::move(factory), ""});
+}
+
+absl::Status registerPipeline(llvm::StringRef name, llvm::StringRef summary,
+                              llvm::StringRef pipeline) {
+  if (absl::Status status = parsePipeline(pipeline).status(); !status.ok()) return status;
+  return add({name.str(), summary.str(), nullptr, pipeline.str()});
 }
 
 absl::Status registerPass(std::function<std::unique_ptr<Pass>()> create) {

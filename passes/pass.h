@@ -69,13 +69,17 @@ struct PassInfo {
   std::string name;
   std::string summary;
   PassFactory factory;
+  std::string pipeline;  // what the name stands for if it is a pipeline's; it has no factory then
 };
 
 // The name is lower-case words joined by '-'; a name that is taken is an error.
 absl::Status registerPass(llvm::StringRef name, llvm::StringRef summary, PassFactory factory);
 // The same for a pass without options, with its own name and summary.
 absl::Status registerPass(std::function<std::unique_ptr<Pass>()> create);
-std::vector<const PassInfo*> allPasses();  // sorted by name
+// A name for a pipeline of passes that are registered already; it takes no options.
+absl::Status registerPipeline(llvm::StringRef name, llvm::StringRef summary,
+                              llvm::StringRef pipeline);
+std::vector<const PassInfo*> allPasses();  // and pipelines, sorted by name
 
 // Makes the passes of a pipeline: "a,b{k=v k2="v 2"},c". The error names the column.
 absl::StatusOr<std::vector<std::unique_ptr<Pass>>> parsePipeline(llvm::StringRef text);

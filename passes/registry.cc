@@ -1,5 +1,5 @@
-// The passes that Lindero ships. A new pass is known to pipelines and to --help once it has its
-// line here.
+// The passes that Lindero ships, and the pipelines that have a name. A new pass is known to
+// pipelines and to --help once it has its line here.
 #include <mutex>
 
 #include "llvm/Support/ErrorHandling.h"
@@ -23,6 +23,8 @@ void registerAllPasses() {
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());
+    status.Update(registerPipeline("import-cleanup", "From ONNX ops to canonical ones",
+                                   importCleanupPipeline()));
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
   });
 }

@@ -1,13 +1,16 @@
-// lindero-opt: runs passes on IR text.
+// lindero-opt: runs passes on IR text or on an ONNX model.
 //
 //   lindero-opt model.lir --passes='eliminate-dead-ops,…'
+//   lindero-opt model.onnx --dim seq=64 --passes=default --print-after-change
 //
-// Reads a module, verifies it, runs the passes, prints the module. Exit code 1 and one line on
-// stderr on any error.
+// Reads a module (imports it if the file's name ends in .onnx), verifies it, runs the passes,
+// prints the module. Exit code 1 and one line on stderr on any error.
 #include <cstdio>
 #include <fstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/import.h"
 #include "ir/core/constant_files.h"
 #include "ir/core/op_reference.h"
 #include "ir/core/op_table.h"
@@ -25,8 +28,11 @@ namespace {
 namespace cl = llvm::cl;
 
 cl::OptionCategory category("lindero-opt options");
-cl::opt<std::string> input(cl::Positional, cl::desc("<file, or - for standard input>"),
+cl::opt<std::string> input(cl::Positional,
+                           cl::desc("<IR text or model.onnx, or - for text on standard input>"),
                            cl::init("-"), cl::cat(category));
+cl::list<std::string> dims("dim", cl::desc("Size of a symbolic dimension of an ONNX model"),
+                           cl::value_desc("name=size"), cl::cat(category));
 cl::opt<std::string> output("o", cl::desc("Write to a file"), cl::value_desc("file"), cl::init("-"),
                             cl::cat(category));
 cl::opt<std::string> passes_text("passes",
@@ -80,6 +86,36 @@ absl::Status writeOutput(const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<ir::Module>> importModel() {
+  compiler::ImportOptions options;
+  for (llvm::StringRef dim : dims) {
+    const auto [name, text] = dim.split('=');
+    int64_t size = 0;
+    if (name.empty() || !absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &size)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--dim ", dim.str(), ": write name=size, as in seq=64"));
+    }
+    if (!options.dims.emplace(name.str(), size).second) {
+      return absl::InvalidArgumentError(absl::StrCat("--dim ", name.str(), " is given twice"));
+    }
+  }
+  return compiler::importOnnx(input, options);
+}
+
+absl::StatusOr<std::unique_ptr<ir::Module>> readModule() {
+  if (llvm::StringRef(input).ends_with(".onnx")) return importModel();
+  if (!dims.empty()) return absl::InvalidArgumentError("--dim is for ONNX models");
+  auto file = llvm::MemoryBuffer::getFileOrSTDIN(input);
+  if (!file) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read ", input.getValue(), ": ", file.getError().message()));
+  }
+  ir::ParseOptions parse_options;
+  parse_options.file = input == "-" ? "<stdin>" : input.getValue();
+  if (!constants.empty()) parse_options.load = ir::loadConstantsFrom(constants);
+  return ir::parse((*file)->getBuffer(), parse_options);
+}
+
 absl::Status transform(ir::Module& module) {
   passes::PassManagerOptions options;
   options.verify_each = verify_each;
@@ -103,15 +139,7 @@ absl::Status run() {
     ir::printOpReference(os);
     return writeOutput(text);
   }
-  auto file = llvm::MemoryBuffer::getFileOrSTDIN(input);
-  if (!file) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot read ", input.getValue(), ": ", file.getError().message()));
-  }
-  ir::ParseOptions parse_options;
-  parse_options.file = input == "-" ? "<stdin>" : input.getValue();
-  if (!constants.empty()) parse_options.load = ir::loadConstantsFrom(constants);
-  auto module = ir::parse((*file)->getBuffer(), parse_options);
+  auto module = readModule();
   if (!module.ok()) return module.status();
 
   if (absl::Status status = transform(**module); !status.ok()) return status;
@@ -127,7 +155,15 @@ absl::Status run() {
 std::string listing() {
   std::string text = "\nPasses:\n";
   for (const passes::PassInfo* pass : passes::allPasses()) {
-    absl::StrAppend(&text, "  ", pass->name, " - ", pass->summary, "\n");
+    if (pass->pipeline.empty()) {
+      absl::StrAppend(&text, "  ", pass->name, " - ", pass->summary, "\n");
+    }
+  }
+  absl::StrAppend(&text, "\nPipelines, for use as a pass:\n");
+  for (const passes::PassInfo* pass : passes::allPasses()) {
+    if (pass->pipeline.empty()) continue;
+    absl::StrAppend(&text, "  ", pass->name, " - ", pass->summary, "\n    = ", pass->pipeline,
+                    "\n");
   }
   absl::StrAppend(&text, "\nOps (--emit-op-reference explains them):");
   llvm::StringRef dialect;
@@ -151,7 +187,8 @@ int main(int argc, char** argv) {
   std::string more_help = listing();
   cl::extrahelp help(more_help);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "Runs passes on the text of Lindero's IR.\n");
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Runs passes on the text of Lindero's IR or on an ONNX model.\n");
   absl::Status status = run();
   if (status.ok()) return 0;
   llvm::errs() << "lindero-opt: error: " << std::string(status.message()) << "\n";
