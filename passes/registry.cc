@@ -10,6 +10,7 @@
 #include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/pass.h"
 #include "passes/quantize/passes.h"
+#include "passes/region/form_regions/form_regions.h"
 
 namespace lindero::passes {
 
@@ -20,11 +21,15 @@ void registerAllPasses() {
     status.Update(registerEliminateDeadOps());
     status.Update(registerImportCleanup());
     status.Update(registerQuantize());
+    status.Update(registerFormRegions());
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());
     status.Update(registerPipeline("import-cleanup", "From ONNX ops to canonical ones",
                                    importCleanupPipeline()));
+    status.Update(registerPipeline(
+        "default", "From an ONNX model to its circuit",
+        "import-cleanup,quantize,form-regions,lower-to-air,lower-sums,verify-air"));
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
   });
 }

@@ -16,9 +16,15 @@ namespace {
 
 absl::string_view view(llvm::StringRef text) { return {text.data(), text.size()}; }
 
+// Names the op and its region. An op that holds others adds nothing: they have named themselves.
 absl::Status annotate(const absl::Status& status, const Op& op) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(describe(op), ": ", status.message()));
+  if (status.ok() || op.block() != nullptr) return status;
+  const Op* holder = op.parent()->parentOp();
+  const bool labelled = holder != nullptr && holder->has("label");
+  return absl::Status(
+      status.code(),
+      absl::StrCat(describe(op), labelled ? " in " + holder->stringAttr("label") : "", ": ",
+                   status.message()));
 }
 
 template <typename T>
@@ -144,8 +150,8 @@ absl::Status Interpreter::runOp(const Op& op) {
     absl::StatusOr<std::vector<Array>> results = run(*op.block());
     if (!results.ok()) return results.status();
     if (results->size() != op.numResults()) {
-      return absl::InvalidArgumentError(
-          "the block yields another number of values than the op has");
+      return absl::InvalidArgumentError(absl::StrCat(
+          describe(op), ": the block yields another number of values than the op has"));
     }
     // Already checked and observed where they were computed.
     for (unsigned i = 0; i < op.numResults(); ++i) {

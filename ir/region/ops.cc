@@ -1,11 +1,49 @@
 #include "ir/region/ops.h"
 
+#include "ir/core/text.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+
 namespace lindero::ir::region {
 
 namespace {
 
 using enum Arity;
 using enum AttrKind;
+
+absl::Status verifyRegion(const Op& op) {
+  const bool nested = op.parent()->parentOp() != nullptr;
+  const std::string& kind = op.stringAttr("kind");
+  const bool known =
+      llvm::StringSwitch<bool>(kind)
+          .Cases("embedding", "attention", "normalization", "linear", "lookup", "decode", !nested)
+          .Cases("views", "compare", "normalize", "mix",
+                 nested && op.parent()->parentOp()->is("region.region") &&
+                     op.parent()->parentOp()->stringAttr("kind") == "attention")
+          .Default(false);
+  if (!known) {
+    return violates(op, 1, "kind = \"" + kind + "\"" + (nested ? " in another region" : ""));
+  }
+  const Op& yield = op.block()->ops().back();
+  if (yield.numOperands() != op.numResults()) {
+    return violates(
+        op, 2,
+        llvm::formatv("{0} results, {1} values yielded", op.numResults(), yield.numOperands())
+            .str());
+  }
+  for (unsigned i = 0; i < op.numResults(); ++i) {
+    if (op.result(i)->type() == yield.operand(i)->type()) continue;
+    return violates(op, 2,
+                    llvm::formatv("result {0} is {1}, the value {2}", i,
+                                  toText(op.result(i)->type()), toText(yield.operand(i)->type()))
+                        .str());
+  }
+  if (!op.has("segment")) return absl::OkStatus();
+  const int64_t segment = op.intAttr("segment");
+  if (segment >= 0 && !nested) return absl::OkStatus();
+  return violates(
+      op, 3, llvm::formatv("segment = {0}{1}", segment, nested ? " in another region" : "").str());
+}
 
 }  // namespace
 
@@ -21,12 +59,14 @@ std::vector<OpDef> ops() {
                       {"label", kString, true, "\"layer0/attention\": names costs and errors"},
                       {"segment", kInt, false,
                        "the proof that the work belongs to; 0 if absent; outermost regions only"}},
-       .constraints = {"kind is one of those listed",
+       .constraints = {"kind is one of those listed; views, compare, normalize and mix stand in an "
+                       "attention region, the others in no region",
                        "the results have the types of region.yield's operands",
                        "segment >= 0, not on a nested region"},
        .has_block = true,
        .block_terminator = "region.yield",
-       .pure = true});
+       .pure = true,
+       .verify = verifyRegion});
   ops.push_back({.name = "region.yield",
                  .summary = "The values that a region hands out",
                  .operands = {{"values", kVariadic, ""}},

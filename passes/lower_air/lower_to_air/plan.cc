@@ -179,7 +179,7 @@ class Planner {
     const ir::Op& op = *origin.op;
     const ir::Value* scores = resolve(op.operand(0));
     const ir::Op* producer = scores->definingOp();
-    if (!producer || !producer->is("integer.scores") || scores->users().size() != 1) {
+    if (!producer || !producer->is("integer.scores") || !normalized_.insert(producer).second) {
       return unsupported(op, "only scores of one use can be normalized");
     }
     const ir::Type& type = op.result()->type();
@@ -465,6 +465,7 @@ class Planner {
   std::map<const ir::Value*, View> views_;
   std::map<const ir::Op*, Result> pending_;
   std::vector<const ir::Op*> order_;
+  llvm::DenseSet<const ir::Op*> normalized_;  // scores that a softmax reads
   llvm::DenseMap<const ir::Op*, Matrix*> matrix_of_;
   llvm::DenseMap<const ir::Op*, Product*> product_of_;
   llvm::DenseMap<const ir::Op*, Attend*> attend_of_;
