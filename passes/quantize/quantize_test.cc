@@ -199,11 +199,14 @@ TEST(Quantize, WiderWeightsBreakABound) {
   // Twice the resolution at a requantization would break its soundness, its shift limit, its weight
   // width or its bound.
   ir::walk(std::as_const(*(*q)->target.findFunction("main")).body(), [&](const ir::Op& op) {
-    if (!op.is("integer.requantize") || !op.operand(0)->definingOp()->is("integer.linear")) return;
+    if (!op.is("integer.requantize")) return;
+    const ir::Op* linear = op.operand(0)->definingOp();
+    if (linear->is("integer.slice")) linear = linear->operand(0)->definingOp();
+    if (!linear->is("integer.linear")) return;
     const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits"),
                   prime = (int64_t{1} << 31) - 1;
     const ir::Type& acc = op.operand(0)->type();
-    const ir::Type& w = op.operand(0)->definingOp()->operand(1)->type();
+    const ir::Type& w = linear->operand(1)->type();
     int64_t bound = std::max(-acc.low, acc.high);
     int64_t addend = op.numOperands() > 1 ? int64_t{32768} << op.intAttr("addend_shift") : 0;
     EXPECT_LT((int64_t{1} << (bits - 1 + shift)) + (int64_t{1} << (shift - 1)) + bound + addend,

@@ -18,7 +18,7 @@ enum class Storage {
   kValue,
   kKey,      // an accumulator that an activation rounds to its table's key
   kPartial,  // an accumulator that a residual addition rounds together with its addend
-  kSliced,   // rounded, each slice with the exponent of the slice
+  kSliced,   // an accumulator that its slices round, each with an exponent of its own
   kRaw,      // an accumulator that leaves the program as it is, or goes to argmax
 };
 

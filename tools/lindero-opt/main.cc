@@ -99,7 +99,12 @@ absl::StatusOr<std::unique_ptr<ir::Module>> importModel() {
       return absl::InvalidArgumentError(absl::StrCat("--dim ", name.str(), " is given twice"));
     }
   }
-  return compiler::importOnnx(input, options);
+  auto module = compiler::importOnnx(input, options);
+  if (module.ok() && (print_after_change || print_after_all)) {
+    llvm::errs() << "// ---- after import\n";
+    ir::print(**module, llvm::errs());
+  }
+  return module;
 }
 
 absl::StatusOr<std::unique_ptr<ir::Module>> readModule() {
