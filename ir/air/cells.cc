@@ -1,48 +1,33 @@
 #include "ir/air/cells.h"
 
 #include "absl/strings/str_cat.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace lindero::ir::air {
 namespace {
 
-// Reads elements of an integer constant of any width; without a constant, the index is the value.
-class Source {
- public:
-  explicit Source(const Constant* constant) : constant_(constant) {}
-
+// Elements of an integer constant of any width; without a constant, the index is the value.
+template <typename Element>
+struct Source {
+  llvm::ArrayRef<Element> elements;
   bool holds(int64_t index) const {
-    return !constant_ || (index >= 0 && index < constant_->elements());
+    return index >= 0 && index < static_cast<int64_t>(elements.size());
   }
-
-  int64_t at(int64_t index) const {
-    if (!constant_) return index;
-    switch (constant_->scalar) {
-      case Scalar::kI64:
-        return constant_->as<int64_t>()[index];
-      case Scalar::kI32:
-        return constant_->as<int32_t>()[index];
-      case Scalar::kI16:
-        return constant_->as<int16_t>()[index];
-      case Scalar::kI8:
-        return constant_->as<int8_t>()[index];
-      default:
-        return constant_->as<uint8_t>()[index];
-    }
-  }
-
- private:
-  const Constant* constant_;
+  int64_t at(int64_t index) const { return elements[index]; }
+};
+template <>
+struct Source<void> {
+  bool holds(int64_t) const { return true; }
+  int64_t at(int64_t index) const { return index; }
 };
 
-bool holdsIntegers(const Constant& c) {
-  return c.scalar != Scalar::kF32 && c.scalar != Scalar::kF64;
-}
-
+template <typename Element>
 struct Walk {
   llvm::ArrayRef<int64_t> counts, row_strides, value_strides;
   int64_t lane_stride;
   size_t lanes;
-  Source source;
+  Source<Element> source;
   absl::FunctionRef<void(size_t, int64_t, int64_t)> cell;
 
   void run(size_t dim, int64_t row, int64_t index) const {
@@ -60,26 +45,43 @@ struct Walk {
 
 }  // namespace
 
+std::optional<Extent> extent(int64_t origin, llvm::ArrayRef<int64_t> counts,
+                             llvm::ArrayRef<int64_t> strides) {
+  Extent extent{origin, origin};
+  for (const auto& [count, stride] : llvm::zip(counts, strides)) {
+    int64_t reach = 0;
+    if (llvm::MulOverflow(count - 1, stride, reach)) return std::nullopt;
+    int64_t& end = reach < 0 ? extent.low : extent.high;
+    if (llvm::AddOverflow(end, reach, end)) return std::nullopt;
+  }
+  return extent;
+}
+
 absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
                          absl::FunctionRef<void(size_t lane, int64_t row, int64_t value)> cell) {
-  const Constant* constant = nullptr;
-  if (fill.has("source")) {
-    constant = constants.find(fill.symbolAttr("source"));
-    if (!constant || !holdsIntegers(*constant)) {
-      return absl::InvalidArgumentError(absl::StrCat("air.fill: constant @",
-                                                     fill.symbolAttr("source"),
-                                                     " is missing or does not hold integers"));
-    }
+  auto walk = [&]<typename Element>(Source<Element> source) {
+    Walk<Element>{fill.intsAttr("counts"),
+                  fill.intsAttr("row_strides"),
+                  fill.intsAttr("value_strides"),
+                  fill.intAttr("lane_stride"),
+                  fill.numOperands(),
+                  source,
+                  cell}
+        .run(0, fill.intAttr("first_row"), fill.intAttr("offset"));
+  };
+  if (!fill.has("source")) {
+    walk(Source<void>{});
+    return absl::OkStatus();
   }
-  Walk{fill.intsAttr("counts"),
-       fill.intsAttr("row_strides"),
-       fill.intsAttr("value_strides"),
-       fill.intAttr("lane_stride"),
-       fill.numOperands(),
-       Source(constant),
-       cell}
-      .run(0, fill.intAttr("first_row"), fill.intAttr("offset"));
-  return absl::OkStatus();
+  const Constant* constant = constants.find(fill.symbolAttr("source"));
+  if (constant != nullptr &&
+      visitIntegers(*constant, [&]<typename Element>(llvm::ArrayRef<Element> elements) {
+        walk(Source<Element>{elements});
+      })) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("air.fill: constant @", fill.symbolAttr("source"),
+                                                 " is missing or does not hold integers"));
 }
 
 }  // namespace lindero::ir::air

@@ -1,11 +1,21 @@
-// The cells that an air.fill writes.
+// The cells that an air.fill writes, and the reach of such loops.
 #pragma once
+
+#include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "ir/core/ir.h"
 
 namespace lindero::ir::air {
+
+// Least and greatest origin + sum of i_k strides[k], 0 <= i_k < counts[k], counts >= 1; nothing if
+// they leave 64 bits.
+struct Extent {
+  int64_t low, high;
+};
+std::optional<Extent> extent(int64_t origin, llvm::ArrayRef<int64_t> counts,
+                             llvm::ArrayRef<int64_t> strides);
 
 // Calls `cell` for every cell of the fill, lanes innermost, so that a constant is read in order.
 // Cells whose index lies outside the source are left out. The error names the fill's source.

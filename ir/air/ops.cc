@@ -1,5 +1,7 @@
 #include "ir/air/ops.h"
 
+#include "ir/air/verify.h"
+
 namespace lindero::ir::air {
 
 namespace {
@@ -9,6 +11,10 @@ using enum AttrKind;
 
 constexpr llvm::StringLiteral kInTable = "inside of air.table";
 constexpr llvm::StringLiteral kAtTop = "directly in the function";
+constexpr llvm::StringLiteral kBaseField = "the result is base";
+constexpr llvm::StringLiteral kExtension = "the result is ext";
+constexpr llvm::StringLiteral kBusPhase = "no operand reads a later phase than the bus's";
+constexpr llvm::StringLiteral kDegree = "the constraint that it stands for has degree 3 at most";
 constexpr llvm::StringLiteral kGeneratedPhase =
     "phase is 2 or 3, and no operand reads a later phase";
 
@@ -28,7 +34,7 @@ void addTopLevel(std::vector<OpDef>& ops) {
                  .summary = "A random element, drawn after a phase is committed",
                  .results = {{"value", kOne, "ext"}},
                  .attributes = {{"name", kString, true, ""}, {"after", kInt, true, "the phase"}},
-                 .constraints = {kAtTop, "after is 1 or 2"}});
+                 .constraints = {kAtTop, "after is 1 or 2", kExtension}});
   ops.push_back({.name = "air.bus",
                  .summary = "A set of tuples: what is looked up is provided as often",
                  .attributes = {{"name", kString, true, "@name refers to it"},
@@ -65,7 +71,8 @@ void addTopLevel(std::vector<OpDef>& ops) {
        .attributes = {{"name", kString, true, ""},
                       {"log_height", kInt, true, ""},
                       {"segment", kInt, false, "the proof that it belongs to; 0 if absent"}},
-       .constraints = {kAtTop, "0 <= log_height <= 30", "the name is unique"},
+       .constraints = {kAtTop, "0 <= log_height <= 30", "the name is unique",
+                       "columns have names of their own", "segment >= 0"},
        .has_block = true});
 }
 
@@ -76,7 +83,7 @@ void addColumns(std::vector<OpDef>& ops) {
                  .summary = "A column of the base field: fixed (phase 0) or witness (phase 1)",
                  .results = {{"column", kOne, "base"}},
                  .attributes = {name, {"phase", kInt, true, "0 or 1"}},
-                 .constraints = {kInTable, "phase is 0 or 1"}});
+                 .constraints = {kInTable, "phase is 0 or 1", kBaseField}});
   std::vector<AttrSpec> fill = placement();
   fill.push_back({"source", kConstant, false, "without it the value is the index itself"});
   ops.push_back(
@@ -88,13 +95,14 @@ void addColumns(std::vector<OpDef>& ops) {
        .attributes = std::move(fill),
        .constraints = {kInTable, "there is a column, and all are air.column of phase 0",
                        "counts, row_strides and value_strides have one length; counts >= 1",
-                       "every row is within the table", "the source holds integers"}});
+                       "every row is within the table", "the source holds integers",
+                       "values are in (-p, p), p = 2^31 - 1"}});
   ops.push_back({.name = "air.expression",
                  .summary = "column[i] = value[i]: generator and constraint",
                  .operands = {{"value", kOne, ""}},
                  .results = {{"column", kOne, "ext"}},
                  .attributes = {name, phase},
-                 .constraints = {kInTable, kGeneratedPhase}});
+                 .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree}});
   ops.push_back(
       {.name = "air.scan",
        .summary =
@@ -102,7 +110,7 @@ void addColumns(std::vector<OpDef>& ops) {
        .operands = {{"mul", kOne, ""}, {"add", kOne, ""}},
        .results = {{"column", kOne, "ext"}},
        .attributes = {name, phase},
-       .constraints = {kInTable, kGeneratedPhase}});
+       .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree}});
   ops.push_back(
       {.name = "air.fraction",
        .summary = "column[i] = num[i] / den[i], or if running column[i] = column[i-1] + add[i] + "
@@ -116,7 +124,7 @@ void addColumns(std::vector<OpDef>& ops) {
                       {"running", kBool, true, ""},
                       {"claim", kSymbol, false,
                        "the group that the last row is a claim of; running only, then required"}},
-       .constraints = {kInTable, kGeneratedPhase,
+       .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree,
                        "claim is there if and only if running; add only if running",
                        "claim names an air.group"}});
   ops.push_back(
@@ -129,17 +137,22 @@ void addColumns(std::vector<OpDef>& ops) {
        .attributes = {name,
                       phase,
                       {"source_tables", kStrings, true, "names of tables"},
-                      {"source_columns", kStrings, true, "a column of the same phase, each"},
+                      {"source_columns", kStrings, true, "a column each"},
                       {"source_bases", kInts, true, ""},
                       {"source_rows", kInts, true, ""}},
-       .constraints = {kInTable, "phase is 2 or 3", "the four lists of sources have one length",
+       .constraints = {kInTable, "phase is 2 or 3, the result is ext",
+                       "the four lists of sources have one length",
+                       "a source is a column of that table, of the gather's phase",
+                       "1 <= rows <= the source's height; from base on, each source has indices of "
+                       "its own",
                        "index reads fixed columns only"}});
 }
 
 void addExpressions(std::vector<OpDef>& ops) {
   const std::vector<ValueSpec> ab = {{"a", kOne, ""}, {"b", kOne, ""}};
   const std::vector<ValueSpec> y = {{"y", kOne, "base if all operands are, else ext"}};
-  constexpr llvm::StringLiteral kJoin = "the result is base if all operands are, else ext";
+  constexpr llvm::StringLiteral kJoin =
+      "operands are base or ext; the result is base if all of them are, else ext";
   ops.push_back(
       {.name = "air.shift",
        .summary = "The column at the row `offset` further on, cyclically",
@@ -152,17 +165,17 @@ void addExpressions(std::vector<OpDef>& ops) {
                  .summary = "A field element, by an integer that stands for it",
                  .results = {{"y", kOne, "base"}},
                  .attributes = {{"value", kInt, true, ""}},
-                 .constraints = {"|value| < 2^31 - 1"},
+                 .constraints = {"|value| < 2^31 - 1", kBaseField},
                  .pure = true});
   ops.push_back({.name = "air.first",
                  .summary = "1 on row 0, else 0",
                  .results = {{"y", kOne, "base"}},
-                 .constraints = {kInTable},
+                 .constraints = {kInTable, kBaseField},
                  .pure = true});
   ops.push_back({.name = "air.last",
                  .summary = "1 on the last row, else 0",
                  .results = {{"y", kOne, "base"}},
-                 .constraints = {kInTable},
+                 .constraints = {kInTable, kBaseField},
                  .pure = true});
   ops.push_back({.name = "air.add",
                  .summary = "y = a + b",
@@ -199,12 +212,12 @@ void addExpressions(std::vector<OpDef>& ops) {
 void addRules(std::vector<OpDef>& ops) {
   const AttrSpec name = {"name", kString, true, "for messages and reports"};
   const AttrSpec bus = {"bus", kSymbol, true, ""};
-  ops.push_back(
-      {.name = "air.constrain",
-       .summary = "x is zero on every row",
-       .operands = {{"x", kOne, ""}},
-       .attributes = {name, {"kind", kString, true, "local, continuity or boundary"}},
-       .constraints = {kInTable, "kind is one of those listed", "the degree of x is at most 3"}});
+  ops.push_back({.name = "air.constrain",
+                 .summary = "x is zero on every row",
+                 .operands = {{"x", kOne, ""}},
+                 .attributes = {name, {"kind", kString, true, "local, continuity or boundary"}},
+                 .constraints = {kInTable, "kind is one of those listed",
+                                 "the degree of x is at most 3", "x is base or ext"}});
   ops.push_back(
       {.name = "air.equation",
        .summary =
@@ -218,12 +231,12 @@ void addRules(std::vector<OpDef>& ops) {
                       {"high", kInt, true, ""}},
        .constraints = {kInTable, "an even number of operands, all base", "low <= high",
                        "the rows are within the table"}});
-  ops.push_back(
-      {.name = "air.lookup",
-       .summary = "The tuple is one that the bus provides, `multiplicity` times",
-       .operands = {{"multiplicity", kOne, ""}, {"tuple", kVariadic, ""}},
-       .attributes = {name, bus},
-       .constraints = {kInTable, "bus names an air.bus", "the tuple has the bus's width"}});
+  ops.push_back({.name = "air.lookup",
+                 .summary = "The tuple is one that the bus provides, `multiplicity` times",
+                 .operands = {{"multiplicity", kOne, ""}, {"tuple", kVariadic, ""}},
+                 .attributes = {name, bus},
+                 .constraints = {kInTable, "bus names an air.bus", "the tuple has the bus's width",
+                                 kBusPhase}});
   ops.push_back(
       {.name = "air.provide",
        .summary =
@@ -235,8 +248,9 @@ void addRules(std::vector<OpDef>& ops) {
                       {"key", kInt, true, "position in the tuple"},
                       {"selector", kInt, false, "position in the tuple"},
                       {"offsets", kInts, true, "one, or one per value of the selector"}},
-       .constraints = {kInTable, "bus names an air.bus", "the tuple has the bus's width",
-                       "key and selector are positions in the tuple", "there is an offset",
+       .constraints = {kInTable, "bus names an air.bus", "the tuple has the bus's width", kBusPhase,
+                       "key and selector are positions in the tuple",
+                       "there is an offset, and without a selector only one",
                        "multiplicity is an air.column of phase 1"}});
   ops.push_back(
       {.name = "air.term",
@@ -260,6 +274,7 @@ std::vector<OpDef> ops() {
   addColumns(ops);
   addExpressions(ops);
   addRules(ops);
+  for (OpDef& op : ops) op.verify = verifierOf(op.name);
   return ops;
 }
 

@@ -61,6 +61,31 @@ struct Constant {
   mutable std::string sha256_;
 };
 
+// Calls `visit` with the elements, in their own width, and says true; false, without a call, if the
+// constant holds no integers. A constant that is declared only has no elements.
+template <typename Visit>
+bool visitIntegers(const Constant& constant, Visit visit) {
+  switch (constant.scalar) {
+    case Scalar::kI64:
+      visit(constant.as<int64_t>());
+      return true;
+    case Scalar::kI32:
+      visit(constant.as<int32_t>());
+      return true;
+    case Scalar::kI16:
+      visit(constant.as<int16_t>());
+      return true;
+    case Scalar::kI8:
+      visit(constant.as<int8_t>());
+      return true;
+    case Scalar::kU8:
+      visit(constant.as<uint8_t>());
+      return true;
+    default:
+      return false;
+  }
+}
+
 class ConstantPool {
  public:
   // Names are made unique by a suffix; the returned reference stays valid for the pool's lifetime.

@@ -1,5 +1,6 @@
 #include "ir/core/op_table.h"
 
+#include <cassert>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -115,6 +116,7 @@ std::string describe(const Op& op) {
 }
 
 absl::Status violates(const Op& op, unsigned constraint, llvm::StringRef here) {
+  assert(constraint >= 1 && constraint <= op.def().constraints.size());
   return absl::InvalidArgumentError(absl::StrCat(describe(op), ": C", constraint, ": ",
                                                  op.def().constraints[constraint - 1].str(),
                                                  "; here ", here.str()));

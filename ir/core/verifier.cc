@@ -78,10 +78,10 @@ class FunctionVerifier {
     auto define = [&](const Value* value) {
       visible_.insert(value);
       defined.push_back(value);
-      return isWellFormed(value->type());
     };
     for (const auto& argument : block.arguments()) {
-      if (!define(argument.get())) {
+      define(argument.get());
+      if (!isWellFormed(argument->type())) {
         return absl::InvalidArgumentError(absl::StrCat("argument %", argument->name().str(),
                                                        ": the type ", toText(argument->type()),
                                                        " is malformed"));
@@ -92,11 +92,7 @@ class FunctionVerifier {
           !status.ok()) {
         return status;
       }
-      for (unsigned i = 0; i < op.numResults(); ++i) {
-        if (define(op.result(i))) continue;
-        return opError(op,
-                       absl::StrCat("the type ", toText(op.result(i)->type()), " is malformed"));
-      }
+      for (unsigned i = 0; i < op.numResults(); ++i) define(op.result(i));
     }
     if (!terminator.empty() && block.empty()) {
       return opError(*block.parentOp(), absl::StrCat("its block must end in ", terminator.str()));
@@ -123,6 +119,11 @@ class FunctionVerifier {
     absl::Status status = verifyCount(op, def.operands, op.numOperands(), "operands");
     status.Update(verifyCount(op, def.results, op.numResults(), "results"));
     status.Update(verifyAttributes(op));
+    for (unsigned i = 0; i < op.numResults(); ++i) {
+      const Type& type = op.result(i)->type();
+      if (isWellFormed(type)) continue;
+      status.Update(opError(op, absl::StrCat("the type ", toText(type), " is malformed")));
+    }
     if (status.ok() && op.block()) status = verifyBlock(*op.block(), def.block_terminator);
     if (status.ok() && def.verify) status = def.verify(op);
     return status;

@@ -69,7 +69,7 @@ TEST_F(VerifierTest, ValuesOfOtherBlocksAndFunctions) {
   Builder builder(&function->body());
   Op* region = builder.create("region.region", {}, {}, {{"kind", "linear"}, {"label", "l"}});
   Builder inner(region->block());
-  Value* x = inner.value("air.first", {}, Type::base());
+  Value* x = inner.value("air.constant", {}, Type::base(), {{"value", 1}});
   inner.create("region.yield", {}, {});
   Op* last = builder.create("tensor.return", {}, {});
   EXPECT_TRUE(verify(module).ok()) << verify(module);
@@ -78,7 +78,7 @@ TEST_F(VerifierTest, ValuesOfOtherBlocksAndFunctions) {
   last->setOperands({});
 
   Builder other(&module.addFunction("other")->body());
-  Value* y = other.value("air.first", {}, Type::base());
+  Value* y = other.value("air.constant", {}, Type::base(), {{"value", 1}});
   last->setOperands({y});
   EXPECT_THAT(verify(module).ToString(), HasSubstr("operand 0 (outputs) is not defined before"));
   last->setOperands({});

@@ -1,5 +1,7 @@
 #include "ir/integer/ops.h"
 
+#include "ir/integer/verify.h"
+
 namespace lindero::ir::integer {
 
 namespace {
@@ -7,7 +9,9 @@ namespace {
 using enum Arity;
 using enum AttrKind;
 
-constexpr llvm::StringLiteral kShapes = "the shapes are as listed";
+constexpr llvm::StringLiteral kShapes = "shapes and elements are as listed";
+constexpr llvm::StringLiteral kConstants =
+    "shapes and elements are as listed; constants are results of integer.constant";
 
 void addProducts(std::vector<OpDef>& ops) {
   ops.push_back({.name = "integer.embedding",
@@ -16,8 +20,9 @@ void addProducts(std::vector<OpDef>& ops) {
                               {"table", kOne, "[V, D], constant"},
                               {"addend", kOptional, "[T, D], constant"}},
                  .results = {{"y", kOne, "[T, D]"}},
-                 .constraints = {kShapes, "table, addend and result have one exponent",
-                                 "the result's range holds table's plus addend's"}});
+                 .constraints = {kConstants, "table, addend and result have one exponent",
+                                 "the result's range holds the sum of table's and addend's, column "
+                                 "by column"}});
   ops.push_back(
       {.name = "integer.linear",
        .summary = "acc = x w + b",
@@ -25,8 +30,8 @@ void addProducts(std::vector<OpDef>& ops) {
                     {"w", kOne, "[in, out], constant"},
                     {"b", kOptional, "[out], constant"}},
        .results = {{"acc", kOne, "[T, out]; its range is the static bound for x's range"}},
-       .constraints = {kShapes, "exponent of acc = exponent of b = sum of x's and w's",
-                       "|acc| < 2^30"}});
+       .constraints = {kConstants, "exponent of acc = exponent of b = sum of x's and w's",
+                       "|acc| < 2^30", "acc's range holds x w + b for every x of its range"}});
   ops.push_back(
       {.name = "integer.scores",
        .summary = "acc[h, i, j] = sum over head h's columns c of q[i, c] k[j, c]",
@@ -44,7 +49,8 @@ void addProducts(std::vector<OpDef>& ops) {
        .results = {{"acc", kOne, "[T, D]"}},
        .attributes = {{"heads", kInt, true, ""}},
        .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of p's and v's",
-                       "|acc| <= 2^P max |v| < 2^30, with P the exponent of p"}});
+                       "p is the result of integer.softmax: its rows sum to at most 2^P",
+                       "acc's range holds 2^P times v's and 0", "|acc| < 2^30"}});
 }
 
 void addRounding(std::vector<OpDef>& ops) {
@@ -70,8 +76,8 @@ void addRounding(std::vector<OpDef>& ops) {
        .attributes = {{"shift", kInt, true, ""},
                       {"bits", kInt, true, "of the key u, signed; u outside is an error"},
                       {"function", kString, true, "what is tabulated: \"gelu\", ..."}},
-       .constraints = {"y has acc's shape, table the shape [2^bits]", "1 <= shift <= 16",
-                       "2 <= bits <= 16",
+       .constraints = {"y has acc's shape, table the shape [2^bits]; it is an integer.constant",
+                       "1 <= shift <= 16", "2 <= bits <= 16",
                        "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of |acc|",
                        "y's exponent is table's, y's range holds table's"}});
 }
@@ -88,7 +94,7 @@ void addRows(std::vector<OpDef>& ops) {
                       {"output_bits", kInt, true, "of z, signed; z outside is an error"},
                       {"max_exponent", kInt, true, "of j; a larger variance is an error"},
                       {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"}},
-       .constraints = {kShapes, "1 <= square_shift <= 16 and n <= 2^square_shift: V < 2^30",
+       .constraints = {kConstants, "1 <= square_shift <= 16 and n <= 2^square_shift: V < 2^30",
                        "0 <= epsilon < 2^29", "2 <= output_bits <= 16", "0 <= max_exponent <= 7",
                        "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]"}});
   ops.push_back(
@@ -107,13 +113,16 @@ void addRows(std::vector<OpDef>& ops) {
                       {"normalizer_low", kInt, true, "L >= normalizer_low"},
                       {"normalizer_bits", kInt, true, "L < normalizer_low + 2^normalizer_bits"},
                       {"exp_at_minus_one", kInt, true, "EXP(-1) >= EXP(0)"}},
-       .constraints = {
-           kShapes, "1 <= probability_bits <= 16 is p's exponent; p's range is [0, 2^P]",
-           "0 <= score_shift, 0 <= dead_width, score_shift + dead_width <= 16",
-           "live_rows >= 1, dead_rows >= 0, live_rows + dead_rows <= 65536",
-           "S = (L - k) 2^score_shift + 2^(score_shift-1) - r: the two sides differ by "
-           "less than 2^31 - 1 over all L, all rows of the table and s's range",
-           "T EXP(-1) + 2^17 < 2^31 - 1", "the table's rows reach every L - s' of s's range"}});
+       .constraints = {kConstants,
+                       "1 <= probability_bits <= 16 is p's exponent; p's range is [0, 2^P]",
+                       "0 <= score_shift, 0 <= dead_width, score_shift + dead_width <= 16",
+                       "live_rows >= 1, dead_rows >= 0, live_rows + dead_rows <= 65536",
+                       "S = (L - k) 2^score_shift + 2^(score_shift-1) - r: the two sides differ by "
+                       "less than 2^31 - 1 over all L, all rows of the table and s's range",
+                       "T EXP(-1) + 2^17 < 2^31 - 1",
+                       "the table spans s's range: (live_rows + dead_rows 2^dead_width) "
+                       "2^score_shift > high - low",
+                       "0 <= normalizer_bits <= 31, 0 <= exp <= EXP(-1)"}});
   ops.push_back({.name = "integer.argmax",
                  .summary = "ids[t] = the lowest index of the maximum of row t",
                  .operands = {{"logits", kOne, "[T, V]"}},
@@ -128,7 +137,7 @@ void addViews(std::vector<OpDef>& ops) {
                  .results = {{"y", kOne, "[T, size]"}},
                  .attributes = {{"start", kInt, true, ""}, {"size", kInt, true, ""}},
                  .constraints = {kShapes, "0 <= start, 1 <= size, start + size <= n",
-                                 "x and y have one exponent and range"}});
+                                 "x and y have one range; the exponent is that of the columns"}});
   ops.push_back({.name = "integer.select_rows",
                  .summary = "y[i] = x[rows[i]]",
                  .operands = {{"x", kOne, "[T, D]"}},
@@ -141,7 +150,8 @@ void addViews(std::vector<OpDef>& ops) {
        .summary = "A constant of the pool: weights or a table",
        .results = {{"y", kOne, "its range holds every element"}},
        .attributes = {{"value", kConstant, true, "of integers"}},
-       .constraints = {"the constant holds integers", "the result's shape is the constant's"}});
+       .constraints = {"the constant holds integers", "the result's shape is the constant's",
+                       "the result's range holds every element"}});
   ops.push_back({.name = "integer.return",
                  .summary = "The function's outputs",
                  .operands = {{"outputs", kVariadic, ""}},
@@ -158,7 +168,10 @@ std::vector<OpDef> ops() {
   addRounding(ops);
   addRows(ops);
   addViews(ops);
-  for (OpDef& op : ops) op.pure = !op.terminator;
+  for (OpDef& op : ops) {
+    op.pure = !op.terminator;
+    op.verify = verifierOf(op.name);
+  }
   return ops;
 }
 

@@ -1,5 +1,7 @@
 #include "ir/trace/ops.h"
 
+#include "ir/trace/verify.h"
+
 namespace lindero::ir::trace {
 
 namespace {
@@ -8,6 +10,14 @@ using enum Arity;
 using enum AttrKind;
 
 const AttrSpec kRegion = {"region", kString, false, "\"layer0/attention/normalize\", for messages"};
+
+constexpr llvm::StringLiteral kColumns =
+    "table is an air.table of @circuit, column an air.column in it, with as many after it as lanes "
+    "say";
+constexpr llvm::StringLiteral kLoops =
+    "counts, row_strides and value_strides have one length; counts, lanes >= 1";
+constexpr llvm::StringLiteral kRows = "every row is within the table";
+constexpr llvm::StringLiteral kSizes = "buffers have the sizes that the attributes say";
 
 // What program.proto calls a Placement, but for the buffer.
 std::vector<AttrSpec> placement(std::vector<AttrSpec> more = {}) {
@@ -27,24 +37,26 @@ std::vector<AttrSpec> placement(std::vector<AttrSpec> more = {}) {
 }
 
 void addInputsAndOutputs(std::vector<OpDef>& ops) {
-  ops.push_back(
-      {.name = "trace.input",
-       .summary = "The values of an input, after their range check",
-       .results = {{"out", kOne, ""}},
-       .attributes = {{"tensor", kString, true, "name of an air.public of kind input"}, kRegion}});
+  ops.push_back({.name = "trace.input",
+                 .summary = "The values of an input, after their range check",
+                 .results = {{"out", kOne, ""}},
+                 .attributes = {{"tensor", kString, true, ""}, kRegion},
+                 .constraints = {"tensor is the name of an air.public of kind input"}});
   ops.push_back({.name = "trace.load",
                  .summary = "A buffer from fixed columns, by the placement",
                  .results = {{"out", kOne, ""}},
-                 .attributes = placement()});
-  ops.push_back(
-      {.name = "trace.output",
-       .summary = "The buffer is the value of an output",
-       .operands = {{"buffer", kOne, ""}},
-       .attributes = {{"tensor", kString, true, "name of an air.public of kind output"}, kRegion}});
+                 .attributes = placement(),
+                 .constraints = {kColumns, kLoops, kRows}});
+  ops.push_back({.name = "trace.output",
+                 .summary = "The buffer is the value of an output",
+                 .operands = {{"buffer", kOne, ""}},
+                 .attributes = {{"tensor", kString, true, ""}, kRegion},
+                 .constraints = {"tensor is the name of an air.public of kind output"}});
   ops.push_back({.name = "trace.place",
                  .summary = "Writes a buffer to witness columns, by the placement",
                  .operands = {{"buffer", kOne, ""}},
-                 .attributes = placement()});
+                 .attributes = placement(),
+                 .constraints = {kColumns, kLoops, kRows}});
 }
 
 void addSteps(std::vector<OpDef>& ops) {
@@ -55,7 +67,9 @@ void addSteps(std::vector<OpDef>& ops) {
        .operands = {{"ids", kOne, ""}, {"addend", kOptional, ""}},
        .results = {{"out", kOne, ""}},
        .attributes = placement(
-           {{"vocabulary", kInt, true, "rows of the table"}, {"width", kInt, true, "of a row"}})});
+           {{"vocabulary", kInt, true, "rows of the table"}, {"width", kInt, true, "of a row"}}),
+       .constraints = {kColumns, kLoops, kRows,
+                       "vocabulary, width >= 1; out and addend have width elements per id"}});
   ops.push_back(
       {.name = "trace.matmul",
        .summary =
@@ -80,7 +94,8 @@ void addSteps(std::vector<OpDef>& ops) {
                  .attributes = {{"addend_shift", kInt, false, "with an addend only; then required"},
                                 {"shift", kInt, true, ""},
                                 {"bits", kInt, true, "of the quotient, signed"},
-                                kRegion}});
+                                kRegion},
+                 .constraints = {"buffers have one size", "addend_shift is there if addend is"}});
   ops.push_back({.name = "trace.table_lookup",
                  .summary = "out[i] = column[first_row + key[i] - low], a fixed column",
                  .operands = {{"key", kOne, ""}},
@@ -90,13 +105,17 @@ void addSteps(std::vector<OpDef>& ops) {
                                 {"first_row", kInt, true, ""},
                                 {"low", kInt, true, "least key"},
                                 {"rows", kInt, true, "number of keys"},
-                                kRegion}});
+                                kRegion},
+                 .constraints = {"table is an air.table of @circuit, column an air.column in it",
+                                 kRows, "key and out have one size"}});
   ops.push_back(
       {.name = "trace.copy_rows",
        .summary = "out[i, :] = in[rows[i], :]",
        .operands = {{"in", kOne, ""}},
        .results = {{"out", kOne, ""}},
-       .attributes = {{"width", kInt, true, "of a row"}, {"rows", kInts, true, ""}, kRegion}});
+       .attributes = {{"width", kInt, true, "of a row"}, {"rows", kInts, true, ""}, kRegion},
+       .constraints = {"width >= 1; in is whole rows, out as many as listed",
+                       "0 <= row < number of rows of in"}});
   ops.push_back({.name = "trace.return", .summary = "Ends the program", .terminator = true});
 }
 
@@ -130,7 +149,8 @@ void addGadgets(std::vector<OpDef>& ops) {
                       {"rsqrt_table", kSymbol, true, "an air.table"},
                       {"rsqrt_column", kString, true, "R; t0 is the next column"},
                       {"rsqrt_first_row", kInt, true, "row of m = 0"},
-                      kRegion}});
+                      kRegion},
+       .constraints = {kSizes, "rsqrt_column and the next are columns of rsqrt_table"}});
   ops.push_back(
       {.name = "trace.softmax",
        .summary = "As integer.softmax, with the gadget's witness; Softmax in program.proto",
@@ -160,7 +180,8 @@ void addGadgets(std::vector<OpDef>& ops) {
                       {"dead_rows", kInt, true, ""},
                       {"dead_width", kInt, true, ""},
                       {"exp_at_minus_one", kInt, true, ""},
-                      kRegion}});
+                      kRegion},
+       .constraints = {kSizes, "exp_column and the next three are columns of exp_table"}});
   ops.push_back(
       {.name = "trace.argmax",
        .summary = "As integer.argmax, with the gadget's witness; Argmax in program.proto",
@@ -171,7 +192,8 @@ void addGadgets(std::vector<OpDef>& ops) {
                    {"high", kOne, "per element"},
                    {"low", kOne, "per element"},
                    {"index_sums", kOne, "per row and block of lanes"}},
-       .attributes = {{"rows", kInt, true, ""}, {"width", kInt, true, ""}, lanes, kRegion}});
+       .attributes = {{"rows", kInt, true, ""}, {"width", kInt, true, ""}, lanes, kRegion},
+       .constraints = {kSizes}});
 }
 
 }  // namespace
@@ -181,6 +203,7 @@ std::vector<OpDef> ops() {
   addInputsAndOutputs(ops);
   addSteps(ops);
   addGadgets(ops);
+  for (OpDef& op : ops) op.verify = verifierOf(op.name);
   return ops;
 }
 

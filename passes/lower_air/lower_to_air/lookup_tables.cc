@@ -63,11 +63,10 @@ int64_t LookupTables::exponential(const ir::Op& softmax) {
   int64_t width = softmax.intAttr("dead_width");
   std::string key = symbol + "," + std::to_string(dead) + "," + std::to_string(width);
   if (auto it = exponential_.ids.find(key); it != exponential_.ids.end()) return it->second;
-  const ir::Constant& c = *module_.constants().find(symbol);
-  auto value = [&](int64_t k) -> int64_t {
-    if (k < 0) return softmax.intAttr("exp_at_minus_one");
-    return c.scalar == ir::Scalar::kI64 ? c.as<int64_t>()[k] : c.as<int32_t>()[k];
-  };
+  std::vector<int64_t> exp;
+  ir::visitIntegers(*module_.constants().find(symbol),
+                    [&](auto elements) { exp.assign(elements.begin(), elements.end()); });
+  auto value = [&](int64_t k) { return k < 0 ? softmax.intAttr("exp_at_minus_one") : exp[k]; };
   std::vector<int64_t> k, w, p, previous;
   for (int64_t i = 0; i < live; ++i) {
     k.push_back(i), w.push_back(0), p.push_back(value(i)), previous.push_back(value(i - 1));

@@ -61,6 +61,7 @@ class LowerToAir : public Pass {
     if (module.findFunction("circuit")) {
       return absl::InvalidArgumentError("lower-to-air: the module has a function @circuit already");
     }
+    if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
     absl::StatusOr<Plan> plan = makePlan(*main, options_.lanes);
     if (!plan.ok()) return plan.status();
     CircuitBuilder circuit(module.addFunction("circuit"));
@@ -72,6 +73,20 @@ class LowerToAir : public Pass {
   }
 
  private:
+  // Text names constants by digest only; tables are built from their elements.
+  static absl::Status constantsKnown(const ir::Function& main) {
+    absl::Status status;
+    ir::walk(main.body(), [&](const ir::Op& op) {
+      if (!op.is("integer.constant")) return;
+      const ir::Constant* constant = main.module()->constants().find(op.symbolAttr("value"));
+      if (!constant->declaredOnly()) return;
+      status.Update(absl::InvalidArgumentError(absl::StrCat(
+          "the elements of @", constant->name,
+          " are not known; give the folder that holds them (lindero-opt --constants)")));
+    });
+    return status;
+  }
+
   int weightLanes(const std::deque<Matrix>& matrices, bool divide) const {
     int64_t weights = 0;
     for (const Matrix& m : matrices) weights += m.rows * m.columns;

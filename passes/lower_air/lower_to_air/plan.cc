@@ -268,6 +268,7 @@ class Planner {
 
   absl::Status visitReturn(const Origin& origin) {
     const ir::Op& op = *origin.op;
+    if (!op.has("names")) return unsupported(op, "its outputs have no names");
     for (unsigned i = 0; i < op.numOperands(); ++i) {
       const std::string& name = std::get<std::vector<std::string>>(*op.find("names"))[i];
       const ir::Value* value = resolve(op.operand(i));

@@ -8,8 +8,6 @@
 namespace lindero::passes {
 namespace {
 
-constexpr int kMaxDegree = 3;
-
 class VerifyAir : public Pass {
  public:
   llvm::StringRef name() const override { return "verify-air"; }
@@ -44,16 +42,10 @@ class VerifyAir : public Pass {
         absl::StrCat("verify-air: ", rule, " rule: ", table_, ".", name, " ", why));
   }
 
-  int degree(ir::Value* v) { return analysis_.degree(v); }
-
   absl::Status visit(ir::Op& op) {
-    int highest = 0;
-    if (op.is("air.constrain") || op.is("air.expression")) highest = degree(op.operand(0));
-    if (op.is("air.scan")) highest = std::max(2 + degree(op.operand(0)), degree(op.operand(1)));
-    if (op.is("air.fraction")) {
-      highest = std::max(degree(op.operand(0)), 1 + degree(op.operand(1)));
-    }
-    if (highest > kMaxDegree) return broken("degree", op, absl::StrCat("has degree ", highest));
+    const int highest = ir::air::constraintDegree(op, analysis_);
+    if (highest > ir::air::kMaxDegree)
+      return broken("degree", op, absl::StrCat("has degree ", highest));
     if (op.is("air.term") || op.is("air.fraction")) return checkTerm(op);
     if (op.is("air.lookup") || op.is("air.provide")) return checkTuple(op);
     return absl::OkStatus();

@@ -1,0 +1,76 @@
+#include "ir/air/analysis.h"
+
+#include <algorithm>
+
+namespace lindero::ir::air {
+namespace {
+
+// Degrees are not told apart from here on; repeated squares would overflow.
+constexpr int kHighDegree = 1000;
+
+}  // namespace
+
+bool isColumn(const Op& op) {
+  return op.is("air.column") || op.is("air.expression") || op.is("air.scan") ||
+         op.is("air.fraction") || op.is("air.gather");
+}
+
+const ExpressionFacts& Analysis::facts(const Value* value) {
+  // Depth first without recursion: expressions may be long sums.
+  llvm::SmallVector<const Value*, 16> stack{value};
+  while (!stack.empty()) {
+    const Value* v = stack.back();
+    if (facts_.count(v)) {
+      stack.pop_back();
+      continue;
+    }
+    if (v->definingOp() == nullptr) {  // an argument, which no circuit has
+      facts_[v] = {};
+      stack.pop_back();
+      continue;
+    }
+    const Op& op = *v->definingOp();
+    ExpressionFacts f;
+    if (isColumn(op)) {
+      f = {1, static_cast<int>(op.intAttr("phase")), ExpressionFacts::kNone};
+    } else if (op.is("air.challenge")) {
+      f.earliest_challenge = op.intAttr("after");
+    } else if (op.is("air.first") || op.is("air.last")) {
+      f.degree = 1;
+    } else {
+      bool ready = true;
+      for (const Value* operand : op.operands()) {
+        auto it = facts_.find(operand);
+        if (it == facts_.end()) {
+          stack.push_back(operand);
+          ready = false;
+          continue;
+        }
+        const ExpressionFacts& g = it->second;
+        f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
+        f.degree = std::min(f.degree, kHighDegree);
+        f.phase = std::max(f.phase, g.phase);
+        f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
+      }
+      if (!ready) continue;
+    }
+    facts_[v] = f;
+    stack.pop_back();
+  }
+  return facts_[value];
+}
+
+int constraintDegree(const Op& op, Analysis& analysis) {
+  auto degree = [&](unsigned i) { return analysis.degree(op.operand(i)); };
+  if (op.is("air.constrain")) return degree(0);
+  if (op.is("air.expression")) return std::max(1, degree(0));
+  // The column at the row before, its factor, and a selector of the first row.
+  if (op.is("air.scan")) return std::max(2 + degree(0), degree(1));
+  if (op.is("air.fraction")) {
+    const int added = op.numOperands() > 2 ? std::max(1, degree(2)) : 1;
+    return std::max(degree(0), added + degree(1));
+  }
+  return 0;
+}
+
+}  // namespace lindero::ir::air

@@ -1,0 +1,493 @@
+#include "ir/integer/verify.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/core/text.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+
+namespace lindero::ir::integer {
+namespace {
+
+using Wide = __int128;  // sums and products of 64-bit ranges
+
+constexpr int64_t kModulus = (int64_t{1} << 31) - 1;
+constexpr int64_t kAccumulator = int64_t{1} << 30;
+constexpr int64_t kLogit = int64_t{1} << 29;
+
+using Shape = llvm::ArrayRef<int64_t>;
+
+// For messages; beyond 64 bits the nearest.
+int64_t narrow(Wide value) {
+  return static_cast<int64_t>(std::clamp<Wide>(value, std::numeric_limits<int64_t>::min(),
+                                               std::numeric_limits<int64_t>::max()));
+}
+
+std::string rangeText(Wide low, Wide high) {
+  return absl::StrCat("[", narrow(low), ", ", narrow(high), "]");
+}
+
+Wide magnitude(const Type& type) { return std::max(-Wide{type.low}, Wide{type.high}); }
+
+bool isFixed(const Type& type, Shape shape) {
+  return type.element == Element::kFixed && Shape(type.shape) == shape;
+}
+
+bool isIds(const Type& type, int64_t count) {
+  return type.element == Element::kInt && Shape(type.shape) == Shape({count});
+}
+
+bool isConstant(const Value* value) {
+  return value->definingOp() != nullptr && value->definingOp()->is("integer.constant");
+}
+
+const Constant& poolConstant(const Op& constant) {
+  return *constant.parent()->function()->module()->constants().find(constant.symbolAttr("value"));
+}
+
+// The op that computes the value, seen through the ops that hold and yield it.
+const Op* producer(const Value* value) {
+  const Op* op = value->definingOp();
+  while (op != nullptr && op->block() != nullptr && op->block()->terminator() != nullptr) {
+    value = op->block()->terminator()->operand(value->index());
+    op = value->definingOp();
+  }
+  return op;
+}
+
+// C1 of most ops: shapes, and which operands are constants.
+absl::Status shapesAs(const Op& op, bool fits, llvm::ArrayRef<unsigned> constants = {}) {
+  if (!fits) {
+    std::vector<std::string> types;
+    for (const Value* operand : op.operands()) types.push_back(toText(operand->type()));
+    std::string text = "(" + llvm::join(types, ", ") + ")";
+    if (op.numResults() > 0) text += " -> " + toText(op.result()->type());
+    return violates(op, 1, text);
+  }
+  for (unsigned i : constants) {
+    if (i >= op.numOperands() || isConstant(op.operand(i))) continue;
+    return violates(op, 1, absl::StrCat("operand ", i, " is no integer.constant"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status require(const Op& op, unsigned constraint, bool holds, const std::string& here) {
+  return holds ? absl::OkStatus() : violates(op, constraint, here);
+}
+
+absl::Status between(const Op& op, unsigned constraint, llvm::StringRef name, int64_t low,
+                     int64_t high) {
+  const int64_t value = op.intAttr(name);
+  return require(op, constraint, value >= low && value <= high,
+                 absl::StrCat(name.str(), " = ", value));
+}
+
+absl::Status exponentIs(const Op& op, unsigned constraint, const Value* value, int64_t expected) {
+  return require(op, constraint, value->type().exponent == expected,
+                 absl::StrCat(toText(value->type()), ", not 2^", -expected));
+}
+
+absl::Status below(const Op& op, unsigned constraint, const Value* value, int64_t limit) {
+  return require(op, constraint, magnitude(value->type()) < limit, toText(value->type()));
+}
+
+absl::Status holds(const Op& op, unsigned constraint, const Type& type, Wide low, Wide high) {
+  return require(op, constraint, type.low <= low && type.high >= high,
+                 absl::StrCat(toText(type), " where values reach ", rangeText(low, high)));
+}
+
+absl::Status signedRange(const Op& op, unsigned constraint, int64_t bits) {
+  const Type& type = op.result()->type();
+  const int64_t limit = int64_t{1} << (bits - 1);
+  return require(op, constraint, type.low == -limit && type.high == limit - 1, toText(type));
+}
+
+// --- products
+// -------------------------------------------------------------------------------------
+
+struct Extremes {
+  std::vector<int64_t> low, high;  // per column
+};
+
+// Of each column of a matrix; empty if the constant's bytes are not known.
+Extremes columnExtremes(const Value* matrix) {
+  Extremes result;
+  const size_t columns = matrix->type().shape.back();
+  visitIntegers(poolConstant(*matrix->definingOp()), [&](auto elements) {
+    if (elements.empty()) return;
+    result.low.assign(elements.begin(), elements.begin() + columns);
+    result.high = result.low;
+    for (size_t i = columns; i < elements.size(); ++i) {
+      int64_t &low = result.low[i % columns], &high = result.high[i % columns];
+      low = std::min<int64_t>(low, elements[i]);
+      high = std::max<int64_t>(high, elements[i]);
+    }
+  });
+  return result;
+}
+
+absl::Status embeddingRange(const Op& op) {
+  const Type& result = op.result()->type();
+  Wide low = op.operand(1)->type().low, high = op.operand(1)->type().high;
+  if (op.numOperands() > 2) {
+    low += op.operand(2)->type().low;
+    high += op.operand(2)->type().high;
+  }
+  if (result.low <= low && result.high >= high) return absl::OkStatus();
+  // All columns together reach further than any of them.
+  const Extremes table = columnExtremes(op.operand(1));
+  const Extremes addend = op.numOperands() > 2 ? columnExtremes(op.operand(2)) : Extremes();
+  const size_t columns = std::max(table.low.size(), addend.low.size());
+  if (table.low.size() != columns || (op.numOperands() > 2 && addend.low.size() != columns)) {
+    return absl::OkStatus();
+  }
+  for (size_t c = 0; c < columns; ++c) {
+    low = table.low[c] + (addend.low.empty() ? 0 : Wide{addend.low[c]});
+    high = table.high[c] + (addend.high.empty() ? 0 : Wide{addend.high[c]});
+    absl::Status status = holds(op, 3, result, low, high);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status verifyEmbedding(const Op& op) {
+  const Type &table = op.operand(1)->type(), &y = op.result()->type();
+  const bool fits = table.shape.size() == 2 && y.shape.size() == 2 &&
+                    isIds(op.operand(0)->type(), y.shape[0]) && isFixed(table, table.shape) &&
+                    isFixed(y, {y.shape[0], table.shape[1]}) &&
+                    (op.numOperands() < 3 || isFixed(op.operand(2)->type(), y.shape));
+  absl::Status status = shapesAs(op, fits, {1, 2});
+  if (!status.ok()) return status;
+  status.Update(exponentIs(op, 2, op.operand(1), y.exponent));
+  if (op.numOperands() > 2) status.Update(exponentIs(op, 2, op.operand(2), y.exponent));
+  if (status.ok()) status = embeddingRange(op);
+  return status;
+}
+
+// Adds each column's least and greatest x w, x in [x.low, x.high], to `low` and `high`.
+template <typename Sum, typename Element>
+void addProducts(llvm::ArrayRef<Element> weights, const Type& x, std::vector<Sum>& low,
+                 std::vector<Sum>& high) {
+  const size_t columns = low.size();
+  for (size_t i = 0; i < weights.size(); i += columns) {
+    for (size_t c = 0; c < columns; ++c) {
+      const Sum w = weights[i + c];
+      low[c] += w * (w > 0 ? x.low : x.high);
+      high[c] += w * (w > 0 ? x.high : x.low);
+    }
+  }
+}
+
+// The least and greatest accumulators of any column, for any x in its range; false if the
+// constants' bytes are not known.
+bool linearBound(const Op& op, Wide& least, Wide& greatest) {
+  const Type& x = op.operand(0)->type();
+  const size_t rows = op.operand(1)->type().shape[0], columns = op.result()->type().shape[1];
+  std::vector<Wide> low(columns), high(columns);
+  bool known = columns > 0;
+  if (op.numOperands() > 2) {
+    visitIntegers(poolConstant(*op.operand(2)->definingOp()), [&](auto bias) {
+      known &= bias.size() == columns;
+      for (size_t c = 0; known && c < columns; ++c) low[c] = high[c] = bias[c];
+    });
+  }
+  visitIntegers(poolConstant(*op.operand(1)->definingOp()), [&](auto weights) {
+    known &= !weights.empty();
+    if (!known) return;
+    // 2^31 2^15 2^16: sums of 16-bit weights fit 64 bits, which is several times faster.
+    if (sizeof(weights[0]) <= 2 && rows <= 65536 && magnitude(x) <= kModulus) {
+      std::vector<int64_t> least_products(columns), greatest_products(columns);
+      addProducts(weights, x, least_products, greatest_products);
+      for (size_t c = 0; c < columns; ++c) {
+        low[c] += least_products[c];
+        high[c] += greatest_products[c];
+      }
+    } else {
+      addProducts(weights, x, low, high);
+    }
+  });
+  if (!known) return false;
+  least = *llvm::min_element(low);
+  greatest = *llvm::max_element(high);
+  return true;
+}
+
+absl::Status verifyLinear(const Op& op) {
+  const Type &x = op.operand(0)->type(), &w = op.operand(1)->type(), &acc = op.result()->type();
+  const bool fits = x.shape.size() == 2 && w.shape.size() == 2 &&
+                    isFixed(x, {x.shape[0], w.shape[0]}) && isFixed(w, w.shape) &&
+                    isFixed(acc, {x.shape[0], w.shape[1]}) &&
+                    (op.numOperands() < 3 || isFixed(op.operand(2)->type(), {w.shape[1]}));
+  absl::Status status = shapesAs(op, fits, {1, 2});
+  if (!status.ok()) return status;
+  status.Update(exponentIs(op, 2, op.result(), int64_t{x.exponent} + w.exponent));
+  if (op.numOperands() > 2) status.Update(exponentIs(op, 2, op.operand(2), acc.exponent));
+  status.Update(below(op, 3, op.result(), kAccumulator));
+  Wide least, greatest;
+  if (status.ok() && linearBound(op, least, greatest)) {
+    status = holds(op, 4, acc, least, greatest);
+  }
+  return status;
+}
+
+absl::Status headsDivide(const Op& op, int64_t width) {
+  const int64_t heads = op.intAttr("heads");
+  return require(op, 2, heads >= 1 && width % heads == 0,
+                 absl::StrCat("heads = ", heads, ", D = ", width));
+}
+
+absl::Status verifyScores(const Op& op) {
+  const Type &q = op.operand(0)->type(), &k = op.operand(1)->type(), &acc = op.result()->type();
+  const bool fits = q.shape.size() == 2 && isFixed(q, q.shape) && isFixed(k, q.shape) &&
+                    isFixed(acc, {op.intAttr("heads"), q.shape[0], q.shape[0]});
+  absl::Status status = shapesAs(op, fits);
+  if (!status.ok()) return status;
+  status.Update(headsDivide(op, q.shape[1]));
+  if (!status.ok()) return status;
+  status.Update(exponentIs(op, 3, op.result(), int64_t{q.exponent} + k.exponent));
+  const Wide width = q.shape[1] / op.intAttr("heads");
+  // Below 2^31 each, products and their sums fit 128 bits.
+  if (magnitude(q) > kModulus || magnitude(k) > kModulus) {
+    return violates(op, 5, toText(q) + " times " + toText(k));
+  }
+  const Wide products[] = {Wide{q.low} * k.low, Wide{q.low} * k.high, Wide{q.high} * k.low,
+                           Wide{q.high} * k.high};
+  status.Update(holds(op, 4, acc, width * *llvm::min_element(products),
+                      width * *llvm::max_element(products)));
+  status.Update(below(op, 5, op.result(), kAccumulator));
+  return status;
+}
+
+absl::Status verifyMix(const Op& op) {
+  const Type &p = op.operand(0)->type(), &v = op.operand(1)->type(), &acc = op.result()->type();
+  const bool fits = v.shape.size() == 2 && isFixed(v, v.shape) && isFixed(acc, v.shape) &&
+                    isFixed(p, {op.intAttr("heads"), v.shape[0], v.shape[0]});
+  absl::Status status = shapesAs(op, fits);
+  if (!status.ok()) return status;
+  status.Update(headsDivide(op, v.shape[1]));
+  status.Update(exponentIs(op, 3, op.result(), int64_t{p.exponent} + v.exponent));
+  const Op* softmax = producer(op.operand(0));
+  if (softmax == nullptr || !softmax->is("integer.softmax")) {
+    status.Update(violates(op, 4, softmax == nullptr ? "an argument" : describe(*softmax)));
+  }
+  if (!status.ok()) return status;
+  const Wide one = Wide{1} << softmax->intAttr("probability_bits");
+  if (magnitude(v) > kModulus) return violates(op, 6, toText(v));
+  status.Update(
+      holds(op, 5, acc, one * std::min<int64_t>(v.low, 0), one * std::max<int64_t>(v.high, 0)));
+  status.Update(below(op, 6, op.result(), kAccumulator));
+  return status;
+}
+
+// --- rounding
+// -------------------------------------------------------------------------------------
+
+// 2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1.
+absl::Status oneWitness(const Op& op, Wide bound) {
+  const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
+  const Wide total = (Wide{1} << (bits - 1 + shift)) + (Wide{1} << (shift - 1)) + bound;
+  return require(op, 4, total < kModulus,
+                 absl::StrCat("shift = ", shift, ", bits = ", bits, ", B = ", narrow(bound)));
+}
+
+absl::Status verifyRequantize(const Op& op) {
+  const Type& acc = op.operand(0)->type();
+  const bool added = op.numOperands() > 1;
+  absl::Status status =
+      shapesAs(op, isFixed(acc, acc.shape) && isFixed(op.result()->type(), acc.shape) &&
+                       (!added || isFixed(op.operand(1)->type(), acc.shape)));
+  status.Update(between(op, 2, "shift", 1, 16));
+  status.Update(between(op, 3, "bits", 2, 16));
+  const int64_t addend_shift = op.intAttrOr("addend_shift", 0);
+  status.Update(
+      require(op, 7, op.has("addend_shift") == added && addend_shift >= 0,
+              absl::StrCat(added ? "an addend" : "no addend", ", addend_shift = ",
+                           op.has("addend_shift") ? absl::StrCat(addend_shift) : "none")));
+  if (!status.ok()) return status;
+  Wide bound = magnitude(acc);
+  // Beyond 2^31 the sum is too large whatever the rest is.
+  if (added) bound += magnitude(op.operand(1)->type()) << std::min<int64_t>(addend_shift, 31);
+  status.Update(oneWitness(op, bound));
+  status.Update(signedRange(op, 5, op.intAttr("bits")));
+  status.Update(exponentIs(op, 6, op.result(), acc.exponent - op.intAttr("shift")));
+  if (added) status.Update(exponentIs(op, 6, op.operand(1), acc.exponent - addend_shift));
+  return status;
+}
+
+absl::Status verifyLookup(const Op& op) {
+  const Type &acc = op.operand(0)->type(), &table = op.operand(1)->type(), &y = op.result()->type();
+  if (absl::Status status = between(op, 3, "bits", 2, 16); !status.ok()) return status;
+  absl::Status status = shapesAs(op,
+                                 isFixed(acc, acc.shape) && isFixed(y, acc.shape) &&
+                                     isFixed(table, {int64_t{1} << op.intAttr("bits")}),
+                                 {1});
+  status.Update(between(op, 2, "shift", 1, 16));
+  if (!status.ok()) return status;
+  status.Update(oneWitness(op, magnitude(acc)));
+  status.Update(exponentIs(op, 5, op.result(), table.exponent));
+  status.Update(holds(op, 5, y, table.low, table.high));
+  return status;
+}
+
+// --- rows
+// -----------------------------------------------------------------------------------------
+
+absl::Status verifyLayernorm(const Op& op) {
+  const Type& x = op.operand(0)->type();
+  const bool fits = x.shape.size() == 2 && isFixed(x, x.shape) &&
+                    isFixed(op.result()->type(), x.shape) &&
+                    isFixed(op.operand(1)->type(), {65536, 2});
+  absl::Status status = shapesAs(op, fits, {1});
+  status.Update(between(op, 2, "square_shift", 1, 16));
+  status.Update(between(op, 3, "epsilon", 0, (int64_t{1} << 29) - 1));
+  status.Update(between(op, 4, "output_bits", 2, 16));
+  status.Update(between(op, 5, "max_exponent", 0, 7));
+  if (!status.ok()) return status;
+  const int64_t width = x.shape[1], shift = op.intAttr("square_shift");
+  status.Update(require(op, 2, width <= int64_t{1} << shift,
+                        absl::StrCat("n = ", width, ", square_shift = ", shift)));
+  status.Update(signedRange(op, 6, op.intAttr("output_bits")));
+  return status;
+}
+
+// C5 to C7, with what the others leave in range.
+absl::Status softmaxRanges(const Op& op) {
+  const Type& s = op.operand(0)->type();
+  const int64_t shift = op.intAttr("score_shift");
+  const Wide first = op.intAttr("normalizer_low"),
+             last = first + (Wide{1} << op.intAttr("normalizer_bits")) - 1;
+  const Wide half = (Wide{1} << shift) >> 1;
+  const Wide distances = (Wide{op.intAttr("live_rows")} << shift) +
+                         (Wide{op.intAttr("dead_rows")} << (shift + op.intAttr("dead_width")));
+  const Wide above = last * (Wide{1} << shift) + half - s.low;
+  const Wide under = s.high - (first * (Wide{1} << shift) + half - (distances - 1));
+  absl::Status status =
+      require(op, 5, above < kModulus && under < kModulus,
+              absl::StrCat("they differ by up to ", narrow(std::max(above, under))));
+  const Wide mass = Wide{s.shape[2]} * op.intAttr("exp_at_minus_one") + (1 << 17);
+  status.Update(require(op, 6, mass < kModulus, absl::StrCat("it is ", narrow(mass))));
+  status.Update(require(op, 7, distances > Wide{s.high} - s.low,
+                        absl::StrCat(narrow(distances), " for ", rangeText(s.low, s.high))));
+  return status;
+}
+
+absl::Status verifySoftmax(const Op& op) {
+  const Type &s = op.operand(0)->type(), &p = op.result()->type();
+  const bool fits = s.shape.size() == 3 && s.shape[1] == s.shape[2] && isFixed(s, s.shape) &&
+                    isFixed(p, s.shape) &&
+                    isFixed(op.operand(1)->type(), {op.intAttr("live_rows")});
+  absl::Status status = shapesAs(op, fits, {1});
+  status.Update(between(op, 2, "probability_bits", 1, 16));
+  status.Update(between(op, 3, "score_shift", 0, 16));
+  status.Update(
+      between(op, 3, "dead_width", 0, 16 - std::clamp<int64_t>(op.intAttr("score_shift"), 0, 16)));
+  status.Update(between(op, 4, "live_rows", 1, 65536));
+  status.Update(between(op, 4, "dead_rows", 0,
+                        65536 - std::clamp<int64_t>(op.intAttr("live_rows"), 0, 65536)));
+  status.Update(between(op, 8, "normalizer_bits", 0, 31));
+  if (!status.ok()) return status;
+  const int64_t bits = op.intAttr("probability_bits");
+  status.Update(exponentIs(op, 2, op.result(), bits));
+  status.Update(require(op, 2, p.low == 0 && p.high == int64_t{1} << bits, toText(p)));
+  const Type& exp = op.operand(1)->type();
+  status.Update(require(
+      op, 8, op.intAttr("exp_at_minus_one") >= exp.high && exp.low >= 0,
+      absl::StrCat("EXP(-1) = ", op.intAttr("exp_at_minus_one"), ", exp is ", toText(exp))));
+  status.Update(softmaxRanges(op));
+  return status;
+}
+
+absl::Status verifyArgmax(const Op& op) {
+  const Type& logits = op.operand(0)->type();
+  const bool fits = logits.shape.size() == 2 && isFixed(logits, logits.shape) &&
+                    isIds(op.result()->type(), logits.shape[0]);
+  absl::Status status = shapesAs(op, fits);
+  status.Update(below(op, 2, op.operand(0), kLogit));
+  return status;
+}
+
+// --- views
+// ----------------------------------------------------------------------------------------
+
+bool sameRange(const Type& a, const Type& b) { return a.low == b.low && a.high == b.high; }
+
+absl::Status verifySlice(const Op& op) {
+  const Type &x = op.operand(0)->type(), &y = op.result()->type();
+  const int64_t start = op.intAttr("start"), size = op.intAttr("size");
+  absl::Status status =
+      shapesAs(op, x.shape.size() == 2 && isFixed(x, x.shape) && isFixed(y, {x.shape[0], size}));
+  if (!status.ok()) return status;
+  const int64_t width = x.shape[1];
+  status.Update(require(op, 2, start >= 0 && size >= 1 && size <= width && start <= width - size,
+                        absl::StrCat("start = ", start, ", size = ", size, ", n = ", width)));
+  status.Update(require(op, 3, sameRange(x, y), toText(x) + " and " + toText(y)));
+  return status;
+}
+
+absl::Status verifySelectRows(const Op& op) {
+  const Type &x = op.operand(0)->type(), &y = op.result()->type();
+  const llvm::ArrayRef<int64_t> rows = op.intsAttr("rows");
+  absl::Status status =
+      shapesAs(op, x.shape.size() == 2 && isFixed(x, x.shape) &&
+                       isFixed(y, {static_cast<int64_t>(rows.size()), x.shape[1]}));
+  if (!status.ok()) return status;
+  for (int64_t row : rows) {
+    status.Update(require(op, 2, row >= 0 && row < x.shape[0], absl::StrCat("row ", row)));
+  }
+  status.Update(
+      require(op, 3, sameRange(x, y) && x.exponent == y.exponent, toText(x) + " and " + toText(y)));
+  return status;
+}
+
+absl::Status verifyConstant(const Op& op) {
+  const Constant& constant = poolConstant(op);
+  const Type& type = op.result()->type();
+  int64_t low = type.low, high = type.high;
+  const bool integers = visitIntegers(constant, [&](auto elements) {
+    if (elements.empty()) return;
+    const auto [least, greatest] = std::minmax_element(elements.begin(), elements.end());
+    low = *least;
+    high = *greatest;
+  });
+  absl::Status status =
+      require(op, 1, integers,
+              absl::StrCat("@", constant.name, " is of ", scalarName(constant.scalar).str()));
+  status.Update(require(op, 2, isFixed(type, constant.shape), toText(type)));
+  status.Update(holds(op, 3, type, low, high));
+  return status;
+}
+
+absl::Status verifyReturn(const Op& op) {
+  const Attribute* names = op.find("names");
+  if (names == nullptr) return absl::OkStatus();
+  const size_t count = std::get<std::vector<std::string>>(*names).size();
+  return require(op, 1, count == op.numOperands(),
+                 absl::StrCat(count, " names of ", op.numOperands(), " outputs"));
+}
+
+}  // namespace
+
+Verifier verifierOf(llvm::StringRef name) {
+  return llvm::StringSwitch<Verifier>(name)
+      .Case("integer.embedding", verifyEmbedding)
+      .Case("integer.linear", verifyLinear)
+      .Case("integer.scores", verifyScores)
+      .Case("integer.mix", verifyMix)
+      .Case("integer.requantize", verifyRequantize)
+      .Case("integer.lookup", verifyLookup)
+      .Case("integer.layernorm", verifyLayernorm)
+      .Case("integer.softmax", verifySoftmax)
+      .Case("integer.argmax", verifyArgmax)
+      .Case("integer.slice", verifySlice)
+      .Case("integer.select_rows", verifySelectRows)
+      .Case("integer.constant", verifyConstant)
+      .Case("integer.return", verifyReturn)
+      .Default(nullptr);
+}
+
+}  // namespace lindero::ir::integer
