@@ -11,6 +11,7 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/pass_manager.h"
+#include "passes/region/form_regions/form_regions.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/package.h"
 
@@ -98,6 +99,7 @@ absl::StatusOr<passes::Comparison> Compilation::compare(
 
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
   std::vector<std::unique_ptr<passes::Pass>> list;
+  list.push_back(passes::createFormRegions());
   list.push_back(passes::createLowerToAir(options));
   list.push_back(passes::createLowerSums());
   list.push_back(passes::createVerifyAir());
