@@ -54,6 +54,8 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
 
 const ir::Function& Compilation::floatFunction() const { return mainOf(*float_); }
 
+const ir::Function& Compilation::integerFunction() const { return mainOf(*integer_); }
+
 ModelFacts Compilation::facts() const {
   ModelFacts facts = modelFacts(floatFunction());
   facts.file = file_;
@@ -94,7 +96,7 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
     llvm::ArrayRef<passes::ComparisonSample> samples) const {
-  return passes::compareWithFloat(floatFunction(), mainOf(*integer_), records_, samples);
+  return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples);
 }
 
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {

@@ -51,6 +51,8 @@ class Compilation {
   // The same with exponents that an earlier calibration chose.
   absl::Status quantize(const passes::Exponents& exponents);
   const passes::Exponents& exponents() const { return exponents_; }
+  // What gets proven; lowering leaves it as it is.
+  const ir::Function& integerFunction() const;
 
   absl::StatusOr<passes::Comparison> compare(
       llvm::ArrayRef<passes::ComparisonSample> samples) const;

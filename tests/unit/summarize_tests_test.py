@@ -46,6 +46,7 @@ CASES = [
         "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n",
         (3, 2, 0),
     ),
+    ("tests/e2e", "fail", "ok     a (0.1 s)\nFAILED b (0.1 s)\n1 passed, 1 failed\n", (1, 1, 0)),
     ("a script without counts passes", "run", "done\n", (1, 0, 0)),
     ("a script without counts fails", "fail", "", (0, 1, 0)),
     ("program missing", "notrun", "", (0, 1, 0)),

@@ -1,7 +1,7 @@
 """Counts test cases in ctest's JUnit file and prints "N passed, M failed".
 
-One ctest entry is a whole GoogleTest program, a lit run or a cargo workspace; the counts come from what each of them
-printed. An entry that prints no counts is one case. An entry that ctest calls failed counts at least one failure, so
+One ctest entry is a whole GoogleTest program, a lit run, a cargo workspace or a table of cases; the counts come from
+what each of them printed. An entry that prints no counts is one case. An entry that ctest calls failed counts at least one failure, so
 that a crash halfway is never lost. Exits with 1 when anything failed or nothing ran.
 """
 
@@ -25,6 +25,11 @@ KINDS = {
         r"^test result: \w+\. (\d+) passed",
         r"^test result: .*?(\d+) failed",
         r"^test result: .*?(\d+) ignored",
+    ),
+    "tests/e2e": (
+        r"^(\d+) passed, \d+ failed$",
+        r"^\d+ passed, (\d+) failed$",
+        r"(?!)",
     ),
 }
 
