@@ -114,9 +114,11 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
 absl::Status Compilation::write(const std::string& path,
                                 const std::vector<PackageFile>& files) const {
   nlohmann::ordered_json report = {{"model", toJson(facts())}, {"cost", toJson(cost_)}};
+  // The file's name may hold bytes that are no UTF-8.
+  const auto replace = nlohmann::ordered_json::error_handler_t::replace;
   std::vector<PackageFile> all = files;
   all.push_back({runtime::kExponentsFile, passes::toJson(exponents_)});
-  all.push_back({runtime::kReportFile, report.dump(1) + "\n"});
+  all.push_back({runtime::kReportFile, report.dump(1, ' ', false, replace) + "\n"});
   return emitPackage(*integer_, path, all);
 }
 

@@ -10,7 +10,8 @@
 // misaligned, or not f32 or int64. Files are hostile until proven otherwise: sizes are checked
 // before they are believed, external data never leaves the model's folder, and every error is one
 // line that names file, node or initializer. kInvalidArgument: bad input; kUnimplemented: a valid
-// model beyond what is supported; kNotFound: no such file.
+// model beyond what is supported; kFailedPrecondition: a dimension without a size; kDataLoss: a
+// weight that is not finite; kNotFound: no such file.
 #pragma once
 
 #include <cstdint>

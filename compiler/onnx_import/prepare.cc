@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "ir/core/status_macros.h"
+#include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
 #include "onnx/shape_inference/implementation.h"
@@ -53,6 +54,22 @@ absl::Status checkOpset(const onnx::ModelProto& model) {
                                                  kLeastOpset, " to ", kMostOpset));
   }
   return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
+}
+
+// What goes into packages and reports must be text. (The library stores any bytes.)
+absl::Status checkNames(const onnx::GraphProto& graph) {
+  auto check = [](const char* what, const auto& items) {
+    for (const auto& item : items) {
+      if (!llvm::json::isUTF8(item.name())) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the name of ", what, " '", item.name(), "' is not UTF-8"));
+      }
+    }
+    return absl::OkStatus();
+  };
+  IR_RETURN_IF_ERROR(check("node", graph.node()));
+  IR_RETURN_IF_ERROR(check("input", graph.input()));
+  return check("output", graph.output());
 }
 
 using FunctionKey = std::pair<std::string, std::string>;
@@ -202,7 +219,7 @@ class DimBinder {
       symbols_.insert(symbol);
       auto bound = dims_.find(symbol);
       if (bound == dims_.end()) {
-        return absl::InvalidArgumentError(
+        return absl::FailedPreconditionError(
             absl::StrCat("input '", input.name(), "': dimension '", symbol, "' (axis ", axis,
                          ") has no size; give it one with --dim ", symbol, "=N"));
       }
@@ -229,6 +246,7 @@ absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, i
     IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
   }
   nameNodes(*model.mutable_graph());
+  IR_RETURN_IF_ERROR(checkNames(model.graph()));
   DimBinder binder(dims);
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   binder.bindOutputs(*model.mutable_graph());

@@ -195,14 +195,14 @@ absl::Status checkFinite(llvm::ArrayRef<float> values) {
   for (size_t i = 0; i < values.size(); ++i) {
     const float value = values[i];
     if (std::isnan(value) || value == INFINITY) {
-      return absl::InvalidArgumentError(
+      return absl::DataLossError(
           absl::StrCat("element ", i, " is ", value, ": weights must be finite"));
     }
     infinite |= std::isinf(value);
     weights |= std::isfinite(value) && value != 0;
   }
   if (!infinite || !weights) return absl::OkStatus();
-  return absl::InvalidArgumentError("holds -inf among weights: weights must be finite");
+  return absl::DataLossError("holds -inf among weights: weights must be finite");
 }
 
 }  // namespace

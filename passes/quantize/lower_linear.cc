@@ -168,7 +168,7 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     return acc;
   }
   const std::vector<int> narrowest = raised(base, least);
-  return absl::InvalidArgumentError(absl::StrFormat(
+  return absl::OutOfRangeError(absl::StrFormat(
       "no shift keeps the product exact: even at a shift of %d bits |x w + b| may reach 2^%.1f "
       "(limit 2^%d), for inputs in "
       "[%d, %d] and results of %d bits; use fewer bits for its input or result, or larger margins",
