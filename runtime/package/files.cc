@@ -73,6 +73,25 @@ absl::Status writeFile(const std::string& path, absl::string_view bytes) {
   return renamed;
 }
 
+absl::Status checkFileDestination(const std::string& path) {
+  std::error_code code;
+  std::filesystem::file_type type = std::filesystem::status(path, code).type();
+  if (type != std::filesystem::file_type::not_found &&
+      type != std::filesystem::file_type::regular) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot write ", path, ": it exists and is not a file; choose another name"));
+  }
+  std::string folder = std::filesystem::absolute(path, code).parent_path().string();
+  if (!std::filesystem::is_directory(folder, code)) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot write ", path, ": there is no folder ", folder));
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    return systemError(absl::StrCat("cannot write ", path), errno);
+  }
+  return absl::OkStatus();
+}
+
 std::string temporaryPath(const std::string& path) {
   static std::atomic<uint64_t> counter{0};
   absl::string_view stem = path;

@@ -23,6 +23,10 @@ absl::Status writeFile(const std::string& path, absl::string_view bytes);
 // A name beside `path` that no other writer uses.
 std::string temporaryPath(const std::string& path);
 
+// Whether a file may be written there: nothing or a regular file stands there, in a folder that can
+// be written. For a check before long work.
+absl::Status checkFileDestination(const std::string& path);
+
 // rename(2), with both names in the message.
 absl::Status renamePath(const std::string& from, const std::string& to);
 

@@ -1,4 +1,5 @@
 // lindero check: runs the model in integers and checks every constraint, without any prover.
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,19 @@ Json failuresJson(const runtime::CheckReport& report) {
   return list;
 }
 
+// In one line; the summary has all of them, with the values of cells.
+std::string firstFailure(const runtime::CheckReport& report) {
+  std::string text = absl::StrCat("the check found ", report.failure_count,
+                                  report.failure_count == 1 ? " failure: " : " failures, first: ");
+  runtime::Failure first = report.failures.at(0);
+  first.detail.resize(std::min(first.detail.size(), first.detail.find('\n')));
+  if (!first.examples.empty()) {
+    first.examples.resize(1);
+    first.examples[0].cells.clear();
+  }
+  return absl::StrCat(text, first.toString());
+}
+
 absl::Status check(const CheckArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
   Summary summary;
@@ -62,9 +76,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();
-  return failure(Exit::kCheckFailed,
-                 absl::StrCat("the check found ", report->failure_count, " failures, the first: ",
-                              report->failures.empty() ? "" : report->failures[0].toString()));
+  return failure(Exit::kCheckFailed, firstFailure(*report));
 }
 
 }  // namespace

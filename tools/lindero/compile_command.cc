@@ -49,6 +49,9 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   if (absl::Status status = runtime::checkDestination(output); !status.ok()) {
     return withExit(std::move(status), Exit::kFile);
   }
+  if (std::error_code code; fs::is_directory(arguments.model, code)) {
+    return failure(Exit::kModel, absl::StrCat(arguments.model, " is a folder, not an ONNX file"));
+  }
   std::optional<Prover> prover;
   if (!arguments.no_key) {
     LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));

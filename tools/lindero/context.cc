@@ -8,7 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "tools/lindero/exit_codes.h"
 
 namespace lindero::cli {
@@ -18,7 +19,14 @@ namespace {
 constexpr std::chrono::milliseconds kBetweenProgress{100};
 
 std::string oneLine(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}});
+  std::vector<absl::string_view> words =
+      absl::StrSplit(text, absl::ByAnyChar(" \n\r"), absl::SkipEmpty());
+  return absl::StrJoin(words, " ");
+}
+
+// Names of nodes and files may hold anything: bytes that are no UTF-8 are replaced.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 void appendPadded(std::string& out, absl::string_view text, size_t width, bool right) {
@@ -39,6 +47,28 @@ std::string withCommas(int64_t value) {
     out += digits[i];
   }
   return out;
+}
+
+std::string shortenNodes(absl::string_view text) {
+  std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
+  std::vector<std::string> out;
+  for (size_t i = 0; i < words.size();) {
+    size_t end = i + 1;
+    while (end + 1 < words.size() && words[end] == "+") end += 2;
+    size_t nodes = (end - i + 1) / 2;
+    if (nodes < 3) {
+      out.emplace_back(words[i]);
+      end = i + 1;
+    } else {
+      // A quote or colon behind the last name stays behind the whole.
+      absl::string_view last = words[end - 1];
+      size_t tail = last.find_last_not_of("'\":,;)") + 1;
+      out.push_back(absl::StrCat(words[i], " … ", last.substr(0, tail), " (", nodes, " nodes)",
+                                 last.substr(tail)));
+    }
+    i = end;
+  }
+  return absl::StrJoin(out, " ");
 }
 
 std::string formatSeconds(double seconds) {
@@ -120,27 +150,32 @@ Context::Context(bool json)
 
 Context::~Context() { clearProgress(); }
 
+void Context::write(std::FILE* file, absl::string_view text) {
+  clearProgress();
+  std::string shown = Json::parse(dump(Json(text))).get<std::string>();
+  for (char& c : shown) {
+    // Nothing that a terminal would obey.
+    if ((static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f') c = '?';
+  }
+  std::fwrite(shown.data(), 1, shown.size(), file);
+  std::fflush(file);
+}
+
 void Context::event(absl::string_view name, Json body) {
   Json line = {{"event", std::string(name)}};
   line.update(body);
-  // Names of nodes and files may hold anything: bytes that are no UTF-8 are replaced.
-  std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
-  absl::FPrintF(stdout, "%s\n", text);
+  absl::FPrintF(stdout, "%s\n", dump(line));
   std::fflush(stdout);
 }
 
 void Context::estimate(const Summary& summary) {
   if (json_) return event("estimate", summary.json());
-  clearProgress();
-  absl::FPrintF(stdout, "%s", summary.text());
-  std::fflush(stdout);
+  write(stdout, summary.text());
 }
 
 void Context::note(absl::string_view text) {
   if (json_) return event("note", {{"text", std::string(text)}});
-  clearProgress();
-  absl::FPrintF(stdout, "note: %s\n", text);
-  std::fflush(stdout);
+  write(stdout, absl::StrCat("note: ", text, "\n"));
 }
 
 void Context::progress(absl::string_view stage, double fraction) {
@@ -175,9 +210,7 @@ void Context::result(absl::string_view command, const Summary& summary) {
     body.update(summary.json());
     return event("result", std::move(body));
   }
-  clearProgress();
-  absl::FPrintF(stdout, "%s", summary.text());
-  std::fflush(stdout);
+  write(stdout, summary.text());
 }
 
 int Context::finish(const absl::Status& status) {
@@ -190,7 +223,7 @@ int Context::finish(const absl::Status& status) {
                     {"name", std::string(info.name)},
                     {"message", message}});
   } else {
-    absl::FPrintF(stderr, "lindero: %s\n", message);
+    write(stderr, absl::StrCat("lindero: ", shortenNodes(message), "\n"));
   }
   return static_cast<int>(info.code);
 }

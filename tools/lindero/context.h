@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ std::string withCommas(int64_t value);
 std::string formatSeconds(double seconds);
 // "287 KB", "1.2 GB" (decimal units)
 std::string formatBytes(double bytes);
+
+// Names of fused nodes, joined by " + ", are long: of three and more in a row the first and the
+// last are left, and their number: "/h.0/fc/MatMul … /h.0/gelu/Mul (5 nodes)".
+std::string shortenNodes(absl::string_view text);
 
 // What a command has to say at its end, in order: lines "label  text" and small tables.
 class Summary {
@@ -78,6 +83,7 @@ class Context {
 
  private:
   void clearProgress();
+  void write(std::FILE* file, absl::string_view text);
   void event(absl::string_view name, Json body);
 
   bool json_;

@@ -29,10 +29,12 @@ constexpr ExitInfo kTable[] = {
     {Exit::kOutOfRange, "out-of-range", "a value outside of its calibrated range"},
     {Exit::kProverMissing, "prover-missing", "the prover's executable was not found"},
     {Exit::kProverFailed, "prover-failed", "the prover failed; its own messages are shown"},
-    {Exit::kRejected, "rejected", "`verify`: the proof is not valid for this key"},
+    {Exit::kRejected, "rejected",
+     "`verify`: the proof is not valid for this key, or one of them is damaged"},
     {Exit::kCheckFailed, "check-failed", "`check`: a constraint, lookup or claim does not hold"},
     {Exit::kFile, "file", "a file cannot be read or written: missing, no permission, disk full"},
-    {Exit::kPackage, "package", "a package, key or proof file is damaged or of another version"},
+    {Exit::kPackage, "package",
+     "a package or key is damaged, of another version or of another model"},
 };
 
 using ExitOfCode = std::pair<absl::StatusCode, Exit>;

@@ -1,4 +1,5 @@
 // lindero: ONNX transformers to proofs, from the command line.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -46,6 +47,8 @@ int run(int argc, char** argv) {
     return context.finish(failure(
         Exit::kUsage, absl::StrCat(error.what(), "; `lindero --help` lists commands and options")));
   }
+  // A file over the limit is an error like a full disk, not a reason to die; provers inherit this.
+  std::signal(SIGXFSZ, SIG_IGN);
   cleanUpWhenInterrupted();
   Context context(json);
   return context.finish(command(context));

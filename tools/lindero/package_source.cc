@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -36,6 +37,12 @@ absl::StatusOr<compiler::ModelFacts> readFacts(const std::string& package) {
 }  // namespace
 
 absl::StatusOr<OpenedPackage> openPackage(const std::string& path) {
+  std::error_code code;
+  if (fs::is_directory(path, code) &&
+      !fs::exists(absl::StrCat(path, "/", runtime::kCircuitFile), code)) {
+    return failure(Exit::kPackage,
+                   absl::StrCat(path, " is no circuit package: it has no ", runtime::kCircuitFile));
+  }
   absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
   if (!package.ok()) return withPackageExit(package.status());
   LINDERO_ASSIGN_OR_RETURN(compiler::ModelFacts facts, readFacts(path));
@@ -86,7 +93,12 @@ absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
 void addInputOptions(CLI::App& app, InputOptions& options) {
   CLI::Option_group* group = app.add_option_group("input", "What the model is given");
   group->add_option("--input", options.file, "Arrays by input name: .json, .npz or .npy");
-  group->add_option("--tokens", options.tokens, "Token ids: 1,2,3")->delimiter(',');
+  group->add_option("--tokens", options.tokens, "Token ids: 1,2,3")
+      ->delimiter(',')
+      ->check([](const std::string& text) {
+        int64_t id = 0;
+        return absl::SimpleAtoi(text, &id) ? "" : absl::StrCat(text, " is not a token id");
+      });
   group->add_option("--prompt", options.prompt, "Text, for the tokenizer");
   group->require_option(1);
 }

@@ -111,6 +111,10 @@ void noteGivenTokens(const BoundInputs& inputs, const OpenedPackage& opened, Con
 
 absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
+  for (const std::string& path : {arguments.output, arguments.key_out}) {
+    if (path.empty()) continue;
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::checkFileDestination(path), Exit::kFile));
+  }
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(arguments.output));
   Stopwatch watch;
   Summary summary;

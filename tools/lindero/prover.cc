@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
@@ -20,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Exit code of `verify`.
+// Exit codes of the program.
+constexpr int kBadInput = 2;
 constexpr int kRejected = 4;
 
 std::string proverFolder() {
@@ -101,26 +103,46 @@ absl::StatusOr<Json> Prover::run(absl::string_view verb, std::vector<std::string
   }
   std::string why = reason(*result, program_, verb);
   if (result->exit_code == kRejected) return failure(Exit::kRejected, why);
+  if (result->exit_code == kBadInput) {
+    // What it was given, or the system's error about a file.
+    bool system = absl::StrContains(why, "(os error ");
+    return failure(system ? Exit::kFile : Exit::kPackage, absl::StrCat(verb, ": ", why));
+  }
   return failure(Exit::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
+}
+
+absl::StatusOr<Json> Prover::make(const std::string& output, absl::string_view verb,
+                                  std::vector<std::string> arguments, Context& context) const {
+  absl::StatusOr<Json> report = run(verb, std::move(arguments), context);
+  std::error_code code;
+  if (report.ok() && !fs::is_regular_file(output, code)) {
+    return failure(Exit::kProverFailed,
+                   absl::StrCat(program_, " ", verb, " wrote no file; is it of this version?"));
+  }
+  return report;
 }
 
 absl::StatusOr<Json> Prover::setup(const std::string& package, const std::string& key,
                                    Context& context) const {
-  return run("setup",
-             {"--package", package, "--output", key, "--security-bits",
-              absl::StrCat(options_.security_bits), "--regime", options_.regime, "--threads",
-              absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
-             context);
+  return make(key, "setup",
+              {"--package", package, "--output", key, "--security-bits",
+               absl::StrCat(options_.security_bits), "--regime", options_.regime, "--threads",
+               absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
+              context);
 }
 
 absl::StatusOr<Json> Prover::prove(const std::string& package, const std::string& key,
                                    const std::string& trace, const std::string& statement,
                                    const std::string& proof, Context& context) const {
-  return run(
-      "prove",
+  absl::StatusOr<Json> report = make(
+      proof, "prove",
       {"--package", package, "--key", key, "--trace", trace, "--statement", statement, "--output",
        proof, "--threads", absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
       context);
+  if (exitOf(report.status()) != Exit::kPackage) return report;
+  return failure(Exit::kPackage,
+                 absl::StrCat(package, " with the key ", key, ": ", report.status().message(),
+                              "; `lindero compile` makes both anew"));
 }
 
 absl::StatusOr<Json> Prover::verify(const std::string& key, const std::string& proof,

@@ -39,6 +39,9 @@ class Prover {
  private:
   absl::StatusOr<Json> run(absl::string_view verb, std::vector<std::string> arguments,
                            Context& context) const;
+  // The same for a verb that writes `output`.
+  absl::StatusOr<Json> make(const std::string& output, absl::string_view verb,
+                            std::vector<std::string> arguments, Context& context) const;
 
   std::string program_;
   ProverOptions options_;

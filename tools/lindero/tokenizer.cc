@@ -64,10 +64,10 @@ absl::StatusOr<std::vector<int64_t>> Tokenizer::encode(absl::string_view text) c
     absl::string_view character = text.substr(0, characterBytes(text));
     auto found = ids_.find(character);
     if (found == ids_.end()) {
-      return failure(Exit::kToken,
-                     absl::StrCat("character '", absl::CHexEscape(character), "' at position ",
-                                  ids.size(), " of the text is not in the vocabulary of ", path_,
-                                  "; remove or replace it"));
+      return failure(Exit::kToken, absl::StrCat("character '", absl::Utf8SafeCHexEscape(character),
+                                                "' at position ", ids.size(),
+                                                " of the text is not in the vocabulary of ", path_,
+                                                "; remove or replace it"));
     }
     ids.push_back(found->second);
     text.remove_prefix(character.size());
