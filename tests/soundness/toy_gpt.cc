@@ -20,8 +20,11 @@ constexpr int64_t kWeight = 100, kBias = 1000;
 
 class ToyGpt {
  public:
-  explicit ToyGpt(ir::Module& module)
-      : module_(module), function_(module.addFunction("main")), b_(&function_->body()) {}
+  ToyGpt(ir::Module& module, const ToyOptions& options)
+      : module_(module),
+        options_(options),
+        function_(module.addFunction("main")),
+        b_(&function_->body()) {}
 
   absl::Status build() {
     Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {kTokens}), "input_ids");
@@ -31,30 +34,55 @@ class ToyGpt {
                         {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
                          weights({kTokens, kWidth}, kExponent, 300)},
                         Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300));
-    absl::StatusOr<Value*> attended = attention(x);
-    if (!attended.ok()) return attended.status();
-    x = requantize("/add1", linear("/proj", *attended, kWidth, true), 16, x);
-    Value* hidden = linear("/fc", norm("/ln2", x), kHidden, true);
-    b_.setLocation({"/gelu"});
-    Value* g = b_.value(
-        "integer.lookup", {hidden, gelu_},
-        Type::fixed({kTokens, kHidden}, 5, gelu_->type().low, gelu_->type().high),
-        Attributes{
-            {"shift", int64_t{10}}, {"bits", int64_t{12}}, {"function", std::string("gelu")}});
-    x = requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
+    for (int layer = 0; layer < options_.layers; ++layer) {
+      layer_ = layer;
+      absl::StatusOr<Value*> y = block(x);
+      if (!y.ok()) return y.status();
+      x = *y;
+    }
     finish(norm("/lnf", x));
     return absl::OkStatus();
   }
 
  private:
+  // A block's node names end in its number, but for the first.
+  std::string named(const char* node) const {
+    return layer_ == 0 || node == std::string("/lnf") ? node
+                                                      : node + ("." + std::to_string(layer_));
+  }
+
+  void locate(const char* node) { b_.setLocation({named(node)}); }
+
+  absl::StatusOr<Value*> block(Value* x) {
+    absl::StatusOr<Value*> attended = attention(x);
+    if (!attended.ok()) return attended.status();
+    x = requantize("/add1", linear("/proj", *attended, kWidth, true), 16, x);
+    Value* hidden = linear("/fc", norm("/ln2", x), kHidden, true);
+    locate("/gelu");
+    Value* g = b_.value(
+        "integer.lookup", {hidden, gelu_},
+        Type::fixed({kTokens, kHidden}, 5, gelu_->type().low, gelu_->type().high),
+        Attributes{
+            {"shift", int64_t{10}}, {"bits", int64_t{12}}, {"function", std::string("gelu")}});
+    return requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
+  }
+
   int64_t random(int64_t limit) {
     seed_ = seed_ * 1103515245u + 12345u;
     return static_cast<int64_t>((seed_ >> 8) % (2 * limit + 1)) - limit;
   }
 
-  Value* weights(std::vector<int64_t> shape, int exponent, int64_t limit) {
+  // `twice`: the second half of the columns is the first half again.
+  Value* weights(std::vector<int64_t> shape, int exponent, int64_t limit, bool twice = false) {
     std::vector<int64_t> values(Type::fixed(shape, 0, 0, 0).elements());
     for (int64_t& v : values) v = random(limit);
+    if (twice) {
+      int64_t columns = shape.back();
+      for (size_t i = 0; i < values.size(); ++i) {
+        int64_t column = static_cast<int64_t>(i) % columns;
+        if (column >= columns / 2) values[i] = values[i - columns / 2];
+      }
+    }
     const auto& c = module_.constants().addOwned<int64_t>("w", shape, std::move(values));
     return b_.value("integer.constant", {}, Type::fixed(shape, exponent, -limit, limit),
                     {{"value", Symbol{c.name}}});
@@ -80,23 +108,23 @@ class ToyGpt {
   }
 
   Value* norm(const char* node, Value* x) {
-    b_.setLocation({node});
+    locate(node);
     return b_.value("integer.layernorm", {x, root_},
                     Type::fixed({kTokens, kWidth}, kExponent, -2048, 2047),
                     Attributes{{"square_shift", int64_t{square_shift_}},
                                {"epsilon", int64_t{1}},
                                {"output_bits", int64_t{12}},
                                {"max_exponent", int64_t{5}},
-                               {"has_mean", true}});
+                               {"has_mean", layer_ == 0}});
   }
 
-  Value* linear(const char* node, Value* x, int64_t columns, bool bias) {
-    b_.setLocation({node});
+  Value* linear(const char* node, Value* x, int64_t columns, bool bias, bool twice = false) {
+    locate(node);
     const Type& type = x->type();
     int64_t rows = type.shape[0], inner = type.shape[1];
     int exponent = type.exponent + kWeightExponent;
     int64_t bound = inner * kWeight * std::max(-type.low, type.high) + (bias ? kBias : 0);
-    std::vector<Value*> operands{x, weights({inner, columns}, kWeightExponent, kWeight)};
+    std::vector<Value*> operands{x, weights({inner, columns}, kWeightExponent, kWeight, twice)};
     if (bias) operands.push_back(weights({columns}, exponent, kBias));
     return b_.value("integer.linear", operands,
                     Type::fixed({rows, columns}, exponent, -bound, bound));
@@ -105,32 +133,45 @@ class ToyGpt {
   // To 12 bits; or, with an addend, to the residual stream.
   Value* requantize(const char* node, Value* acc, int bits, Value* addend = nullptr,
                     int shift = 10) {
-    b_.setLocation({node});
+    locate(node);
     std::vector<Value*> operands{acc};
     if (addend) shift = acc->type().exponent - kExponent;
-    Attributes attributes{{"shift", int64_t{shift}}, {"bits", int64_t{bits}}};
-    if (addend) {
-      operands.push_back(addend);
-      attributes.push_back({"addend_shift", int64_t{shift}});
-    }
+    if (addend) operands.push_back(addend);
     int64_t half = int64_t{1} << (bits - 1);
-    return b_.value("integer.requantize", operands,
-                    Type::fixed(acc->type().shape, acc->type().exponent - shift, -half, half - 1),
-                    attributes);
+    Value* q =
+        b_.value("integer.requantize", operands,
+                 Type::fixed(acc->type().shape, acc->type().exponent - shift, -half, half - 1),
+                 Attributes{{"shift", int64_t{shift}}, {"bits", int64_t{bits}}});
+    if (addend) q->definingOp()->set("addend_shift", int64_t{shift});
+    return q;
+  }
+
+  // Columns of one product (first block), or a product each (second block), where LayerNorm's
+  // output fans out.
+  std::vector<Value*> queryKeyValue(Value* z) {
+    static constexpr const char* kNodes[] = {"/q", "/k", "/v"};
+    std::vector<Value*> parts;
+    Value* qkv = layer_ == 0 ? linear("/qkv", z, 3 * kWidth, true) : nullptr;
+    for (int64_t i = 0; i < 3; ++i) {
+      Value* part = nullptr;
+      if (qkv) {
+        locate("/split");
+        const Type& t = qkv->type();
+        part = b_.value("integer.slice", {qkv},
+                        Type::fixed({kTokens, kWidth}, t.exponent, t.low, t.high),
+                        Attributes{{"start", i * kWidth}, {"size", kWidth}});
+      } else {
+        part = linear(kNodes[i], z, kWidth, true);
+      }
+      parts.push_back(requantize(kNodes[i], part, 12));
+    }
+    return parts;
   }
 
   absl::StatusOr<Value*> attention(Value* x) {
-    Value* qkv = linear("/qkv", norm("/ln1", x), 3 * kWidth, true);
-    auto part = [&](const char* node, int64_t i) {
-      b_.setLocation({"/split"});
-      const Type& t = qkv->type();
-      Value* slice = b_.value("integer.slice", {qkv},
-                              Type::fixed({kTokens, kWidth}, t.exponent, t.low, t.high),
-                              Attributes{{"start", i * kWidth}, {"size", kWidth}});
-      return requantize(node, slice, 12);
-    };
-    Value *q = part("/q", 0), *k = part("/k", 1), *v = part("/v", 2);
-    b_.setLocation({"/attn/MatMul"});
+    std::vector<Value*> parts = queryKeyValue(norm("/ln1", x));
+    Value *q = parts[0], *k = parts[1], *v = parts[2];
+    locate("/attn/MatMul");
     int exponent = q->type().exponent + k->type().exponent;
     int64_t bound = kWidth / kHeads * 2048 * 2048;
     std::vector<int64_t> square{kHeads, kTokens, kTokens};
@@ -138,7 +179,7 @@ class ToyGpt {
                              Attributes{{"heads", kHeads}});
     absl::StatusOr<Value*> p = softmax(scores, exponent, bound);
     if (!p.ok()) return p.status();
-    b_.setLocation({"/attn/MatMul_1"});
+    locate("/attn/MatMul_1");
     int64_t mixed = int64_t{2048} << 16;
     Value* acc = b_.value("integer.mix", {*p, v},
                           Type::fixed({kTokens, kWidth}, 16 + v->type().exponent, -mixed, mixed),
@@ -152,7 +193,7 @@ class ToyGpt {
     if (!t.ok()) return t.status();
     int64_t live = t->exp.size();
     Value* exp = table("exp", {live}, 16, t->exp);
-    b_.setLocation({"/attn/Softmax"});
+    locate("/attn/Softmax");
     return b_.value("integer.softmax", {scores, exp},
                     Type::fixed(scores->type().shape, 16, 0, 65536),
                     Attributes{{"score_shift", int64_t{t->score_shift}},
@@ -172,13 +213,20 @@ class ToyGpt {
     Value* last =
         b_.value("integer.select_rows", {z}, Type::fixed({2, kWidth}, t.exponent, t.low, t.high),
                  Attributes{{"rows", std::vector<int64_t>{2, 3}}});
-    Value* logits = linear("/head", last, kToyVocabulary, false);
-    b_.setLocation({"/argmax"});
-    Value* next = b_.value("integer.argmax", {logits}, Type::tensor(Element::kInt, {2}));
-    b_.create("integer.return", {next}, {}, {{"names", std::vector<std::string>{"next"}}});
+    layer_ = 0;
+    Value* logits = linear("/head", last, kToyVocabulary, false, options_.ties);
+    std::vector<std::string> names{"logits"};
+    if (!options_.logits) {
+      locate("/argmax");
+      logits = b_.value("integer.argmax", {logits}, Type::tensor(Element::kInt, {2}));
+      names = {"next"};
+    }
+    b_.create("integer.return", {logits}, {}, {{"names", names}});
   }
 
   ir::Module& module_;
+  ToyOptions options_;
+  int layer_ = 0;
   ir::Function* function_;
   ir::Builder b_;
   uint32_t seed_ = 1;
@@ -189,6 +237,8 @@ class ToyGpt {
 
 }  // namespace
 
-absl::Status makeToyGpt(ir::Module& module) { return ToyGpt(module).build(); }
+absl::Status makeToyGpt(ir::Module& module, const ToyOptions& options) {
+  return ToyGpt(module, options).build();
+}
 
 }  // namespace lindero::test

@@ -1,6 +1,7 @@
-// A GPT of one block, written in the integer dialect: 4 tokens, width 8, 2 heads, 10 words, argmax
-// at the last two positions. It has every kind of table that a transformer needs, and is small
-// enough to check every column.
+// A small GPT written in the integer dialect: 4 tokens, width 8, 2 heads, 10 words, an argmax at
+// the last two positions. It has every kind of table that a transformer needs, and is small enough
+// to check every cell. The first block has LayerNorm and one product for Q, K and V, the second one
+// RMSNorm and a product for each, so that the norm's output fans out.
 #pragma once
 
 #include "absl/status/status.h"
@@ -11,7 +12,13 @@ namespace lindero::test {
 inline constexpr int64_t kToyTokens = 4;
 inline constexpr int64_t kToyVocabulary = 10;
 
+struct ToyOptions {
+  int layers = 2;
+  bool logits = false;  // publish the logits, as "logits", and not their argmax
+  bool ties = false;  // word w + 5 has the weights of word w in the head, so every maximum is tied
+};
+
 // @main with input "input_ids" and output "next".
-absl::Status makeToyGpt(ir::Module& module);
+absl::Status makeToyGpt(ir::Module& module, const ToyOptions& options = {});
 
 }  // namespace lindero::test
