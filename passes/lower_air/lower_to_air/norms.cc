@@ -148,7 +148,7 @@ void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
   Expr two = t.constant(2), sixteen = t.constant(16);
   Expr slack = sum_d * two + width;
   Expr variance = sum_v + epsilon;
-  t.constrain(on * (variance - remainder) - mantissa * power_four, "variance");
+  t.constrain(on * (variance - remainder - mantissa * power_four), "variance");
   t.lookup("mean low", "range", centered, {sixteen, slack});
   t.lookup("mean high", "range", centered, {sixteen, width * two - t.constant(1) - slack});
   t.lookup("power of four", "four", on, {exponent, power_four, low});
