@@ -1,0 +1,225 @@
+#include "runtime/check/read_index.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/eval/columns.h"
+#include "runtime/eval/row_program.h"
+#include "runtime/eval/scalars.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+std::vector<uint32_t> generatorNodes(const Column& column) {
+  switch (column.generator_case()) {
+    case Column::kExpression:
+      return {column.expression().value()};
+    case Column::kScan:
+      return {column.scan().mul(), column.scan().add()};
+    case Column::kFraction: {
+      const Fraction& f = column.fraction();
+      if (!f.running()) return {f.numerator(), f.denominator()};
+      return {f.numerator(), f.denominator(), f.add()};
+    }
+    default:
+      return {column.gather().index()};
+  }
+}
+
+class DefinitionMatcher {
+ public:
+  DefinitionMatcher(const Circuit& circuit, int table) : circuit_(circuit), table_(table) {}
+
+  bool matches(uint32_t root) const {
+    const Table& table = circuit_.tables(table_);
+    for (int c = 0; c < table.columns_size(); ++c) {
+      if (table.columns(c).phase() >= 2 && defines(root, table.columns(c), c)) return true;
+    }
+    return false;
+  }
+
+ private:
+  const Node& node(uint32_t index) const { return circuit_.nodes(static_cast<int>(index)); }
+  bool is(uint32_t index, Node::Op op) const { return node(index).op() == op; }
+  bool isCell(uint32_t index, int column, int offset) const {
+    const Node& n = node(index);
+    return n.op() == Node::COLUMN && n.a() == static_cast<uint32_t>(table_) &&
+           n.b() == static_cast<uint32_t>(column) && n.offset() == offset;
+  }
+  bool isNotFirst(uint32_t index) const {
+    const Node& n = node(index);
+    return n.op() == Node::SUB && is(n.a(), Node::CONSTANT) && node(n.a()).a() == 1 &&
+           is(n.b(), Node::IS_FIRST);
+  }
+
+  // The forms in which a column's generator is said as a constraint.
+  bool defines(uint32_t root, const Column& column, int c) const {
+    const Node& minus = node(root);
+    if (minus.op() != Node::SUB) return false;
+    const Node& left = node(minus.a());
+    if (column.has_expression()) {
+      return isCell(minus.a(), c, 0) && minus.b() == column.expression().value();
+    }
+    if (column.has_scan()) {  // (cell - (not_first * mul) * before) - add
+      if (minus.b() != column.scan().add() || left.op() != Node::SUB) return false;
+      if (!isCell(left.a(), c, 0) || !is(left.b(), Node::MUL)) return false;
+      const Node& carried = node(left.b());
+      const Node& step = node(carried.a());
+      return isCell(carried.b(), c, -1) && step.op() == Node::MUL && isNotFirst(step.a()) &&
+             step.b() == column.scan().mul();
+    }
+    if (!column.has_fraction()) return false;
+    const Fraction& f = column.fraction();  // own * denominator - numerator
+    if (minus.b() != f.numerator() || left.op() != Node::MUL) return false;
+    if (left.b() != f.denominator()) return false;
+    if (!f.running()) return isCell(left.a(), c, 0);
+    const Node& own = node(left.a());  // ((cell - before) + is_first * claim) - add
+    if (own.op() != Node::SUB || own.b() != f.add() || !is(own.a(), Node::ADD)) return false;
+    const Node& sum = node(own.a());
+    const Node& start = node(sum.b());
+    const Node& step = node(sum.a());
+    return step.op() == Node::SUB && isCell(step.a(), c, 0) && isCell(step.b(), c, -1) &&
+           start.op() == Node::MUL && is(start.a(), Node::IS_FIRST) && is(start.b(), Node::CLAIM) &&
+           node(start.b()).a() == f.claim();
+  }
+
+  const Circuit& circuit_;
+  int table_;
+};
+
+}  // namespace
+
+absl::StatusOr<ReadIndex> ReadIndex::create(const Package& package,
+                                            absl::Span<const uint32_t> main) {
+  ReadIndex index;
+  LINDERO_RETURN_IF_ERROR(index.addParts(package));
+  LINDERO_RETURN_IF_ERROR(index.addReads(package));
+  LINDERO_RETURN_IF_ERROR(index.addGathers(package, main));
+  return index;
+}
+
+absl::Status ReadIndex::addParts(const Package& package) {
+  const Circuit& circuit = package.circuit();
+  const CircuitInfo& info = package.circuitInfo();
+  for (uint32_t phase = 2; phase <= 3; ++phase) {
+    for (const std::vector<ColumnRef>& level : info.levels[phase]) {
+      for (bool running : {false, true}) {  // running sums read the others of their table
+        for (const ColumnRef& ref : level) {
+          const Column& column =
+              circuit.tables(static_cast<int>(ref.table)).columns(static_cast<int>(ref.column));
+          if ((column.has_fraction() && column.fraction().running()) != running) continue;
+          parts_.push_back(
+              {CircuitPart::Kind::kGenerator, ref.table, ref.column, generatorNodes(column)});
+        }
+      }
+    }
+  }
+  generators_ = static_cast<uint32_t>(parts_.size());
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    DefinitionMatcher matcher(circuit, t);
+    for (int i = 0; i < table.constraints_size(); ++i) {
+      uint32_t root = table.constraints(i).node();
+      if (matcher.matches(root)) continue;
+      if (info.nodes[root].phase >= 2 || info.nodes[root].claim_phase > 0) {
+        return absl::UnimplementedError(absl::StrCat(
+            "constraint ", table.name(), ".", table.constraints(i).name(),
+            " reads challenge phases, but is no generator's definition; check all rows instead"));
+      }
+      parts_.push_back({CircuitPart::Kind::kConstraint,
+                        static_cast<uint32_t>(t),
+                        static_cast<uint32_t>(i),
+                        {root}});
+    }
+  }
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    for (int i = 0; i < table.lookups_size(); ++i) {
+      std::vector<uint32_t> nodes{table.lookups(i).multiplicity()};
+      nodes.insert(nodes.end(), table.lookups(i).tuple().begin(), table.lookups(i).tuple().end());
+      parts_.push_back({CircuitPart::Kind::kLookup, static_cast<uint32_t>(t),
+                        static_cast<uint32_t>(i), std::move(nodes)});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadIndex::addReads(const Package& package) {
+  const Circuit& circuit = package.circuit();
+  for (const Table& table : circuit.tables()) {
+    reads_.emplace_back(table.columns_size());
+    gathered_.emplace_back(table.columns_size());
+  }
+  for (uint32_t p = 0; p < parts_.size(); ++p) {
+    const CircuitPart& part = parts_[p];
+    RowProgram program(circuit, package.circuitInfo(), part.table,
+                       absl::MakeConstSpan(&part.nodes, 1));
+    for (const RowProgram::ColumnUse& use : program.columnUses()) {
+      const Table& table = circuit.tables(static_cast<int>(part.table));
+      const Column& column = table.columns(static_cast<int>(use.column));
+      if (column.has_fraction() && column.fraction().running()) {
+        return absl::UnimplementedError(
+            absl::StrCat("the running sum ", table.name(), ".", column.name(),
+                         " is read outside of its definition; check all rows instead"));
+      }
+      reads_[part.table][use.column].push_back({p, use.offset});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadIndex::addGathers(const Package& package, absl::Span<const uint32_t> main) {
+  const Circuit& circuit = package.circuit();
+  Columns columns(package, main);
+  Scalars scalars(circuit, package.circuitInfo());
+  for (uint32_t p = 0; p < generators_; ++p) {
+    const CircuitPart& part = parts_[p];
+    const Table& table = circuit.tables(static_cast<int>(part.table));
+    if (!table.columns(static_cast<int>(part.index)).has_gather()) continue;
+    const Gather& gather = table.columns(static_cast<int>(part.index)).gather();
+    RowProgram program(circuit, package.circuitInfo(), part.table,
+                       absl::MakeConstSpan(&part.nodes, 1));
+    bool outside = false;
+    auto add = [&](uint64_t row, uint32_t at) {
+      if (at == 0) return;
+      for (const GatherSource& source : gather.sources()) {
+        if (at - 1 < source.base() || at - 1 >= source.base() + source.rows()) continue;
+        gathered_[source.table()][source.column()].push_back({at - 1 - source.base(), p, row});
+        return;
+      }
+      outside = true;
+    };
+    RowEvaluator(program, columns, scalars)
+        .run(0, tableHeight(table),
+             [&](size_t, uint64_t first_row, size_t rows, absl::Span<const RootValues> roots) {
+               for (size_t i = 0; i < rows; ++i) add(first_row + i, roots[0].baseAt(i));
+             });
+    if (outside) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("table \"", table.name(), "\": a gather's index is in no source"));
+    }
+  }
+  for (auto& table : gathered_) {
+    for (std::vector<GatheredRow>& rows : table) {
+      std::sort(rows.begin(), rows.end(), [](const GatheredRow& a, const GatheredRow& b) {
+        return std::tie(a.source_row, a.part, a.row) < std::tie(b.source_row, b.part, b.row);
+      });
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Span<const GatheredRow> ReadIndex::gatheredFrom(uint32_t table, uint32_t column,
+                                                      uint64_t row) const {
+  const std::vector<GatheredRow>& all = gathered_[table][column];
+  auto first = std::partition_point(all.begin(), all.end(),
+                                    [&](const GatheredRow& g) { return g.source_row < row; });
+  auto last = std::partition_point(first, all.end(),
+                                   [&](const GatheredRow& g) { return g.source_row == row; });
+  return absl::MakeConstSpan(all.data() + (first - all.begin()), last - first);
+}
+
+}  // namespace lindero::runtime

@@ -1,0 +1,431 @@
+#include "runtime/check/recheck.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/check/challenges.h"
+#include "runtime/check/influence.h"
+#include "runtime/check/point_program.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+constexpr uint64_t kTupleSeed = 0x7475706c65;  // any that differs from callers' seeds
+
+const Table& tableOf(const Circuit& circuit, uint32_t t) {
+  return circuit.tables(static_cast<int>(t));
+}
+
+}  // namespace
+
+// delta at row r becomes delta * prefix[e] / prefix[r] at row e of the same run.
+struct Recheck::Scan {
+  std::vector<QM31> prefix, inverse;  // products of multipliers since the run's first row
+  std::vector<uint64_t> run_end;      // exclusive
+  std::vector<uint64_t> read_rows;    // rows that something else reads; ascending
+};
+
+struct Recheck::Part {
+  PointProgram program;
+  std::vector<uint64_t> rows;  // touched
+  std::unique_ptr<Scan> scan;
+  std::vector<QM31> honest;  // lookups: the terms of all rows
+};
+
+struct Recheck::Undo {
+  uint32_t table, column;
+  uint64_t row;
+  QM31 value;
+};
+
+struct Recheck::Provider {
+  const Lookup* definition;
+  uint32_t table;
+  uint64_t height;
+  uint32_t part;
+  std::vector<bool> compared;  // per component: both sides read phases 0 and 1 only
+};
+
+Recheck::Recheck(const Package& package, absl::Span<const uint32_t> main)
+    : package_(package), main_(main.begin(), main.end()) {}
+
+Recheck::~Recheck() = default;
+
+absl::StatusOr<std::unique_ptr<Recheck>> Recheck::create(const Package& package,
+                                                         const Statement& statement,
+                                                         absl::Span<const uint32_t> main,
+                                                         const CheckOptions& options) {
+  auto recheck = std::unique_ptr<Recheck>(new Recheck(package, main));
+  LINDERO_RETURN_IF_ERROR(recheck->prepare(statement, options));
+  return recheck;
+}
+
+absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& options) {
+  const Circuit& circuit = package_.circuit();
+  const CircuitInfo& info = package_.circuitInfo();
+  LINDERO_ASSIGN_OR_RETURN(checker_, Checker::create(package_, statement, main_, options));
+  LINDERO_ASSIGN_OR_RETURN(CheckReport report, checker_->check());
+  if (!report.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("changes are checked against an accepted trace, but: ", report.toString()));
+  }
+  LINDERO_ASSIGN_OR_RETURN(ReadIndex index, ReadIndex::create(package_, main_));
+  index_ = std::make_unique<ReadIndex>(std::move(index));
+  scalars_ = std::make_unique<Scalars>(circuit, info);
+  for (uint32_t phase = 1; phase <= 3; ++phase) {
+    LINDERO_RETURN_IF_ERROR(scalars_->advance(phase, checker_->challenges(), checker_->claims()));
+  }
+  for (const CircuitPart& part : index_->parts()) {
+    parts_.push_back(
+        {PointProgram(circuit, info, *scalars_, part.table, part.nodes), {}, nullptr, {}});
+  }
+  group_deltas_.resize(circuit.claim_groups_size());
+  bus_deltas_.resize(circuit.buses_size());
+  bus_places_.resize(circuit.buses_size());
+  prepareLookups();
+  return prepareScans();
+}
+
+// A lookup's term is multiplicity / (z - sum_k alpha^k tuple_k), a provider's the negative.
+QM31 Recheck::lookupTerm(const CircuitPart& part, absl::Span<const QM31> values) const {
+  if (values[0].isZero()) return QM31();
+  QM31 denominator = tuple_challenges_[0];
+  for (size_t k = 1; k < values.size(); ++k) {
+    denominator += tuple_challenges_[k] * values[k];
+  }
+  const Lookup& lookup =
+      tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
+  QM31 term = values[0] * denominator.inverse();
+  return lookup.provide() ? -term : term;
+}
+
+void Recheck::prepareLookups() {
+  const Circuit& circuit = package_.circuit();
+  const CircuitInfo& info = package_.circuitInfo();
+  uint32_t width = 0;
+  for (const Bus& bus : circuit.buses()) width = std::max(width, bus.width());
+  tuple_challenges_ = drawChallenges(kTupleSeed, width + 1);
+  std::vector<std::vector<bool>> compared(circuit.buses_size());
+  for (int b = 0; b < circuit.buses_size(); ++b) compared[b].assign(circuit.buses(b).width(), true);
+  for (uint32_t p = 0; p < parts_.size(); ++p) {
+    const CircuitPart& part = index_->parts()[p];
+    if (part.kind != CircuitPart::Kind::kLookup) continue;
+    const Table& table = tableOf(circuit, part.table);
+    const Lookup& lookup = table.lookups(static_cast<int>(part.index));
+    for (int k = 0; k < lookup.tuple_size(); ++k) {
+      if (info.nodes[lookup.tuple(k)].extension) compared[lookup.bus()][k] = false;
+    }
+    if (lookup.provide()) providers_.push_back({&lookup, part.table, tableHeight(table), p, {}});
+    parts_[p].honest.resize(tableHeight(table));
+    for (uint64_t row = 0; row < tableHeight(table); ++row) {
+      parts_[p].honest[row] = lookupTerm(part, parts_[p].program.run(columns(), row));
+    }
+  }
+  for (Provider& provider : providers_) provider.compared = compared[provider.definition->bus()];
+}
+
+absl::Status Recheck::prepareScans() {
+  const Circuit& circuit = package_.circuit();
+  Influence influence(package_, *index_);
+  for (uint32_t p = 0; p < index_->generatorCount(); ++p) {
+    const CircuitPart& part = index_->parts()[p];
+    const Table& table = tableOf(circuit, part.table);
+    if (!table.columns(static_cast<int>(part.index)).has_scan()) continue;
+    if (package_.circuitInfo().nodes[part.nodes[0]].phase > 0) {
+      return absl::UnimplementedError(
+          absl::StrCat("the multiplier of scan ", table.name(), ".",
+                       table.columns(static_cast<int>(part.index)).name(),
+                       " reads more than fixed columns; check all rows instead"));
+    }
+    const uint64_t height = tableHeight(table);
+    auto scan = std::make_unique<Scan>();
+    scan->prefix.assign(height, QM31(M31::fromCanonical(1)));
+    scan->run_end.assign(height, height);
+    for (uint64_t row = 0; row < height; ++row) {
+      QM31 mul = row == 0 ? QM31() : parts_[p].program.run(columns(), row)[0];
+      if (!mul.isZero()) scan->prefix[row] = scan->prefix[row - 1] * mul;
+      if (mul.isZero() && row > 0) {
+        for (uint64_t r = row; r-- > 0 && scan->run_end[r] == height;) scan->run_end[r] = row;
+      }
+      bool read = !index_->gatheredFrom(part.table, part.index, row).empty();
+      for (const Read& r : index_->readsOf(part.table, part.index)) {
+        if (read) break;
+        uint64_t reader = (row - static_cast<uint64_t>(int64_t{r.offset})) & (height - 1);
+        read = influence.reads(index_->parts()[r.part], reader, {part.table, part.index, row});
+      }
+      if (read) scan->read_rows.push_back(row);
+    }
+    scan->inverse = scan->prefix;
+    batchInverse(absl::MakeSpan(scan->inverse));
+    parts_[p].scan = std::move(scan);
+  }
+  return absl::OkStatus();
+}
+
+void Recheck::write(const CellChange& change) {
+  uint32_t& cell = main_[package_.traceLayout().offset(change.table, change.column) + change.row];
+  if (cell == change.value) return;
+  undo_.push_back({change.table, change.column, change.row, QM31(M31::fromCanonical(cell))});
+  cell = change.value;
+  touchReaders(change.table, change.column, change.row);
+}
+
+void Recheck::writeExtension(uint32_t table, uint32_t column, uint64_t row, const QM31& value) {
+  const uint64_t height = tableHeight(tableOf(package_.circuit(), table));
+  MutableExtColumn cells = checker_->mutableColumns().allocate(table, column, height);
+  const QM31 old = cells.at(row);
+  if (old == value) return;
+  undo_.push_back({table, column, row, old});
+  cells.set(row, value);
+  touchReaders(table, column, row);
+  for (const GatheredRow& g : index_->gatheredFrom(table, column, row)) touch(g.part, g.row);
+}
+
+void Recheck::touchReaders(uint32_t table, uint32_t column, uint64_t row) {
+  const uint64_t mask = tableHeight(tableOf(package_.circuit(), table)) - 1;
+  for (const Read& read : index_->readsOf(table, column)) {
+    touch(read.part, (row - static_cast<uint64_t>(int64_t{read.offset})) & mask);
+  }
+}
+
+void Recheck::touch(uint32_t part, uint64_t row) {
+  std::vector<uint64_t>& rows = parts_[part].rows;
+  if (rows.empty()) {
+    if (part < index_->generatorCount()) {
+      generators_.push_back(part);
+      std::push_heap(generators_.begin(), generators_.end(), std::greater<>());
+    } else {
+      others_.push_back(part);
+    }
+  }
+  if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+}
+
+// In the order of their numbers, in which each reads only earlier ones.
+void Recheck::runGenerators() {
+  while (!generators_.empty()) {
+    std::pop_heap(generators_.begin(), generators_.end(), std::greater<>());
+    const uint32_t part = generators_.back();
+    generators_.pop_back();
+    std::vector<uint64_t> rows;
+    std::swap(rows, parts_[part].rows);
+    runGenerator(part, rows);
+    rows.clear();
+    std::swap(rows, parts_[part].rows);  // keeps its memory
+  }
+}
+
+void Recheck::runGenerator(uint32_t p, const std::vector<uint64_t>& rows) {
+  const CircuitPart& part = index_->parts()[p];
+  const Column& column =
+      tableOf(package_.circuit(), part.table).columns(static_cast<int>(part.index));
+  if (column.has_scan()) return runScan(p, rows);
+  for (uint64_t row : rows) {
+    if (column.has_fraction()) {
+      runFraction(p, row);
+    } else if (column.has_expression()) {
+      writeExtension(part.table, part.index, row, parts_[p].program.run(columns(), row)[0]);
+    } else {
+      const uint32_t at = parts_[p].program.run(columns(), row)[0].limb(0) - 1;
+      for (const GatherSource& source : column.gather().sources()) {
+        if (at < source.base() || at >= source.base() + source.rows()) continue;
+        writeExtension(part.table, part.index, row,
+                       columns().view(source.table(), source.column()).at(at - source.base()));
+      }
+    }
+  }
+}
+
+void Recheck::runScan(uint32_t p, const std::vector<uint64_t>& rows) {
+  const CircuitPart& part = index_->parts()[p];
+  const Scan& scan = *parts_[p].scan;
+  const ColumnView& view = columns().view(part.table, part.index);
+  std::vector<std::pair<uint64_t, QM31>> deltas;
+  for (uint64_t row : rows) {
+    absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
+    QM31 value = row == 0 ? roots[1] : roots[0] * view.at(row - 1) + roots[1];
+    deltas.emplace_back(row, (value - view.at(row)) * scan.inverse[row]);
+  }
+  std::sort(deltas.begin(), deltas.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  // Rows of one run add up; written last to first, so that no row is written twice.
+  for (size_t i = 0; i < deltas.size();) {
+    const uint64_t end = scan.run_end[deltas[i].first];
+    size_t last = i;
+    while (last < deltas.size() && deltas[last].first < end) ++last;
+    auto read = std::lower_bound(scan.read_rows.begin(), scan.read_rows.end(), deltas[i].first);
+    QM31 sum;
+    for (; read != scan.read_rows.end() && *read < end; ++read) {
+      while (i < last && deltas[i].first <= *read) sum += deltas[i++].second;
+      writeExtension(part.table, part.index, *read, view.at(*read) + sum * scan.prefix[*read]);
+    }
+    i = last;
+  }
+}
+
+void Recheck::runFraction(uint32_t p, uint64_t row) {
+  const CircuitPart& part = index_->parts()[p];
+  const Column& column =
+      tableOf(package_.circuit(), part.table).columns(static_cast<int>(part.index));
+  absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
+  if (roots[1].isZero()) {
+    findings_.push_back({Failure::Kind::kDenominator, part.table, part.index, row});
+  }
+  QM31 value = roots[0].isZero() ? QM31() : roots[0] * roots[1].inverse();
+  if (!column.fraction().running()) return writeExtension(part.table, part.index, row, value);
+  const ColumnView& sums = columns().view(part.table, part.index);
+  QM31 before = row == 0 ? sums.at(0) : sums.at(row) - sums.at(row - 1);
+  const Claim& claim = package_.circuit().claims(static_cast<int>(column.fraction().claim()));
+  group_deltas_[claim.group()] += value + roots[2] - before;
+}
+
+void Recheck::runOthers() {
+  for (uint32_t p : others_) {
+    const CircuitPart& part = index_->parts()[p];
+    std::vector<uint64_t>& rows = parts_[p].rows;
+    for (uint64_t row : rows) {
+      absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+      if (part.kind == CircuitPart::Kind::kConstraint) {
+        if (values[0].isZero()) continue;
+        findings_.push_back({Failure::Kind::kConstraint, part.table, part.index, row});
+        break;
+      }
+      const uint32_t bus =
+          tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).bus();
+      const QM31 delta = lookupTerm(part, values) - parts_[p].honest[row];
+      if (delta.isZero()) continue;
+      bus_deltas_[bus] += delta;
+      bus_places_[bus] = {Failure::Kind::kBus, part.table, bus, row};
+    }
+    rows.clear();
+  }
+  others_.clear();
+}
+
+absl::Span<const Finding> Recheck::check(absl::Span<const CellChange> changes,
+                                         absl::Span<const GatherChange> gathers) {
+  findings_.clear();
+  std::fill(group_deltas_.begin(), group_deltas_.end(), QM31());
+  std::fill(bus_deltas_.begin(), bus_deltas_.end(), QM31());
+  for (const CellChange& change : changes) write(change);
+  for (const GatherChange& gather : gathers) {
+    writeExtension(gather.table, gather.column, gather.row, gather.value);
+  }
+  runGenerators();
+  runOthers();
+  for (uint32_t b = 0; b < bus_deltas_.size(); ++b) {
+    if (!bus_deltas_[b].isZero()) findings_.push_back(bus_places_[b]);
+  }
+  for (uint32_t g = 0; g < group_deltas_.size(); ++g) {
+    if (!group_deltas_[g].isZero()) findings_.push_back({Failure::Kind::kClaimGroup, 0, g, 0});
+  }
+  undo();
+  return findings_;
+}
+
+void Recheck::undo() {
+  for (auto it = undo_.rbegin(); it != undo_.rend(); ++it) {
+    const Table& table = tableOf(package_.circuit(), it->table);
+    if (table.columns(static_cast<int>(it->column)).phase() == 1) {
+      main_[package_.traceLayout().offset(it->table, it->column) + it->row] = it->value.limb(0);
+    } else {
+      checker_->mutableColumns()
+          .allocate(it->table, it->column, tableHeight(table))
+          .set(it->row, it->value);
+    }
+  }
+  undo_.clear();
+}
+
+const Recheck::Provider* Recheck::findTuple(uint32_t bus, absl::Span<const QM31> tuple,
+                                            uint64_t& row) {
+  for (const Provider& provider : providers_) {
+    const Lookup& definition = *provider.definition;
+    if (definition.bus() != bus) continue;
+    uint32_t selector = definition.has_selector() ? tuple[definition.selector()].limb(0) : 0;
+    if (selector >= static_cast<uint32_t>(definition.offsets_size())) continue;
+    int64_t offset = definition.offsets(static_cast<int>(selector));
+    if (offset == kNotHere) continue;
+    int64_t target = offset + M31::fromCanonical(tuple[definition.key()].limb(0)).centered();
+    if (target < 0 || target >= static_cast<int64_t>(provider.height)) continue;
+    row = static_cast<uint64_t>(target);
+    absl::Span<const QM31> provided = parts_[provider.part].program.run(columns(), row);
+    bool same = true;
+    for (size_t k = 0; k < tuple.size(); ++k) {
+      same &= !provider.compared[k] || provided[k + 1] == tuple[k];
+    }
+    if (same) return &provider;
+  }
+  return nullptr;
+}
+
+std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange> changes) {
+  std::vector<CellChange> result(changes.begin(), changes.end());
+  auto count = [&](uint32_t p, uint64_t row, bool add) {
+    const CircuitPart& part = index_->parts()[p];
+    const Lookup& lookup =
+        tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
+    if (lookup.provide()) return;
+    absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+    if (values[0].isZero()) return;
+    uint64_t at = 0;
+    const Provider* provider = findTuple(lookup.bus(), values.subspan(1), at);
+    if (provider == nullptr) return;
+    const uint32_t column = provider->definition->multiplicity_column();
+    auto same = [&](const CellChange& c) {
+      return c.table == provider->table && c.column == column && c.row == at;
+    };
+    auto it = std::find_if(result.begin() + changes.size(), result.end(), same);
+    if (it == result.end()) {
+      uint32_t now = main_[package_.traceLayout().offset(provider->table, column) + at];
+      it = result.insert(result.end(), {provider->table, column, at, now});
+    }
+    M31 value = M31::fromCanonical(it->value), m = M31::fromCanonical(values[0].limb(0));
+    it->value = (add ? value + m : value - m).value();
+  };
+  for (const CellChange& change : changes) write(change);
+  std::vector<std::pair<uint32_t, uint64_t>> touched;
+  for (uint32_t p : others_) {
+    if (index_->parts()[p].kind == CircuitPart::Kind::kLookup) {
+      for (uint64_t row : parts_[p].rows) touched.emplace_back(p, row);
+    }
+    parts_[p].rows.clear();
+  }
+  others_.clear();
+  for (uint32_t p : generators_) parts_[p].rows.clear();
+  generators_.clear();
+  for (const auto& [p, row] : touched) count(p, row, true);
+  undo();
+  for (const auto& [p, row] : touched) count(p, row, false);
+  return result;
+}
+
+Failure Recheck::describe(const Finding& finding) const {
+  const Circuit& circuit = package_.circuit();
+  const int i = static_cast<int>(finding.index);
+  Failure failure;
+  failure.kind = finding.kind;
+  failure.rows = 1;
+  if (finding.kind == Failure::Kind::kClaimGroup) {
+    failure.name = circuit.claim_groups(i).name();
+    return failure;
+  }
+  const Table& table = tableOf(circuit, finding.table);
+  failure.table = table.name();
+  failure.name = finding.kind == Failure::Kind::kConstraint ? table.constraints(i).name()
+                 : finding.kind == Failure::Kind::kBus      ? circuit.buses(i).name()
+                                                            : table.columns(i).name();
+  FailureExample example;
+  example.row = finding.row;
+  if (const Instance* instance = findInstance(table, finding.row)) {
+    example.node = instance->node();
+    example.region = instance->region();
+  }
+  failure.examples.push_back(std::move(example));
+  return failure;
+}
+
+}  // namespace lindero::runtime

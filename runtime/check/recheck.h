@@ -1,0 +1,122 @@
+// Checks traces that differ from an accepted one in a few cells, at the cost of those cells.
+//
+// Only rows that read a changed cell are evaluated again. Challenge phases are filled as an honest
+// prover would: a changed row of a scan alters the rows below it by delta * (product of the
+// multipliers), so only rows that are read further are touched, and a claim is changed by the sum
+// of the changes of its rows. Cost: about 5 microseconds for a cell; memory: all phases, and a
+// field element per lookup and row.
+//
+// The challenges are those that the accepted trace was checked with; a mutation does not know them.
+// A wrong trace is accepted with a probability of about 2^-100 per mutation: it has to satisfy an
+// identity in random points that were drawn independently of it. (A prover who may choose its trace
+// after it has seen the challenges is another matter; so no search may be guided by the verdicts.)
+#ifndef LINDERO_RUNTIME_CHECK_RECHECK_H_
+#define LINDERO_RUNTIME_CHECK_RECHECK_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/check/checker.h"
+#include "runtime/check/read_index.h"
+
+namespace lindero::runtime {
+
+// A cell of phase 1 and its new value, a residue.
+struct CellChange {
+  uint32_t table;
+  uint32_t column;
+  uint64_t row;
+  uint32_t value;
+};
+
+// A cell of a gathering column, which no constraint defines: a cheating prover may put there what
+// it likes after it has seen the challenges of phase 1.
+struct GatherChange {
+  uint32_t table;
+  uint32_t column;
+  uint64_t row;
+  QM31 value;
+};
+
+// Something that does not hold after a change.
+struct Finding {
+  Failure::Kind kind;
+  uint32_t table;  // kBus: of a lookup that tells; kClaimGroup: 0
+  uint32_t index;  // of the constraint, bus, fraction column or claim group
+  uint64_t row;    // the first one
+};
+
+// Not for several threads at once.
+class Recheck {
+ public:
+  // An error when the trace is not accepted, or the circuit has what ReadIndex refuses, scans whose
+  // multipliers read main columns included.
+  static absl::StatusOr<std::unique_ptr<Recheck>> create(const Package& package,
+                                                         const Statement& statement,
+                                                         absl::Span<const uint32_t> main,
+                                                         const CheckOptions& options = {});
+  ~Recheck();
+
+  // What a Checker finds after the changes; valid until the next call. Constraints and claim groups
+  // (and zero denominators) are what a verifier sees; a bus is found when the tuples that the
+  // changed rows look up and provide do not balance. A later change of the same cell counts.
+  absl::Span<const Finding> check(absl::Span<const CellChange> changes,
+                                  absl::Span<const GatherChange> gathers = {});
+
+  // The changes, and those of the multiplicities that make as many of the changed rows' lookups
+  // balance as possible: what looked up a row of a provider and does not any more, or does now.
+  std::vector<CellChange> withMultiplicities(absl::Span<const CellChange> changes);
+
+  // The accepted trace.
+  absl::Span<const uint32_t> main() const { return main_; }
+  const Columns& columns() const { return checker_->columns(); }
+  const ReadIndex& index() const { return *index_; }
+  // With names, node and region.
+  Failure describe(const Finding& finding) const;
+
+ private:
+  struct Part;
+  struct Scan;
+  struct Undo;
+  struct Provider;
+
+  Recheck(const Package& package, absl::Span<const uint32_t> main);
+  absl::Status prepare(const Statement& statement, const CheckOptions& options);
+  void prepareLookups();
+  absl::Status prepareScans();
+
+  void write(const CellChange& change);
+  void writeExtension(uint32_t table, uint32_t column, uint64_t row, const QM31& value);
+  void touchReaders(uint32_t table, uint32_t column, uint64_t row);
+  void touch(uint32_t part, uint64_t row);
+  void runGenerators();
+  void runGenerator(uint32_t part, const std::vector<uint64_t>& rows);
+  void runScan(uint32_t part, const std::vector<uint64_t>& rows);
+  void runFraction(uint32_t part, uint64_t row);
+  void runOthers();
+  void undo();
+  QM31 lookupTerm(const CircuitPart& part, absl::Span<const QM31> values) const;
+  // Provider and row where the tuple of a lookup stands, if anywhere.
+  const Provider* findTuple(uint32_t bus, absl::Span<const QM31> tuple, uint64_t& row);
+
+  const Package& package_;
+  std::vector<uint32_t> main_;
+  std::unique_ptr<Checker> checker_;
+  std::unique_ptr<Scalars> scalars_;
+  std::unique_ptr<ReadIndex> index_;
+  std::vector<Part> parts_;
+  std::vector<Provider> providers_;
+  std::vector<QM31> tuple_challenges_;
+
+  // Of the change under check.
+  std::vector<uint32_t> generators_, others_;  // touched parts; generators as a heap
+  std::vector<Undo> undo_;
+  std::vector<QM31> group_deltas_, bus_deltas_;
+  std::vector<Finding> bus_places_, findings_;
+};
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_CHECK_RECHECK_H_

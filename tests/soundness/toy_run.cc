@@ -1,0 +1,97 @@
+#include "tests/soundness/toy_run.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/emit/emit.h"
+#include "ir/core/verifier.h"
+#include "ir/dialects.h"
+#include "passes/lower_air/lower_sums/lower_sums.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+#include "passes/lower_air/verify_air/verify_air.h"
+#include "runtime/package/mapped_file.h"
+
+namespace lindero::test {
+namespace {
+
+absl::Status compile(const ToyOptions& options, const std::string& path) {
+  ir::registerAllDialects();
+  ir::Module module;
+  if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
+  if (absl::Status s = ir::verify(module); !s.ok()) return s;
+  for (auto& pass :
+       {passes::createLowerToAir(), passes::createLowerSums(), passes::createVerifyAir()}) {
+    if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
+  }
+  if (absl::Status s = ir::verify(module); !s.ok()) return s;
+  return compiler::emitPackage(module, path);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options,
+                                                       const std::function<void(Circuit&)>& edit) {
+  auto run = std::unique_ptr<ToyRun>(new ToyRun);
+  std::string pattern = (std::filesystem::temp_directory_path() / "lindero_toy_XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) return absl::InternalError("no temporary folder");
+  run->folder_ = pattern;
+  std::string path = absl::StrCat(pattern, "/toy.lindero");
+  if (absl::Status s = compile(options, path); !s.ok()) return s;
+  if (edit) {
+    std::string file = absl::StrCat(path, "/", runtime::kCircuitFile);
+    Circuit circuit;
+    std::ifstream in(file, std::ios::binary);
+    if (!circuit.ParseFromIstream(&in)) return absl::InternalError("cannot read the circuit");
+    edit(circuit);
+    std::ofstream out(file, std::ios::binary);
+    if (!circuit.SerializeToOstream(&out)) return absl::InternalError("cannot write the circuit");
+  }
+  absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
+  if (!package.ok()) return package.status();
+  run->package_ = std::make_unique<runtime::Package>(*std::move(package));
+  absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
+  if (!statement.ok()) return statement.status();
+  run->statement_ = *std::move(statement);
+  return run;
+}
+
+ToyRun::~ToyRun() {
+  if (!folder_.empty()) std::filesystem::remove_all(folder_);
+}
+
+absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
+                                        const runtime::TraceOptions& options) const {
+  Statement inputs;
+  inputs.set_format(1);
+  PublicValues* ids = inputs.add_tensors();
+  ids->set_name("input_ids");
+  ids->set_rows(kToyTokens);
+  ids->set_columns(1);
+  for (int64_t i = 0; i < kToyTokens; ++i) ids->add_values((i * 7 + 3) % kToyVocabulary);
+  std::string path = absl::StrCat(folder_, "/trace.bin");
+  absl::StatusOr<Statement> statement = runtime::generateTrace(*package_, inputs, path, options);
+  if (!statement.ok()) return statement.status();
+  absl::StatusOr<runtime::MappedFile> file = runtime::MappedFile::openReadOnly(path);
+  if (!file.ok()) return file.status();
+  cells.assign(file->words().begin(), file->words().end());
+  return statement;
+}
+
+uint32_t ToyRun::table(const std::string& name) const {
+  for (int t = 0; t < circuit().tables_size(); ++t) {
+    if (circuit().tables(t).name() == name) return static_cast<uint32_t>(t);
+  }
+  std::abort();
+}
+
+uint32_t ToyRun::column(uint32_t table, const std::string& name) const {
+  const Table& t = circuit().tables(static_cast<int>(table));
+  for (int c = 0; c < t.columns_size(); ++c) {
+    if (t.columns(c).name() == name) return static_cast<uint32_t>(c);
+  }
+  std::abort();
+}
+
+}  // namespace lindero::test

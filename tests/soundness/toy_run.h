@@ -1,0 +1,45 @@
+// A toy GPT from the integer dialect to an accepted trace, in a folder of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
+#include "runtime/trace/generate_trace.h"
+#include "tests/soundness/toy_gpt.h"
+
+namespace lindero::test {
+
+class ToyRun {
+ public:
+  // `edit` changes the circuit before the package is opened.
+  static absl::StatusOr<std::unique_ptr<ToyRun>> create(
+      const ToyOptions& options = {}, const std::function<void(Circuit&)>& edit = nullptr);
+  ~ToyRun();  // removes the folder
+
+  const runtime::Package& package() const { return *package_; }
+  const Circuit& circuit() const { return package_->circuit(); }
+  // Of the honest run.
+  const Statement& statement() const { return statement_; }
+  const std::vector<uint32_t>& cells() const { return cells_; }
+
+  // Another run of the same inputs.
+  absl::StatusOr<Statement> trace(std::vector<uint32_t>& cells,
+                                  const runtime::TraceOptions& options) const;
+  uint32_t table(const std::string& name) const;
+  uint32_t column(uint32_t table, const std::string& name) const;
+
+ private:
+  ToyRun() = default;
+
+  std::string folder_;
+  std::unique_ptr<runtime::Package> package_;
+  Statement statement_;
+  std::vector<uint32_t> cells_;
+};
+
+}  // namespace lindero::test
