@@ -1,0 +1,233 @@
+#include "runtime/tamper/cell_campaign.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "runtime/check/influence.h"
+#include "runtime/check/recheck.h"
+#include "runtime/eval/describe.h"
+#include "runtime/package/status_macros.h"
+#include "runtime/parallel/thread_pool.h"
+
+namespace lindero::runtime {
+namespace {
+
+constexpr uint64_t kRowsPerTask = 4096;
+constexpr size_t kMaxSurvivors = 10;  // per column and task
+
+// splitmix64: a hash of a counter.
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+struct Task {
+  size_t tally;
+  uint64_t first_row, rows;
+};
+
+// One thread's means.
+struct Worker {
+  std::unique_ptr<Recheck> recheck;
+  std::unique_ptr<Influence> influence;
+};
+
+class Campaign {
+ public:
+  Campaign(const Package& package, const CellCampaignOptions& options, CellCampaignReport& report)
+      : package_(package), options_(options), report_(report) {}
+
+  void run(const Task& task, Worker& worker) {
+    ColumnTally tally = report_.columns[task.tally];
+    tally.tried = tally.caught = tally.padding = tally.survived = 0;
+    std::vector<Survivor> survivors;
+    const uint64_t height = tableHeight(package_.circuit().tables(static_cast<int>(tally.table)));
+    for (uint64_t i = task.first_row; i < task.first_row + task.rows; ++i) {
+      uint64_t row = i;
+      if (options_.rows_per_column != 0 && options_.rows_per_column < height) {
+        row = random(tally, i, 0) % height;
+      }
+      for (Mutator mutator : kMutators) tryOne(worker, row, mutator, tally, survivors);
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    ColumnTally& sum = report_.columns[task.tally];
+    sum.tried += tally.tried;
+    sum.caught += tally.caught;
+    sum.padding += tally.padding;
+    sum.survived += tally.survived;
+    report_.survivors.insert(report_.survivors.end(), survivors.begin(), survivors.end());
+  }
+
+ private:
+  uint64_t random(const ColumnTally& tally, uint64_t row, uint64_t use) const {
+    return mix(mix(mix(mix(options_.seed) + tally.table) + tally.column) + 2 * row + use);
+  }
+
+  std::vector<CellChange> mutate(const Worker& worker, const ColumnTally& t, uint64_t row,
+                                 Mutator mutator) const {
+    const uint64_t offset = package_.traceLayout().offset(t.table, t.column);
+    const M31 value = M31::fromCanonical(worker.recheck->main()[offset + row]);
+    const M31 one = M31::fromCanonical(1);
+    M31 changed = value;
+    switch (mutator) {
+      case Mutator::kIncrement:
+        changed = value + one;
+        break;
+      case Mutator::kDecrement:
+        changed = value - one;
+        break;
+      case Mutator::kNegate:
+        changed = -value;
+        break;
+      case Mutator::kRandom:
+        changed = M31::fromUnsigned(random(t, row, 1));
+        break;
+      case Mutator::kSwapWithNextRow: {
+        if (row + 1 == tableHeight(package_.circuit().tables(static_cast<int>(t.table)))) break;
+        changed = M31::fromCanonical(worker.recheck->main()[offset + row + 1]);
+        if (changed == value) break;
+        return {{t.table, t.column, row, changed.value()},
+                {t.table, t.column, row + 1, value.value()}};
+      }
+    }
+    if (changed == value) return {};
+    return {{t.table, t.column, row, changed.value()}};
+  }
+
+  void tryOne(Worker& worker, uint64_t row, Mutator mutator, ColumnTally& tally,
+              std::vector<Survivor>& survivors) const {
+    std::vector<CellChange> changes = mutate(worker, tally, row, mutator);
+    if (changes.empty()) return;
+    judge(worker, changes, changes, mutator, tally, survivors);
+    std::vector<CellChange> balanced = worker.recheck->withMultiplicities(changes);
+    if (balanced.size() > changes.size()) {
+      judge(worker, changes, balanced, mutator, tally, survivors);
+    }
+  }
+
+  void judge(Worker& worker, absl::Span<const CellChange> mutated,
+             absl::Span<const CellChange> changes, Mutator mutator, ColumnTally& tally,
+             std::vector<Survivor>& survivors) const {
+    ++tally.tried;
+    // A bus that does not balance is no reason by itself: its claim is.
+    for (const Finding& finding : worker.recheck->check(changes)) {
+      if (finding.kind == Failure::Kind::kBus) continue;
+      ++tally.caught;
+      return;
+    }
+    std::string influence;
+    bool padding = true;
+    for (const CellChange& c : mutated) {
+      const Table& table = package_.circuit().tables(static_cast<int>(c.table));
+      padding &= findInstance(table, c.row) == nullptr;
+      if (influence.empty()) influence = worker.influence->of({c.table, c.column, c.row});
+    }
+    if (padding && influence.empty()) {
+      ++tally.padding;
+      return;
+    }
+    ++tally.survived;
+    if (survivors.size() < kMaxSurvivors) {
+      survivors.push_back({tally.table, tally.column, mutated[0].row, mutator,
+                           changes.size() > mutated.size(), influence});
+    }
+  }
+
+  const Package& package_;
+  const CellCampaignOptions& options_;
+  std::mutex mutex_;
+  CellCampaignReport& report_;
+};
+
+}  // namespace
+
+const char* nameOf(Mutator mutator) {
+  static constexpr const char* kNames[] = {"+1", "-1", "negated", "random",
+                                           "swapped with next row"};
+  return kNames[static_cast<int>(mutator)];
+}
+
+absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Statement& statement,
+                                               absl::Span<const uint32_t> main,
+                                               const CellCampaignOptions& options) {
+  const Circuit& circuit = package.circuit();
+  ThreadPool pool(options.threads);
+  std::vector<Worker> workers(pool.size());
+  for (Worker& worker : workers) {
+    LINDERO_ASSIGN_OR_RETURN(worker.recheck, Recheck::create(package, statement, main));
+    worker.influence = std::make_unique<Influence>(package, worker.recheck->index());
+  }
+  CellCampaignReport report;
+  std::vector<Task> tasks;
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const uint64_t height = tableHeight(circuit.tables(t));
+    uint64_t rows = height;
+    if (options.rows_per_column != 0) rows = std::min(rows, options.rows_per_column);
+    for (int c = 0; c < circuit.tables(t).columns_size(); ++c) {
+      if (circuit.tables(t).columns(c).phase() != 1) continue;
+      for (uint64_t row = 0; row < rows; row += kRowsPerTask) {
+        tasks.push_back({report.columns.size(), row, std::min(kRowsPerTask, rows - row)});
+      }
+      report.columns.push_back({static_cast<uint32_t>(t), static_cast<uint32_t>(c)});
+    }
+  }
+  Campaign campaign(package, options, report);
+  pool.parallelFor(tasks.size(),
+                   [&](uint64_t i, int worker) { campaign.run(tasks[i], workers[worker]); });
+  std::sort(report.survivors.begin(), report.survivors.end(),
+            [](const Survivor& a, const Survivor& b) {
+              return std::tie(a.table, a.column, a.row, a.mutator, a.multiplicities) <
+                     std::tie(b.table, b.column, b.row, b.mutator, b.multiplicities);
+            });
+  return report;
+}
+
+ColumnTally CellCampaignReport::total() const {
+  ColumnTally sum;
+  for (const ColumnTally& column : columns) {
+    sum.tried += column.tried;
+    sum.caught += column.caught;
+    sum.padding += column.padding;
+    sum.survived += column.survived;
+  }
+  return sum;
+}
+
+std::string CellCampaignReport::toString(const Circuit& circuit, bool by_column) const {
+  std::string text = absl::StrFormat("%-36s %10s %10s %10s %10s\n", by_column ? "column" : "table",
+                                     "tried", "caught", "padding", "survived");
+  auto line = [&](const std::string& name, const ColumnTally& t) {
+    absl::StrAppendFormat(&text, "%-36s %10d %10d %10d %10d\n", name, t.tried, t.caught, t.padding,
+                          t.survived);
+  };
+  for (size_t i = 0; i < columns.size();) {
+    const Table& table = circuit.tables(static_cast<int>(columns[i].table));
+    CellCampaignReport part;
+    size_t end = i;
+    while (end < columns.size() && columns[end].table == columns[i].table &&
+           (end == i || !by_column))
+      part.columns.push_back(columns[end++]);
+    std::string name = table.name();
+    if (by_column) {
+      absl::StrAppend(&name, ".", table.columns(static_cast<int>(columns[i].column)).name());
+    }
+    line(name, part.total());
+    i = end;
+  }
+  line("all", total());
+  for (const Survivor& s : survivors) {
+    const Table& table = circuit.tables(static_cast<int>(s.table));
+    absl::StrAppend(
+        &text, "survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(),
+        ", ", describeRow(table, s.row), ", ", nameOf(s.mutator),
+        s.multiplicities ? " with multiplicities" : "", "; read by ", s.influence, "\n");
+  }
+  return text;
+}
+
+}  // namespace lindero::runtime

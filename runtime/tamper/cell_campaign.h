@@ -1,0 +1,66 @@
+// Mutates the cells of an accepted trace, one by one, and counts what a verifier would let pass.
+//
+// A mutation is tried alone, and, where it changes what is looked up, once more with the
+// multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
+// rejects it. What passes must be padding: a cell that has no influence (influence.h). Anything
+// else that passes is a survivor: a cell that nothing pins. Deterministic for a seed; about 5
+// microseconds per mutation and thread, after one full check per thread.
+#ifndef LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
+#define LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
+
+namespace lindero::runtime {
+
+enum class Mutator { kIncrement, kDecrement, kNegate, kRandom, kSwapWithNextRow };
+inline constexpr Mutator kMutators[] = {Mutator::kIncrement, Mutator::kDecrement, Mutator::kNegate,
+                                        Mutator::kRandom, Mutator::kSwapWithNextRow};
+const char* nameOf(Mutator mutator);
+
+struct CellCampaignOptions {
+  uint64_t seed = 1;
+  int threads = 0;               // 0: as many as the machine has
+  uint64_t rows_per_column = 0;  // that many, at random; 0: every row
+};
+
+struct ColumnTally {
+  uint32_t table = 0;
+  uint32_t column = 0;
+  uint64_t tried = 0;  // mutations that change something
+  uint64_t caught = 0;
+  uint64_t padding = 0;  // passed, declared and shown to be without influence
+  uint64_t survived = 0;
+};
+
+struct Survivor {
+  uint32_t table = 0;
+  uint32_t column = 0;
+  uint64_t row = 0;
+  Mutator mutator = Mutator::kIncrement;
+  bool multiplicities = false;  // with them
+  std::string influence;        // what may depend on the cell, and did not notice
+};
+
+struct CellCampaignReport {
+  std::vector<ColumnTally> columns;  // of phase 1, by table and column
+  std::vector<Survivor> survivors;   // the first ones of each column
+  ColumnTally total() const;
+  // A line per table, or per column, and one per survivor with its ONNX node.
+  std::string toString(const Circuit& circuit, bool by_column = false) const;
+};
+
+// An error when the trace is not accepted, or Recheck refuses the circuit.
+absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Statement& statement,
+                                               absl::Span<const uint32_t> main,
+                                               const CellCampaignOptions& options = {});
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_

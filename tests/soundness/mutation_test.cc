@@ -1,0 +1,115 @@
+// Every cell of the toy's main columns is pinned, or it is padding without influence; and a circuit
+// that lacks a constraint is found out.
+#include <random>
+
+#include "gtest/gtest.h"
+#include "runtime/check/checker.h"
+#include "runtime/check/influence.h"
+#include "runtime/tamper/cell_campaign.h"
+#include "tests/soundness/toy_run.h"
+
+namespace lindero::test {
+namespace {
+
+using runtime::CellCampaignReport;
+
+class MutationTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(MutationTest, EveryCellIsPinnedOrPadding) {
+  auto run = ToyRun::create({.logits = GetParam()});
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  auto report = runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells());
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  std::string text = report->toString((*run)->circuit());
+  std::cout << text;
+  EXPECT_EQ(report->total().survived, 0) << text;
+  for (const runtime::ColumnTally& column : report->columns) {
+    // A table without rows in use would make a vacuous test.
+    EXPECT_GT(column.caught, 0) << (*run)->circuit().tables(column.table).name();
+  }
+}
+
+// All padding at once, with anything.
+TEST_P(MutationTest, PaddingIsFree) {
+  auto run = ToyRun::create({.logits = GetParam()});
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  const runtime::Package& package = (*run)->package();
+  std::vector<uint32_t> cells = (*run)->cells();
+  auto index = runtime::ReadIndex::create(package, cells);
+  ASSERT_EQ(index.status(), absl::OkStatus());
+  runtime::Influence influence(package, *index);
+  std::mt19937 random(3);
+  int filled = 0;
+  for (int t = 0; t < (*run)->circuit().tables_size(); ++t) {
+    const Table& table = (*run)->circuit().tables(t);
+    if (table.instances_size() == 0) continue;
+    for (int c = 0; c < table.columns_size(); ++c) {
+      if (table.columns(c).phase() != 1) continue;
+      for (uint64_t row = 0; row < runtime::tableHeight(table); ++row) {
+        if (runtime::findInstance(table, row) != nullptr) continue;
+        runtime::Cell cell{static_cast<uint32_t>(t), static_cast<uint32_t>(c), row};
+        if (!influence.of(cell).empty()) continue;
+        cells[package.traceLayout().offset(t, c) + row] = random() % runtime::kModulus;
+        ++filled;
+      }
+    }
+  }
+  EXPECT_GT(filled, 100);
+  auto checker = runtime::Checker::create(package, (*run)->statement(), cells);
+  ASSERT_EQ(checker.status(), absl::OkStatus());
+  auto report = (*checker)->check();
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_TRUE(report->ok()) << report->toString();
+}
+
+INSTANTIATE_TEST_SUITE_P(Outputs, MutationTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Logits" : "Argmax"; });
+
+struct Hole {
+  const char* table;
+  const char* constraint;  // that is deleted
+  const char* column;      // whose cells are free then
+};
+
+class HoleTest : public ::testing::TestWithParam<Hole> {};
+
+TEST_P(HoleTest, IsFound) {
+  const Hole& hole = GetParam();
+  auto remove = [&](Circuit& circuit) {
+    for (Table& table : *circuit.mutable_tables()) {
+      if (table.name() != hole.table) continue;
+      for (int i = 0; i < table.constraints_size(); ++i) {
+        if (table.constraints(i).name() != hole.constraint) continue;
+        table.mutable_constraints()->DeleteSubrange(i, 1);
+        return;
+      }
+    }
+    FAIL() << "no such constraint";
+  };
+  auto run = ToyRun::create({}, remove);
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  // Of the large tables a sample is enough.
+  auto report = runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells(),
+                                     {.rows_per_column = 256});
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  bool found = false;
+  for (const runtime::Survivor& s : report->survivors) {
+    const Table& table = (*run)->circuit().tables(static_cast<int>(s.table));
+    found |= table.name() == hole.table &&
+             table.columns(static_cast<int>(s.column)).name() == hole.column;
+  }
+  EXPECT_TRUE(found) << report->toString((*run)->circuit(), true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Constraints, HoleTest,
+                         ::testing::Values(Hole{"norms", "normalize.1", "r.1"},
+                                           Hole{"norms", "sum of squares", "sum_v"},
+                                           Hole{"norm_statistics", "variance", "remainder"},
+                                           Hole{"softmax", "masked remainder.2", "r.2"},
+                                           Hole{"argmax", "index of the chosen", "chosen"}),
+                         [](const auto& info) {
+                           return std::string(info.param.table) + std::to_string(info.index);
+                         });
+
+}  // namespace
+}  // namespace lindero::test
