@@ -75,9 +75,10 @@ class PendingFile {
 
 class Executor {
  public:
-  Executor(const Package& package, Statement& statement, absl::Span<uint32_t> main,
-           ThreadPool& pool)
+  Executor(const Package& package, const TraceOptions& options, Statement& statement,
+           absl::Span<uint32_t> main, ThreadPool& pool)
       : package_(package),
+        options_(options),
         statement_(statement),
         main_(main),
         pool_(pool),
@@ -88,6 +89,7 @@ class Executor {
     for (uint32_t buffer : buffersOf(step).writes)
       LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
     LINDERO_RETURN_IF_ERROR(compute(step));
+    if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {
       place(package_.program().placements(static_cast<int>(placement)));
@@ -157,6 +159,7 @@ class Executor {
   }
 
   const Package& package_;
+  const TraceOptions& options_;
   Statement& statement_;
   absl::Span<uint32_t> main_;
   ThreadPool& pool_;
@@ -178,13 +181,14 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
     if (options.progress) options.progress(done, steps + 1);
   };
   {
-    Executor executor(package, statement, file.mutableWords(), pool);
+    Executor executor(package, options, statement, file.mutableWords(), pool);
     for (int i = 0; i < steps; ++i) {
       LINDERO_RETURN_IF_ERROR(executor.runStep(i));
       report(i + 1);
     }
   }
-  LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, file.mutableWords(), pool));
+  LINDERO_RETURN_IF_ERROR(
+      fillMultiplicities(package, file.mutableWords(), pool, bool(options.revise)));
   report(steps + 1);
   file = MappedFile();
   LINDERO_RETURN_IF_ERROR(pending.keepAs(trace_path));

@@ -14,6 +14,7 @@
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
 #include "runtime/parallel/thread_pool.h"
+#include "runtime/trace/buffers.h"
 
 namespace lindero::runtime {
 
@@ -21,6 +22,10 @@ struct TraceOptions {
   int threads = 0;  // 0: as many as the machine has
   // Called after every step and once more when multiplicities are counted; from the calling thread.
   std::function<void(int done, int total)> progress;
+  // For soundness experiments: called after every step, before what it wrote is placed or read, and
+  // free to change that. Later steps follow the changed values; lookups that find nothing are left
+  // out of the multiplicities, as a cheating prover would, and are no error.
+  std::function<void(const Step& step, Buffers& buffers)> revise;
 };
 
 // `inputs` names every public tensor of kind INPUT; further entries are refused. The statement that
@@ -32,9 +37,10 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
 
 // Counts the lookups of every bus into the multiplicity columns of its providers. `main` holds the
 // columns of phase 1 in the layout of trace.bin, multiplicity columns excepted. A looked-up tuple
-// that stands nowhere is an error that names node, lookup, row and values.
-absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> main,
-                                ThreadPool& pool);
+// that stands nowhere is an error that names node, lookup, row and values; or is left out, with
+// `allow_missing`.
+absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> main, ThreadPool& pool,
+                                bool allow_missing = false);
 
 }  // namespace lindero::runtime
 

@@ -45,8 +45,8 @@ absl::Status missingError(const Circuit& circuit, const BusCounts& counts) {
 
 }  // namespace
 
-absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> main,
-                                ThreadPool& pool) {
+absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> main, ThreadPool& pool,
+                                bool allow_missing) {
   const Circuit& circuit = package.circuit();
   BusCounter counter(circuit, package.circuitInfo(),
                      {.extension_components = false, .max_missing = 1});
@@ -54,7 +54,7 @@ absl::Status fillMultiplicities(const Package& package, absl::Span<uint32_t> mai
   Columns columns(package, main);
   Scalars constants(circuit, package.circuitInfo());
   BusCounts counts = counter.count(columns, constants, pool);
-  if (counts.missing_total != 0) return missingError(circuit, counts);
+  if (counts.missing_total != 0 && !allow_missing) return missingError(circuit, counts);
   for (const ProviderCounts& provider : counts.providers) {
     const Lookup& lookup =
         circuit.tables(static_cast<int>(provider.table)).lookups(static_cast<int>(provider.lookup));
