@@ -16,7 +16,8 @@ using Attributes = std::vector<std::pair<llvm::StringRef, ir::Attribute>>;
 constexpr int64_t kTokens = kToyTokens, kWidth = 8, kHeads = 2, kHidden = 32;
 constexpr int kExponent = 8;  // of the residual stream and of LayerNorm's output
 constexpr int kWeightExponent = 7;
-constexpr int64_t kWeight = 100, kBias = 1000;
+// Small projections leave the residual stream room for wrong values of attention.
+constexpr int64_t kWeight = 100, kProjectionWeight = 5, kBias = 1000;
 
 class ToyGpt {
  public:
@@ -56,7 +57,7 @@ class ToyGpt {
   absl::StatusOr<Value*> block(Value* x) {
     absl::StatusOr<Value*> attended = attention(x);
     if (!attended.ok()) return attended.status();
-    x = requantize("/add1", linear("/proj", *attended, kWidth, true), 16, x);
+    x = requantize("/add1", linear("/proj", *attended, kWidth, true, kProjectionWeight), 16, x);
     Value* hidden = linear("/fc", norm("/ln2", x), kHidden, true);
     locate("/gelu");
     Value* g = b_.value(
@@ -118,13 +119,14 @@ class ToyGpt {
                                {"has_mean", layer_ == 0}});
   }
 
-  Value* linear(const char* node, Value* x, int64_t columns, bool bias, bool twice = false) {
+  Value* linear(const char* node, Value* x, int64_t columns, bool bias, int64_t limit = kWeight,
+                bool twice = false) {
     locate(node);
     const Type& type = x->type();
     int64_t rows = type.shape[0], inner = type.shape[1];
     int exponent = type.exponent + kWeightExponent;
-    int64_t bound = inner * kWeight * std::max(-type.low, type.high) + (bias ? kBias : 0);
-    std::vector<Value*> operands{x, weights({inner, columns}, kWeightExponent, kWeight, twice)};
+    int64_t bound = inner * limit * std::max(-type.low, type.high) + (bias ? kBias : 0);
+    std::vector<Value*> operands{x, weights({inner, columns}, kWeightExponent, limit, twice)};
     if (bias) operands.push_back(weights({columns}, exponent, kBias));
     return b_.value("integer.linear", operands,
                     Type::fixed({rows, columns}, exponent, -bound, bound));
@@ -214,7 +216,7 @@ class ToyGpt {
         b_.value("integer.select_rows", {z}, Type::fixed({2, kWidth}, t.exponent, t.low, t.high),
                  Attributes{{"rows", std::vector<int64_t>{2, 3}}});
     layer_ = 0;
-    Value* logits = linear("/head", last, kToyVocabulary, false, options_.ties);
+    Value* logits = linear("/head", last, kToyVocabulary, false, kWeight, options_.ties);
     std::vector<std::string> names{"logits"};
     if (!options_.logits) {
       locate("/argmax");

@@ -1,0 +1,136 @@
+#include "tests/soundness/forged_gadgets.h"
+
+#include <algorithm>
+
+#include "runtime/field/m31.h"
+
+namespace lindero::test {
+namespace {
+
+using runtime::Buffers;
+using runtime::kModulus;
+using runtime::M31;
+
+int64_t fixedAt(const runtime::Package& package, uint32_t table, uint32_t column, uint64_t row) {
+  return M31::fromCanonical(package.fixedColumn(table, column)[row]).centered();
+}
+
+}  // namespace
+
+void forgeNormRow(const runtime::Package& package, const LayerNorm& s, Buffers& buffers,
+                  uint64_t row, const NormCheat& cheat) {
+  const uint64_t width = s.width(), blocks = (width + s.lanes() - 1) / s.lanes();
+  auto scalar = [&](uint32_t buffer) -> int32_t& { return buffers.at(buffer)[row]; };
+  auto element = [&](uint32_t buffer, uint64_t c) -> int32_t& {
+    return buffers.at(buffer)[row * width + c];
+  };
+  const int64_t mean = cheat.mean.value_or(scalar(s.mean())) + cheat.mean_error;
+  scalar(s.mean()) = static_cast<int32_t>(mean);
+  int64_t deviations = 0, variance = 0;
+  for (uint64_t c = 0; c < width; ++c) {
+    int64_t d = element(s.x(), c) - mean;
+    int64_t v = (d * d + ((int64_t{1} << s.square_shift()) >> 1)) >> s.square_shift();
+    if (c == 0) v += cheat.square_error;
+    element(s.square(), c) = static_cast<int32_t>(v);
+    deviations += d;
+    variance += v;
+    uint64_t block = row * blocks + c / s.lanes();
+    buffers.at(s.deviation_sums())[block] = static_cast<int32_t>(deviations);
+    buffers.at(s.square_sums())[block] = static_cast<int32_t>(variance);
+  }
+  variance += s.epsilon();
+  int64_t j = 0;
+  while ((variance >> (2 * j)) >= 65536) ++j;
+  int64_t root = fixedAt(package, s.rsqrt_table(), s.rsqrt_column(),
+                         s.rsqrt_first_row() + static_cast<uint64_t>(variance >> (2 * j))) +
+                 cheat.root_error;
+  int64_t shift = fixedAt(package, s.rsqrt_table(), s.rsqrt_column() + 1,
+                          s.rsqrt_first_row() + static_cast<uint64_t>(variance >> (2 * j))) +
+                  j;
+  if (cheat.wrap_variance) {
+    j = 7;
+    variance += kModulus;
+  }
+  scalar(s.mantissa()) = static_cast<int32_t>(variance >> (2 * j));
+  scalar(s.exponent()) = static_cast<int32_t>(j);
+  scalar(s.exponent_power()) = 1 << (2 * j);
+  scalar(s.variance_remainder()) = static_cast<int32_t>(variance & ((int64_t{1} << (2 * j)) - 1));
+  scalar(s.reciprocal()) = static_cast<int32_t>(root);
+  scalar(s.shift()) = static_cast<int32_t>(shift);
+  scalar(s.shift_power()) = 1 << shift;
+  for (uint64_t c = 0; c < width; ++c) {
+    int64_t scaled = (element(s.x(), c) - mean) * root + ((int64_t{1} << shift) >> 1);
+    element(s.out(), c) = static_cast<int32_t>(scaled >> shift);
+    element(s.remainder(), c) = static_cast<int32_t>(scaled & ((int64_t{1} << shift) - 1));
+  }
+}
+
+int64_t normalizerOf(const Softmax& s, Buffers& buffers, uint64_t row) {
+  return s.normalizer_low() + buffers.at(s.normalizer_low_limb())[row] +
+         (int64_t{buffers.at(s.normalizer_high_limb())[row]} << 16);
+}
+
+void forgeSoftmaxRow(const runtime::Package& package, const Softmax& s, Buffers& buffers,
+                     uint64_t row, int64_t error) {
+  const int64_t normalizer = normalizerOf(s, buffers, row) + error;
+  const int64_t half = (int64_t{1} << s.score_shift()) >> 1, live = s.live_rows();
+  const int64_t shifted = normalizer - s.normalizer_low();
+  buffers.at(s.normalizer_low_limb())[row] = static_cast<int32_t>(shifted & 0xffff);
+  buffers.at(s.normalizer_high_limb())[row] = static_cast<int32_t>(shifted >> 16);
+  for (uint64_t i = 0; i <= row % s.queries(); ++i) {
+    const uint64_t e = row * s.keys() + i;
+    int64_t distance =
+        normalizer * (int64_t{1} << s.score_shift()) + half - buffers.at(s.scores())[e];
+    int64_t k = distance >> s.score_shift(), width = 0;
+    if (k >= live) {
+      width = s.dead_width();
+      k = live + ((k - live) >> width << width);
+    }
+    uint64_t at = s.exp_first_row() + static_cast<uint64_t>(std::min(k, live - 1));
+    buffers.at(s.key())[e] = static_cast<int32_t>(k);
+    buffers.at(s.width())[e] = static_cast<int32_t>(width);
+    buffers.at(s.remainder())[e] =
+        static_cast<int32_t>(distance - k * (int64_t{1} << s.score_shift()));
+    for (auto [buffer, column] : {std::pair(s.probability(), 2u), {s.previous_probability(), 3u}}) {
+      buffers.at(buffer)[e] =
+          k < live
+              ? static_cast<int32_t>(fixedAt(package, s.exp_table(), s.exp_column() + column, at))
+              : 0;
+    }
+  }
+  sumSoftmaxRow(s, buffers, row);
+}
+
+void sumSoftmaxRow(const Softmax& s, Buffers& buffers, uint64_t row) {
+  const uint64_t keys = s.keys(), blocks = (keys + s.lanes() - 1) / s.lanes();
+  int32_t sum = 0, previous = 0;
+  for (uint64_t i = 0; i < keys; ++i) {
+    sum += buffers.at(s.probability())[row * keys + i];
+    previous += buffers.at(s.previous_probability())[row * keys + i];
+    buffers.at(s.probability_sums())[row * blocks + i / s.lanes()] = sum;
+    buffers.at(s.previous_probability_sums())[row * blocks + i / s.lanes()] = previous;
+  }
+}
+
+void forgeArgmaxRow(const Argmax& s, Buffers& buffers, uint64_t row, int64_t chosen,
+                    int64_t maximum) {
+  constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
+  const int64_t width = s.width(), lanes = s.lanes(), blocks = (width + lanes - 1) / lanes;
+  buffers.at(s.index())[row] = static_cast<int32_t>(std::min(chosen, width - 1));
+  buffers.at(s.maximum())[row] = static_cast<int32_t>(maximum);
+  for (int64_t c = 0; c < blocks * lanes; ++c) {
+    int64_t value = c < width ? buffers.at(s.values())[row * width + c] : kNever;
+    int64_t before = c < chosen ? 1 : 0;
+    int64_t gap = M31::fromSigned(maximum - value - before).value();
+    const uint64_t e = row * blocks * lanes + c;
+    buffers.at(s.before())[e] = static_cast<int32_t>(before);
+    buffers.at(s.high())[e] = static_cast<int32_t>(gap >> 15);
+    buffers.at(s.low())[e] = static_cast<int32_t>(gap & 0x7fff);
+  }
+  for (int64_t block = 0; block < blocks; ++block) {
+    buffers.at(s.index_sums())[row * blocks + block] =
+        block < chosen / lanes ? 0 : static_cast<int32_t>(chosen);
+  }
+}
+
+}  // namespace lindero::test
