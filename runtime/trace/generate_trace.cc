@@ -169,27 +169,33 @@ class Executor {
 }  // namespace
 
 absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
-                                        const std::string& trace_path,
-                                        const TraceOptions& options) {
+                                        absl::Span<uint32_t> main, const TraceOptions& options) {
   LINDERO_ASSIGN_OR_RETURN(Statement statement, startStatement(package.circuit(), inputs));
-  PendingFile pending(temporaryPath(trace_path));
-  LINDERO_ASSIGN_OR_RETURN(MappedFile file,
-                           MappedFile::create(pending.path(), package.traceLayout().bytes()));
   ThreadPool pool(options.threads);
   const int steps = package.program().steps_size();
   auto report = [&](int done) {
     if (options.progress) options.progress(done, steps + 1);
   };
   {
-    Executor executor(package, options, statement, file.mutableWords(), pool);
+    Executor executor(package, options, statement, main, pool);
     for (int i = 0; i < steps; ++i) {
       LINDERO_RETURN_IF_ERROR(executor.runStep(i));
       report(i + 1);
     }
   }
-  LINDERO_RETURN_IF_ERROR(
-      fillMultiplicities(package, file.mutableWords(), pool, bool(options.revise)));
+  LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, main, pool, bool(options.revise)));
   report(steps + 1);
+  return statement;
+}
+
+absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
+                                        const std::string& trace_path,
+                                        const TraceOptions& options) {
+  PendingFile pending(temporaryPath(trace_path));
+  LINDERO_ASSIGN_OR_RETURN(MappedFile file,
+                           MappedFile::create(pending.path(), package.traceLayout().bytes()));
+  LINDERO_ASSIGN_OR_RETURN(Statement statement,
+                           generateTrace(package, inputs, file.mutableWords(), options));
   file = MappedFile();
   LINDERO_RETURN_IF_ERROR(pending.keepAs(trace_path));
   return statement;

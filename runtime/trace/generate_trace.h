@@ -35,6 +35,11 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
                                         const std::string& trace_path,
                                         const TraceOptions& options = {});
 
+// The same into memory: `main` has the layout of trace.bin and holds zeros.
+absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
+                                        absl::Span<uint32_t> main,
+                                        const TraceOptions& options = {});
+
 // Counts the lookups of every bus into the multiplicity columns of its providers. `main` holds the
 // columns of phase 1 in the layout of trace.bin, multiplicity columns excepted. A looked-up tuple
 // that stands nowhere is an error that names node, lookup, row and values; or is left out, with
