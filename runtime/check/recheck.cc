@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/challenges.h"
+#include "runtime/check/claims.h"
 #include "runtime/check/influence.h"
 #include "runtime/check/point_program.h"
+#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -46,7 +49,21 @@ struct Recheck::Provider {
   uint32_t table;
   uint64_t height;
   uint32_t part;
-  std::vector<bool> compared;  // per component: both sides read phases 0 and 1 only
+  std::vector<bool> compared = {};  // per component: both sides read phases 0 and 1 only
+  // Rows that do not stand where the offsets say, by selector and key (see Lookup).
+  std::map<std::pair<uint32_t, uint32_t>, uint64_t> displaced = {};
+
+  std::pair<uint32_t, uint32_t> keyOf(absl::Span<const QM31> tuple) const {
+    return {definition->has_selector() ? tuple[definition->selector()].limb(0) : 0,
+            tuple[definition->key()].limb(0)};
+  }
+  std::optional<uint64_t> expected(const std::pair<uint32_t, uint32_t>& key) const {
+    if (key.first >= static_cast<uint32_t>(definition->offsets_size())) return std::nullopt;
+    int64_t offset = definition->offsets(static_cast<int>(key.first));
+    int64_t row = offset + M31::fromCanonical(key.second).centered();
+    if (offset == kNotHere || row < 0 || row >= static_cast<int64_t>(height)) return std::nullopt;
+    return static_cast<uint64_t>(row);
+  }
 };
 
 Recheck::Recheck(const Package& package, absl::Span<const uint32_t> main)
@@ -83,6 +100,8 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
         {PointProgram(circuit, info, *scalars_, part.table, part.nodes), {}, nullptr, {}});
   }
   group_deltas_.resize(circuit.claim_groups_size());
+  public_terms_.resize(circuit.claim_groups_size());
+  LINDERO_RETURN_IF_ERROR(addPublicTerms(statement, public_terms_));
   bus_deltas_.resize(circuit.buses_size());
   bus_places_.resize(circuit.buses_size());
   prepareLookups();
@@ -124,7 +143,17 @@ void Recheck::prepareLookups() {
       parts_[p].honest[row] = lookupTerm(part, parts_[p].program.run(columns(), row));
     }
   }
-  for (Provider& provider : providers_) provider.compared = compared[provider.definition->bus()];
+  for (Provider& provider : providers_) {
+    provider.compared = compared[provider.definition->bus()];
+    std::vector<std::pair<uint32_t, uint32_t>> keys;
+    for (uint64_t row = 0; row < provider.height; ++row) {
+      keys.push_back(provider.keyOf(parts_[provider.part].program.run(columns(), row).subspan(1)));
+    }
+    for (uint64_t row = 0; row < provider.height; ++row) {
+      std::optional<uint64_t> place = provider.expected(keys[row]);
+      if (!place || keys[*place] != keys[row]) provider.displaced.try_emplace(keys[row], row);
+    }
+  }
 }
 
 absl::Status Recheck::prepareScans() {
@@ -305,10 +334,39 @@ void Recheck::runOthers() {
   others_.clear();
 }
 
+absl::Status Recheck::addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const {
+  const Circuit& circuit = package_.circuit();
+  absl::Span<const QM31> challenges = checker_->challenges();
+  for (int i = 0; i < circuit.publics_size(); ++i) {
+    const PublicTensor& tensor = circuit.publics(i);
+    LINDERO_ASSIGN_OR_RETURN(
+        QM31 term,
+        publicTerm(tensor, statement.tensors(i), challenges[tensor.address_challenge()],
+                   challenges[tensor.row_challenge()], challenges[tensor.column_challenge()]));
+    sums[tensor.group()] += term;
+  }
+  return absl::OkStatus();
+}
+
 absl::Span<const Finding> Recheck::check(absl::Span<const CellChange> changes,
                                          absl::Span<const GatherChange> gathers) {
+  return checkFrom(std::vector<QM31>(group_deltas_.size()), changes, gathers);
+}
+
+absl::StatusOr<absl::Span<const Finding>> Recheck::check(absl::Span<const CellChange> changes,
+                                                         const Statement& statement) {
+  LINDERO_RETURN_IF_ERROR(checkStatement(package_.circuit(), statement));
+  std::vector<QM31> deltas(group_deltas_.size());
+  LINDERO_RETURN_IF_ERROR(addPublicTerms(statement, deltas));
+  for (size_t g = 0; g < deltas.size(); ++g) deltas[g] = deltas[g] - public_terms_[g];
+  return checkFrom(deltas, changes, {});
+}
+
+absl::Span<const Finding> Recheck::checkFrom(const std::vector<QM31>& group_deltas,
+                                             absl::Span<const CellChange> changes,
+                                             absl::Span<const GatherChange> gathers) {
   findings_.clear();
-  std::fill(group_deltas_.begin(), group_deltas_.end(), QM31());
+  group_deltas_ = group_deltas;
   std::fill(bus_deltas_.begin(), bus_deltas_.end(), QM31());
   for (const CellChange& change : changes) write(change);
   for (const GatherChange& gather : gathers) {
@@ -343,19 +401,22 @@ void Recheck::undo() {
 const Recheck::Provider* Recheck::findTuple(uint32_t bus, absl::Span<const QM31> tuple,
                                             uint64_t& row) {
   for (const Provider& provider : providers_) {
-    const Lookup& definition = *provider.definition;
-    if (definition.bus() != bus) continue;
-    uint32_t selector = definition.has_selector() ? tuple[definition.selector()].limb(0) : 0;
-    if (selector >= static_cast<uint32_t>(definition.offsets_size())) continue;
-    int64_t offset = definition.offsets(static_cast<int>(selector));
-    if (offset == kNotHere) continue;
-    int64_t target = offset + M31::fromCanonical(tuple[definition.key()].limb(0)).centered();
-    if (target < 0 || target >= static_cast<int64_t>(provider.height)) continue;
-    row = static_cast<uint64_t>(target);
-    absl::Span<const QM31> provided = parts_[provider.part].program.run(columns(), row);
+    if (provider.definition->bus() != bus) continue;
+    const auto key = provider.keyOf(tuple);
+    auto provided = [&](uint64_t at) {
+      return parts_[provider.part].program.run(columns(), at).subspan(1);
+    };
+    std::optional<uint64_t> place = provider.expected(key);
+    if (!place || provider.keyOf(provided(*place)) != key) {
+      auto it = provider.displaced.find(key);
+      if (it == provider.displaced.end()) continue;
+      place = it->second;
+    }
+    row = *place;
+    absl::Span<const QM31> found = provided(row);
     bool same = true;
     for (size_t k = 0; k < tuple.size(); ++k) {
-      same &= !provider.compared[k] || provided[k + 1] == tuple[k];
+      same &= !provider.compared[k] || found[k] == tuple[k];
     }
     if (same) return &provider;
   }

@@ -64,6 +64,9 @@ class Recheck {
   // changed rows look up and provide do not balance. A later change of the same cell counts.
   absl::Span<const Finding> check(absl::Span<const CellChange> changes,
                                   absl::Span<const GatherChange> gathers = {});
+  // The same, claimed for other public values; an error when those are out of their ranges.
+  absl::StatusOr<absl::Span<const Finding>> check(absl::Span<const CellChange> changes,
+                                                  const Statement& statement);
 
   // The changes, and those of the multiplicities that make as many of the changed rows' lookups
   // balance as possible: what looked up a row of a provider and does not any more, or does now.
@@ -84,6 +87,10 @@ class Recheck {
 
   Recheck(const Package& package, absl::Span<const uint32_t> main);
   absl::Status prepare(const Statement& statement, const CheckOptions& options);
+  absl::Status addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const;
+  absl::Span<const Finding> checkFrom(const std::vector<QM31>& group_deltas,
+                                      absl::Span<const CellChange> changes,
+                                      absl::Span<const GatherChange> gathers);
   void prepareLookups();
   absl::Status prepareScans();
 
@@ -109,6 +116,7 @@ class Recheck {
   std::vector<Part> parts_;
   std::vector<Provider> providers_;
   std::vector<QM31> tuple_challenges_;
+  std::vector<QM31> public_terms_;  // of the accepted trace, by group
 
   // Of the change under check.
   std::vector<uint32_t> generators_, others_;  // touched parts; generators as a heap

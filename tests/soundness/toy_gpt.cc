@@ -28,13 +28,8 @@ class ToyGpt {
         b_(&function_->body()) {}
 
   absl::Status build() {
-    Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {kTokens}), "input_ids");
     if (absl::Status s = makeTables(); !s.ok()) return s;
-    b_.setLocation({"/wte/Gather"});
-    Value* x = b_.value("integer.embedding",
-                        {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
-                         weights({kTokens, kWidth}, kExponent, 300)},
-                        Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300));
+    Value* x = options_.embedded ? embedding() : stream();
     for (int layer = 0; layer < options_.layers; ++layer) {
       layer_ = layer;
       absl::StatusOr<Value*> y = block(x);
@@ -53,6 +48,20 @@ class ToyGpt {
   }
 
   void locate(const char* node) { b_.setLocation({named(node)}); }
+
+  Value* embedding() {
+    Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {kTokens}), "input_ids");
+    b_.setLocation({"/wte/Gather"});
+    return b_.value("integer.embedding",
+                    {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
+                     weights({kTokens, kWidth}, kExponent, 300)},
+                    Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300));
+  }
+
+  Value* stream() {
+    return function_->body().addArgument(Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300),
+                                         "x");
+  }
 
   absl::StatusOr<Value*> block(Value* x) {
     absl::StatusOr<Value*> attended = attention(x);
@@ -200,7 +209,7 @@ class ToyGpt {
                     Type::fixed(scores->type().shape, 16, 0, 65536),
                     Attributes{{"score_shift", int64_t{t->score_shift}},
                                {"probability_bits", int64_t{16}},
-                               {"causal", true},
+                               {"causal", options_.causal},
                                {"live_rows", live},
                                {"dead_width", int64_t{t->dead_width}},
                                {"dead_rows", t->dead_rows},

@@ -14,11 +14,14 @@ inline constexpr int64_t kToyVocabulary = 10;
 
 struct ToyOptions {
   int layers = 2;
-  bool logits = false;  // publish the logits, as "logits", and not their argmax
-  bool ties = false;  // word w + 5 has the weights of word w in the head, so every maximum is tied
+  bool logits = false;   // publish the logits, as "logits", and not their argmax
+  bool embedded = true;  // else the input is the residual stream, "x", and no embedding
+  bool causal = true;
+  int64_t lanes = 16;  // of the tables, at most
+  bool ties = false;   // word w + 5 has the weights of word w in the head, so every maximum is tied
 };
 
-// @main with input "input_ids" and output "next".
+// @main with input "input_ids" and output "next" (or as the options say).
 absl::Status makeToyGpt(ir::Module& module, const ToyOptions& options = {});
 
 }  // namespace lindero::test

@@ -11,7 +11,6 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
-#include "runtime/package/mapped_file.h"
 
 namespace lindero::test {
 namespace {
@@ -21,8 +20,8 @@ absl::Status compile(const ToyOptions& options, const std::string& path) {
   ir::Module module;
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
-  for (auto& pass :
-       {passes::createLowerToAir(), passes::createLowerSums(), passes::createVerifyAir()}) {
+  for (auto& pass : {passes::createLowerToAir({.lanes = options.lanes}), passes::createLowerSums(),
+                     passes::createVerifyAir()}) {
     if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
   }
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
@@ -63,20 +62,24 @@ ToyRun::~ToyRun() {
 
 absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
                                         const runtime::TraceOptions& options) const {
+  cells.assign(package_->traceLayout().cells(), 0);
+  return runtime::generateTrace(*package_, inputs(), absl::MakeSpan(cells), options);
+}
+
+Statement ToyRun::inputs() const {
   Statement inputs;
   inputs.set_format(1);
-  PublicValues* ids = inputs.add_tensors();
-  ids->set_name("input_ids");
-  ids->set_rows(kToyTokens);
-  ids->set_columns(1);
-  for (int64_t i = 0; i < kToyTokens; ++i) ids->add_values((i * 7 + 3) % kToyVocabulary);
-  std::string path = absl::StrCat(folder_, "/trace.bin");
-  absl::StatusOr<Statement> statement = runtime::generateTrace(*package_, inputs, path, options);
-  if (!statement.ok()) return statement.status();
-  absl::StatusOr<runtime::MappedFile> file = runtime::MappedFile::openReadOnly(path);
-  if (!file.ok()) return file.status();
-  cells.assign(file->words().begin(), file->words().end());
-  return statement;
+  for (const PublicTensor& tensor : circuit().publics()) {
+    if (tensor.kind() != PublicTensor::INPUT) continue;
+    PublicValues* values = inputs.add_tensors();
+    values->set_name(tensor.name());
+    values->set_rows(tensor.rows());
+    values->set_columns(tensor.columns());
+    for (int64_t i = 0; i < tensor.rows() * tensor.columns(); ++i) {
+      values->add_values(tensor.low() + (i * 7919 + 3) % (tensor.high() - tensor.low() + 1));
+    }
+  }
+  return inputs;
 }
 
 uint32_t ToyRun::table(const std::string& name) const {

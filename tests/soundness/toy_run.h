@@ -27,6 +27,7 @@ class ToyRun {
   const Statement& statement() const { return statement_; }
   const std::vector<uint32_t>& cells() const { return cells_; }
 
+  Statement inputs() const;
   // Another run of the same inputs.
   absl::StatusOr<Statement> trace(std::vector<uint32_t>& cells,
                                   const runtime::TraceOptions& options) const;
