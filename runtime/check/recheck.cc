@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/challenges.h"
@@ -20,6 +21,12 @@ constexpr uint64_t kTupleSeed = 0x7475706c65;  // any that differs from callers'
 
 const Table& tableOf(const Circuit& circuit, uint32_t t) {
   return circuit.tables(static_cast<int>(t));
+}
+
+void sortUnique(std::vector<uint64_t>& rows) {
+  if (rows.size() < 2) return;
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
 }
 
 }  // namespace
@@ -230,7 +237,7 @@ void Recheck::touch(uint32_t part, uint64_t row) {
       others_.push_back(part);
     }
   }
-  if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+  rows.push_back(row);
 }
 
 // In the order of their numbers, in which each reads only earlier ones.
@@ -241,6 +248,7 @@ void Recheck::runGenerators() {
     generators_.pop_back();
     std::vector<uint64_t> rows;
     std::swap(rows, parts_[part].rows);
+    sortUnique(rows);
     runGenerator(part, rows);
     rows.clear();
     std::swap(rows, parts_[part].rows);  // keeps its memory
@@ -273,13 +281,11 @@ void Recheck::runScan(uint32_t p, const std::vector<uint64_t>& rows) {
   const Scan& scan = *parts_[p].scan;
   const ColumnView& view = columns().view(part.table, part.index);
   std::vector<std::pair<uint64_t, QM31>> deltas;
-  for (uint64_t row : rows) {
+  for (uint64_t row : rows) {  // ascending
     absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
     QM31 value = row == 0 ? roots[1] : roots[0] * view.at(row - 1) + roots[1];
     deltas.emplace_back(row, (value - view.at(row)) * scan.inverse[row]);
   }
-  std::sort(deltas.begin(), deltas.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
   // Rows of one run add up; written last to first, so that no row is written twice.
   for (size_t i = 0; i < deltas.size();) {
     const uint64_t end = scan.run_end[deltas[i].first];
@@ -315,6 +321,7 @@ void Recheck::runOthers() {
   for (uint32_t p : others_) {
     const CircuitPart& part = index_->parts()[p];
     std::vector<uint64_t>& rows = parts_[p].rows;
+    sortUnique(rows);
     for (uint64_t row : rows) {
       absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
       if (part.kind == CircuitPart::Kind::kConstraint) {
@@ -425,6 +432,7 @@ const Recheck::Provider* Recheck::findTuple(uint32_t bus, absl::Span<const QM31>
 
 std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange> changes) {
   std::vector<CellChange> result(changes.begin(), changes.end());
+  std::map<std::tuple<uint32_t, uint32_t, uint64_t>, size_t> counts;  // places in `result`
   auto count = [&](uint32_t p, uint64_t row, bool add) {
     const CircuitPart& part = index_->parts()[p];
     const Lookup& lookup =
@@ -436,21 +444,21 @@ std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange>
     const Provider* provider = findTuple(lookup.bus(), values.subspan(1), at);
     if (provider == nullptr) return;
     const uint32_t column = provider->definition->multiplicity_column();
-    auto same = [&](const CellChange& c) {
-      return c.table == provider->table && c.column == column && c.row == at;
-    };
-    auto it = std::find_if(result.begin() + changes.size(), result.end(), same);
-    if (it == result.end()) {
+    auto [it, fresh] = counts.try_emplace({provider->table, column, at}, result.size());
+    if (fresh) {
       uint32_t now = main_[package_.traceLayout().offset(provider->table, column) + at];
-      it = result.insert(result.end(), {provider->table, column, at, now});
+      result.push_back({provider->table, column, at, now});
     }
-    M31 value = M31::fromCanonical(it->value), m = M31::fromCanonical(values[0].limb(0));
-    it->value = (add ? value + m : value - m).value();
+    CellChange& multiplicity = result[it->second];
+    M31 value = M31::fromCanonical(multiplicity.value);
+    M31 m = M31::fromCanonical(values[0].limb(0));
+    multiplicity.value = (add ? value + m : value - m).value();
   };
   for (const CellChange& change : changes) write(change);
   std::vector<std::pair<uint32_t, uint64_t>> touched;
   for (uint32_t p : others_) {
     if (index_->parts()[p].kind == CircuitPart::Kind::kLookup) {
+      sortUnique(parts_[p].rows);
       for (uint64_t row : parts_[p].rows) touched.emplace_back(p, row);
     }
     parts_[p].rows.clear();

@@ -11,20 +11,13 @@
 #include "runtime/eval/describe.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/parallel/thread_pool.h"
+#include "runtime/tamper/random.h"
 
 namespace lindero::runtime {
 namespace {
 
 constexpr uint64_t kRowsPerTask = 4096;
 constexpr size_t kMaxSurvivors = 10;  // per column and task
-
-// splitmix64: a hash of a counter.
-uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 struct Task {
   size_t tally;
@@ -65,7 +58,7 @@ class Campaign {
 
  private:
   uint64_t random(const ColumnTally& tally, uint64_t row, uint64_t use) const {
-    return mix(mix(mix(mix(options_.seed) + tally.table) + tally.column) + 2 * row + use);
+    return randomAt({options_.seed, tally.table, tally.column, row, use});
   }
 
   std::vector<CellChange> mutate(const Worker& worker, const ColumnTally& t, uint64_t row,

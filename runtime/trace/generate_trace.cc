@@ -183,7 +183,9 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
       report(i + 1);
     }
   }
-  LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, main, pool, bool(options.revise)));
+  if (options.multiplicities) {
+    LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, main, pool, bool(options.revise)));
+  }
   report(steps + 1);
   return statement;
 }

@@ -6,6 +6,7 @@
 #include "runtime/check/checker.h"
 #include "runtime/check/influence.h"
 #include "runtime/tamper/cell_campaign.h"
+#include "runtime/tamper/step_campaign.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -36,6 +37,17 @@ TEST_P(MutationTest, EveryCellIsPinnedOrPadding) {
     // A table without rows in use would make a vacuous test.
     EXPECT_GT(column.caught, 0) << (*run)->circuit().tables(column.table).name();
   }
+}
+
+TEST_P(MutationTest, OneErrorAndItsConsequencesAreCaught) {
+  auto run = ToyRun::create(GetParam().options);
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  auto report = runtime::tamperSteps((*run)->package(), (*run)->inputs(), {.trials = 1000});
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  std::string text = report->toString((*run)->package().program());
+  std::cout << text;
+  EXPECT_EQ(report->total().survived, 0) << text;
+  EXPECT_GT(report->total().caught, 500) << text;
 }
 
 // All padding at once, with anything.
