@@ -33,12 +33,13 @@ class DefinitionMatcher {
  public:
   DefinitionMatcher(const Circuit& circuit, int table) : circuit_(circuit), table_(table) {}
 
-  bool matches(uint32_t root) const {
+  // The column that the constraint defines, or -1.
+  int match(uint32_t root) const {
     const Table& table = circuit_.tables(table_);
     for (int c = 0; c < table.columns_size(); ++c) {
-      if (table.columns(c).phase() >= 2 && defines(root, table.columns(c), c)) return true;
+      if (table.columns(c).phase() >= 2 && defines(root, table.columns(c), c)) return c;
     }
-    return false;
+    return -1;
   }
 
  private:
@@ -121,9 +122,13 @@ absl::Status ReadIndex::addParts(const Package& package) {
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);
     DefinitionMatcher matcher(circuit, t);
+    std::vector<bool> defined(table.columns_size(), false);
     for (int i = 0; i < table.constraints_size(); ++i) {
-      uint32_t root = table.constraints(i).node();
-      if (matcher.matches(root)) continue;
+      const uint32_t root = table.constraints(i).node();
+      if (int column = matcher.match(root); column >= 0) {
+        defined[column] = true;
+        continue;
+      }
       if (info.nodes[root].phase >= 2 || info.nodes[root].claim_phase > 0) {
         return absl::UnimplementedError(absl::StrCat(
             "constraint ", table.name(), ".", table.constraints(i).name(),
@@ -133,6 +138,14 @@ absl::Status ReadIndex::addParts(const Package& package) {
                         static_cast<uint32_t>(t),
                         static_cast<uint32_t>(i),
                         {root}});
+    }
+    for (int c = 0; c < table.columns_size(); ++c) {
+      const Column& column = table.columns(c);
+      if (column.phase() < 2 || column.has_gather() || defined[c]) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat("column ", table.name(), ".", column.name(),
+                       " is filled from its generator, but no constraint says so: a prover may "
+                       "put anything there"));
     }
   }
   for (int t = 0; t < circuit.tables_size(); ++t) {

@@ -100,20 +100,23 @@ struct Hole {
 
 class HoleTest : public ::testing::TestWithParam<Hole> {};
 
-TEST_P(HoleTest, IsFound) {
-  const Hole& hole = GetParam();
-  auto remove = [&](Circuit& circuit) {
+std::function<void(Circuit&)> without(const std::string& table_name, const std::string& name) {
+  return [=](Circuit& circuit) {
     for (Table& table : *circuit.mutable_tables()) {
-      if (table.name() != hole.table) continue;
+      if (table.name() != table_name) continue;
       for (int i = 0; i < table.constraints_size(); ++i) {
-        if (table.constraints(i).name() != hole.constraint) continue;
+        if (table.constraints(i).name() != name) continue;
         table.mutable_constraints()->DeleteSubrange(i, 1);
         return;
       }
     }
     FAIL() << "no such constraint";
   };
-  auto run = ToyRun::create({}, remove);
+}
+
+TEST_P(HoleTest, IsFound) {
+  const Hole& hole = GetParam();
+  auto run = ToyRun::create({}, without(hole.table, hole.constraint));
   ASSERT_EQ(run.status(), absl::OkStatus());
   // Of the large tables a sample is enough.
   auto report = runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells(),
@@ -137,6 +140,16 @@ INSTANTIATE_TEST_SUITE_P(Constraints, HoleTest,
                          [](const auto& info) {
                            return std::string(info.param.table) + std::to_string(info.index);
                          });
+
+// A fold that no constraint defines, and a sum of terms.
+TEST(GeneratedColumnTest, NeedsItsDefinition) {
+  for (auto [table, column] : {std::pair("argmax", "fold"), {"norms", "tensors.sum"}}) {
+    auto run = ToyRun::create({}, without(table, column));
+    ASSERT_EQ(run.status(), absl::OkStatus());
+    auto report = runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells());
+    EXPECT_EQ(report.status().code(), absl::StatusCode::kFailedPrecondition) << report.status();
+  }
+}
 
 }  // namespace
 }  // namespace lindero::test
