@@ -472,6 +472,17 @@ std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange>
   return result;
 }
 
+bool Recheck::provideTheSame(uint32_t table, uint32_t column, uint64_t row, uint64_t other) {
+  for (const Provider& provider : providers_) {
+    if (provider.table != table || provider.definition->multiplicity_column() != column) continue;
+    PointProgram& program = parts_[provider.part].program;
+    absl::Span<const QM31> values = program.run(columns(), row).subspan(1);
+    const std::vector<QM31> tuple(values.begin(), values.end());
+    return program.run(columns(), other).subspan(1) == absl::MakeConstSpan(tuple);
+  }
+  return false;
+}
+
 Failure Recheck::describe(const Finding& finding) const {
   const Circuit& circuit = package_.circuit();
   const int i = static_cast<int>(finding.index);

@@ -72,6 +72,10 @@ class Recheck {
   // balance as possible: what looked up a row of a provider and does not any more, or does now.
   std::vector<CellChange> withMultiplicities(absl::Span<const CellChange> changes);
 
+  // Whether the column holds multiplicities, and both rows provide one tuple: then only their sum
+  // is determined.
+  bool provideTheSame(uint32_t table, uint32_t column, uint64_t row, uint64_t other);
+
   // The accepted trace.
   absl::Span<const uint32_t> main() const { return main_; }
   const Columns& columns() const { return checker_->columns(); }
