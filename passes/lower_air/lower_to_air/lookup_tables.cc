@@ -145,24 +145,36 @@ void LookupTables::buildRange(TableBuilder& t) {
 }
 
 void LookupTables::buildPowers(CircuitBuilder& circuit) {
-  circuit.bus("four", 3, 1);
+  circuit.bus("four", 4, 1);
   circuit.bus("two", 2, 1);
-  TableBuilder t(circuit, "powers", 32);
-  Expr j = t.fixed("four.j"), four = t.fixed("four.power"), low = t.fixed("four.low");
+  struct Row {
+    int64_t limit, j;
+  };
+  std::vector<Row> rows;
+  std::vector<int64_t> offsets(*exponent_limits_.rbegin() + 1, kNotHere);
+  for (int64_t limit : exponent_limits_) {
+    offsets[limit] = rows.size();
+    places_[{"four", limit}] = {"powers", "four.low", offsets[limit], limit + 1};
+    for (int64_t j = 0; j <= limit; ++j) rows.push_back({limit, j});
+  }
+  TableBuilder t(circuit, "powers", rows.size());
+  Expr limit = t.fixed("four.limit"), j = t.fixed("four.j");
+  Expr four = t.fixed("four.power"), low = t.fixed("four.low");
   Expr shift = t.fixed("two.t"), two = t.fixed("two.power");
   Expr four_count = t.main("four.count"), two_count = t.main("two.count");
   // Rows beyond the last power repeat it.
-  for (int64_t row = 0; row < 32; ++row) {
-    int64_t i = std::min<int64_t>(row, 7), s = std::min<int64_t>(row, 16);
-    t.fillConstant(j, row, 1, i);
-    t.fillConstant(four, row, 1, int64_t{1} << (2 * i));
-    t.fillConstant(low, row, 1, i ? 1 << 14 : 0);
+  for (int64_t row = 0; row < t.height(); ++row) {
+    const Row& r = rows[std::min<size_t>(row, rows.size() - 1)];
+    int64_t s = std::min<int64_t>(row, 16);
+    t.fillConstant(limit, row, 1, r.limit);
+    t.fillConstant(j, row, 1, r.j);
+    t.fillConstant(four, row, 1, int64_t{1} << (2 * r.j));
+    t.fillConstant(low, row, 1, r.j ? 1 << 14 : 0);
     t.fillConstant(shift, row, 1, s);
     t.fillConstant(two, row, 1, int64_t{1} << s);
   }
-  t.provide("four", "four", four_count, {j, four, low}, 0, -1, {0});
+  t.provide("four", "four", four_count, {limit, j, four, low}, 1, 0, offsets);
   t.provide("two", "two", two_count, {shift, two}, 0, -1, {0});
-  places_[{"four", 0}] = {"powers", "four.j", 0, 8};
 }
 
 void LookupTables::build(CircuitBuilder& circuit) {
@@ -179,7 +191,7 @@ void LookupTables::build(CircuitBuilder& circuit) {
     for (const Bus* bus : {&square_, &root_, &exponential_, &activation_})
       buildBus(circuit, t, *bus);
   }
-  if (powers_) buildPowers(circuit);
+  if (!exponent_limits_.empty()) buildPowers(circuit);
 }
 
 }  // namespace lindero::passes

@@ -5,12 +5,14 @@
 //   range       (tag, v)              v < 2^tag, tags 0..16
 //   square      (id, d, v)            v = (d^2 + 2^(q-1)) >> q, |d| < 2^15
 //   root        (id, m, R, t0)        reciprocal square root of a normalized variance
-//   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^(w - s)) with p
-//   = 0 activation  (id, u, g) four        (j, 4^j, lo)          lo = 0 for j = 0, else 2^14 two
-//   (t, 2^t)              t <= 16
+//   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^(w - s)), p = 0
+//   activation  (id, u, g)
+//   four        (limit, j, 4^j, lo)   j <= limit; lo = 0 for j = 0, else 2^14
+//   two         (t, 2^t)              t <= 16
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +30,9 @@ class LookupTables {
   int64_t root(const ir::Value* table);        // constant [65536, 2]
   int64_t activation(const ir::Value* table);  // constant [2^bits]
   int64_t exponential(const ir::Op& softmax);
-  void usePowers() { powers_ = true; }
+  // Powers of four up to 4^limit, and of two. The limit is part of the tuple: a variance beyond it
+  // must not find a larger shift, for which a normalization would have two witnesses.
+  void usePowers(int64_t limit) { exponent_limits_.insert(limit); }
 
   void build(CircuitBuilder& circuit);
 
@@ -68,7 +72,7 @@ class LookupTables {
 
   ir::Module& module_;
   int64_t max_tag_ = 0;
-  bool powers_ = false;
+  std::set<int64_t> exponent_limits_;
   Bus square_{"square", true, {"d", "v"}, {}, {}};
   Bus root_{"root", true, {"m", "R", "t0"}, {}, {}};
   Bus exponential_{"exponential", true, {"k", "w", "p", "previous"}, {}, {}};

@@ -111,10 +111,10 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
 
 void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
   TableBuilder t(l.circuit, stack.name, stack.rows);
-  l.tables.usePowers();
   for (int tag = 0; tag <= 16; ++tag) l.tables.useRange(tag);
   Expr on = t.fixed("on"), width = t.fixed("width"), epsilon = t.fixed("epsilon");
   Expr table = t.fixed("table"), address = t.fixed("address"), centered = t.fixed("centered");
+  Expr limit = t.fixed("exponent_limit");
   Expr sum_d = t.main("sum_d"), sum_v = t.main("sum_v"), mantissa = t.main("mantissa");
   Expr exponent = t.main("exponent"), power_four = t.main("power_four"), low = t.main("low");
   Expr remainder = t.main("remainder"), root = t.main("root");
@@ -130,6 +130,8 @@ void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
     t.fillConstant(width, first, n.rows, n.width);
     t.fillConstant(epsilon, first, n.rows, op.intAttr("epsilon"));
     t.fillConstant(table, first, n.rows, l.tables.root(op.operand(1)));
+    t.fillConstant(limit, first, n.rows, op.intAttr("max_exponent"));
+    l.tables.usePowers(op.intAttr("max_exponent"));
     t.fill(address, {first, {{n.rows, 1, 1}}, n.statistics, 0});
     Cells rows{first, {{n.rows, 1, 1}}, 0, 0};
     Cells totals{first, {{n.rows, 1, blocks}}, blocks - 1, 0};
@@ -151,7 +153,7 @@ void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
   t.constrain(on * (variance - remainder - mantissa * power_four), "variance");
   t.lookup("mean low", "range", centered, {sixteen, slack});
   t.lookup("mean high", "range", centered, {sixteen, width * two - t.constant(1) - slack});
-  t.lookup("power of four", "four", on, {exponent, power_four, low});
+  t.lookup("power of four", "four", on, {limit, exponent, power_four, low});
   t.lookup("mantissa", "range", on, {sixteen, mantissa - low});
   t.lookup("root", "root", on, {table, mantissa, root, shift - exponent});
   t.lookup("variance remainder", "range", on, {exponent * two, remainder});

@@ -152,14 +152,14 @@ class TraceWriter {
         "square",     "",           "remainder",      "deviation_sums",
         "square_sums"};
     for (int i = 0; i < 13; ++i) keep(op.result(), kNames[i], step->result(i));
-    auto four = l_.tables.place("four", 0);
+    const auto& four = l_.tables.place("four", op.intAttr("max_exponent"));
     keep(op.result(), "mantissa_low",
          create("trace.table_lookup", {find(op.result(), "exponent")}, {rows},
                 {{"table", ir::Symbol{four.table}},
-                 {"column", std::string("four.low")},
-                 {"first_row", int64_t{0}},
+                 {"column", four.column},
+                 {"first_row", four.first_row},
                  {"low", int64_t{0}},
-                 {"rows", int64_t{8}}})
+                 {"rows", four.rows}})
              ->result());
   }
 
