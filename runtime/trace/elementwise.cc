@@ -143,7 +143,7 @@ absl::Status runArgmax(const StepContext& context, const Argmax& step) {
     }
     for (uint64_t block = 0; block < blocks; ++block) {
       context.out(step.index_sums())[row * blocks + block] =
-          block < best / step.lanes() ? 0 : static_cast<int32_t>(best);
+          static_cast<int32_t>(std::min(best, (block + 1) * step.lanes()));
     }
     return absl::OkStatus();
   });

@@ -1,9 +1,8 @@
 // Argmax over logits, token-major: a row holds `column_lanes` entries of the vocabulary for one
 // token.
 //   M - a_i = b_i + hi_i 2^15 + lo_i, RANGE(15, hi), RANGE(15, lo): a_i is an expression; b_i = 1
-//   before the chosen entry J, 0 from it on. o_i = b_(i-1) - b_i is 1 at J alone; o_i (M - a_i) =
-//   0: the maximum is attained; entries before J are strictly smaller.
-// Interval rule: M is one of the a, so M - a in [-(2^30 - 2), 2^30 - 2] against [0, 2^30].
+//   before the chosen entry J, 0 from it on; J = sum b. o_i = b_(i-1) - b_i is 1 at J alone;
+//   o_i (M - a_i) = 0: the maximum is attained; entries before J are strictly smaller.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -20,7 +19,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   int64_t lanes = l.plan.column_lanes;
   l.tables.useRange(15);
   Expr on = t.fixed("on"), within = t.fixed("within"), first_block = t.fixed("first");
-  Expr next = t.fixed("next_token"), last = t.fixed("last"), index = t.fixed("index");
+  Expr next = t.fixed("next_token"), last = t.fixed("last");
   Expr end = t.fixed("end"), product = t.fixed("product"), address = t.fixed("address");
   Lanes bias = t.fixedLanes("bias", lanes);
   Lanes before = t.mainLanes("before", lanes), high = t.mainLanes("high", lanes),
@@ -35,7 +34,6 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     if (a.rows > 1) t.fill(next, {first + blocks, {{a.rows - 1, blocks, 0}}, 1, 0});
     t.fill(last, {first + blocks - 1, {{a.rows, blocks, 0}}, 1, 0});
     t.fill(address, {first + blocks - 1, {{a.rows, blocks, 1}}, a.address, 0});
-    t.fill(index, {first, {{a.rows, blocks, 0}, {blocks, 1, lanes}}, 0, 0});
     t.fillConstant(end, first + e.rows - 1, 1, 1);
     t.fillConstant(product, first + e.rows - 1, 1, a.product->id);
     int64_t rest = a.columns % lanes;
@@ -65,7 +63,6 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   Expr one = t.constant(1);
   Expr previous = within * t.previous(before.back()) + first_block;
   Lanes logits;
-  Expr chosen_here = t.zero();
   for (int64_t i = 0; i < lanes; ++i) {
     std::string lane = "." + std::to_string(i);
     Expr gap = before[i] + high[i] * t.constant(1 << 15) + low[i];
@@ -74,14 +71,13 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     t.constrain(before[i] * (one - before[i]), "before is a bit" + lane);
     t.constrain(before[i] * (one - previous), "before stays zero" + lane, i ? kLocal : kContinuity);
     t.constrain(here * gap, "the maximum is attained" + lane, i ? kLocal : kContinuity);
-    chosen_here = chosen_here + here * (index + t.constant(i));
     t.lookup("high" + lane, "range", on, {t.constant(15), high[i]});
     t.lookup("low" + lane, "range", on, {t.constant(15), low[i]});
     logits.push_back(maximum - gap - bias[i]);
     previous = before[i];
   }
   t.constrain(last * before.back(), "something is chosen");
-  t.constrain(chosen - within * t.previous(chosen) - chosen_here, "index of the chosen",
+  t.constrain(chosen - within * t.previous(chosen) - t.sum(before), "index of the chosen",
               kContinuity);
   t.constrain(within * (maximum - t.previous(maximum)), "one maximum per token", kContinuity);
 

@@ -330,7 +330,7 @@ TEST_F(StepKernels, Argmax) {
       ASSERT_TRUE(low[at] >= 0 && low[at] < 32768 && high[at] >= 0 && high[at] < 32768);
     }
     for (int b = 0; b < kBlocks; ++b)
-      ASSERT_EQ(sums[row * kBlocks + b], b < best / kLanes ? 0 : best);
+      ASSERT_EQ(sums[row * kBlocks + b], std::min<int64_t>(best, (b + 1) * kLanes));
   }
   initial_[0].second[7] = 1 << 29;
   EXPECT_THAT(std::string(run(step, runArgmax).message()),
