@@ -8,6 +8,7 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
+#include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "passes/pass.h"
 #include "passes/quantize/passes.h"
 #include "passes/region/form_regions/form_regions.h"
@@ -25,11 +26,12 @@ void registerAllPasses() {
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());
+    status.Update(registerVerifyIntervals());
     status.Update(registerPipeline("import-cleanup", "From ONNX ops to canonical ones",
                                    importCleanupPipeline()));
     status.Update(registerPipeline(
         "default", "From an ONNX model to its circuit",
-        "import-cleanup,quantize,form-regions,lower-to-air,lower-sums,verify-air"));
+        "import-cleanup,quantize,form-regions,lower-to-air,verify-intervals,lower-sums,verify-air"));
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
   });
 }

@@ -10,6 +10,7 @@
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/verify_air/verify_air.h"
+#include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "passes/pass_manager.h"
 #include "passes/region/form_regions/form_regions.h"
 #include "runtime/package/digest.h"
@@ -103,6 +104,7 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
   std::vector<std::unique_ptr<passes::Pass>> list;
   list.push_back(passes::createFormRegions());
   list.push_back(passes::createLowerToAir(options));
+  list.push_back(passes::createVerifyIntervals());
   list.push_back(passes::createLowerSums());
   list.push_back(passes::createVerifyAir());
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));

@@ -10,6 +10,7 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
+#include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "runtime/package/package.h"
 
 namespace lindero::compiler {
@@ -61,8 +62,9 @@ class EmitTest : public ::testing::Test {
   void lower() {
     ASSERT_EQ(ir::verify(module_), absl::OkStatus());
     for (auto create :
-         {+[] { return passes::createLowerToAir(); }, +[] { return passes::createLowerSums(); },
-          +[] { return passes::createVerifyAir(); }}) {
+         {+[] { return passes::createLowerToAir(); },
+          +[] { return passes::createVerifyIntervals(); },
+          +[] { return passes::createLowerSums(); }, +[] { return passes::createVerifyAir(); }}) {
       auto pass = create();
       ASSERT_EQ(pass->run(module_).status(), absl::OkStatus());
       ASSERT_EQ(ir::verify(module_), absl::OkStatus());

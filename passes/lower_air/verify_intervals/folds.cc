@@ -1,0 +1,289 @@
+#include "passes/lower_air/verify_intervals/folds.h"
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/status_macros.h"
+
+namespace lindero::passes {
+
+int Folds::challengeIndex(Scan& scan, const ir::Value* challenge) {
+  for (int i = 0; i < 2; ++i) {
+    if (!scan.challenges[i]) scan.challenges[i] = challenge;
+    if (scan.challenges[i] == challenge) return i;
+  }
+  return -1;
+}
+
+absl::Status Folds::readStep(Scan& scan, int c) {
+  TableRows& rows = ranges_.rows(scan.table);
+  Step& step = scan.steps[c];
+  auto power = [](const Factor& f) {
+    return f.lane == 0 && f.challenge->definingOp()->is("air.challenge");
+  };
+  const Form* multiplier = rows.form(c, scan.op->operand(0));
+  const Form* add = rows.form(c, scan.op->operand(1));
+  if (!multiplier || !add || multiplier->size() > 1) return absl::OkStatus();
+  step.restarts = multiplier->empty();
+  for (const auto& [weight, p] : *multiplier) {
+    if (p != Polynomial{{{}, 1}}) return absl::OkStatus();
+    for (const Factor& f : weight) {
+      int i = power(f) ? challengeIndex(scan, f.challenge) : -1;
+      if (i < 0) return absl::OkStatus();
+      step.multiplier[i] = f.exponent;
+    }
+  }
+  int base = -1;
+  for (const auto& [weight, p] : *add) {
+    if (weight.empty()) {
+      step.lanes[0] = p;
+      continue;
+    }
+    int i = weight.size() == 1 && power(weight[0]) ? challengeIndex(scan, weight[0].challenge) : -1;
+    if (i < 0 || (base >= 0 && base != i)) return absl::OkStatus();
+    base = i;
+    step.lanes[weight[0].exponent] = p;
+  }
+  step.base = std::max(base, 0);
+  // A row of one lane: its base is what the multiplier is a power of.
+  if (base < 0 && step.multiplier[0] == 0 && step.multiplier[1] != 0) step.base = 1;
+  step.known = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Folds::Scan*> Folds::scan(int table, ir::Op& op) {
+  std::unique_ptr<Scan>& made = scans_[{table, &op}];
+  if (made) return made.get();
+  made = std::make_unique<Scan>();
+  made->table = table;
+  made->op = &op;
+  made->steps.resize(ranges_.rows(table).classes().size());
+  for (size_t c = 0; c < made->steps.size(); ++c) IR_RETURN_IF_ERROR(readStep(*made, c));
+  return made.get();
+}
+
+absl::Status Folds::walk(const End& end, Visit visit) {
+  const Scan& scan = *end.scan;
+  TableRows& rows = ranges_.rows(scan.table);
+  Exponents shift{}, last{};
+  int64_t highest = 0;
+  bool any = false;
+  for (int64_t row = end.row;; --row) {
+    int c = rows.classOf(row);
+    const Step& step = scan.steps[c];
+    auto no = [&](const char* why) {
+      return ranges_.refused(scan.table, c, scan.op->stringAttr("name"), why);
+    };
+    if (!step.known) return no("is no fold: lanes weighted by powers of one challenge");
+    if (!step.lanes.empty()) {
+      int other = 1 - step.base;
+      int64_t low = shift[step.base] + step.lanes.begin()->first;
+      if (any && (shift[other] < last[other] || (shift[other] == last[other] && low <= highest))) {
+        return no("gives two cells of a fold the same weight");
+      }
+      any = true;
+      last = shift;
+      highest = shift[step.base] + step.lanes.rbegin()->first;
+    }
+    IR_RETURN_IF_ERROR(visit(row, step, shift));
+    if (step.restarts || row == 0) return absl::OkStatus();
+    for (int i = 0; i < 2; ++i) shift[i] += step.multiplier[i];
+  }
+}
+
+// The monomials of a term's numerator: fold' (a result), fold * factor, fold (given for copying) or
+// factor (a copy).
+absl::Status Folds::readTerm(int table, ir::Op& term) {
+  TableRows& rows = ranges_.rows(table);
+  const std::string& name = term.stringAttr("name");
+  std::vector<std::vector<ProvenRanges::Pole>> poles(rows.classes().size());
+  bool folded = false;
+  for (size_t c = 0; c < poles.size(); ++c) {
+    const Form* form = rows.form(c, term.operand(0));
+    const Polynomial* p = form ? plain(*form) : nullptr;
+    if (!p || p->empty()) continue;
+    bool here = false;
+    for (const auto& [monomial, k] : *p) {
+      for (Cell cell : monomial) here |= rows.phase(cell.column) >= 2;
+    }
+    if (!here) continue;
+    folded = true;
+    absl::StatusOr<std::vector<ProvenRanges::Pole>> at = ranges_.poles(table, c, term);
+    if (!at.ok()) return at.status();
+    if (at->size() != 1) return ranges_.refused(table, c, name, "has more than one pole");
+    poles[c] = *std::move(at);
+  }
+  if (!folded) return absl::OkStatus();
+  for (int64_t row = 0; row < rows.height(); ++row) {
+    int c = rows.classOf(row);
+    if (poles[c].empty()) continue;
+    const ir::Value* challenge = poles[c][0].challenge;
+    int64_t id = poles[c][0].at(rows, row);
+    bool late = challenge->definingOp()->intAttr("after") >= 2;
+    auto no = [&](const std::string& why) {
+      return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
+    };
+    if (!late && product_challenge_ && challenge != product_challenge_) {
+      return no("products are summed under two challenges");
+    }
+    if (!late) product_challenge_ = challenge;
+    for (const auto& [monomial, k] : *plain(*rows.form(c, term.operand(0)))) {
+      End fold;
+      int gather = -1;
+      for (Cell cell : monomial) {
+        ir::Op* op = rows.columns()[cell.column];
+        if (op->is("air.scan") && !fold.scan && !cell.before) {
+          absl::StatusOr<Scan*> scan = this->scan(table, *op);
+          if (!scan.ok()) return scan.status();
+          fold = {*scan, row};
+        } else if (op->is("air.gather") && gather < 0 && !cell.before) {
+          gather = cell.column;
+        } else {
+          return no("is no sum of folds, factors and their products");
+        }
+      }
+      if (late) {
+        // Given with +, taken with -, each once.
+        if (fold.scan && gather < 0 && k == 1) {
+          if (!copies_.try_emplace({challenge, id}, fold).second) return no("is given twice");
+        } else if (!fold.scan && gather >= 0 && k == -1) {
+          if (takers_[{challenge, id}]++) return no("is taken twice");
+          taken_[{table, row, gather}] = {challenge, id};
+        } else {
+          return no("is neither a fold that is given nor a factor that is taken");
+        }
+      } else if (fold.scan && gather >= 0 && k == 1) {
+        products_[id].factors.push_back({fold, gather, {}});
+      } else if (fold.scan && gather < 0 && k == -1) {
+        if (products_[id].result.scan) return no("has two results");
+        products_[id].result = fold;
+      } else {
+        return no("is neither a product of folds nor a result");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A factor is what the copy term says that it is, under a challenge drawn after it was committed.
+absl::Status Folds::tieFactors() {
+  for (auto& [id, p] : products_) {
+    for (Factored& f : p.factors) {
+      int table = f.left.scan->table;
+      TableRows& rows = ranges_.rows(table);
+      int c = rows.classOf(f.left.row);
+      auto no = [&](const char* why) {
+        return ranges_.refused(table, c, rows.columns()[f.gather]->stringAttr("name"), why);
+      };
+      auto copy = taken_.find({table, f.left.row, f.gather});
+      if (copy == taken_.end()) return no("is a factor that no copy term binds");
+      auto given = copies_.find(copy->second);
+      if (given == copies_.end()) return no("copies what nothing gives");
+      f.right = given->second;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Folds::boundLookups() {
+  struct Provider {
+    int table = 0;
+    ir::Op* op = nullptr;
+  };
+  std::map<std::string, Provider> providers;
+  for (int t = 0; t < ranges_.tables(); ++t) {
+    for (ir::Op& op : ranges_.rows(t).op().block()->ops()) {
+      if (op.is("air.provide") && !ranges_.isTable(ranges_.busName(op))) {
+        if (!providers.try_emplace(ranges_.busName(op), Provider{t, &op}).second) {
+          return ranges_.refused(t, 0, op.stringAttr("name"),
+                                 "a bus of folds can have one provider only");
+        }
+      }
+    }
+  }
+  std::map<std::string, Interval> provided;
+  for (auto& [bus, provider] : providers) {
+    TableRows& rows = ranges_.rows(provider.table);
+    const std::string& name = provider.op->stringAttr("name");
+    auto no = [&](int c, const char* why) { return ranges_.refused(provider.table, c, name, why); };
+    if (provider.op->numOperands() != 3) return no(0, "has no tuple (row, fold)");
+    ir::Op* fold = provider.op->operand(2)->definingOp();
+    if (!fold->is("air.scan")) return no(0, "has no tuple (row, fold)");
+    absl::StatusOr<Scan*> scan = this->scan(provider.table, *fold);
+    if (!scan.ok()) return scan.status();
+    int count = rows.indexOf(provider.op->operand(0));
+    std::set<int64_t> keys;
+    Interval cells = Interval::of(0);
+    for (int64_t row = 0; row < rows.height(); ++row) {
+      int c = rows.classOf(row);
+      if (ranges_.cell(provider.table, c, count) == Interval::of(0)) continue;
+      const Polynomial* key = plain(*rows.form(c, provider.op->operand(1)));
+      if (!key || key->size() > 1) return no(c, "its row number is no fixed cell");
+      int64_t at = 0;
+      for (const auto& [monomial, k] : *key) {
+        if (monomial.size() > 1) return no(c, "its row number is no fixed cell");
+        at = monomial.empty() ? k : k * rows.fixedAt(monomial[0].column, row);
+      }
+      if (!keys.insert(at).second) return no(c, "provides a row number twice");
+      IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {
+        for (const auto& [e, lane] : step.lanes) {
+          for (const auto& [monomial, k] : lane) {
+            for (Cell cell : monomial) {
+              if (rows.phase(cell.column) != 0) return no(c, "folds what is not fixed");
+            }
+          }
+          MaybeInterval range = ranges_.polynomial(provider.table, rows.classOf(r), lane);
+          if (range) cells = hull(cells, *range);
+        }
+        return absl::OkStatus();
+      }));
+    }
+    if (keys.empty()) return no(0, "provides nothing");
+    provided[bus] = cells;
+    provided_rows_[bus] = Interval::between(*keys.begin(), *keys.rbegin());
+  }
+  for (int t = 0; t < ranges_.tables(); ++t) {
+    TableRows& rows = ranges_.rows(t);
+    for (ir::Op& op : rows.op().block()->ops()) {
+      if (!op.is("air.lookup") || ranges_.isTable(ranges_.busName(op))) continue;
+      ir::Op* fold = op.numOperands() == 3 ? op.operand(2)->definingOp() : nullptr;
+      if (!fold || !fold->is("air.scan") || !provided.count(ranges_.busName(op))) {
+        return ranges_.refused(t, 0, op.stringAttr("name"), "looks up no fold of its table");
+      }
+      absl::StatusOr<Scan*> scan = this->scan(t, *fold);
+      if (!scan.ok()) return scan.status();
+      const Interval& cells = provided[ranges_.busName(op)];
+      std::set<std::array<int, 3>> bounded;
+      for (int64_t row = 0; row < rows.height(); ++row) {
+        const Form* on = rows.form(rows.classOf(row), op.operand(0));
+        if (!on || (plain(*on) && plain(*on)->empty())) continue;
+        IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {
+          int c = rows.classOf(r);
+          for (const auto& [e, lane] : step.lanes) {
+            Polynomial rest;
+            int column = -1;
+            for (const auto& [monomial, k] : lane) {
+              bool witness = monomial.size() == 1 && rows.isWitness(monomial[0].column);
+              if (witness && column < 0 && k == 1 && !monomial[0].before) {
+                column = monomial[0].column;
+              } else {
+                rest[monomial] = -k;
+              }
+            }
+            MaybeInterval shift = ranges_.polynomial(t, c, rest);
+            if (column < 0 || !shift) {
+              return ranges_.refused(t, c, fold->stringAttr("name"),
+                                     "its lanes are not a witness cell each, and fixed ones");
+            }
+            if (bounded.insert({t, c, column}).second) {
+              ranges_.narrow(t, c, column, cells + *shift);
+            }
+          }
+          return absl::OkStatus();
+        }));
+      }
+      looked_up_.insert(looked_up_.end(), bounded.begin(), bounded.end());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::passes

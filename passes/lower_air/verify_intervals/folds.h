@@ -1,0 +1,135 @@
+// What the checks of matrix products and of rows looked up by their fold say about integers.
+//
+// A fold is a scan whose value is a polynomial in two challenges; each cell that it folds has a
+// monomial of its own. A product check, sum of fold * factor = fold', with one term of each product
+// id, therefore says for each monomial: the lane of fold' is the sum of the products of the cells
+// with this monomial. That sum has a static bound from the proven ranges of the operands and the
+// weights themselves; or, where the left operands are values of one row of a running sum that is
+// proven to be at most S, S times the greatest right operand.
+//
+// Cost: linear in the rows of folds and in the weights, each read once.
+#pragma once
+
+#include <array>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "passes/lower_air/verify_intervals/proven_ranges.h"
+
+namespace lindero::passes {
+
+class Folds {
+ public:
+  explicit Folds(ProvenRanges& ranges) : ranges_(ranges) {}
+
+  // Bounds the cells folded into rows that are looked up among fixed rows (embeddings). Needs no
+  // ranges.
+  absl::Status boundLookups();
+  // Reads product and copy terms and computes the bounds of all products.
+  absl::Status boundProducts();
+  // Bounds values that are proven to be one of several lanes (the maximum of an argmax).
+  absl::Status boundSelected();
+
+  // Lanes of the results of products, by class, and what they equal: the product less what is
+  // fixed.
+  struct Result {
+    int table;
+    ir::Op* scan;
+    int c;
+    int64_t exponent;  // of the lane
+    Polynomial lane;
+    Interval product;
+  };
+  const std::vector<Result>& results() const { return results_; }
+  // The row numbers that a bus of folds provides.
+  MaybeInterval providedRows(const std::string& bus) const {
+    auto it = provided_rows_.find(bus);
+    return it == provided_rows_.end() ? std::nullopt : MaybeInterval(it->second);
+  }
+  // Cells that boundLookups bounds: (table, class, column).
+  const std::vector<std::array<int, 3>>& lookedUp() const { return looked_up_; }
+
+ private:
+  using Exponents = std::array<int64_t, 2>;
+  // What a scan does on the rows of a class.
+  struct Step {
+    bool known = false;
+    bool restarts = false;
+    Exponents multiplier{};
+    int base = 0;                         // which challenge's powers are the lanes' weights
+    std::map<int64_t, Polynomial> lanes;  // by exponent
+  };
+  struct Scan {
+    int table = 0;
+    ir::Op* op = nullptr;
+    std::array<const ir::Value*, 2> challenges{};
+    std::vector<Step> steps;  // per class
+  };
+  struct End {
+    Scan* scan = nullptr;
+    int64_t row = 0;
+  };
+  struct Factored {
+    End left;
+    int gather = 0;
+    End right;
+  };
+  struct Product {
+    End result;
+    std::vector<Factored> factors;
+    Interval uniform = Interval::of(0);  // every coefficient, as far as committed operands go
+    std::vector<Interval> by_column;     // the rest, by exponent of the right operand's challenge
+    const ir::Value* column_challenge = nullptr;
+  };
+
+  absl::StatusOr<Scan*> scan(int table, ir::Op& op);
+  absl::Status readStep(Scan& scan, int c);
+  int challengeIndex(Scan& scan, const ir::Value* challenge);
+  // From the end back to the start; checks that no two cells share a monomial.
+  using Visit = llvm::function_ref<absl::Status(int64_t row, const Step& step, Exponents shift)>;
+  absl::Status walk(const End& end, Visit visit);
+
+  absl::Status readTerm(int table, ir::Op& term);
+  absl::Status tieFactors();
+  absl::Status boundProduct(Product& p);
+  absl::Status addWeights(Product& p, const Factored& f, const Interval& left);
+  absl::Status readFills();
+  absl::Status collectResults();
+  // Every cell of an operand; nothing for weights, which are fixed.
+  absl::StatusOr<MaybeInterval> operandRange(const End& end);
+  Interval rowRange(int table, int64_t row, const Step& step);
+  // The bound of sums along a row of a softmax, if the factors' left operands are one; or -1.
+  absl::StatusOr<int64_t> rowSum(const Product& p);
+  struct SumRows {
+    int64_t bound = -1;                              // -1: no running sum of these lanes
+    std::unordered_map<int64_t, int64_t> first_run;  // by address: the run of place 0
+  };
+  absl::StatusOr<const SumRows*> sumRows(const ProvenRanges::Ends& gives);
+  static bool isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift);
+  absl::Status select(int table, int column, const std::vector<const Result*>& lanes);
+  bool staysTheSame(int table, int c, int column);
+
+  ProvenRanges& ranges_;
+  std::map<std::pair<int, ir::Op*>, std::unique_ptr<Scan>> scans_;
+  std::map<int64_t, Product> products_;
+  const ir::Value* product_challenge_ = nullptr;
+  std::map<std::pair<const ir::Value*, int64_t>, End> copies_;
+  std::map<std::tuple<int, int64_t, int>, std::pair<const ir::Value*, int64_t>> taken_;
+  std::map<std::pair<const ir::Value*, int64_t>, int> takers_;
+  struct Weighting {  // of a row of weights that are not stored
+    Product* product = nullptr;
+    Interval left;
+    int64_t shift = 0;
+    const Step* step = nullptr;
+  };
+  std::map<int, std::vector<Weighting>> weightings_;  // by table, then row
+  std::map<std::pair<int, ir::Op*>, SumRows> sums_;
+  std::vector<Interval> taken_ranges_;    // by kind of tile: what is taken
+  std::vector<std::vector<int>> taking_;  // [table][class]: the end that takes its lanes, or -1
+  std::vector<Result> results_;
+  std::vector<std::array<int, 3>> looked_up_;
+  std::map<std::string, Interval> provided_rows_;
+};
+
+}  // namespace lindero::passes

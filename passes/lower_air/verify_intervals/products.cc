@@ -1,0 +1,441 @@
+// The bounds of matrix products.
+#include "absl/strings/str_cat.h"
+#include "ir/air/cells.h"
+#include "ir/core/status_macros.h"
+#include "passes/lower_air/verify_intervals/folds.h"
+
+namespace lindero::passes {
+namespace {
+
+// What nothing bounds: the interval rule fails on it.
+const Interval kUnbounded = Interval::between(-Interval::kFar, Interval::kFar);
+
+Interval bounds(const Interval& r) { return Interval::between(r.low, r.high); }
+
+// Zero, and whatever comes of it.
+Interval withZero(const Interval& r) { return hull(bounds(r), bounds(Interval::of(0))); }
+
+// Sums of products, without lists of values.
+void addProduct(Interval& sum, const Interval& a, const Interval& b) {
+  Interval p = bounds(a) * bounds(b);
+  sum =
+      Interval::between(saturate(__int128(sum.low) + p.low), saturate(__int128(sum.high) + p.high));
+}
+
+}  // namespace
+
+absl::Status Folds::boundProducts() {
+  for (int t = 0; t < ranges_.tables(); ++t) {
+    for (ir::Op& op : ranges_.rows(t).op().block()->ops()) {
+      if (op.is("air.term")) IR_RETURN_IF_ERROR(readTerm(t, op));
+    }
+  }
+  IR_RETURN_IF_ERROR(tieFactors());
+  for (const ProvenRanges::TileKind& kind : ranges_.tileKinds()) {
+    MaybeInterval all;
+    for (const ProvenRanges::Lane& lane : ranges_.ends()[kind.takes[0]].lanes) {
+      Interval r = ranges_.otherEnd(kind, false, lane.lane).value_or(kUnbounded);
+      all = all ? hull(*all, r) : r;
+    }
+    taken_ranges_.push_back(all.value_or(kUnbounded));
+  }
+  taking_.resize(ranges_.tables());
+  for (int t = 0; t < ranges_.tables(); ++t) {
+    taking_[t].assign(ranges_.rows(t).classes().size(), -1);
+  }
+  for (size_t i = 0; i < ranges_.ends().size(); ++i) {
+    const ProvenRanges::Ends& ends = ranges_.ends()[i];
+    if (ends.table >= 0 && ends.sign < 0) taking_[ends.table][ends.c] = i;
+  }
+  for (auto& [id, p] : products_) IR_RETURN_IF_ERROR(boundProduct(p));
+  IR_RETURN_IF_ERROR(readFills());
+  return collectResults();
+}
+
+// Every cell folded on this row: by its class, and by the other end of the edge that brings it to
+// this very row.
+Interval Folds::rowRange(int table, int64_t row, const Step& step) {
+  TableRows& rows = ranges_.rows(table);
+  int c = rows.classOf(row), index = taking_[table][c];
+  MaybeInterval by_class;
+  bool taken = index >= 0;
+  for (const auto& [e, lane] : step.lanes) {
+    Interval r = ranges_.polynomial(table, c, lane).value_or(kUnbounded);
+    by_class = by_class ? hull(*by_class, r) : r;
+    bool found = false;
+    for (const auto& l : taken ? ranges_.ends()[index].lanes : std::vector<ProvenRanges::Lane>()) {
+      found |= lane == Polynomial{{{{l.column, false}}, 1}};
+    }
+    taken &= found;
+  }
+  if (!by_class) return Interval::of(0);
+  int kind = taken ? ranges_.tileKind(ranges_.ends()[index].address.at(rows, row)) : -1;
+  return kind < 0 ? *by_class : meet(*by_class, taken_ranges_[kind]);
+}
+
+absl::StatusOr<MaybeInterval> Folds::operandRange(const End& end) {
+  MaybeInterval all;
+  bool fixed = false;
+  TableRows& rows = ranges_.rows(end.scan->table);
+  IR_RETURN_IF_ERROR(walk(end, [&](int64_t row, const Step& step, Exponents) {
+    for (const auto& [e, lane] : step.lanes) {
+      for (const auto& [monomial, k] : lane) {
+        fixed |= monomial.empty() || rows.phase(monomial[0].column) == 0;
+      }
+    }
+    if (fixed) return absl::OkStatus();
+    Interval r = rowRange(end.scan->table, row, step);
+    all = all ? hull(*all, r) : r;
+    return absl::OkStatus();
+  }));
+  if (fixed) return MaybeInterval();
+  return all;
+}
+
+absl::Status Folds::boundProduct(Product& p) {
+  Interval greatest = Interval::of(0);
+  bool committed = true;
+  for (const Factored& f : p.factors) {
+    absl::StatusOr<MaybeInterval> left = operandRange(f.left);
+    if (!left.ok()) return left.status();
+    if (!*left) {
+      return ranges_.refused(f.left.scan->table,
+                             ranges_.rows(f.left.scan->table).classOf(f.left.row),
+                             f.left.scan->op->stringAttr("name"), "folds no witness cells");
+    }
+    absl::StatusOr<MaybeInterval> right = operandRange(f.right);
+    if (!right.ok()) return right.status();
+    if (!*right) {
+      committed = false;
+      IR_RETURN_IF_ERROR(addWeights(p, f, bounds(**left)));
+    } else {
+      greatest = hull(greatest, withZero(**right));
+      addProduct(p.uniform, withZero(**left), withZero(**right));
+    }
+  }
+  if (!committed || p.factors.empty()) return absl::OkStatus();
+  absl::StatusOr<int64_t> sum = rowSum(p);
+  if (!sum.ok()) return sum.status();
+  if (*sum >= 0) p.uniform = meet(p.uniform, bounds(Interval::of(*sum)) * bounds(greatest));
+  return absl::OkStatus();
+}
+
+absl::Status Folds::addWeights(Product& p, const Factored& f, const Interval& left) {
+  Scan& scan = *f.right.scan;
+  TableRows& rows = ranges_.rows(scan.table);
+  auto& weightings = weightings_[scan.table];
+  weightings.resize(rows.height());
+  return walk(f.right, [&](int64_t row, const Step& step, Exponents shift) {
+    const ir::Value* challenge = scan.challenges[step.base];
+    if (step.lanes.empty()) return absl::OkStatus();
+    auto no = [&](const char* why) {
+      return ranges_.refused(scan.table, rows.classOf(row), scan.op->stringAttr("name"), why);
+    };
+    if ((p.column_challenge && p.column_challenge != challenge) || shift[1 - step.base] != 0) {
+      return no("does not fold weights by one challenge");
+    }
+    p.column_challenge = challenge;
+    int64_t end = shift[step.base] + step.lanes.rbegin()->first + 1;
+    if (step.lanes.begin()->first < 0 || shift[step.base] < 0) return no("has negative powers");
+    if (int64_t(p.by_column.size()) < end) p.by_column.resize(end, bounds(Interval::of(0)));
+    bool deferred = false;
+    for (const auto& [e, lane] : step.lanes) {
+      Interval& to = p.by_column[shift[step.base] + e];
+      for (const auto& [monomial, k] : lane) {
+        if (monomial.size() > 1 ||
+            (!monomial.empty() && (rows.phase(monomial[0].column) != 0 || monomial[0].before))) {
+          return no("folds weights that are not fixed cells");
+        }
+        if (!monomial.empty() && !rows.isStored(monomial[0].column)) {
+          if (lane.size() != 1 || std::abs(k) != 1) return no("folds more than the weights");
+          deferred = true;
+          continue;
+        }
+        int64_t w = monomial.empty() ? k : k * rows.fixedAt(monomial[0].column, row);
+        addProduct(to, withZero(left), Interval::of(w));
+      }
+    }
+    if (deferred) {
+      if (weightings[row].product) return no("is a factor of two products");
+      weightings[row] = {&p, withZero(left), shift[step.base], &step};
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Folds::readFills() {
+  for (auto& [table, weightings] : weightings_) {
+    TableRows& rows = ranges_.rows(table);
+    // The exponent of each column, per step.
+    std::map<const Step*, std::vector<int64_t>> exponents;
+    for (const Weighting& w : weightings) {
+      if (!w.product || exponents.count(w.step)) continue;
+      auto& of = exponents[w.step];
+      of.assign(rows.columns().size(), -1);
+      for (const auto& [e, lane] : w.step->lanes) {
+        if (!lane.begin()->first.empty()) of[lane.begin()->first[0].column] = e;
+      }
+    }
+    for (ir::Op* fill : rows.otherFills()) {
+      std::vector<int> columns;
+      for (ir::Value* v : fill->operands()) columns.push_back(rows.indexOf(v));
+      const Step* last = nullptr;
+      const std::vector<int64_t>* of = nullptr;
+      IR_RETURN_IF_ERROR(ir::air::forEachCell(
+          ranges_.module().constants(), *fill, [&](size_t lane, int64_t row, int64_t value) {
+            const Weighting& w = weightings[row];
+            if (!w.product) return;
+            if (w.step != last) of = &exponents[last = w.step];
+            int64_t e = (*of)[columns[lane]];
+            if (e < 0) return;
+            addProduct(w.product->by_column[w.shift + e], w.left, Interval::of(value));
+          }));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Folds::collectResults() {
+  std::map<std::tuple<int, ir::Op*, int, int64_t>, size_t> found;
+  for (auto& [id, p] : products_) {
+    if (!p.result.scan) {
+      const End& left = p.factors.front().left;
+      return ranges_.refused(left.scan->table, ranges_.rows(left.scan->table).classOf(left.row),
+                             left.scan->op->stringAttr("name"),
+                             absl::StrCat("product ", id, " has no result"));
+    }
+    const Scan& scan = *p.result.scan;
+    TableRows& rows = ranges_.rows(scan.table);
+    IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
+      int c = rows.classOf(row);
+      for (const auto& [e, lane] : step.lanes) {
+        Interval product = bounds(p.uniform);
+        for (int i = 0; i < 2 && p.column_challenge; ++i) {
+          if (scan.challenges[i] != p.column_challenge) continue;
+          int64_t column = shift[i] + (step.base == i ? e : 0);
+          if (column >= 0 && column < int64_t(p.by_column.size())) {
+            addProduct(product, p.by_column[column], Interval::of(1));
+          }
+        }
+        // What is fixed on this row (a bias) belongs to the product's side.
+        Polynomial witness;
+        for (const auto& [monomial, k] : lane) {
+          int column = monomial.size() == 1 ? monomial[0].column : -1;
+          if (monomial.empty()) {
+            addProduct(product, Interval::of(-k), Interval::of(1));
+          } else if (column >= 0 && !monomial[0].before && rows.phase(column) == 0 &&
+                     rows.isStored(column)) {
+            addProduct(product, Interval::of(-k), Interval::of(rows.fixedAt(column, row)));
+          } else {
+            witness[monomial] = k;
+          }
+        }
+        auto [it, made] = found.try_emplace({scan.table, scan.op, c, e}, results_.size());
+        if (made) results_.push_back({scan.table, scan.op, c, e, std::move(witness), product});
+        Interval& all = results_[it->second].product;
+        all = hull(all, product);
+      }
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
+}
+
+// Whether these lanes are the summands of a running sum that is at most `bound` where it ends.
+absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& gives) {
+  auto [it, made] = sums_.try_emplace({gives.table, gives.term});
+  SumRows& out = it->second;
+  if (!made) return &out;
+  TableRows& rows = ranges_.rows(gives.table);
+  std::set<int> lanes;
+  for (const auto& lane : gives.lanes) lanes.insert(lane.column);
+  for (ir::Op& op : rows.op().block()->ops()) {
+    if (!op.is("air.constrain") || out.bound >= 0) continue;
+    std::vector<bool> continues(rows.classes().size());
+    int sum = -1;
+    bool fits = true;
+    for (size_t c = 0; c < continues.size() && fits; ++c) {
+      const Form* form = rows.form(c, op.operand(0));
+      const Polynomial* p = form ? plain(*form) : nullptr;
+      fits = p && isLinear(*p) && p->size() >= lanes.size() + 1;
+      std::set<int> summands;
+      for (const auto& [monomial, k] : fits ? *p : Polynomial()) {
+        if (monomial.empty()) {
+          fits = false;
+        } else if (k == 1 && !monomial[0].before && (sum < 0 || sum == monomial[0].column)) {
+          sum = monomial[0].column;
+        } else if (k == -1 && monomial[0].before && sum == monomial[0].column) {
+          continues[c] = true;
+        } else if (k == -1 && !monomial[0].before) {
+          const MaybeInterval& r = ranges_.cell(gives.table, c, monomial[0].column);
+          fits &= r && r->low >= 0;
+          summands.insert(monomial[0].column);
+        } else {
+          fits = false;
+        }
+      }
+      fits &= summands == lanes;
+    }
+    if (!fits || sum < 0) continue;
+    absl::StatusOr<const Runs*> runs = ranges_.runs(gives.table, continues);
+    if (!runs.ok()) return runs.status();
+    int64_t bound = 0;
+    for (const ProvenRanges::Ends& e : ranges_.ends()) {
+      if (e.term != gives.term) continue;
+      for (int end : (*runs)->ends[e.c]) {
+        const MaybeInterval& r = ranges_.cell(gives.table, end, sum);
+        bound = std::max(bound, r ? r->high : Interval::kFar);
+      }
+    }
+    std::vector<const ProvenRanges::Ends*> by_class(rows.classes().size());
+    for (const ProvenRanges::Ends& e : ranges_.ends()) {
+      if (e.term == gives.term) by_class[e.c] = &e;
+    }
+    bool aligned = true;
+    for (int64_t row = 0; row < rows.height(); ++row) {
+      const ProvenRanges::Ends* e = by_class[rows.classOf(row)];
+      if (!e) continue;
+      int64_t first = (*runs)->run_of[row] - e->place.at(rows, row);
+      aligned &= out.first_run.try_emplace(e->address.at(rows, row), first).first->second == first;
+    }
+    if (aligned) out.bound = bound;
+  }
+  return &out;
+}
+
+// For each row of the product, the left operands of all factors must come from one run: lane l of
+// the fold's rows with one shift from the run first_run + l, with one first_run for all factors.
+absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
+  std::map<Exponents, int64_t> first_runs;  // by the shift of the fold's row
+  int64_t bound = 0;
+  bool fits = true;
+  for (const Factored& f : p.factors) {
+    int table = f.left.scan->table;
+    TableRows& rows = ranges_.rows(table);
+    IR_RETURN_IF_ERROR(walk(f.left, [&](int64_t row, const Step& step, Exponents shift) {
+      if (!fits) return absl::OkStatus();
+      fits = false;
+      int index = taking_[table][rows.classOf(row)];
+      if (index < 0) return absl::OkStatus();
+      const ProvenRanges::Ends& takes = ranges_.ends()[index];
+      int64_t address = takes.address.at(rows, row);
+      int kind = ranges_.tileKind(address);
+      if (kind < 0 || !isLaneForLane(step, takes, shift)) return absl::OkStatus();
+      const auto& gives = ranges_.ends()[ranges_.tileKinds()[kind].gives[0]];
+      if (gives.table < 0 || gives.place_challenge != takes.lane_challenge) return absl::OkStatus();
+      absl::StatusOr<const SumRows*> sum = sumRows(gives);
+      if (!sum.ok()) return sum.status();
+      auto run = (*sum)->first_run.find(address);
+      if ((*sum)->bound < 0 || run == (*sum)->first_run.end()) return absl::OkStatus();
+      bound = std::max(bound, (*sum)->bound);
+      fits = first_runs.try_emplace(shift, run->second).first->second == run->second;
+      return absl::OkStatus();
+    }));
+    if (!fits) return -1;
+  }
+  return bound;
+}
+
+// The fold's lane of exponent e is the edge's lane L - 1 - e, and rows of the fold do not overlap.
+bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift) {
+  int64_t lanes = takes.lanes.size();
+  if (shift[1 - step.base] != 0 || shift[step.base] % lanes != 0) return false;
+  if (int64_t(step.lanes.size()) != lanes) return false;
+  for (const auto& [e, lane] : step.lanes) {
+    bool found = false;
+    for (const auto& l : takes.lanes) {
+      found |= l.lane == lanes - 1 - e && lane == Polynomial{{{{l.column, false}}, 1}};
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
+// A value M that a table compares with several lanes: M - gap is a lane of a product, and selector
+// * gap = 0, where the selectors of a run of rows sum to 1. So some gap is zero, and M is bounded
+// as its lane is. Over a run the selectors telescope: 1 - u on its first row, then u before - u,
+// and u = 0 at its end.
+absl::Status Folds::boundSelected() {
+  std::map<std::tuple<int, ir::Op*, int>, std::vector<const Result*>> by_value;
+  for (const Result& r : results_) {
+    std::vector<Cell> unknown;
+    for (const auto& [monomial, k] : ranges_.simplify(r.table, r.c, r.lane)) {
+      for (Cell cell : monomial) {
+        if (!ranges_.polynomial(r.table, r.c, {{{cell}, 1}})) unknown.push_back(cell);
+      }
+    }
+    if (unknown.size() == 1 && !unknown[0].before) {
+      by_value[{r.table, r.scan, unknown[0].column}].push_back(&r);
+    }
+  }
+  for (auto& [key, lanes] : by_value) {
+    IR_RETURN_IF_ERROR(select(std::get<0>(key), std::get<2>(key), lanes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Folds::select(int table, int column, const std::vector<const Result*>& lanes) {
+  TableRows& rows = ranges_.rows(table);
+  std::map<int, Polynomial> selectors;  // by class: their sum
+  std::map<int, Interval> values;       // by class: what M is if a gap is zero
+  for (const Result* r : lanes) {
+    for (ir::Op& op : rows.op().block()->ops()) {
+      if (!op.is("air.constrain") || !op.operand(0)->definingOp()->is("air.mul")) continue;
+      ir::Op* pair = op.operand(0)->definingOp();
+      const Form* selector = rows.form(r->c, pair->operand(0));
+      const Form* gap = rows.form(r->c, pair->operand(1));
+      if (!selector || !plain(*selector) || !gap || !plain(*gap)) continue;
+      Polynomial rest = r->lane;
+      addTo(rest, *plain(*gap));
+      if (coefficient(rest, {{column, false}}) != 1) continue;
+      rest.erase({{column, false}});
+      bool fixed = true;
+      for (const auto& [monomial, k] : rest) {
+        for (Cell cell : monomial) fixed &= rows.phase(cell.column) == 0;
+      }
+      MaybeInterval shift = ranges_.polynomial(table, r->c, rest);
+      if (!fixed || !shift) continue;
+      addTo(selectors[r->c], *plain(*selector));
+      Interval value = bounds(r->product) - *shift;
+      auto [it, made] = values.try_emplace(r->c, value);
+      if (!made) it->second = hull(it->second, value);
+      break;
+    }
+  }
+  std::vector<bool> continues(rows.classes().size(), false);
+  int u = -1;
+  for (auto& [c, sum] : selectors) {
+    for (const auto& [monomial, k] : sum) {
+      if (monomial.size() == 1 && !monomial[0].before && k == -1) u = monomial[0].column;
+    }
+    continues[c] = sum == Polynomial{{{{u, true}}, 1}, {{{u, false}}, -1}};
+    if (!continues[c] && sum != Polynomial{{{}, 1}, {{{u, false}}, -1}}) return absl::OkStatus();
+    if (continues[c] && !staysTheSame(table, c, column)) return absl::OkStatus();
+  }
+  absl::StatusOr<const Runs*> runs = ranges_.runs(table, continues);
+  if (!runs.ok()) return runs.status();
+  for (auto& [c, sum] : selectors) {
+    bool proven = true;
+    for (int e : (*runs)->ends[c]) proven &= ranges_.cell(table, e, u) == Interval::of(0);
+    MaybeInterval all;
+    for (int m : (*runs)->companions[c]) {
+      proven &= values.count(m) > 0;
+      if (proven) all = all ? hull(*all, values.at(m)) : values.at(m);
+    }
+    if (proven && all) ranges_.narrow(table, c, column, *all);
+  }
+  return absl::OkStatus();
+}
+
+bool Folds::staysTheSame(int table, int c, int column) {
+  TableRows& rows = ranges_.rows(table);
+  for (ir::Op& op : rows.op().block()->ops()) {
+    if (!op.is("air.constrain")) continue;
+    const Form* form = rows.form(c, op.operand(0));
+    const Polynomial* p = form ? plain(*form) : nullptr;
+    if (p && *p == Polynomial{{{{column, false}}, 1}, {{{column, true}}, -1}}) return true;
+  }
+  return false;
+}
+
+}  // namespace lindero::passes
