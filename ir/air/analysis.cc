@@ -31,28 +31,29 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
     }
     const Op& op = *v->definingOp();
     ExpressionFacts f;
+    bool ready = true;
+    for (Value* operand : op.operands()) {
+      auto it = facts_.find(operand);
+      if (it == facts_.end()) {
+        stack.push_back(operand);
+        ready = false;
+        continue;
+      }
+      const ExpressionFacts& g = it->second;
+      f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
+      f.phase = std::max(f.phase, g.phase);
+      f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
+      f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);
+      f.gathered = std::max(f.gathered, g.gathered);
+    }
+    if (!ready) continue;
     if (isColumn(op)) {
-      f = {1, static_cast<int>(op.intAttr("phase")), ExpressionFacts::kNone};
+      int phase = static_cast<int>(op.intAttr("phase"));
+      f = {.degree = 1, .phase = phase, .gathered = op.is("air.gather") ? phase : f.gathered};
     } else if (op.is("air.challenge")) {
-      f.earliest_challenge = op.intAttr("after");
+      f.earliest_challenge = f.latest_challenge = op.intAttr("after");
     } else if (op.is("air.first") || op.is("air.last")) {
       f.degree = 1;
-    } else {
-      bool ready = true;
-      for (const Value* operand : op.operands()) {
-        auto it = facts_.find(operand);
-        if (it == facts_.end()) {
-          stack.push_back(operand);
-          ready = false;
-          continue;
-        }
-        const ExpressionFacts& g = it->second;
-        f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
-        f.degree = std::min(f.degree, kHighDegree);
-        f.phase = std::max(f.phase, g.phase);
-        f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
-      }
-      if (!ready) continue;
     }
     facts_[v] = f;
     stack.pop_back();

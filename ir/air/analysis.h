@@ -14,6 +14,10 @@ struct ExpressionFacts {
   int degree = 0;
   int phase = -1;  // -1: no column
   int earliest_challenge = kNone;
+  int latest_challenge = 0;  // 0: none
+  // The latest phase of a gathered column on which it depends, through other generated columns too;
+  // 0: none. Only gathered columns are free in the phase in which they are committed.
+  int gathered = 0;
 };
 
 class Analysis {

@@ -46,8 +46,28 @@ class VerifyAir : public Pass {
     const int highest = ir::air::constraintDegree(op, analysis_);
     if (highest > ir::air::kMaxDegree)
       return broken("degree", op, absl::StrCat("has degree ", highest));
+    if (absl::Status s = checkChallenges(op); !s.ok()) return s;
     if (op.is("air.term") || op.is("air.fraction")) return checkTerm(op);
     if (op.is("air.lookup") || op.is("air.provide")) return checkTuple(op);
+    return absl::OkStatus();
+  }
+
+  // What is committed in phase k reads no challenge that is drawn later, and no constraint equates a
+  // gathered value under a challenge that was known when it was committed.
+  absl::Status checkChallenges(ir::Op& op) {
+    for (ir::Value* v : op.operands()) {
+      const ExpressionFacts& f = analysis_.facts(v);
+      if (op.has("phase") && f.latest_challenge >= op.intAttr("phase")) {
+        return broken("phase", op,
+                      absl::StrCat("of phase ", op.intAttr("phase"),
+                                   " reads a challenge drawn after phase ", f.latest_challenge));
+      }
+      if (op.is("air.constrain") && f.gathered > f.earliest_challenge) {
+        return broken("phase", op,
+                      absl::StrCat("reads a column gathered in phase ", f.gathered,
+                                   " and a challenge drawn after phase ", f.earliest_challenge));
+      }
+    }
     return absl::OkStatus();
   }
 
