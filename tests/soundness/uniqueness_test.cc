@@ -1,0 +1,473 @@
+// What the gadgets accept, by enumeration: for given inputs, every witness that a cheating prover
+// could commit is tried on the expressions, constraints and lookups of the circuit as it is
+// emitted, in the field, and at most one is accepted. Nothing here knows the formulas: a cell that
+// stands in an equation with the coefficient 1 or -1 is solved for, all others are enumerated.
+#include <map>
+#include <random>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ir/air/cells.h"
+#include "ir/dialects.h"
+#include "passes/lower_air/air_analysis.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+#include "passes/lower_air/verify_intervals/verify_intervals.h"
+#include "passes/quantize/tables.h"
+#include "tests/soundness/toy_gpt.h"
+
+namespace lindero::test {
+namespace {
+
+constexpr int64_t kP = (int64_t{1} << 31) - 1;
+int64_t mod(__int128 v) { return static_cast<int64_t>((v % kP + kP) % kP); }
+int64_t centered(int64_t v) { return v > kP / 2 ? v - kP : v; }
+
+using Tuples = std::map<std::string, std::set<std::vector<int64_t>>>;
+
+// A table of a circuit whose witness cells can be set.
+class TableView {
+ public:
+  TableView(ir::Module& module, const std::string& name) {
+    for (ir::Op& op : module.findFunction("circuit")->body().ops()) {
+      if (op.is("air.table") && op.stringAttr("name") == name) table_ = &op;
+    }
+    for (ir::Op& op : table_->block()->ops()) {
+      if (passes::isColumn(op)) columns_[op.stringAttr("name")] = op.result();
+      if (!op.is("air.fill")) continue;
+      auto status = ir::air::forEachCell(module.constants(), op,
+                                         [&](size_t lane, int64_t row, int64_t value) {
+                                           cells_[{op.operand(lane), row}] = mod(value);
+                                         });
+      EXPECT_TRUE(status.ok());
+    }
+  }
+
+  int64_t height() const { return int64_t{1} << table_->intAttr("log_height"); }
+  void set(const std::string& column, int64_t row, int64_t value) {
+    cells_[{columns_.at(column), row}] = mod(value);
+  }
+  int64_t get(const std::string& column, int64_t row) const {
+    auto it = cells_.find({columns_.at(column), row});
+    return it == cells_.end() ? 0 : it->second;
+  }
+
+  int64_t eval(ir::Value* v, int64_t row) const {
+    const ir::Op& op = *v->definingOp();
+    if (passes::isColumn(op)) return cell(v, row);
+    if (op.is("air.shift")) {
+      return cell(op.operand(0), (row + op.intAttr("offset") + height()) % height());
+    }
+    if (op.is("air.constant")) return mod(op.intAttr("value"));
+    if (op.is("air.neg")) return mod(-__int128(eval(op.operand(0), row)));
+    __int128 a = eval(op.operand(0), row), b = eval(op.operand(1), row);
+    return mod(op.is("air.add") ? a + b : op.is("air.sub") ? a - b : a * b);
+  }
+
+  // The lanes that the scan "fold" sums up with powers of a challenge, in order.
+  std::vector<ir::Value*> lanes() const {
+    std::vector<ir::Value*> out;
+    ir::Value* sum = columns_.at("fold")->definingOp()->operand(1);
+    for (; sum->definingOp()->is("air.add"); sum = sum->definingOp()->operand(0)) {
+      out.insert(out.begin(), sum->definingOp()->operand(1)->definingOp()->operand(0));
+    }
+    out.insert(out.begin(), sum->definingOp()->operand(0));
+    return out;
+  }
+
+  ir::Op& rule(const std::string& name) const {
+    for (ir::Op& op : table_->block()->ops()) {
+      if ((op.is("air.constrain") || op.is("air.lookup")) && op.stringAttr("name") == name)
+        return op;
+    }
+    ADD_FAILURE() << "no rule " << name;
+    return table_->block()->ops().front();
+  }
+
+  std::vector<int64_t> tuple(const ir::Op& op, int64_t row) const {
+    std::vector<int64_t> out;
+    for (ir::Value* v : op.operands().drop_front()) out.push_back(eval(v, row));
+    return out;
+  }
+  bool found(const std::string& name, int64_t row, const Tuples& tuples) const {
+    const ir::Op& op = rule(name);
+    return eval(op.operand(0), row) == 0 ||
+           tuples.at(op.symbolAttr("bus")).count(tuple(op, row)) > 0;
+  }
+  bool zero(const std::string& name, int64_t row) const {
+    return eval(rule(name).operand(0), row) == 0;
+  }
+  // Sets the cell so that the value becomes `target`; its coefficient must be 1 or -1.
+  int64_t solve(const std::string& column, int64_t row, ir::Value* value, int64_t target) {
+    set(column, row, 0);
+    int64_t at_zero = eval(value, row);
+    set(column, row, 1);
+    int64_t slope = centered(mod(eval(value, row) - at_zero));
+    EXPECT_EQ(std::abs(slope), 1) << column;
+    set(column, row, slope * (target - at_zero));
+    return get(column, row);
+  }
+
+  void provide(Tuples& tuples) {
+    for (const ir::Op& op : table_->block()->ops()) {
+      if (!op.is("air.provide") || op.operand(1)->definingOp()->is("air.scan")) continue;
+      bool fixed = true;
+      for (ir::Value* v : op.operands().drop_front()) {
+        fixed &= !passes::isColumn(*v->definingOp()) || v->definingOp()->intAttr("phase") == 0;
+      }
+      for (int64_t row = 0; fixed && row < height(); ++row) {
+        if (mayProvide(op.operand(0), row)) tuples[op.symbolAttr("bus")].insert(tuple(op, row));
+      }
+    }
+  }
+
+ private:
+  // Whether the constraints allow a multiplicity other than zero.
+  bool mayProvide(ir::Value* count, int64_t row) {
+    const std::string column = count->definingOp()->stringAttr("name");
+    bool may = true;
+    set(column, row, 1);
+    for (const ir::Op& op : table_->block()->ops()) {
+      if (op.is("air.constrain") && reads(op.operand(0), count))
+        may &= eval(op.operand(0), row) == 0;
+    }
+    set(column, row, 0);
+    return may;
+  }
+
+  static bool reads(ir::Value* value, ir::Value* column) {
+    if (value == column) return true;
+    for (ir::Value* v : value->definingOp()->operands()) {
+      if (reads(v, column)) return true;
+    }
+    return false;
+  }
+
+  int64_t cell(ir::Value* column, int64_t row) const {
+    auto it = cells_.find({column, row});
+    return it == cells_.end() ? 0 : it->second;
+  }
+
+  ir::Op* table_ = nullptr;
+  std::map<std::string, ir::Value*> columns_;
+  std::map<std::pair<ir::Value*, int64_t>, int64_t> cells_;
+};
+
+Tuples allTuples(ir::Module& module) {
+  Tuples tuples;
+  for (const char* name : {"tables", "powers"}) {
+    for (ir::Op& op : module.findFunction("circuit")->body().ops()) {
+      if (op.is("air.table") && op.stringAttr("name") == name)
+        TableView(module, name).provide(tuples);
+    }
+  }
+  return tuples;
+}
+
+// x of 4 features, y = requantize(x w), |x w| <= bound.
+void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bound) {
+  ir::Function* f = module.addFunction("main");
+  ir::Builder b(&f->body());
+  b.setLocation({"/fc"});
+  ir::Value* x = f->body().addArgument(ir::Type::fixed({4, 4}, 4, -1, 1), "x");
+  const auto& c =
+      module.constants().addOwned<int64_t>("w", {4, 4}, std::vector<int64_t>(16, bound / 4));
+  ir::Value* w = b.value("integer.constant", {}, ir::Type::fixed({4, 4}, 4, 0, bound / 4),
+                         {{"value", ir::Symbol{c.name}}});
+  ir::Value* acc = b.value("integer.linear", {x, w}, ir::Type::fixed({4, 4}, 8, -bound, bound));
+  int64_t half = int64_t{1} << (bits - 1);
+  ir::Value* q = b.value("integer.requantize", {acc}, ir::Type::fixed({4, 4}, 8, -half, half - 1),
+                         {{"shift", shift}, {"bits", bits}});
+  b.create("integer.return", {q}, {}, {{"names", std::vector<std::string>{"y"}}});
+  ASSERT_TRUE(passes::createLowerToAir()->run(module).ok());
+}
+
+// The quotients that are accepted for an accumulator.
+std::vector<int64_t> quotients(TableView& t, const Tuples& tuples, int64_t bits, int64_t acc) {
+  std::vector<int64_t> out;
+  ir::Value* lane = t.lanes()[1];
+  for (int64_t q = -(int64_t{1} << (bits - 1)); q < int64_t{1} << (bits - 1); ++q) {
+    t.set("q.1", 0, q);
+    // Most remainders are far out of range: do not ask the table.
+    if (t.solve("r.1", 0, lane, acc) > 65535) continue;
+    if (t.found("quotient.1", 0, tuples) && t.found("remainder.1", 0, tuples)) out.push_back(q);
+  }
+  return out;
+}
+
+class Uniqueness : public ::testing::Test {
+ protected:
+  void SetUp() override { ir::registerAllDialects(); }
+};
+
+TEST_F(Uniqueness, RequantizeOfEveryAccumulator) {
+  for (int64_t shift : {1, 3, 5}) {
+    for (int64_t bits : {2, 4}) {
+      ir::Module module;
+      const int64_t bound = 160, half = int64_t{1} << (bits - 1);
+      makeRequantize(module, shift, bits, bound);
+      EXPECT_TRUE(passes::createVerifyIntervals()->run(module).ok());
+      TableView t(module, "requantize");
+      Tuples tuples = allTuples(module);
+      for (int64_t acc = -bound; acc <= bound; ++acc) {
+        int64_t q = (acc + (int64_t{1} << (shift - 1))) >> shift;
+        std::vector<int64_t> expected;
+        if (-half <= q && q < half) expected.push_back(q);
+        EXPECT_EQ(quotients(t, tuples, bits, acc), expected) << shift << " " << bits << " " << acc;
+      }
+    }
+  }
+}
+
+TEST_F(Uniqueness, WideRequantizeHasTwoWitnessesAndIsRefused) {
+  for (int64_t bits : {15, 16}) {
+    ir::Module module;
+    const int64_t bound = (int64_t{1} << 30) - (1 << 16) - 4;
+    makeRequantize(module, 16, bits, bound);
+    EXPECT_EQ(passes::createVerifyIntervals()->run(module).ok(), bits == 15);
+    TableView t(module, "requantize");
+    Tuples tuples = allTuples(module);
+    size_t most = 0;
+    for (int64_t acc : {bound, -bound, int64_t{0}, int64_t{1} << 29, -(int64_t{1} << 29)}) {
+      most = std::max(most, quotients(t, tuples, bits, acc).size());
+    }
+    EXPECT_EQ(most, bits == 15 ? 1u : 2u);
+  }
+}
+
+// z = layernorm(x) with 16-bit outputs and a table for variances of at most 2^(16 + 2 limit).
+absl::Status verifyLayerNorm(int64_t limit, int64_t max_exponent) {
+  ir::Module module;
+  ir::Function* f = module.addFunction("main");
+  ir::Builder b(&f->body());
+  b.setLocation({"/ln"});
+  const int shift = passes::squareShift(8);
+  auto root = passes::reciprocalRootTable(8, shift, 12, 16, limit);
+  if (!root.ok()) return root.status();
+  const auto& c =
+      module.constants().addOwned<int32_t>("root", {65536, 2}, std::move(root->entries));
+  ir::Value* x = f->body().addArgument(ir::Type::fixed({4, 8}, 8, -32768, 32767), "x");
+  ir::Value* r = b.value("integer.constant", {}, ir::Type::fixed({65536, 2}, 0, 0, 16384),
+                         {{"value", ir::Symbol{c.name}}});
+  ir::Value* z = b.value("integer.layernorm", {x, r}, ir::Type::fixed({4, 8}, 12, -32768, 32767),
+                         {{"square_shift", int64_t{shift}},
+                          {"epsilon", int64_t{1}},
+                          {"output_bits", int64_t{16}},
+                          {"max_exponent", max_exponent},
+                          {"has_mean", true}});
+  b.create("integer.return", {z}, {}, {{"names", std::vector<std::string>{"z"}}});
+  if (auto status = passes::createLowerToAir()->run(module).status(); !status.ok()) return status;
+  return passes::createVerifyIntervals()->run(module).status();
+}
+
+// A larger exponent than the table is made for means a larger shift, with which z has two
+// witnesses.
+TEST_F(Uniqueness, AVarianceBeyondTheTableIsRefused) {
+  EXPECT_EQ(verifyLayerNorm(5, 5), absl::OkStatus());
+  absl::Status status = verifyLayerNorm(5, 7);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::AllOf(::testing::HasSubstr("norms.normalize.0 (node /ln, row 0)"),
+                               ::testing::HasSubstr("can differ by p or more")));
+}
+
+class ToyUniqueness : public Uniqueness {
+ protected:
+  void SetUp() override {
+    Uniqueness::SetUp();
+    ASSERT_EQ(makeToyGpt(module_), absl::OkStatus());
+    ASSERT_TRUE(passes::createLowerToAir()->run(module_).ok());
+    ASSERT_EQ(passes::createVerifyIntervals()->run(module_).status(), absl::OkStatus());
+    tuples_ = allTuples(module_);
+  }
+  ir::Module module_;
+  Tuples tuples_;
+  std::mt19937 random_{1};
+};
+
+// All normalizers near the least with sum p <= 2^P, and many far ones; for each score every row of
+// the table of exponentials.
+TEST_F(ToyUniqueness, SoftmaxHasOneNormalizer) {
+  TableView t(module_, "softmax");
+  const int64_t row = kToyTokens - 1;  // the last query sees all keys; a block is a row
+  std::vector<ir::Value*> lanes = t.lanes();
+  ASSERT_EQ(lanes.size(), size_t{kToyTokens});
+  const auto& exponentials = tuples_.at("exponential");
+  std::vector<std::vector<int64_t>> table(exponentials.begin(), exponentials.end());
+  for (int64_t spread : {0, 300, 2'000'000}) {
+    std::vector<int64_t> scores;
+    for (int i = 0; i < kToyTokens; ++i) scores.push_back(int64_t(random_() % (spread + 1)));
+    bool all_fit = false;  // every score has its row
+    auto accepted = [&](int64_t l) {
+      all_fit = false;
+      t.set("normalizer_low", row, l & 0xffff), t.set("normalizer_high", row, l >> 16);
+      int64_t sum = 0, before = 0;
+      for (int i = 0; i < kToyTokens; ++i) {
+        std::string lane = absl::StrCat(".", i);
+        t.set("k" + lane, row, 0), t.set("r" + lane, row, 0);
+        int64_t origin = t.eval(lanes[i], row);
+        t.set("k" + lane, row, 1);
+        int64_t slope = centered(mod(t.eval(lanes[i], row) - origin));
+        int fits = 0;
+        for (const auto& e : table) {
+          // score = origin + slope k - r
+          int64_t r = ((origin - scores[i] + slope * e[1]) % kP + kP) % kP;
+          if (r > 65535) continue;
+          t.set("k" + lane, row, e[1]), t.set("w" + lane, row, e[2]), t.set("r" + lane, row, r);
+          t.set("p" + lane, row, e[3]), t.set("previous" + lane, row, e[4]);
+          EXPECT_EQ(t.eval(lanes[i], row), mod(scores[i]));
+          if (!t.found("exponential" + lane, row, tuples_)) continue;
+          if (!t.found("score remainder" + lane, row, tuples_)) continue;
+          ++fits, sum += e[3], before += e[4];
+        }
+        EXPECT_LE(fits, 1);
+        if (fits == 0) return false;
+      }
+      all_fit = true;
+      t.set("sum", row, sum), t.set("previous_sum", row, before);
+      for (const char* lookup :
+           {"mass", "mass one step before", "normalizer low", "normalizer high"}) {
+        if (!t.found(lookup, row, tuples_)) return false;
+      }
+      return true;
+    };
+    // L is near the largest score: where the table's first rows stand.
+    t.set("k.0", row, 0), t.set("r.0", row, 0);
+    t.set("normalizer_high", row, 0), t.set("normalizer_low", row, 0);
+    int64_t origin = centered(t.eval(lanes[0], row));
+    t.set("normalizer_low", row, 1);
+    int64_t unit = centered(t.eval(lanes[0], row)) - origin;
+    int64_t top = (*std::max_element(scores.begin(), scores.end()) - origin) / unit;
+    std::vector<int64_t> found;
+    std::set<int64_t> tried;
+    for (int i = 0; i < 60; ++i) tried.insert(int64_t(random_() % (1 << 20)));
+    int64_t low = top - 20, high = top + 8000;
+    auto tooSmall = [&](int64_t l) {  // a score above L has no row; else sum p > 2^P
+      accepted(l);
+      return !all_fit || centered(t.tuple(t.rule("mass"), row)[1]) < 0;
+    };
+    while (high - low > 1) (tooSmall((low + high) / 2) ? low : high) = (low + high) / 2;
+    for (int64_t l = high - 15; l < high + 15; ++l) tried.insert(l);
+    for (int64_t l : tried) {
+      if (l >= 0 && accepted(l)) found.push_back(l);
+    }
+    EXPECT_EQ(found, std::vector<int64_t>{high}) << spread;
+  }
+}
+
+// Every mean, every (mantissa, exponent), every output.
+TEST_F(ToyUniqueness, LayerNormHasOneOutput) {
+  TableView t(module_, "norms"), s(module_, "norm_statistics");
+  const int kLanes = 4, kBlocks = 2;  // of a token of width 8
+  for (int64_t spread : {0, 3, 1000, 12000}) {
+    std::vector<int64_t> x;
+    for (int i = 0; i < kLanes * kBlocks; ++i) {
+      x.push_back(int64_t(random_() % (2 * spread + 1)) - spread);
+      t.set(absl::StrCat("x.", i % kLanes), i / kLanes, x.back());
+    }
+    std::vector<int64_t> means;
+    int statistics = 0;
+    for (int64_t mean = -33000; mean <= 33000; ++mean) {
+      int64_t sum_d = 0, sum_v = 0;
+      bool fits = true;
+      for (int i = 0; i < kLanes * kBlocks && fits; ++i) {
+        t.set("mean", i / kLanes, mean);
+        std::vector<int64_t> tuple =
+            t.tuple(t.rule(absl::StrCat("square.", i % kLanes)), i / kLanes);
+        auto it = tuples_.at("square").lower_bound({tuple[0], tuple[1], 0});
+        fits = it != tuples_.at("square").end() && (*it)[0] == tuple[0] && (*it)[1] == tuple[1];
+        if (!fits) break;
+        sum_d += centered(tuple[1]), sum_v += (*it)[2];
+      }
+      s.set("sum_d", 0, sum_d), s.set("sum_v", 0, sum_v);
+      if (!fits || !s.found("mean low", 0, tuples_) || !s.found("mean high", 0, tuples_)) continue;
+      means.push_back(mean);
+      for (const auto& four : tuples_.at("four")) {
+        s.set("exponent", 0, four[1]), s.set("power_four", 0, four[2]), s.set("low", 0, four[3]);
+        if (!s.found("power of four", 0, tuples_)) continue;
+        for (int64_t m = 0; m < 65536; ++m) {
+          s.set("mantissa", 0, m);
+          if (s.solve("remainder", 0, s.rule("variance").operand(0), 0) > 65535) continue;
+          if (!s.found("variance remainder", 0, tuples_)) continue;
+          if (!s.found("mantissa", 0, tuples_)) continue;
+          ++statistics;
+          for (const auto& root : tuples_.at("root")) {
+            if (root[1] != m) continue;
+            s.set("root", 0, root[2]), s.set("shift", 0, root[3] + four[1]);
+            ASSERT_TRUE(s.found("root", 0, tuples_));
+          }
+        }
+      }
+    }
+    EXPECT_EQ(means.size(), 1u);
+    EXPECT_EQ(statistics, 1);
+    const int64_t shift = s.get("shift", 0), mean = means.empty() ? 0 : means[0];
+    for (int row = 0; row < kBlocks; ++row) {
+      t.set("mean", row, mean), t.set("root", row, s.get("root", 0));
+      t.set("shift", row, shift), t.set("power", row, int64_t{1} << shift);
+    }
+    s.set("power", 0, int64_t{1} << shift);
+    EXPECT_TRUE(s.found("power of two", 0, tuples_));
+    int outputs = 0;
+    for (int64_t z = -2048; z < 2048; ++z) {
+      t.set("z.1", 0, z);
+      if (t.solve("r.1", 0, t.rule("normalize.1").operand(0), 0) > 65535) continue;
+      outputs += t.found("output.1", 0, tuples_) && t.found("remainder.1", 0, tuples_);
+    }
+    EXPECT_EQ(outputs, 1) << spread;
+  }
+}
+
+// Every pattern of bits, and every maximum that some entry attains, or nearly.
+TEST_F(ToyUniqueness, ArgmaxHasOneChoice) {
+  TableView t(module_, "argmax");
+  const int kLanes = 4, kBlocks = 3;  // of 10 words
+  std::vector<ir::Value*> lanes = t.lanes();
+  ASSERT_EQ(lanes.size(), size_t{kLanes});
+  for (int round = 0; round < 12; ++round) {
+    const int64_t limit = round % 3 == 0 ? 2 : (int64_t{1} << 29) - 2;
+    std::vector<int64_t> logits;
+    for (int64_t i = 0; i < kToyVocabulary; ++i) {
+      logits.push_back(int64_t(random_() % (2 * limit + 1)) - limit);
+    }
+    // Padding lanes have no weights: their product is zero.
+    std::vector<int64_t> values = logits;
+    values.resize(kLanes * kBlocks, 0);
+    std::vector<int64_t> choices;
+    for (int bits = 0; bits < 1 << (kLanes * kBlocks); ++bits) {
+      bool boolean = true;
+      for (int i = 0; i < kLanes * kBlocks; ++i) {
+        t.set(absl::StrCat("before.", i % kLanes), i / kLanes, (bits >> i) & 1);
+      }
+      for (int row = 0; row < kBlocks && boolean; ++row) {
+        for (int l = 0; l < kLanes; ++l) {
+          boolean &= t.zero(absl::StrCat("before is a bit.", l), row) &&
+                     t.zero(absl::StrCat("before stays zero.", l), row);
+        }
+        boolean &= t.zero("something is chosen", row);
+      }
+      if (!boolean) continue;
+      std::set<int64_t> maxima{-((int64_t{1} << 29) - 1), (int64_t{1} << 29) - 1};
+      for (int64_t v : logits) maxima.insert({v - 1, v, v + 1});
+      for (int64_t maximum : maxima) {
+        bool fits = true;
+        for (int i = 0; i < kLanes * kBlocks && fits; ++i) {
+          int row = i / kLanes, l = i % kLanes;
+          std::string lane = absl::StrCat(".", l);
+          t.set("maximum", row, maximum), t.set("high" + lane, row, 0);
+          int64_t rest = t.solve("low" + lane, row, lanes[l], values[i]);
+          t.set("high" + lane, row, rest >> 15), t.set("low" + lane, row, rest & 0x7fff);
+          EXPECT_EQ(t.eval(lanes[l], row), mod(values[i]));
+          fits = t.found("high" + lane, row, tuples_) && t.found("low" + lane, row, tuples_) &&
+                 t.zero("the maximum is attained" + lane, row);
+        }
+        if (fits) choices.push_back(__builtin_popcount(bits));
+      }
+    }
+    int64_t best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    EXPECT_EQ(choices, std::vector<int64_t>{best}) << round;
+  }
+}
+
+}  // namespace
+}  // namespace lindero::test
