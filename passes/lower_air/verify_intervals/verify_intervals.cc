@@ -90,6 +90,19 @@ class IntervalRule {
     return true;
   }
 
+  // A cell that this equation alone reads can take whatever value the others leave.
+  std::string openCell(int t, int c, const Polynomial& p) const {
+    const TableRows& rows = ranges_.rows(t);
+    for (const auto& [monomial, k] : p) {
+      for (Cell cell : monomial) {
+        if (!cell.before && rows.isWitness(cell.column) && uses_[t][c][cell.column] <= 1) {
+          return rows.columns()[cell.column]->stringAttr("name");
+        }
+      }
+    }
+    return "";
+  }
+
   bool isOn(int t, int c, ir::Op& lookup) {
     const Form* on = ranges_.rows(t).form(c, lookup.operand(0));
     return !on || !plain(*on) || !plain(*on)->empty();
@@ -126,9 +139,13 @@ class IntervalRule {
                              "one and the one before");
     }
     Polynomial p = ranges_.simplify(t, c, *plain(*form));
-    if (p.empty() || factorsBelowModulus(t, c, op.operand(0)) || isAlone(t, c, p)) {
-      return absl::OkStatus();
+    if (p.empty() || isAlone(t, c, p)) return absl::OkStatus();
+    if (std::string cell = openCell(t, c, p); !cell.empty()) {
+      return ranges_.refused(
+          t, c, name,
+          absl::StrCat("no other equation reads the cell ", cell, ": it leaves this one open"));
     }
+    if (factorsBelowModulus(t, c, op.operand(0))) return absl::OkStatus();
     MaybeInterval r = ranges_.value(t, c, op.operand(0));
     if (!r) return ranges_.refused(t, c, name, unbounded(t, c, p));
     return ranges_.refused(
