@@ -32,7 +32,7 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
     const Op& op = *v->definingOp();
     ExpressionFacts f;
     bool ready = true;
-    for (Value* operand : op.operands()) {
+    for (const Value* operand : op.operands()) {
       auto it = facts_.find(operand);
       if (it == facts_.end()) {
         stack.push_back(operand);
@@ -41,6 +41,7 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
       }
       const ExpressionFacts& g = it->second;
       f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
+      f.degree = std::min(f.degree, kHighDegree);
       f.phase = std::max(f.phase, g.phase);
       f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
       f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);

@@ -218,19 +218,6 @@ void addRules(std::vector<OpDef>& ops) {
                  .attributes = {name, {"kind", kString, true, "local, continuity or boundary"}},
                  .constraints = {kInTable, "kind is one of those listed",
                                  "the degree of x is at most 3", "x is base or ext"}});
-  ops.push_back(
-      {.name = "air.equation",
-       .summary =
-           "In these rows, where `on` is not zero, each lhs equals in the field an integer in "
-           "[low, high] and is read as that integer: the interval rule applies",
-       .operands = {{"lanes", kVariadic, "on, lhs, on, lhs, ...: base"}},
-       .attributes = {name,
-                      {"first_row", kInt, true, ""},
-                      {"rows", kInt, true, ""},
-                      {"low", kInt, true, ""},
-                      {"high", kInt, true, ""}},
-       .constraints = {kInTable, "an even number of operands, all base", "low <= high",
-                       "the rows are within the table"}});
   ops.push_back({.name = "air.lookup",
                  .summary = "The tuple is one that the bus provides, `multiplicity` times",
                  .operands = {{"multiplicity", kOne, ""}, {"tuple", kVariadic, ""}},

@@ -377,19 +377,6 @@ absl::Status verifyConstrain(const Op& op) {
   return status;
 }
 
-absl::Status verifyEquation(const Op& op) {
-  if (absl::Status status = inTable(op); !status.ok()) return status;
-  if (op.numOperands() % 2) return broken(op, 2, absl::StrCat(op.numOperands(), " operands"));
-  for (const Value* operand : op.operands()) {
-    if (operand->type().element != Element::kBase) {
-      return broken(op, 2, "an operand is " + toText(operand->type()));
-    }
-  }
-  const int64_t low = op.intAttr("low"), high = op.intAttr("high");
-  if (low > high) return broken(op, 3, absl::StrCat("[", low, ", ", high, "]"));
-  return rowsWithin(op, 4);
-}
-
 // The multiplicity is the first operand, the tuple the others.
 absl::Status verifyTuple(const Op& op) {
   if (absl::Status status = inTable(op); !status.ok()) return status;
@@ -457,7 +444,6 @@ Verifier verifierOf(llvm::StringRef name) {
       .Cases("air.add", "air.sub", "air.mul", "air.neg", verifyArithmetic)
       .Case("air.inverse", verifyInverse)
       .Case("air.constrain", verifyConstrain)
-      .Case("air.equation", verifyEquation)
       .Case("air.lookup", verifyTuple)
       .Case("air.provide", verifyProvide)
       .Case("air.term", verifyTerm)

@@ -101,12 +101,6 @@ void buildAttends(Lowering& l, const Stack<Attend>& stack) {
       if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
     }
     t.instance(first, e.rows, a.origin.region, nodes);
-    const ir::Type& scores = a.scores->result()->type();
-    std::vector<TableBuilder::Side> sides;
-    for (int64_t i = 0; i < lanes; ++i) {
-      sides.push_back({live[i], scoreOf(t, low, high, k[i], r[i], power, offset)});
-    }
-    t.equation("score", sides, first, e.rows, scores.low, scores.high);
   }
 
   using enum TableBuilder::Kind;

@@ -182,18 +182,6 @@ void TableBuilder::provide(llvm::StringRef name, llvm::StringRef bus, Expr multi
   if (selector >= 0) op->set("selector", selector);
 }
 
-void TableBuilder::equation(llvm::StringRef name, const std::vector<Side>& sides, int64_t first_row,
-                            int64_t rows, int64_t low, int64_t high) {
-  std::vector<ir::Value*> operands;
-  for (const Side& side : sides) operands.insert(operands.end(), {side.on.value, side.lhs.value});
-  body_.create("air.equation", operands, {},
-               {{"name", name.str()},
-                {"first_row", first_row},
-                {"rows", rows},
-                {"low", low},
-                {"high", high}});
-}
-
 void TableBuilder::instance(int64_t first_row, int64_t rows, llvm::StringRef region,
                             const ir::Location& nodes) {
   ir::Op* op = body_.create("air.instance", {}, {},

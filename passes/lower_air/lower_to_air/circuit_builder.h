@@ -112,13 +112,6 @@ class TableBuilder {
   void lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple);
   void provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple,
                int64_t key, int64_t selector, std::vector<int64_t> offsets);
-  // In these rows, where `on` is not zero, lhs equals, in the field, an integer in [low, high]; it
-  // is read over the integers, so the interval rule applies.
-  struct Side {
-    Expr on, lhs;
-  };
-  void equation(llvm::StringRef name, const std::vector<Side>& sides, int64_t first_row,
-                int64_t rows, int64_t low, int64_t high);
   void instance(int64_t first_row, int64_t rows, llvm::StringRef region, const ir::Location& nodes);
 
  private:

@@ -92,8 +92,6 @@ Columns makeColumns(TableBuilder& t, ResultKind kind, int lanes, size_t out_edge
   return c;
 }
 
-int64_t bound(const ir::Type& type) { return std::max(-type.low, type.high); }
-
 class ResultTable {
  public:
   ResultTable(Lowering& l, const Stack<Result>& stack, ResultKind kind)
@@ -168,17 +166,11 @@ class ResultTable {
       l_.tables.useRange(bits);
       t_.place(c_.q, {part.result, ""}, cells);
     }
-    int64_t b = bound(op.operand(0)->type());
     if (kind_ == ResultKind::kResidual) {
-      int64_t shift_in = op.intAttrOr("addend_shift", 0);
-      t_.fillConstant(c_.addend_power, first, rows, int64_t{1} << shift_in);
+      t_.fillConstant(c_.addend_power, first, rows, int64_t{1} << op.intAttrOr("addend_shift", 0));
       fillFeatureMajor(t_, c_.in, first, part.addend);
       t_.place(c_.x, {op.operand(1), ""}, cells);
-      b += bound(op.operand(1)->type()) << shift_in;
     }
-    std::vector<TableBuilder::Side> sides;
-    for (int64_t i = 0; i < lanes_; ++i) sides.push_back({c_.on, accumulator(i)});
-    t_.equation("requantize", sides, first, rows, -b, b);
   }
 
   static ir::Location location(const Result& r, const ir::Op& op) {
