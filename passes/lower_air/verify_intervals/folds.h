@@ -39,7 +39,7 @@ class Folds {
     int c;
     int64_t exponent;  // of the lane
     Polynomial lane;
-    Interval product;
+    MaybeInterval product;  // always there
   };
   const std::vector<Result>& results() const { return results_; }
   // The row numbers that a bus of folds provides.
@@ -95,6 +95,12 @@ class Folds {
   absl::Status boundProduct(Product& p);
   absl::Status addWeights(Product& p, const Factored& f, const Interval& left);
   absl::Status readFills();
+  struct Lane {
+    int64_t exponent;
+    size_t result;                               // index into results_
+    std::vector<std::pair<int, int64_t>> fixed;  // columns (-1: the number 1) and coefficients
+  };
+  const std::vector<Lane>& resultLanes(const Scan& scan, int c, const Step& step);
   absl::Status collectResults();
   // Every cell of an operand; nothing for weights, which are fixed.
   absl::StatusOr<MaybeInterval> operandRange(const End& end);
@@ -127,6 +133,12 @@ class Folds {
   std::map<std::pair<int, ir::Op*>, SumRows> sums_;
   std::vector<Interval> taken_ranges_;    // by kind of tile: what is taken
   std::vector<std::vector<int>> taking_;  // [table][class]: the end that takes its lanes, or -1
+  struct StepRange {
+    Interval range;
+    bool taken = false;  // whether an edge brings all lanes
+  };
+  std::map<const Step*, StepRange> step_ranges_;
+  std::map<const Step*, std::vector<Lane>> result_lanes_;
   std::vector<Result> results_;
   std::vector<std::array<int, 3>> looked_up_;
   std::map<std::string, Interval> provided_rows_;

@@ -57,20 +57,25 @@ absl::Status Folds::boundProducts() {
 Interval Folds::rowRange(int table, int64_t row, const Step& step) {
   TableRows& rows = ranges_.rows(table);
   int c = rows.classOf(row), index = taking_[table][c];
-  MaybeInterval by_class;
-  bool taken = index >= 0;
-  for (const auto& [e, lane] : step.lanes) {
-    Interval r = ranges_.polynomial(table, c, lane).value_or(kUnbounded);
-    by_class = by_class ? hull(*by_class, r) : r;
-    bool found = false;
-    for (const auto& l : taken ? ranges_.ends()[index].lanes : std::vector<ProvenRanges::Lane>()) {
-      found |= lane == Polynomial{{{{l.column, false}}, 1}};
+  auto [it, made] = step_ranges_.try_emplace(&step);
+  StepRange& known = it->second;
+  if (made) {
+    known.taken = index >= 0;
+    MaybeInterval all;
+    for (const auto& [e, lane] : step.lanes) {
+      Interval r = ranges_.polynomial(table, c, lane).value_or(kUnbounded);
+      all = all ? hull(*all, r) : r;
+      bool found = false;
+      for (size_t l = 0; known.taken && l < ranges_.ends()[index].lanes.size(); ++l) {
+        found |= lane == Polynomial{{{{ranges_.ends()[index].lanes[l].column, false}}, 1}};
+      }
+      known.taken &= found;
     }
-    taken &= found;
+    known.taken &= all.has_value();
+    known.range = all.value_or(Interval::of(0));
   }
-  if (!by_class) return Interval::of(0);
-  int kind = taken ? ranges_.tileKind(ranges_.ends()[index].address.at(rows, row)) : -1;
-  return kind < 0 ? *by_class : meet(*by_class, taken_ranges_[kind]);
+  int kind = known.taken ? ranges_.tileKind(ranges_.ends()[index].address.at(rows, row)) : -1;
+  return kind < 0 ? known.range : meet(known.range, taken_ranges_[kind]);
 }
 
 absl::StatusOr<MaybeInterval> Folds::operandRange(const End& end) {
@@ -195,8 +200,32 @@ absl::Status Folds::readFills() {
   return absl::OkStatus();
 }
 
+// The lanes of a step as results: what is fixed on a row (a bias) belongs to the product's side.
+const std::vector<Folds::Lane>& Folds::resultLanes(const Scan& scan, int c, const Step& step) {
+  auto [it, made] = result_lanes_.try_emplace(&step);
+  if (!made) return it->second;
+  TableRows& rows = ranges_.rows(scan.table);
+  for (const auto& [e, lane] : step.lanes) {
+    Lane out{e, results_.size(), {}};
+    Polynomial witness;
+    for (const auto& [monomial, k] : lane) {
+      int column = monomial.size() == 1 ? monomial[0].column : -1;
+      if (monomial.empty()) {
+        out.fixed.push_back({-1, k});
+      } else if (column >= 0 && !monomial[0].before && rows.phase(column) == 0 &&
+                 rows.isStored(column)) {
+        out.fixed.push_back({column, k});
+      } else {
+        witness[monomial] = k;
+      }
+    }
+    results_.push_back({scan.table, scan.op, c, e, std::move(witness), std::nullopt});
+    it->second.push_back(std::move(out));
+  }
+  return it->second;
+}
+
 absl::Status Folds::collectResults() {
-  std::map<std::tuple<int, ir::Op*, int, int64_t>, size_t> found;
   for (auto& [id, p] : products_) {
     if (!p.result.scan) {
       const End& left = p.factors.front().left;
@@ -207,33 +236,21 @@ absl::Status Folds::collectResults() {
     const Scan& scan = *p.result.scan;
     TableRows& rows = ranges_.rows(scan.table);
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
-      int c = rows.classOf(row);
-      for (const auto& [e, lane] : step.lanes) {
+      for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
         Interval product = bounds(p.uniform);
         for (int i = 0; i < 2 && p.column_challenge; ++i) {
           if (scan.challenges[i] != p.column_challenge) continue;
-          int64_t column = shift[i] + (step.base == i ? e : 0);
+          int64_t column = shift[i] + (step.base == i ? lane.exponent : 0);
           if (column >= 0 && column < int64_t(p.by_column.size())) {
             addProduct(product, p.by_column[column], Interval::of(1));
           }
         }
-        // What is fixed on this row (a bias) belongs to the product's side.
-        Polynomial witness;
-        for (const auto& [monomial, k] : lane) {
-          int column = monomial.size() == 1 ? monomial[0].column : -1;
-          if (monomial.empty()) {
-            addProduct(product, Interval::of(-k), Interval::of(1));
-          } else if (column >= 0 && !monomial[0].before && rows.phase(column) == 0 &&
-                     rows.isStored(column)) {
-            addProduct(product, Interval::of(-k), Interval::of(rows.fixedAt(column, row)));
-          } else {
-            witness[monomial] = k;
-          }
+        for (auto [column, k] : lane.fixed) {
+          int64_t v = column < 0 ? 1 : rows.fixedAt(column, row);
+          addProduct(product, Interval::of(-k), Interval::of(v));
         }
-        auto [it, made] = found.try_emplace({scan.table, scan.op, c, e}, results_.size());
-        if (made) results_.push_back({scan.table, scan.op, c, e, std::move(witness), product});
-        Interval& all = results_[it->second].product;
-        all = hull(all, product);
+        MaybeInterval& all = results_[lane.result].product;
+        all = all ? hull(*all, product) : product;
       }
       return absl::OkStatus();
     }));
@@ -396,7 +413,7 @@ absl::Status Folds::select(int table, int column, const std::vector<const Result
       MaybeInterval shift = ranges_.polynomial(table, r->c, rest);
       if (!fixed || !shift) continue;
       addTo(selectors[r->c], *plain(*selector));
-      Interval value = bounds(r->product) - *shift;
+      Interval value = bounds(*r->product) - *shift;
       auto [it, made] = values.try_emplace(r->c, value);
       if (!made) it->second = hull(it->second, value);
       break;

@@ -217,10 +217,10 @@ class IntervalRule {
       if (isAlone(r.table, r.c, lane)) return absl::OkStatus();
       return ranges_.refused(r.table, r.c, name, unbounded(r.table, r.c, lane));
     }
-    if (sameOverIntegers(*range, r.product)) return absl::OkStatus();
+    if (sameOverIntegers(*range, *r.product)) return absl::OkStatus();
     return ranges_.refused(r.table, r.c, name,
                            absl::StrCat("the result lies in ", text(*range), ", the product in ",
-                                        text(r.product), ": they can differ by p or more"));
+                                        text(*r.product), ": they can differ by p or more"));
   }
 
   ProvenRanges& ranges_;
