@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{self, Failure, Target};
+use lindero_prover_stwo::prover::{self, Failure};
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{verify, Key};
+use lindero_stwo_verifier::{verify, Key, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
@@ -44,7 +44,8 @@ pub fn prepare(arguments: &mut Arguments) -> Result<Arc<Progress>, End> {
 
 fn regime(arguments: &mut Arguments) -> Result<Regime, Error> {
     match arguments.optional::<String>("regime")?.as_deref() {
-        None | Some("conjectured") => Ok(Regime::Conjectured),
+        None => Ok(Target::DEFAULT.regime),
+        Some("conjectured") => Ok(Regime::Conjectured),
         Some("proven") => Ok(Regime::Proven),
         Some(other) => Err(Error::new(format!("option --regime cannot be {other:?}: conjectured or proven"))),
     }
@@ -52,11 +53,14 @@ fn regime(arguments: &mut Arguments) -> Result<Regime, Error> {
 
 pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
     let (folder, output) = (arguments.required("package")?, arguments.required("output")?);
+    let mut number = |name: &str, default| Ok::<_, Error>(arguments.optional(name)?.unwrap_or(default));
     let target = Target {
-        bits: arguments.optional("security-bits")?.unwrap_or(96),
+        bits: number("security-bits", Target::DEFAULT.bits)?,
+        log_blowup: number("log-blowup", Target::DEFAULT.log_blowup)?,
+        pow_bits: number("pow-bits", Target::DEFAULT.pow_bits)?,
+        fold_step: number("fold-step", Target::DEFAULT.fold_step)?,
+        log_last_layer_degree: number("log-last-layer-degree", Target::DEFAULT.log_last_layer_degree)?,
         regime: regime(&mut arguments)?,
-        log_blowup: arguments.optional("log-blowup")?.unwrap_or(1),
-        pow_bits: arguments.optional("pow-bits")?.unwrap_or(20),
     };
     arguments.finish()?;
     let package = Package::open(&folder)?;
@@ -96,6 +100,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     let statement = Statement::decode(&statement, &package.circuit)?;
     let proof = prover::prove(&package, &trace, &key, &statement, &document, progress)?;
     progress.begin("verify");
+    let parts = report::parts(&key, &proof)?;
     verify(&key, &proof).map_err(|error| {
         End::NoProof(error.within("the proof that was made is rejected; prove again with another document"))
     })?;
@@ -104,6 +109,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     Ok(json!({
         "proof_digest": report::hexadecimal(&digest(&proof)),
         "proof_bytes": proof.len(),
+        "bytes": parts,
         "statement_digest": report::hexadecimal(&statement.digest()),
         "time": progress.summary(),
     }))

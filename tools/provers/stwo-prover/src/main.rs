@@ -17,8 +17,9 @@ const USAGE: &str = "\
 usage: lindero-prover-stwo VERB --option value ...
 
   setup   --package FOLDER --output KEY
-          [--security-bits 96] [--regime conjectured|proven] [--log-blowup 1|2|3] [--pow-bits 20]
-          Chooses parameters and commits the fixed columns.
+          [--security-bits 96] [--regime conjectured|proven] [--log-blowup 2] [--pow-bits 18]
+          [--fold-step 3] [--log-last-layer-degree 5]
+          Chooses parameters and commits the fixed columns. --pow-bits is an upper limit.
   commit  --package FOLDER --key KEY --trace FILE
           Prints the roots of the fixed and the main columns.
   prove   --package FOLDER --key KEY --trace FILE --statement FILE --output PROOF [--document FILE]
@@ -111,5 +112,6 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());
+    report["bytes"] = report::parts(&key, &proof)?;
     Ok(report)
 }

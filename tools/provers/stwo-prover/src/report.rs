@@ -1,8 +1,9 @@
 //! The JSON that the program prints.
 
 use lindero_package::proto::public_tensor::Kind;
+use lindero_package::{decode_canonical, proto, Error};
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{Key, Verdict};
+use lindero_stwo_verifier::{codec, Key, Verdict};
 use serde_json::{json, Value};
 
 pub fn hexadecimal(bytes: &[u8]) -> String {
@@ -59,4 +60,26 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
     report["document_bytes"] = json!(verdict.document.len());
     report["statement"] = Value::Array(tensors.collect());
     report
+}
+
+/// Bytes of a proof by what they are for.
+pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
+    let message: proto::Proof = decode_canonical(proof, "the proof")?;
+    let stark = codec::decode(key, &message.commitment)?.stark.0;
+    let (base, secure, hash) = (4, 16, 32);
+    let values: usize = stark.sampled_values.iter().flatten().map(Vec::len).sum();
+    let rows: usize = stark.queried_values.iter().flatten().map(Vec::len).sum();
+    let paths: usize = stark.decommitments.iter().map(|witness| witness.hash_witness.len()).sum();
+    let layers = std::iter::once(&stark.fri_proof.first_layer).chain(&stark.fri_proof.inner_layers);
+    let fri: usize = layers
+        .map(|layer| secure * layer.fri_witness.len() + hash * (1 + layer.decommitment.hash_witness.len()))
+        .sum();
+    Ok(json!({
+        "out_of_domain": secure * values,
+        "opened_rows": base * rows,
+        "merkle_paths": hash * paths,
+        "fri": fri + secure * stark.fri_proof.last_layer_poly.len(),
+        "claims": message.claims.len(),
+        "statement": message.statement.len() + message.document.len(),
+    }))
 }

@@ -4,9 +4,9 @@ mod common;
 
 use common::{check, make_key, make_proof, proven, QUICK};
 use lindero_package::proto;
-use lindero_prover_stwo::prover::{Failure, Target};
+use lindero_prover_stwo::prover::Failure;
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::Key;
+use lindero_stwo_verifier::{Key, Target};
 use lindero_testkit::{samples, Sample};
 
 fn cases() -> Vec<(&'static str, Sample)> {
@@ -39,7 +39,7 @@ fn every_blowup_works() {
 
 #[test]
 fn default_security_is_reached() {
-    let target = Target { bits: 96, regime: Regime::Conjectured, log_blowup: 1, pow_bits: 8 };
+    let target = Target { pow_bits: 8, ..Target::DEFAULT };
     let (key, proof) = proven(&samples::everything(), &target);
     check(&key, &proof).unwrap();
     let soundness = Key::decode(&key).unwrap().soundness;
@@ -138,7 +138,7 @@ fn a_statement_cannot_be_exchanged() {
 #[test]
 fn unreachable_security_is_refused() {
     let sample = samples::range_lookup(12, 6, 9);
-    let proven = Target { bits: 96, regime: Regime::Proven, log_blowup: 1, pow_bits: 20 };
+    let proven = Target { regime: Regime::Proven, log_blowup: 1, ..Target::DEFAULT };
     let error = make_key(&sample, &proven).unwrap_err().to_string();
     assert!(error.contains("out of reach"), "{error}");
     let modest = Target { bits: 60, ..proven };

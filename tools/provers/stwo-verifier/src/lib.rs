@@ -24,5 +24,6 @@ pub use key::{check_circuit, Key, BACKEND};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;
+pub use security::Target;
 pub use values::{read_values, uniform_values};
 pub use verify::{verify, Verdict};

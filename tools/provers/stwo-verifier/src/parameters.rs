@@ -26,13 +26,6 @@ const MAX_LOG_LAST_LAYER_DEGREE: u32 = 10;
 const MAX_LOG_DOMAIN: u32 = 30;
 
 impl Parameters {
-    /// Folding by 8 and a last layer of 32 coefficients measured best; small circuits take what fits.
-    pub fn new(log_blowup: u32, queries: u32, pow_bits: u32, max_log_height: u32) -> Self {
-        let fold_step = 3.min(max_log_height);
-        let log_last_layer_degree = 5.min(max_log_height - fold_step);
-        Parameters { log_blowup, queries, pow_bits, challenge_pow_bits: 0, fold_step, log_last_layer_degree }
-    }
-
     /// Checks the limits that Stwo asserts, for tables of at most 2^`max_log_height` rows.
     pub fn check(&self, max_log_height: u32) -> Result<(), Error> {
         let fits = (1..=MAX_LOG_BLOWUP).contains(&self.log_blowup)

@@ -138,39 +138,79 @@ impl Soundness {
     }
 }
 
-/// The fewest queries, and the least grinding before challenges, that give `bits`.
-pub fn choose(
-    circuit: &Circuit,
-    layout: &Layout,
-    bits: u32,
-    regime: Regime,
-    log_blowup: u32,
-    pow_bits: u32,
-) -> Result<Parameters, Error> {
-    let sizes = Sizes::of(circuit, layout)?;
-    let mut parameters = Parameters::new(log_blowup, MAX_QUERIES, pow_bits, layout.max_log_height);
-    let enough = |parameters: &Parameters| Soundness::best(&sizes, parameters, regime).total() >= bits as f64;
-    // Three bits above the target leave most of the error to the queries, which are the cheaper part.
-    let margin = 3.0;
-    let missing = bits as f64 + margin - Soundness::best(&sizes, &parameters, regime).challenges;
-    parameters.challenge_pow_bits = missing.ceil().clamp(0.0, MAX_CHALLENGE_POW_BITS) as u32;
-    if !enough(&parameters) {
-        let cap = Soundness::best(&sizes, &parameters, regime).total();
-        return Err(Error::new(format!(
-            "{bits} bits are out of reach for this circuit in the {} regime: the extension field of 124 bits allows {cap:.1}; ask \
-             for at most {}, or take the conjectured regime or smaller tables",
-            match regime {
-                Regime::Conjectured => "conjectured",
-                Regime::Proven => "proven",
-            },
-            cap.floor()
-        )));
+/// What parameters are chosen for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub bits: u32,
+    pub regime: Regime,
+    pub log_blowup: u32,
+    /// At most this much grinding before the queries.
+    pub pow_bits: u32,
+    pub fold_step: u32,
+    pub log_last_layer_degree: u32,
+}
+
+impl Target {
+    /// Measured best on a char GPT, see tools/provers/README.md.
+    pub const DEFAULT: Target = Target {
+        bits: 96,
+        regime: Regime::Conjectured,
+        log_blowup: 2,
+        pow_bits: 18,
+        fold_step: 3,
+        log_last_layer_degree: 5,
+    };
+
+    /// The fewest queries that reach the target with its grinding, then the least grinding with that many
+    /// queries, and the least before the circuit's challenges.
+    pub fn parameters(&self, circuit: &Circuit, layout: &Layout) -> Result<Parameters, Error> {
+        let sizes = Sizes::of(circuit, layout)?;
+        let bits = |parameters: &Parameters| Soundness::best(&sizes, parameters, self.regime);
+        let enough = |parameters: &Parameters| bits(parameters).total() >= self.bits as f64;
+        let mut parameters = self.with_queries(MAX_QUERIES, layout.max_log_height);
+        parameters.check(layout.max_log_height)?;
+        // Three bits above the target leave most of the error to the queries, which are the cheaper part.
+        let missing = self.bits as f64 + 3.0 - bits(&parameters).challenges;
+        parameters.challenge_pow_bits = missing.ceil().clamp(0.0, MAX_CHALLENGE_POW_BITS) as u32;
+        if !enough(&parameters) {
+            return Err(self.out_of_reach(bits(&parameters).total()));
+        }
+        let all: Vec<u32> = (1..=MAX_QUERIES).collect();
+        let fewer = all.partition_point(|&queries| !enough(&Parameters { queries, ..parameters }));
+        parameters.queries = all[fewer.min(all.len() - 1)];
+        while parameters.pow_bits > 0
+            && enough(&Parameters { pow_bits: parameters.pow_bits - 1, ..parameters })
+        {
+            parameters.pow_bits -= 1;
+        }
+        Ok(parameters)
     }
-    let all: Vec<u32> = (1..=MAX_QUERIES).collect();
-    let fewest = all.partition_point(|&queries| !enough(&Parameters { queries, ..parameters }));
-    parameters.queries = all[fewest.min(all.len() - 1)];
-    parameters.check(layout.max_log_height)?;
-    Ok(parameters)
+
+    /// Small circuits fold as far as they can.
+    fn with_queries(&self, queries: u32, max_log_height: u32) -> Parameters {
+        let fold_step = self.fold_step.min(max_log_height);
+        Parameters {
+            log_blowup: self.log_blowup,
+            queries,
+            pow_bits: self.pow_bits,
+            challenge_pow_bits: 0,
+            fold_step,
+            log_last_layer_degree: self.log_last_layer_degree.min(max_log_height - fold_step),
+        }
+    }
+
+    fn out_of_reach(&self, cap: f64) -> Error {
+        let regime = match self.regime {
+            Regime::Conjectured => "conjectured",
+            Regime::Proven => "proven",
+        };
+        Error::new(format!(
+            "{} bits are out of reach for this circuit in the {regime} regime: the extension field of 124 bits \
+             allows {cap:.1}; ask for at most {}, or take the conjectured regime or smaller tables",
+            self.bits,
+            cap.floor()
+        ))
+    }
 }
 
 /// More would take longer than the proof.
@@ -297,7 +337,8 @@ mod tests {
     }
 
     fn total(regime: Regime, queries: u32, log_blowup: u32, log_height: f64) -> f64 {
-        let parameters = Parameters::new(log_blowup, queries, 20, 20);
+        let target = Target { log_blowup, pow_bits: 20, ..Target::DEFAULT };
+        let parameters = target.with_queries(queries, 20);
         Soundness::best(&sizes(log_height, 20.0), &parameters, regime).total()
     }
 

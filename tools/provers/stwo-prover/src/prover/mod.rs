@@ -12,7 +12,7 @@ mod stages;
 
 use lindero_package::Error;
 
-pub use prove::{main_root, prove, setup, Target};
+pub use prove::{main_root, prove, setup};
 
 /// Why there is no proof.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
 use lindero_stwo_verifier::codec::{encode_claims, Commitment};
 use lindero_stwo_verifier::{
-    check_claims, codec, security, transcript, uniform_values, Key, Layout, Parameters, TableAir,
+    check_claims, codec, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target,
 };
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
@@ -31,28 +31,19 @@ use crate::progress::Progress;
 type Tree = CommitmentTreeProver<SimdBackend, Blake2sMerkleChannel>;
 type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Blake2sMerkleChannel>;
 
-/// What a key is to be made for.
-pub struct Target {
-    pub bits: u32,
-    pub regime: security::Regime,
-    pub log_blowup: u32,
-    pub pow_bits: u32,
-}
-
 /// Makes the bytes of model.key: chooses parameters and commits the fixed columns.
 pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<Vec<u8>, Error> {
     let circuit = &package.circuit;
     lindero_stwo_verifier::check_circuit(circuit)?;
     let layout = Layout::new(circuit);
-    let Target { bits, regime, log_blowup, pow_bits } = *target;
-    let parameters = security::choose(circuit, &layout, bits, regime, log_blowup, pow_bits)?;
+    let parameters = target.parameters(circuit, &layout)?;
     progress.begin("commit_fixed");
     let twiddles = twiddles(layout.max_log_height, &parameters);
     let config = parameters.config(layout.max_log_height);
     let tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, config, &twiddles);
     progress.end();
     let root = tree.commitment.root().0;
-    Ok(Key::encode(package.circuit_bytes.clone(), parameters, bits, regime, root))
+    Ok(Key::encode(package.circuit_bytes.clone(), parameters, target.bits, target.regime, root))
 }
 
 /// The root of the main columns under the key's parameters.
@@ -85,6 +76,9 @@ pub fn prove(
         claims: vec![SecureField::zero(); key.circuit.claims.len()],
         nonces: [0; 2],
     };
+    // A value out of domain is a sum over the coefficients; from evaluations it takes weights of its own, per
+    // height and point, which cost ten times as much.
+    session.scheme.set_store_polynomials_coefficients();
     session.commit_base_phases(package, trace)?;
     session.commit_challenge_phases(&package.fixed, trace)?;
     transcript::absorb_claims(&mut session.channel, &session.claims);
@@ -204,7 +198,7 @@ fn evaluations(key: &Key, columns: &Columns, phase: usize) -> Vec<Evaluation> {
 fn commit(columns: Vec<Evaluation>, config: PcsConfig, twiddles: &TwiddleTree<SimdBackend>) -> Tree {
     let polynomials = SimdBackend::interpolate_columns(columns, twiddles);
     let log_blowup = config.fri_config.log_blowup_factor;
-    Tree::new(polynomials, log_blowup, twiddles, false, config.lifting_log_size, &BaseColumnPool::new())
+    Tree::new(polynomials, log_blowup, twiddles, true, config.lifting_log_size, &BaseColumnPool::new())
 }
 
 /// For the largest domain: the committed one, or that of the composition polynomial.

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use lindero_package::{ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{prove, setup, Failure, Target};
-use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{verify, Key, Verdict};
+use lindero_prover_stwo::prover::{prove, setup, Failure};
+use lindero_stwo_verifier::{verify, Key, Target, Verdict};
 use lindero_testkit::Sample;
 
 pub struct Folder(pub PathBuf);
@@ -36,7 +35,7 @@ impl Drop for Folder {
 }
 
 /// Weak and quick: tests look at everything but the number of queries.
-pub const QUICK: Target = Target { bits: 20, regime: Regime::Conjectured, log_blowup: 1, pow_bits: 4 };
+pub const QUICK: Target = Target { bits: 20, log_blowup: 1, pow_bits: 4, ..Target::DEFAULT };
 
 pub fn make_key(sample: &Sample, target: &Target) -> Result<Vec<u8>, Error> {
     setup(&Folder::new(sample).package()?, target, &Progress::new(None))
