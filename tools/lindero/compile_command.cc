@@ -35,7 +35,8 @@ absl::Status estimateCost(const CompileArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(CompiledModel model,
                            compileModel(arguments.model, arguments.options, context, summary));
   const compiler::CostReport& cost = model.compilation.cost();
-  addEstimate(estimateProof(cost, arguments.prover), summary);
+  addEstimate(estimateProof(cost, expectedParameters(arguments.prover), arguments.prover.threads),
+              summary);
   addRegions(cost, summary);
   summary.addSeconds("seconds", "time", watch.seconds());
   context.result("compile", summary);
@@ -61,14 +62,16 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.model, arguments.options,
                                                             scratch, context, summary));
-  addEstimate(estimateProof(opened.cost, arguments.prover), summary);
+  std::string key = absl::StrCat(opened.path, "/", runtime::kKeyFile);
   if (prover) {
     Stopwatch setup;
-    std::string key = absl::StrCat(opened.path, "/", runtime::kKeyFile);
     LINDERO_ASSIGN_OR_RETURN(Json report, prover->setup(opened.path, key, context));
     summary.addSeconds("setup_seconds", "key made in", setup.seconds());
     summary.addData("key", std::move(report));
   }
+  addEstimate(
+      estimateProof(opened.cost, keyParameters(key, arguments.prover), arguments.prover.threads),
+      summary);
   if (absl::Status status = runtime::installPackage(opened.path, output); !status.ok()) {
     return withExit(std::move(status), Exit::kFile);
   }

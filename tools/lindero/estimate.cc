@@ -1,42 +1,89 @@
 #include "tools/lindero/estimate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
 
 namespace lindero::cli {
 namespace {
 
-// Per thread: online cells through all stages, fixed cells through loading and commitment.
-constexpr double kOnlineCellsPerSecond = 12e6;
-constexpr double kFixedCellsPerSecond = 30e6;
-constexpr double kOverheadSeconds = 0.3;  // grinding, mostly
-constexpr double kBytesPerCell = 16;
-constexpr double kOverheadBytes = 60e6;
-// Openings grow with columns and security, Merkle paths and FRI with security.
-constexpr double kBytesPerColumnAndBit = 3.7;
-constexpr double kBytesPerBit = 600;
+// Of time on one thread and of memory: per cell, per cell of the extended columns, and per row of
+// the evaluation domain, which all trees are as tall as.
+constexpr double kSecondsPerCell = 26e-9, kSecondsPerExtendedCell = 5e-9, kSecondsPerRow = 0.7e-6;
+constexpr double kBytesPerCell = 9, kBytesPerExtendedCell = 4.7, kBytesPerRow = 320;
+constexpr double kOverheadSeconds = 0.01;
 
-double proofBytes(const compiler::CostReport& cost, int64_t bits) {
-  return static_cast<double>(bits) *
-         (kBytesPerBit + kBytesPerColumnAndBit * static_cast<double>(cost.columns));
+constexpr double kHash = 32, kBase = 4, kExtension = 16;
+
+// `leaves` of a Merkle tree share the upper parts of their paths.
+double pathBytes(double leaves, double log_size) {
+  return kHash * leaves * std::max(0.0, log_size - std::log2(leaves));
+}
+
+double logHeight(const compiler::CostReport& cost) {
+  int64_t height = 1;
+  for (const compiler::TableCost& table : cost.tables) height = std::max(height, table.height);
+  return std::log2(static_cast<double>(height));
+}
+
+// Openings of all columns, FRI's layers and its last polynomial.
+double proofBytes(const compiler::CostReport& cost, const StwoParameters& parameters) {
+  double height = logHeight(cost);
+  double domain = height + parameters.log_blowup();
+  double queries = std::min<double>(parameters.queries(), std::exp2(domain));
+  auto columns = static_cast<double>(cost.columns);
+  // A few columns are opened at two or three points; the five trees are the four phases' and that
+  // of the composition polynomial.
+  double bytes =
+      1.1 * kExtension * columns + kBase * queries * columns + 5 * pathBytes(queries, domain);
+  // One value of each folded group is known, and its leaves hold four values.
+  double step = parameters.fold_step(), last = parameters.log_last_layer_degree();
+  for (double degree = height; degree > last; degree -= step) {
+    bytes += kExtension * queries * (std::exp2(step) - 1) +
+             pathBytes(queries, degree - step + parameters.log_blowup());
+  }
+  return bytes + kExtension * std::exp2(last);
 }
 
 }  // namespace
 
-Estimate estimateProof(const compiler::CostReport& cost, const ProverOptions& options) {
+StwoParameters expectedParameters(const ProverOptions& options) {
+  constexpr double kGrinding = 17;  // a bit is left to other errors than that of the queries
+  StwoParameters parameters;
+  parameters.set_log_blowup(logBlowup(options));
+  parameters.set_fold_step(3);
+  parameters.set_log_last_layer_degree(5);
+  // A query gives all bits of the blowup, or somewhat less than half of them where they are proven.
+  double bits_per_query = parameters.log_blowup() * (options.regime == "proven" ? 0.45 : 1.0);
+  double queries = (static_cast<double>(options.security_bits) - kGrinding) / bits_per_query;
+  parameters.set_queries(static_cast<uint32_t>(std::max(1.0, std::ceil(queries))));
+  return parameters;
+}
+
+StwoParameters keyParameters(const std::string& path, const ProverOptions& options) {
+  VerifyingKey key;
+  absl::StatusOr<std::string> bytes = runtime::readFile(path, uint64_t{1} << 31);
+  if (bytes.ok() && key.ParseFromString(*bytes) && key.stwo().queries() > 0) return key.stwo();
+  return expectedParameters(options);
+}
+
+Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
+                       int threads) {
   Estimate estimate;
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
-  unsigned threads = options.threads > 0 ? options.threads : std::thread::hardware_concurrency();
-  double workers = std::max(1u, threads);
-  auto online = static_cast<double>(cost.online);
-  auto fixed = static_cast<double>(cost.fixed);
-  estimate.seconds = kOverheadSeconds + online / (kOnlineCellsPerSecond * workers) +
-                     fixed / (kFixedCellsPerSecond * workers);
-  estimate.memory_bytes = kOverheadBytes + kBytesPerCell * (online + fixed);
-  estimate.proof_bytes = proofBytes(cost, options.security_bits);
+  unsigned workers = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
+  auto cells = static_cast<double>(cost.online + cost.fixed);
+  double blowup = std::exp2(parameters.log_blowup());
+  double extended = cells * blowup, rows = std::exp2(logHeight(cost)) * blowup;
+  double work = cells * kSecondsPerCell + extended * kSecondsPerExtendedCell;
+  estimate.seconds = kOverheadSeconds + (work + rows * kSecondsPerRow) / workers;
+  estimate.memory_bytes = cells * kBytesPerCell + extended * kBytesPerExtendedCell;
+  estimate.memory_bytes += rows * kBytesPerRow;
+  estimate.proof_bytes = proofBytes(cost, parameters);
   for (const compiler::TableCost& table : cost.tables) {
     estimate.scratch_bytes += 4.0 * static_cast<double>(table.cells(1));
   }

@@ -1,12 +1,15 @@
-// What a proof will cost, from the circuit's sizes alone: so that a user knows before it starts.
+// What a proof will cost, from the circuit's sizes and the prover's parameters alone: so that a
+// user knows before it starts.
 //
-// The rates are measurements of the Stwo prover on two cores with AVX2; they are meant to be right
-// within a factor of two.
+// Sizes are meant to be right within a factor of 1.5, times within a factor of two on a machine
+// that has nothing else to do. The rates are measurements of the Stwo prover (AVX-512).
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "compiler/emit/report.h"
+#include "runtime/package/key.pb.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/prover.h"
 
@@ -21,7 +24,13 @@ struct Estimate {
   double scratch_bytes = 0;  // of disk, while it runs
 };
 
-Estimate estimateProof(const compiler::CostReport& cost, const ProverOptions& options);
+// The parameters that the prover will choose, as far as costs depend on them.
+StwoParameters expectedParameters(const ProverOptions& options);
+// Those of the key in `path`, or the expected ones if there is none.
+StwoParameters keyParameters(const std::string& path, const ProverOptions& options);
+
+Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
+                       int threads);
 void addEstimate(const Estimate& estimate, Summary& summary);
 
 }  // namespace lindero::cli

@@ -15,6 +15,7 @@ namespace {
 struct InspectArguments {
   std::string package;
   int64_t nodes = 20;
+  bool own_security = false;  // an option of the security was given
   ProverOptions prover;
 };
 
@@ -161,7 +162,11 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
   summary.addCount("columns", "columns", opened.cost.columns);
-  addEstimate(estimateProof(opened.cost, arguments.prover), summary);
+  StwoParameters parameters =
+      arguments.own_security
+          ? expectedParameters(arguments.prover)
+          : keyParameters(absl::StrCat(opened.path, "/", runtime::kKeyFile), arguments.prover);
+  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), summary);
   addRegions(opened.cost, summary);
   addTables(opened.cost, summary);
   addPhases(opened.cost, summary);
@@ -183,7 +188,8 @@ void addInspect(CLI::App& app, Command& chosen) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   addSecurityOptions(*command, arguments->prover);
-  command->callback([arguments, &chosen] {
+  command->callback([arguments, command, &chosen] {
+    arguments->own_security = securityGiven(*command);
     chosen = [arguments](Context& context) { return inspect(*arguments, context); };
   });
 }

@@ -36,17 +36,22 @@ struct Key {
   bool made = false;  // for this proof, in the scratch folder
 };
 
-// The key as given, that of the package, or a new one.
-absl::StatusOr<Key> findKey(const ProveArguments& arguments, const OpenedPackage& opened,
-                            const Prover& prover, const Scratch& scratch, Context& context,
-                            Summary& summary) {
+// The key as given or that of the package; empty if a new one is needed.
+absl::StatusOr<std::string> presentKey(const ProveArguments& arguments,
+                                       const OpenedPackage& opened) {
   std::error_code code;
   if (!arguments.key.empty()) {
-    if (fs::is_regular_file(arguments.key, code)) return Key{arguments.key, false};
+    if (fs::is_regular_file(arguments.key, code)) return arguments.key;
     return failure(Exit::kFile, absl::StrCat("cannot open the key ", arguments.key));
   }
   std::string own = absl::StrCat(opened.path, "/", runtime::kKeyFile);
-  if (!arguments.own_security && fs::is_regular_file(own, code)) return Key{own, false};
+  return !arguments.own_security && fs::is_regular_file(own, code) ? own : "";
+}
+
+absl::StatusOr<Key> findKey(const std::string& present, const OpenedPackage& opened,
+                            const Prover& prover, const Scratch& scratch, Context& context,
+                            Summary& summary) {
+  if (!present.empty()) return Key{present, false};
   Stopwatch watch;
   std::string made = scratch.path(runtime::kKeyFile);
   LINDERO_RETURN_IF_ERROR(prover.setup(opened.path, made, context).status());
@@ -122,7 +127,10 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
                                                             scratch, context, summary));
   LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
   Summary estimate;
-  addEstimate(estimateProof(opened.cost, arguments.prover), estimate);
+  LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
+  addEstimate(estimateProof(opened.cost, keyParameters(present, arguments.prover),
+                            arguments.prover.threads),
+              estimate);
   context.estimate(estimate);
   noteGivenTokens(inputs, opened, context);
 
@@ -133,7 +141,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, statement), Exit::kFile));
   summary.addSeconds("trace_seconds", "model run in", run.seconds());
 
-  LINDERO_ASSIGN_OR_RETURN(Key key, findKey(arguments, opened, prover, scratch, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(Key key, findKey(present, opened, prover, scratch, context, summary));
   std::string proof = scratch.path("run.proof");
   LINDERO_ASSIGN_OR_RETURN(Json report,
                            prover.prove(opened.path, key.path, trace, stated, proof, context));
@@ -164,8 +172,7 @@ void addProve(CLI::App& app, Command& chosen) {
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
-    arguments->own_security =
-        command->count("--security-bits") > 0 || command->count("--regime") > 0;
+    arguments->own_security = securityGiven(*command);
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

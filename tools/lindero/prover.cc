@@ -68,9 +68,20 @@ void addSecurityOptions(CLI::App& app, ProverOptions& options) {
                  "What the bits count on: the best known attack, or what is proven")
       ->check(CLI::IsMember({"conjectured", "proven"}))
       ->capture_default_str();
+  app.add_option("--prefer", options.prefer, "Of faster proving and smaller proofs")
+      ->check(CLI::IsMember({"speed", "balance", "size"}))
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "0: one per processor")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+}
+
+bool securityGiven(const CLI::App& app) {
+  return app.count("--security-bits") > 0 || app.count("--regime") > 0 || app.count("--prefer") > 0;
+}
+
+int logBlowup(const ProverOptions& options) {
+  return options.prefer == "speed" ? 1 : options.prefer == "size" ? 3 : 2;
 }
 
 absl::StatusOr<Prover> Prover::find(const ProverOptions& options) {
@@ -126,8 +137,9 @@ absl::StatusOr<Json> Prover::setup(const std::string& package, const std::string
                                    Context& context) const {
   return make(key, "setup",
               {"--package", package, "--output", key, "--security-bits",
-               absl::StrCat(options_.security_bits), "--regime", options_.regime, "--threads",
-               absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
+               absl::StrCat(options_.security_bits), "--regime", options_.regime, "--log-blowup",
+               absl::StrCat(logBlowup(options_)), "--threads", absl::StrCat(options_.threads),
+               "--progress-fd", "{progress}"},
               context);
 }
 

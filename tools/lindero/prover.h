@@ -15,11 +15,17 @@ struct ProverOptions {
   std::string backend = "stwo";
   int64_t security_bits = 96;
   std::string regime = "conjectured";
+  std::string prefer = "balance";
   int threads = 0;  // 0: one per processor
 };
 
 void addBackendOption(CLI::App& app, ProverOptions& options);
 void addSecurityOptions(CLI::App& app, ProverOptions& options);
+// Whether one of these options that go into a key was given.
+bool securityGiven(const CLI::App& app);
+
+// log2 of FRI's blowup, which `prefer` stands for.
+int logBlowup(const ProverOptions& options);
 
 class Prover {
  public:
