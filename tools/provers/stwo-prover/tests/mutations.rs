@@ -4,57 +4,14 @@ mod common;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use common::{check, proven, QUICK};
-use lindero_package::{decode_canonical, encode, proto};
+use common::{check, make_key, make_proof, proven, QUICK};
+use lindero_package::{decode_canonical, digest, encode, proto};
+use lindero_stwo_verifier::codec::{self, Commitment};
+use lindero_stwo_verifier::{Key, Target};
+use lindero_testkit::damage::{Damage, Random};
 use lindero_testkit::samples;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
-
-/// One of: a bit flipped, the end cut off, bytes appended, a byte inserted, a byte removed, a range zeroed.
-fn mutate(bytes: &[u8], random: &mut Random) -> (String, Vec<u8>) {
-    let mut out = bytes.to_vec();
-    let at = random.below(bytes.len());
-    let what = match random.below(8) {
-        0..=3 => {
-            let bit = random.below(8);
-            out[at] ^= 1 << bit;
-            format!("bit {bit} of byte {at} flipped")
-        }
-        4 => {
-            out.truncate(at);
-            format!("cut to {at} bytes")
-        }
-        5 => {
-            let added = 1 + random.below(10);
-            out.extend((0..added).map(|_| random.next() as u8));
-            format!("{added} bytes appended")
-        }
-        6 => {
-            out.insert(at, random.next() as u8);
-            format!("a byte inserted at {at}")
-        }
-        _ => {
-            out.remove(at);
-            format!("byte {at} removed")
-        }
-    };
-    (what, out)
-}
+use stwo::core::fields::m31::{BaseField, P};
+use stwo::core::fields::qm31::SecureField;
 
 fn assert_rejected(key: &[u8], proof: &[u8], what: &str) {
     match catch_unwind(AssertUnwindSafe(|| check(key, proof).map(|_| ()))) {
@@ -64,45 +21,52 @@ fn assert_rejected(key: &[u8], proof: &[u8], what: &str) {
     }
 }
 
-fn mutations(count: usize, seed: u64) {
-    let (key, proof) = proven(&samples::everything(), &QUICK);
-    check(&key, &proof).unwrap();
-    // Stwo's own panics are caught and expected; their messages would drown ours.
+/// The proof with the digest of another key.
+fn naming(key: &[u8], proof: &[u8]) -> Vec<u8> {
+    let mut message: proto::Proof = decode_canonical(proof, "the proof").unwrap();
+    message.key_digest = digest(key).to_vec();
+    encode(&message)
+}
+
+/// Stwo's own panics are caught and expected; their messages would drown ours.
+fn hush() {
     std::panic::set_hook(Box::new(|info| {
         if info.location().is_some_and(|location| location.file().contains("mutations.rs")) {
             eprintln!("{info}");
         }
     }));
+}
+
+fn mutations(count: usize, seed: u64) {
+    let (key, proof) = proven(&samples::everything(), &QUICK);
+    check(&key, &proof).unwrap();
+    hush();
     let mut random = Random(seed);
-    for _ in 0..count {
-        let (what, changed) = mutate(&proof, &mut random);
+    for round in 0..count {
+        let damage = Damage::ALL[round % Damage::ALL.len()];
+        let (at, changed) = damage.apply(&proof, &mut random);
         if changed != proof {
-            assert_rejected(&key, &changed, &format!("proof with {what}"));
+            assert_rejected(&key, &changed, &format!("proof, {damage:?} at {at}"));
         }
-        let (what, changed) = mutate(&key, &mut random);
+        let (at, changed) = damage.apply(&key, &mut random);
         if changed != key {
-            assert_rejected(&changed, &proof, &format!("key with {what}"));
+            assert_rejected(&changed, &proof, &format!("key, {damage:?} at {at}"));
+            assert_rejected(&changed, &naming(&changed, &proof), &format!("named key, {damage:?} at {at}"));
         }
     }
 }
 
+/// `examples/damage.rs` does the same to any proof.
 #[test]
 fn random_mutations_are_rejected() {
-    mutations(400, 1);
-}
-
-/// `cargo test --release -- --ignored`
-#[test]
-#[ignore = "takes a minute"]
-fn many_random_mutations_are_rejected() {
-    mutations(10_000, 2);
+    mutations(1200, 1);
 }
 
 #[test]
 #[ignore = "takes a minute"]
 fn every_byte_counts() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
-    std::panic::set_hook(Box::new(|_| {}));
+    hush();
     let mut random = Random(3);
     for at in 0..proof.len() {
         let mut changed = proof.clone();
@@ -176,13 +140,195 @@ fn other_encodings_of_the_same_message_are_rejected() {
     }
 }
 
+type Stark = stwo::core::pcs::quotients::CommitmentSchemeProof<
+    stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher,
+>;
+
+/// Changes to a decoded proof, of which the encoding is right again.
+fn changes_of_parts(honest: &Commitment) -> Vec<(String, Commitment)> {
+    let mut changes = Vec::new();
+    let mut change = |what: String, apply: &dyn Fn(&mut Stark)| {
+        let mut changed = honest.clone();
+        apply(&mut changed.stark.0);
+        changes.push((what, changed));
+    };
+    let one = SecureField::from(BaseField::from(1u32));
+    let proof = &honest.stark.0;
+    for i in 0..proof.commitments.len() {
+        for j in 0..i {
+            change(format!("roots {i} and {j} exchanged"), &|proof| proof.commitments.swap(i, j));
+        }
+    }
+    for (tree, columns) in proof.sampled_values.iter().enumerate() {
+        for (column, values) in columns.iter().enumerate() {
+            for point in 0..values.len() {
+                change(format!("value {point} of column {column} of tree {tree}"), &|proof| {
+                    proof.sampled_values[tree][column][point] += one;
+                });
+            }
+        }
+    }
+    for (tree, columns) in proof.queried_values.iter().enumerate() {
+        for column in 0..columns.len() {
+            change(format!("opened row of column {column} of tree {tree}"), &|proof| {
+                proof.queried_values[tree][column][0] += BaseField::from(1u32);
+            });
+        }
+        change(format!("path of tree {tree} without its first hash"), &|proof| {
+            proof.decommitments[tree].hash_witness.remove(0);
+        });
+        change(format!("path of tree {tree} with a hash more"), &|proof| {
+            proof.decommitments[tree].hash_witness.push(proof.commitments[0]);
+        });
+        change(format!("path of tree {tree} backwards"), &|proof| {
+            proof.decommitments[tree].hash_witness.reverse();
+        });
+    }
+    change("a query less".into(), &|proof| {
+        proof.queried_values.iter_mut().flatten().for_each(|values| values.truncate(values.len() - 1));
+    });
+    change("no queries".into(), &|proof| {
+        proof.queried_values.iter_mut().flatten().for_each(Vec::clear);
+        proof.decommitments.iter_mut().for_each(|witness| witness.hash_witness.clear());
+        let fri = &mut proof.fri_proof;
+        for layer in std::iter::once(&mut fri.first_layer).chain(&mut fri.inner_layers) {
+            layer.fri_witness.clear();
+            layer.decommitment.hash_witness.clear();
+        }
+    });
+    change("the nonce".into(), &|proof| proof.proof_of_work += 1);
+    for coefficient in 0..proof.fri_proof.last_layer_poly.len() {
+        change(format!("coefficient {coefficient} of the last layer"), &|proof| {
+            proof.fri_proof.last_layer_poly[coefficient] += one;
+        });
+    }
+    change("first FRI root".into(), &|proof| proof.fri_proof.first_layer.commitment = proof.commitments[1]);
+    change("first FRI value".into(), &|proof| proof.fri_proof.first_layer.fri_witness[0] += one);
+    change("a FRI value more".into(), &|proof| proof.fri_proof.first_layer.fri_witness.push(one));
+    change("a FRI value less".into(), &|proof| proof.fri_proof.first_layer.fri_witness.truncate(1));
+    changes
+}
+
 #[test]
-fn a_key_that_promises_too_much_is_refused() {
-    let (key, _) = proven(&samples::everything(), &QUICK);
-    let mut message: proto::VerifyingKey = decode_canonical(&key, "the key").unwrap();
-    message.security.as_mut().unwrap().bits = 96;
-    let error = lindero_stwo_verifier::Key::decode(&encode(&message)).err().unwrap().to_string();
-    assert!(error.contains("promises"), "{error}");
+fn every_part_of_a_proof_counts() {
+    // More than one FRI layer.
+    let target = Target { fold_step: 2, log_last_layer_degree: 1, ..QUICK };
+    let (key, proof) = proven(&samples::everything(), &target);
+    hush();
+    let decoded = Key::decode(&key).unwrap();
+    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let honest = codec::decode(&decoded, &message.commitment).unwrap();
+    assert_eq!(codec::encode(&decoded, &honest), message.commitment);
+    let with = |commitment: Vec<u8>| encode(&proto::Proof { commitment, ..message.clone() });
+    for (what, changed) in changes_of_parts(&honest) {
+        assert_rejected(&key, &with(codec::encode(&decoded, &changed)), &what);
+    }
+    // Counts and residues as large as can be.
+    for word in 0..message.commitment.len() / 4 {
+        for value in [u32::MAX, P, 0x7fff_0000] {
+            let mut commitment = message.commitment.clone();
+            commitment[4 * word..4 * word + 4].copy_from_slice(&value.to_le_bytes());
+            if commitment != message.commitment {
+                assert_rejected(&key, &with(commitment), &format!("word {word} set to {value:#x}"));
+            }
+        }
+    }
+}
+
+/// Claims of a group changed so that they still cancel.
+#[test]
+fn claims_that_cancel_are_not_enough() {
+    let (key, proof) = proven(&samples::everything(), &QUICK);
+    let circuit = Key::decode(&key).unwrap().circuit;
+    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let mut pairs = 0;
+    for (i, a) in circuit.claims.iter().enumerate() {
+        for (j, b) in circuit.claims.iter().enumerate().skip(i + 1) {
+            if a.group != b.group {
+                continue;
+            }
+            let mut changed = message.clone();
+            for (claim, difference) in [(i, 1), (j, P - 1)] {
+                let word: &mut [u8; 4] =
+                    (&mut changed.claims[16 * claim..16 * claim + 4]).try_into().unwrap();
+                let value = (u32::from_le_bytes(*word) as u64 + difference as u64) % P as u64;
+                *word = (value as u32).to_le_bytes();
+            }
+            assert_rejected(&key, &encode(&changed), &format!("claims {i} and {j}"));
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 0);
+}
+
+/// Two proofs under one key, with parts of one put into the other.
+#[test]
+fn parts_of_another_run_are_rejected() {
+    let sample = samples::everything();
+    let key = make_key(&sample, &QUICK).unwrap();
+    let other = samples::everything_of_run(1);
+    assert_ne!(sample.statement, other.statement);
+    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
+    let ours = read(&make_proof(&sample, &key, b"").unwrap());
+    let theirs = read(&make_proof(&other, &key, b"label").unwrap());
+    check(&key, &encode(&theirs)).unwrap();
+    hush();
+    for parts in 1..15 {
+        let take = |part: usize, ours: &Vec<u8>, theirs: &Vec<u8>| {
+            if parts >> part & 1 == 1 {
+                theirs.clone()
+            } else {
+                ours.clone()
+            }
+        };
+        let mixed = proto::Proof {
+            statement: take(0, &ours.statement, &theirs.statement),
+            document: take(1, &ours.document, &theirs.document),
+            claims: take(2, &ours.claims, &theirs.claims),
+            commitment: take(3, &ours.commitment, &theirs.commitment),
+            ..ours.clone()
+        };
+        assert_rejected(&key, &encode(&mixed), &format!("parts {parts:04b} of another run"));
+    }
+}
+
+/// A key may not promise more than its parameters give; and a weaker key that promises less is another key.
+#[test]
+fn weakened_keys_are_refused() {
+    let target = Target { bits: 40, log_blowup: 2, ..QUICK };
+    let (key, proof) = proven(&samples::everything(), &target);
+    hush();
+    type Change = fn(&mut proto::StwoParameters);
+    let changes: [(&str, Change); 9] = [
+        ("one query less", |p| p.queries -= 1),
+        ("one query", |p| p.queries = 1),
+        ("no query", |p| p.queries = 0),
+        ("a smaller blowup", |p| p.log_blowup -= 1),
+        ("no grinding", |p| p.pow_bits = 0),
+        ("more queries, no grinding", |p| (p.queries, p.pow_bits) = (2 * p.queries, 0)),
+        ("another fold", |p| p.fold_step -= 1),
+        ("another last layer", |p| p.log_last_layer_degree -= 1),
+        ("grinding before challenges", |p| p.challenge_pow_bits += 1),
+    ];
+    let message: proto::VerifyingKey = decode_canonical(&key, "the key").unwrap();
+    for (what, change) in changes {
+        for bits in [40, 96, 1, 0] {
+            let mut weak = message.clone();
+            change(weak.stwo.as_mut().unwrap());
+            weak.security.as_mut().unwrap().bits = bits;
+            let weak = encode(&weak);
+            assert_rejected(&weak, &proof, &format!("{what}, {bits} bits promised"));
+            assert_rejected(&weak, &naming(&weak, &proof), &format!("{what}, {bits} bits promised, named"));
+        }
+    }
+    let mut greedy = message.clone();
+    greedy.security.as_mut().unwrap().bits = 96;
+    let error = Key::decode(&encode(&greedy)).err().unwrap().to_string();
+    assert!(error.contains("promises 96 bits"), "{error}");
+    let mut proven_regime = message;
+    proven_regime.security.as_mut().unwrap().regime = proto::security_target::Regime::Proven as i32;
+    let error = Key::decode(&encode(&proven_regime)).err().unwrap().to_string();
+    assert!(error.contains("promises 40 bits"), "{error}");
 }
 
 /// The column of the sample that is read at three offsets is opened a fourth time, one period on.

@@ -56,10 +56,16 @@ const LANES: usize = 4;
 /// table of 2^7 rows, its random linear combinations copied to a table of 2^5 rows and compared there, a
 /// column read at three offsets, a fixed column read at an offset.
 pub fn everything() -> Sample {
+    everything_of_run(0)
+}
+
+/// The same circuit with the inputs of another run.
+pub fn everything_of_run(run: usize) -> Sample {
     let mut b = Builder::new();
     let (edges, copies) = (b.group("edges"), b.group("copies"));
     let (long, short) = (b.table("long", 7), b.table("short", 5));
-    let input = |row: usize, lane: usize| if row < 16 { noise(lane, row, 9) - 256 } else { 0 };
+    let input =
+        move |row: usize, lane: usize| if row < 16 { noise(16 * run + lane, row, 9) - 256 } else { 0 };
 
     let address = b.fixed(long, "address", |row| row as i64 + 3);
     let live = b.fixed(long, "live", |row| (row < 16) as i64);
