@@ -81,12 +81,10 @@ absl::Status Compilation::selectValues(const std::string& positions, bool argmax
   return selectOutputs(*integer_, options);
 }
 
-absl::Status Compilation::quantize(llvm::ArrayRef<passes::Sample> samples,
-                                   const passes::QuantizeOptions& options) {
+absl::StatusOr<passes::Exponents> Compilation::calibrate(
+    llvm::ArrayRef<passes::Sample> samples, const passes::QuantizeOptions& options) const {
   IR_ASSIGN_OR_RETURN(passes::Calibration calibration, passes::calibrate(floatFunction(), samples));
-  IR_ASSIGN_OR_RETURN(passes::Exponents exponents,
-                      passes::chooseExponents(floatFunction(), calibration, options));
-  return quantize(exponents);
+  return passes::chooseExponents(floatFunction(), calibration, options);
 }
 
 absl::Status Compilation::quantize(const passes::Exponents& exponents) {

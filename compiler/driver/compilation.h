@@ -2,7 +2,8 @@
 //
 //   load            import, clean up          -> the float function, in canonical form
 //   selectOutput    (optional)                   which of its outputs
-//   quantize        calibrate, quantize       -> the integer function
+//   calibrate       (optional)                -> exponents, unless there are some already
+//   quantize                                  -> the integer function
 //   compare         (optional)                   how far that is from the float model
 //   selectValues    (optional)                   what of the output gets proven
 //   lower           regions, AIR, sums, rules -> the circuit
@@ -46,9 +47,9 @@ class Compilation {
   // Empty: the first one.
   absl::Status selectOutput(const std::string& name);
 
-  absl::Status quantize(llvm::ArrayRef<passes::Sample> samples,
-                        const passes::QuantizeOptions& options);
-  // The same with exponents that an earlier calibration chose.
+  absl::StatusOr<passes::Exponents> calibrate(llvm::ArrayRef<passes::Sample> samples,
+                                              const passes::QuantizeOptions& options) const;
+  // With the exponents of a calibration, this one's or an earlier one's.
   absl::Status quantize(const passes::Exponents& exponents);
   const passes::Exponents& exponents() const { return exponents_; }
   // What gets proven; lowering leaves it as it is.

@@ -76,19 +76,25 @@ absl::StatusOr<std::vector<passes::Sample>> calibrationSamples(
   return samples;
 }
 
-absl::Status quantize(const ModelOptions& options, Compilation& compilation,
-                      llvm::ArrayRef<passes::Sample> samples) {
-  if (options.exponents.empty()) {
-    return withModelExit(compilation.quantize(samples, options.quantize));
-  }
-  absl::StatusOr<std::string> json = runtime::readFile(options.exponents, kMostJson);
+absl::StatusOr<passes::Exponents> readExponents(const std::string& path) {
+  absl::StatusOr<std::string> json = runtime::readFile(path, kMostJson);
   if (!json.ok()) return withExit(json.status(), Exit::kFile);
   absl::StatusOr<passes::Exponents> exponents = passes::exponentsFromJson(*json);
-  if (!exponents.ok()) {
-    return failure(Exit::kInput,
-                   absl::StrCat(options.exponents, ": ", exponents.status().message()));
-  }
-  return withModelExit(compilation.quantize(*exponents));
+  if (exponents.ok()) return exponents;
+  return failure(Exit::kInput, absl::StrCat(path, ": ", exponents.status().message()));
+}
+
+absl::StatusOr<passes::Exponents> chooseExponents(const ModelOptions& options,
+                                                  const Compilation& compilation,
+                                                  const std::optional<Tokenizer>& tokenizer,
+                                                  Context& context) {
+  if (!options.exponents.empty()) return readExponents(options.exponents);
+  context.progress("calibrate");
+  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
+                           calibrationSamples(options, compilation, tokenizer, context));
+  absl::StatusOr<passes::Exponents> exponents = compilation.calibrate(samples, options.quantize);
+  if (!exponents.ok()) return withModelExit(exponents.status());
+  return exponents;
 }
 
 absl::Status compare(const ModelOptions& options, const Compilation& compilation,
@@ -193,15 +199,11 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   if (absl::Status status = compilation->selectOutput(options.output); !status.ok()) {
     return withExit(std::move(status), Exit::kUsage);
   }
-  context.progress("calibrate");
-  std::vector<passes::Sample> samples;
-  if (options.exponents.empty()) {
-    LINDERO_ASSIGN_OR_RETURN(samples,
-                             calibrationSamples(options, *compilation, tokenizer, context));
-  }
   describeModel(compilation->facts(), summary);
+  LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents,
+                           chooseExponents(options, *compilation, tokenizer, context));
   context.progress("quantize");
-  LINDERO_RETURN_IF_ERROR(quantize(options, *compilation, samples));
+  LINDERO_RETURN_IF_ERROR(withModelExit(compilation->quantize(exponents)));
   if (!options.compare.empty()) {
     context.progress("compare with the float model");
     LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary));
