@@ -114,3 +114,10 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
         "time": progress.summary(),
     }))
 }
+
+pub fn bare(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
+    let key = Key::decode(&files::read(&arguments.required("key")?)?)?;
+    arguments.finish()?;
+    prover::prove_bare(&key, progress)?;
+    Ok(json!({ "time": progress.summary() }))
+}

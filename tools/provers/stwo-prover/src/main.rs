@@ -7,6 +7,7 @@ mod files;
 mod report;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use arguments::Arguments;
 use lindero_package::{digest, Error};
@@ -26,8 +27,10 @@ usage: lindero-prover-stwo VERB --option value ...
           The document is any file; it is kept in the proof and bound by it.
   verify  --key KEY --proof PROOF [--statement FILE] [--document FILE]
           With a statement or document, the proof must be about exactly these bytes.
+  bare    --key KEY
+          For benchmarks: the time of Stwo alone, on random columns of the key's sizes. Proves nothing.
 
-setup, commit and prove also take
+setup, commit, prove and bare also take
   --progress-fd N   JSON lines on this file descriptor
   --threads N       0: one per processor
 
@@ -82,11 +85,12 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             verify_files(arguments)
         }
         #[cfg(feature = "prover")]
-        "setup" | "commit" | "prove" => {
+        "setup" | "commit" | "prove" | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
             match verb {
                 "setup" => commands::setup(arguments, &progress),
                 "commit" => commands::commit(arguments, &progress),
+                "bare" => commands::bare(arguments, &progress),
                 _ => commands::prove(arguments, &progress),
             }
         }
@@ -101,8 +105,14 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let statement = expected(arguments.optional("statement")?)?;
     let document = expected(arguments.optional("document")?)?;
     arguments.finish()?;
+    let begun = Instant::now();
     let key = Key::decode(&key).map_err(End::Rejected)?;
+    let decoded = begun.elapsed();
     let verdict = verify(&key, &proof).map_err(End::Rejected)?;
+    let seconds = json!({
+        "read_key": decoded.as_secs_f64(),
+        "verify": (begun.elapsed() - decoded).as_secs_f64(),
+    });
     if statement.is_some_and(|statement| statement != verdict.statement.bytes()) {
         return Err(End::Rejected(Error::new("the proof is about another statement than the one given")));
     }
@@ -113,5 +123,6 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());
     report["bytes"] = report::parts(&key, &proof)?;
+    report["seconds"] = seconds;
     Ok(report)
 }

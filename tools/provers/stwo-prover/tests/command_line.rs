@@ -59,6 +59,19 @@ fn a_proof_and_its_key_are_enough_to_verify() {
 }
 
 #[test]
+fn bare_times_the_trees_of_the_key() {
+    let made = proven();
+    let output = run(&made.0, &["bare", "--key", "model.key"]);
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for stage in
+        ["draw", "commit_fixed", "commit_main", "commit_fold", "commit_lookup", "out_of_domain", "fri"]
+    {
+        assert!(report["time"]["stages"][stage].is_number(), "{stage} is missing in {report}");
+    }
+}
+
+#[test]
 fn exit_codes_tell_what_went_wrong() {
     let made = proven();
     let path = |name: &str| made.0.join(name);

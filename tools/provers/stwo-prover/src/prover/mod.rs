@@ -1,5 +1,6 @@
 //! The prover: everything that needs Stwo's `prover` feature.
 
+mod bare;
 mod component;
 mod field;
 mod fill;
@@ -12,6 +13,7 @@ mod stages;
 
 use lindero_package::Error;
 
+pub use bare::prove_bare;
 pub use prove::{main_root, prove, setup};
 
 /// Why there is no proof.

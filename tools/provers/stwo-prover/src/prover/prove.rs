@@ -195,14 +195,18 @@ fn evaluations(key: &Key, columns: &Columns, phase: usize) -> Vec<Evaluation> {
         .collect()
 }
 
-fn commit(columns: Vec<Evaluation>, config: PcsConfig, twiddles: &TwiddleTree<SimdBackend>) -> Tree {
+pub(super) fn commit(
+    columns: Vec<Evaluation>,
+    config: PcsConfig,
+    twiddles: &TwiddleTree<SimdBackend>,
+) -> Tree {
     let polynomials = SimdBackend::interpolate_columns(columns, twiddles);
     let log_blowup = config.fri_config.log_blowup_factor;
     Tree::new(polynomials, log_blowup, twiddles, true, config.lifting_log_size, &BaseColumnPool::new())
 }
 
 /// For the largest domain: the committed one, or that of the composition polynomial.
-fn twiddles(max_log_height: u32, parameters: &Parameters) -> TwiddleTree<SimdBackend> {
+pub(super) fn twiddles(max_log_height: u32, parameters: &Parameters) -> TwiddleTree<SimdBackend> {
     let log_domain = max_log_height + parameters.log_blowup.max(1);
     SimdBackend::precompute_twiddles(CanonicCoset::new(log_domain).circle_domain().half_coset)
 }
