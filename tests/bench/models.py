@@ -1,0 +1,93 @@
+"""The models that the benchmark knows by name, what they are given, and what is asked of them."""
+
+import dataclasses
+import json
+import random
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HELD_OUT = ROOT / "models/char_gpt/held_out.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    name: str
+    about: str
+    committed: str = ""  # below models/; else models/generate.py makes it
+    options: tuple = ()  # of `lindero compile`
+    text: bool = False  # is given the beginning of held_out.txt
+    default: bool = True  # runs when no model is named
+
+    def file(self, folder, python):
+        """Its ONNX file; one that is generated goes to `folder`."""
+        if self.committed:
+            return ROOT / "models" / self.committed
+        path = folder / f"{self.name}.onnx"
+        subprocess.run([python, ROOT / "models/generate.py", self.name, "-o", path], check=True,
+                       stdout=subprocess.DEVNULL)
+        return path
+
+    def input(self, facts, folder):
+        """What `lindero prove` is given. `facts` are those of the compiled model."""
+        (tensor,) = facts["inputs"]
+        count = 1
+        for size in tensor["shape"]:
+            count *= size
+        if self.text:
+            return ["--prompt", HELD_OUT.read_text()[:count]]
+        draw = random.Random(1)
+        if tensor["element"] == "int":
+            return ["--tokens", ",".join(str(draw.randrange(facts["vocabulary"])) for _ in range(count))]
+        path = folder / f"{self.name}.input.json"
+        path.write_text(json.dumps({tensor["name"]: gaussian(draw, tensor["shape"])}))
+        return ["--input", path]
+
+
+def gaussian(draw, shape):
+    """Nested lists; cut off at 2, so that no value leaves the range of any calibration."""
+    if not shape:
+        return max(-2.0, min(2.0, draw.gauss(0, 1)))
+    return [gaussian(draw, shape[1:]) for _ in range(shape[0])]
+
+
+LAST_32 = ("--argmax", "--positions", "last:32")
+MODELS = {model.name: model for model in (
+    Model("toy", "2 layers, d 32, 8 tokens; all logits", committed="toy_gpt.onnx"),
+    Model("mlp", "64-256-64, one vector"),
+    Model("block", "1 block, d 64, 64 tokens"),
+    Model("nanogpt", "4 layers, d 64, 64 tokens; all logits"),
+    Model("char_gpt", "4 layers, d 128, 64 tokens; argmax at the last 32", "char_gpt/char_gpt.onnx", LAST_32, True),
+    Model("char_gpt_massive", "the same with a massive channel", "char_gpt/char_gpt_massive.onnx", LAST_32, True),
+    Model("gpt2", "GPT-2-small shape, 32 tokens; argmax at the last 16",
+          options=("--argmax", "--positions", "last:16"), default=False),
+)}
+
+# What is asked, as (what, where in the model's result, largest value allowed).
+PROVE, VERIFY = "stages.prove.total.median", "processes.verify.wall.median"
+BARS = {
+    "char_gpt": (
+        ("online cells", "sizes.online_cells", 8e6),
+        ("prove [s]", PROVE, 2),
+        ("prove / Stwo alone", "bare_ratio", 2),
+        ("proof [bytes]", "bytes.proof.max", 400e3),
+        ("verify, the process [s]", VERIFY, 0.050),
+        ("peak memory [bytes]", "processes.prove.peak_bytes.max", 2**30),
+    ),
+    "nanogpt": (
+        ("prove [s]", PROVE, 1),
+        ("prove / Stwo alone", "bare_ratio", 2),
+    ),
+    "gpt2": (
+        ("online cells", "sizes.online_cells", 70e6),
+        ("tables", "sizes.tables", 24),
+        ("columns", "sizes.columns", 900),
+        ("compile [s]", "processes.compile.wall.median", 120),
+        ("prove [s]", PROVE, 30),
+        ("proof [bytes]", "bytes.proof.max", 1e6),
+        ("verify, the process [s]", VERIFY, 0.100),
+        ("peak memory [bytes]", "processes.prove.peak_bytes.max", 12 * 2**30),
+    ),
+    # Ours over the peer's, if the peer ran.
+    "mlp": (("prove / EZKL's prove", "peers.ezkl.prove_ratio", 1 / 50),),
+}

@@ -1,0 +1,144 @@
+"""The result as Markdown tables."""
+
+
+def milliseconds(figure):
+    """Median, and least and largest where they differ."""
+    low, middle, high = (f"{1000 * figure[key]:,.{1 if figure['median'] < 0.0995 else 0}f}"
+                         for key in ("min", "median", "max"))
+    return middle if low == high else f"{middle} ({low}..{high})"
+
+
+def median(figure):
+    return f"{1000 * figure['median']:,.1f}"
+
+
+def kilobytes(count):
+    return f"{count / 1000:,.1f}" if count < 99_950 else f"{count / 1000:,.0f}"
+
+
+def megabytes(count):
+    return f"{count / 1e6:,.0f}"
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(row) + " |" for row in [header, ["---"] + ["---:"] * (len(header) - 1), *rows]]
+    return "\n".join(lines) + "\n"
+
+
+def by_model(models, rows):
+    """A column per model; `rows` are (label, function of the model's result)."""
+    return table(["", *models], [[label, *(show(result) for result in models.values())] for label, show in rows])
+
+
+def sizes(models):
+    def count(key):
+        return lambda result: f"{result['sizes'][key]:,}"
+
+    def size(key):
+        return lambda result: kilobytes(result["bytes"][key]["median"])
+
+    return by_model(models, [
+        ("parameters", lambda result: f"{result['parameters']:,}"),
+        ("online cells, with padding", count("online_cells")),
+        ("of them padding", count("padding_cells")),
+        ("fixed cells", count("fixed_cells")),
+        ("columns", count("columns")),
+        ("tables", count("tables")),
+        ("package, KB", size("package")),
+        ("key, KB", size("key")),
+        ("proof, KB", size("proof")),
+        ("bits of security", lambda result: f"{result['security']['bits']}"),
+    ])
+
+
+def paths(models):
+    def stage(process, name):
+        return lambda result: milliseconds(result["stages"][process][name])
+
+    def process(name, key="wall"):
+        return lambda result: milliseconds(result["processes"][name][key])
+
+    def peak(process, key="peak_bytes"):
+        return lambda result: megabytes(result["processes"][process][key]["max"])
+
+    return by_model(models, [
+        ("compile (key included)", process("compile")),
+        ("trace", stage("prove", "trace")),
+        ("**prove, without grinding**", stage("prove", "without_grinding")),
+        ("grinding", stage("prove", "grinding")),
+        ("**verify**, inside", stage("verify", "verify")),
+        ("verify, the process", process("verify")),
+        ("check", stage("check", "check")),
+        ("CPU of compile", process("compile", "cpu")),
+        ("CPU of prove (trace included)", process("prove", "cpu")),
+        ("peak of compile, MB", peak("compile")),
+        ("peak of setting up the key, MB", peak("compile", "set_up_peak_bytes")),
+        ("peak of prove, MB", peak("prove")),
+        ("peak of verify, MB", peak("verify")),
+        ("Stwo alone, without grinding", stage("bare", "without_grinding")),
+        ("prove / Stwo alone (least of each)", lambda result: f"{result['bare_ratio']:.2f}"),
+    ])
+
+
+def stages(models):
+    """Medians; the stages of proving beside those of Stwo alone."""
+    names = []
+    for process in ("compile", "prove", "verify", "check"):
+        for result in models.values():
+            for name in result["stages"][process]:
+                if (process, name) not in names and name not in ("total", "without_grinding"):
+                    names.append((process, name))
+
+    def show(process, name):
+        def cell(result):
+            if name not in result["stages"][process]:
+                return ""
+            alone = result["stages"]["bare"].get(name) if process == "prove" else None
+            return median(result["stages"][process][name]) + (f" / {median(alone)}" if alone else "")
+        return cell
+
+    order = sorted(names, key=lambda pair: ("compile", "prove", "verify", "check").index(pair[0]))
+    return by_model(models, [(f"{process}: {name.replace('_', ' ')}", show(process, name)) for process, name in order])
+
+
+def peers(models):
+    rows = []
+    for name, result in models.items():
+        peer = result.get("peers", {}).get("ezkl")
+        if not peer:
+            continue
+        prove, verify = result["stages"]["prove"], result["stages"]["verify"]
+        set_up = result["processes"]["compile"]["wall"]["median"]
+        cpu = result["processes"]["prove"]["cpu"]["median"]
+        rows.append([name, "Lindero", f"{set_up:.1f} s", f"{prove['total']['median']:.3f} s", "1", f"{cpu:.2f} s", "1",
+                     kilobytes(result["bytes"]["proof"]["median"]), f"{1000 * verify['verify']['median']:.1f} ms",
+                     megabytes(result["processes"]["prove"]["peak_bytes"]["max"])])
+        label = f"EZKL {peer['version']}"
+        if "failed" in peer:
+            rows.append([name, label, peer["failed"]] + [""] * 7)
+            continue
+        inside = {stage: cost["inside"] for stage, cost in peer["stages"].items()}
+        rows.append([name, label, f"{inside['compile'] + inside['setup']:.1f} s", f"{inside['prove']:.2f} s",
+                     f"{1 / peer['prove_ratio']:.0f}", f"{peer['stages']['prove']['cpu']:.2f} s",
+                     f"{peer['stages']['prove']['cpu'] / cpu:.0f}", kilobytes(peer["bytes"]["proof"]),
+                     f"{1000 * inside['verify']:.1f} ms", megabytes(peer["stages"]["prove"]["peak_bytes"])])
+    header = ["", "", "compile, key", "prove", "ratio", "its CPU", "ratio", "proof, KB", "verify", "peak of prove, MB"]
+    return "\n## Peers\n\n" + table(header, rows) if rows else ""
+
+
+def markdown(result):
+    machine, models = result["machine"], result["models"]
+    options = result["options"]
+    changed = " with local changes" if machine["changed"] else ""
+    return f"""{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, \
+{machine['system']}; {machine['date']}; commit {machine['commit'][:12]}{changed}; {options['repeat']} runs, \
+{options['threads'] or 'all'} threads; load {machine['load_before']:.1f} before, {machine['load_after']:.1f} after.
+Times in ms: median (least..largest).
+
+{sizes(models)}
+{paths(models)}
+## By stage
+
+Medians in ms; behind the slash Stwo alone.
+
+{stages(models)}{peers(models)}"""
