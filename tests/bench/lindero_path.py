@@ -17,7 +17,7 @@ class Path:
     """The commands for one model; files go to `folder`."""
 
     def __init__(self, model, binaries, folder, python, options):
-        self.model, self.folder, self.options = model, folder, options
+        self.model, self.folder, self.python, self.options = model, folder, python, options
         self.lindero, self.prover = binaries / "lindero", binaries / "lindero-prover-stwo"
         self.onnx = model.file(folder, python)
         self.package, self.proof = folder / f"{model.name}.lindero", folder / f"{model.name}.proof"

@@ -1,6 +1,7 @@
 """EZKL on the same ONNX file: its Python wheel in an environment of its own, each stage a process.
 
-Run by that environment's Python, `peer_ezkl.py STAGE FOLDER` is one stage.
+Run by that environment's Python, `peer_ezkl.py STAGE FOLDER` is one stage; by one that has onnx,
+`peer_ezkl.py copy FOLDER MODEL` makes the file that EZKL reads.
 """
 
 import json
@@ -8,8 +9,11 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
+
+from process import Failed, measure
 
 VERSION = "23.0.5"
 MODELS = ("mlp", "block")  # the float models: EZKL takes no token ids
@@ -31,27 +35,26 @@ def environment():
 
 def run(path, options):
     """All stages for the ONNX file and input of a `Path`. The result holds what was measured until a stage failed."""
-    from process import Failed, measure
     folder = path.folder / f"{path.model.name}.ezkl"
     folder.mkdir(exist_ok=True)
-    (folder / "model.onnx").write_bytes(path.onnx.read_bytes())
+    subprocess.run([path.python, __file__, "copy", folder, path.onnx], check=True)
     (values,) = json.loads(path.input[-1].read_text()).values()
     (folder / "input.json").write_text(json.dumps({"input_data": [flat(values)]}))
     python = environment()
     result = {"version": VERSION, "address_space": options.peer_memory, "stages": {}}
-    for stage in STAGES:
+    for name in STAGES:
         runs = []
-        for _ in range(options.repeat if stage in REPEATED else 1):
+        for _ in range(options.repeat if name in REPEATED else 1):
             try:
-                printed, cost = measure([python, __file__, stage, folder], options.peer_memory, options.peer_seconds)
+                printed, cost = measure([python, __file__, name, folder], options.peer_memory, options.peer_seconds)
             except Failed as error:
-                return result | {"failed": f"{stage}: {error}"}
+                return result | {"failed": f"{name}: {error}"}
             runs.append(cost | {"inside": json.loads(printed.splitlines()[-1])["seconds"]})
-        result["stages"][stage] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    settings = json.loads((folder / "settings.json").read_text())
+        if name == "compile":
+            result["logrows"] = json.loads((folder / "settings.json").read_text())["run_args"]["logrows"]
+        result["stages"][name] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
     proof = json.loads((folder / "proof.json").read_text())
     return result | {
-        "logrows": settings["run_args"]["logrows"],
         "peak_bytes": max(stage["peak_bytes"] for stage in result["stages"].values()),
         "bytes": {
             "proof": len(proof["hex_proof"]) // 2 - 1,
@@ -64,6 +67,19 @@ def run(path, options):
 
 def flat(values):
     return [values] if isinstance(values, float) else [x for value in values for x in flat(value)]
+
+
+def copy(folder, model):
+    """EZKL refuses minus infinity, so that a dropped score gets -100 in its copy, which no score comes near."""
+    import numpy
+    import onnx
+    model = onnx.load(model)
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            value = onnx.numpy_helper.to_array(node.attribute[0].t)
+            if numpy.isneginf(value).any():
+                node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(numpy.maximum(value, value.dtype.type(-100))))
+    onnx.save(model, Path(folder) / "model.onnx")
 
 
 def stage(name):
@@ -91,8 +107,9 @@ def stage(name):
 
 
 def main():
-    import time
-    name, folder = sys.argv[1:]
+    name, folder = sys.argv[1:3]
+    if name == "copy":
+        return copy(folder, sys.argv[3])
     os.chdir(folder)
     begun = time.monotonic()
     if not stage(name):

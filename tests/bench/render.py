@@ -115,7 +115,7 @@ def peers(models):
                      megabytes(result["processes"]["prove"]["peak_bytes"]["max"])])
         label = f"EZKL {peer['version']}"
         if "failed" in peer:
-            rows.append([name, label, peer["failed"]] + [""] * 7)
+            rows.append([name, label, f"2^{peer.get('logrows', '?')} rows; {peer['failed']}"] + [""] * 7)
             continue
         inside = {stage: cost["inside"] for stage, cost in peer["stages"].items()}
         rows.append([name, label, f"{inside['compile'] + inside['setup']:.1f} s", f"{inside['prove']:.2f} s",
