@@ -129,7 +129,7 @@ void forgeArgmaxRow(const Argmax& s, Buffers& buffers, uint64_t row, int64_t cho
   }
   for (int64_t block = 0; block < blocks; ++block) {
     buffers.at(s.index_sums())[row * blocks + block] =
-        block < chosen / lanes ? 0 : static_cast<int32_t>(chosen);
+        static_cast<int32_t>(std::min(chosen, (block + 1) * lanes));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
+#include "passes/lower_air/verify_intervals/verify_intervals.h"
 
 namespace lindero::test {
 namespace {
@@ -20,7 +21,8 @@ absl::Status compile(const ToyOptions& options, const std::string& path) {
   ir::Module module;
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
-  for (auto& pass : {passes::createLowerToAir({.lanes = options.lanes}), passes::createLowerSums(),
+  for (auto& pass : {passes::createLowerToAir({.lanes = options.lanes}),
+                     passes::createVerifyIntervals(), passes::createLowerSums(),
                      passes::createVerifyAir()}) {
     if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
   }
