@@ -143,6 +143,15 @@ impl Table {
 }
 
 impl Generator {
+    /// Numerator and denominator, if it is a fraction.
+    pub fn fraction(&self) -> Option<(NodeId, NodeId)> {
+        match *self {
+            Generator::Fraction { numerator, denominator }
+            | Generator::RunningFraction { numerator, denominator, .. } => Some((numerator, denominator)),
+            _ => None,
+        }
+    }
+
     /// The nodes that the generator evaluates on each row.
     pub fn roots(&self) -> Vec<NodeId> {
         match self {

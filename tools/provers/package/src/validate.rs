@@ -3,6 +3,7 @@
 use crate::circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
 use crate::error::{ensure, Error};
 use crate::facts::{self, Scope};
+use crate::order::{fill_order, schedule};
 use crate::proto;
 
 const MERSENNE_31: u32 = (1 << 31) - 1;
@@ -59,10 +60,16 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
     }
     claims(&circuit)?;
+    let freedom = freedom(&circuit)?;
+    for index in 0..circuit.tables.len() {
+        binding(&circuit, &freedom, index)
+            .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
+    }
     for tensor in &circuit.publics {
         public_tensor(&circuit, tensor)
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
     }
+    public_addresses(&circuit)?;
     segments(&circuit)?;
     Ok(circuit)
 }
@@ -301,6 +308,126 @@ fn claims(circuit: &Circuit) -> Result<(), Error> {
     Ok(())
 }
 
+/// Per table and column, the phase in which the prover chose it. A generated column is a function of what it reads,
+/// by its own constraint; a gathered one, which has none, by a sum under a challenge drawn after it.
+fn freedom(circuit: &Circuit) -> Result<Vec<Vec<usize>>, Error> {
+    let mut chosen: Vec<Vec<usize>> = circuit
+        .tables
+        .iter()
+        .map(|table| table.columns.iter().map(|column| column.phase).collect())
+        .collect();
+    for phase in 2..=LAST_PHASE {
+        for (table, column) in fill_order(circuit, phase)?.into_iter().flatten() {
+            let of = &circuit.tables[table].columns[column];
+            let phase = match of.generator.as_ref() {
+                None => continue,
+                Some(Generator::Gather { sources, .. }) => {
+                    ensure!(
+                        bound_by_a_sum(circuit, table, column),
+                        "table {}: no sum under a challenge drawn after phase {phase} binds gathered column {}",
+                        circuit.tables[table].name,
+                        of.name
+                    );
+                    sources.iter().map(|source| chosen[source.table as usize][source.column as usize]).max()
+                }
+                Some(generator) => phases(circuit, &chosen, &generator.roots()).0,
+            };
+            chosen[table][column] = phase.unwrap_or(0);
+        }
+    }
+    Ok(chosen)
+}
+
+fn bound_by_a_sum(circuit: &Circuit, table: usize, column: usize) -> bool {
+    let phase = circuit.tables[table].columns[column].phase;
+    circuit.tables[table].columns.iter().any(|other| {
+        let Some((numerator, denominator)) = other.generator.as_ref().and_then(Generator::fraction) else {
+            return false;
+        };
+        let is_drawn_late = |node: NodeId| match circuit.nodes[node as usize] {
+            Node::Challenge(challenge) => circuit.challenges[challenge].phase as usize >= phase,
+            _ => false,
+        };
+        schedule(circuit, &[numerator])
+            .into_iter()
+            .any(|node| circuit.nodes[node as usize] == Node::Column { table, column, offset: 0 })
+            && schedule(circuit, &[denominator]).into_iter().any(is_drawn_late)
+    })
+}
+
+/// Checks that nothing is left to the prover by oversight: constraints read every column of the witness and every
+/// claim, and a fraction's terms were chosen before a challenge in its denominator was drawn.
+fn binding(circuit: &Circuit, chosen: &[Vec<usize>], index: usize) -> Result<(), Error> {
+    let table = &circuit.tables[index];
+    let roots: Vec<NodeId> = table.constraints.iter().map(|constraint| constraint.node).collect();
+    let (mut columns, mut claims) = (vec![false; table.columns.len()], vec![false; circuit.claims.len()]);
+    for node in schedule(circuit, &roots) {
+        match circuit.nodes[node as usize] {
+            Node::Column { column, .. } => columns[column] = true,
+            Node::Claim(claim) => claims[claim] = true,
+            _ => {}
+        }
+    }
+    for (column, read) in table.columns.iter().zip(columns) {
+        ensure!(read || column.phase == 0, "no constraint reads column {}", column.name);
+        if let Some((numerator, denominator)) = column.generator.as_ref().and_then(Generator::fraction) {
+            let (columns, challenge) = phases(circuit, chosen, &[denominator]);
+            let plain = columns.is_none() && challenge.is_none();
+            ensure!(
+                plain || phases(circuit, chosen, &[numerator, denominator]).0 <= challenge,
+                "column {} sums what is chosen after the challenges of its denominator are drawn",
+                column.name
+            );
+        }
+    }
+    for (claim, read) in circuit.claims.iter().zip(claims) {
+        ensure!(read || claim.table as usize != index, "no constraint reads claim {}", claim.name);
+    }
+    Ok(())
+}
+
+/// The latest phases in which columns and challenges that `roots` depend on are chosen and drawn.
+fn phases(circuit: &Circuit, chosen: &[Vec<usize>], roots: &[NodeId]) -> (Option<usize>, Option<usize>) {
+    let (mut columns, mut challenges) = (None, None);
+    for node in schedule(circuit, roots) {
+        match circuit.nodes[node as usize] {
+            Node::Column { table, column, .. } => columns = columns.max(Some(chosen[table][column])),
+            Node::Challenge(challenge) => {
+                challenges = challenges.max(Some(circuit.challenges[challenge].phase as usize));
+            }
+            _ => {}
+        }
+    }
+    (columns, challenges)
+}
+
+/// In a group, two public tensors under the same challenges have different addresses: else a value could be moved
+/// from one to the other.
+fn public_addresses(circuit: &Circuit) -> Result<(), Error> {
+    let mut ranges: Vec<_> = circuit
+        .publics
+        .iter()
+        .map(|tensor| {
+            let challenges = [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge];
+            ((tensor.group, challenges), tensor.address, tensor.address as u64 + tiles(tensor), &tensor.name)
+        })
+        .collect();
+    ranges.sort();
+    for pair in ranges.windows(2) {
+        ensure!(
+            pair[0].0 != pair[1].0 || pair[0].2 <= pair[1].1 as u64,
+            "public tensors {} and {} share addresses",
+            pair[0].3,
+            pair[1].3
+        );
+    }
+    Ok(())
+}
+
+fn tiles(tensor: &proto::PublicTensor) -> u64 {
+    tensor.rows.div_ceil(tensor.tile_rows) as u64 * tensor.columns.div_ceil(tensor.tile_columns) as u64
+}
+
 fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), Error> {
     proto::public_tensor::Kind::try_from(tensor.kind).map_err(|_| Error::new("is of unknown kind"))?;
     ensure!((tensor.group as usize) < circuit.claim_groups.len(), "is of no group");
@@ -319,8 +446,7 @@ fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), 
     );
     ensure!(tensor.rows > 0 && tensor.columns > 0, "is empty");
     ensure!(tensor.tile_rows > 0 && tensor.tile_columns > 0, "has empty tiles");
-    let tiles =
-        tensor.rows.div_ceil(tensor.tile_rows) as u64 * tensor.columns.div_ceil(tensor.tile_columns) as u64;
+    let tiles = tiles(tensor);
     let rows_and_columns = tensor.tile_rows.max(tensor.tile_columns);
     ensure!(
         tiles <= modulus as u64

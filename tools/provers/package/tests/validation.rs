@@ -117,6 +117,35 @@ fn broken_circuits_are_refused() {
             c.tables[0].instances =
                 vec![proto::Instance { first_row: u64::MAX, rows: 2, ..Default::default() }];
         }),
+        ("depends on itself", |c| {
+            let column = c.tables[0].columns.iter().position(|column| column.phase == 3).unwrap() as u32;
+            let own = push(c, Op::Column, 0, column, -1);
+            *generator(c, 3) = Generator::Expression(proto::Expression { value: own });
+        }),
+        ("no constraint reads column ramp", |c| {
+            c.tables[1].constraints.retain(|constraint| constraint.name != "ramp");
+        }),
+        ("no constraint reads column input", |c| {
+            c.tables[0].constraints.retain(|constraint| constraint.name != "input");
+        }),
+        ("share addresses", |c| {
+            let mut second = c.publics[0].clone();
+            (second.name, second.address) = ("second".into(), 18);
+            c.publics.push(second);
+        }),
+        ("chosen after the challenges", |c| {
+            // The input, a function of phase 1, under the constant pole 1 - address.
+            let one = push(c, Op::Constant, 1, 0, 0);
+            let address = push(c, Op::Column, 0, 0, 0);
+            let pole = push(c, Op::Sub, one, address, 0);
+            let Generator::Fraction(fraction) = generator(c, 2) else { panic!("the first is a fraction") };
+            fraction.denominator = pole;
+        }),
+        ("binds gathered column", |c| {
+            // The copy of folded values compared under a challenge that was drawn before they were committed.
+            let challenge = c.challenges.iter().position(|challenge| challenge.phase == 2).unwrap();
+            c.challenges[challenge].phase = 1;
+        }),
         ("is in no segment", |c| {
             c.segments.push(proto::Segment { name: "one".into(), tables: vec![0] });
         }),
@@ -155,17 +184,6 @@ fn gather_sources_are_checked() {
         .unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
         assert!(error.contains(message), "expected {message:?}, got {error:?}");
     }
-}
-
-#[test]
-fn a_generator_that_reads_itself_has_no_order() {
-    let circuit = decode(|circuit| {
-        let column = circuit.tables[0].columns.iter().position(|column| column.phase == 3).unwrap() as u32;
-        let own = push(circuit, Op::Column, 0, column, -1);
-        *generator(circuit, 3) = Generator::Expression(proto::Expression { value: own });
-    })
-    .unwrap();
-    assert!(fill_order(&circuit, 3).unwrap_err().to_string().contains("depends on itself"));
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub fn key(key: &Key) -> Value {
         "security": {
             "regime": match key.regime { Regime::Conjectured => "conjectured", Regime::Proven => "proven" },
             "bits": bits(soundness.total()),
+            "proven_bits": bits(key.proven_bits().max(0.0)),
             "queries": bits(soundness.queries),
             "proximity": bits(soundness.proximity),
             "out_of_domain": bits(soundness.out_of_domain),

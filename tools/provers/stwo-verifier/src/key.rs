@@ -80,6 +80,12 @@ impl Key {
         })
     }
 
+    /// Bits of security that are proven, whatever the key's regime.
+    pub fn proven_bits(&self) -> f64 {
+        Soundness::of(&self.circuit, &self.layout, &self.parameters, Regime::Proven)
+            .map_or(0.0, |soundness| soundness.total())
+    }
+
     pub fn config(&self) -> PcsConfig {
         self.parameters.config(self.layout.max_log_height)
     }
