@@ -35,8 +35,11 @@ void addSecurity(const Json& verdict, Summary& summary) {
   if (!security.is_object() || !security.contains("bits") || !security["bits"].is_number()) return;
   std::string regime =
       security.value("regime", Json("")).is_string() ? security["regime"].get<std::string>() : "";
-  summary.add("security", "security", security,
-              absl::StrFormat("%.1f bits (%s)", security["bits"].get<double>(), regime));
+  std::string text = absl::StrFormat("%.1f bits (%s)", security["bits"].get<double>(), regime);
+  if (security.contains("proven_bits") && security["proven_bits"].is_number()) {
+    absl::StrAppendFormat(&text, ", %.1f proven", security["proven_bits"].get<double>());
+  }
+  summary.add("security", "security", security, text);
 }
 
 absl::Status verify(const VerifyArguments& arguments, Context& context) {
