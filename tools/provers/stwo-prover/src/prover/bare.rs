@@ -38,6 +38,7 @@ pub fn prove_bare(key: &Key, progress: &Arc<Progress>) -> Result<(), Error> {
     progress.begin("twiddles");
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
     let mut scheme = CommitmentSchemeProver::<SimdBackend, Blake2sMerkleChannel>::new(config, &twiddles);
+    scheme.set_store_polynomials_coefficients(); // as `prove` does
     let mut channel = Blake2sChannel::default();
     config.mix_into(&mut channel);
     for (tree, stage) in COMMIT.iter().enumerate().take(key.layout.trees()) {
