@@ -3,7 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "ir/core/op_table.h"
-#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace lindero::compiler {
 namespace {
@@ -23,6 +24,34 @@ void addOutputs(const ir::Op& terminator, ModelFacts& facts) {
     std::string name = list && i < list->size() ? (*list)[i] : absl::StrCat("output", i);
     facts.outputs.push_back(tensorFacts(std::move(name), terminator.operand(i)->type()));
   }
+}
+
+// A tied head is stored twice, the second time transposed.
+bool isTransposed(const ir::Constant& a, const ir::Constant& b) {
+  if (a.scalar != ir::Scalar::kF32 || b.scalar != a.scalar || a.shape.size() != 2 ||
+      b.shape.size() != 2 || a.shape[0] != b.shape[1] || a.shape[1] != b.shape[0] ||
+      a.declaredOnly() || b.declaredOnly()) {
+    return false;
+  }
+  llvm::ArrayRef<float> x = a.as<float>(), y = b.as<float>();
+  for (int64_t i = 0; i < a.shape[0]; ++i) {
+    for (int64_t j = 0; j < a.shape[1]; ++j) {
+      if (x[i * a.shape[1] + j] != y[j * a.shape[0] + i]) return false;
+    }
+  }
+  return true;
+}
+
+// Elements of the distinct constants.
+int64_t countParameters(llvm::ArrayRef<const ir::Constant*> constants) {
+  int64_t count = 0;
+  for (size_t i = 0; i < constants.size(); ++i) {
+    bool tied = llvm::any_of(constants.take_front(i), [&](const ir::Constant* other) {
+      return isTransposed(*constants[i], *other);
+    });
+    if (!tied) count += constants[i]->elements();
+  }
+  return count;
 }
 
 Json toJson(const std::vector<TensorFacts>& tensors) {
@@ -107,12 +136,11 @@ ModelFacts modelFacts(const ir::Function& function) {
     facts.inputs.push_back(tensorFacts(argument->name().str(), argument->type()));
   }
   facts.causal = true;
-  // A weight that two ops share counts once.
-  llvm::SmallPtrSet<const ir::Constant*, 32> seen;
+  llvm::SmallSetVector<const ir::Constant*, 32> constants;  // one that two ops share is one
   for (const ir::Op& op : function.body().ops()) {
     if (op.is("tensor.constant")) {
       const ir::Constant* constant = function.module()->constants().find(op.symbolAttr("value"));
-      if (constant && seen.insert(constant).second) facts.parameters += constant->elements();
+      if (constant) constants.insert(constant);
     } else if (op.is("tensor.attention")) {
       facts.causal &= op.boolAttr("causal");
     } else if (op.is("tensor.embedding")) {
@@ -121,6 +149,7 @@ ModelFacts modelFacts(const ir::Function& function) {
       addOutputs(op, facts);
     }
   }
+  facts.parameters = countParameters(constants.getArrayRef());
   return facts;
 }
 

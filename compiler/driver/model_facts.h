@@ -23,7 +23,7 @@ struct TensorFacts {
 struct ModelFacts {
   std::string file;        // name of the ONNX file, without folders
   std::string sha256;      // of its bytes
-  int64_t parameters = 0;  // elements of the constants in use
+  int64_t parameters = 0;  // elements of the constants in use, a tied head's once
   bool causal = false;     // every position depends on those before it alone
   int64_t vocabulary = 0;  // of the token input; 0: there is none
   std::vector<TensorFacts> inputs;
