@@ -28,7 +28,7 @@ std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement
 // Of what a verifier printed.
 absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict);
 
-// What the name of an output of `select-outputs` says: "logits.argmax[32:64]".
+// What the name of an output of `select-outputs` says: "logits_argmax[32:64]".
 struct OutputName {
   bool argmax = false;
   std::vector<int64_t> positions;  // empty: all
@@ -36,7 +36,7 @@ struct OutputName {
 OutputName parseOutputName(absl::string_view name);
 
 // The tokenizer, if there is one, adds texts. JSON holds all values; text the first of them.
-void addPublicValues(const std::vector<PublicTensorValues>& tensors, const Tokenizer* tokenizer,
-                     Summary& summary);
+void addPublicValues(const std::vector<PublicTensorValues>& tensors,
+                     const std::optional<Tokenizer>& tokenizer, Summary& summary);
 
 }  // namespace lindero::cli

@@ -52,6 +52,14 @@ absl::StatusOr<std::vector<int64_t>> parsePositions(absl::string_view positions,
   return chosen;
 }
 
+// "[32:64]" for a run, else "[3,7,9]".
+std::string positionsText(llvm::ArrayRef<int64_t> rows) {
+  int64_t first = rows.front(), end = rows.back() + 1;
+  bool run = rows.size() > 1 && static_cast<int64_t>(rows.size()) == end - first;
+  return run ? absl::StrCat("[", first, ":", end, "]")
+             : absl::StrCat("[", absl::StrJoin(rows, ","), "]");
+}
+
 class SelectOutputs : public Pass {
  public:
   explicit SelectOutputs(SelectOutputsOptions options) : options_(std::move(options)) {}
@@ -71,7 +79,7 @@ class SelectOutputs : public Pass {
     absl::StatusOr<size_t> index = find(names);
     if (!index.ok()) return index.status();
     Value* output = end->operand(*index);
-    std::string name = names[*index];
+    std::string name = names[*index], rows_text;
     bool changed = end->numOperands() > 1;
 
     const Type& type = output->type();
@@ -80,6 +88,7 @@ class SelectOutputs : public Pass {
     if (!positions.ok()) return positions.status();
     if (static_cast<int64_t>(positions->size()) < rows) {
       output = select(output, *positions, *end);
+      rows_text = positionsText(*positions);
       changed = true;
     }
     if (options_.argmax && type.element != ir::Element::kInt) {
@@ -95,7 +104,7 @@ class SelectOutputs : public Pass {
       changed = true;
     }
     end->setOperands({output});
-    end->set("names", std::vector<std::string>{name});
+    end->set("names", std::vector<std::string>{name + rows_text});
     return changed;
   }
 
