@@ -5,7 +5,8 @@ import random
 import shutil
 import subprocess
 
-from harness import (CHAR_GPT, HELD_OUT, TESTS, Models, case, cases, equal, main, outputs, succeed, temporary_folder)
+from harness import (CHAR_GPT, HELD_OUT, TESTS, Models, case, cases, equal, main, outputs, statement, succeed,
+                     temporary_folder)
 
 WINDOW = 64
 TEXT = HELD_OUT.read_text()
@@ -73,8 +74,8 @@ def interpreter_runtime_and_proof_agree(name, *options):
     proof = models.folder / "agreement.proof"
     proven = succeed("prove", package, *given[-1], "-o", proof)
     verified = succeed("verify", proof, "--key", package / "model.key")
-    equal(verified["statement"], runs[-1]["statement"], "verified statement and runtime")
-    equal(proven["statement"], runs[-1]["statement"], "proven statement and runtime")
+    equal(statement(verified), statement(runs[-1]), "verified statement and runtime")
+    equal(statement(proven), statement(runs[-1]), "proven statement and runtime")
 
 
 @cases(("char GPT", "char_gpt"), ("massive activations", "char_gpt_massive"))

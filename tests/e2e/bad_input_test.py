@@ -357,6 +357,18 @@ def changed_weights_are_not_proven():
 
 
 @case
+def options_of_compile_on_a_package():
+    refused(USAGE, ["--positions", "lindero compile"], "prove", package_with_key(), "--prompt", "a", "--positions", "3")
+    refused(MODEL, ["folder"], "compile", package_with_key(), "-o", "out.lindero")
+
+
+@case
+def unknown_command():
+    refused(USAGE, ["--help"], "prov", package_with_key())
+    refused(USAGE, ["--help"])
+
+
+@case
 def folder_that_is_no_package():
     refused(PACKAGE, ["circuit.pb"], "check", models.folder / "given", "--prompt", "a")
     refused(FILE, ["none.lindero"], "inspect", "none.lindero")

@@ -103,6 +103,11 @@ def outputs(result):
     return {t["name"]: t["values"] for t in result["statement"] if t["kind"] == "output"}
 
 
+def statement(result):
+    """All public values of a check, prove or verify; texts, which depend on a tokenizer, left out."""
+    return [{key: value for key, value in tensor.items() if key != "text"} for tensor in result["statement"]]
+
+
 def listing(*folders):
     """Every file below the folders, and every folder."""
     return sorted(str(path) for folder in folders for path in Path(folder).rglob("*"))

@@ -72,7 +72,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
   summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
   summary.addData("failures", failuresJson(*report));
-  addPublicValues(valuesOf(opened.package.circuit(), statement), nullptr, summary);
+  addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();

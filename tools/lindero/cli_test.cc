@@ -85,6 +85,14 @@ TEST(Format, Numbers) {
   EXPECT_EQ(formatSeconds(600), "10 min");
 }
 
+TEST(Format, ShortensNamesOfFusedNodes) {
+  EXPECT_EQ(shortenNodes("node \"/a + /b + /c\" (linear): x + y"),
+            "node \"/a … /c (3 nodes)\" (linear): x + y");
+  EXPECT_EQ(shortenNodes("/a + /b"), "/a + /b");
+  EXPECT_EQ(shortenNodes(""), "");
+  EXPECT_EQ(shortenNodes("a +"), "a +");
+}
+
 TEST(SummaryTest, AlignsLabelsAndTables) {
   Summary summary;
   summary.addCount("cells", "cells", 1000);

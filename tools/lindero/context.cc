@@ -29,8 +29,13 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// Columns that UTF-8 text takes on a terminal, near enough.
+size_t widthOf(absl::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
+}
+
 void appendPadded(std::string& out, absl::string_view text, size_t width, bool right) {
-  size_t blanks = width > text.size() ? width - text.size() : 0;
+  size_t blanks = width - std::min(width, widthOf(text));
   if (right) out.append(blanks, ' ');
   absl::StrAppend(&out, text);
   if (!right) out.append(blanks, ' ');
@@ -114,7 +119,7 @@ void Summary::addTable(absl::string_view key, absl::string_view title,
   rows.insert(rows.begin(), std::move(header));
   for (const std::vector<std::string>& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], widthOf(row[i]));
   }
   addText(absl::StrCat("\n", title));
   for (const std::vector<std::string>& row : rows) {
@@ -131,7 +136,7 @@ void Summary::addTable(absl::string_view key, absl::string_view title,
 std::string Summary::text() const {
   size_t width = 0;
   for (const Line& line : lines_) {
-    if (!line.plain) width = std::max(width, line.label.size());
+    if (!line.plain) width = std::max(width, widthOf(line.label));
   }
   std::string out;
   for (const Line& line : lines_) {

@@ -39,7 +39,8 @@ absl::StatusOr<std::vector<InputArray>> gatherInputs(const InputOptions& options
 // padded with token 0 behind them: `given` says how many were given.
 struct BoundInputs {
   Statement statement;
-  int64_t given_tokens = -1;  // -1: the model reads no tokens
+  int64_t given_tokens = -1;           // -1: the model reads no tokens
+  std::optional<Tokenizer> tokenizer;  // to show tokens with, if there is one
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const compiler::ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);

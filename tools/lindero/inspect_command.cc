@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "runtime/package/status_macros.h"
@@ -78,7 +79,7 @@ void addNodes(const compiler::CostReport& cost, int64_t most, Summary& summary) 
   Json json = Json::array();
   for (const compiler::Share& node : nodes) {
     if (static_cast<int64_t>(rows.size()) < most) {
-      rows.push_back({node.name, withCommas(node.cells)});
+      rows.push_back({shortenNodes(node.name), withCommas(node.cells)});
     }
     json.push_back({{"name", node.name}, {"cells", node.cells}});
   }
@@ -87,21 +88,42 @@ void addNodes(const compiler::CostReport& cost, int64_t most, Summary& summary) 
   summary.addTable("nodes", title, {"node", "cells"}, std::move(rows), std::move(json));
 }
 
+// A name and how many there are of it: lanes repeat a constraint under numbers, "name.0", "name.1".
+using Family = std::pair<std::string, int64_t>;
+
+std::string familyOf(absl::string_view name) {
+  size_t dot = name.rfind('.');
+  int64_t number = 0;
+  bool numbered = dot != absl::string_view::npos && absl::SimpleAtoi(name.substr(dot + 1), &number);
+  return std::string(numbered ? name.substr(0, dot) : name);
+}
+
+// In text one line for a family of constraints, in JSON every constraint.
 void addConstraints(const Circuit& circuit, Summary& summary) {
   Summary::Rows rows;
   Json json = Json::array();
+  int64_t count = 0;
   for (Constraint::Kind kind : {Constraint::LOCAL, Constraint::CONTINUITY, Constraint::BOUNDARY}) {
     for (const Table& table : circuit.tables()) {
+      std::vector<Family> families;
       for (const Constraint& constraint : table.constraints()) {
         if (constraint.kind() != kind) continue;
-        rows.push_back({absl::StrCat(table.name(), ".", constraint.name()), kindName(kind)});
+        ++count;
+        std::string name = familyOf(constraint.name());
+        auto found = std::find_if(families.begin(), families.end(),
+                                  [&](const Family& family) { return family.first == name; });
+        if (found == families.end()) found = families.insert(found, {name, 0});
+        ++found->second;
         json.push_back(
             {{"table", table.name()}, {"name", constraint.name()}, {"kind", kindName(kind)}});
       }
+      for (const auto& [name, size] : families) {
+        rows.push_back({absl::StrCat(table.name(), ".", name), absl::StrCat(size), kindName(kind)});
+      }
     }
   }
-  summary.addTable("constraints", "Constraints", {"constraint", "kind"}, std::move(rows),
-                   std::move(json));
+  summary.addTable("constraints", absl::StrCat("Constraints (", count, ")"),
+                   {"constraint", "count", "kind"}, std::move(rows), std::move(json));
 }
 
 std::string shapeText(const PublicTensor& tensor) {

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 using compiler::Compilation;
 using compiler::ModelFacts;
 
+constexpr char kModelGroup[] = "Compiling an ONNX file";
 constexpr uint64_t kMostJson = 64 << 20;
 
 absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
@@ -147,6 +148,10 @@ absl::StatusOr<std::vector<compiler::PackageFile>> packageFiles(const std::strin
 }  // namespace
 
 void addModelOptions(CLI::App& app, ModelOptions& options) {
+  options.app = &app;
+  const std::string group = app.option_defaults()->get_group();
+  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
+  app.option_defaults()->group(kModelGroup);
   app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
       ->type_name("NAME=SIZE");
   app.add_option("--calibrate", options.calibrate,
@@ -156,7 +161,6 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--exponents", options.exponents,
                  "Use this exponents.json instead of calibrating");
-  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
   app.add_option("--output-name", options.output, "The model's output to prove, by name");
   app.add_flag("--argmax", options.argmax,
                "Prove the index of the largest value (the next token), not all values");
@@ -178,6 +182,14 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
       ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
       ->capture_default_str();
+  app.option_defaults()->group(group);
+}
+
+std::string givenModelOption(const ModelOptions& options) {
+  for (const CLI::Option* option : options.app->get_options()) {
+    if (option->get_group() == kModelGroup && option->count() > 0) return option->get_name();
+  }
+  return "";
 }
 
 std::string findTokenizer(const std::string& given, const std::string& model) {

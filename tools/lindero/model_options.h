@@ -26,9 +26,13 @@ struct ModelOptions {
   bool argmax = false;
   passes::QuantizeOptions quantize;
   passes::LowerToAirOptions lower;
+  const CLI::App* app = nullptr;  // where they were added
 };
 
 void addModelOptions(CLI::App& app, ModelOptions& options);
+// An option of these, except the tokenizer, that was given; empty if none was. A package, which is
+// compiled already, takes none of them.
+std::string givenModelOption(const ModelOptions& options);
 
 // The path of the tokenizer to use, empty if there is none: as given, or beside the model.
 std::string findTokenizer(const std::string& given, const std::string& model);

@@ -1,5 +1,6 @@
 #include "tools/lindero/package_source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <system_error>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
@@ -34,6 +36,13 @@ absl::StatusOr<compiler::ModelFacts> readFacts(const std::string& package) {
                  absl::StrCat(path, ": ", facts.status().message(), "; compile the model again"));
 }
 
+std::string withoutLayer(absl::string_view region) {
+  absl::string_view rest = region;
+  if (!absl::ConsumePrefix(&rest, "layer")) return std::string(region);
+  size_t digits = std::min(rest.size(), rest.find_first_not_of("0123456789"));
+  return digits == 0 ? std::string(region) : absl::StrCat("layer*", rest.substr(digits));
+}
+
 }  // namespace
 
 absl::StatusOr<OpenedPackage> openPackage(const std::string& path) {
@@ -55,6 +64,10 @@ absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelO
                                          Summary& summary) {
   std::error_code code;
   if (fs::is_directory(source, code)) {
+    if (std::string option = givenModelOption(options); !option.empty()) {
+      return failure(Exit::kUsage, absl::StrCat(source, " is compiled already: give ", option,
+                                                " to `lindero compile`, or the ONNX file here"));
+    }
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(source));
     summary.add("model", "model", opened.facts.file, opened.facts.file);
     summary.addCount("parameters", "parameters", opened.facts.parameters);
@@ -76,18 +89,19 @@ absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelO
 absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
                                              const InputOptions& options) {
   std::optional<Tokenizer> tokenizer;
-  if (options.prompt) {
-    std::string path = options.tokenizer;
-    std::error_code code;
-    std::string own = absl::StrCat(opened.path, "/tokenizer.json");
-    if (path.empty() && fs::exists(own, code)) path = own;
-    if (!path.empty()) {
-      LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(path));
-    }
+  std::string path = options.tokenizer;
+  std::error_code code;
+  std::string own = absl::StrCat(opened.path, "/tokenizer.json");
+  if (path.empty() && fs::exists(own, code)) path = own;
+  if (!path.empty() && opened.facts.readsTokens()) {
+    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(path));
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays,
                            gatherInputs(options, opened.facts, tokenizer ? &*tokenizer : nullptr));
-  return bindInputs(opened.package.circuit(), opened.facts, arrays);
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs bound,
+                           bindInputs(opened.package.circuit(), opened.facts, arrays));
+  bound.tokenizer = std::move(tokenizer);
+  return bound;
 }
 
 void addInputOptions(CLI::App& app, InputOptions& options) {
@@ -117,16 +131,25 @@ absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement&
 }
 
 void addRegions(const compiler::CostReport& cost, Summary& summary) {
-  Summary::Rows rows;
   Json json = Json::array();
-  auto online = static_cast<double>(cost.online);
-  auto add = [&](const std::string& name, int64_t cells) {
-    rows.push_back({name, withCommas(cells),
-                    absl::StrFormat("%.1f %%", 100 * static_cast<double>(cells) / online)});
-    json.push_back({{"name", name}, {"cells", cells}});
-  };
-  for (const compiler::Share& region : cost.regions) add(region.name, region.cells);
-  add("padding to powers of two", cost.padding);
+  // Those of all layers are one line of text: "layer*/linear".
+  std::vector<compiler::Share> lines;
+  for (const compiler::Share& region : cost.regions) {
+    json.push_back({{"name", region.name}, {"cells", region.cells}});
+    std::string name = withoutLayer(region.name);
+    auto found = std::find_if(lines.begin(), lines.end(),
+                              [&](const compiler::Share& line) { return line.name == name; });
+    if (found == lines.end()) found = lines.insert(found, {name, 0});
+    found->cells += region.cells;
+  }
+  const std::string padding = "padding to powers of two";
+  json.push_back({{"name", padding}, {"cells", cost.padding}});
+  lines.push_back({padding, cost.padding});
+  Summary::Rows rows;
+  for (const compiler::Share& line : lines) {
+    double share = 100 * static_cast<double>(line.cells) / static_cast<double>(cost.online);
+    rows.push_back({line.name, withCommas(line.cells), absl::StrFormat("%.1f %%", share)});
+  }
   summary.addCount("region_count", "regions", static_cast<int64_t>(cost.regions.size()));
   summary.addTable("regions", "Cells per region", {"region", "cells", "share"}, std::move(rows),
                    std::move(json));

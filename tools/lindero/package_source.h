@@ -38,7 +38,7 @@ void addInputOptions(CLI::App& app, InputOptions& options);
 absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,
                                    const std::string& path, int threads, Context& context);
 
-// "region" lines: cells of every region, nested ones summed up under their outer one.
+// Cells of every region; in text, one line for the same region of all layers.
 void addRegions(const compiler::CostReport& cost, Summary& summary);
 
 }  // namespace lindero::cli

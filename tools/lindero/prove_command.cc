@@ -1,4 +1,5 @@
 // lindero prove: the whole way from a model and an input to a proof.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -90,9 +91,12 @@ void addProverReport(const Json& report, Summary& summary) {
   summary.add("grinding_seconds", "  of it grinding", grinding,
               absl::StrCat(formatSeconds(grinding), " (varies from run to run)"));
   Summary::Rows rows;
+  std::vector<std::pair<double, std::string>> longest;
   for (const auto& [stage, value] : stages.items()) {
-    if (value.is_number()) rows.push_back({stage, formatSeconds(value.get<double>())});
+    if (value.is_number()) longest.emplace_back(value.get<double>(), stage);
   }
+  std::sort(longest.rbegin(), longest.rend());
+  for (const auto& [spent, stage] : longest) rows.push_back({stage, formatSeconds(spent)});
   if (time.contains("peak_memory_bytes") && time["peak_memory_bytes"].is_number()) {
     auto bytes = time["peak_memory_bytes"].get<int64_t>();
     summary.add("peak_memory_bytes", "peak memory", bytes, formatBytes(static_cast<double>(bytes)));
@@ -148,7 +152,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
-  addPublicValues(valuesOf(opened.package.circuit(), statement), nullptr, summary);
+  addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
   addProverReport(report, summary);
   addRegions(opened.cost, summary);
   summary.addData("seconds", watch.seconds());

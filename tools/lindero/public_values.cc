@@ -17,7 +17,8 @@ namespace lindero::cli {
 namespace {
 
 constexpr size_t kShownReals = 8;
-constexpr size_t kShownIntegers = 64;
+constexpr size_t kShownIntegers = 16;
+constexpr size_t kShownCharacters = 200;
 
 bool isTokens(const PublicTensorValues& tensor) {
   return tensor.columns == 1 && tensor.exponent == 0;
@@ -44,15 +45,17 @@ std::string shapeOf(const PublicTensorValues& tensor) {
                       tensor.exponent == 0 ? " integers: " : " reals: ");
 }
 
-std::string quoted(const Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(tokenizer.decode(ids)), "\"");
+std::string quoted(const Tokenizer& tokenizer, std::vector<int64_t> ids) {
+  bool whole = ids.size() <= kShownCharacters;
+  if (!whole) ids.resize(kShownCharacters);
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(tokenizer.decode(ids)), whole ? "\"" : "\" …");
 }
 
-Json tensorJson(const PublicTensorValues& tensor, const Tokenizer* tokenizer) {
+Json tensorJson(const PublicTensorValues& tensor, const std::optional<Tokenizer>& tokenizer) {
   Json json = {{"name", tensor.name},         {"kind", tensor.output ? "output" : "input"},
                {"rows", tensor.rows},         {"columns", tensor.columns},
                {"exponent", tensor.exponent}, {"values", tensor.values}};
-  if (tokenizer != nullptr && isTokens(tensor)) json["text"] = tokenizer->decode(tensor.values);
+  if (tokenizer && isTokens(tensor)) json["text"] = tokenizer->decode(tensor.values);
   return json;
 }
 
@@ -143,7 +146,7 @@ absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict) {
 OutputName parseOutputName(absl::string_view name) {
   OutputName parsed;
   std::vector<absl::string_view> parts = absl::StrSplit(name, absl::MaxSplits('[', 1));
-  parsed.argmax = absl::EndsWith(parts[0], ".argmax");
+  parsed.argmax = absl::EndsWith(parts[0], "_argmax");
   if (parts.size() != 2 || !absl::ConsumeSuffix(&parts[1], "]")) return parsed;
   int64_t first = 0, end = 0;
   std::vector<absl::string_view> run = absl::StrSplit(parts[1], ':');
@@ -157,8 +160,8 @@ OutputName parseOutputName(absl::string_view name) {
   return parsed;
 }
 
-void addPublicValues(const std::vector<PublicTensorValues>& tensors, const Tokenizer* tokenizer,
-                     Summary& summary) {
+void addPublicValues(const std::vector<PublicTensorValues>& tensors,
+                     const std::optional<Tokenizer>& tokenizer, Summary& summary) {
   Json json = Json::array();
   for (const PublicTensorValues& tensor : tensors) json.push_back(tensorJson(tensor, tokenizer));
   summary.addData("statement", std::move(json));
@@ -166,7 +169,7 @@ void addPublicValues(const std::vector<PublicTensorValues>& tensors, const Token
   for (const PublicTensorValues& tensor : tensors) {
     std::string label = absl::StrCat(tensor.output ? "output " : "input ", tensor.name);
     summary.addLine(label, absl::StrCat(shapeOf(tensor), listOf(tensor)));
-    if (tokenizer != nullptr && isTokens(tensor)) {
+    if (tokenizer && isTokens(tensor)) {
       summary.addLine("  as text", quoted(*tokenizer, tensor.values));
     }
     if (tensor.output && input != nullptr) addContinuation(tensor, *input, summary);

@@ -63,7 +63,7 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
   Summary summary;
   summary.add("verdict", "verdict", "accepted",
               "ACCEPTED: the key's model gave these outputs for these inputs");
-  addPublicValues(tensors, tokenizer ? &*tokenizer : nullptr, summary);
+  addPublicValues(tensors, tokenizer, summary);
   addSecurity(*verdict, summary);
   summary.addSeconds("verify_seconds", "verify time", seconds);
   summary.addData("report", *std::move(verdict));
