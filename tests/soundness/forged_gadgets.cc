@@ -48,7 +48,7 @@ void forgeNormRow(const runtime::Package& package, const LayerNorm& s, Buffers& 
                           s.rsqrt_first_row() + static_cast<uint64_t>(variance >> (2 * j))) +
                   j;
   if (cheat.wrap_variance) {
-    j = 7;
+    j = s.max_exponent();
     variance += kModulus;
   }
   scalar(s.mantissa()) = static_cast<int32_t>(variance >> (2 * j));

@@ -405,7 +405,9 @@ const std::vector<Case>& cases() {
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       // The index cannot be published, so the public one is another.
       {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "edges"}},
-      {"NothingChosen", nothingChosen, {"constraint argmax.something is chosen"}},
+      {"NothingChosen",
+       nothingChosen,
+       {"constraint argmax.index of the chosen", "constraint argmax.something is chosen"}},
       {"IndexOffByOne", indexOffByOne, {"constraint argmax.index of the chosen"}},
       {"SwappedMultiplicities", swappedMultiplicities, {"lookup tables.range0"}},
       {"WrongEmbeddingRow", wrongEmbeddingRow, {"lookup embeddings.row", "lookup vocabulary.row"}},
