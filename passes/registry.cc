@@ -29,9 +29,9 @@ void registerAllPasses() {
     status.Update(registerVerifyIntervals());
     status.Update(registerPipeline("import-cleanup", "From ONNX ops to canonical ones",
                                    importCleanupPipeline()));
-    status.Update(registerPipeline(
-        "default", "From an ONNX model to its circuit",
-        "import-cleanup,quantize,form-regions,lower-to-air,verify-intervals,lower-sums,verify-air"));
+    status.Update(registerPipeline("default", "From an ONNX model to its circuit",
+                                   "import-cleanup,quantize,form-regions,lower-to-air,verify-"
+                                   "intervals,lower-sums,verify-air"));
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));
   });
 }

@@ -23,8 +23,8 @@ namespace lindero::runtime {
 // Whether a package may be written there: nothing, an empty folder, or a package to replace.
 absl::Status checkDestination(const std::string& path);
 
-// Puts a finished package folder in place, instead of the package that may be there. Both are on one
-// file system.
+// Puts a finished package folder in place, instead of the package that may be there. Both are on
+// one file system.
 absl::Status installPackage(const std::string& folder, const std::string& path);
 
 class PackageWriter {

@@ -52,8 +52,8 @@ class VerifyAir : public Pass {
     return absl::OkStatus();
   }
 
-  // What is committed in phase k reads no challenge that is drawn later, and no constraint equates a
-  // gathered value under a challenge that was known when it was committed.
+  // What is committed in phase k reads no challenge that is drawn later, and no constraint equates
+  // a gathered value under a challenge that was known when it was committed.
   absl::Status checkChallenges(ir::Op& op) {
     for (ir::Value* v : op.operands()) {
       const ExpressionFacts& f = analysis_.facts(v);
