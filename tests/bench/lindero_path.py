@@ -20,7 +20,7 @@ class Path:
         self.model, self.folder, self.python, self.options = model, folder, python, options
         self.lindero, self.prover = binaries / "lindero", binaries / "lindero-prover-stwo"
         self.onnx = model.file(folder, python)
-        self.package, self.proof = folder / f"{model.name}.lindero", folder / f"{model.name}.proof"
+        self.package, self.proof = folder / f"{model.file_name}.lindero", folder / f"{model.file_name}.proof"
         self.key = self.package / "model.key"
         self.input = None  # known once the model is compiled
 

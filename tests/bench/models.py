@@ -18,13 +18,18 @@ class Model:
     options: tuple = ()  # of `lindero compile`
     text: bool = False  # is given the beginning of held_out.txt
     default: bool = True  # runs when no model is named
+    generate: tuple = ()  # words for models/generate.py; none: the name
+
+    @property
+    def file_name(self):
+        return self.name.replace(", ", "-").replace(" ", "_")
 
     def file(self, folder, python):
         """Its ONNX file; one that is generated goes to `folder`."""
         if self.committed:
             return ROOT / "models" / self.committed
-        path = folder / f"{self.name}.onnx"
-        subprocess.run([python, ROOT / "models/generate.py", self.name, "-o", path], check=True,
+        path = folder / f"{self.file_name}.onnx"
+        subprocess.run([python, ROOT / "models/generate.py", *(self.generate or [self.name]), "-o", path], check=True,
                        stdout=subprocess.DEVNULL)
         return path
 
@@ -39,7 +44,7 @@ class Model:
         draw = random.Random(1)
         if tensor["element"] == "int":
             return ["--tokens", ",".join(str(draw.randrange(facts["vocabulary"])) for _ in range(count))]
-        path = folder / f"{self.name}.input.json"
+        path = folder / f"{self.file_name}.input.json"
         path.write_text(json.dumps({tensor["name"]: gaussian(draw, tensor["shape"])}))
         return ["--input", path]
 
@@ -62,6 +67,18 @@ MODELS = {model.name: model for model in (
     Model("gpt2", "GPT-2-small shape, 32 tokens; argmax at the last 16",
           options=("--argmax", "--positions", "last:16"), default=False),
 )}
+
+
+
+def sweep_model(layers, tokens):
+    return Model(f"layers {layers}, tokens {tokens}", f"{layers} layers, d 64, {tokens} tokens",
+                 options=("--argmax", "--positions", f"last:{tokens // 2}"),
+                 generate=("nanogpt", "--layers", str(layers), "--seq", str(tokens)))
+
+
+# How the cost grows: one size at a time.
+SWEEP = [sweep_model(layers, 64) for layers in (2, 4, 6, 8, 10, 12)]
+SWEEP += [sweep_model(4, tokens) for tokens in (8, 16, 32, 128)]
 
 # What is asked, as (what, where in the model's result, largest value allowed).
 PROVE, VERIFY = "stages.prove.total.median", "processes.verify.wall.median"

@@ -126,15 +126,30 @@ def peers(models):
     return "\n## Peers\n\n" + table(header, rows) if rows else ""
 
 
-def markdown(result):
-    machine, models = result["machine"], result["models"]
-    options = result["options"]
+def heading(result):
+    machine, options = result["machine"], result["options"]
     changed = " with local changes" if machine["changed"] else ""
     return f"""{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, \
 {machine['system']}; {machine['date']}; commit {machine['commit'][:12]}{changed}; {options['repeat']} runs, \
 {options['threads'] or 'all'} threads; load {machine['load_before']:.1f} before, {machine['load_after']:.1f} after.
 Times in ms: median (least..largest).
+"""
 
+
+def sweep(result):
+    """A row per model."""
+    rows = [[name, f"{run['sizes']['online_cells']:,}", f"{run['sizes']['padding_cells']:,}",
+             f"{run['sizes']['columns']:,}", milliseconds(run["stages"]["prove"]["without_grinding"]),
+             milliseconds(run["processes"]["prove"]["cpu"]), megabytes(run["processes"]["prove"]["prover_peak_bytes"]["median"]),
+             kilobytes(run["bytes"]["proof"]["median"]), milliseconds(run["stages"]["verify"]["verify"])]
+            for name, run in result["models"].items()]
+    header = ["", "online cells", "padding", "columns", "prove", "its CPU", "peak, MB", "proof, KB", "verify"]
+    return f"{heading(result)}\n{table(header, rows)}"
+
+
+def markdown(result):
+    models = result["models"]
+    return f"""{heading(result)}
 {sizes(models)}
 {paths(models)}
 ## By stage
