@@ -444,6 +444,8 @@ def unwritable_output(output):
     refused(FILE, [output], "prove", package_with_key(), "--prompt", "a", "-o", output)
     refused(FILE, [output], "prove", package_with_key(), "--prompt", "a", "--key-out", output)
     refused(FILE, [output], "prove", models.onnx("char_gpt"), "--prompt", "a", "--key-out", output)
+    for folder in "occupied", "no/such/folder":
+        refused(FILE, [folder], "check", package_with_key(), "--prompt", "a", "--save-trace", folder)
     assert (work / "occupied").read_text() == "mine" and not os.path.isfile("/dev/full")
 
 
@@ -454,6 +456,7 @@ def full_disk(size):
     refused(FILE, words, "compile", models.onnx("char_gpt"), "-o", "out.lindero", file_limit=size)
     refused(FILE, words, "prove", package, "--prompt", "a", file_limit=size)
     refused(FILE, words, "check", package, "--prompt", "a", file_limit=size)
+    refused(FILE, words, "check", package, "--prompt", "a", "--save-trace", "saved", file_limit=size)
 
 
 @cases(("SIGINT while proving", signal.SIGINT, "prove: "), ("SIGTERM while proving", signal.SIGTERM, "prove: "),

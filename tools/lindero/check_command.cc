@@ -1,10 +1,15 @@
 // lindero check: runs the model in integers and checks every constraint, without any prover.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/checker.h"
-#include "runtime/package/mapped_file.h"
+#include "runtime/package/files.h"
+#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
@@ -15,13 +20,31 @@
 namespace lindero::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 struct CheckArguments {
   std::string source;
   ModelOptions options;
   InputOptions input;
   int threads = 0;
   uint64_t seed = 1;
+  std::string save_trace;
 };
+
+// Moves the files of a run into a folder of the user's, made where it is missing.
+absl::Status saveRun(const std::vector<std::string>& files, const std::string& folder) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) {
+    return withExit(runtime::systemError(absl::StrCat("cannot make ", folder), code.value()),
+                    Exit::kFile);
+  }
+  for (const std::string& file : files) {
+    std::string saved = fs::path(folder) / fs::path(file).filename();
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(file, saved), Exit::kFile));
+  }
+  return absl::OkStatus();
+}
 
 Json failuresJson(const runtime::CheckReport& report) {
   Json list = Json::array();
@@ -48,7 +71,9 @@ std::string firstFailure(const runtime::CheckReport& report) {
 }
 
 absl::Status check(const CheckArguments& arguments, Context& context) {
-  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, arguments.save_trace.empty()
+                                                ? Scratch::temporary()
+                                                : Scratch::beside(arguments.save_trace));
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
@@ -58,6 +83,12 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Statement statement,
                            runTrace(opened, inputs.statement, trace, arguments.threads, context));
   summary.addSeconds("trace_seconds", "model run in", run.seconds());
+  if (!arguments.save_trace.empty()) {
+    std::string stated = scratch.path("statement.pb");
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, statement), Exit::kFile));
+    LINDERO_RETURN_IF_ERROR(saveRun({trace, stated}, arguments.save_trace));
+    trace = fs::path(arguments.save_trace) / "trace.bin";
+  }
   Stopwatch watch;
   context.progress("check");
   runtime::CheckOptions options;
@@ -91,6 +122,8 @@ void addCheck(CLI::App& app, Command& chosen) {
   command->add_option("--threads", arguments->threads, "0: one per processor")
       ->check(CLI::Range(0, 1024));
   command->add_option("--seed", arguments->seed, "Of the test challenges");
+  command->add_option("--save-trace", arguments->save_trace,
+                      "Keep trace.bin and statement.pb in this folder, for other checkers");
   command->callback([arguments, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
     chosen = [arguments](Context& context) { return check(*arguments, context); };
