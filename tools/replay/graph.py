@@ -1,0 +1,166 @@
+"""The DAG of a circuit: its rules (FORMAT.md, section 4), and its evaluation on many rows at a time."""
+
+from collections import namedtuple
+from enum import IntEnum
+
+import numpy as np
+
+import qm31
+from qm31 import P
+
+
+class Op(IntEnum):
+    CONSTANT = 0
+    COLUMN = 1
+    CHALLENGE = 2
+    CLAIM = 3
+    IS_FIRST = 4
+    IS_LAST = 5
+    ADD = 6
+    SUB = 7
+    MUL = 8
+    NEG = 9
+    INVERSE = 10
+
+
+BINARY = {Op.ADD: qm31.add, Op.SUB: qm31.sub, Op.MUL: qm31.mul}
+
+# What a node reads: pairs (column, offset), and indices of challenges and claims.
+Reads = namedtuple("Reads", "columns challenges claims")
+# What to do with each node of a cone, and which values nobody needs afterwards.
+Plan = namedtuple("Plan", "steps targets")
+
+
+class ZeroInverse(Exception):
+    """Unlucky challenges: draw them again."""
+
+
+class Graph:
+    def __init__(self, circuit):
+        self.circuit = circuit
+        self.ops = [node.op for node in circuit.nodes]
+        self.a = [node.a for node in circuit.nodes]
+        self.b = [node.b for node in circuit.nodes]
+        self.offsets = [node.offset for node in circuit.nodes]
+        self.table = [None] * len(self.ops)
+        self.degree = [0] * len(self.ops)
+        self.scalar = [False] * len(self.ops)  # constants and challenges only
+        self._reads = {}
+
+    def operands(self, i):
+        op = self.ops[i]
+        if op in BINARY:
+            return (self.a[i], self.b[i])
+        return (self.a[i],) if op in (Op.NEG, Op.INVERSE) else ()
+
+    def problems(self):
+        """What breaks a rule, one message for each node; finds table, degree and kind of every node on the way."""
+        for i in range(len(self.ops)):
+            problem = self._problem(i)
+            if problem:
+                yield f"node {i}: {problem}"
+
+    def _problem(self, i):
+        op, a, operands = self.ops[i], self.a[i], self.operands(i)
+        if op > Op.INVERSE:
+            return f"unknown operation {op}"
+        if any(operand >= i for operand in operands):
+            return "names a node that is not earlier"
+        limits = {Op.CONSTANT: P, Op.CHALLENGE: len(self.circuit.challenges), Op.CLAIM: len(self.circuit.claims)}
+        if a >= limits.get(op, a + 1):
+            return f"no {Op(op).name} {a}"
+        if op == Op.COLUMN:
+            tables = self.circuit.tables
+            if a >= len(tables) or self.b[i] >= len(tables[a].columns) or self.offsets[i] not in (-1, 0, 1):
+                return "no such column or offset"
+        tables = {self.table[operand] for operand in operands} - {None}
+        if len(tables) > 1:
+            return "reads two tables"
+        self.table[i] = a if op == Op.COLUMN else tables.pop() if tables else None
+        degrees = [self.degree[operand] for operand in operands]
+        leaf = op in (Op.COLUMN, Op.IS_FIRST, Op.IS_LAST)
+        self.degree[i] = 1 if leaf else sum(degrees) if op == Op.MUL else max(degrees, default=0)
+        self.scalar[i] = not leaf and op != Op.CLAIM and all(self.scalar[operand] for operand in operands)
+        if op == Op.INVERSE and not self.scalar[i]:
+            return "inverts more than constants and challenges"
+        return None
+
+    def cone(self, targets, below_scalars=False):
+        """The nodes that the targets depend on, in order; not those of which only scalars are made."""
+        seen, stack = set(), list(targets)
+        while stack:
+            i = stack.pop()
+            if i not in seen:
+                seen.add(i)
+                if below_scalars or not self.scalar[i]:
+                    stack.extend(self.operands(i))
+        return sorted(seen)
+
+    def reads(self, *targets):
+        """What the targets read, together."""
+        if targets not in self._reads:
+            nodes = self.cone(targets, below_scalars=True)
+            self._reads[targets] = Reads(
+                columns=sorted({(self.b[i], self.offsets[i]) for i in nodes if self.ops[i] == Op.COLUMN}),
+                challenges=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CHALLENGE}),
+                claims=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CLAIM}),
+            )
+        return self._reads[targets]
+
+    def scalars(self, challenges, phase):
+        """The values of all scalar nodes that need no challenge drawn later than after `phase`: (n, 4) challenges."""
+        values = {}
+        for i, op in enumerate(self.ops):
+            if not self.scalar[i] or not all(operand in values for operand in self.operands(i)):
+                continue
+            if op == Op.CONSTANT:
+                values[i] = np.array([self.a[i]], dtype=np.uint64)
+            elif op == Op.CHALLENGE:
+                if self.circuit.challenges[self.a[i]].phase <= phase:
+                    values[i] = challenges[self.a[i]].reshape(4, 1)
+            elif op in BINARY:
+                values[i] = BINARY[op](values[self.a[i]], values[self.b[i]])
+            elif op == Op.NEG:
+                values[i] = qm31.neg(values[self.a[i]])
+            else:
+                if qm31.is_zero(values[self.a[i]])[0]:
+                    raise ZeroInverse
+                values[i] = qm31.inverse(values[self.a[i]])
+        return values
+
+    def plan(self, targets):
+        """A plan to evaluate the targets together."""
+        nodes = [i for i in self.cone(targets) if not self.scalar[i]]
+        last = {}
+        for i in nodes:
+            for operand in self.operands(i):
+                last[operand] = i
+        kept = set(targets)
+        steps = []
+        for i in nodes:
+            done = [o for o in set(self.operands(i)) if last[o] == i and o not in kept and not self.scalar[o]]
+            steps.append((i, self.ops[i], self.a[i], self.b[i], self.offsets[i], done))
+        return Plan(steps, list(targets))
+
+
+def evaluate(plan, scalars, rows):
+    """The targets' values on rows, an object with column(c, offset), claim(k), first() and last(); length 1 if constant."""
+    values = {}
+
+    def of(i):
+        return values[i] if i in values else scalars[i]
+
+    for i, op, a, b, offset, done in plan.steps:
+        if op in BINARY:
+            values[i] = BINARY[op](of(a), of(b))
+        elif op == Op.COLUMN:
+            values[i] = rows.column(b, offset)
+        elif op == Op.NEG:
+            values[i] = qm31.neg(of(a))
+        elif op == Op.CLAIM:
+            values[i] = rows.claim(a)
+        else:
+            values[i] = rows.first() if op == Op.IS_FIRST else rows.last()
+        for operand in done:
+            del values[operand]
+    return [of(i) for i in plan.targets]

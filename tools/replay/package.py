@@ -1,0 +1,280 @@
+"""Packages, traces and statements, read and checked as runtime/package/FORMAT.md says (sections 1 to 3, and 9).
+
+The program (program.pb) is not read: how a trace came about does not matter to whether it holds.
+"""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from graph import Graph, Op
+from qm31 import P
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "runtime" / "package"
+MESSAGE_LIMIT = 256 << 20
+
+
+class BadInput(Exception):
+    """A file that cannot be read as what it should be."""
+
+
+def require(condition, *message):
+    if not condition:
+        raise BadInput(" ".join(map(str, message)))
+
+
+@functools.cache
+def _schemas():
+    command = ["protoc", f"--proto_path={SCHEMAS}", "--descriptor_set_out=/dev/stdout", "circuit.proto", "statement.proto"]
+    try:
+        compiled = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BadInput(f"cannot compile the schemas in {SCHEMAS}: {error}") from error
+    pool = descriptor_pool.DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:
+        pool.Add(file)
+    return pool
+
+
+def schema(name):
+    """The class of the message lindero.`name`."""
+    return message_factory.GetMessageClass(_schemas().FindMessageTypeByName(f"lindero.{name}"))
+
+
+def read_message(path, name):
+    try:
+        require(os.path.getsize(path) <= MESSAGE_LIMIT, path, "is larger than 256 MiB")
+        content = Path(path).read_bytes()
+        message = schema(name).FromString(content)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    except DecodeError as error:
+        raise BadInput(f"{path} is no {name}: {error}") from error
+    # Unknown fields would be written back, too.
+    message.DiscardUnknownFields()
+    require(message.SerializeToString(deterministic=True) == content, path, "is not in the deterministic encoding")
+    require(message.format == 1, path, "has format", message.format, "and not 1")
+    return message
+
+
+class Table:
+    """A table of the circuit: its message, its height, and which columns are in which phase."""
+
+    def __init__(self, message):
+        self.message = message
+        self.name = message.name
+        self.height = 1 << message.log_height
+        self.columns = message.columns
+        self.phases = [column.phase for column in message.columns]
+
+    def node_at(self, row):
+        """The ONNX node that a row belongs to, or None for padding."""
+        for instance in self.message.instances:
+            if instance.first_row <= row < instance.first_row + instance.rows:
+                return instance.node
+        return None
+
+    def owned_rows(self):
+        """The rows that are not padding."""
+        ranges = [np.arange(i.first_row, i.first_row + i.rows) for i in self.message.instances]
+        return np.concatenate(ranges) if ranges else np.arange(0)
+
+
+class Package:
+    """circuit.pb and fixed.bin."""
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.circuit = read_message(folder / "circuit.pb", "Circuit")
+        try:
+            _check_tables(self.circuit)
+            self.tables = [Table(table) for table in self.circuit.tables]
+            self.graph = Graph(self.circuit)
+            _check_circuit(self)
+        except BadInput as error:
+            raise BadInput(f"{folder / 'circuit.pb'}: {error}") from error
+        self.fixed = read_columns(folder / "fixed.bin", self.tables, 0)
+
+
+def read_columns(path, tables, phase):
+    """The columns of a phase as a dictionary from (table, column) to a memory-mapped array."""
+    wanted = [(t, c) for t, table in enumerate(tables) for c, of in enumerate(table.phases) if of == phase]
+    cells = sum(tables[t].height for t, _ in wanted)
+    try:
+        size = os.path.getsize(path)
+        require(size == 4 * cells, path, "has", size, "bytes and not", 4 * cells)
+        data = np.memmap(path, dtype="<u4", mode="r") if cells else np.zeros(0, dtype="<u4")
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    columns, begin = {}, 0
+    for t, c in wanted:
+        column = columns[t, c] = data[begin : begin + tables[t].height]
+        begin += tables[t].height
+        require(column.max() < P, path, "column", f"{tables[t].name}.{tables[t].columns[c].name}", "has a cell beyond p")
+    return columns
+
+
+def read_statement(path, circuit):
+    """The values of every public tensor, as an integer array of its shape."""
+    statement = read_message(path, "Statement")
+    require(len(statement.tensors) == len(circuit.publics), path, "has another number of tensors than the circuit")
+    values = []
+    for given, tensor in zip(statement.tensors, circuit.publics):
+        for field in ("name", "kind", "rows", "columns"):
+            require(getattr(given, field) == getattr(tensor, field), path, f"tensor {tensor.name}: another {field}")
+        require(len(given.values) == tensor.rows * tensor.columns, path, f"tensor {tensor.name}: wrong number of values")
+        values.append(np.array(given.values, dtype=np.int64).reshape(tensor.rows, tensor.columns))
+    return values
+
+
+def _check_names(what, items):
+    names = [item.name for item in items]
+    require(all(names), what, "without a name")
+    require(len(set(names)) == len(names), what, "with the same name twice")
+
+
+def _check_tables(circuit):
+    require(circuit.modulus == P and circuit.extension_degree == 4, "another field than M31 with an extension of degree 4")
+    require(len(circuit.tables) <= 4096, "more than 4,096 tables")
+    require(sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
+    require(len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
+    for what in ("tables", "challenges", "buses", "claim_groups", "publics", "segments"):
+        _check_names(what, getattr(circuit, what))
+    for table in circuit.tables:
+        require(table.log_height <= 28, table.name, "is higher than 2^28")
+        _check_names(f"columns of {table.name}", table.columns)
+        phases = [column.phase for column in table.columns]
+        require(phases == sorted(phases) and max(phases, default=0) <= 3, table.name, "columns out of order")
+        for column in table.columns:
+            generated = column.WhichOneof("generator") is not None
+            require(generated == (column.phase >= 2), f"{table.name}.{column.name}", "generator missing or superfluous")
+        end = 0
+        for instance in table.instances:
+            require(instance.first_row >= end, table.name, "instances overlap or are out of order")
+            end = instance.first_row + instance.rows
+        require(end <= 1 << table.log_height, table.name, "instance beyond the table")
+    for challenge in circuit.challenges:
+        require(challenge.phase in (1, 2), "challenge", challenge.name, "of phase", challenge.phase)
+    owners = sorted(t for segment in circuit.segments for t in segment.tables)
+    require(owners == list(range(len(circuit.tables))), "the segments do not partition the tables")
+
+
+def _check_circuit(package):
+    circuit = package.circuit
+    for problem in package.graph.problems():
+        raise BadInput(problem)
+    for claim in circuit.claims:
+        require(claim.table < len(circuit.tables) and claim.group < len(circuit.claim_groups), "claim", claim.name)
+    claimed = []
+    for t, table in enumerate(package.tables):
+        for constraint in table.message.constraints:
+            where = f"{table.name}.{constraint.name}:"
+            _check_node(package, t, constraint.node, where)
+            require(package.graph.degree[constraint.node] <= 3, where, "degree above 3")
+            require(constraint.kind <= 2, where, "unknown kind")
+        for column in table.columns:
+            claimed += _check_generator(package, t, column)
+        for lookup in table.message.lookups:
+            _check_lookup(package, t, lookup)
+        providers = [lookup.multiplicity_column for lookup in table.message.lookups if lookup.provide]
+        require(len(set(providers)) == len(providers), table.name, "two providers share a multiplicity column")
+    require(sorted(claimed) == list(range(len(circuit.claims))), "a claim without exactly one running column")
+    for tensor in circuit.publics:
+        _check_public(circuit, tensor)
+
+
+def _check_node(package, table, node, where):
+    require(node < len(package.graph.ops), where, "no node", node)
+    require(package.graph.table[node] in (None, table), where, "reads another table")
+
+
+def _check_known(package, table, node, phase, where):
+    """A generator of a phase reads what is known when it runs."""
+    _check_node(package, table, node, where)
+    reads = package.graph.reads(node)
+    require(all(package.tables[table].phases[c] <= phase for c, _ in reads.columns), where, "reads a later phase")
+    require(all(package.circuit.challenges[k].phase < phase for k in reads.challenges), where, "reads a later challenge")
+    for k in reads.claims:
+        require(phase_of_claim(package, k) < phase, where, "reads a claim that is not known yet")
+
+
+def phase_of_claim(package, claim):
+    for column in package.tables[package.circuit.claims[claim].table].columns:
+        if column.WhichOneof("generator") == "fraction" and column.fraction.running and column.fraction.claim == claim:
+            return column.phase
+    raise BadInput(f"claim {claim} is nobody's")
+
+
+def generator_nodes(column):
+    """The nodes that a generator evaluates, in the order of its fields."""
+    kind = column.WhichOneof("generator")
+    if kind == "expression":
+        return [column.expression.value]
+    if kind == "scan":
+        return [column.scan.mul, column.scan.add]
+    if kind == "fraction":
+        of = column.fraction
+        return [of.numerator, of.denominator] + ([of.add] if of.running else [])
+    return [column.gather.index]
+
+
+def _check_generator(package, t, column):
+    """The claims that the column gives, one at most."""
+    if column.phase < 2:
+        return []
+    table, where = package.tables[t], f"{package.tables[t].name}.{column.name}:"
+    for node in generator_nodes(column):
+        _check_known(package, t, node, column.phase, where)
+    kind = column.WhichOneof("generator")
+    if kind == "gather":
+        reads = package.graph.reads(column.gather.index)
+        require(all(table.phases[c] == 0 for c, _ in reads.columns), where, "the index reads more than fixed columns")
+        require(not reads.challenges and not reads.claims, where, "the index reads more than fixed columns")
+        end = 0
+        for source in column.gather.sources:
+            require(source.base >= end, where, "sources overlap or are out of order")
+            end = source.base + source.rows
+            require(source.table < len(package.tables), where, "no table", source.table)
+            of = package.tables[source.table]
+            require(source.column < len(of.columns) and of.phases[source.column] == column.phase, where, "source column")
+            require(source.rows <= of.height, where, "a source beyond its table")
+    if kind != "fraction" or not column.fraction.running:
+        return []
+    claim = column.fraction.claim
+    require(claim < len(package.circuit.claims), where, "no claim", claim)
+    require(package.circuit.claims[claim].table == t, where, "names a claim of another table")
+    return [claim]
+
+
+def _check_lookup(package, t, lookup):
+    table, where = package.tables[t], f"{package.tables[t].name}.{lookup.name}:"
+    require(lookup.bus < len(package.circuit.buses), where, "no bus", lookup.bus)
+    bus = package.circuit.buses[lookup.bus]
+    require(len(lookup.tuple) == bus.width, where, "tuple of another width than the bus")
+    _check_node(package, t, lookup.multiplicity, where)
+    for node in lookup.tuple:
+        _check_node(package, t, node, where)
+        phases = [table.phases[c] for c, _ in package.graph.reads(node).columns]
+        require(max(phases, default=0) <= bus.phase, where, "reads a later phase than the bus")
+    reads = package.graph.reads(lookup.multiplicity)
+    require(all(table.phases[c] <= 1 for c, _ in reads.columns), where, "multiplicity of a later phase")
+    require(not reads.challenges and not reads.claims, where, "multiplicity of a later phase")
+    if lookup.provide:
+        c = lookup.multiplicity_column
+        require(c < len(table.columns) and table.phases[c] == 1, where, "multiplicity column not of phase 1")
+
+
+def _check_public(circuit, tensor):
+    where = f"public tensor {tensor.name}:"
+    require(tensor.rows and tensor.columns and tensor.tile_rows and tensor.tile_columns, where, "no shape")
+    require(-P < 2 * tensor.low and tensor.low <= tensor.high and 2 * tensor.high < P, where, "range")
+    require(tensor.kind <= 1 and tensor.group < len(circuit.claim_groups), where, "kind or group")
+    tiles = -(-tensor.rows // tensor.tile_rows) * -(-tensor.columns // tensor.tile_columns)
+    require(tensor.address + tiles <= P, where, "addresses beyond p")
+    for challenge in (tensor.address_challenge, tensor.row_challenge, tensor.column_challenge):
+        require(challenge < len(circuit.challenges), where, "no challenge", challenge)
