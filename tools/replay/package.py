@@ -80,9 +80,9 @@ class Table:
         return None
 
     def owned_rows(self):
-        """The rows that are not padding."""
+        """The rows that are not padding; a table without instances serves all nodes, with all of its rows."""
         ranges = [np.arange(i.first_row, i.first_row + i.rows) for i in self.message.instances]
-        return np.concatenate(ranges) if ranges else np.arange(0)
+        return np.concatenate(ranges) if ranges else np.arange(self.height)
 
 
 class Package:

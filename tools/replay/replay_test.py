@@ -1,0 +1,241 @@
+"""replay and mutate on real packages: what they accept, what they reject, and what they call it.
+
+Arguments as for the end-to-end tests, whose harness this uses.
+"""
+
+import functools
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "e2e"))
+from harness import HELD_OUT, Models, case, cases, equal, main, succeed, temporary_folder  # noqa: E402
+
+from mutate import Batch, Mutation, random_mutations  # noqa: E402
+from package import Package, read_columns, read_message, read_statement  # noqa: E402
+from qm31 import P  # noqa: E402
+from state import State  # noqa: E402
+from verify import Buses, verify  # noqa: E402
+
+TOY_TOKENS = "3,1,4,1,5,9,2,6"
+ACCEPTED, REJECTED, BAD_INPUT = 0, 1, 2
+
+
+@functools.cache
+def honest(name):
+    """(package, folder of the saved run) of the toy or the char GPT."""
+    toy = name == "toy_gpt"
+    package = models.package(name, "--argmax", "--no-key", *([] if toy else ["--positions", "last:32"]))
+    run = models.folder / f"{name}-run"
+    given = ["--tokens", TOY_TOKENS] if toy else ["--prompt", HELD_OUT.read_text()[:64]]
+    succeed("check", package, *given, "--save-trace", run)
+    return package, run
+
+
+def replay(package, run, *options, program="replay.py"):
+    """(exit code, standard output, standard error)."""
+    command = [sys.executable, HERE / program, package, "--trace", run / "trace.bin", "--statement", run / "statement.pb"]
+    process = subprocess.run([*map(str, command), *options], capture_output=True, text=True, timeout=120)
+    return process.returncode, process.stdout, process.stderr
+
+
+def judged(code, package, run, *options, **program):
+    """The result, of a run that must end with this code."""
+    found, out, errors = replay(package, run, "--json", "--seed", "7", *options, **program)
+    assert found == code, f"exit {found}, wanted {code}: {out}{errors}"
+    return json.loads(out)
+
+
+@functools.cache
+def toy():
+    package, run = honest("toy_gpt")
+    package = Package(package)
+    return package, read_columns(run / "trace.bin", package.tables, 1), read_statement(run / "statement.pb", package.circuit)
+
+
+def copied(change_package=None, change_run=None):
+    """Copies of the toy's package and run, changed."""
+    copies = []
+    for original, change in zip(honest("toy_gpt"), (change_package, change_run)):
+        copy = models.folder / f"copy-of-{original.name}"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(original, copy)
+        if change:
+            change(copy)
+        copies.append(copy)
+    return copies
+
+
+def set_cell(path, phase, table, column, row, change):
+    """Changes one cell of fixed.bin or trace.bin, at the offset that the format names."""
+    tables = toy()[0].tables
+    cell = 0
+    for t in tables:
+        mine = [c.name for c in t.columns if c.phase == phase]
+        if t.name == table:
+            cell += mine.index(column) * t.height + row
+            break
+        cell += len(mine) * t.height
+    data = np.memmap(path, dtype="<u4", mode="r+")
+    data[cell] = change(int(data[cell])) % P
+    data.flush()
+
+
+def set_public(path, tensor, change):
+    statement = read_message(path, "Statement")
+    values = statement.tensors[tensor].values
+    values[2] = change(values[2])
+    path.write_bytes(statement.SerializeToString(deterministic=True))
+
+
+@cases(("toy, every row", "toy_gpt", []), ("char GPT, 500 rows of each table", "char_gpt", ["--rows", "500"]))
+def accepts(model, options):
+    result = judged(ACCEPTED, *honest(model), *options)
+    assert result["verdict"] == "accepted" and result["failures"] == [] and result["constraints"] > 100, result
+
+
+@case
+def accepts_under_fresh_challenges():
+    code, out, errors = replay(*honest("toy_gpt"))
+    assert code == ACCEPTED and out.startswith("accepted: ") and out.count("\n") == 1, out + errors
+
+
+@case
+def rejects_a_thousand_mutations():
+    result = judged(ACCEPTED, *honest("toy_gpt"), "--count", "1000", program="campaign.py")
+    equal((result["tried"], result["rejected"], result["survivors"]), (1000, 1000, []), "mutations")
+    main_tables = {t.name for t in toy()[0].tables if 1 in t.phases}
+    equal({name for name, count in result["tables"].items() if count[0]}, main_tables, "tables that were tried")
+
+
+@case
+def a_mutation_in_a_batch_is_evaluated_like_a_trace_of_its_own():
+    package, main_columns, statement = toy()
+    base = State(package, main_columns, np.random.default_rng(5))
+    random = np.random.default_rng(6)
+    chosen = {m.table: m for m in random_mutations(base, random, 3000, padding=True)}
+    mutations = [chosen[t] for t in sorted(chosen)]
+    equal(len(mutations), sum(1 in table.phases for table in package.tables), "mutated tables")
+    # Nothing may survive by being lost: a change that is none is found to be none.
+    t, c = mutations[0].table, mutations[0].column
+    mutations.append(Mutation(t, c, 0, int(base.columns[t, c][0])))
+    batch = Batch(base, Buses(base), mutations)
+    failing = list(zip(batch.failing_constraints(), batch.failing_groups(), batch.failing_buses()))
+    for copy, (mutation, verdict) in enumerate(zip(mutations, failing)):
+        column = np.array(main_columns[mutation.table, mutation.column])
+        column[mutation.row] = mutation.value
+        alone = State(package, main_columns | {(mutation.table, mutation.column): column}, np.random.default_rng(5))
+        for t, c in base.order:
+            assert_same_column(batch, copy, base, alone, t, c)
+        kinds = [failure.kind for failure in verify(alone, statement)]
+        wanted = ["constraint" in kinds, "group" in kinds, "bus" in kinds]
+        equal([verdict[0] is not None, *verdict[1:]], wanted, f"verdicts on {mutation}")
+
+
+def assert_same_column(batch, copy, base, alone, t, c):
+    values = base.columns[t, c].copy()
+    if (t, c) in batch.changed:
+        at, new = batch.changed[t, c]
+        mine = at // batch.package.tables[t].height == copy
+        values[:, at[mine] % batch.package.tables[t].height] = new[:, mine]
+    assert (values == alone.columns[t, c]).all(), f"copy {copy}: table {t}, column {c}"
+
+
+@case
+def names_constraint_row_and_node():
+    row, node = 3, "/h.0/ln_1/LayerNormalization"
+    run = copied(change_run=lambda run: set_cell(run / "trace.bin", 1, "norms", "x.0", row, lambda v: v + 1))[1]
+    failures = judged(REJECTED, honest("toy_gpt")[0], run)["failures"]
+    found = [f for f in failures if f["kind"] == "constraint"]
+    assert found and all(f["table"] == "norms" and node in f["node"] and abs(f["row"] - row) <= 1 for f in found), failures
+
+
+@case
+def names_the_bus():
+    multiplicity = lambda run: set_cell(run / "trace.bin", 1, "tables", "range0.count", 17, lambda v: v + 1)
+    failures = judged(REJECTED, *copied(change_run=multiplicity))["failures"]
+    (bus,) = [f for f in failures if f["kind"] == "bus"]
+    equal((bus["name"], bus["table"], bus["rows"]), ("range", "tables", 1), "failing bus")
+    assert "group" in [f["kind"] for f in failures], failures
+
+
+@cases(("input", 0), ("output", 1))
+def wrong_public_value(tensor):
+    run = copied(change_run=lambda run: set_public(run / "statement.pb", tensor, lambda v: v ^ 1))[1]
+    failures = judged(REJECTED, honest("toy_gpt")[0], run)["failures"]
+    equal([(f["kind"], f["name"]) for f in failures], [("group", "tensors")], "failures")
+
+
+@case
+def public_value_out_of_range():
+    # p more is the same element of the field: only the range tells.
+    run = copied(change_run=lambda run: set_public(run / "statement.pb", 0, lambda v: v + P))[1]
+    failures = judged(REJECTED, honest("toy_gpt")[0], run)["failures"]
+    equal([f["kind"] for f in failures], ["range"], "failures")
+
+
+@cases(("weight", "weights", "w.0", 5), ("weight of the embedding", "vocabulary", "w.3", 1),
+       ("selector", "norms", "on", 0), ("bias", "requantize", "bias", 3))
+def fixed_cell_changed(table, column, row):
+    change = lambda package: set_cell(package / "fixed.bin", 0, table, column, row, lambda v: v + 1)
+    judged(REJECTED, *copied(change_package=change))
+
+
+def edit(name, change):
+    """A change of one file's bytes."""
+
+    def apply(folder):
+        (folder / name).write_bytes(change((folder / name).read_bytes()))
+
+    return apply
+
+
+def circuit_edit(change):
+    """A change of the decoded circuit, encoded again as the format wants it."""
+
+    def apply(folder):
+        circuit = read_message(folder / "circuit.pb", "Circuit")
+        change(circuit)
+        (folder / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
+
+    return apply
+
+
+def last_node(**fields):
+    def change(circuit):
+        for field, value in fields.items():
+            setattr(circuit.nodes[-1], field, value)
+
+    return circuit_edit(change)
+
+
+@cases(
+    ("trace too short", None, edit("trace.bin", lambda b: b[:-4]), "bytes"),
+    ("cell beyond p", None, edit("trace.bin", lambda b: P.to_bytes(4, "little") + b[4:]), "beyond p"),
+    ("no trace", None, lambda run: (run / "trace.bin").unlink(), "cannot read"),
+    ("fixed columns too long", edit("fixed.bin", lambda b: b + bytes(4)), None, "bytes"),
+    ("statement with a field more", None, edit("statement.pb", lambda b: b + b"\x78\x01"), "encoding"),
+    ("statement cut", None, edit("statement.pb", lambda b: b[:-1]), "Statement"),
+    ("circuit with a field more", edit("circuit.pb", lambda b: b + b"\xf8\x07\x01"), None, "encoding"),
+    ("another format", circuit_edit(lambda c: setattr(c, "format", 2)), None, "format"),
+    ("node that names itself", last_node(op=6, a=10**6), None, "not earlier"),
+    ("node of an unknown operation", last_node(op=11), None, "unknown operation"),
+    ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
+    ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
+    ("generator missing", circuit_edit(lambda c: c.tables[0].columns[-1].ClearField("fraction")), None, "generator"),
+)
+def bad_input(change_package, change_run, word):
+    code, out, errors = replay(*copied(change_package, change_run))
+    assert code == BAD_INPUT and out == "" and errors.startswith("replay: ") and errors.count("\n") == 1, out + errors
+    assert word in errors, f"wanted '{word}': {errors}"
+
+
+if __name__ == "__main__":
+    with temporary_folder() as folder:
+        models = Models(folder)
+        main()
