@@ -77,7 +77,7 @@ class Graph:
         if len(tables) > 1:
             return "reads two tables"
         self.table[i] = a if op == Op.COLUMN else tables.pop() if tables else None
-        degrees = [self.degree[operand] for operand in operands]
+        degrees = [min(self.degree[operand], 99) for operand in operands]
         leaf = op in (Op.COLUMN, Op.IS_FIRST, Op.IS_LAST)
         self.degree[i] = 1 if leaf else sum(degrees) if op == Op.MUL else max(degrees, default=0)
         self.scalar[i] = not leaf and op != Op.CLAIM and all(self.scalar[operand] for operand in operands)

@@ -140,7 +140,7 @@ def _check_names(what, items):
 
 def _check_tables(circuit):
     require(circuit.modulus == P and circuit.extension_degree == 4, "another field than M31 with an extension of degree 4")
-    require(len(circuit.tables) <= 4096, "more than 4,096 tables")
+    require(0 < len(circuit.tables) <= 4096, "no table, or more than 4,096")
     require(sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
     require(len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
     for what in ("tables", "challenges", "buses", "claim_groups", "publics", "segments"):
@@ -156,10 +156,13 @@ def _check_tables(circuit):
         end = 0
         for instance in table.instances:
             require(instance.first_row >= end, table.name, "instances overlap or are out of order")
+            require(instance.rows, table.name, "instance without rows")
             end = instance.first_row + instance.rows
         require(end <= 1 << table.log_height, table.name, "instance beyond the table")
     for challenge in circuit.challenges:
         require(challenge.phase in (1, 2), "challenge", challenge.name, "of phase", challenge.phase)
+    for bus in circuit.buses:
+        require(bus.width and bus.phase <= 2, "bus", bus.name, "without width, or of phase", bus.phase)
     owners = sorted(t for segment in circuit.segments for t in segment.tables)
     require(owners == list(range(len(circuit.tables))), "the segments do not partition the tables")
 
@@ -175,6 +178,7 @@ def _check_circuit(package):
         for constraint in table.message.constraints:
             where = f"{table.name}.{constraint.name}:"
             _check_node(package, t, constraint.node, where)
+            require(constraint.name, where, "no name")
             require(package.graph.degree[constraint.node] <= 3, where, "degree above 3")
             require(constraint.kind <= 2, where, "unknown kind")
         for column in table.columns:
@@ -242,8 +246,11 @@ def _check_generator(package, t, column):
             require(source.table < len(package.tables), where, "no table", source.table)
             of = package.tables[source.table]
             require(source.column < len(of.columns) and of.phases[source.column] == column.phase, where, "source column")
-            require(source.rows <= of.height, where, "a source beyond its table")
-    if kind != "fraction" or not column.fraction.running:
+            require(source.rows <= of.height and end < P, where, "a source beyond its table, or beyond p")
+    if kind != "fraction":
+        return []
+    if not column.fraction.running:
+        require(not column.fraction.add and not column.fraction.claim, where, "add or claim, but not running")
         return []
     claim = column.fraction.claim
     require(claim < len(package.circuit.claims), where, "no claim", claim)
@@ -259,19 +266,27 @@ def _check_lookup(package, t, lookup):
     _check_node(package, t, lookup.multiplicity, where)
     for node in lookup.tuple:
         _check_node(package, t, node, where)
-        phases = [table.phases[c] for c, _ in package.graph.reads(node).columns]
-        require(max(phases, default=0) <= bus.phase, where, "reads a later phase than the bus")
+        reads = package.graph.reads(node)
+        require(all(table.phases[c] <= bus.phase for c, _ in reads.columns), where, "reads a later phase than the bus")
+        drawn = [package.circuit.challenges[k].phase for k in reads.challenges]
+        require(all(phase < bus.phase for phase in drawn) and not reads.claims, where, "reads a claim or a later challenge")
     reads = package.graph.reads(lookup.multiplicity)
     require(all(table.phases[c] <= 1 for c, _ in reads.columns), where, "multiplicity of a later phase")
     require(not reads.challenges and not reads.claims, where, "multiplicity of a later phase")
     if lookup.provide:
         c = lookup.multiplicity_column
         require(c < len(table.columns) and table.phases[c] == 1, where, "multiplicity column not of phase 1")
+        require(lookup.key < bus.width, where, "key not in the tuple")
+        if lookup.has_selector:
+            require(lookup.selector < bus.width and lookup.offsets, where, "selector not in the tuple, or without offsets")
+        else:
+            require(len(lookup.offsets) == 1, where, "one offset is needed without a selector")
 
 
 def _check_public(circuit, tensor):
     where = f"public tensor {tensor.name}:"
     require(tensor.rows and tensor.columns and tensor.tile_rows and tensor.tile_columns, where, "no shape")
+    require(tensor.rows * tensor.columns <= 1 << 28, where, "more than 2^28 values")
     require(-P < 2 * tensor.low and tensor.low <= tensor.high and 2 * tensor.high < P, where, "range")
     require(tensor.kind <= 1 and tensor.group < len(circuit.claim_groups), where, "kind or group")
     tiles = -(-tensor.rows // tensor.tile_rows) * -(-tensor.columns // tensor.tile_columns)

@@ -20,7 +20,7 @@ from mutate import Batch, Mutation, random_mutations  # noqa: E402
 from package import Package, read_columns, read_message, read_statement  # noqa: E402
 from qm31 import P  # noqa: E402
 from state import State  # noqa: E402
-from verify import Buses, verify  # noqa: E402
+from verify import Buses, failing_rows, verify  # noqa: E402
 
 TOY_TOKENS = "3,1,4,1,5,9,2,6"
 ACCEPTED, REJECTED, BAD_INPUT = 0, 1, 2
@@ -113,28 +113,52 @@ def rejects_a_thousand_mutations():
     equal({name for name, count in result["tables"].items() if count[0]}, main_tables, "tables that were tried")
 
 
+def telling_mutations(base):
+    """One cell of each table, each column that is read at another row, and a weight: it goes through a gather."""
+    package, random = base.package, np.random.default_rng(6)
+    chosen = {m.table: m for m in random_mutations(base, random, 3000, padding=True)}
+    equal(len(chosen), sum(1 in table.phases for table in package.tables), "mutated tables")
+    mutations = [chosen[t] for t in sorted(chosen)]
+    for t, table in enumerate(package.tables):
+        reads = package.graph.reads(*(constraint.node for constraint in table.message.constraints))
+        for c in sorted({c for c, offset in reads.columns if offset and table.phases[c] == 1}):
+            mutations.append(Mutation(t, c, 6, (int(base.columns[t, c][6]) + 1) % P))
+    (t,) = (t for t, table in enumerate(package.tables) if table.name == "weights")
+    mutations.append(Mutation(t, 5, 3, 123456))
+    # A change that is none must be found to be none.
+    return mutations + [Mutation(0, 0, 0, int(base.columns[0, 0][0]))]
+
+
 @case
 def a_mutation_in_a_batch_is_evaluated_like_a_trace_of_its_own():
     package, main_columns, statement = toy()
     base = State(package, main_columns, np.random.default_rng(5))
-    random = np.random.default_rng(6)
-    chosen = {m.table: m for m in random_mutations(base, random, 3000, padding=True)}
-    mutations = [chosen[t] for t in sorted(chosen)]
-    equal(len(mutations), sum(1 in table.phases for table in package.tables), "mutated tables")
-    # Nothing may survive by being lost: a change that is none is found to be none.
-    t, c = mutations[0].table, mutations[0].column
-    mutations.append(Mutation(t, c, 0, int(base.columns[t, c][0])))
+    mutations = telling_mutations(base)
     batch = Batch(base, Buses(base), mutations)
     failing = list(zip(batch.failing_constraints(), batch.failing_groups(), batch.failing_buses()))
-    for copy, (mutation, verdict) in enumerate(zip(mutations, failing)):
-        column = np.array(main_columns[mutation.table, mutation.column])
+    for copy, (mutation, (constraint, *sums)) in enumerate(zip(mutations, failing)):
+        column = np.array(base.columns[mutation.table, mutation.column])
         column[mutation.row] = mutation.value
-        alone = State(package, main_columns | {(mutation.table, mutation.column): column}, np.random.default_rng(5))
+        changed = main_columns | {(mutation.table, mutation.column): column}
+        alone = State(package, changed, np.random.default_rng(5))
         for t, c in base.order:
             assert_same_column(batch, copy, base, alone, t, c)
-        kinds = [failure.kind for failure in verify(alone, statement)]
-        wanted = ["constraint" in kinds, "group" in kinds, "bus" in kinds]
-        equal([verdict[0] is not None, *verdict[1:]], wanted, f"verdicts on {mutation}")
+        assert_evaluated(batch, copy, alone, mutation.table)
+        found = verify(alone, statement)
+        first = next(((f.table, f.name) for f in found if f.kind == "constraint"), None)
+        if constraint:
+            table = package.tables[constraint[0]]
+            constraint = table.name, table.message.constraints[constraint[1]].name
+        wanted = [any(f.kind == kind for f in found) for kind in ("group", "bus")]
+        equal((constraint, sums), (first, wanted), f"verdicts on {mutation}")
+
+
+def assert_evaluated(batch, copy, alone, t):
+    """Every row on which a constraint fails is one that the batch evaluates."""
+    height = batch.package.tables[t].height
+    for constraint, rows in failing_rows(alone, t, np.arange(height)):
+        missing = np.setdiff1d(copy * height + rows, batch.touched(t, constraint.node))
+        assert not len(missing), f"copy {copy}: {constraint.name} is not evaluated at {missing % height}"
 
 
 def assert_same_column(batch, copy, base, alone, t, c):

@@ -29,16 +29,20 @@ def sampled_rows(height, sample, random):
     return np.unique(np.concatenate([chosen, [0, height - 1]]))
 
 
-def constraint_failures(state, t, rows):
-    table = state.package.tables[t]
-    constraints = table.message.constraints
+def failing_rows(state, t, rows):
+    """(constraint, its failing rows) for every constraint of the table."""
+    constraints = state.package.tables[t].message.constraints
     failing = [[] for _ in constraints]
     plan = state.plan(*[constraint.node for constraint in constraints])
     for part, values in in_chunks(plan, state.scalars[3], state.rows(t, rows)):
         for found, value in zip(failing, values):
             found.append(part.rows[~qm31.is_zero(value)])
-    for constraint, found in zip(constraints, failing):
-        found = np.concatenate(found)
+    return [(constraint, np.concatenate(found)) for constraint, found in zip(constraints, failing)]
+
+
+def constraint_failures(state, t, rows):
+    table = state.package.tables[t]
+    for constraint, found in failing_rows(state, t, rows):
         if len(found):
             row = int(found[0])
             yield Failure("constraint", table.name, constraint.name, len(found), row, table.node_at(row), "not zero")
