@@ -1,9 +1,13 @@
 """Many mutations of one accepted trace, each evaluated as completely as the trace itself was.
 
 A batch holds one copy of the filled trace per mutation, all under the same challenges. A copy differs from the original
-in one cell of the trace and in what its generators make of that; only these cells are stored and computed, by the rules of
-FORMAT.md, and only constraints and lookups that read one of them are evaluated again: the others have the values that
-they had. Row r of copy k of a table of height H is called k H + r.
+in one cell and in what the generators make of that; only these cells are stored and computed, by the rules of FORMAT.md,
+and only constraints and lookups that read one of them are evaluated again: the others have the values that they had. Row r
+of copy k of a table of height H is called k H + r.
+
+A mutated cell may be of phase 2 or 3, too: a prover is free to fill these columns as it likes. What depends on the cell is
+then filled as if it were right: other columns, and in a scan or a running fraction the rows after it, so that a single
+rule is broken.
 """
 
 from collections import namedtuple
@@ -11,11 +15,12 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
+from graph import evaluate
 from package import generator_nodes
 from state import Rows, fraction_terms, gathered_rows, in_chunks, on_all, take
 from verify import Buses, unbalanced
 
-# A cell of the trace and the residue that stands there now.
+# A cell and what stands there now: a residue in phase 1, four of them in phases 2 and 3.
 Mutation = namedtuple("Mutation", "table column row value")
 
 
@@ -61,9 +66,20 @@ class Batch:
         for copy, mutation in enumerate(mutations):
             at = copy * self.package.tables[mutation.table].height + mutation.row
             cells.setdefault((mutation.table, mutation.column), []).append((at, mutation.value))
-        for place, changes in cells.items():
-            at, values = zip(*changes)
-            self.changed[place] = np.array(at, dtype=np.int64), np.array(values, dtype=np.uint64)
+        for (t, c), changes in cells.items():
+            at, values = (np.array(part) for part in zip(*changes))
+            self._set(t, c, self.package.tables[t].columns[c], at, values.astype(np.uint64).T)
+
+    def _set(self, t, c, column, at, values):
+        """Mutated cells, at most one in a copy, with the rows after them as their generator makes them."""
+        kind = column.WhichOneof("generator")
+        if kind == "scan":
+            self._refill_scan(t, c, column, at, values)
+        elif kind == "fraction" and column.fraction.running:
+            old = take(self.state.columns[t, c], at % self.package.tables[t].height)
+            self._refill_sums(t, c, column.fraction.claim, at, qm31.sub(values, old))
+        else:
+            self._keep(t, c, at, values)
 
     def touched(self, t, *nodes):
         """The rows at which one of the nodes reads a changed cell or claim."""
@@ -80,11 +96,17 @@ class Batch:
         return np.unique(np.concatenate(parts))
 
     def _keep(self, t, c, at, values):
-        """Stores those of the values that are new."""
+        """Stores those of the values that are new, beside what other copies have in this column."""
         rows = at % self.package.tables[t].height
-        new = (values != take(self.state.columns[t, c], rows)).any(axis=0)
-        if new.any():
-            self.changed[t, c] = at[new], values[:, new]
+        new = ~qm31.is_zero(qm31.sub(values, take(self.state.columns[t, c], rows)))
+        at, values = at[new], values[..., new]
+        if (t, c) in self.changed:
+            at = np.concatenate([self.changed[t, c][0], at])
+            values = np.concatenate([self.changed[t, c][1], values], axis=-1)
+            order = np.argsort(at)
+            at, values = at[order], values[..., order]
+        if len(at):
+            self.changed[t, c] = at, values
 
     def _refill(self, t, c, column):
         kind = column.WhichOneof("generator")
@@ -95,10 +117,10 @@ class Batch:
         at = self.touched(t, *nodes)
         if not len(at):
             return
-        plan, scalars = self.state.plan(*nodes), self.state.scalars[column.phase]
         if kind == "scan":
-            self._refill_scan(t, c, plan, scalars, at)
+            self._refill_scan(t, c, column, at)
             return
+        plan, scalars = self.state.plan(*nodes), self.state.scalars[column.phase]
         values = on_all(plan, scalars, CopyRows(self, t, at))
         if kind == "expression":
             self._keep(t, c, at, qm31.extension(values[0]))
@@ -120,14 +142,19 @@ class Batch:
         begins = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
         return np.repeat(at[first] - begins, lengths) + np.arange(lengths.sum()), begins
 
-    def _refill_scan(self, t, c, plan, scalars, at):
+    def _refill_scan(self, t, c, column, at, heads=None):
+        """From the first row in `at` on, which has the value `heads` if that is given."""
         at, begins = self._tails(t, at)
         rows = at % self.package.tables[t].height
-        factor, addend = map(qm31.extension, on_all(plan, scalars, CopyRows(self, t, at)))
-        # The row before a copy's first one has the value that it had; before row 0 there is none.
-        carried = qm31.mul(factor[:, begins], take(self.state.columns[t, c], np.maximum(rows[begins] - 1, 0)))
-        carried[:, rows[begins] == 0] = 0
-        addend[:, begins] = qm31.add(addend[:, begins], carried)
+        plan = self.state.plan(column.scan.mul, column.scan.add)
+        values = on_all(plan, self.state.scalars[column.phase], CopyRows(self, t, at))
+        factor, addend = map(qm31.extension, values)
+        if heads is None:
+            # The row before a copy's first one has the value that it had; before row 0 there is none.
+            carried = qm31.mul(factor[:, begins], take(self.state.columns[t, c], np.maximum(rows[begins] - 1, 0)))
+            carried[:, rows[begins] == 0] = 0
+            heads = qm31.add(addend[:, begins], carried)
+        addend[:, begins] = heads
         factor[:, begins] = 0
         self._keep(t, c, at, qm31.scan(factor, addend))
 
@@ -144,7 +171,7 @@ class Batch:
         values = qm31.add(take(self.state.columns[t, c], tails % height), sums)
         self._keep(t, c, tails, values)
         if sums[:, ends].any():
-            self.claims[claim] = np.repeat(self.state.claims[claim], self.size, axis=1)
+            self.claims.setdefault(claim, np.repeat(self.state.claims[claim], self.size, axis=1))
             self.claims[claim][:, tails[ends] // height] = values[:, ends]
 
     def _refill_gather(self, t, c, gather):
@@ -214,19 +241,59 @@ class Batch:
         return failing
 
 
-def random_mutations(state, random, count, padding=False):
-    """Cells of phase 1: a column at random, then one of its rows that is not padding; a random value, +-1, the negative, or
-    the value of a neighbouring row, whichever is another one."""
+class RandomRows(Rows):
+    """Rows as they might be: fixed columns as they are, anything in the others, and `shift` more in one cell."""
+
+    def __init__(self, state, table, rows, shift, cell):
+        super().__init__(state, table, rows)
+        self.shift, self.cell = shift, cell
+
+    def column(self, c, offset):
+        phase = self.state.package.tables[self.table].phases[c]
+        if phase == 0:
+            return super().column(c, offset)
+        random = np.random.default_rng((c, offset + 1))
+        shape = len(self.rows) if phase == 1 else (4, len(self.rows))
+        values = random.integers(qm31.P, size=shape, dtype=np.uint64)
+        column, row = self.cell
+        if c == column:
+            values[..., (self.rows + offset) % self.height == row] += np.uint64(self.shift)
+        return qm31.reduce(values)
+
+
+def has_influence(state, mutation):
+    """Whether a constraint depends on the cell, given the fixed columns: tried with random values in all others, so that
+    a cell of influence is taken for one without with negligible probability."""
+    table = state.package.tables[mutation.table]
+    rows = np.unique((mutation.row + np.arange(-1, 2)) % table.height)
+    for constraint in table.message.constraints:
+        plan = state.plan(constraint.node)
+        one, other = (
+            evaluate(plan, state.scalars[3], RandomRows(state, mutation.table, rows, shift, (mutation.column, mutation.row)))[0]
+            for shift in (0, 1)
+        )
+        if (one != other).any():
+            return True
+    return False
+
+
+def random_mutations(state, random, count, phases=(1,), padding=False):
+    """Cells of some phases: a column at random, then one of its rows that is not padding; a random value, +-1, the
+    negative, or the value of a neighbouring row, whichever is another one."""
     package = state.package
     rows = [np.arange(table.height) if padding else table.owned_rows() for table in package.tables]
-    columns = [(t, c) for t, table in enumerate(package.tables) for c, p in enumerate(table.phases) if p == 1 and len(rows[t])]
+    columns = [(t, c) for t, table in enumerate(package.tables) for c, phase in enumerate(table.phases) if phase in phases]
     mutations = []
     while len(mutations) < count:
         t, c = columns[random.integers(len(columns))]
         row = int(random.choice(rows[t]))
-        old, neighbour = (int(state.columns[t, c][r % package.tables[t].height]) for r in (row, row + 1))
-        choices = (int(random.integers(qm31.P)), (old + 1) % qm31.P, (old - 1) % qm31.P, -old % qm31.P, neighbour)
+        old, neighbour = (take(state.columns[t, c], r % package.tables[t].height) for r in (row, row + 1))
+        old, neighbour = np.atleast_1d(old), np.atleast_1d(neighbour)
+        one = np.zeros_like(old)
+        one[random.integers(len(one))] = 1
+        anything = random.integers(qm31.P, size=old.shape, dtype=np.uint64)
+        choices = anything, qm31.reduce(old + one), qm31.reduce(old + qm31.neg(one)), qm31.neg(old), neighbour
         value = choices[random.integers(len(choices))]
-        if value != old:
-            mutations.append(Mutation(t, c, row, value))
+        if (value != old).any():
+            mutations.append(Mutation(t, c, row, value.tolist() if len(value) > 1 else int(value[0])))
     return mutations
