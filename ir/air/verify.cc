@@ -113,7 +113,7 @@ absl::Status rowsWithin(const Op& op, unsigned constraint) {
                 absl::StrCat(rows, " rows from ", first, " on in a table of ", height));
 }
 
-// --- directly in the function --------------------------------------------------------------------
+// Directly in the function.
 
 absl::Status verifyChallenge(const Op& op) {
   absl::Status status = atTop(op);
@@ -176,8 +176,7 @@ absl::Status verifyTable(const Op& op) {
   return status;
 }
 
-// --- columns
-// --------------------------------------------------------------------------------------
+// Columns.
 
 absl::Status verifyColumn(const Op& op) {
   absl::Status status = inTable(op);
@@ -317,8 +316,7 @@ absl::Status verifyGather(const Op& op) {
   return status;
 }
 
-// --- expressions
-// ----------------------------------------------------------------------------------
+// Expressions.
 
 absl::Status verifyShift(const Op& op) {
   const Op* column = op.operand(0)->definingOp();
@@ -361,8 +359,7 @@ absl::Status verifyInverse(const Op& op) {
   return status;
 }
 
-// --- what a table obeys
-// ---------------------------------------------------------------------------
+// What a table obeys.
 
 absl::Status verifyConstrain(const Op& op) {
   absl::Status status = inTable(op);

@@ -109,8 +109,8 @@ TEST(Interpreter, RunsAttentionInARegion) {
   Recorder recorder;
   auto out = interpret(p.function(), IntArray{{2, 1}, {1, 2}}, &recorder);
   ASSERT_TRUE(out.ok()) << out.status();
-  // Scores 1; 2 4, keys 1; 1 2 (halves up), L = 1 for the first row, and EXP(L - 1) + EXP(L - 2) <=
-  // 16 from L = 3 on.
+  // Scores 1; 2 4, keys 1; 1 2 (halves up), L = 1 for the first row, and from L = 3 on
+  // EXP(L - 1) + EXP(L - 2) <= 16.
   EXPECT_EQ(recorder.arrays[2], (IntArray{{1, 2, 2}, {16, 0, 4, 8}}));
   EXPECT_EQ((*out)[0], (IntArray{{2, 1}, {16, 4 + 16}}));
 }

@@ -40,10 +40,10 @@ absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend,
                                     int shift);
 
 // One row of x:
-//   mu = floor((2 * sum x + n) / 2n)  (0 without mean);  d = x - mu, |d| <= 32767;  v = (d^2 +
-//   2^(q-1)) >> q; V = sum v + epsilon < 2^30;  j = the least with V >> 2j < 65536, j <=
-//   max_exponent;  m = V >> 2j; (R, t0) = rsqrt[m];  t = t0 + j;  z = (d * R + 2^(t-1)) >> t, which
-//   must fit output_bits.
+//   mu = floor((2 * sum x + n) / 2n), 0 without mean;
+//   d = x - mu, |d| <= 32767;  v = (d^2 + 2^(q-1)) >> q;  V = sum v + epsilon < 2^30;
+//   j = the least with V >> 2j < 65536, j <= max_exponent;  m = V >> 2j;
+//   (R, t0) = rsqrt[m];  t = t0 + j;  z = (d * R + 2^(t-1)) >> t, which must fit output_bits.
 struct LayerNorm {
   int square_shift = 0;
   int64_t epsilon = 0;
@@ -57,8 +57,8 @@ struct LayerNorm {
 
 // One row of scores. EXP(k) = exp[k] for 0 <= k < U, exp_at_minus_one for k < 0, and 0 from U on;
 // it does not increase.
-//   sigma_i = -((2^(s-1) - S_i) >> s);  L = the least integer with sum EXP(L - sigma_i) <= 2^P; p_i
-//   = EXP(L - sigma_i).
+//   sigma_i = -((2^(s-1) - S_i) >> s);
+//   L = the least integer with sum EXP(L - sigma_i) <= 2^P;  p_i = EXP(L - sigma_i).
 // L must be in [normalizer_low, normalizer_low + 2^normalizer_bits), and the keys beyond U within
 // the dead rows: L - sigma_i < U + dead_rows * 2^dead_width.
 struct Softmax {

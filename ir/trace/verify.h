@@ -1,5 +1,4 @@
-// The constraints of the trace dialect's ops, as the op table numbers them. They are checked
-// against
+// The constraints of the trace dialect's ops, as the op table numbers them, checked against
 // @circuit of the same module.
 #pragma once
 

@@ -25,8 +25,8 @@ struct TensorRange {
   double first_row_largest = 0;  // max |x| in row 0: where massive activations live
   std::vector<double> channels;  // max |x| per column
 
-  // If a LayerNorm reads the value; d = x - mean of the row (x without mean), z = d / sqrt(mean d^2
-  // + epsilon).
+  // If a LayerNorm reads the value; d = x - mean of the row (x without mean),
+  // z = d / sqrt(mean d^2 + epsilon).
   std::vector<double> deviations;  // max |d| per column
   std::vector<double> normalized;  // max |z| per column
   double square_sum = 0;           // max over rows of sum d^2

@@ -1,8 +1,8 @@
 // The integer weights of a linear: every multiplier folded in, as wide as the static bound allows.
 //
 // A column j of the real product y_j = sum_c x_c factor_c W_cj + b_j, where the integer x_c stands
-// for x_c / 2^e_c and factor_c is LayerNorm's gamma, becomes acc_j = sum_c x_c w_cj + b'_j with
-// acc_j = y_j 2^E_j:
+// for x_c / 2^e_c and factor_c is LayerNorm's gamma, becomes
+//   acc_j = sum_c x_c w_cj + b'_j,  which stands for y_j 2^E_j,  with
 //   w_cj = round(W_cj factor_c 2^(E_j - e_c)),   b'_j = round((b_j + sum_c beta_c W_cj) 2^E_j).
 // The static bound of acc_j is that of its column for all x in the range of x's type, extremes
 // included. Cost: the weights are read once to measure them, and once per exponent that may fit; in

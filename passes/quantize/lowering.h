@@ -65,8 +65,8 @@ class Lowering {
 
   absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
   absl::StatusOr<Rounding> slicedRounding(const ir::Op& linear);
-  // The accumulator of a linear over x, with the largest shift that the bounds allow (0 with bits =
-  // 0: a raw accumulator).
+  // The accumulator of a linear over x, with the largest shift that the bounds allow (0 with
+  // bits = 0: a raw accumulator).
   absl::StatusOr<Stored> product(const ir::Op& op, const Stored& x, const ir::tensor::Array& weight,
                                  const ir::tensor::Array* bias, const Rounding& rounding,
                                  llvm::StringRef name);

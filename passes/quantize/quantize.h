@@ -6,11 +6,11 @@
 // came from; every static bound and interval argument holds, else the error names the node and the
 // bound. Exact: the same function and exponents give the same bytes on any machine.
 //   - LayerNorm's gamma and beta, 1/sqrt(d) and all scales are folded into weights, biases and the
-//   softmax unit;
+//     softmax unit;
 //   - each linear gets the widest weights that its accumulator's bound (below 2^30) and its
-//   requantization allow;
+//     requantization allow;
 //   - residual sums are the addend of the projection's requantization; activations are lookups of
-//   the rounded accumulator;
+//     the rounded accumulator;
 //   - logits (a linear whose readers are argmax and return) stay accumulators, below 2^29.
 // Cost: linear in the weights, times the few shifts tried; tables of MPFR entries take about a
 // second.

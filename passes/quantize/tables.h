@@ -40,8 +40,8 @@ struct SoftmaxTable {
   std::vector<int32_t> exp;
   int64_t exp_at_minus_one = 0;
   int score_shift = 1;
-  // L of any row of at most `keys` scores within the bound is in [normalizer_low, normalizer_low +
-  // 2^normalizer_bits).
+  // L of any row of at most `keys` scores within the bound is at least normalizer_low, and less
+  // than normalizer_low + 2^normalizer_bits.
   int64_t normalizer_low = 0;
   int normalizer_bits = 0;
   // Keys beyond the live rows that such a row can have: dead_rows rows of 2^dead_width keys each.
@@ -56,9 +56,9 @@ absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, 
 // The shift that softmaxTable picks.
 int scoreShift(int score_exponent, ScoreScale scale);
 
-// RSQRT[m] = (R, t0): R / 2^t0 = 2^(output_exponent - square_shift / 2) * sqrt(width / k), k = m +
-// 1/2 where m stands for an interval (m >= 2^14) and m itself below; R has up to 14 bits, as many
-// as t0 + max_exponent <= min(16, 31 - output_bits) leaves.
+// RSQRT[m] = (R, t0): R / 2^t0 = 2^(output_exponent - square_shift / 2) * sqrt(width / k), with
+// k = m + 1/2 where m stands for an interval (m >= 2^14) and m itself below; R has up to 14 bits,
+// as many as t0 + max_exponent <= min(16, 31 - output_bits) leaves.
 struct ReciprocalRootTable {
   std::vector<int32_t> entries;  // 65536 pairs (R, t0)
   int bits = 0;                  // of R where t0 is not at its minimum

@@ -30,8 +30,8 @@ class ConstraintChecker {
   std::vector<Failure> checkAll(const Columns& columns, const Scalars& scalars, ThreadPool& pool,
                                 size_t examples) const;
 
-  // On some rows only: for callers that know which cells changed. Constraints on row r read rows r
-  // - 1 to r + 1, cyclically.
+  // On some rows only: for callers that know which cells changed. Constraints on row r read the
+  // rows from r - 1 to r + 1, cyclically.
   std::vector<Failure> check(absl::Span<const RowRange> ranges, const Columns& columns,
                              const Scalars& scalars, ThreadPool& pool, size_t examples) const;
 

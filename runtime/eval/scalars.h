@@ -1,6 +1,5 @@
 // The row-independent nodes of a circuit: constants, challenges, claims, and what is computed from
-// them alone
-// ("derived challenges", inverses included). Each is computed once per proof.
+// them alone ("derived challenges", inverses included). Each is computed once per proof.
 #ifndef LINDERO_RUNTIME_EVAL_SCALARS_H_
 #define LINDERO_RUNTIME_EVAL_SCALARS_H_
 

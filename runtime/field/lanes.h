@@ -137,8 +137,8 @@ inline ExtLanes mulLanes(const ExtLanes& a, Lanes b) {
   for (size_t k = 0; k < 4; ++k) r.limb[k] = mulLanes(a.limb[k], b);
   return r;
 }
-// See QM31: with (r, s) = the product of the upper halves, u^2 = 2 + i turns it into (2r - s, 2s +
-// r).
+// See QM31: with (r, s) = the product of the upper halves, u^2 = 2 + i turns it into
+// (2r - s, 2s + r).
 inline ExtLanes mulLanes(const ExtLanes& x, const ExtLanes& y) {
   auto product = [](Lanes a, Lanes b) { return WideSum::product(a, b); };
   Lanes a = x.limb[0], b = x.limb[1], c = x.limb[2], d = x.limb[3];

@@ -3,8 +3,7 @@
 // A value is always its canonical residue 0 <= v < p, so equality is equality of bits. Every
 // operation is a few instructions and free of branches; `inverse` is an exponentiation (about 37
 // products). Signed integers enter through `fromSigned` and leave through `centered`, the
-// representative in
-// [-(p-1)/2, (p-1)/2].
+// representative in [-(p-1)/2, (p-1)/2].
 #ifndef LINDERO_RUNTIME_FIELD_M31_H_
 #define LINDERO_RUNTIME_FIELD_M31_H_
 

@@ -1,12 +1,12 @@
 // Softmax over attention scores, token-major: a row holds `column_lanes` keys of a query. No
-// maximum, no reciprocal: the row's one integer is L, a fixed-point log-sum-exp, the least with
+// maximum, no reciprocal: a query's one integer is L, a fixed-point log-sum-exp, the least with
 // sum_i EXP(L - sigma_i) <= 2^P.
-//   S_i = (L - k_i) 2^s + 2^(s-1) - r_i is an expression; EXPT: k -> (w, p, p-), RANGE(s + w, r);
-//   A = sum p and C = sum p- run over the query's rows; at its end 2^P - A and C - 2^P - 1 are in
-//   [0, 2^16): L is unique.
+//   S_i = (L - k_i) 2^s + 2^(s-1) - r_i is an expression;
+//   `exponential`: k -> (w, p, p-);  RANGE(s + w, r);
+//   A = sum p and C = sum p- run over the query's rows;
+//   at the last, 2^P - A and C - 2^P - 1 are in [0, 2^16): L is unique.
 // A masked score is one cell, the key's, which only the product check of Q K^T reads; its p and p-
-// are zero. Interval rule: both sides of the equation of S, from the ranges of L, k, r and the
-// static bound of S.
+// are zero. GADGETS.md, section 9, has the interval argument.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {

@@ -1,8 +1,8 @@
-// Argmax over logits, token-major: a row holds `column_lanes` entries of the vocabulary for one
-// token.
-//   M - a_i = b_i + hi_i 2^15 + lo_i, RANGE(15, hi), RANGE(15, lo): a_i is an expression; b_i = 1
-//   before the chosen entry J, 0 from it on; J = sum b. o_i = b_(i-1) - b_i is 1 at J alone;
-//   o_i (M - a_i) = 0: the maximum is attained; entries before J are strictly smaller.
+// Argmax over logits, token-major: a row holds `column_lanes` of a token's vocabulary entries.
+//   a_i = M - (b_i + hi_i 2^15 + lo_i) is an expression;  RANGE(15, hi), RANGE(15, lo);
+//   b_i = 1 before the chosen entry J, 0 from it on;  J = sum b;
+//   o_i = b_(i-1) - b_i is 1 at J alone;  o_i (M - a_i) = 0: the maximum is attained.
+// Entries before J are strictly smaller than M. GADGETS.md, section 10, has the interval argument.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {

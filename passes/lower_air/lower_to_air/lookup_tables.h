@@ -5,7 +5,7 @@
 //   range       (tag, v)              v < 2^tag, tags 0..16
 //   square      (id, d, v)            v = (d^2 + 2^(q-1)) >> q, |d| < 2^15
 //   root        (id, m, R, t0)        reciprocal square root of a normalized variance
-//   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^(w - s)), p = 0
+//   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^w), p = 0
 //   activation  (id, u, g)
 //   four        (limit, j, 4^j, lo)   j <= limit; lo = 0 for j = 0, else 2^14
 //   two         (t, 2^t)              t <= 16

@@ -1,13 +1,12 @@
-// LayerNorm and RMSNorm, token-major: a row holds `column_lanes` features of a token. With d = x -
-// mu:
-//   v = SQ[d];  sums of d and v run over the token's rows;  d R = z 2^t + r - 2^(t-1),  RANGE(zb, z
-//   + 2^(zb-1)), RANGE(t, r).
+// LayerNorm and RMSNorm, token-major: a row holds `column_lanes` features of a token.
+//   d = x - mu;  v = SQ[d];  sums of d and v run over the token's rows;
+//   d R = z 2^t + r - 2^(t-1);  RANGE(zb, z + 2^(zb-1)), RANGE(t, r).
 // mu, R, t and 2^t stay the same over a token's rows. The sums, R, t and 2^t go to the table of
 // statistics, a row per token:
-//   e = 2 sum d + n in [0, 2n) fixes mu;  V = sum v + eps = m 4^j + rem, m in [2^14, 2^16) or j =
-//   0, rem < 4^j; (R, t - j) = RSQRT[m].
-// Interval rule: |d R| <= 2^15 max R against 2^(zb-1+t) + 2^t, with t <= 16 and zb + t <= 31; |e|
-// <= n 2^16 + n; V < 2^30 and m 4^j + rem < 2^31.
+//   2 sum d + n in [0, 2n) fixes mu;
+//   V = sum v + eps = m 4^j + rem;  m in [2^14, 2^16) or j = 0;  rem < 4^j;
+//   (R, t - j) = RSQRT[m].
+// GADGETS.md, sections 7 and 8, has the interval arguments.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {

@@ -1,8 +1,8 @@
 // The two factors of matrix products: weights (fixed) and operands (witness).
 //
 // For Y = X W with X and Y committed in phase 1 and W fixed, and random rho, sigma:
-//   sum_i a_i w_i = sum_ij rho^(T-1-i) sigma^(n-1-j) Y[i, j],  a_i = sum_t rho^(T-1-t) X[t, i], w_i
-//   = sum_j sigma^(n-1-j) W[i, j].
+//   sum_i a_i w_i = sum_tj rho^(T-1-t) sigma^(n-1-j) Y[t, j]
+//   a_i = sum_t rho^(T-1-t) X[t, i],  w_i = sum_j sigma^(n-1-j) W[i, j]
 // a_i and w_i are scans. w_i is copied to the row of a_i by an edge over phase-2 values, which is
 // checked in phase 3 under a challenge drawn after phase 2: compared under an earlier one, a copy
 // could be forged.

@@ -1,11 +1,11 @@
 // Feature-major results of matrix products: requantized, added to the residual stream, looked up,
 // or published.
 //
-// A row holds a feature of `row_lanes` tokens. With s, the bits and the bias fixed per row, the
-// accumulator is an expression of the committed lanes,   acc = q 2^s + r - 2^(s-1) [- x 2^a],
-// RANGE(bits, q + 2^(bits-1)), RANGE(s, r), and the product check binds it: sum_j sigma^(n-1-j)
-// sum_t rho^(T-1-t) (acc - bias)[t, j] = sum_i a_i w_i. Interval rule: q 2^s + r - 2^(s-1) and the
-// static bound of acc (+ x 2^a) differ by less than p.
+// A row holds a feature of `row_lanes` tokens; s, the bits and the bias are fixed per row. The
+// accumulator is an expression of the committed lanes, and the product check binds it:
+//   acc = q 2^s + r - 2^(s-1) [- x 2^a];  RANGE(bits, q + 2^(bits-1)), RANGE(s, r);
+//   sum_j sigma^(n-1-j) sum_t rho^(T-1-t) (acc - bias)[t, j] = sum_i a_i w_i  (products.cc).
+// GADGETS.md, sections 4 to 6, has the interval arguments.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {

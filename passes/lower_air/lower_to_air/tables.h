@@ -1,5 +1,5 @@
-// One function per kind of work: stacks its items in a table. Every function states the columns,
-// what pins each of them, and the integer equations that the interval rule checks.
+// One function per kind of work: stacks its items in a table. The file of each states the columns
+// and their equations; GADGETS.md, what pins each column and why no equation can wrap.
 #pragma once
 
 #include <map>
@@ -51,8 +51,6 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack);
 // The trace program: @trace computes every value of the integer program and its witnesses, and
 // places them.
 absl::Status buildTrace(Lowering& l, ir::Function* trace);
-
-// Shared by the tables of products and edges ------------------------------------------------------
 
 // Fixed columns that name one copy of a tensor's element: tile address, place in the tile along the
 // axis that is not the lanes', and whether the row takes part.
