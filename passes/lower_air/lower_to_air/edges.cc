@@ -39,7 +39,7 @@ EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name) {
 
 void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                            const Edge& e) {
-  int64_t blocks = e.rows / e.tile_rows;
+  int64_t blocks = e.rowTiles();
   int64_t full = e.columns / e.tile_columns;
   fillColumns(t, columns, first_row, e, 0, full, e.tile_columns, blocks);
   fillColumns(t, columns, first_row, e, full * e.tile_columns, 1, e.columns % e.tile_columns,
@@ -71,10 +71,9 @@ void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_r
     return;
   }
   for (size_t i = 0; i < e.selected.size(); ++i) {
-    int64_t row = first_row + e.selected[i] * blocks;
-    t.fill(columns.address,
-           {row, {{blocks, 1, 1}}, e.address + int64_t(i) / e.tile_rows * blocks, 0});
-    t.fillConstant(columns.place, row, blocks, int64_t(i) % e.tile_rows);
+    int64_t row = first_row + e.selected[i] * blocks, at = int64_t(i) + e.padding();
+    t.fill(columns.address, {row, {{blocks, 1, 1}}, e.address + at / e.tile_rows * blocks, 0});
+    t.fillConstant(columns.place, row, blocks, at % e.tile_rows);
     t.fillConstant(columns.on, row, blocks, 1);
   }
 }

@@ -332,7 +332,13 @@ class Planner {
 
   absl::Status chooseLanes() {
     std::vector<int64_t> rows, columns;
-    for (const Operand& o : plan_.operands) rows.push_back(o.length);
+    llvm::DenseSet<const Product*> chosen;
+    for (const Choice& c : plan_.choices) chosen.insert(c.product);
+    // The rows selected for an argmax are read nowhere else: zeros in front fill their blocks.
+    for (const Operand& o : plan_.operands) {
+      bool padded = chosen.contains(o.product) && !view(o.value).rows.empty();
+      if (!padded) rows.push_back(o.length);
+    }
     for (const Norm& n : plan_.norms) {
       rows.push_back(n.rows);
       columns.push_back(n.width);
@@ -413,7 +419,9 @@ class Planner {
 
   absl::Status connectOperand(Operand& o) {
     int64_t lanes = plan_.row_lanes;
-    o.blocks = o.length / lanes;
+    o.blocks = (o.length + lanes - 1) / lanes;
+    o.padding = o.blocks * lanes - o.length;
+    o.length += o.padding;
     o.edges.resize(o.batch);
     if (o.batch > 1) {
       Attend* a = attend_of_.find(resolve(o.value)->definingOp())->second;

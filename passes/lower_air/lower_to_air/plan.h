@@ -24,9 +24,12 @@ struct Edge {
   int64_t address = 0;
   int64_t rows = 0, columns = 0;
   int64_t tile_rows = 1, tile_columns = 1;
-  std::vector<int64_t> selected;  // rows of the producer that are copied; empty: all
+  // Rows of the producer that are copied; empty: all. They end where the last tile ends.
+  std::vector<int64_t> selected;
   int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
-  int64_t tiles() const { return ((rows + tile_rows - 1) / tile_rows) * columnTiles(); }
+  int64_t rowTiles() const { return (rows + tile_rows - 1) / tile_rows; }
+  int64_t padding() const { return rowTiles() * tile_rows - rows; }
+  int64_t tiles() const { return rowTiles() * columnTiles(); }
 };
 
 // What an item stands for: for messages and costs.
@@ -67,6 +70,7 @@ struct Operand {
   int64_t batch = 1;                 // heads whose tensors are copied by an edge each (P)
   int64_t inner = 0;                 // folded values per batch
   int64_t length = 0;                // elements folded into each
+  int64_t padding = 0;               // of them zeros in front
   int64_t heads = 1;                 // kRightColumns: column groups of V
   std::vector<Edge> edges;           // one per batch
   const Matrix* matrix = nullptr;    // kLeft: the other factor

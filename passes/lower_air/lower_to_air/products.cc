@@ -135,13 +135,21 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
         int64_t first = e.first_row + b * o.inner * o.blocks;
         fillFeatureMajorPlace(t, {address, place, {}}, first, o.edges[b]);
       }
-      t.place(x, {o.value, ""},
-              {e.first_row,
-               {{o.batch, o.inner * o.blocks, o.inner * o.length},
-                {o.inner, o.blocks, 1},
-                {o.blocks, 1, lanes * o.inner}},
-               0,
-               o.inner});
+      // The first block holds the padding, and what is left of it.
+      int64_t partial = o.padding > 0 ? 1 : 0;
+      if (partial) {
+        t.place(Lanes(x.begin() + o.padding, x.end()), {o.value, ""},
+                {e.first_row, {{o.inner, o.blocks, 1}}, 0, o.inner});
+      }
+      if (o.blocks > partial) {
+        t.place(x, {o.value, ""},
+                {e.first_row + partial,
+                 {{o.batch, o.inner * o.blocks, o.inner * o.length},
+                  {o.inner, o.blocks, 1},
+                  {o.blocks - partial, 1, lanes * o.inner}},
+                 partial * (lanes - o.padding) * o.inner,
+                 o.inner});
+      }
     }
     t.instance(e.first_row, e.rows, o.origin.region, o.origin.op->location());
   }
