@@ -1,5 +1,7 @@
 #include "ir/air/cells.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -28,18 +30,24 @@ struct Walk {
   int64_t lane_stride;
   size_t lanes;
   Source<Element> source;
-  absl::FunctionRef<void(size_t, int64_t, int64_t)> cell;
+  VisitCells cells;
+  std::vector<int64_t> values;
 
-  void run(size_t dim, int64_t row, int64_t index) const {
+  void run(size_t dim, int64_t row, int64_t index) {
     if (dim < counts.size()) {
       for (int64_t i = 0; i < counts[dim]; ++i) {
         run(dim + 1, row + i * row_strides[dim], index + i * value_strides[dim]);
       }
       return;
     }
-    for (size_t lane = 0; lane < lanes; ++lane, index += lane_stride) {
-      if (source.holds(index)) cell(lane, row, source.at(index));
-    }
+    // Lanes move one way through the source: those within are neighbours.
+    size_t first = 0, end = lanes;
+    const auto at = [&](size_t lane) { return index + static_cast<int64_t>(lane) * lane_stride; };
+    while (first < end && !source.holds(at(first))) ++first;
+    while (first < end && !source.holds(at(end - 1))) --end;
+    values.resize(end - first);
+    for (size_t lane = first; lane < end; ++lane) values[lane - first] = source.at(at(lane));
+    if (first < end) cells(row, first, values);
   }
 };
 
@@ -57,8 +65,21 @@ std::optional<Extent> extent(int64_t origin, llvm::ArrayRef<int64_t> counts,
   return extent;
 }
 
-absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
-                         absl::FunctionRef<void(size_t lane, int64_t row, int64_t value)> cell) {
+std::optional<Extent> valuesOf(const ConstantPool& constants, const Op& fill) {
+  if (fill.has("source")) {
+    const Constant* source = constants.find(fill.symbolAttr("source"));
+    const IntegerFacts* facts = source == nullptr ? nullptr : source->integerFacts();
+    if (facts == nullptr) return std::nullopt;
+    return Extent{facts->low, facts->high};
+  }
+  llvm::SmallVector<int64_t, 4> counts(fill.intsAttr("counts"));
+  llvm::SmallVector<int64_t, 4> strides(fill.intsAttr("value_strides"));
+  counts.push_back(static_cast<int64_t>(fill.numOperands()));
+  strides.push_back(fill.intAttr("lane_stride"));
+  return extent(fill.intAttr("offset"), counts, strides);
+}
+
+absl::Status forEachRow(const ConstantPool& constants, const Op& fill, VisitCells cells) {
   auto walk = [&]<typename Element>(Source<Element> source) {
     Walk<Element>{fill.intsAttr("counts"),
                   fill.intsAttr("row_strides"),
@@ -66,7 +87,8 @@ absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
                   fill.intAttr("lane_stride"),
                   fill.numOperands(),
                   source,
-                  cell}
+                  cells,
+                  {}}
         .run(0, fill.intAttr("first_row"), fill.intAttr("offset"));
   };
   if (!fill.has("source")) {
@@ -82,6 +104,13 @@ absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
   }
   return absl::InvalidArgumentError(absl::StrCat("air.fill: constant @", fill.symbolAttr("source"),
                                                  " is missing or does not hold integers"));
+}
+
+absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
+                         absl::FunctionRef<void(size_t lane, int64_t row, int64_t value)> cell) {
+  return forEachRow(constants, fill, [&](int64_t row, size_t lane, llvm::ArrayRef<int64_t> values) {
+    for (int64_t value : values) cell(lane++, row, value);
+  });
 }
 
 }  // namespace lindero::ir::air

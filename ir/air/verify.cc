@@ -186,28 +186,17 @@ absl::Status verifyColumn(const Op& op) {
 }
 
 absl::Status fillValues(const Op& op) {
-  std::optional<Extent> values;
+  const ConstantPool& constants = op.parent()->function()->module()->constants();
+  const std::optional<Extent> values = valuesOf(constants, op);
   if (op.has("source")) {
-    const Constant& source =
-        *op.parent()->function()->module()->constants().find(op.symbolAttr("source"));
-    const bool integers = visitIntegers(source, [&](auto elements) {
-      if (elements.empty() || sizeof(elements[0]) <= 2) return;
-      const auto [least, greatest] = std::minmax_element(elements.begin(), elements.end());
-      values = Extent{*least, *greatest};
-    });
-    if (!integers) {
+    const Constant& source = *constants.find(op.symbolAttr("source"));
+    if (!visitIntegers(source, [](auto) {})) {
       return broken(op, 5,
                     absl::StrCat("@", source.name, " is of ", scalarName(source.scalar).str()));
     }
     if (!values) return absl::OkStatus();
-  } else {
-    llvm::SmallVector<int64_t, 4> counts(op.intsAttr("counts")),
-        strides(op.intsAttr("value_strides"));
-    counts.push_back(op.numOperands());
-    strides.push_back(op.intAttr("lane_stride"));
-    values = extent(op.intAttr("offset"), counts, strides);
-    if (!values) return broken(op, 6, "they leave 64 bits");
   }
+  if (!values) return broken(op, 6, "they leave 64 bits");
   if (values->low > -kModulus && values->high < kModulus) return absl::OkStatus();
   return broken(op, 6, absl::StrCat("they reach from ", values->low, " to ", values->high));
 }

@@ -36,6 +36,14 @@ constexpr Scalar scalarOf() {
   // vector<bool> has no bytes: booleans are stored as uint8_t with scalar kBool.
 }
 
+// What a constant of integers holds: the least and the greatest; of a matrix also each column's
+// extremes, and the sums of its positive and of its negative elements.
+struct IntegerFacts {
+  int64_t low = 0, high = 0;
+  std::vector<int64_t> column_low, column_high;
+  std::vector<__int128> positive, negative;
+};
+
 struct Constant {
   std::string name;
   Scalar scalar = Scalar::kF32;
@@ -56,9 +64,13 @@ struct Constant {
   // constant: as declared.
   const std::string& sha256() const;
   void declareSha256(std::string hex) { sha256_ = std::move(hex); }
+  // One pass over the bytes on first use; kept, as the digest is. Null if the constant holds no
+  // integers, has no elements, or is declared only.
+  const IntegerFacts* integerFacts() const;
 
  private:
   mutable std::string sha256_;
+  mutable std::shared_ptr<const IntegerFacts> integer_facts_;
 };
 
 // Calls `visit` with the elements, in their own width, and says true; false, without a call, if the

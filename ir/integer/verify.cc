@@ -110,25 +110,8 @@ absl::Status signedRange(const Op& op, unsigned constraint, int64_t bits) {
 // --- products
 // -------------------------------------------------------------------------------------
 
-struct Extremes {
-  std::vector<int64_t> low, high;  // per column
-};
-
-// Of each column of a matrix; empty if the constant's bytes are not known.
-Extremes columnExtremes(const Value* matrix) {
-  Extremes result;
-  const size_t columns = matrix->type().shape.back();
-  visitIntegers(poolConstant(*matrix->definingOp()), [&](auto elements) {
-    if (elements.empty()) return;
-    result.low.assign(elements.begin(), elements.begin() + columns);
-    result.high = result.low;
-    for (size_t i = columns; i < elements.size(); ++i) {
-      int64_t &low = result.low[i % columns], &high = result.high[i % columns];
-      low = std::min<int64_t>(low, elements[i]);
-      high = std::max<int64_t>(high, elements[i]);
-    }
-  });
-  return result;
+const IntegerFacts* factsOf(const Value* constant) {
+  return poolConstant(*constant->definingOp()).integerFacts();
 }
 
 absl::Status embeddingRange(const Op& op) {
@@ -140,15 +123,12 @@ absl::Status embeddingRange(const Op& op) {
   }
   if (result.low <= low && result.high >= high) return absl::OkStatus();
   // All columns together reach further than any of them.
-  const Extremes table = columnExtremes(op.operand(1));
-  const Extremes addend = op.numOperands() > 2 ? columnExtremes(op.operand(2)) : Extremes();
-  const size_t columns = std::max(table.low.size(), addend.low.size());
-  if (table.low.size() != columns || (op.numOperands() > 2 && addend.low.size() != columns)) {
-    return absl::OkStatus();
-  }
-  for (size_t c = 0; c < columns; ++c) {
-    low = table.low[c] + (addend.low.empty() ? 0 : Wide{addend.low[c]});
-    high = table.high[c] + (addend.high.empty() ? 0 : Wide{addend.high[c]});
+  const IntegerFacts* table = factsOf(op.operand(1));
+  const IntegerFacts* addend = op.numOperands() > 2 ? factsOf(op.operand(2)) : nullptr;
+  if (table == nullptr || (op.numOperands() > 2 && addend == nullptr)) return absl::OkStatus();
+  for (size_t c = 0; c < table->column_low.size(); ++c) {
+    low = table->column_low[c] + (addend == nullptr ? 0 : Wide{addend->column_low[c]});
+    high = table->column_high[c] + (addend == nullptr ? 0 : Wide{addend->column_high[c]});
     absl::Status status = holds(op, 3, result, low, high);
     if (!status.ok()) return status;
   }
@@ -169,49 +149,26 @@ absl::Status verifyEmbedding(const Op& op) {
   return status;
 }
 
-// Adds each column's least and greatest x w, x in [x.low, x.high], to `low` and `high`.
-template <typename Sum, typename Element>
-void addProducts(llvm::ArrayRef<Element> weights, const Type& x, std::vector<Sum>& low,
-                 std::vector<Sum>& high) {
-  const size_t columns = low.size();
-  for (size_t i = 0; i < weights.size(); i += columns) {
-    for (size_t c = 0; c < columns; ++c) {
-      const Sum w = weights[i + c];
-      low[c] += w * (w > 0 ? x.low : x.high);
-      high[c] += w * (w > 0 ? x.high : x.low);
-    }
-  }
-}
-
 // The least and greatest accumulators of any column, for any x in its range; false if the
-// constants' bytes are not known.
+// constants' bytes are not known. x is below 2^31 and sums of weights are below 2^95.
 bool linearBound(const Op& op, Wide& least, Wide& greatest) {
   const Type& x = op.operand(0)->type();
-  const size_t rows = op.operand(1)->type().shape[0], columns = op.result()->type().shape[1];
+  const IntegerFacts* weights = factsOf(op.operand(1));
+  if (weights == nullptr) return false;
+  const size_t columns = weights->positive.size();
   std::vector<Wide> low(columns), high(columns);
-  bool known = columns > 0;
   if (op.numOperands() > 2) {
+    bool known = false;
     visitIntegers(poolConstant(*op.operand(2)->definingOp()), [&](auto bias) {
-      known &= bias.size() == columns;
+      known = bias.size() == columns;
       for (size_t c = 0; known && c < columns; ++c) low[c] = high[c] = bias[c];
     });
+    if (!known) return false;
   }
-  visitIntegers(poolConstant(*op.operand(1)->definingOp()), [&](auto weights) {
-    known &= !weights.empty();
-    if (!known) return;
-    // 2^31 2^15 2^16: sums of 16-bit weights fit 64 bits, which is several times faster.
-    if (sizeof(weights[0]) <= 2 && rows <= 65536 && magnitude(x) <= kModulus) {
-      std::vector<int64_t> least_products(columns), greatest_products(columns);
-      addProducts(weights, x, least_products, greatest_products);
-      for (size_t c = 0; c < columns; ++c) {
-        low[c] += least_products[c];
-        high[c] += greatest_products[c];
-      }
-    } else {
-      addProducts(weights, x, low, high);
-    }
-  });
-  if (!known) return false;
+  for (size_t c = 0; c < columns; ++c) {
+    low[c] += weights->positive[c] * x.low + weights->negative[c] * x.high;
+    high[c] += weights->positive[c] * x.high + weights->negative[c] * x.low;
+  }
   least = *llvm::min_element(low);
   greatest = *llvm::max_element(high);
   return true;
@@ -228,6 +185,7 @@ absl::Status verifyLinear(const Op& op) {
   status.Update(exponentIs(op, 2, op.result(), int64_t{x.exponent} + w.exponent));
   if (op.numOperands() > 2) status.Update(exponentIs(op, 2, op.operand(2), acc.exponent));
   status.Update(below(op, 3, op.result(), kAccumulator));
+  status.Update(require(op, 4, magnitude(x) <= kModulus, toText(x)));
   Wide least, greatest;
   if (status.ok() && linearBound(op, least, greatest)) {
     status = holds(op, 4, acc, least, greatest);
@@ -447,18 +405,14 @@ absl::Status verifySelectRows(const Op& op) {
 absl::Status verifyConstant(const Op& op) {
   const Constant& constant = poolConstant(op);
   const Type& type = op.result()->type();
-  int64_t low = type.low, high = type.high;
-  const bool integers = visitIntegers(constant, [&](auto elements) {
-    if (elements.empty()) return;
-    const auto [least, greatest] = std::minmax_element(elements.begin(), elements.end());
-    low = *least;
-    high = *greatest;
-  });
+  const bool integers = visitIntegers(constant, [](auto) {});
   absl::Status status =
       require(op, 1, integers,
               absl::StrCat("@", constant.name, " is of ", scalarName(constant.scalar).str()));
   status.Update(require(op, 2, isFixed(type, constant.shape), toText(type)));
-  status.Update(holds(op, 3, type, low, high));
+  if (const IntegerFacts* facts = constant.integerFacts()) {
+    status.Update(holds(op, 3, type, facts->low, facts->high));
+  }
   return status;
 }
 
