@@ -165,15 +165,15 @@ Tuples allTuples(ir::Module& module) {
   return tuples;
 }
 
-// x of 4 features, y = requantize(x w), |x w| <= bound.
-void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bound) {
+// x of 4 features in [-1, 1], y = requantize(x w), |x w| <= bound.
+void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bound,
+                    std::vector<int64_t> weights) {
   ir::Function* f = module.addFunction("main");
   ir::Builder b(&f->body());
   b.setLocation({"/fc"});
   ir::Value* x = f->body().addArgument(ir::Type::fixed({4, 4}, 4, -1, 1), "x");
-  const auto& c =
-      module.constants().addOwned<int64_t>("w", {4, 4}, std::vector<int64_t>(16, bound / 4));
-  ir::Value* w = b.value("integer.constant", {}, ir::Type::fixed({4, 4}, 4, 0, bound / 4),
+  const auto& c = module.constants().addOwned<int64_t>("w", {4, 4}, std::move(weights));
+  ir::Value* w = b.value("integer.constant", {}, ir::Type::fixed({4, 4}, 4, -bound, bound),
                          {{"value", ir::Symbol{c.name}}});
   ir::Value* acc = b.value("integer.linear", {x, w}, ir::Type::fixed({4, 4}, 8, -bound, bound));
   int64_t half = int64_t{1} << (bits - 1);
@@ -181,6 +181,10 @@ void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bou
                          {{"shift", shift}, {"bits", bits}});
   b.create("integer.return", {q}, {}, {{"names", std::vector<std::string>{"y"}}});
   ASSERT_TRUE(passes::createLowerToAir()->run(module).ok());
+}
+
+void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bound) {
+  makeRequantize(module, shift, bits, bound, std::vector<int64_t>(16, bound / 4));
 }
 
 // The quotients that are accepted for an accumulator.
@@ -233,6 +237,27 @@ TEST_F(Uniqueness, WideRequantizeHasTwoWitnessesAndIsRefused) {
       most = std::max(most, quotients(t, tuples, bits, acc).size());
     }
     EXPECT_EQ(most, bits == 15 ? 1u : 2u);
+  }
+}
+
+// The bound comes from the weights in the circuit, not from the program's types: one weight that
+// is too large is enough, wherever it stands.
+TEST_F(Uniqueness, EachWeightCountsForTheBound) {
+  const int64_t largest = (int64_t{1} << 30) - (1 << 16);
+  for (int at = 0; at < 16; ++at) {
+    for (int64_t weight : {largest, -largest, largest + (1 << 17), -largest - (1 << 17)}) {
+      ir::Module module;
+      std::vector<int64_t> weights(16, 0);
+      weights[at] = weight;
+      makeRequantize(module, 16, 15, largest, weights);
+      absl::Status status = passes::createVerifyIntervals()->run(module).status();
+      if (std::abs(weight) == largest) {
+        EXPECT_EQ(status, absl::OkStatus()) << at;
+      } else {
+        EXPECT_THAT(status.message(), ::testing::HasSubstr("the product in"))
+            << at << " " << weight;
+      }
+    }
   }
 }
 

@@ -211,6 +211,7 @@ absl::Status Folds::boundLookups() {
     if (!scan.ok()) return scan.status();
     int count = rows.indexOf(provider.op->operand(0));
     std::set<int64_t> keys;
+    std::set<const Step*> seen;
     Interval cells = Interval::of(0);
     for (int64_t row = 0; row < rows.height(); ++row) {
       int c = rows.classOf(row);
@@ -224,6 +225,7 @@ absl::Status Folds::boundLookups() {
       }
       if (!keys.insert(at).second) return no(c, "provides a row number twice");
       IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {
+        if (!seen.insert(&step).second) return absl::OkStatus();
         for (const auto& [e, lane] : step.lanes) {
           for (const auto& [monomial, k] : lane) {
             for (Cell cell : monomial) {
@@ -252,10 +254,12 @@ absl::Status Folds::boundLookups() {
       if (!scan.ok()) return scan.status();
       const Interval& cells = provided[ranges_.busName(op)];
       std::set<std::array<int, 3>> bounded;
+      std::set<const Step*> seen;
       for (int64_t row = 0; row < rows.height(); ++row) {
         const Form* on = rows.form(rows.classOf(row), op.operand(0));
         if (!on || (plain(*on) && plain(*on)->empty())) continue;
         IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {
+          if (!seen.insert(&step).second) return absl::OkStatus();
           int c = rows.classOf(r);
           for (const auto& [e, lane] : step.lanes) {
             Polynomial rest;

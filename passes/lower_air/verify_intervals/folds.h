@@ -39,7 +39,7 @@ class Folds {
     int c;
     int64_t exponent;  // of the lane
     Polynomial lane;
-    MaybeInterval product;  // always there
+    std::optional<Bounds> product;  // always there
   };
   const std::vector<Result>& results() const { return results_; }
   // The row numbers that a bus of folds provides.
@@ -75,12 +75,38 @@ class Folds {
     int gather = 0;
     End right;
   };
+  // By exponent: the sums of the positive and of the negative weights.
+  struct ColumnSums {
+    std::vector<int64_t> positive, negative;
+  };
   struct Product {
     End result;
     std::vector<Factored> factors;
-    Interval uniform = Interval::of(0);  // every coefficient, as far as committed operands go
-    std::vector<Interval> by_column;     // the rest, by exponent of the right operand's challenge
+    Bounds uniform;  // every coefficient, as far as committed operands go
+    // The rest, by exponent of the right operand's challenge: fixed weights, by the range of what
+    // multiplies them.
+    std::map<Bounds, ColumnSums> weights;
+    std::vector<Bounds> by_column;
     const ir::Value* column_challenge = nullptr;
+  };
+
+  // The fixed cells that a step folds.
+  struct StepWeights {
+    struct Cell {
+      int64_t exponent;
+      int column;  // -1: the number 1
+      int64_t k;
+    };
+    std::vector<Cell> stored;
+    std::vector<int64_t> exponents;  // of the columns that are not stored; else -1
+    bool deferred = false;           // whether there are such columns
+  };
+  // The witness cells that a step folds.
+  struct StepRange {
+    Interval range = Interval::of(0);
+    bool fixed = false;             // it folds fixed cells too
+    int taken = -1;                 // the end of an edge that brings all lanes, or -1
+    std::map<int, Bounds> by_kind;  // of the tile that is taken
   };
 
   absl::StatusOr<Scan*> scan(int table, ir::Op& op);
@@ -93,8 +119,10 @@ class Folds {
   absl::Status readTerm(int table, ir::Op& term);
   absl::Status tieFactors();
   absl::Status boundProduct(Product& p);
-  absl::Status addWeights(Product& p, const Factored& f, const Interval& left);
+  absl::Status addWeights(Product& p, const Factored& f, const Bounds& left);
+  absl::StatusOr<const StepWeights*> stepWeights(const Scan& scan, int c, const Step& step);
   absl::Status readFills();
+  static void boundColumns(Product& p);
   struct Lane {
     int64_t exponent;
     size_t result;                               // index into results_
@@ -103,8 +131,9 @@ class Folds {
   const std::vector<Lane>& resultLanes(const Scan& scan, int c, const Step& step);
   absl::Status collectResults();
   // Every cell of an operand; nothing for weights, which are fixed.
-  absl::StatusOr<MaybeInterval> operandRange(const End& end);
-  Interval rowRange(int table, int64_t row, const Step& step);
+  absl::StatusOr<std::optional<Bounds>> operandRange(const End& end);
+  Bounds rowRange(int table, int64_t row, StepRange& step);
+  StepRange& stepRange(int table, int c, const Step& step);
   // The bound of sums along a row of a softmax, if the factors' left operands are one; or -1.
   absl::StatusOr<int64_t> rowSum(const Product& p);
   struct SumRows {
@@ -123,21 +152,17 @@ class Folds {
   std::map<std::pair<const ir::Value*, int64_t>, End> copies_;
   std::map<std::tuple<int, int64_t, int>, std::pair<const ir::Value*, int64_t>> taken_;
   std::map<std::pair<const ir::Value*, int64_t>, int> takers_;
-  struct Weighting {  // of a row of weights that are not stored
-    Product* product = nullptr;
-    Interval left;
+  struct Weighting {             // of a row of weights that are not stored
+    ColumnSums* sums = nullptr;  // of the product, for what multiplies the row
     int64_t shift = 0;
-    const Step* step = nullptr;
+    const StepWeights* step = nullptr;
   };
   std::map<int, std::vector<Weighting>> weightings_;  // by table, then row
   std::map<std::pair<int, ir::Op*>, SumRows> sums_;
   std::vector<Interval> taken_ranges_;    // by kind of tile: what is taken
   std::vector<std::vector<int>> taking_;  // [table][class]: the end that takes its lanes, or -1
-  struct StepRange {
-    Interval range;
-    bool taken = false;  // whether an edge brings all lanes
-  };
   std::map<const Step*, StepRange> step_ranges_;
+  std::map<const Step*, StepWeights> step_weights_;
   std::map<const Step*, std::vector<Lane>> result_lanes_;
   std::vector<Result> results_;
   std::vector<std::array<int, 3>> looked_up_;

@@ -123,6 +123,13 @@ Form FormEvaluator::inverse(ir::Value* value, const Form& form) const {
   return {{{{value, 0, 1}}, number(1)}};
 }
 
+// The form of an operand. A value with one use is read once: keeping it would hold each prefix of a
+// long sum.
+Form FormEvaluator::take(ir::Value* operand, Memo& memo) const {
+  if (!operand->hasOneUse()) return memo[operand];
+  return std::move(memo.extract(operand).mapped());
+}
+
 bool FormEvaluator::step(ir::Value* value, Memo& memo, ReadCell cell, Form& out) {
   ir::Op* op = value->definingOp();
   if (isColumn(*op)) {
@@ -139,14 +146,14 @@ bool FormEvaluator::step(ir::Value* value, Memo& memo, ReadCell cell, Form& out)
   } else if (op->is("air.challenge")) {
     out[{{value, 0, 1}}] = number(1);
   } else if (op->is("air.add") || op->is("air.sub")) {
-    out = memo[op->operand(0)];
-    addTo(out, memo[op->operand(1)], op->is("air.add") ? 1 : -1);
+    out = take(op->operand(0), memo);
+    addTo(out, take(op->operand(1), memo), op->is("air.add") ? 1 : -1);
   } else if (op->is("air.neg")) {
-    addTo(out, memo[op->operand(0)], -1);
+    addTo(out, take(op->operand(0), memo), -1);
   } else if (op->is("air.mul")) {
-    out = productOf(memo[op->operand(0)], memo[op->operand(1)]);
+    out = productOf(take(op->operand(0), memo), take(op->operand(1), memo));
   } else if (op->is("air.inverse")) {
-    out = inverse(value, memo[op->operand(0)]);
+    out = inverse(value, take(op->operand(0), memo));
   } else {
     return false;  // air.first, air.last
   }

@@ -50,11 +50,12 @@ class FormEvaluator {
   using ReadCell = llvm::function_ref<Polynomial(ir::Value* column, bool before)>;
 
   // The form of the value; nullptr if it reads the row after or is no expression. `memo` belongs to
-  // the class.
+  // the class. Valid until an expression that reads the value is evaluated.
   using Memo = std::unordered_map<ir::Value*, Form>;
   const Form* evaluate(ir::Value* value, Memo& memo, ReadCell cell);
 
  private:
+  Form take(ir::Value* operand, Memo& memo) const;
   bool step(ir::Value* value, Memo& memo, ReadCell cell, Form& out);
   Form inverse(ir::Value* value, const Form& form) const;
 };

@@ -107,6 +107,30 @@ inline Interval meet(const Interval& a, const Interval& b) {
   return low > high ? a : Interval::between(low, high);
 }
 
+// The bounds alone, without a list: for sums over many cells.
+struct Bounds {
+  int64_t low = 0, high = 0;
+
+  static Bounds of(const Interval& r) { return {r.low, r.high}; }
+  Interval interval() const { return Interval::between(low, high); }
+  auto operator<=>(const Bounds&) const = default;
+};
+
+inline Bounds operator+(const Bounds& a, const Bounds& b) {
+  return {saturate(__int128(a.low) + b.low), saturate(__int128(a.high) + b.high)};
+}
+inline Bounds operator*(const Bounds& a, const Bounds& b) {
+  __int128 corners[] = {__int128(a.low) * b.low, __int128(a.low) * b.high, __int128(a.high) * b.low,
+                        __int128(a.high) * b.high};
+  return {saturate(*std::min_element(corners, corners + 4)),
+          saturate(*std::max_element(corners, corners + 4))};
+}
+inline Bounds hull(const Bounds& a, const Bounds& b) {
+  return {std::min(a.low, b.low), std::max(a.high, b.high)};
+}
+// Zero, and whatever comes of it.
+inline Bounds withZero(const Bounds& r) { return hull(r, {0, 0}); }
+
 // The interval rule: integers of the two that are congruent are equal.
 inline bool sameOverIntegers(const Interval& a, const Interval& b) {
   return a.high - b.low < kFieldModulus && b.high - a.low < kFieldModulus;

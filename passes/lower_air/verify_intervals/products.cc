@@ -10,18 +10,6 @@ namespace {
 // What nothing bounds: the interval rule fails on it.
 const Interval kUnbounded = Interval::between(-Interval::kFar, Interval::kFar);
 
-Interval bounds(const Interval& r) { return Interval::between(r.low, r.high); }
-
-// Zero, and whatever comes of it.
-Interval withZero(const Interval& r) { return hull(bounds(r), bounds(Interval::of(0))); }
-
-// Sums of products, without lists of values.
-void addProduct(Interval& sum, const Interval& a, const Interval& b) {
-  Interval p = bounds(a) * bounds(b);
-  sum =
-      Interval::between(saturate(__int128(sum.low) + p.low), saturate(__int128(sum.high) + p.high));
-}
-
 }  // namespace
 
 absl::Status Folds::boundProducts() {
@@ -49,155 +37,203 @@ absl::Status Folds::boundProducts() {
   }
   for (auto& [id, p] : products_) IR_RETURN_IF_ERROR(boundProduct(p));
   IR_RETURN_IF_ERROR(readFills());
+  for (auto& [id, p] : products_) boundColumns(p);
   return collectResults();
+}
+
+Folds::StepRange& Folds::stepRange(int table, int c, const Step& step) {
+  auto [it, made] = step_ranges_.try_emplace(&step);
+  StepRange& out = it->second;
+  if (!made) return out;
+  const int index = taking_[table][c];
+  bool taken = index >= 0;
+  MaybeInterval all;
+  for (const auto& [e, lane] : step.lanes) {
+    for (const auto& [monomial, k] : lane) {
+      out.fixed |= monomial.empty() || ranges_.rows(table).phase(monomial[0].column) == 0;
+    }
+    Interval r = ranges_.polynomial(table, c, lane).value_or(kUnbounded);
+    all = all ? hull(*all, r) : r;
+    bool found = false;
+    for (size_t l = 0; taken && l < ranges_.ends()[index].lanes.size(); ++l) {
+      found |= lane == Polynomial{{{{ranges_.ends()[index].lanes[l].column, false}}, 1}};
+    }
+    taken &= found;
+  }
+  if (taken && all) out.taken = index;
+  if (all) out.range = *all;
+  return out;
 }
 
 // Every cell folded on this row: by its class, and by the other end of the edge that brings it to
 // this very row.
-Interval Folds::rowRange(int table, int64_t row, const Step& step) {
-  TableRows& rows = ranges_.rows(table);
-  int c = rows.classOf(row), index = taking_[table][c];
-  auto [it, made] = step_ranges_.try_emplace(&step);
-  StepRange& known = it->second;
-  if (made) {
-    known.taken = index >= 0;
-    MaybeInterval all;
-    for (const auto& [e, lane] : step.lanes) {
-      Interval r = ranges_.polynomial(table, c, lane).value_or(kUnbounded);
-      all = all ? hull(*all, r) : r;
-      bool found = false;
-      for (size_t l = 0; known.taken && l < ranges_.ends()[index].lanes.size(); ++l) {
-        found |= lane == Polynomial{{{{ranges_.ends()[index].lanes[l].column, false}}, 1}};
-      }
-      known.taken &= found;
-    }
-    known.taken &= all.has_value();
-    known.range = all.value_or(Interval::of(0));
+Bounds Folds::rowRange(int table, int64_t row, StepRange& step) {
+  int kind = -1;
+  if (step.taken >= 0) {
+    kind = ranges_.tileKind(ranges_.ends()[step.taken].address.at(ranges_.rows(table), row));
   }
-  int kind = known.taken ? ranges_.tileKind(ranges_.ends()[index].address.at(rows, row)) : -1;
-  return kind < 0 ? known.range : meet(known.range, taken_ranges_[kind]);
+  auto [it, made] = step.by_kind.try_emplace(kind);
+  if (made) {
+    it->second = Bounds::of(kind < 0 ? step.range : meet(step.range, taken_ranges_[kind]));
+  }
+  return it->second;
 }
 
-absl::StatusOr<MaybeInterval> Folds::operandRange(const End& end) {
-  MaybeInterval all;
+absl::StatusOr<std::optional<Bounds>> Folds::operandRange(const End& end) {
+  const int table = end.scan->table;
+  std::optional<Bounds> all;
   bool fixed = false;
-  TableRows& rows = ranges_.rows(end.scan->table);
   IR_RETURN_IF_ERROR(walk(end, [&](int64_t row, const Step& step, Exponents) {
-    for (const auto& [e, lane] : step.lanes) {
-      for (const auto& [monomial, k] : lane) {
-        fixed |= monomial.empty() || rows.phase(monomial[0].column) == 0;
-      }
-    }
+    StepRange& range = stepRange(table, ranges_.rows(table).classOf(row), step);
+    fixed |= range.fixed;
     if (fixed) return absl::OkStatus();
-    Interval r = rowRange(end.scan->table, row, step);
+    Bounds r = rowRange(table, row, range);
     all = all ? hull(*all, r) : r;
     return absl::OkStatus();
   }));
-  if (fixed) return MaybeInterval();
+  if (fixed) return std::optional<Bounds>();
   return all;
 }
 
 absl::Status Folds::boundProduct(Product& p) {
-  Interval greatest = Interval::of(0);
+  Bounds greatest;
   bool committed = true;
   for (const Factored& f : p.factors) {
-    absl::StatusOr<MaybeInterval> left = operandRange(f.left);
+    absl::StatusOr<std::optional<Bounds>> left = operandRange(f.left);
     if (!left.ok()) return left.status();
     if (!*left) {
       return ranges_.refused(f.left.scan->table,
                              ranges_.rows(f.left.scan->table).classOf(f.left.row),
                              f.left.scan->op->stringAttr("name"), "folds no witness cells");
     }
-    absl::StatusOr<MaybeInterval> right = operandRange(f.right);
+    absl::StatusOr<std::optional<Bounds>> right = operandRange(f.right);
     if (!right.ok()) return right.status();
     if (!*right) {
       committed = false;
-      IR_RETURN_IF_ERROR(addWeights(p, f, bounds(**left)));
+      IR_RETURN_IF_ERROR(addWeights(p, f, withZero(**left)));
     } else {
-      greatest = hull(greatest, withZero(**right));
-      addProduct(p.uniform, withZero(**left), withZero(**right));
+      greatest = hull(greatest, **right);
+      p.uniform = p.uniform + withZero(**left) * withZero(**right);
     }
   }
   if (!committed || p.factors.empty()) return absl::OkStatus();
   absl::StatusOr<int64_t> sum = rowSum(p);
   if (!sum.ok()) return sum.status();
-  if (*sum >= 0) p.uniform = meet(p.uniform, bounds(Interval::of(*sum)) * bounds(greatest));
+  if (*sum >= 0) {
+    const Bounds bound = Bounds{*sum, *sum} * greatest;
+    p.uniform = Bounds::of(meet(p.uniform.interval(), bound.interval()));
+  }
   return absl::OkStatus();
 }
 
-absl::Status Folds::addWeights(Product& p, const Factored& f, const Interval& left) {
+absl::StatusOr<const Folds::StepWeights*> Folds::stepWeights(const Scan& scan, int c,
+                                                             const Step& step) {
+  auto [it, made] = step_weights_.try_emplace(&step);
+  StepWeights& out = it->second;
+  if (!made) return &out;
+  TableRows& rows = ranges_.rows(scan.table);
+  auto no = [&](const char* why) {
+    return ranges_.refused(scan.table, c, scan.op->stringAttr("name"), why);
+  };
+  out.exponents.assign(rows.columns().size(), -1);
+  for (const auto& [e, lane] : step.lanes) {
+    for (const auto& [monomial, k] : lane) {
+      const int column = monomial.empty() ? -1 : monomial[0].column;
+      if (monomial.size() > 1 || (column >= 0 && (rows.phase(column) != 0 || monomial[0].before))) {
+        return no("folds weights that are not fixed cells");
+      }
+      if (column < 0 || rows.isStored(column)) {
+        out.stored.push_back({e, column, k});
+        continue;
+      }
+      if (lane.size() != 1 || k != 1) return no("folds more than the weights");
+      if (out.exponents[column] >= 0) return no("folds a weight twice");
+      out.exponents[column] = e;
+      out.deferred = true;
+    }
+  }
+  return &out;
+}
+
+absl::Status Folds::addWeights(Product& p, const Factored& f, const Bounds& left) {
   Scan& scan = *f.right.scan;
   TableRows& rows = ranges_.rows(scan.table);
   auto& weightings = weightings_[scan.table];
   weightings.resize(rows.height());
+  ColumnSums& sums = p.weights[left];
   return walk(f.right, [&](int64_t row, const Step& step, Exponents shift) {
     const ir::Value* challenge = scan.challenges[step.base];
     if (step.lanes.empty()) return absl::OkStatus();
+    const int c = rows.classOf(row);
     auto no = [&](const char* why) {
-      return ranges_.refused(scan.table, rows.classOf(row), scan.op->stringAttr("name"), why);
+      return ranges_.refused(scan.table, c, scan.op->stringAttr("name"), why);
     };
     if ((p.column_challenge && p.column_challenge != challenge) || shift[1 - step.base] != 0) {
       return no("does not fold weights by one challenge");
     }
     p.column_challenge = challenge;
-    int64_t end = shift[step.base] + step.lanes.rbegin()->first + 1;
-    if (step.lanes.begin()->first < 0 || shift[step.base] < 0) return no("has negative powers");
-    if (int64_t(p.by_column.size()) < end) p.by_column.resize(end, bounds(Interval::of(0)));
-    bool deferred = false;
-    for (const auto& [e, lane] : step.lanes) {
-      Interval& to = p.by_column[shift[step.base] + e];
-      for (const auto& [monomial, k] : lane) {
-        if (monomial.size() > 1 ||
-            (!monomial.empty() && (rows.phase(monomial[0].column) != 0 || monomial[0].before))) {
-          return no("folds weights that are not fixed cells");
-        }
-        if (!monomial.empty() && !rows.isStored(monomial[0].column)) {
-          if (lane.size() != 1 || std::abs(k) != 1) return no("folds more than the weights");
-          deferred = true;
-          continue;
-        }
-        int64_t w = monomial.empty() ? k : k * rows.fixedAt(monomial[0].column, row);
-        addProduct(to, withZero(left), Interval::of(w));
-      }
+    const int64_t first = shift[step.base], end = first + step.lanes.rbegin()->first + 1;
+    if (step.lanes.begin()->first < 0 || first < 0) return no("has negative powers");
+    if (int64_t(sums.positive.size()) < end) {
+      sums.positive.resize(end);
+      sums.negative.resize(end);
     }
-    if (deferred) {
-      if (weightings[row].product) return no("is a factor of two products");
-      weightings[row] = {&p, withZero(left), shift[step.base], &step};
+    absl::StatusOr<const StepWeights*> weights = stepWeights(scan, c, step);
+    if (!weights.ok()) return weights.status();
+    for (const auto& [e, column, k] : (*weights)->stored) {
+      int64_t w = symmetric(__int128(k) * (column < 0 ? 1 : rows.fixedAt(column, row)));
+      (w > 0 ? sums.positive : sums.negative)[first + e] += w;
+    }
+    if ((*weights)->deferred) {
+      if (weightings[row].sums) return no("is a factor of two products");
+      weightings[row] = {&sums, first, *weights};
     }
     return absl::OkStatus();
   });
 }
 
+// Weights that are not stored, row by row.
 absl::Status Folds::readFills() {
   for (auto& [table, weightings] : weightings_) {
     TableRows& rows = ranges_.rows(table);
-    // The exponent of each column, per step.
-    std::map<const Step*, std::vector<int64_t>> exponents;
-    for (const Weighting& w : weightings) {
-      if (!w.product || exponents.count(w.step)) continue;
-      auto& of = exponents[w.step];
-      of.assign(rows.columns().size(), -1);
-      for (const auto& [e, lane] : w.step->lanes) {
-        if (!lane.begin()->first.empty()) of[lane.begin()->first[0].column] = e;
-      }
-    }
     for (ir::Op* fill : rows.otherFills()) {
       std::vector<int> columns;
       for (ir::Value* v : fill->operands()) columns.push_back(rows.indexOf(v));
-      const Step* last = nullptr;
-      const std::vector<int64_t>* of = nullptr;
-      IR_RETURN_IF_ERROR(ir::air::forEachCell(
-          ranges_.module().constants(), *fill, [&](size_t lane, int64_t row, int64_t value) {
-            const Weighting& w = weightings[row];
-            if (!w.product) return;
-            if (w.step != last) of = &exponents[last = w.step];
-            int64_t e = (*of)[columns[lane]];
-            if (e < 0) return;
-            addProduct(w.product->by_column[w.shift + e], w.left, Interval::of(value));
-          }));
+      const StepWeights* last = nullptr;
+      std::vector<int64_t> exponents;  // by lane of the fill
+      IR_RETURN_IF_ERROR(
+          ir::air::forEachRow(ranges_.module().constants(), *fill,
+                              [&](int64_t row, size_t lane, llvm::ArrayRef<int64_t> values) {
+                                const Weighting& w = weightings[row];
+                                if (!w.sums) return;
+                                if (w.step != last) {
+                                  last = w.step;
+                                  exponents.clear();
+                                  for (int column : columns)
+                                    exponents.push_back(w.step->exponents[column]);
+                                }
+                                for (int64_t value : values) {
+                                  const int64_t e = exponents[lane++];
+                                  if (e < 0) continue;
+                                  w.sums->positive[w.shift + e] += std::max<int64_t>(value, 0);
+                                  w.sums->negative[w.shift + e] += std::min<int64_t>(value, 0);
+                                }
+                              }));
     }
   }
   return absl::OkStatus();
+}
+
+void Folds::boundColumns(Product& p) {
+  for (const auto& [left, sums] : p.weights) {
+    p.by_column.resize(std::max(p.by_column.size(), sums.positive.size()));
+    for (size_t i = 0; i < sums.positive.size(); ++i) {
+      const int64_t positive = sums.positive[i], negative = sums.negative[i];
+      p.by_column[i] =
+          p.by_column[i] + left * Bounds{positive, positive} + left * Bounds{negative, negative};
+    }
+  }
+  p.weights.clear();
 }
 
 // The lanes of a step as results: what is fixed on a row (a bias) belongs to the product's side.
@@ -237,19 +273,19 @@ absl::Status Folds::collectResults() {
     TableRows& rows = ranges_.rows(scan.table);
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
       for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
-        Interval product = bounds(p.uniform);
+        Bounds product = p.uniform;
         for (int i = 0; i < 2 && p.column_challenge; ++i) {
           if (scan.challenges[i] != p.column_challenge) continue;
           int64_t column = shift[i] + (step.base == i ? lane.exponent : 0);
           if (column >= 0 && column < int64_t(p.by_column.size())) {
-            addProduct(product, p.by_column[column], Interval::of(1));
+            product = product + p.by_column[column];
           }
         }
         for (auto [column, k] : lane.fixed) {
-          int64_t v = column < 0 ? 1 : rows.fixedAt(column, row);
-          addProduct(product, Interval::of(-k), Interval::of(v));
+          int64_t v = symmetric(__int128(-k) * (column < 0 ? 1 : rows.fixedAt(column, row)));
+          product = product + Bounds{v, v};
         }
-        MaybeInterval& all = results_[lane.result].product;
+        std::optional<Bounds>& all = results_[lane.result].product;
         all = all ? hull(*all, product) : product;
       }
       return absl::OkStatus();
@@ -413,7 +449,7 @@ absl::Status Folds::select(int table, int column, const std::vector<const Result
       MaybeInterval shift = ranges_.polynomial(table, r->c, rest);
       if (!fixed || !shift) continue;
       addTo(selectors[r->c], *plain(*selector));
-      Interval value = bounds(*r->product) - *shift;
+      Interval value = r->product->interval() - *shift;
       auto [it, made] = values.try_emplace(r->c, value);
       if (!made) it->second = hull(it->second, value);
       break;

@@ -103,27 +103,32 @@ absl::Status TableRows::readFixed(const ir::ConstantPool& constants) {
   }
   for (ir::Op& op : op_->block()->ops()) {
     if (!op.is("air.fill")) continue;
-    std::vector<int> lanes;
-    bool stored = true;
-    for (ir::Value* v : op.operands()) {
-      lanes.push_back(indexOf(v));
-      stored &= isStored(lanes.back());
-    }
-    if (!stored) other_fills_.push_back(&op);
     absl::Status far;
+    auto check = [&](int column, int64_t value) {
+      if (value > -kFieldModulus && value < kFieldModulus) return true;
+      far = absl::FailedPreconditionError(
+          absl::StrCat("verify-intervals: ", name(), ".", columns_[column]->stringAttr("name"),
+                       " holds ", value, ", which stands for no field element"));
+      return false;
+    };
+    std::vector<int> lanes;
+    int stored = 0;
+    const std::optional<ir::air::Extent> values = ir::air::valuesOf(constants, op);
+    for (ir::Value* v : op.operands()) {
+      int column = indexOf(v);
+      lanes.push_back(column);
+      stored += isStored(column);
+      if (isStored(column) || !values) continue;
+      if (!check(column, values->low) || !check(column, values->high)) return far;
+      Interval& r = ranges_[column];
+      r = Interval::between(std::min(r.low, values->low), std::max(r.high, values->high));
+    }
+    if (stored < int(lanes.size())) other_fills_.push_back(&op);
+    if (stored == 0) continue;
     IR_RETURN_IF_ERROR(
         ir::air::forEachCell(constants, op, [&](size_t lane, int64_t row, int64_t value) {
           int column = lanes[lane];
-          if (value <= -kFieldModulus || value >= kFieldModulus) {
-            far = absl::FailedPreconditionError(absl::StrCat(
-                "verify-intervals: ", name(), ".", columns_[column]->stringAttr("name"), " holds ",
-                value, ", which stands for no field element"));
-          } else if (!cells_[column].empty()) {
-            cells_[column][row] = value;
-          } else {
-            Interval& r = ranges_[column];
-            r = Interval::between(std::min(r.low, value), std::max(r.high, value));
-          }
+          if (isStored(column) && check(column, value)) cells_[column][row] = value;
         }));
     IR_RETURN_IF_ERROR(far);
   }

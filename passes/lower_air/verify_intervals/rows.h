@@ -5,7 +5,7 @@
 // the rows.
 //
 // Cost: reads each fixed column once, but for those that only folds read and that are many
-// (weights): of these it keeps the range.
+// (weights): of these it keeps the range of the constants that fill them.
 #pragma once
 
 #include <string>

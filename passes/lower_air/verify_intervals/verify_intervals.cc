@@ -217,10 +217,11 @@ class IntervalRule {
       if (isAlone(r.table, r.c, lane)) return absl::OkStatus();
       return ranges_.refused(r.table, r.c, name, unbounded(r.table, r.c, lane));
     }
-    if (sameOverIntegers(*range, *r.product)) return absl::OkStatus();
+    const Interval product = r.product->interval();
+    if (sameOverIntegers(*range, product)) return absl::OkStatus();
     return ranges_.refused(r.table, r.c, name,
                            absl::StrCat("the result lies in ", text(*range), ", the product in ",
-                                        text(*r.product), ": they can differ by p or more"));
+                                        text(product), ": they can differ by p or more"));
   }
 
   ProvenRanges& ranges_;
