@@ -63,8 +63,11 @@ absl::StatusOr<Folds::Scan*> Folds::scan(int table, ir::Op& op) {
 absl::Status Folds::walk(const End& end, Visit visit) {
   const Scan& scan = *end.scan;
   TableRows& rows = ranges_.rows(scan.table);
-  Exponents shift{}, last{};
-  int64_t highest = 0;
+  Exponents shift{};
+  // Monomials ascend from row to row in one of the two lexicographic orders, so that none is met
+  // twice. By the greater challenge of the order: its exponent and the other one's.
+  std::array<std::pair<int64_t, int64_t>, 2> last{};
+  std::array<bool, 2> ascends{true, true};
   bool any = false;
   for (int64_t row = end.row;; --row) {
     int c = rows.classOf(row);
@@ -74,14 +77,15 @@ absl::Status Folds::walk(const End& end, Visit visit) {
     };
     if (!step.known) return no("is no fold: lanes weighted by powers of one challenge");
     if (!step.lanes.empty()) {
-      int other = 1 - step.base;
-      int64_t low = shift[step.base] + step.lanes.begin()->first;
-      if (any && (shift[other] < last[other] || (shift[other] == last[other] && low <= highest))) {
-        return no("gives two cells of a fold the same weight");
+      Exponents low = shift, high = shift;
+      low[step.base] += step.lanes.begin()->first;
+      high[step.base] += step.lanes.rbegin()->first;
+      for (int i = 0; i < 2; ++i) {
+        ascends[i] &= !any || std::pair(low[i], low[1 - i]) > last[i];
+        last[i] = {high[i], high[1 - i]};
       }
       any = true;
-      last = shift;
-      highest = shift[step.base] + step.lanes.rbegin()->first;
+      if (!ascends[0] && !ascends[1]) return no("gives two cells of a fold the same weight");
     }
     IR_RETURN_IF_ERROR(visit(row, step, shift));
     if (step.restarts || row == 0) return absl::OkStatus();
@@ -98,14 +102,18 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
   bool folded = false;
   for (size_t c = 0; c < poles.size(); ++c) {
     const Form* form = rows.form(c, term.operand(0));
-    const Polynomial* p = form ? plain(*form) : nullptr;
-    if (!p || p->empty()) continue;
-    bool here = false;
-    for (const auto& [monomial, k] : *p) {
-      for (Cell cell : monomial) here |= rows.phase(cell.column) >= 2;
+    for (const auto& [weight, p] : form ? *form : Form()) {
+      for (const auto& [monomial, k] : p) {
+        for (Cell cell : monomial) folded |= rows.phase(cell.column) >= 2;
+      }
     }
-    if (!here) continue;
-    folded = true;
+  }
+  for (size_t c = 0; c < poles.size() && folded; ++c) {
+    const Form* form = rows.form(c, term.operand(0));
+    if (!form || !plain(*form)) {
+      return ranges_.refused(table, c, name, "weighs folds, or reads the row after");
+    }
+    if (form->empty()) continue;
     absl::StatusOr<std::vector<ProvenRanges::Pole>> at = ranges_.poles(table, c, term);
     if (!at.ok()) return at.status();
     if (at->size() != 1) return ranges_.refused(table, c, name, "has more than one pole");
@@ -118,6 +126,7 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     const ir::Value* challenge = poles[c][0].challenge;
     int64_t id = poles[c][0].at(rows, row);
     bool late = challenge->definingOp()->intAttr("after") >= 2;
+    pole_challenges_.insert(challenge);
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
     };
@@ -159,6 +168,20 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
         return no("is neither a product of folds nor a result");
       }
     }
+  }
+  return absl::OkStatus();
+}
+
+// The pole of a product or copy is a challenge of its own: errors of two of them, or of one and an
+// edge, that are functions of it could cancel.
+absl::Status Folds::checkChallenges() {
+  for (const ir::Value* challenge : pole_challenges_) {
+    bool shared = ranges_.namesElements(challenge);
+    for (const auto& [at, scan] : scans_) shared |= llvm::is_contained(scan->challenges, challenge);
+    if (!shared) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "verify-intervals: products or copies are summed under the challenge ",
+        challenge->definingOp()->stringAttr("name"), ", which weighs or names elements, too"));
   }
   return absl::OkStatus();
 }
@@ -221,7 +244,7 @@ absl::Status Folds::boundLookups() {
       int64_t at = 0;
       for (const auto& [monomial, k] : *key) {
         if (monomial.size() > 1) return no(c, "its row number is no fixed cell");
-        at = monomial.empty() ? k : k * rows.fixedAt(monomial[0].column, row);
+        at = symmetric(monomial.empty() ? k : k * rows.fixedAt(monomial[0].column, row));
       }
       if (!keys.insert(at).second) return no(c, "provides a row number twice");
       IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {

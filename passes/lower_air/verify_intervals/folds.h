@@ -117,6 +117,7 @@ class Folds {
   absl::Status walk(const End& end, Visit visit);
 
   absl::Status readTerm(int table, ir::Op& term);
+  absl::Status checkChallenges();
   absl::Status tieFactors();
   absl::Status boundProduct(Product& p);
   absl::Status addWeights(Product& p, const Factored& f, const Bounds& left);
@@ -130,8 +131,10 @@ class Folds {
   };
   const std::vector<Lane>& resultLanes(const Scan& scan, int c, const Step& step);
   absl::Status collectResults();
-  // Every cell of an operand; nothing for weights, which are fixed.
-  absl::StatusOr<std::optional<Bounds>> operandRange(const End& end);
+  // Every cell of an operand; nothing for weights, which are fixed. Adds the challenges that it is
+  // folded by.
+  absl::StatusOr<std::optional<Bounds>> operandRange(const End& end,
+                                                     std::set<const ir::Value*>& by);
   Bounds rowRange(int table, int64_t row, StepRange& step);
   StepRange& stepRange(int table, int c, const Step& step);
   // The bound of sums along a row of a softmax, if the factors' left operands are one; or -1.
@@ -149,6 +152,7 @@ class Folds {
   std::map<std::pair<int, ir::Op*>, std::unique_ptr<Scan>> scans_;
   std::map<int64_t, Product> products_;
   const ir::Value* product_challenge_ = nullptr;
+  std::set<const ir::Value*> pole_challenges_;  // of products and copies
   std::map<std::pair<const ir::Value*, int64_t>, End> copies_;
   std::map<std::tuple<int, int64_t, int>, std::pair<const ir::Value*, int64_t>> taken_;
   std::map<std::pair<const ir::Value*, int64_t>, int> takers_;

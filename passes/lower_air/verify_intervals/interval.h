@@ -1,10 +1,11 @@
 // Integer intervals that stand for field elements: a cell is congruent, modulo p = 2^31 - 1, to an
-// integer of its interval. Few values are listed one by one, so that a product with 1/2 can be
-// reduced modulo p value by value.
+// integer of its interval. Few values are listed one by one, so that half of an even one is known
+// to be an integer. Nothing is ever reduced modulo p: a sum or product that can wrap must show.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <vector>
 
@@ -21,8 +22,8 @@ inline int64_t symmetric(__int128 v) {
 }
 
 struct Interval {
-  // Bounds beyond are as good as unknown, and saturate.
-  static constexpr int64_t kFar = int64_t{1} << 62;
+  // Bounds beyond are as good as unknown, and saturate. The difference of two bounds fits 64 bits.
+  static constexpr int64_t kFar = int64_t{1} << 61;
   static constexpr size_t kMaxListed = 64;
 
   int64_t low = 0, high = 0;
@@ -62,7 +63,7 @@ Interval combine(const Interval& a, const Interval& b, Apply apply) {
       a.listed.size() * b.listed.size() <= Interval::kMaxListed) {
     std::vector<int64_t> values;
     for (int64_t x : a.listed) {
-      for (int64_t y : b.listed) values.push_back(symmetric(apply(x, y)));
+      for (int64_t y : b.listed) values.push_back(saturate(apply(x, y)));
     }
     return Interval::list(std::move(values));
   }
@@ -78,7 +79,21 @@ inline Interval operator+(const Interval& a, const Interval& b) {
 inline Interval operator-(const Interval& a, const Interval& b) {
   return combine(a, b, [](__int128 x, __int128 y) { return x - y; });
 }
+// k v for listed v and k = 1/2 or -1/2, which are the field elements -(p / 2) and p / 2.
+inline Interval halved(int64_t k, const std::vector<int64_t>& listed) {
+  std::vector<int64_t> values;
+  for (int64_t v : listed) {
+    values.push_back(v % 2 == 0 ? (k < 0 ? v / 2 : -v / 2) : saturate(__int128(k) * v));
+  }
+  return Interval::list(std::move(values));
+}
+
 inline Interval operator*(const Interval& a, const Interval& b) {
+  auto isHalf = [](const Interval& k) {
+    return k.isConstant() && std::abs(k.low) == kFieldModulus / 2;
+  };
+  if (isHalf(a) && !b.listed.empty()) return halved(a.low, b.listed);
+  if (isHalf(b) && !a.listed.empty()) return halved(b.low, a.listed);
   return combine(a, b, [](__int128 x, __int128 y) { return x * y; });
 }
 

@@ -19,6 +19,7 @@ absl::Status Folds::boundProducts() {
     }
   }
   IR_RETURN_IF_ERROR(tieFactors());
+  IR_RETURN_IF_ERROR(checkChallenges());
   for (const ProvenRanges::TileKind& kind : ranges_.tileKinds()) {
     MaybeInterval all;
     for (const ProvenRanges::Lane& lane : ranges_.ends()[kind.takes[0]].lanes) {
@@ -79,11 +80,18 @@ Bounds Folds::rowRange(int table, int64_t row, StepRange& step) {
   return it->second;
 }
 
-absl::StatusOr<std::optional<Bounds>> Folds::operandRange(const End& end) {
+absl::StatusOr<std::optional<Bounds>> Folds::operandRange(const End& end,
+                                                          std::set<const ir::Value*>& by) {
   const int table = end.scan->table;
   std::optional<Bounds> all;
   bool fixed = false;
-  IR_RETURN_IF_ERROR(walk(end, [&](int64_t row, const Step& step, Exponents) {
+  std::array<bool, 2> powers{};
+  IR_RETURN_IF_ERROR(walk(end, [&](int64_t row, const Step& step, Exponents shift) {
+    for (int i = 0; i < 2; ++i) {
+      powers[i] |= shift[i] != 0;
+      if (i != step.base || step.lanes.empty()) continue;
+      powers[i] |= step.lanes.begin()->first != 0 || step.lanes.rbegin()->first != 0;
+    }
     StepRange& range = stepRange(table, ranges_.rows(table).classOf(row), step);
     fixed |= range.fixed;
     if (fixed) return absl::OkStatus();
@@ -91,6 +99,9 @@ absl::StatusOr<std::optional<Bounds>> Folds::operandRange(const End& end) {
     all = all ? hull(*all, r) : r;
     return absl::OkStatus();
   }));
+  for (int i = 0; i < 2; ++i) {
+    if (powers[i]) by.insert(end.scan->challenges[i]);
+  }
   if (fixed) return std::optional<Bounds>();
   return all;
 }
@@ -99,15 +110,23 @@ absl::Status Folds::boundProduct(Product& p) {
   Bounds greatest;
   bool committed = true;
   for (const Factored& f : p.factors) {
-    absl::StatusOr<std::optional<Bounds>> left = operandRange(f.left);
+    std::set<const ir::Value*> left_by, right_by;
+    absl::StatusOr<std::optional<Bounds>> left = operandRange(f.left, left_by);
     if (!left.ok()) return left.status();
     if (!*left) {
       return ranges_.refused(f.left.scan->table,
                              ranges_.rows(f.left.scan->table).classOf(f.left.row),
                              f.left.scan->op->stringAttr("name"), "folds no witness cells");
     }
-    absl::StatusOr<std::optional<Bounds>> right = operandRange(f.right);
+    absl::StatusOr<std::optional<Bounds>> right = operandRange(f.right, right_by);
     if (!right.ok()) return right.status();
+    // Else several products of cells would share a monomial.
+    if (llvm::any_of(left_by, [&](const ir::Value* v) { return right_by.count(v) > 0; })) {
+      return ranges_.refused(f.left.scan->table,
+                             ranges_.rows(f.left.scan->table).classOf(f.left.row),
+                             f.left.scan->op->stringAttr("name"),
+                             "is folded by a challenge that its factor is folded by, too");
+    }
     if (!*right) {
       committed = false;
       IR_RETURN_IF_ERROR(addWeights(p, f, withZero(**left)));
@@ -274,12 +293,13 @@ absl::Status Folds::collectResults() {
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
       for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
         Bounds product = p.uniform;
+        int64_t column = 0;  // a fold of one column has no power of the challenge
         for (int i = 0; i < 2 && p.column_challenge; ++i) {
           if (scan.challenges[i] != p.column_challenge) continue;
-          int64_t column = shift[i] + (step.base == i ? lane.exponent : 0);
-          if (column >= 0 && column < int64_t(p.by_column.size())) {
-            product = product + p.by_column[column];
-          }
+          column = shift[i] + (step.base == i ? lane.exponent : 0);
+        }
+        if (column >= 0 && column < int64_t(p.by_column.size())) {
+          product = product + p.by_column[column];
         }
         for (auto [column, k] : lane.fixed) {
           int64_t v = symmetric(__int128(-k) * (column < 0 ? 1 : rows.fixedAt(column, row)));
@@ -459,7 +479,9 @@ absl::Status Folds::select(int table, int column, const std::vector<const Result
   int u = -1;
   for (auto& [c, sum] : selectors) {
     for (const auto& [monomial, k] : sum) {
-      if (monomial.size() == 1 && !monomial[0].before && k == -1) u = monomial[0].column;
+      if (monomial.size() != 1 || monomial[0].before || k != -1) continue;
+      if (u >= 0 && u != monomial[0].column) return absl::OkStatus();  // these do not telescope
+      u = monomial[0].column;
     }
     continues[c] = sum == Polynomial{{{{u, true}}, 1}, {{{u, false}}, -1}};
     if (!continues[c] && sum != Polynomial{{{}, 1}, {{{u, false}}, -1}}) return absl::OkStatus();

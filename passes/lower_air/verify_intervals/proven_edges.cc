@@ -22,7 +22,21 @@ void factorsOf(ir::Value* value, std::vector<ir::Value*>& factors) {
   for (ir::Value* v : value->definingOp()->operands()) factorsOf(v, factors);
 }
 
+// Whether both have the same lanes, whatever columns stand there.
+bool sameLanes(const std::vector<ProvenRanges::Lane>& a, const std::vector<ProvenRanges::Lane>& b) {
+  std::set<int64_t> of_a, of_b;
+  for (const ProvenRanges::Lane& lane : a) of_a.insert(lane.lane);
+  for (const ProvenRanges::Lane& lane : b) of_b.insert(lane.lane);
+  return of_a == of_b;
+}
+
 }  // namespace
+
+bool ProvenRanges::namesElements(const ir::Value* challenge) const {
+  return challenge == address_challenge_ || llvm::any_of(ends_, [&](const Ends& ends) {
+           return challenge == ends.lane_challenge || challenge == ends.place_challenge;
+         });
+}
 
 absl::StatusOr<std::vector<ProvenRanges::Pole>> ProvenRanges::poles(int table, int c,
                                                                     ir::Op& term) {
@@ -106,6 +120,10 @@ absl::Status ProvenRanges::addRow(int64_t row, int index) {
   for (auto& [other, places] : tile) {
     const Ends& o = ends_[other];
     if (o.sign != ends.sign) continue;
+    if (o.lane_challenge != ends.lane_challenge) {
+      return refused(table, ends.c, ends.term->stringAttr("name"),
+                     absl::StrCat("address ", address, ": its rows differ in layout"));
+    }
     if (o.term != ends.term || (places & bit)) {
       return refused(table, ends.c, ends.term->stringAttr("name"),
                      absl::StrCat("address ", address, ", place ", place,
@@ -175,11 +193,16 @@ absl::Status ProvenRanges::readPublics() {
     ends.term = &op;
     ends.sign = op.boolAttr("negative") ? -1 : 1;
     ends.lane_challenge = challenges[names[1]], ends.place_challenge = challenges[names[2]];
+    if (names[0] == names[1] || names[1] == names[2] || names[2] == names[0]) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("verify-intervals: public tensor ", op.stringAttr("name"),
+                       " does not name its elements by address, row and column"));
+    }
     ends.given = Interval::between(op.intAttr("low"), op.intAttr("high"));
     int64_t across = (columns + tile_columns - 1) / tile_columns;
     int64_t tiles = (rows + tile_rows - 1) / tile_rows * across;
     for (int64_t i = 0; i < tiles; ++i) {
-      int64_t address = op.intAttr("address") + i;
+      int64_t address = symmetric(op.intAttr("address") + i);
       for (auto& [other, places] : open_[address]) {
         if (ends_[other].sign == ends.sign) {
           return absl::FailedPreconditionError(
@@ -228,8 +251,9 @@ absl::Status ProvenRanges::closeTiles() {
           absl::StrCat("verify-intervals: the ends of address ", address,
                        " do not name elements by the same challenges"));
     }
-    kind.same_layout = a.table >= 0 && b.table >= 0 && a.lane_challenge == b.lane_challenge &&
-                       given == taken && a.lanes.size() == b.lanes.size();
+    kind.same_layout =
+        a.table >= 0 && b.table >= 0 && a.lane_challenge == b.lane_challenge && given == taken;
+    for (auto& [index, places] : tile) kind.same_layout &= sameLanes(ends_[index].lanes, a.lanes);
     auto key = std::tuple(kind.gives, kind.takes, kind.same_layout);
     auto [it, made] = found.try_emplace(key, kinds_.size());
     if (made) kinds_.push_back(std::move(kind));

@@ -256,10 +256,12 @@ absl::StatusOr<bool> ProvenRanges::useRun(int table, ir::Op& op, int column, int
   bool constant = true;
   for (size_t c = 0; c < classes; ++c) {
     Polynomial p = *plain(*t.rows.form(c, op.operand(0)));
-    continues[c] = coefficient(p, {{column, true}}) == -unit;
+    const int64_t carried = coefficient(p, {{column, true}});
+    continues[c] = carried == -unit;
     p.erase({{column, true}});
     Polynomial rest;
-    if (coefficient(p, {{column, false}}) == unit) {
+    // A multiple of the cell before is neither a step nor a start.
+    if (coefficient(p, {{column, false}}) == unit && (continues[c] || carried == 0)) {
       p.erase({{column, false}});
       addTo(rest, p, -unit);
       if (!readsElsewhere(rest, {column, false}) && !readsElsewhere(rest, {column, true})) {

@@ -58,6 +58,8 @@ class ProvenRanges {
   MaybeInterval providedHull(const std::string& bus, size_t position) const;
   // Whether the bus provides fixed tuples only.
   bool isTable(const std::string& bus) const { return buses_.at(bus).fixed; }
+  // Whether edges name their elements by this challenge.
+  bool namesElements(const ir::Value* challenge) const;
 
   absl::StatusOr<const Runs*> runs(int table, const std::vector<bool>& continues);
 
@@ -66,8 +68,9 @@ class ProvenRanges {
     const ir::Value* challenge = nullptr;
     int column = -1;  // -1: the number
     int64_t number = 0;
+    // The symmetric representative: cells that are congruent name one pole.
     int64_t at(const TableRows& rows, int64_t row) const {
-      return column < 0 ? number : rows.fixedAt(column, row);
+      return column < 0 ? number : symmetric(rows.fixedAt(column, row));
     }
   };
 
