@@ -34,7 +34,7 @@ void addTopLevel(std::vector<OpDef>& ops) {
                  .summary = "A random element, drawn after a phase is committed",
                  .results = {{"value", kOne, "ext"}},
                  .attributes = {{"name", kString, true, ""}, {"after", kInt, true, "the phase"}},
-                 .constraints = {kAtTop, "after is 1 or 2", kExtension}});
+                 .constraints = {kAtTop, "after is 1 or 2", kExtension, "the name is unique"}});
   ops.push_back({.name = "air.bus",
                  .summary = "A set of tuples: what is looked up is provided as often",
                  .attributes = {{"name", kString, true, "@name refers to it"},
@@ -64,7 +64,8 @@ void addTopLevel(std::vector<OpDef>& ops) {
                  .constraints = {kAtTop, "kind is input or output",
                                  "rows, columns, tile_rows, tile_columns >= 1",
                                  "low <= high, both in (-2^30, 2^30)", "group names an air.group",
-                                 "challenges are three names of air.challenge"}});
+                                 "challenges are three names of air.challenge",
+                                 "the name is unique", "0 <= address < p"}});
   ops.push_back(
       {.name = "air.table",
        .summary = "A table of 2^log_height rows; its block lists columns and what they obey",

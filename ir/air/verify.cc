@@ -119,6 +119,7 @@ absl::Status verifyChallenge(const Op& op) {
   absl::Status status = atTop(op);
   status.Update(between(op, 2, "after", 1, 2));
   status.Update(resultIs(op, 3, Element::kExt));
+  status.Update(uniqueName(op, 4));
   return status;
 }
 
@@ -160,6 +161,8 @@ absl::Status verifyPublic(const Op& op) {
     if (findNamed(op, "air.challenge", name)) continue;
     status.Update(broken(op, 6, "no challenge is named " + name));
   }
+  status.Update(uniqueName(op, 7));
+  status.Update(between(op, 8, "address", 0, kModulus - 1));
   return status;
 }
 
