@@ -9,6 +9,7 @@
 #include "tools/lindero/context.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/inputs.h"
+#include "tools/lindero/public_values.h"
 #include "tools/lindero/subprocess.h"
 #include "tools/lindero/tokenizer.h"
 
@@ -103,6 +104,31 @@ TEST(SummaryTest, AlignsLabelsAndTables) {
             "cells       1,000\nmodel name  m\n\nTables\n  name   rows\n  norm      8\n"
             "  x     1,024\n");
   EXPECT_EQ(summary.json().dump(), R"({"cells":1000,"model":"m","tables":[]})");
+}
+
+std::string shown(const std::string& output_name) {
+  Summary summary;
+  addPublicValues({{"ids", false, 4, 1, 0, {1, 2, 3, 4}}, {output_name, true, 2, 1, 0, {3, 4}}},
+                  std::nullopt, summary);
+  return summary.text();
+}
+
+TEST(PublicValues, TellsAContinuationByThePositionsOfAnArgmax) {
+  EXPECT_THAT(shown("y_argmax[1:3]"), HasSubstr("at all 2 of these positions"));
+  EXPECT_THAT(shown("y_argmax[0,2]"), HasSubstr("at 1 of 2 of these positions"));
+}
+
+TEST(PublicValues, NamesThatPretendSayNothing) {
+  for (const char* name : {"y", "y_argmax[0:1]", "y_argmax[-5:-3]", "y_argmax[2,9]", "y_argmax[7]",
+                           "y_argmax[0:9223372036854775807]", "y_argmax[1:3", "y_argmax[a]"}) {
+    EXPECT_THAT(shown(name), ::testing::Not(HasSubstr("positions"))) << name;
+  }
+}
+
+TEST(PublicValues, NamesCannotPassForOtherLines) {
+  std::string text = shown("y\nverdict  REJECTED \x1b[2J");
+  EXPECT_THAT(text, HasSubstr("output y\\nverdict  REJECTED \\033[2J"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
 }
 
 TEST(TokenizerTest, EncodesAndDecodesCharacters) {

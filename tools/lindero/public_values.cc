@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kShownReals = 8;
 constexpr size_t kShownIntegers = 16;
 constexpr size_t kShownCharacters = 200;
+constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at most
 
 bool isTokens(const PublicTensorValues& tensor) {
   return tensor.columns == 1 && tensor.exponent == 0;
@@ -71,6 +72,13 @@ void addContinuation(const PublicTensorValues& chosen, const PublicTensorValues&
                      Summary& summary) {
   OutputName name = parseOutputName(chosen.name);
   if (!name.argmax || !isTokens(chosen)) return;
+  // A model may call its outputs what it likes.
+  auto isRow = [&](int64_t position) { return position >= 0 && position < input.rows; };
+  if (!name.positions.empty() &&
+      (static_cast<int64_t>(name.positions.size()) != chosen.rows ||
+       !std::all_of(name.positions.begin(), name.positions.end(), isRow))) {
+    return;
+  }
   int64_t compared = 0, same = 0;
   for (int64_t i = 0; i < chosen.rows; ++i) {
     int64_t position = name.positions.empty() ? i : name.positions[i];
@@ -147,15 +155,18 @@ OutputName parseOutputName(absl::string_view name) {
   OutputName parsed;
   std::vector<absl::string_view> parts = absl::StrSplit(name, absl::MaxSplits('[', 1));
   parsed.argmax = absl::EndsWith(parts[0], "_argmax");
-  if (parts.size() != 2 || !absl::ConsumeSuffix(&parts[1], "]")) return parsed;
+  if (parts.size() == 1) return parsed;
+  if (!absl::ConsumeSuffix(&parts[1], "]")) return {};
   int64_t first = 0, end = 0;
   std::vector<absl::string_view> run = absl::StrSplit(parts[1], ':');
   if (run.size() == 2 && absl::SimpleAtoi(run[0], &first) && absl::SimpleAtoi(run[1], &end)) {
+    if (first < 0 || end > kMostPositions) return {};
     for (int64_t i = first; i < end; ++i) parsed.positions.push_back(i);
     return parsed;
   }
   for (absl::string_view part : absl::StrSplit(parts[1], ',')) {
-    if (absl::SimpleAtoi(part, &first)) parsed.positions.push_back(first);
+    if (!absl::SimpleAtoi(part, &first)) return {};
+    parsed.positions.push_back(first);
   }
   return parsed;
 }
@@ -167,7 +178,9 @@ void addPublicValues(const std::vector<PublicTensorValues>& tensors,
   summary.addData("statement", std::move(json));
   const PublicTensorValues* input = findTokens(tensors);
   for (const PublicTensorValues& tensor : tensors) {
-    std::string label = absl::StrCat(tensor.output ? "output " : "input ", tensor.name);
+    // Names come from the model: escaped, they cannot pass for other lines of the summary.
+    std::string label =
+        absl::StrCat(tensor.output ? "output " : "input ", absl::Utf8SafeCEscape(tensor.name));
     summary.addLine(label, absl::StrCat(shapeOf(tensor), listOf(tensor)));
     if (tokenizer && isTokens(tensor)) {
       summary.addLine("  as text", quoted(*tokenizer, tensor.values));

@@ -28,7 +28,8 @@ std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement
 // Of what a verifier printed.
 absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict);
 
-// What the name of an output of `select-outputs` says: "logits_argmax[32:64]".
+// What the name of an output of `select-outputs` says: "logits_argmax[32:64]". No argmax if it says
+// something else.
 struct OutputName {
   bool argmax = false;
   std::vector<int64_t> positions;  // empty: all
