@@ -3,19 +3,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/emit/emit.h"
+#include "ir/air/analysis.h"
+#include "ir/core/field.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace lindero::compiler {
 namespace {
-
-constexpr uint32_t kModulus = (uint32_t{1} << 31) - 1;
-
-uint32_t residue(int64_t v) {
-  int64_t r = v % int64_t{kModulus};
-  return static_cast<uint32_t>(r < 0 ? r + kModulus : r);
-}
-
-bool isColumnOp(const ir::Op& op) { return op.has("phase") && op.numResults() == 1; }
 
 class CircuitWriter {
  public:
@@ -23,7 +16,7 @@ class CircuitWriter {
 
   absl::StatusOr<Circuit> run() {
     circuit_.set_format(1);
-    circuit_.set_modulus(kModulus);
+    circuit_.set_modulus(static_cast<uint32_t>(ir::kFieldModulus));
     circuit_.set_extension_degree(4);
     collectNames();
     addOuter();
@@ -64,7 +57,7 @@ class CircuitWriter {
     uint32_t next = 0;
     for (int64_t phase = 0; phase <= 3; ++phase) {
       for (const ir::Op& op : tables_[t]->block()->ops()) {
-        if (!isColumnOp(op) || op.intAttr("phase") != phase) continue;
+        if (!ir::air::isColumn(op) || op.intAttr("phase") != phase) continue;
         columns_[op.result()] = {static_cast<uint32_t>(t), next};
         column_ids_[{static_cast<uint32_t>(t), op.stringAttr("name")}] = next++;
       }
@@ -123,11 +116,11 @@ class CircuitWriter {
         {"air.neg", Node::NEG},     {"air.inverse", Node::INVERSE}, {"air.first", Node::IS_FIRST},
         {"air.last", Node::IS_LAST}};
     if (op.is("air.constant")) {
-      nodes_[op.result()] = node(Node::CONSTANT, residue(op.intAttr("value")));
+      nodes_[op.result()] = node(Node::CONSTANT, ir::residue(op.intAttr("value")));
     } else if (op.is("air.shift")) {
       auto [table, column] = columns_.at(op.operand(0));
       nodes_[op.result()] = node(Node::COLUMN, table, column, op.intAttr("offset"));
-    } else if (isColumnOp(op)) {
+    } else if (ir::air::isColumn(op)) {
       auto [table, column] = columns_.at(op.result());
       nodes_[op.result()] = node(Node::COLUMN, table, column);
     } else if (auto it = kOps.find(op.name()); it != kOps.end() && op.numResults() == 1) {
@@ -144,7 +137,7 @@ class CircuitWriter {
     table->set_log_height(op.intAttr("log_height"));
     std::map<uint32_t, const ir::Op*> columns;
     for (const ir::Op& inner : op.block()->ops()) {
-      if (isColumnOp(inner)) columns[columns_.at(inner.result()).second] = &inner;
+      if (ir::air::isColumn(inner)) columns[columns_.at(inner.result()).second] = &inner;
     }
     for (auto& [column, inner] : columns) {
       Column* c = table->add_columns();
@@ -153,7 +146,7 @@ class CircuitWriter {
     }
     for (const ir::Op& inner : op.block()->ops()) {
       addExpression(inner);
-      if (isColumnOp(inner))
+      if (ir::air::isColumn(inner))
         addGenerator(id, *table, inner);
       else if (inner.is("air.constrain"))
         addConstraint(*table, inner);

@@ -1,14 +1,10 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/emit/emit.h"
 #include "ir/air/cells.h"
+#include "ir/core/field.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace lindero::compiler {
-namespace {
-
-constexpr int64_t kModulus = (int64_t{1} << 31) - 1;
-
-}  // namespace
 
 absl::Status fillFixed(const ir::Module& module, const Circuit& circuit,
                        absl::FunctionRef<uint32_t*(uint32_t table, uint32_t column)> cells) {
@@ -28,15 +24,14 @@ absl::Status fillFixed(const ir::Module& module, const Circuit& circuit,
       std::vector<uint32_t*> lanes;
       for (ir::Value* lane : inner.operands()) lanes.push_back(columns.at(lane));
       bool outside = false;
-      absl::Status s = ir::air::forEachCell(
-          module.constants(), inner, [&](size_t lane, int64_t row, int64_t value) {
-            if (row < 0 || row >= height) {
-              outside = true;
-              return;
-            }
-            int64_t residue = value % kModulus;
-            lanes[lane][row] = static_cast<uint32_t>(residue < 0 ? residue + kModulus : residue);
-          });
+      absl::Status s = ir::air::forEachCell(module.constants(), inner,
+                                            [&](size_t lane, int64_t row, int64_t value) {
+                                              if (row < 0 || row >= height) {
+                                                outside = true;
+                                                return;
+                                              }
+                                              lanes[lane][row] = ir::residue(value);
+                                            });
       if (!s.ok()) return s;
       if (outside) {
         return absl::InternalError(

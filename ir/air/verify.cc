@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "ir/air/analysis.h"
 #include "ir/air/cells.h"
+#include "ir/core/field.h"
 #include "ir/core/op_table.h"
 #include "ir/core/text.h"
 #include "llvm/ADT/STLExtras.h"
@@ -14,7 +15,6 @@
 namespace lindero::ir::air {
 namespace {
 
-constexpr int64_t kModulus = (int64_t{1} << 31) - 1;
 constexpr int64_t kValueLimit = int64_t{1} << 30;
 
 // The attribute if it is there and a string: of ops that may not be verified yet.
@@ -142,7 +142,7 @@ absl::Status verifyPublic(const Op& op) {
   const std::string& kind = op.stringAttr("kind");
   if (kind != "input" && kind != "output") status.Update(broken(op, 2, "kind = " + kind));
   for (const char* size : {"rows", "columns", "tile_rows", "tile_columns"}) {
-    status.Update(between(op, 3, size, 1, kModulus));
+    status.Update(between(op, 3, size, 1, kFieldModulus));
   }
   for (const char* end : {"low", "high"}) {
     status.Update(between(op, 4, end, 1 - kValueLimit, kValueLimit - 1));
@@ -175,7 +175,7 @@ absl::Status verifyTable(const Op& op) {
     if (!isColumn(column) || names.insert(textOf(column, "name")).second) continue;
     status.Update(broken(op, 4, "two are named " + textOf(column, "name").str()));
   }
-  if (op.has("segment")) status.Update(between(op, 5, "segment", 0, kModulus));
+  if (op.has("segment")) status.Update(between(op, 5, "segment", 0, kFieldModulus));
   return status;
 }
 
@@ -200,7 +200,7 @@ absl::Status fillValues(const Op& op) {
     if (!values) return absl::OkStatus();
   }
   if (!values) return broken(op, 6, "they leave 64 bits");
-  if (values->low > -kModulus && values->high < kModulus) return absl::OkStatus();
+  if (values->low > -kFieldModulus && values->high < kFieldModulus) return absl::OkStatus();
   return broken(op, 6, absl::StrCat("they reach from ", values->low, " to ", values->high));
 }
 
@@ -323,7 +323,7 @@ absl::Status verifyShift(const Op& op) {
 }
 
 absl::Status verifyConstant(const Op& op) {
-  absl::Status status = between(op, 1, "value", 1 - kModulus, kModulus - 1);
+  absl::Status status = between(op, 1, "value", 1 - kFieldModulus, kFieldModulus - 1);
   status.Update(resultIs(op, 2, Element::kBase));
   return status;
 }

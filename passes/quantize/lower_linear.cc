@@ -1,13 +1,12 @@
 // Lowering of linears: rounding wanted by the readers, weights, accumulators.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "ir/core/field.h"
 #include "ir/core/op_table.h"
-#include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/lowering.h"
 
 namespace lindero::passes {
@@ -19,7 +18,6 @@ using ir::tensor::Array;
 
 namespace {
 
-constexpr int64_t kFieldPrime = (int64_t{1} << 31) - 1;
 constexpr int64_t kAccumulatorLimit = int64_t{1} << 30;
 constexpr int64_t kLogitLimit = int64_t{1} << 29;
 constexpr int kLeastWeightBits = 4;
@@ -131,8 +129,8 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     int64_t limit = raw ? kLogitLimit : kAccumulatorLimit;
     const int addend_shift = shift + rounding.addend_gap;
     if (!raw) {
-      int64_t room =
-          kFieldPrime - (int64_t{1} << (rounding.bits - 1 + shift)) - (int64_t{1} << (shift - 1));
+      int64_t room = ir::kFieldModulus - (int64_t{1} << (rounding.bits - 1 + shift)) -
+                     (int64_t{1} << (shift - 1));
       if (rounding.has_addend) {
         if (addend_shift < 0 || addend_shift > 30) continue;
         room -= rounding.addend_bound << addend_shift;

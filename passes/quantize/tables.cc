@@ -8,13 +8,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "ir/core/field.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
 namespace lindero::passes {
 namespace {
 
-constexpr int64_t kFieldPrime = (int64_t{1} << 31) - 1;
 constexpr mpfr_prec_t kFirstPrecision = 128;
 constexpr mpfr_prec_t kLastPrecision = 8192;
 
@@ -166,7 +166,7 @@ absl::Status planRanges(int64_t bound, int64_t keys, int64_t slack, int probabil
   const int64_t last = first + (int64_t{1} << table.normalizer_bits) - 1;
   const int64_t distances = live + (table.dead_rows << (s + table.dead_width));
   const int64_t lowest = (first << s) + half - bound, highest = (last << s) + half + bound;
-  if (std::max(highest, distances - 1 - lowest) >= kFieldPrime) {
+  if (std::max(highest, distances - 1 - lowest) >= ir::kFieldModulus) {
     return absl::InvalidArgumentError(absl::StrCat(
         "scores up to ", bound,
         " leave the interval in which the normalizer is unique; use fewer bits for Q and K"));
@@ -338,7 +338,7 @@ absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int squar
   const int64_t product = largest << 15;
   if (table.bits < 4 || last_t > last_shift ||
       product + (int64_t{1} << (output_bits - 1 + last_t)) + (int64_t{1} << last_t) >=
-          kFieldPrime) {
+          ir::kFieldModulus) {
     return absl::InvalidArgumentError(
         absl::StrCat("a normalization of ", output_bits, " bits at exponent ", output_exponent,
                      " with a variance of up to 2^", 16 + 2 * max_exponent, " leaves ", table.bits,
