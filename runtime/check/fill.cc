@@ -14,22 +14,6 @@ namespace {
 
 constexpr uint64_t kBlockRows = 32 * kChunkRows;
 
-RootGroup generatorRoots(const Column& column) {
-  switch (column.generator_case()) {
-    case Column::kExpression:
-      return {column.expression().value()};
-    case Column::kScan:
-      return {column.scan().mul(), column.scan().add()};
-    case Column::kFraction: {
-      const Fraction& fraction = column.fraction();
-      if (!fraction.running()) return {fraction.numerator(), fraction.denominator()};
-      return {fraction.numerator(), fraction.denominator(), fraction.add()};
-    }
-    default:
-      return {column.gather().index()};
-  }
-}
-
 // out = value, whatever its kind.
 void copyRoot(const RootValues& value, uint32_t* const out[4], size_t rows) {
   for (size_t k = 0; k < 4; ++k) {
@@ -240,7 +224,7 @@ Filler::Filler(const Circuit& circuit, const CircuitInfo& info) : circuit_(circu
         std::vector<RootGroup> groups;
         for (; i < refs.size() && refs[i].table == t; ++i) {
           const Column& column = table.columns(static_cast<int>(refs[i].column));
-          RootGroup roots = generatorRoots(column);
+          RootGroup roots = generatorNodes(column);
           if (column.has_scan()) {
             level.scans.push_back({refs[i], std::make_unique<RowProgram>(
                                                 circuit, info, t, absl::MakeConstSpan(&roots, 1))});

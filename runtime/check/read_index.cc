@@ -1,7 +1,6 @@
 #include "runtime/check/read_index.h"
 
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -12,22 +11,6 @@
 
 namespace lindero::runtime {
 namespace {
-
-std::vector<uint32_t> generatorNodes(const Column& column) {
-  switch (column.generator_case()) {
-    case Column::kExpression:
-      return {column.expression().value()};
-    case Column::kScan:
-      return {column.scan().mul(), column.scan().add()};
-    case Column::kFraction: {
-      const Fraction& f = column.fraction();
-      if (!f.running()) return {f.numerator(), f.denominator()};
-      return {f.numerator(), f.denominator(), f.add()};
-    }
-    default:
-      return {column.gather().index()};
-  }
-}
 
 class DefinitionMatcher {
  public:

@@ -363,6 +363,22 @@ int columnsOfPhase(const Table& table, uint32_t phase) {
   return firstColumnOfPhase(table, phase + 1) - firstColumnOfPhase(table, phase);
 }
 
+std::vector<uint32_t> generatorNodes(const Column& column) {
+  switch (column.generator_case()) {
+    case Column::kExpression:
+      return {column.expression().value()};
+    case Column::kScan:
+      return {column.scan().mul(), column.scan().add()};
+    case Column::kFraction: {
+      const Fraction& fraction = column.fraction();
+      if (!fraction.running()) return {fraction.numerator(), fraction.denominator()};
+      return {fraction.numerator(), fraction.denominator(), fraction.add()};
+    }
+    default:
+      return {column.gather().index()};
+  }
+}
+
 const Instance* findInstance(const Table& table, uint64_t row) {
   auto it = std::partition_point(
       table.instances().begin(), table.instances().end(),

@@ -36,11 +36,11 @@ struct NodeInfo {
   int32_t table = -1;  // whose columns it reads; -1: of none
   uint8_t degree = 0;  // in columns, IS_FIRST and IS_LAST; stays at 255 beyond
   uint8_t phase = 0;   // the latest phase of a column it reads
-  uint8_t challenge_phase =
-      0;  // the latest phase that a challenge in it is drawn after; 0: no challenge
+  // The latest phase that a challenge in it is drawn after; 0: no challenge.
+  uint8_t challenge_phase = 0;
   uint8_t claim_phase = 0;  // the latest phase of a claim in it; 0: no claim
-  bool extension =
-      false;  // may leave the base field: holds a challenge, a claim or a column of phase 2, 3
+  // May leave the base field: holds a challenge, a claim or a column of phase 2 or 3.
+  bool extension = false;
   bool row_independent = true;  // no column, IS_FIRST or IS_LAST: one value per proof
 };
 
@@ -60,6 +60,10 @@ inline uint64_t tableHeight(const Table& table) { return uint64_t{1} << table.lo
 // How many columns of the table have this phase, and the index of the first one.
 int columnsOfPhase(const Table& table, uint32_t phase);
 int firstColumnOfPhase(const Table& table, uint32_t phase);
+
+// The nodes that a column's generator reads on each row: value; mul, add; numerator, denominator
+// and, if it is running, add; or index. The column has a generator.
+std::vector<uint32_t> generatorNodes(const Column& column);
 
 // The instance that owns the row, or null: padding.
 const Instance* findInstance(const Table& table, uint64_t row);

@@ -160,26 +160,9 @@ class LevelSearch {
       return result;
     }
     const Column& column = columnAt(frame.column);
-    switch (column.generator_case()) {
-      case Column::kExpression:
-        addNode(column.expression().value());
-        break;
-      case Column::kScan:
-        addNode(column.scan().mul());
-        addNode(column.scan().add());
-        break;
-      case Column::kFraction:
-        addNode(column.fraction().numerator());
-        addNode(column.fraction().denominator());
-        if (column.fraction().running()) addNode(column.fraction().add());
-        break;
-      case Column::kGather:
-        for (const GatherSource& source : column.gather().sources()) {
-          addColumn({source.table(), source.column()});
-        }
-        break;
-      case Column::GENERATOR_NOT_SET:
-        break;
+    for (uint32_t node : generatorNodes(column)) addNode(node);
+    for (const GatherSource& source : column.gather().sources()) {
+      addColumn({source.table(), source.column()});
     }
     return result;
   }
