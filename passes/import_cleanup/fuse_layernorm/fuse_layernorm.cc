@@ -151,26 +151,26 @@ absl::StatusOr<Value*> absorb(Op& op) {
                        sum ? name : constantOf(norm->operand(2))->name);
 }
 
-absl::StatusOr<bool> fuseAll(ir::Function& function) {
+bool shortenEpsilons(ir::Function& function) {
   bool changed = false;
-  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
-    if (op.is("tensor.layernorm")) {
-      const double epsilon = shortestDecimal(op.floatAttr("epsilon"));
-      changed |= epsilon != op.floatAttr("epsilon");
-      op.set("epsilon", epsilon);
-      continue;
-    }
-    IR_ASSIGN_OR_RETURN(Value * fused, fuse(op));
-    if (!fused) {
-      IR_ASSIGN_OR_RETURN(fused, absorb(op));
-    }
-    if (!fused) continue;
-    op.result()->replaceAllUsesWith(fused);
-    eraseDead(&op);
-    changed = true;
+  for (Op& op : function.body().ops()) {
+    if (!op.is("tensor.layernorm")) continue;
+    const double epsilon = shortestDecimal(op.floatAttr("epsilon"));
+    changed |= epsilon != op.floatAttr("epsilon");
+    op.set("epsilon", epsilon);
   }
-  if (changed) eraseUnusedConstants(*function.module());
   return changed;
+}
+
+absl::StatusOr<Value*> rewrite(Op& op) {
+  IR_ASSIGN_OR_RETURN(Value * fused, fuse(op));
+  return fused ? fused : absorb(op);
+}
+
+absl::StatusOr<bool> fuseAll(ir::Function& function) {
+  const bool shortened = shortenEpsilons(function);
+  IR_ASSIGN_OR_RETURN(const bool rewritten, rewriteOps(function, rewrite));
+  return shortened || rewritten;
 }
 
 }  // namespace

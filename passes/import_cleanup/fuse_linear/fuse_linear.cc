@@ -136,16 +136,7 @@ absl::StatusOr<Value*> rewrite(Op& op, const FuseLinearOptions& options) {
 }
 
 absl::StatusOr<bool> fuseAll(ir::Function& function, const FuseLinearOptions& options) {
-  bool changed = false;
-  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
-    IR_ASSIGN_OR_RETURN(Value * fused, rewrite(op, options));
-    if (!fused) continue;
-    op.result()->replaceAllUsesWith(fused);
-    eraseDead(&op);
-    changed = true;
-  }
-  if (changed) eraseUnusedConstants(*function.module());
-  return changed;
+  return rewriteOps(function, [&](Op& op) { return rewrite(op, options); });
 }
 
 constexpr llvm::StringLiteral kName = "fuse-linear";

@@ -89,22 +89,15 @@ absl::StatusOr<Value*> absorbScale(Op& op) {
   return ir::tensor::create(builder, "tensor.embedding", operands);
 }
 
-absl::StatusOr<bool> recognize(ir::Function& function) {
-  bool changed = false;
-  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
-    Value* fused = nullptr;
-    for (auto rule : {fuseGather, absorbAddend, absorbScale}) {
-      if (fused) break;
-      IR_ASSIGN_OR_RETURN(fused, rule(op));
-    }
-    if (!fused) continue;
-    op.result()->replaceAllUsesWith(fused);
-    eraseDead(&op);
-    changed = true;
+absl::StatusOr<Value*> rewrite(Op& op) {
+  for (auto rule : {fuseGather, absorbAddend, absorbScale}) {
+    IR_ASSIGN_OR_RETURN(Value * fused, rule(op));
+    if (fused) return fused;
   }
-  if (changed) eraseUnusedConstants(*function.module());
-  return changed;
+  return nullptr;
 }
+
+absl::StatusOr<bool> recognize(ir::Function& function) { return rewriteOps(function, rewrite); }
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "passes/import_cleanup/support/rewrite.h"
 
 #include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringSet.h"
@@ -92,6 +93,19 @@ void replaceOp(Op* op, Value* value) {
     source->addLocation(op->location());
   op->result()->replaceAllUsesWith(value);
   eraseDead(op);
+}
+
+absl::StatusOr<bool> rewriteOps(ir::Function& function, RewriteRule rule) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    IR_ASSIGN_OR_RETURN(Value * value, rule(op));
+    if (!value) continue;
+    op.result()->replaceAllUsesWith(value);
+    eraseDead(&op);
+    changed = true;
+  }
+  if (changed) eraseUnusedConstants(*function.module());
+  return changed;
 }
 
 ir::Location locationOf(llvm::ArrayRef<const Op*> ops) {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace lindero::passes {
 
@@ -38,6 +39,11 @@ std::optional<ir::tensor::Array> columnVector(const ir::Value* constant, int64_t
 void eraseDead(ir::Op* op);
 // `value` takes the place of the op's result, and its defining op (if any) the op's nodes.
 void replaceOp(ir::Op* op, ir::Value* value);
+
+// Asks the rule about each op of the function, in order; where it gives a value, this value takes
+// the place of the op's result. True if that happened; what nothing reads any more is erased.
+using RewriteRule = llvm::function_ref<absl::StatusOr<ir::Value*>(ir::Op&)>;
+absl::StatusOr<bool> rewriteOps(ir::Function& function, RewriteRule rule);
 
 // All nodes of several ops, in the order given.
 ir::Location locationOf(llvm::ArrayRef<const ir::Op*> ops);
