@@ -33,7 +33,6 @@ class RowProgram {
              absl::Span<const RootGroup> groups);
 
   uint32_t table() const { return table_; }
-  size_t groupCount() const { return groups_.size(); }
 
   struct ColumnUse {
     uint32_t column;

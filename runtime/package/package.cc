@@ -71,8 +71,7 @@ absl::StatusOr<Package> Package::open(const std::string& path, const PackageOpti
   package.program_ = std::make_unique<Program>();
   package.program_info_ = std::make_unique<ProgramInfo>();
   if (options.program) {
-    LINDERO_ASSIGN_OR_RETURN(package.program_digest_,
-                             readMessage(path, kProgramFile, *package.program_));
+    LINDERO_RETURN_IF_ERROR(readMessage(path, kProgramFile, *package.program_).status());
     absl::StatusOr<ProgramInfo> program = analyzeProgram(*package.program_, *package.circuit_);
     if (!program.ok()) return within(path, program.status());
     *package.program_info_ = *std::move(program);

@@ -8,7 +8,6 @@
 #ifndef LINDERO_RUNTIME_PACKAGE_PACKAGE_H_
 #define LINDERO_RUNTIME_PACKAGE_PACKAGE_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -75,9 +74,8 @@ class Package {
   // Empty when the options left it out.
   const Program& program() const { return *program_; }
   const ProgramInfo& programInfo() const { return *program_info_; }
-  // SHA-256 of the bytes of circuit.pb and of program.pb.
+  // SHA-256 of the bytes of circuit.pb.
   const Digest& circuitDigest() const { return circuit_digest_; }
-  const Digest& programDigest() const { return program_digest_; }
 
   const ColumnLayout& fixedLayout() const { return *fixed_layout_; }
   const ColumnLayout& traceLayout() const { return *trace_layout_; }
@@ -101,7 +99,6 @@ class Package {
   std::unique_ptr<ColumnLayout> fixed_layout_;
   std::unique_ptr<ColumnLayout> trace_layout_;
   Digest circuit_digest_{};
-  Digest program_digest_{};
   MappedFile fixed_;
 };
 

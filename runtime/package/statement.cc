@@ -11,8 +11,6 @@
 namespace lindero::runtime {
 namespace {
 
-constexpr uint64_t kMaxStatementBytes = uint64_t{1} << 30;
-
 absl::Status checkShapes(const Statement& statement) {
   FieldPath file("statement");
   if (statement.format() != 1) {
@@ -46,14 +44,6 @@ absl::StatusOr<Statement> decodeStatement(absl::string_view bytes) {
     return absl::InvalidArgumentError("statement: the bytes are not the canonical encoding");
   }
   return statement;
-}
-
-absl::StatusOr<Statement> readStatement(const std::string& path) {
-  LINDERO_ASSIGN_OR_RETURN(std::string bytes, readFile(path, kMaxStatementBytes));
-  absl::StatusOr<Statement> statement = decodeStatement(bytes);
-  if (statement.ok()) return statement;
-  return absl::Status(statement.status().code(),
-                      absl::StrCat(path, ": ", statement.status().message()));
 }
 
 absl::Status writeStatement(const std::string& path, const Statement& statement) {

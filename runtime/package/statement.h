@@ -19,7 +19,6 @@ std::string encodeStatement(const Statement& statement);
 // columns values.
 absl::StatusOr<Statement> decodeStatement(absl::string_view bytes);
 
-absl::StatusOr<Statement> readStatement(const std::string& path);
 absl::Status writeStatement(const std::string& path, const Statement& statement);
 
 // The statement has exactly the circuit's public tensors, in order, with values in their ranges.

@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ir/air/analysis.h"
 #include "ir/air/cells.h"
 #include "ir/dialects.h"
-#include "passes/lower_air/air_analysis.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "passes/quantize/tables.h"
@@ -34,7 +34,7 @@ class TableView {
       if (op.is("air.table") && op.stringAttr("name") == name) table_ = &op;
     }
     for (ir::Op& op : table_->block()->ops()) {
-      if (passes::isColumn(op)) columns_[op.stringAttr("name")] = op.result();
+      if (ir::air::isColumn(op)) columns_[op.stringAttr("name")] = op.result();
       if (!op.is("air.fill")) continue;
       auto status = ir::air::forEachCell(module.constants(), op,
                                          [&](size_t lane, int64_t row, int64_t value) {
@@ -55,7 +55,7 @@ class TableView {
 
   int64_t eval(ir::Value* v, int64_t row) const {
     const ir::Op& op = *v->definingOp();
-    if (passes::isColumn(op)) return cell(v, row);
+    if (ir::air::isColumn(op)) return cell(v, row);
     if (op.is("air.shift")) {
       return cell(op.operand(0), (row + op.intAttr("offset") + height()) % height());
     }
@@ -114,7 +114,7 @@ class TableView {
       if (!op.is("air.provide") || op.operand(1)->definingOp()->is("air.scan")) continue;
       bool fixed = true;
       for (ir::Value* v : op.operands().drop_front()) {
-        fixed &= !passes::isColumn(*v->definingOp()) || v->definingOp()->intAttr("phase") == 0;
+        fixed &= !ir::air::isColumn(*v->definingOp()) || v->definingOp()->intAttr("phase") == 0;
       }
       for (int64_t row = 0; fixed && row < height(); ++row) {
         if (mayProvide(op.operand(0), row)) tuples[op.symbolAttr("bus")].insert(tuple(op, row));

@@ -3,13 +3,13 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "ir/air/analysis.h"
 #include "llvm/ADT/MapVector.h"
-#include "passes/lower_air/air_analysis.h"
 
 namespace lindero::passes {
 namespace {
 
-constexpr int kMaxDegree = 3;
+using ir::air::kMaxDegree;
 
 struct Fraction {
   ir::Value* numerator;
@@ -23,7 +23,8 @@ struct Sum {
 
 class TableSums {
  public:
-  TableSums(ir::Op* table, AirAnalysis& analysis) : body_(table->block()), analysis_(analysis) {}
+  TableSums(ir::Op* table, ir::air::Analysis& analysis)
+      : body_(table->block()), analysis_(analysis) {}
 
   ir::Value* binary(const char* op, ir::Value* a, ir::Value* b) {
     return body_.value(op, {a, b}, ir::Type::ext());
@@ -69,7 +70,7 @@ class TableSums {
   }
 
   ir::Builder body_;
-  AirAnalysis& analysis_;
+  ir::air::Analysis& analysis_;
   bool paired_ = false;
 };
 
@@ -87,7 +88,7 @@ class LowerSums : public Pass {
     first_table_ = nullptr;
     powers_.clear();
     buses_.clear();
-    analysis_ = AirAnalysis();
+    analysis_ = ir::air::Analysis();
     std::vector<ir::Op*> tables;
     bool has_tuples = false;
     for (ir::Op& op : circuit->body().ops()) {
@@ -174,7 +175,7 @@ class LowerSums : public Pass {
   }
 
   ir::Op* first_table_ = nullptr;
-  AirAnalysis analysis_;
+  ir::air::Analysis analysis_;
   std::map<std::string, Bus> buses_;
   std::map<std::pair<int64_t, int64_t>, ir::Value*> powers_;
 };

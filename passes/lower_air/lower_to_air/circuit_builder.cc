@@ -150,9 +150,8 @@ Expr TableBuilder::gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::
 }
 
 void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
-  static constexpr const char* kNames[] = {"local", "continuity", "boundary"};
-  body_.create("air.constrain", {zero.value}, {},
-               {{"name", name.str()}, {"kind", std::string(kNames[static_cast<int>(kind)])}});
+  std::string kind_name = kind == Kind::kLocal ? "local" : "continuity";
+  body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", kind_name}});
 }
 
 void TableBuilder::term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,

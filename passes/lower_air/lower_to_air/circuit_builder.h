@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "ir/core/ir.h"
-#include "llvm/ADT/StringMap.h"
 
 namespace lindero::passes {
 
@@ -104,7 +103,7 @@ class TableBuilder {
               llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
               llvm::ArrayRef<int64_t> rows);
 
-  enum class Kind { kLocal, kContinuity, kBoundary };
+  enum class Kind { kLocal, kContinuity };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
   // Adds numerator / denominator of every row to the group's sum.
   void term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,

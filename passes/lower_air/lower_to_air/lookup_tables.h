@@ -59,7 +59,6 @@ class LookupTables {
   };
   struct Bus {
     std::string name;
-    bool has_id;
     std::vector<std::string> columns;
     std::vector<Entry> entries;
     std::map<std::string, int64_t> ids;
@@ -73,10 +72,10 @@ class LookupTables {
   ir::Module& module_;
   int64_t max_tag_ = 0;
   std::set<int64_t> exponent_limits_;
-  Bus square_{"square", true, {"d", "v"}, {}, {}};
-  Bus root_{"root", true, {"m", "R", "t0"}, {}, {}};
-  Bus exponential_{"exponential", true, {"k", "w", "p", "previous"}, {}, {}};
-  Bus activation_{"activation", true, {"u", "g"}, {}, {}};
+  Bus square_{"square", {"d", "v"}, {}, {}};
+  Bus root_{"root", {"m", "R", "t0"}, {}, {}};
+  Bus exponential_{"exponential", {"k", "w", "p", "previous"}, {}, {}};
+  Bus activation_{"activation", {"u", "g"}, {}, {}};
   std::map<std::pair<std::string, int64_t>, Place> places_;
 };
 

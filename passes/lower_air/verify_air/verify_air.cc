@@ -3,7 +3,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "passes/lower_air/air_analysis.h"
+#include "ir/air/analysis.h"
 
 namespace lindero::passes {
 namespace {
@@ -19,7 +19,7 @@ class VerifyAir : public Pass {
     ir::Function* circuit = module.findFunction("circuit");
     if (!circuit)
       return absl::InvalidArgumentError("verify-air: the module has no function @circuit");
-    analysis_ = AirAnalysis();
+    analysis_ = ir::air::Analysis();
     bus_phase_.clear();
     for (ir::Op& op : circuit->body().ops()) {
       if (op.is("air.bus")) bus_phase_[op.stringAttr("name")] = op.intAttr("phase");
@@ -56,7 +56,7 @@ class VerifyAir : public Pass {
   // a gathered value under a challenge that was known when it was committed.
   absl::Status checkChallenges(ir::Op& op) {
     for (ir::Value* v : op.operands()) {
-      const ExpressionFacts& f = analysis_.facts(v);
+      const ir::air::ExpressionFacts& f = analysis_.facts(v);
       if (op.has("phase") && f.latest_challenge >= op.intAttr("phase")) {
         return broken("phase", op,
                       absl::StrCat("of phase ", op.intAttr("phase"),
@@ -105,7 +105,7 @@ class VerifyAir : public Pass {
         if (!term.is("air.term") && !term.is("air.fraction")) continue;
         if (term.intAttr("phase") != phase + 1 || !reads(term.operand(0), op.result())) continue;
         int earliest = analysis_.facts(term.operand(1)).earliest_challenge;
-        bound |= earliest >= phase && earliest != ExpressionFacts::kNone;
+        bound |= earliest >= phase && earliest != ir::air::ExpressionFacts::kNone;
       }
       if (!bound) {
         return broken("phase", op,
@@ -122,13 +122,13 @@ class VerifyAir : public Pass {
     while (!stack.empty()) {
       ir::Value* v = stack.pop_back_val();
       if (v == column) return true;
-      if (!seen.try_emplace(v, true).second || isColumn(*v->definingOp())) continue;
+      if (!seen.try_emplace(v, true).second || ir::air::isColumn(*v->definingOp())) continue;
       for (ir::Value* operand : v->definingOp()->operands()) stack.push_back(operand);
     }
     return false;
   }
 
-  AirAnalysis analysis_;
+  ir::air::Analysis analysis_;
   std::map<std::string, int64_t> bus_phase_;
   std::string table_;
 };

@@ -1,6 +1,6 @@
 #include "passes/lower_air/verify_intervals/forms.h"
 
-#include "passes/lower_air/air_analysis.h"
+#include "ir/air/analysis.h"
 
 namespace lindero::passes {
 namespace {
@@ -132,7 +132,7 @@ Form FormEvaluator::take(ir::Value* operand, Memo& memo) const {
 
 bool FormEvaluator::step(ir::Value* value, Memo& memo, ReadCell cell, Form& out) {
   ir::Op* op = value->definingOp();
-  if (isColumn(*op)) {
+  if (ir::air::isColumn(*op)) {
     Polynomial p = cell(value, false);
     if (!p.empty()) out[{}] = std::move(p);
   } else if (op->is("air.shift")) {
@@ -170,7 +170,7 @@ const Form* FormEvaluator::evaluate(ir::Value* value, Memo& memo, ReadCell cell)
     }
     bool ready = true;
     ir::Op* op = v->definingOp();
-    if (!isColumn(*op) && !op->is("air.shift")) {
+    if (!ir::air::isColumn(*op) && !op->is("air.shift")) {
       for (ir::Value* operand : op->operands()) {
         if (memo.count(operand)) continue;
         stack.push_back(operand);

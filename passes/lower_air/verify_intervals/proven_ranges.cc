@@ -1,8 +1,8 @@
 #include "passes/lower_air/verify_intervals/proven_ranges.h"
 
 #include "absl/strings/str_cat.h"
+#include "ir/air/analysis.h"
 #include "ir/core/status_macros.h"
-#include "passes/lower_air/air_analysis.h"
 
 namespace lindero::passes {
 namespace {
@@ -148,7 +148,7 @@ MaybeInterval ProvenRanges::structural(int table, int c, ir::Value* value, Memo&
   Table& t = tables_[table];
   ir::Op& op = *value->definingOp();
   MaybeInterval out;
-  if (isColumn(op)) {
+  if (ir::air::isColumn(op)) {
     out = cellRange(table, c, {t.rows.indexOf(value), false});
   } else if (op.is("air.shift")) {
     if (op.intAttr("offset") == 1) return std::nullopt;

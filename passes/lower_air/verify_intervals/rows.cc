@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "ir/air/analysis.h"
 #include "ir/air/cells.h"
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/DenseSet.h"
-#include "passes/lower_air/air_analysis.h"
 
 namespace lindero::passes {
 namespace {
@@ -23,7 +23,7 @@ void collect(ir::Value* value, std::vector<ir::Value*>& columns) {
   while (!stack.empty()) {
     ir::Value* v = stack.pop_back_val();
     if (!seen.insert(v).second) continue;
-    if (isColumn(*v->definingOp())) {
+    if (ir::air::isColumn(*v->definingOp())) {
       columns.push_back(v);
     } else {
       for (ir::Value* operand : v->definingOp()->operands()) stack.push_back(operand);
@@ -53,7 +53,7 @@ absl::StatusOr<TableRows> TableRows::read(const ir::ConstantPool& constants, ir:
 void TableRows::listColumns() {
   for (ir::Op& op : op_->block()->ops()) {
     if (op.is("air.instance")) instances_.push_back(&op);
-    if (!isColumn(op)) continue;
+    if (!ir::air::isColumn(op)) continue;
     index_[op.result()] = columns_.size();
     columns_.push_back(&op);
     phases_.push_back(op.intAttr("phase"));
