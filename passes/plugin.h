@@ -1,5 +1,5 @@
-// Passes in a shared library, loaded by --load-pass-plugin=x.so without rebuilding anything of
-// ours.
+// Passes in a shared library, loaded by --load-pass-plugin=x.so; nothing of ours is built again for
+// them.
 //
 //   #include "passes/plugin.h"
 //   LINDERO_PASS_PLUGIN { return lindero::passes::registerPass(createMyPass); }

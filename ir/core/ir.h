@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -46,8 +45,8 @@ enum class Element : uint8_t {
   kExt,    // an element of its extension (air dialect)
 };
 
-// Text: tensor<64x128xf32>, tensor<64xi64>, tensor<i1> (a scalar), fixed<64x128, 2^-7, [-2048,
-// 2047]>, base, ext.
+// Text: tensor<64x128xf32>, tensor<64xi64>, tensor<i1> (a scalar), base, ext,
+// fixed<64x128, 2^-7, [-2048, 2047]>.
 struct Type {
   Element element = Element::kFloat;
   llvm::SmallVector<int64_t, 4> shape;

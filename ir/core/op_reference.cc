@@ -65,10 +65,10 @@ void printOp(const OpDef& def, llvm::raw_ostream& os) {
 
 void printOpReference(llvm::raw_ostream& os) {
   os << "# Op reference\n\n"
-        "Written by `lindero-opt --emit-op-reference` from the op tables; do not edit. README.md "
-        "beside this file explains\n"
-        "types and the text form. A constraint is cited by its number in messages of the verifier "
-        "and in tests.\n";
+        "Written by `lindero-opt --emit-op-reference` from the op tables; do not edit. "
+        "`core/ir.h` explains types,\n"
+        "`core/text.h` the text form. A constraint is cited by its number in messages of the "
+        "verifier and in tests.\n";
   llvm::StringRef dialect;
   for (const OpDef* def : allOpDefs()) {
     if (def->dialect() != dialect) {

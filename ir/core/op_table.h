@@ -45,12 +45,12 @@ struct OpDef {
   std::vector<ValueSpec> operands = {};  // kOptional only as the last ones
   std::vector<ValueSpec> results = {};
   std::vector<AttrSpec> attributes = {};
-  std::vector<llvm::StringRef> constraints =
-      {};  // numbered C1, C2, ... in the reference; cited by verifier and tests
+  // Numbered C1, C2, ... in the reference; cited by verifier and tests.
+  std::vector<llvm::StringRef> constraints = {};
   bool has_block = false;
   bool terminator = false;
-  llvm::StringRef block_terminator =
-      {};  // what the nested block ends in; empty: it has no terminator
+  // What the nested block ends in; empty: it has no terminator.
+  llvm::StringRef block_terminator = {};
   // Without effect but its results: if nobody reads them, the op may go. Of an op with a block: if
   // all in the block is pure.
   bool pure = false;

@@ -31,8 +31,8 @@ namespace lindero::ir {
 
 struct PrintOptions {
   bool locations = true;
-  bool digests =
-      true;  // of constants; the first time that a constant is printed reads all of its bytes
+  // Of constants; the first time that a constant is printed reads all of its bytes.
+  bool digests = true;
 };
 
 void print(const Module& module, llvm::raw_ostream& os, const PrintOptions& options = {});

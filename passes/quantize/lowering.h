@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,8 +27,8 @@ struct Stored {
   std::vector<int> exponents;
   std::vector<double> gamma, beta;  // of LayerNorm, still to be absorbed; or empty
   int shift = 0;                    // of an accumulator that its reader rounds
-  std::shared_ptr<Stored>
-      copy;  // LayerNorm's result with gamma and beta applied, where something reads it
+  // LayerNorm's result with gamma and beta applied, where something reads it.
+  std::shared_ptr<Stored> copy;
 };
 
 class Lowering {
