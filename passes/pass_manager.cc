@@ -7,7 +7,6 @@
 #include "ir/core/text.h"
 #include "ir/core/verifier.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/Twine.h"
 #include "llvm/Support/Format.h"
 
 namespace lindero::passes {

@@ -2,7 +2,6 @@
 
 #include <numeric>
 
-#include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "ir/core/status_macros.h"
 

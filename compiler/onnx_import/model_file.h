@@ -13,7 +13,6 @@
 
 #include "absl/status/statusor.h"
 #include "llvm/ADT/ArrayRef.h"
-#include "llvm/ADT/StringRef.h"
 #include "onnx/onnx_pb.h"
 
 namespace lindero::compiler {

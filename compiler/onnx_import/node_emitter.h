@@ -7,7 +7,6 @@
 // the pass fold-constants.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>

@@ -1,8 +1,6 @@
 #include "compiler/onnx_import/prepare.h"
 
-#include <algorithm>
 #include <exception>
-#include <functional>
 #include <utility>
 #include <vector>
 

@@ -1,7 +1,5 @@
 #include "passes/quantize/calibrate.h"
 
-#include <cmath>
-
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ir/core/text.h"

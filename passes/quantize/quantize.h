@@ -16,7 +16,6 @@
 // second.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

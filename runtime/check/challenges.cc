@@ -1,7 +1,6 @@
 #include "runtime/check/challenges.h"
 
 #include <cstring>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/digest.h"

@@ -8,7 +8,6 @@
 #define LINDERO_RUNTIME_CHECK_FILL_H_
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"

@@ -8,7 +8,6 @@
 #define LINDERO_RUNTIME_EVAL_BUS_COUNTER_H_
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "runtime/eval/columns.h"

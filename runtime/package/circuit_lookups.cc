@@ -1,7 +1,6 @@
 #include "runtime/package/circuit_lookups.h"
 
 #include <algorithm>
-#include <string>
 #include <unordered_set>
 #include <vector>
 

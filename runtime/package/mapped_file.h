@@ -6,7 +6,6 @@
 #ifndef LINDERO_RUNTIME_PACKAGE_MAPPED_FILE_H_
 #define LINDERO_RUNTIME_PACKAGE_MAPPED_FILE_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 

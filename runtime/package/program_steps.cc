@@ -1,8 +1,5 @@
 #include "runtime/package/program_steps.h"
 
-#include <algorithm>
-#include <cstdlib>
-
 #include "runtime/package/placement.h"
 #include "runtime/package/status_macros.h"
 

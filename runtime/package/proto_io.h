@@ -3,7 +3,6 @@
 #ifndef LINDERO_RUNTIME_PACKAGE_PROTO_IO_H_
 #define LINDERO_RUNTIME_PACKAGE_PROTO_IO_H_
 
-#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"

@@ -1,6 +1,5 @@
 // LayerNorm and RMSNorm without division: the reciprocal root of the variance comes from a table on
 // its leading bits.
-#include <vector>
 
 #include "runtime/trace/kernels.h"
 

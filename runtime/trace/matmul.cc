@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/kernels.h"
 

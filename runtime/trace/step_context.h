@@ -3,8 +3,6 @@
 #define LINDERO_RUNTIME_TRACE_STEP_CONTEXT_H_
 
 #include <cstdint>
-#include <mutex>
-#include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"

@@ -3,8 +3,6 @@
 // lists them, and README.md is tested against it.
 #pragma once
 
-#include <string>
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"

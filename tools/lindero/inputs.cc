@@ -1,6 +1,5 @@
 #include "tools/lindero/inputs.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/match.h"

@@ -4,7 +4,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/estimate.h"

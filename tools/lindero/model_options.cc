@@ -1,7 +1,6 @@
 #include "tools/lindero/model_options.h"
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <system_error>
 

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <system_error>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"

@@ -1,7 +1,6 @@
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
 
 #include <numeric>
-#include <optional>
 #include <vector>
 
 #include "absl/strings/numbers.h"

@@ -7,8 +7,6 @@
 // viewOf: the length of the chain.
 #pragma once
 
-#include <optional>
-
 #include "ir/core/ir.h"
 
 namespace lindero::passes {
