@@ -162,7 +162,7 @@ absl::Status verifyPublic(const Op& op) {
     status.Update(broken(op, 6, "no challenge is named " + name));
   }
   status.Update(uniqueName(op, 7));
-  status.Update(between(op, 8, "address", 0, kModulus - 1));
+  status.Update(between(op, 8, "address", 0, kFieldModulus - 1));
   return status;
 }
 
