@@ -263,8 +263,13 @@ impl Rational {
         }
     }
 
-    fn powered(self, count: f64) -> Self {
-        Rational { numerator: count * self.numerator, denominator: count * self.denominator }
+    /// The last of `count` values, each `mul` times the one before plus one like this.
+    fn scanned(self, mul: Self, count: f64) -> Self {
+        let added = self.summed(count);
+        Rational {
+            numerator: added.numerator + count * mul.numerator.max(mul.denominator),
+            denominator: added.denominator + count * mul.denominator,
+        }
     }
 }
 
@@ -286,7 +291,7 @@ fn degree_of_sums(circuit: &Circuit) -> Result<f64, Error> {
             let of = |node: u32| nodes[node as usize].unwrap_or_default();
             columns[table][column] = match generator {
                 Generator::Expression { value } => of(*value),
-                Generator::Scan { mul, add } => of(*mul).powered(height).plus(of(*add)),
+                Generator::Scan { mul, add } => of(*add).scanned(of(*mul), height),
                 Generator::Fraction { numerator, denominator } => {
                     of(*numerator).times(of(*denominator).inverse())
                 }
@@ -362,5 +367,10 @@ mod tests {
         // Two poles over a common denominator: one in the numerator, two below.
         assert_eq!(pole.plus(pole), Rational { numerator: 1.0, denominator: 2.0 });
         assert_eq!(pole.summed(100.0), Rational { numerator: 99.0, denominator: 100.0 });
+        // x^3 on each row, times x / y from row to row.
+        let cube = Rational { numerator: 3.0, denominator: 0.0 };
+        let quotient = Rational { numerator: 1.0, denominator: 1.0 };
+        assert_eq!(cube.scanned(quotient, 10.0), Rational { numerator: 13.0, denominator: 10.0 });
+        assert_eq!(pole.scanned(cube, 2.0), Rational { numerator: 7.0, denominator: 2.0 });
     }
 }
