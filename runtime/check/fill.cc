@@ -156,9 +156,11 @@ class Filler::LevelRun {
       // The last source that begins at or before at - 1.
       auto source = std::partition_point(gather.sources().begin(), gather.sources().end(),
                                          [&](const GatherSource& s) { return s.base() < at; });
-      bool found = source != gather.sources().begin();
-      if (found) found = at - 1 - (--source)->base() < source->rows();
-      if (!found) return noteGatherError(ref, first_row + i, at);
+      if (source == gather.sources().begin()) return noteGatherError(ref, first_row + i, at);
+      --source;
+      if (at - 1 - source->base() >= source->rows()) {
+        return noteGatherError(ref, first_row + i, at);
+      }
       out.set(first_row + i,
               columns_.view(source->table(), source->column()).at(at - 1 - source->base()));
     }
@@ -211,7 +213,7 @@ class Filler::LevelRun {
   std::tuple<uint32_t, uint32_t, uint64_t> gather_error_place_;
 };
 
-Filler::Filler(const Circuit& circuit, const CircuitInfo& info) : circuit_(circuit), info_(info) {
+Filler::Filler(const Circuit& circuit, const CircuitInfo& info) : circuit_(circuit) {
   for (uint32_t phase = 2; phase <= 3; ++phase) {
     for (const std::vector<ColumnRef>& refs : info.levels[phase]) {
       Level level;

@@ -41,7 +41,6 @@ class Filler {
   class LevelRun;
 
   const Circuit& circuit_;
-  const CircuitInfo& info_;
   std::vector<Level> levels_[4];  // by phase
 };
 

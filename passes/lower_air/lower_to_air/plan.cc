@@ -310,14 +310,15 @@ class Planner {
       if (next != r.columns) return unsupported(*op, "columns that nothing reads");
       if (kinds.size() != 1) return unsupported(*op, "columns that are put to different uses");
       const std::string& kind = *kinds.begin();
-      if (kind == "residual")
+      if (kind == "residual") {
         plan_.residual.push_back(r);
-      else if (kind == "integer.requantize")
+      } else if (kind == "integer.requantize") {
         plan_.requantized.push_back(r);
-      else if (kind == "integer.lookup")
+      } else if (kind == "integer.lookup") {
         plan_.activated.push_back(r);
-      else if (kind == "integer.return")
+      } else if (kind == "integer.return") {
         plan_.published.push_back(r);
+      }  // an argmax has a table of its own
     }
     return absl::OkStatus();
   }
