@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/field.h"
 #include "ir/core/op_table.h"
 #include "ir/core/text.h"
 #include "llvm/ADT/STLExtras.h"
@@ -16,7 +17,6 @@ namespace {
 
 using Wide = __int128;  // sums and products of 64-bit ranges
 
-constexpr int64_t kModulus = (int64_t{1} << 31) - 1;
 constexpr int64_t kAccumulator = int64_t{1} << 30;
 constexpr int64_t kLogit = int64_t{1} << 29;
 
@@ -107,8 +107,7 @@ absl::Status signedRange(const Op& op, unsigned constraint, int64_t bits) {
   return require(op, constraint, type.low == -limit && type.high == limit - 1, toText(type));
 }
 
-// --- products
-// -------------------------------------------------------------------------------------
+// Products.
 
 const IntegerFacts* factsOf(const Value* constant) {
   return poolConstant(*constant->definingOp()).integerFacts();
@@ -185,7 +184,7 @@ absl::Status verifyLinear(const Op& op) {
   status.Update(exponentIs(op, 2, op.result(), int64_t{x.exponent} + w.exponent));
   if (op.numOperands() > 2) status.Update(exponentIs(op, 2, op.operand(2), acc.exponent));
   status.Update(below(op, 3, op.result(), kAccumulator));
-  status.Update(require(op, 4, magnitude(x) <= kModulus, toText(x)));
+  status.Update(require(op, 4, magnitude(x) <= kFieldModulus, toText(x)));
   Wide least, greatest;
   if (status.ok() && linearBound(op, least, greatest)) {
     status = holds(op, 4, acc, least, greatest);
@@ -210,7 +209,7 @@ absl::Status verifyScores(const Op& op) {
   status.Update(exponentIs(op, 3, op.result(), int64_t{q.exponent} + k.exponent));
   const Wide width = q.shape[1] / op.intAttr("heads");
   // Below 2^31 each, products and their sums fit 128 bits.
-  if (magnitude(q) > kModulus || magnitude(k) > kModulus) {
+  if (magnitude(q) > kFieldModulus || magnitude(k) > kFieldModulus) {
     return violates(op, 5, toText(q) + " times " + toText(k));
   }
   const Wide products[] = {Wide{q.low} * k.low, Wide{q.low} * k.high, Wide{q.high} * k.low,
@@ -235,21 +234,20 @@ absl::Status verifyMix(const Op& op) {
   }
   if (!status.ok()) return status;
   const Wide one = Wide{1} << softmax->intAttr("probability_bits");
-  if (magnitude(v) > kModulus) return violates(op, 6, toText(v));
+  if (magnitude(v) > kFieldModulus) return violates(op, 6, toText(v));
   status.Update(
       holds(op, 5, acc, one * std::min<int64_t>(v.low, 0), one * std::max<int64_t>(v.high, 0)));
   status.Update(below(op, 6, op.result(), kAccumulator));
   return status;
 }
 
-// --- rounding
-// -------------------------------------------------------------------------------------
+// Rounding.
 
 // 2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1.
 absl::Status oneWitness(const Op& op, Wide bound) {
   const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
   const Wide total = (Wide{1} << (bits - 1 + shift)) + (Wide{1} << (shift - 1)) + bound;
-  return require(op, 4, total < kModulus,
+  return require(op, 4, total < kFieldModulus,
                  absl::StrCat("shift = ", shift, ", bits = ", bits, ", B = ", narrow(bound)));
 }
 
@@ -292,8 +290,7 @@ absl::Status verifyLookup(const Op& op) {
   return status;
 }
 
-// --- rows
-// -----------------------------------------------------------------------------------------
+// Rows.
 
 absl::Status verifyLayernorm(const Op& op) {
   const Type& x = op.operand(0)->type();
@@ -325,10 +322,10 @@ absl::Status softmaxRanges(const Op& op) {
   const Wide above = last * (Wide{1} << shift) + half - s.low;
   const Wide under = s.high - (first * (Wide{1} << shift) + half - (distances - 1));
   absl::Status status =
-      require(op, 5, above < kModulus && under < kModulus,
+      require(op, 5, above < kFieldModulus && under < kFieldModulus,
               absl::StrCat("they differ by up to ", narrow(std::max(above, under))));
   const Wide mass = Wide{s.shape[2]} * op.intAttr("exp_at_minus_one") + (1 << 17);
-  status.Update(require(op, 6, mass < kModulus, absl::StrCat("it is ", narrow(mass))));
+  status.Update(require(op, 6, mass < kFieldModulus, absl::StrCat("it is ", narrow(mass))));
   status.Update(require(op, 7, distances > Wide{s.high} - s.low,
                         absl::StrCat(narrow(distances), " for ", rangeText(s.low, s.high))));
   return status;
@@ -369,8 +366,7 @@ absl::Status verifyArgmax(const Op& op) {
   return status;
 }
 
-// --- views
-// ----------------------------------------------------------------------------------------
+// Views.
 
 bool sameRange(const Type& a, const Type& b) { return a.low == b.low && a.high == b.high; }
 

@@ -9,9 +9,11 @@
 #include <optional>
 #include <vector>
 
+#include "ir/core/field.h"
+
 namespace lindero::passes {
 
-inline constexpr int64_t kFieldModulus = (int64_t{1} << 31) - 1;
+using ir::kFieldModulus;
 
 // The integer of (-p/2, p/2) that is congruent to v.
 inline int64_t symmetric(__int128 v) {
