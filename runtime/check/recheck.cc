@@ -23,12 +23,6 @@ const Table& tableOf(const Circuit& circuit, uint32_t t) {
   return circuit.tables(static_cast<int>(t));
 }
 
-void sortUnique(std::vector<uint64_t>& rows) {
-  if (rows.size() < 2) return;
-  std::sort(rows.begin(), rows.end());
-  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
-}
-
 }  // namespace
 
 // delta at row r becomes delta * prefix[e] / prefix[r] at row e of the same run.
@@ -41,8 +35,10 @@ struct Recheck::Scan {
 struct Recheck::Part {
   PointProgram program;
   std::vector<uint64_t> rows;  // touched
+  std::vector<bool> touched;   // by row
   std::unique_ptr<Scan> scan;
-  std::vector<QM31> honest;  // lookups: the terms of all rows
+  std::vector<QM31> honest;   // lookups: the terms of all rows
+  std::vector<Place> places;  // lookups: where the tuples of all rows stand
 };
 
 struct Recheck::Undo {
@@ -59,6 +55,7 @@ struct Recheck::Provider {
   std::vector<bool> compared = {};  // per component: both sides read phases 0 and 1 only
   // Rows that do not stand where the offsets say, by selector and key (see Lookup).
   std::map<std::pair<uint32_t, uint32_t>, uint64_t> displaced = {};
+  std::vector<uint32_t> changed = {};  // by row: place of its multiplicity among changes, plus 1
 
   std::pair<uint32_t, uint32_t> keyOf(absl::Span<const QM31> tuple) const {
     return {definition->has_selector() ? tuple[definition->selector()].limb(0) : 0,
@@ -103,8 +100,12 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
     LINDERO_RETURN_IF_ERROR(scalars_->advance(phase, checker_->challenges(), checker_->claims()));
   }
   for (const CircuitPart& part : index_->parts()) {
-    parts_.push_back(
-        {PointProgram(circuit, info, *scalars_, part.table, part.nodes), {}, nullptr, {}});
+    parts_.push_back({PointProgram(circuit, info, *scalars_, part.table, part.nodes),
+                      {},
+                      std::vector<bool>(tableHeight(tableOf(circuit, part.table)), false),
+                      nullptr,
+                      {},
+                      {}});
   }
   group_deltas_.resize(circuit.claim_groups_size());
   public_terms_.resize(circuit.claim_groups_size());
@@ -115,17 +116,12 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
   return prepareScans();
 }
 
-// A lookup's term is multiplicity / (z - sum_k alpha^k tuple_k), a provider's the negative.
-QM31 Recheck::lookupTerm(const CircuitPart& part, absl::Span<const QM31> values) const {
-  if (values[0].isZero()) return QM31();
+QM31 Recheck::tupleDenominator(absl::Span<const QM31> values) const {
   QM31 denominator = tuple_challenges_[0];
   for (size_t k = 1; k < values.size(); ++k) {
     denominator += tuple_challenges_[k] * values[k];
   }
-  const Lookup& lookup =
-      tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
-  QM31 term = values[0] * denominator.inverse();
-  return lookup.provide() ? -term : term;
+  return denominator;
 }
 
 void Recheck::prepareLookups() {
@@ -145,9 +141,14 @@ void Recheck::prepareLookups() {
       if (info.nodes[lookup.tuple(k)].extension) compared[lookup.bus()][k] = false;
     }
     if (lookup.provide()) providers_.push_back({&lookup, part.table, tableHeight(table), p, {}});
-    parts_[p].honest.resize(tableHeight(table));
+    std::vector<QM31>& terms = parts_[p].honest;
     for (uint64_t row = 0; row < tableHeight(table); ++row) {
-      parts_[p].honest[row] = lookupTerm(part, parts_[p].program.run(columns(), row));
+      terms.push_back(tupleDenominator(parts_[p].program.run(columns(), row)));
+    }
+    batchInverse(absl::MakeSpan(terms));
+    for (uint64_t row = 0; row < tableHeight(table); ++row) {
+      const QM31 multiplicity = parts_[p].program.run(columns(), row)[0];
+      terms[row] *= lookup.provide() ? -multiplicity : multiplicity;
     }
   }
   for (Provider& provider : providers_) {
@@ -159,6 +160,19 @@ void Recheck::prepareLookups() {
     for (uint64_t row = 0; row < provider.height; ++row) {
       std::optional<uint64_t> place = provider.expected(keys[row]);
       if (!place || keys[*place] != keys[row]) provider.displaced.try_emplace(keys[row], row);
+    }
+    provider.changed.assign(provider.height, 0);
+  }
+  for (uint32_t p = 0; p < parts_.size(); ++p) {
+    const CircuitPart& part = index_->parts()[p];
+    if (part.kind != CircuitPart::Kind::kLookup) continue;
+    const Lookup& lookup = tableOf(circuit, part.table).lookups(static_cast<int>(part.index));
+    if (lookup.provide()) continue;
+    parts_[p].places.assign(tableHeight(tableOf(circuit, part.table)), kNowhere);
+    for (uint64_t row = 0; row < parts_[p].places.size(); ++row) {
+      absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+      if (values[0].isZero()) continue;
+      parts_[p].places[row] = findTuple(lookup.bus(), values.subspan(1));
     }
   }
 }
@@ -229,6 +243,8 @@ void Recheck::touchReaders(uint32_t table, uint32_t column, uint64_t row) {
 
 void Recheck::touch(uint32_t part, uint64_t row) {
   std::vector<uint64_t>& rows = parts_[part].rows;
+  if (parts_[part].touched[row]) return;
+  parts_[part].touched[row] = true;
   if (rows.empty()) {
     if (part < index_->generatorCount()) {
       generators_.push_back(part);
@@ -240,30 +256,34 @@ void Recheck::touch(uint32_t part, uint64_t row) {
   rows.push_back(row);
 }
 
+void Recheck::clearRows(uint32_t part) {
+  for (uint64_t row : parts_[part].rows) parts_[part].touched[row] = false;
+  parts_[part].rows.clear();
+}
+
 // In the order of their numbers, in which each reads only earlier ones.
 void Recheck::runGenerators() {
   while (!generators_.empty()) {
     std::pop_heap(generators_.begin(), generators_.end(), std::greater<>());
     const uint32_t part = generators_.back();
     generators_.pop_back();
-    std::vector<uint64_t> rows;
-    std::swap(rows, parts_[part].rows);
-    sortUnique(rows);
-    runGenerator(part, rows);
-    rows.clear();
-    std::swap(rows, parts_[part].rows);  // keeps its memory
+    // Nothing touches it any more.
+    if (part != frozen_) runGenerator(part, parts_[part].rows);
+    clearRows(part);
   }
 }
 
-void Recheck::runGenerator(uint32_t p, const std::vector<uint64_t>& rows) {
+void Recheck::runGenerator(uint32_t p, std::vector<uint64_t>& rows) {
   const CircuitPart& part = index_->parts()[p];
   const Column& column =
       tableOf(package_.circuit(), part.table).columns(static_cast<int>(part.index));
-  if (column.has_scan()) return runScan(p, rows);
+  if (column.has_scan()) {
+    std::sort(rows.begin(), rows.end());
+    return runScan(p, rows);
+  }
+  if (column.has_fraction()) return runFractions(p, rows);
   for (uint64_t row : rows) {
-    if (column.has_fraction()) {
-      runFraction(p, row);
-    } else if (column.has_expression()) {
+    if (column.has_expression()) {
       writeExtension(part.table, part.index, row, parts_[p].program.run(columns(), row)[0]);
     } else {
       const uint32_t at = parts_[p].program.run(columns(), row)[0].limb(0) - 1;
@@ -301,44 +321,82 @@ void Recheck::runScan(uint32_t p, const std::vector<uint64_t>& rows) {
   }
 }
 
-void Recheck::runFraction(uint32_t p, uint64_t row) {
+void Recheck::runFractions(uint32_t p, const std::vector<uint64_t>& rows) {
   const CircuitPart& part = index_->parts()[p];
-  const Column& column =
-      tableOf(package_.circuit(), part.table).columns(static_cast<int>(part.index));
-  absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
-  if (roots[1].isZero()) {
-    findings_.push_back({Failure::Kind::kDenominator, part.table, part.index, row});
-  }
-  QM31 value = roots[0].isZero() ? QM31() : roots[0] * roots[1].inverse();
-  if (!column.fraction().running()) return writeExtension(part.table, part.index, row, value);
+  const Fraction& fraction =
+      tableOf(package_.circuit(), part.table).columns(static_cast<int>(part.index)).fraction();
+  // Values of all rows before any is written: no row reads another row of the column.
+  numerators_.clear();
+  denominators_.clear();
+  QM31 added;
   const ColumnView& sums = columns().view(part.table, part.index);
-  QM31 before = row == 0 ? sums.at(0) : sums.at(row) - sums.at(row - 1);
-  const Claim& claim = package_.circuit().claims(static_cast<int>(column.fraction().claim()));
-  group_deltas_[claim.group()] += value + roots[2] - before;
+  for (uint64_t row : rows) {
+    absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
+    if (roots[1].isZero()) {
+      findings_.push_back({Failure::Kind::kDenominator, part.table, part.index, row});
+    }
+    numerators_.push_back(roots[1].isZero() ? QM31() : roots[0]);
+    denominators_.push_back(roots[1].isZero() ? QM31(M31::fromCanonical(1)) : roots[1]);
+    if (!fraction.running()) continue;
+    added += roots[2] - (row == 0 ? sums.at(0) : sums.at(row) - sums.at(row - 1));
+  }
+  batchInverse(absl::MakeSpan(denominators_));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const QM31 value = numerators_[i] * denominators_[i];
+    if (fraction.running()) {
+      added += value;
+    } else {
+      writeExtension(part.table, part.index, rows[i], value);
+    }
+  }
+  if (!fraction.running()) return;
+  group_deltas_[package_.circuit().claims(static_cast<int>(fraction.claim())).group()] += added;
 }
 
 void Recheck::runOthers() {
   for (uint32_t p : others_) {
     const CircuitPart& part = index_->parts()[p];
-    std::vector<uint64_t>& rows = parts_[p].rows;
-    sortUnique(rows);
-    for (uint64_t row : rows) {
-      absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
-      if (part.kind == CircuitPart::Kind::kConstraint) {
-        if (values[0].isZero()) continue;
-        findings_.push_back({Failure::Kind::kConstraint, part.table, part.index, row});
-        break;
-      }
-      const uint32_t bus =
-          tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).bus();
-      const QM31 delta = lookupTerm(part, values) - parts_[p].honest[row];
-      if (delta.isZero()) continue;
-      bus_deltas_[bus] += delta;
-      bus_places_[bus] = {Failure::Kind::kBus, part.table, bus, row};
+    if (part.kind == CircuitPart::Kind::kConstraint) {
+      runConstraint(p);
+    } else if (check_buses_) {
+      runLookup(p);
     }
-    rows.clear();
+    clearRows(p);
   }
   others_.clear();
+}
+
+void Recheck::runConstraint(uint32_t p) {
+  const CircuitPart& part = index_->parts()[p];
+  std::optional<uint64_t> first;
+  for (uint64_t row : parts_[p].rows) {
+    if (first && row > *first) continue;
+    if (!parts_[p].program.run(columns(), row)[0].isZero()) first = row;
+  }
+  if (first) findings_.push_back({Failure::Kind::kConstraint, part.table, part.index, *first});
+}
+
+// A lookup's term is multiplicity / (z - sum_k alpha^k tuple_k), a provider's the negative.
+void Recheck::runLookup(uint32_t p) {
+  const CircuitPart& part = index_->parts()[p];
+  const Lookup& lookup =
+      tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
+  numerators_.clear();
+  denominators_.clear();
+  for (uint64_t row : parts_[p].rows) {
+    absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+    numerators_.push_back(lookup.provide() ? -values[0] : values[0]);
+    denominators_.push_back(tupleDenominator(values));
+  }
+  batchInverse(absl::MakeSpan(denominators_));
+  QM31 sum;
+  for (size_t i = 0; i < numerators_.size(); ++i) {
+    sum += numerators_[i] * denominators_[i] - parts_[p].honest[parts_[p].rows[i]];
+  }
+  if (sum.isZero()) return;
+  lookup_deltas_.push_back({p, sum});
+  bus_deltas_[lookup.bus()] += sum;
+  bus_places_[lookup.bus()] = {Failure::Kind::kBus, part.table, lookup.bus(), parts_[p].rows[0]};
 }
 
 absl::Status Recheck::addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const {
@@ -356,28 +414,30 @@ absl::Status Recheck::addPublicTerms(const Statement& statement, std::vector<QM3
 }
 
 absl::Span<const Finding> Recheck::check(absl::Span<const CellChange> changes,
-                                         absl::Span<const GatherChange> gathers) {
-  return checkFrom(std::vector<QM31>(group_deltas_.size()), changes, gathers);
+                                         absl::Span<const FreeCell> free) {
+  return checkFrom(std::vector<QM31>(group_deltas_.size()), changes, free);
 }
 
 absl::StatusOr<absl::Span<const Finding>> Recheck::check(absl::Span<const CellChange> changes,
-                                                         const Statement& statement) {
+                                                         const Statement& statement,
+                                                         absl::Span<const FreeCell> free) {
   LINDERO_RETURN_IF_ERROR(checkStatement(package_.circuit(), statement));
   std::vector<QM31> deltas(group_deltas_.size());
   LINDERO_RETURN_IF_ERROR(addPublicTerms(statement, deltas));
   for (size_t g = 0; g < deltas.size(); ++g) deltas[g] = deltas[g] - public_terms_[g];
-  return checkFrom(deltas, changes, {});
+  return checkFrom(deltas, changes, free);
 }
 
 absl::Span<const Finding> Recheck::checkFrom(const std::vector<QM31>& group_deltas,
                                              absl::Span<const CellChange> changes,
-                                             absl::Span<const GatherChange> gathers) {
+                                             absl::Span<const FreeCell> free) {
   findings_.clear();
+  lookup_deltas_.clear();
   group_deltas_ = group_deltas;
   std::fill(bus_deltas_.begin(), bus_deltas_.end(), QM31());
   for (const CellChange& change : changes) write(change);
-  for (const GatherChange& gather : gathers) {
-    writeExtension(gather.table, gather.column, gather.row, gather.value);
+  for (const FreeCell& cell : free) {
+    writeExtension(cell.table, cell.column, cell.row, cell.value);
   }
   runGenerators();
   runOthers();
@@ -405,70 +465,90 @@ void Recheck::undo() {
   undo_.clear();
 }
 
-const Recheck::Provider* Recheck::findTuple(uint32_t bus, absl::Span<const QM31> tuple,
-                                            uint64_t& row) {
-  for (const Provider& provider : providers_) {
+Recheck::Place Recheck::findTuple(uint32_t bus, absl::Span<const QM31> tuple) {
+  for (uint32_t i = 0; i < providers_.size(); ++i) {
+    const Provider& provider = providers_[i];
     if (provider.definition->bus() != bus) continue;
     const auto key = provider.keyOf(tuple);
-    auto provided = [&](uint64_t at) {
-      return parts_[provider.part].program.run(columns(), at).subspan(1);
+    absl::Span<const QM31> found;
+    auto provides = [&](uint64_t row) {
+      found = parts_[provider.part].program.run(columns(), row).subspan(1);
+      return provider.keyOf(found) == key;
     };
     std::optional<uint64_t> place = provider.expected(key);
-    if (!place || provider.keyOf(provided(*place)) != key) {
+    if (!place || !provides(*place)) {
       auto it = provider.displaced.find(key);
       if (it == provider.displaced.end()) continue;
       place = it->second;
+      provides(*place);
     }
-    row = *place;
-    absl::Span<const QM31> found = provided(row);
     bool same = true;
     for (size_t k = 0; k < tuple.size(); ++k) {
       same &= !provider.compared[k] || found[k] == tuple[k];
     }
-    if (same) return &provider;
+    if (same) return {i, static_cast<uint32_t>(*place)};
   }
-  return nullptr;
+  return kNowhere;
 }
 
-std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange> changes) {
+std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange> changes,
+                                                    uint32_t except) {
   std::vector<CellChange> result(changes.begin(), changes.end());
-  std::map<std::tuple<uint32_t, uint32_t, uint64_t>, size_t> counts;  // places in `result`
-  auto count = [&](uint32_t p, uint64_t row, bool add) {
-    const CircuitPart& part = index_->parts()[p];
-    const Lookup& lookup =
-        tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
-    if (lookup.provide()) return;
-    absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
-    if (values[0].isZero()) return;
-    uint64_t at = 0;
-    const Provider* provider = findTuple(lookup.bus(), values.subspan(1), at);
-    if (provider == nullptr) return;
-    const uint32_t column = provider->definition->multiplicity_column();
-    auto [it, fresh] = counts.try_emplace({provider->table, column, at}, result.size());
-    if (fresh) {
-      uint32_t now = main_[package_.traceLayout().offset(provider->table, column) + at];
-      result.push_back({provider->table, column, at, now});
+  auto count = [&](const Place& place, M31 delta) {
+    Provider& provider = providers_[place.provider];
+    const uint32_t column = provider.definition->multiplicity_column();
+    uint32_t& at = provider.changed[place.row];
+    if (at == 0) {
+      uint32_t now = main_[package_.traceLayout().offset(provider.table, column) + place.row];
+      result.push_back({provider.table, column, place.row, now});
+      at = static_cast<uint32_t>(result.size());
     }
-    CellChange& multiplicity = result[it->second];
-    M31 value = M31::fromCanonical(multiplicity.value);
-    M31 m = M31::fromCanonical(values[0].limb(0));
-    multiplicity.value = (add ? value + m : value - m).value();
+    uint32_t& multiplicity = result[at - 1].value;
+    multiplicity = (M31::fromCanonical(multiplicity) + delta).value();
   };
+  missing_.clear();
   for (const CellChange& change : changes) write(change);
   std::vector<std::pair<uint32_t, uint64_t>> touched;
+  std::sort(others_.begin(), others_.end());
   for (uint32_t p : others_) {
-    if (index_->parts()[p].kind == CircuitPart::Kind::kLookup) {
-      sortUnique(parts_[p].rows);
-      for (uint64_t row : parts_[p].rows) touched.emplace_back(p, row);
+    const CircuitPart& part = index_->parts()[p];
+    if (p != except && part.kind == CircuitPart::Kind::kLookup && !parts_[p].places.empty()) {
+      const uint32_t bus =
+          tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).bus();
+      bool missing = false;
+      for (uint64_t row : parts_[p].rows) {
+        touched.emplace_back(p, row);
+        absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+        const M31 multiplicity = M31::fromCanonical(values[0].limb(0));
+        if (multiplicity.value() == 0) continue;
+        const Place place = findTuple(bus, values.subspan(1));
+        if (place.provider == kNowhere.provider) {
+          missing = true;
+        } else {
+          count(place, multiplicity);
+        }
+      }
+      if (missing) missing_.push_back(p);
     }
-    parts_[p].rows.clear();
+    clearRows(p);
   }
   others_.clear();
-  for (uint32_t p : generators_) parts_[p].rows.clear();
+  for (uint32_t p : generators_) clearRows(p);
   generators_.clear();
-  for (const auto& [p, row] : touched) count(p, row, true);
   undo();
-  for (const auto& [p, row] : touched) count(p, row, false);
+  for (const auto& [p, row] : touched) {
+    const Place& place = parts_[p].places[row];
+    if (place.provider == kNowhere.provider) continue;
+    count(place, -M31::fromCanonical(parts_[p].program.run(columns(), row)[0].limb(0)));
+  }
+  for (size_t i = changes.size(); i < result.size(); ++i) {
+    for (Provider& provider : providers_) {
+      if (provider.table == result[i].table &&
+          provider.definition->multiplicity_column() == result[i].column) {
+        provider.changed[result[i].row] = 0;
+      }
+    }
+  }
   return result;
 }
 

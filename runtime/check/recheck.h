@@ -31,13 +31,20 @@ struct CellChange {
   uint32_t value;
 };
 
-// A cell of a gathering column, which no constraint defines: a cheating prover may put there what
-// it likes after it has seen the challenges of phase 1.
-struct GatherChange {
+// A cell of a challenge phase that a cheating prover may fill as it likes, after it has seen the
+// challenges of earlier phases: one of a gathering column, which no constraint defines, or of a
+// column whose definition a circuit lacks.
+struct FreeCell {
   uint32_t table;
   uint32_t column;
   uint64_t row;
   QM31 value;
+};
+
+// By how much the changed rows of a lookup change the sum of its bus.
+struct LookupDelta {
+  uint32_t part;  // of ReadIndex
+  QM31 delta;
 };
 
 // Something that does not hold after a change.
@@ -63,14 +70,32 @@ class Recheck {
   // (and zero denominators) are what a verifier sees; a bus is found when the tuples that the
   // changed rows look up and provide do not balance. A later change of the same cell counts.
   absl::Span<const Finding> check(absl::Span<const CellChange> changes,
-                                  absl::Span<const GatherChange> gathers = {});
+                                  absl::Span<const FreeCell> free = {});
   // The same, claimed for other public values; an error when those are out of their ranges.
   absl::StatusOr<absl::Span<const Finding>> check(absl::Span<const CellChange> changes,
-                                                  const Statement& statement);
+                                                  const Statement& statement,
+                                                  absl::Span<const FreeCell> free = {});
+  // Buses are nothing that a verifier sees: checks are faster without them. At first they are
+  // checked.
+  void setCheckBuses(bool check) { check_buses_ = check; }
+  // A generator (a part of ReadIndex) whose column keeps its honest values whatever it reads, or
+  // kNoPart, as at first: for circuits that lack the column's definition.
+  void setFrozen(uint32_t part) { frozen_ = part; }
+
+  // Of the last check: what the claim groups sum to, what unbalances a bus, and lookups with a part
+  // in it.
+  absl::Span<const QM31> groupDeltas() const { return group_deltas_; }
+  absl::Span<const QM31> busDeltas() const { return bus_deltas_; }
+  absl::Span<const LookupDelta> lookupDeltas() const { return lookup_deltas_; }
 
   // The changes, and those of the multiplicities that make as many of the changed rows' lookups
   // balance as possible: what looked up a row of a provider and does not any more, or does now.
-  std::vector<CellChange> withMultiplicities(absl::Span<const CellChange> changes);
+  // Those of the part `except` are not counted.
+  std::vector<CellChange> withMultiplicities(absl::Span<const CellChange> changes,
+                                             uint32_t except = kNoPart);
+  static constexpr uint32_t kNoPart = ~uint32_t{0};
+  // Of the last call: parts with a changed row that looks up what nobody provides, ascending.
+  absl::Span<const uint32_t> missingLookups() const { return missing_; }
 
   // Whether the column holds multiplicities, and both rows provide one tuple: then only their sum
   // is determined.
@@ -94,7 +119,7 @@ class Recheck {
   absl::Status addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const;
   absl::Span<const Finding> checkFrom(const std::vector<QM31>& group_deltas,
                                       absl::Span<const CellChange> changes,
-                                      absl::Span<const GatherChange> gathers);
+                                      absl::Span<const FreeCell> free);
   void prepareLookups();
   absl::Status prepareScans();
 
@@ -103,14 +128,23 @@ class Recheck {
   void touchReaders(uint32_t table, uint32_t column, uint64_t row);
   void touch(uint32_t part, uint64_t row);
   void runGenerators();
-  void runGenerator(uint32_t part, const std::vector<uint64_t>& rows);
+  void runGenerator(uint32_t part, std::vector<uint64_t>& rows);
   void runScan(uint32_t part, const std::vector<uint64_t>& rows);
-  void runFraction(uint32_t part, uint64_t row);
+  void runFractions(uint32_t part, const std::vector<uint64_t>& rows);
+  void clearRows(uint32_t part);
   void runOthers();
+  void runConstraint(uint32_t part);
+  void runLookup(uint32_t part);
   void undo();
-  QM31 lookupTerm(const CircuitPart& part, absl::Span<const QM31> values) const;
-  // Provider and row where the tuple of a lookup stands, if anywhere.
-  const Provider* findTuple(uint32_t bus, absl::Span<const QM31> tuple, uint64_t& row);
+  // Of a lookup's values: multiplicity, then the tuple.
+  QM31 tupleDenominator(absl::Span<const QM31> values) const;
+  // Where a tuple stands: provider and row.
+  struct Place {
+    uint32_t provider;
+    uint32_t row;
+  };
+  static constexpr Place kNowhere{~uint32_t{0}, 0};
+  Place findTuple(uint32_t bus, absl::Span<const QM31> tuple);
 
   const Package& package_;
   std::vector<uint32_t> main_;
@@ -126,6 +160,11 @@ class Recheck {
   std::vector<uint32_t> generators_, others_;  // touched parts; generators as a heap
   std::vector<Undo> undo_;
   std::vector<QM31> group_deltas_, bus_deltas_;
+  std::vector<LookupDelta> lookup_deltas_;
+  std::vector<uint32_t> missing_;
+  bool check_buses_ = true;
+  uint32_t frozen_ = kNoPart;
+  std::vector<QM31> numerators_, denominators_;  // of the rows of a part
   std::vector<Finding> bus_places_, findings_;
 };
 

@@ -13,7 +13,7 @@ namespace {
 
 using runtime::Checker;
 using runtime::CheckOptions;
-using runtime::GatherChange;
+using runtime::FreeCell;
 using runtime::M31;
 using runtime::QM31;
 using runtime::Recheck;
@@ -52,7 +52,7 @@ class ForgedCopyTest : public ::testing::Test {
 
   // Names of what does not hold with these errors on the copies.
   std::set<std::string> failures(Recheck& recheck, const std::vector<QM31>& errors) const {
-    std::vector<GatherChange> changes;
+    std::vector<FreeCell> changes;
     for (size_t i = 0; i < errors.size(); ++i) {
       QM31 honest = recheck.columns().view(table_, factor_).at(rows_[i]);
       changes.push_back({table_, factor_, rows_[i], honest + errors[i]});
