@@ -16,7 +16,7 @@
 namespace lindero::runtime {
 namespace {
 
-constexpr uint64_t kRowsPerTask = 4096;
+constexpr uint64_t kRowsPerTask = 1024;
 constexpr size_t kMaxSurvivors = 10;  // per column and task
 
 struct Task {
@@ -33,7 +33,10 @@ struct Worker {
 class Campaign {
  public:
   Campaign(const Package& package, const CellCampaignOptions& options, CellCampaignReport& report)
-      : package_(package), options_(options), report_(report) {}
+      : package_(package),
+        options_(options),
+        total_(cellsToMutate(package.circuit(), options.rows_per_column)),
+        report_(report) {}
 
   void run(const Task& task, Worker& worker) {
     ColumnTally tally = report_.columns[task.tally];
@@ -45,7 +48,7 @@ class Campaign {
       if (options_.rows_per_column != 0 && options_.rows_per_column < height) {
         row = random(tally, i, 0) % height;
       }
-      for (Mutator mutator : kMutators) tryOne(worker, row, mutator, tally, survivors);
+      for (Mutator mutator : options_.mutators) tryOne(worker, row, mutator, tally, survivors);
     }
     std::lock_guard<std::mutex> lock(mutex_);
     ColumnTally& sum = report_.columns[task.tally];
@@ -54,6 +57,8 @@ class Campaign {
     sum.padding += tally.padding;
     sum.survived += tally.survived;
     report_.survivors.insert(report_.survivors.end(), survivors.begin(), survivors.end());
+    done_ += task.rows;
+    if (options_.progress) options_.progress(done_, total_);
   }
 
  private:
@@ -109,10 +114,15 @@ class Campaign {
              absl::Span<const CellChange> changes, Mutator mutator, ColumnTally& tally,
              std::vector<Survivor>& survivors) const {
     ++tally.tried;
-    // A bus that does not balance is no reason by itself: its claim is.
-    for (const Finding& finding : worker.recheck->check(changes)) {
-      if (finding.kind == Failure::Kind::kBus) continue;
+    absl::Span<const Finding> findings = worker.recheck->check(changes);
+    if (!findings.empty()) {
       ++tally.caught;
+      if (options_.necessity != nullptr) {
+        const bool balanced = changes.size() > mutated.size();
+        options_.necessity->observe(*worker.recheck, mutated, nullptr, findings, balanced, [&] {
+          return describeMutation(tally, mutated[0].row, mutator, balanced);
+        });
+      }
       return;
     }
     std::string influence;
@@ -133,13 +143,36 @@ class Campaign {
     }
   }
 
+  std::string describeMutation(const ColumnTally& at, uint64_t row, Mutator mutator,
+                               bool multiplicities) const {
+    const Table& table = package_.circuit().tables(static_cast<int>(at.table));
+    return absl::StrCat(table.name(), ".", table.columns(static_cast<int>(at.column)).name(), ", ",
+                        describeRow(table, row), ", ", nameOf(mutator),
+                        multiplicities ? " with multiplicities" : "");
+  }
+
   const Package& package_;
   const CellCampaignOptions& options_;
+  const uint64_t total_;
   std::mutex mutex_;
+  uint64_t done_ = 0;
   CellCampaignReport& report_;
 };
 
+uint64_t rowsToMutate(const Table& table, uint64_t rows_per_column) {
+  const uint64_t height = tableHeight(table);
+  return rows_per_column == 0 ? height : std::min(height, rows_per_column);
+}
+
 }  // namespace
+
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column) {
+  uint64_t cells = 0;
+  for (const Table& table : circuit.tables()) {
+    cells += columnsOfPhase(table, 1) * rowsToMutate(table, rows_per_column);
+  }
+  return cells;
+}
 
 const char* nameOf(Mutator mutator) {
   static constexpr const char* kNames[] = {"+1", "-1", "negated", "random",
@@ -155,14 +188,13 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
   std::vector<Worker> workers(pool.size());
   for (Worker& worker : workers) {
     LINDERO_ASSIGN_OR_RETURN(worker.recheck, Recheck::create(package, statement, main));
+    worker.recheck->setCheckBuses(false);
     worker.influence = std::make_unique<Influence>(package, worker.recheck->index());
   }
   CellCampaignReport report;
   std::vector<Task> tasks;
   for (int t = 0; t < circuit.tables_size(); ++t) {
-    const uint64_t height = tableHeight(circuit.tables(t));
-    uint64_t rows = height;
-    if (options.rows_per_column != 0) rows = std::min(rows, options.rows_per_column);
+    const uint64_t rows = rowsToMutate(circuit.tables(t), options.rows_per_column);
     for (int c = 0; c < circuit.tables(t).columns_size(); ++c) {
       if (circuit.tables(t).columns(c).phase() != 1) continue;
       for (uint64_t row = 0; row < rows; row += kRowsPerTask) {

@@ -9,6 +9,7 @@
 #define LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "absl/types/span.h"
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/tamper/necessity.h"
 
 namespace lindero::runtime {
 
@@ -28,7 +30,14 @@ struct CellCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;               // 0: as many as the machine has
   uint64_t rows_per_column = 0;  // that many, at random; 0: every row
+  std::vector<Mutator> mutators{std::begin(kMutators), std::end(kMutators)};
+  Necessity* necessity = nullptr;  // sees every mutation
+  // Of cells; one call at a time, from any thread.
+  std::function<void(uint64_t done, uint64_t total)> progress;
 };
+
+// How many cells a campaign mutates.
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column);
 
 struct ColumnTally {
   uint32_t table = 0;

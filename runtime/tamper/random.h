@@ -19,6 +19,18 @@ inline uint64_t randomAt(std::initializer_list<uint64_t> position) {
   return x;
 }
 
+// As many as one asks for, at a position.
+class Draws {
+ public:
+  Draws(uint64_t seed, uint64_t position) : seed_(seed), position_(position) {}
+  // In [0, bound), bound > 0.
+  uint64_t below(uint64_t bound) { return randomAt({seed_, position_, next_++}) % bound; }
+  int64_t sign() { return below(2) == 0 ? 1 : -1; }
+
+ private:
+  uint64_t seed_, position_, next_ = 0;
+};
+
 }  // namespace lindero::runtime
 
 #endif  // LINDERO_RUNTIME_TAMPER_RANDOM_H_

@@ -4,23 +4,23 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "runtime/check/recheck.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/parallel/thread_pool.h"
+#include "runtime/tamper/cheats.h"
+#include "runtime/tamper/program_run.h"
 #include "runtime/tamper/random.h"
-#include "runtime/trace/generate_trace.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
 namespace {
 
 struct Worker {
+  std::unique_ptr<ProgramRun> run;
   std::unique_ptr<Recheck> recheck;
-  std::vector<uint32_t> cells;
 };
 
 void addTo(StepTally& sum, const StepTally& tally) {
@@ -30,149 +30,6 @@ void addTo(StepTally& sum, const StepTally& tally) {
   sum.unchanged += tally.unchanged;
   sum.survived += tally.survived;
 }
-
-class Campaign {
- public:
-  Campaign(const Package& package, const Statement& inputs, const StepCampaignOptions& options)
-      : package_(package), inputs_(inputs), options_(options) {
-    report_.steps.resize(package.program().steps_size());
-    for (int i = 0; i < package.program().steps_size(); ++i) {
-      if (!buffersOf(package.program().steps(i)).writes.empty()) steps_.push_back(i);
-    }
-    const Circuit& circuit = package.circuit();
-    for (int t = 0; t < circuit.tables_size(); ++t) {
-      for (int c = 0; c < circuit.tables(t).columns_size(); ++c) {
-        bool counts =
-            std::any_of(circuit.tables(t).lookups().begin(), circuit.tables(t).lookups().end(),
-                        [&](const Lookup& l) {
-                          return l.provide() && l.multiplicity_column() == static_cast<uint32_t>(c);
-                        });
-        if (circuit.tables(t).columns(c).phase() == 1 && !counts) {
-          columns_.push_back({static_cast<uint32_t>(t), static_cast<uint32_t>(c)});
-        }
-      }
-    }
-  }
-
-  absl::Status prepare(std::vector<Worker>& workers) {
-    std::vector<uint32_t> cells(package_.traceLayout().cells(), 0);
-    LINDERO_ASSIGN_OR_RETURN(Statement statement,
-                             generateTrace(package_, inputs_, absl::MakeSpan(cells)));
-    for (Worker& worker : workers) {
-      LINDERO_ASSIGN_OR_RETURN(worker.recheck, Recheck::create(package_, statement, cells));
-      worker.cells = cells;
-    }
-    return absl::OkStatus();
-  }
-
-  void run(uint64_t trial, Worker& worker) {
-    const int step = steps_[random(trial, 0) % steps_.size()];
-    StepTally tally;
-    tally.tried = 1;
-    StepSurvivor change{trial, step};
-    TraceOptions options;
-    options.threads = 1;
-    options.multiplicities = false;
-    options.revise = [&](const Step& at, Buffers& buffers) {
-      if (&at == &package_.program().steps(step)) mutate(at, buffers, change);
-    };
-    std::fill(worker.cells.begin(), worker.cells.end(), 0);
-    absl::StatusOr<Statement> statement =
-        generateTrace(package_, inputs_, absl::MakeSpan(worker.cells), options);
-    bool survived = false;
-    if (!statement.ok()) {
-      tally.stopped = 1;
-    } else {
-      std::vector<CellChange> changes = difference(worker);
-      if (changes.empty()) {
-        tally.unchanged = 1;
-      } else {
-        survived = passes(*worker.recheck, changes, *statement);
-        (survived ? tally.survived : tally.caught) = 1;
-      }
-    }
-    std::lock_guard<std::mutex> lock(mutex_);
-    addTo(report_.steps[step], tally);
-    if (survived) report_.survivors.push_back(change);
-  }
-
-  StepCampaignReport takeReport() {
-    std::sort(report_.survivors.begin(), report_.survivors.end(),
-              [](const StepSurvivor& a, const StepSurvivor& b) { return a.trial < b.trial; });
-    return std::move(report_);
-  }
-
- private:
-  uint64_t random(uint64_t trial, uint64_t use) const {
-    return randomAt({options_.seed, trial, use});
-  }
-
-  // One element of one buffer: a step up or down, a power of two, the sign, or another element's.
-  void mutate(const Step& step, Buffers& buffers, StepSurvivor& change) const {
-    const std::vector<uint32_t> writes = buffersOf(step).writes;
-    change.buffer = writes[random(change.trial, 1) % writes.size()];
-    absl::Span<int32_t> values = buffers.at(change.buffer);
-    change.element = random(change.trial, 2) % values.size();
-    int32_t& value = values[change.element];
-    change.honest = value;
-    int64_t power = int64_t{1} << (random(change.trial, 4) % 30);
-    int64_t changed = value;
-    switch (random(change.trial, 3) % 6) {
-      case 0:
-        changed += 1;
-        break;
-      case 1:
-        changed -= 1;
-        break;
-      case 2:
-        changed += power;
-        break;
-      case 3:
-        changed -= power;
-        break;
-      case 4:
-        changed = -changed;
-        break;
-      default:
-        changed = values[random(change.trial, 5) % values.size()];
-    }
-    value = static_cast<int32_t>(std::clamp(changed, -kMaxElement, kMaxElement));
-    change.value = value;
-  }
-
-  std::vector<CellChange> difference(const Worker& worker) const {
-    std::vector<CellChange> changes;
-    for (const ColumnRef& ref : columns_) {
-      const uint64_t offset = package_.traceLayout().offset(ref.table, ref.column);
-      const uint64_t height = tableHeight(package_.circuit().tables(static_cast<int>(ref.table)));
-      for (uint64_t row = 0; row < height; ++row) {
-        uint32_t value = worker.cells[offset + row];
-        if (value != worker.recheck->main()[offset + row]) {
-          changes.push_back({ref.table, ref.column, row, value});
-        }
-      }
-    }
-    return changes;
-  }
-
-  static bool passes(Recheck& recheck, const std::vector<CellChange>& changes,
-                     const Statement& statement) {
-    absl::StatusOr<absl::Span<const Finding>> findings =
-        recheck.check(recheck.withMultiplicities(changes), statement);
-    // A bus that does not balance is no reason by itself: its claim is.
-    return findings.ok() && std::all_of(findings->begin(), findings->end(), [](const Finding& f) {
-             return f.kind == Failure::Kind::kBus;
-           });
-  }
-
-  const Package& package_;
-  const Statement& inputs_;
-  const StepCampaignOptions& options_;
-  std::vector<int> steps_;          // that write something
-  std::vector<ColumnRef> columns_;  // of phase 1, without multiplicities
-  std::mutex mutex_;
-  StepCampaignReport report_;
-};
 
 const char* kindOf(const Step& step) {
   static constexpr const char* kNames[] = {"",
@@ -191,6 +48,122 @@ const char* kindOf(const Step& step) {
                                            "copy rows"};
   return kNames[static_cast<int>(step.kind_case())];
 }
+
+std::string describeStep(const Step& step) {
+  return absl::StrCat("node \"", step.node(), "\", ", kindOf(step));
+}
+
+class Campaign {
+ public:
+  Campaign(const Package& package, const Statement& inputs, const StepCampaignOptions& options)
+      : package_(package), inputs_(inputs), options_(options) {
+    report_.steps.resize(package.program().steps_size());
+    for (int i = 0; i < package.program().steps_size(); ++i) {
+      if (!buffersOf(package.program().steps(i)).writes.empty()) {
+        steps_[package.program().steps(i).kind_case()].push_back(i);
+      }
+    }
+  }
+
+  absl::Status prepare(std::vector<Worker>& workers) {
+    for (Worker& worker : workers) {
+      LINDERO_ASSIGN_OR_RETURN(worker.run, ProgramRun::create(package_, inputs_));
+      LINDERO_ASSIGN_OR_RETURN(
+          worker.recheck, Recheck::create(package_, worker.run->statement(), worker.run->cells()));
+      worker.recheck->setCheckBuses(false);
+    }
+    return absl::OkStatus();
+  }
+
+  void run(uint64_t trial, Worker& worker) {
+    Draws draws(options_.seed, trial);
+    const auto& [kind, steps] = *std::next(steps_.begin(), draws.below(steps_.size()));
+    const int step = steps[draws.below(steps.size())];
+    StepTally tally;
+    tally.tried = 1;
+    StepSurvivor change{trial, step, ""};
+    std::vector<CellChange> copies;
+    absl::Status status = worker.run->rerun(step, [&](const Step& at, Buffers& buffers) {
+      if (draws.below(2) == 0) change.change = cheat(package_, at, buffers, draws, copies);
+      if (change.change.empty()) change.change = changeElement(at, buffers, draws);
+    });
+    bool survived = false;
+    if (!status.ok()) {
+      tally.stopped = 1;
+    } else {
+      std::vector<CellChange> changes = worker.run->changes();
+      changes.insert(changes.end(), copies.begin(), copies.end());
+      if (changes.empty()) {
+        tally.unchanged = 1;
+      } else {
+        survived = passes(worker, changes, change);
+        (survived ? tally.survived : tally.caught) = 1;
+      }
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    addTo(report_.steps[step], tally);
+    if (survived) report_.survivors.push_back(change);
+    if (options_.progress) options_.progress(++done_, options_.trials);
+  }
+
+  StepCampaignReport takeReport() {
+    std::sort(report_.survivors.begin(), report_.survivors.end(),
+              [](const StepSurvivor& a, const StepSurvivor& b) { return a.trial < b.trial; });
+    return std::move(report_);
+  }
+
+ private:
+  // One element of one buffer: a step up or down, a power of two, the sign, or another element's.
+  std::string changeElement(const Step& step, Buffers& buffers, Draws& draws) const {
+    const std::vector<uint32_t> writes = buffersOf(step).writes;
+    const uint32_t buffer = writes[draws.below(writes.size())];
+    absl::Span<int32_t> values = buffers.at(buffer);
+    const uint64_t element = draws.below(values.size());
+    const int64_t honest = values[element], power = int64_t{1} << draws.below(30);
+    int64_t changed = honest;
+    switch (draws.below(4)) {
+      case 0:
+        changed += draws.sign();
+        break;
+      case 1:
+        changed += draws.sign() * power;
+        break;
+      case 2:
+        changed = -changed;
+        break;
+      default:
+        changed = values[draws.below(values.size())];
+    }
+    values[element] = static_cast<int32_t>(std::clamp(changed, -kMaxElement, kMaxElement));
+    return absl::StrCat("buffer \"", package_.program().buffers(static_cast<int>(buffer)).name(),
+                        "\", element ", element, ": ", values[element], " instead of ", honest);
+  }
+
+  bool passes(Worker& worker, const std::vector<CellChange>& changes, const StepSurvivor& change) {
+    Recheck& recheck = *worker.recheck;
+    const Statement& statement = worker.run->revisedStatement();
+    absl::StatusOr<absl::Span<const Finding>> findings =
+        recheck.check(recheck.withMultiplicities(changes), statement);
+    if (!findings.ok()) return false;
+    if (findings->empty()) return true;
+    if (options_.necessity != nullptr) {
+      options_.necessity->observe(recheck, changes, &statement, *findings, true, [&] {
+        return absl::StrCat("trial ", change.trial, ", ",
+                            describeStep(package_.program().steps(change.step)), ": ",
+                            change.change);
+      });
+    }
+    return false;
+  }
+
+  const Package& package_;
+  const Statement& inputs_;
+  const StepCampaignOptions& options_;
+  std::map<Step::KindCase, std::vector<int>> steps_;  // that write something
+  std::mutex mutex_;
+  uint64_t done_ = 0;
+  StepCampaignReport report_;
+};
 
 }  // namespace
 
@@ -211,6 +184,14 @@ StepTally StepCampaignReport::total() const {
   return sum;
 }
 
+std::map<std::string, StepTally> StepCampaignReport::byKind(const Program& program) const {
+  std::map<std::string, StepTally> kinds;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].tried != 0) addTo(kinds[kindOf(program.steps(static_cast<int>(i)))], steps[i]);
+  }
+  return kinds;
+}
+
 std::string StepCampaignReport::toString(const Program& program) const {
   std::string text = absl::StrFormat("%-20s %10s %10s %10s %10s %10s\n", "step", "tried", "caught",
                                      "stopped", "unchanged", "survived");
@@ -218,17 +199,11 @@ std::string StepCampaignReport::toString(const Program& program) const {
     absl::StrAppendFormat(&text, "%-20s %10d %10d %10d %10d %10d\n", name, t.tried, t.caught,
                           t.stopped, t.unchanged, t.survived);
   };
-  std::map<std::string, StepTally> kinds;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].tried != 0) addTo(kinds[kindOf(program.steps(static_cast<int>(i)))], steps[i]);
-  }
-  for (const auto& [name, tally] : kinds) line(name, tally);
+  for (const auto& [name, tally] : byKind(program)) line(name, tally);
   line("all", total());
   for (const StepSurvivor& s : survivors) {
-    const Step& step = program.steps(s.step);
-    absl::StrAppend(&text, "survived: trial ", s.trial, ", node \"", step.node(), "\", ",
-                    kindOf(step), ", buffer \"", program.buffers(static_cast<int>(s.buffer)).name(),
-                    "\", element ", s.element, ": ", s.value, " instead of ", s.honest, "\n");
+    absl::StrAppend(&text, "survived: trial ", s.trial, ", ", describeStep(program.steps(s.step)),
+                    ": ", s.change, "\n");
   }
   return text;
 }

@@ -1,14 +1,17 @@
-// Coordinated mutations: a prover that errs in one value of the trace program, on purpose, and is
+// Coordinated mutations: a prover that errs in one place of the trace program, on purpose, and is
 // honest in all that follows from it.
 //
-// A trial changes one element that a random step wrote, runs the steps after it, balances the
-// multiplicities, claims the outputs that come out, and checks all cells that differ from the
-// accepted trace (recheck.h). It must be rejected if any cell differs: the witness of a run is
-// unique. Deterministic for a seed. Cost: the trace program, and the changed cells.
+// A trial changes what a random step of a random kind wrote: one element, or several that make a
+// cheat of its gadget (cheats.h). It runs the steps after it, balances the multiplicities, claims
+// the outputs that come out, and checks all cells that differ from the accepted trace (recheck.h).
+// It must be rejected if any cell differs: the witness of a run is unique. Deterministic for a
+// seed. Cost: the steps that depend on the change (program_run.h), and the changed cells.
 #ifndef LINDERO_RUNTIME_TAMPER_STEP_CAMPAIGN_H_
 #define LINDERO_RUNTIME_TAMPER_STEP_CAMPAIGN_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +19,7 @@
 #include "absl/types/span.h"
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/tamper/necessity.h"
 
 namespace lindero::runtime {
 
@@ -23,6 +27,9 @@ struct StepCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;  // 0: as many as the machine has
   uint64_t trials = 1000;
+  Necessity* necessity = nullptr;  // sees every trial
+  // Of trials; one call at a time, from any thread.
+  std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
 struct StepTally {
@@ -36,17 +43,16 @@ struct StepTally {
 struct StepSurvivor {
   uint64_t trial = 0;
   int step = 0;
-  uint32_t buffer = 0;
-  uint64_t element = 0;
-  int64_t honest = 0;
-  int64_t value = 0;
+  std::string change;  // in words
 };
 
 struct StepCampaignReport {
   std::vector<StepTally> steps;  // as in the program
   std::vector<StepSurvivor> survivors;
   StepTally total() const;
-  // A line per kind of step, and one per survivor with its ONNX node.
+  // By kind of step.
+  std::map<std::string, StepTally> byKind(const Program& program) const;
+  // A line per kind, and one per survivor with its ONNX node.
   std::string toString(const Program& program) const;
 };
 

@@ -12,7 +12,7 @@
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/buffers.h"
-#include "runtime/trace/kernels.h"
+#include "runtime/trace/run_step.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
@@ -84,11 +84,11 @@ class Executor {
         pool_(pool),
         buffers_(package.program()) {}
 
-  absl::Status runStep(int index) {
+  absl::Status run(int index) {
     const Step& step = package_.program().steps(index);
     for (uint32_t buffer : buffersOf(step).writes)
       LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
-    LINDERO_RETURN_IF_ERROR(compute(step));
+    LINDERO_RETURN_IF_ERROR(runStep(StepContext(package_, step, buffers_, pool_), statement_));
     if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {
@@ -99,56 +99,6 @@ class Executor {
   }
 
  private:
-  absl::Status compute(const Step& step) {
-    StepContext context(package_, step, buffers_, pool_);
-    switch (step.kind_case()) {
-      case Step::kInput:
-        return readInput(context, step.input());
-      case Step::kLoad:
-        return runLoad(context, step.load());
-      case Step::kGatherRows:
-        return runGatherRows(context, step.gather_rows());
-      case Step::kMatmul:
-        return runMatMul(context, step.matmul());
-      case Step::kRequantize:
-        return runRequantize(context, step.requantize());
-      case Step::kTableLookup:
-        return runTableLookup(context, step.table_lookup());
-      case Step::kLayerNorm:
-        return runLayerNorm(context, step.layer_norm());
-      case Step::kSoftmax:
-        return runSoftmax(context, step.softmax());
-      case Step::kArgmax:
-        return runArgmax(context, step.argmax());
-      case Step::kCopyRows:
-        return runCopyRows(context, step.copy_rows());
-      case Step::kOutput:
-        return writeOutput(context, step.output());
-      case Step::KIND_NOT_SET:
-        break;
-    }
-    return context.error("a step of no known kind");
-  }
-
-  // Values of public tensors are within +-p/2, which checkValues has checked.
-  absl::Status readInput(const StepContext& context, const Input& step) {
-    const PublicValues& values = statement_.tensors(static_cast<int>(step.tensor()));
-    absl::Span<int32_t> out = context.out(step.out());
-    for (int i = 0; i < values.values_size(); ++i) out[i] = static_cast<int32_t>(values.values(i));
-    return absl::OkStatus();
-  }
-
-  absl::Status writeOutput(const StepContext& context, const Output& step) {
-    PublicValues* values = statement_.mutable_tensors(static_cast<int>(step.tensor()));
-    absl::Span<const int32_t> in = context.in(step.buffer());
-    values->mutable_values()->Assign(in.begin(), in.end());
-    absl::Status status =
-        checkValues(package_.circuit().publics(static_cast<int>(step.tensor())), *values);
-    if (status.ok()) return status;
-    return absl::Status(status.code(),
-                        absl::StrCat("node \"", context.step.node(), "\": ", status.message()));
-  }
-
   void place(const Placement& placement) {
     absl::Span<const int32_t> buffer = buffers_.at(placement.buffer());
     pool_.parallelFor(placement.lanes(), [&](uint64_t lane, int) {
@@ -179,7 +129,7 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
   {
     Executor executor(package, options, statement, main, pool);
     for (int i = 0; i < steps; ++i) {
-      LINDERO_RETURN_IF_ERROR(executor.runStep(i));
+      LINDERO_RETURN_IF_ERROR(executor.run(i));
       report(i + 1);
     }
   }

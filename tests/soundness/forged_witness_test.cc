@@ -6,13 +6,18 @@
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "runtime/check/checker.h"
-#include "tests/soundness/forged_gadgets.h"
+#include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/forgery.h"
 
 namespace lindero::test {
 namespace {
 
+using runtime::forgeArgmaxRow;
+using runtime::forgeNormRow;
+using runtime::forgeSoftmaxRow;
+using runtime::NormCheat;
 using runtime::QM31;
+using runtime::sumSoftmaxRow;
 
 constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true};
 
@@ -289,8 +294,8 @@ std::pair<int64_t, int64_t> notMaximal(int64_t best, absl::Span<const int32_t> v
   return {other, values[other]};
 }
 std::pair<int64_t, int64_t> secondOfTie(int64_t best, absl::Span<const int32_t> values) {
-  EXPECT_EQ(values[best], values[best + kToyVocabulary / 2]);
-  return {best + kToyVocabulary / 2, values[best]};
+  EXPECT_EQ(values[best], values[best + 1]);
+  return {best + 1, values[best]};
 }
 // The lanes that pad the last block hold -(2^29 - 1).
 std::pair<int64_t, int64_t> beyondVocabulary(int64_t, absl::Span<const int32_t>) {
@@ -316,6 +321,22 @@ void indexOffByOne(Forgery& f) {
     int32_t error = b.at(s.index())[0] == 0 ? 1 : -1;
     b.at(s.index())[0] += error;
     b.at(s.index_sums())[blocks - 1] += error;
+  });
+}
+
+// Of two maxima side by side the first has b = -1 and no gap, which takes 1 off the index.
+void countOfMinusOne(Forgery& f) {
+  f.onStep("/argmax", Step::kArgmax, [](const Step& step, Buffers& b) {
+    const Argmax& s = step.argmax();
+    const uint64_t blocks = (s.width() + s.lanes() - 1) / s.lanes(), width = blocks * s.lanes();
+    const uint64_t row = findElement(s.rows(), [&](uint64_t r) { return b.at(s.index())[r] > 0; });
+    const auto best = static_cast<uint64_t>(b.at(s.index())[row]);
+    b.at(s.before())[row * width + best] = -1;
+    b.at(s.low())[row * width + best] = 1;
+    b.at(s.index())[row] -= 1;
+    for (uint64_t block = best / s.lanes(); block < blocks; ++block) {
+      b.at(s.index_sums())[row * blocks + block] -= 1;
+    }
   });
 }
 
@@ -403,6 +424,7 @@ const std::vector<Case>& cases() {
       {"MaximumNotAttained", choose(notAttained), {"constraint argmax.the maximum is attained"}},
       {"MaximumNotMaximal", choose(notMaximal), {"lookup argmax.high"}},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
+      {"CountOfMinusOne", countOfMinusOne, {"constraint argmax.before is a bit"}, kTies},
       // The index cannot be published, so the public one is another.
       {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "edges"}},
       {"NothingChosen",

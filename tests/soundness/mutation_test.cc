@@ -6,6 +6,7 @@
 #include "runtime/check/checker.h"
 #include "runtime/check/influence.h"
 #include "runtime/tamper/cell_campaign.h"
+#include "runtime/tamper/program_run.h"
 #include "runtime/tamper/step_campaign.h"
 #include "tests/soundness/toy_run.h"
 
@@ -42,12 +43,54 @@ TEST_P(MutationTest, EveryCellIsPinnedOrPadding) {
 TEST_P(MutationTest, OneErrorAndItsConsequencesAreCaught) {
   auto run = ToyRun::create(GetParam().options);
   ASSERT_EQ(run.status(), absl::OkStatus());
-  auto report = runtime::tamperSteps((*run)->package(), (*run)->inputs(), {.trials = 1000});
+  runtime::StepCampaignOptions options;
+  options.trials = 1000;
+  auto report = runtime::tamperSteps((*run)->package(), (*run)->inputs(), options);
   ASSERT_EQ(report.status(), absl::OkStatus());
   std::string text = report->toString((*run)->package().program());
   std::cout << text;
   EXPECT_EQ(report->total().survived, 0) << text;
   EXPECT_GT(report->total().caught, 500) << text;
+}
+
+// What starts in the middle of the program ends as what starts at its beginning.
+TEST_P(MutationTest, RerunsAreRuns) {
+  auto run = ToyRun::create(GetParam().options);
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  const runtime::Package& package = (*run)->package();
+  auto program = runtime::ProgramRun::create(package, (*run)->inputs());
+  ASSERT_EQ(program.status(), absl::OkStatus());
+  EXPECT_EQ((*program)->cells(), (*run)->cells());
+  std::mt19937 random(5);
+  int different = 0;
+  for (int trial = 0; trial < 100; ++trial) {
+    const int step = static_cast<int>(random() % package.program().steps_size());
+    const std::vector<uint32_t> writes = runtime::buffersOf(package.program().steps(step)).writes;
+    const uint64_t element = random();
+    auto revise = [&](const Step& at, runtime::Buffers& buffers) {
+      if (&at != &package.program().steps(step) || writes.empty()) return;
+      absl::Span<int32_t> values = buffers.at(writes[element % writes.size()]);
+      values[element % values.size()] += 1;
+    };
+    std::vector<uint32_t> whole;
+    runtime::TraceOptions options;
+    options.revise = revise;
+    auto statement = (*run)->trace(whole, options);
+    absl::Status rerun = (*program)->rerun(step, revise);
+    ASSERT_EQ(rerun.code(), statement.status().code()) << rerun;
+    if (!rerun.ok()) continue;
+    EXPECT_EQ((*program)->revisedStatement().SerializeAsString(), statement->SerializeAsString());
+    std::vector<uint32_t> cells = (*run)->cells();
+    for (const runtime::CellChange& c : (*program)->changes()) {
+      cells[package.traceLayout().offset(c.table, c.column) + c.row] = c.value;
+      ++different;
+    }
+    runtime::ThreadPool pool(1);
+    ASSERT_EQ(runtime::fillMultiplicities(package, absl::MakeSpan(cells), pool, true),
+              absl::OkStatus());
+    EXPECT_EQ(cells, whole) << "step " << step;
+  }
+  EXPECT_GT(different, 1000);
 }
 
 // All padding at once, with anything.
@@ -119,8 +162,10 @@ TEST_P(HoleTest, IsFound) {
   auto run = ToyRun::create({}, without(hole.table, hole.constraint));
   ASSERT_EQ(run.status(), absl::OkStatus());
   // Of the large tables a sample is enough.
-  auto report = runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells(),
-                                     {.rows_per_column = 256});
+  runtime::CellCampaignOptions options;
+  options.rows_per_column = 256;
+  auto report =
+      runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells(), options);
   ASSERT_EQ(report.status(), absl::OkStatus());
   bool found = false;
   for (const runtime::Survivor& s : report->survivors) {

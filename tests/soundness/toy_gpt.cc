@@ -82,7 +82,7 @@ class ToyGpt {
     return static_cast<int64_t>((seed_ >> 8) % (2 * limit + 1)) - limit;
   }
 
-  // `twice`: the second half of the columns is the first half again.
+  // `twice`: each column stands there twice, side by side.
   Value* weights(std::vector<int64_t> shape, int exponent, int64_t limit, bool twice = false) {
     std::vector<int64_t> values(Type::fixed(shape, 0, 0, 0).elements());
     for (int64_t& v : values) v = random(limit);
@@ -90,7 +90,7 @@ class ToyGpt {
       int64_t columns = shape.back();
       for (size_t i = 0; i < values.size(); ++i) {
         int64_t column = static_cast<int64_t>(i) % columns;
-        if (column >= columns / 2) values[i] = values[i - columns / 2];
+        if (column % 2 == 1) values[i] = values[i - 1];
       }
     }
     const auto& c = module_.constants().addOwned<int64_t>("w", shape, std::move(values));

@@ -18,7 +18,7 @@ struct ToyOptions {
   bool embedded = true;  // else the input is the residual stream, "x", and no embedding
   bool causal = true;
   int64_t lanes = 16;  // of the tables, at most
-  bool ties = false;   // word w + 5 has the weights of word w in the head, so every maximum is tied
+  bool ties = false;   // words 2w and 2w + 1 have the same weights in the head: maxima are tied
 };
 
 // @main with input "input_ids" and output "next" (or as the options say).

@@ -1,24 +1,20 @@
-#include "tests/soundness/forged_gadgets.h"
+#include "runtime/tamper/forged_rows.h"
 
 #include <algorithm>
 
 #include "runtime/field/m31.h"
 
-namespace lindero::test {
+namespace lindero::runtime {
 namespace {
 
-using runtime::Buffers;
-using runtime::kModulus;
-using runtime::M31;
-
-int64_t fixedAt(const runtime::Package& package, uint32_t table, uint32_t column, uint64_t row) {
+int64_t fixedAt(const Package& package, uint32_t table, uint32_t column, uint64_t row) {
   return M31::fromCanonical(package.fixedColumn(table, column)[row]).centered();
 }
 
 }  // namespace
 
-void forgeNormRow(const runtime::Package& package, const LayerNorm& s, Buffers& buffers,
-                  uint64_t row, const NormCheat& cheat) {
+bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, uint64_t row,
+                  const NormCheat& cheat) {
   const uint64_t width = s.width(), blocks = (width + s.lanes() - 1) / s.lanes();
   auto scalar = [&](uint32_t buffer) -> int32_t& { return buffers.at(buffer)[row]; };
   auto element = [&](uint32_t buffer, uint64_t c) -> int32_t& {
@@ -26,11 +22,15 @@ void forgeNormRow(const runtime::Package& package, const LayerNorm& s, Buffers& 
   };
   const int64_t mean = cheat.mean.value_or(scalar(s.mean())) + cheat.mean_error;
   scalar(s.mean()) = static_cast<int32_t>(mean);
+  auto meanOf = [&](uint64_t c) {
+    const uint64_t block = c / s.lanes();
+    return mean + (block < cheat.block_means.size() ? cheat.block_means[block] : 0);
+  };
   int64_t deviations = 0, variance = 0;
   for (uint64_t c = 0; c < width; ++c) {
-    int64_t d = element(s.x(), c) - mean;
+    int64_t d = element(s.x(), c) - meanOf(c);
     int64_t v = (d * d + ((int64_t{1} << s.square_shift()) >> 1)) >> s.square_shift();
-    if (c == 0) v += cheat.square_error;
+    if (c == cheat.square_element) v += cheat.square_error;
     element(s.square(), c) = static_cast<int32_t>(v);
     deviations += d;
     variance += v;
@@ -41,28 +41,36 @@ void forgeNormRow(const runtime::Package& package, const LayerNorm& s, Buffers& 
   variance += s.epsilon();
   int64_t j = 0;
   while ((variance >> (2 * j)) >= 65536) ++j;
-  int64_t root = fixedAt(package, s.rsqrt_table(), s.rsqrt_column(),
-                         s.rsqrt_first_row() + static_cast<uint64_t>(variance >> (2 * j))) +
-                 cheat.root_error;
-  int64_t shift = fixedAt(package, s.rsqrt_table(), s.rsqrt_column() + 1,
-                          s.rsqrt_first_row() + static_cast<uint64_t>(variance >> (2 * j))) +
-                  j;
+  j += cheat.exponent_error;
+  if (j < 0 || j > 15) return false;
+  int64_t mantissa = (variance >> (2 * j)) + cheat.mantissa_error;
+  absl::Span<const uint32_t> roots = package.fixedColumn(s.rsqrt_table(), s.rsqrt_column());
+  const uint64_t at = s.rsqrt_first_row() + static_cast<uint64_t>(mantissa);
+  if (mantissa < 0 || at >= roots.size()) return false;
+  int64_t root = fixedAt(package, s.rsqrt_table(), s.rsqrt_column(), at) + cheat.root_error;
+  int64_t shift =
+      fixedAt(package, s.rsqrt_table(), s.rsqrt_column() + 1, at) + j + cheat.shift_error;
+  if (shift < 0 || shift > 30) return false;
   if (cheat.wrap_variance) {
     j = s.max_exponent();
     variance += kModulus;
+    mantissa = variance >> (2 * j);
   }
-  scalar(s.mantissa()) = static_cast<int32_t>(variance >> (2 * j));
+  scalar(s.mantissa()) = static_cast<int32_t>(mantissa);
   scalar(s.exponent()) = static_cast<int32_t>(j);
-  scalar(s.exponent_power()) = 1 << (2 * j);
-  scalar(s.variance_remainder()) = static_cast<int32_t>(variance & ((int64_t{1} << (2 * j)) - 1));
+  scalar(s.exponent_power()) = static_cast<int32_t>(int64_t{1} << (2 * j));
+  scalar(s.variance_remainder()) = static_cast<int32_t>(variance - (mantissa << (2 * j)));
   scalar(s.reciprocal()) = static_cast<int32_t>(root);
   scalar(s.shift()) = static_cast<int32_t>(shift);
-  scalar(s.shift_power()) = 1 << shift;
+  const int64_t power = (int64_t{1} << shift) + cheat.power_error;
+  scalar(s.shift_power()) = static_cast<int32_t>(power);
   for (uint64_t c = 0; c < width; ++c) {
-    int64_t scaled = (element(s.x(), c) - mean) * root + ((int64_t{1} << shift) >> 1);
-    element(s.out(), c) = static_cast<int32_t>(scaled >> shift);
-    element(s.remainder(), c) = static_cast<int32_t>(scaled & ((int64_t{1} << shift) - 1));
+    int64_t scaled = (element(s.x(), c) - meanOf(c)) * root + power / 2;
+    int64_t z = scaled / power - (scaled % power < 0 ? 1 : 0);
+    element(s.out(), c) = static_cast<int32_t>(z);
+    element(s.remainder(), c) = static_cast<int32_t>(scaled - z * power);
   }
+  return true;
 }
 
 int64_t normalizerOf(const Softmax& s, Buffers& buffers, uint64_t row) {
@@ -70,14 +78,20 @@ int64_t normalizerOf(const Softmax& s, Buffers& buffers, uint64_t row) {
          (int64_t{buffers.at(s.normalizer_high_limb())[row]} << 16);
 }
 
-void forgeSoftmaxRow(const runtime::Package& package, const Softmax& s, Buffers& buffers,
-                     uint64_t row, int64_t error) {
-  const int64_t normalizer = normalizerOf(s, buffers, row) + error;
-  const int64_t half = (int64_t{1} << s.score_shift()) >> 1, live = s.live_rows();
-  const int64_t shifted = normalizer - s.normalizer_low();
+void forgeSoftmaxRow(const Package& package, const Softmax& s, Buffers& buffers, uint64_t row,
+                     int64_t error) {
+  forgeSoftmaxScores(package, s, buffers, row, 0, s.keys(), error);
+  const int64_t shifted = normalizerOf(s, buffers, row) + error - s.normalizer_low();
   buffers.at(s.normalizer_low_limb())[row] = static_cast<int32_t>(shifted & 0xffff);
   buffers.at(s.normalizer_high_limb())[row] = static_cast<int32_t>(shifted >> 16);
-  for (uint64_t i = 0; i <= row % s.queries(); ++i) {
+}
+
+void forgeSoftmaxScores(const Package& package, const Softmax& s, Buffers& buffers, uint64_t row,
+                        uint64_t first, uint64_t last, int64_t error) {
+  const int64_t normalizer = normalizerOf(s, buffers, row) + error;
+  const int64_t half = (int64_t{1} << s.score_shift()) >> 1, live = s.live_rows();
+  const uint64_t seen = s.causal() ? row % s.queries() + 1 : s.keys();
+  for (uint64_t i = first; i < std::min<uint64_t>({last, seen, s.keys()}); ++i) {
     const uint64_t e = row * s.keys() + i;
     int64_t distance =
         normalizer * (int64_t{1} << s.score_shift()) + half - buffers.at(s.scores())[e];
@@ -86,7 +100,7 @@ void forgeSoftmaxRow(const runtime::Package& package, const Softmax& s, Buffers&
       width = s.dead_width();
       k = live + ((k - live) >> width << width);
     }
-    uint64_t at = s.exp_first_row() + static_cast<uint64_t>(std::min(k, live - 1));
+    uint64_t at = s.exp_first_row() + static_cast<uint64_t>(std::clamp<int64_t>(k, 0, live - 1));
     buffers.at(s.key())[e] = static_cast<int32_t>(k);
     buffers.at(s.width())[e] = static_cast<int32_t>(width);
     buffers.at(s.remainder())[e] =
@@ -121,6 +135,7 @@ void forgeArgmaxRow(const Argmax& s, Buffers& buffers, uint64_t row, int64_t cho
   for (int64_t c = 0; c < blocks * lanes; ++c) {
     int64_t value = c < width ? buffers.at(s.values())[row * width + c] : kNever;
     int64_t before = c < chosen ? 1 : 0;
+    // Larger than the limbs hold when it is negative.
     int64_t gap = M31::fromSigned(maximum - value - before).value();
     const uint64_t e = row * blocks * lanes + c;
     buffers.at(s.before())[e] = static_cast<int32_t>(before);
@@ -133,4 +148,4 @@ void forgeArgmaxRow(const Argmax& s, Buffers& buffers, uint64_t row, int64_t cho
   }
 }
 
-}  // namespace lindero::test
+}  // namespace lindero::runtime

@@ -1,0 +1,291 @@
+#include "runtime/tamper/necessity.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/check/read_index.h"
+#include "runtime/tamper/random.h"
+
+namespace lindero::runtime {
+namespace {
+
+// Searching for free cells costs a few checks per column: often at first, rarely later.
+constexpr uint64_t kEagerAttempts = 64, kAttemptsApart = 64;
+constexpr int kRowsPerAttempt = 3;
+
+const Table& tableOf(const Circuit& circuit, uint32_t t) {
+  return circuit.tables(static_cast<int>(t));
+}
+
+// What a verifier sees in findings: constraints, claim groups and zero denominators. A bus that
+// does not balance is no reason by itself: its claim is.
+struct Verdict {
+  const Finding* constraint = nullptr;  // if it is the only one
+  int constraints = 0;
+  std::vector<uint32_t> groups;
+  bool denominator = false;
+
+  explicit Verdict(absl::Span<const Finding> findings) {
+    for (const Finding& finding : findings) {
+      switch (finding.kind) {
+        case Failure::Kind::kConstraint:
+          constraint = &finding;
+          ++constraints;
+          break;
+        case Failure::Kind::kClaimGroup:
+          groups.push_back(finding.index);
+          break;
+        case Failure::Kind::kDenominator:
+          denominator = true;
+          break;
+        case Failure::Kind::kBus:
+          break;
+      }
+    }
+  }
+  bool accepts() const { return constraints == 0 && groups.empty() && !denominator; }
+};
+
+}  // namespace
+
+// A changed trace.
+struct Necessity::Context {
+  absl::Span<const CellChange> changes;
+  const Statement* statement;
+  absl::FunctionRef<std::string()> describe;
+
+  absl::Span<const Finding> check(Recheck& recheck, absl::Span<const CellChange> cells,
+                                  absl::Span<const FreeCell> free) const {
+    if (statement == nullptr) return recheck.check(cells, free);
+    auto findings = recheck.check(cells, *statement, free);
+    assert(findings.ok());  // the same statement passed before
+    return *findings;
+  }
+};
+
+const char* nameOf(Requirement::Kind kind) {
+  static constexpr const char* kNames[] = {"constraint", "lookup", "definition", "claim group",
+                                           "public tensor"};
+  return kNames[static_cast<int>(kind)];
+}
+
+std::string describe(const Requirement& r, const Circuit& circuit) {
+  const int i = static_cast<int>(r.index);
+  const std::string kind = nameOf(r.kind);
+  if (r.kind == Requirement::Kind::kClaimGroup) {
+    return absl::StrCat(kind, " ", circuit.claim_groups(i).name());
+  }
+  if (r.kind == Requirement::Kind::kPublicTensor) {
+    return absl::StrCat(kind, " ", circuit.publics(i).name());
+  }
+  const Table& table = circuit.tables(static_cast<int>(r.table));
+  const std::string& name = r.kind == Requirement::Kind::kConstraint ? table.constraints(i).name()
+                            : r.kind == Requirement::Kind::kLookup   ? table.lookups(i).name()
+                                                                     : table.columns(i).name();
+  return absl::StrCat(kind, " ", table.name(), ".", name);
+}
+
+Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(package) {
+  const Circuit& circuit = package.circuit();
+  for (const CircuitPart& part : index.parts()) {
+    const Table& table = circuit.tables(static_cast<int>(part.table));
+    const int i = static_cast<int>(part.index);
+    switch (part.kind) {
+      case CircuitPart::Kind::kConstraint:
+        add(Requirement::Kind::kConstraint, part.table, part.index);
+        break;
+      case CircuitPart::Kind::kLookup:
+        // Without what it provides a circuit accepts less.
+        if (table.lookups(i).provide()) break;
+        lookups_.push_back(static_cast<uint32_t>(requirements_.size()));
+        add(Requirement::Kind::kLookup, part.table, part.index);
+        break;
+      case CircuitPart::Kind::kGenerator:
+        if (table.columns(i).has_gather()) break;  // has no definition
+        definitions_.push_back(static_cast<uint32_t>(requirements_.size()));
+        add(Requirement::Kind::kDefinition, part.table, part.index);
+        break;
+    }
+  }
+  for (int g = 0; g < circuit.claim_groups_size(); ++g) {
+    add(Requirement::Kind::kClaimGroup, 0, static_cast<uint32_t>(g));
+  }
+  for (int p = 0; p < circuit.publics_size(); ++p) {
+    add(Requirement::Kind::kPublicTensor, 0, static_cast<uint32_t>(p));
+  }
+  lookups_left_ = static_cast<uint32_t>(lookups_.size());
+  definitions_left_ = static_cast<uint32_t>(definitions_.size());
+  shown_ = std::make_unique<std::atomic<bool>[]>(requirements_.size());
+}
+
+void Necessity::add(Requirement::Kind kind, uint32_t table, uint32_t index) {
+  numbers_[{kind, table, index}] = static_cast<uint32_t>(requirements_.size());
+  requirements_.push_back({kind, table, index, ""});
+}
+
+uint32_t Necessity::find(Requirement::Kind kind, uint32_t table, uint32_t index) const {
+  return numbers_.at({kind, table, index});
+}
+
+void Necessity::show(uint32_t number, const Context& context, const std::string& suffix) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (shown_[number].exchange(true)) return;
+  Requirement& requirement = requirements_[number];
+  requirement.witness = absl::StrCat(context.describe(), suffix);
+  if (requirement.kind == Requirement::Kind::kLookup) --lookups_left_;
+  if (requirement.kind == Requirement::Kind::kDefinition) --definitions_left_;
+}
+
+void Necessity::observe(Recheck& recheck, absl::Span<const CellChange> changes,
+                        const Statement* statement, absl::Span<const Finding> findings,
+                        bool balanced, absl::FunctionRef<std::string()> describe) {
+  const Verdict verdict(findings);
+  if (verdict.denominator || verdict.constraints > 1 || verdict.groups.size() > 1) return;
+  const Context context{changes, statement, describe};
+  if (verdict.constraints == 1) {
+    if (!verdict.groups.empty()) return;
+    const uint32_t number =
+        find(Requirement::Kind::kConstraint, verdict.constraint->table, verdict.constraint->index);
+    if (!shown(number)) show(number, context);
+    return;
+  }
+  if (verdict.groups.empty()) return;
+  const uint32_t group = verdict.groups[0];
+  const uint32_t number = find(Requirement::Kind::kClaimGroup, 0, group);
+  if (!shown(number)) show(number, context);
+  if (changes.empty()) return;
+  if (!balanced) return;
+  const uint64_t attempt = attempts_++;
+  const bool thoroughly = attempt < kEagerAttempts || attempt % kAttemptsApart == 0;
+  if (lookups_left_ > 0) observeLookups(recheck, context, thoroughly);
+  if (definitions_left_ > 0 && thoroughly) observeDefinitions(recheck, context, attempt);
+}
+
+void Necessity::observeTensor(uint32_t tensor, const std::string& witness) {
+  const uint32_t number = find(Requirement::Kind::kPublicTensor, 0, tensor);
+  show(number, Context{{}, nullptr, [&] { return witness; }});
+}
+
+bool Necessity::mayShow(const Recheck& recheck, uint32_t lookup) const {
+  const CircuitPart& part = recheck.index().parts()[lookup];
+  return !tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).provide() &&
+         !shown(find(Requirement::Kind::kLookup, part.table, part.index));
+}
+
+// One lookup alone may notice: the one that finds nothing, or, where all find a row of which they
+// should know more, one of those that changed.
+void Necessity::observeLookups(Recheck& recheck, const Context& context, bool thoroughly) {
+  constexpr size_t kFew = 8;
+  std::vector<uint32_t> candidates(recheck.missingLookups().begin(),
+                                   recheck.missingLookups().end());
+  if (candidates.size() > 1 || (candidates.empty() && !thoroughly)) return;
+  recheck.setCheckBuses(true);
+  if (candidates.empty()) {
+    context.check(recheck, recheck.withMultiplicities(context.changes), {});
+    for (const LookupDelta& d : recheck.lookupDeltas()) {
+      const CircuitPart& part = recheck.index().parts()[d.part];
+      const Table& table = tableOf(package_.circuit(), part.table);
+      const uint32_t bus = table.lookups(static_cast<int>(part.index)).bus();
+      if (!recheck.busDeltas()[bus].isZero()) candidates.push_back(d.part);
+    }
+  }
+  std::erase_if(candidates, [&](uint32_t p) { return !mayShow(recheck, p); });
+  if (candidates.size() > kFew) candidates.clear();
+  for (uint32_t candidate : candidates) {
+    const CircuitPart& part = recheck.index().parts()[candidate];
+    const uint32_t bus =
+        tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).bus();
+    // The others' multiplicities alone.
+    std::vector<CellChange> balanced = recheck.withMultiplicities(context.changes, candidate);
+    absl::Span<const Finding> findings = context.check(recheck, balanced, {});
+    // Of the claims, only that of the buses may be off, by this lookup's terms.
+    bool others = false;
+    for (const Finding& f : findings) {
+      others |= f.kind == Failure::Kind::kBus && f.index != bus;
+    }
+    const Verdict verdict(findings);
+    QM31 own;
+    for (const LookupDelta& d : recheck.lookupDeltas()) {
+      if (d.part == candidate) own = d.delta;
+    }
+    if (others || verdict.constraints > 0 || verdict.denominator || verdict.groups.size() != 1 ||
+        own.isZero() || recheck.busDeltas()[bus] != own) {
+      continue;
+    }
+    show(find(Requirement::Kind::kLookup, part.table, part.index), context);
+  }
+  recheck.setCheckBuses(false);
+}
+
+void Necessity::observeDefinitions(Recheck& recheck, const Context& context, uint64_t attempt) {
+  Draws draws(attempt, 0x646566);
+  const std::vector<CellChange> balanced = recheck.withMultiplicities(context.changes);
+  const Context all{balanced, context.statement, context.describe};
+  const Verdict verdict(all.check(recheck, balanced, {}));
+  if (verdict.constraints > 0 || verdict.denominator || verdict.groups.size() != 1) return;
+  showClaims(all, verdict.groups[0]);
+  for (uint32_t p = 0; p < recheck.index().generatorCount(); ++p) {
+    const CircuitPart& part = recheck.index().parts()[p];
+    const Table& table = tableOf(package_.circuit(), part.table);
+    const Column& column = table.columns(static_cast<int>(part.index));
+    if (column.has_fraction() && column.fraction().running()) continue;
+    const uint32_t number =
+        column.has_gather() ? kNone : find(Requirement::Kind::kDefinition, part.table, part.index);
+    if (number != kNone) {
+      if (shown(number)) continue;
+      recheck.setFrozen(p);
+      const bool accepts = Verdict(all.check(recheck, balanced, {})).accepts();
+      recheck.setFrozen(Recheck::kNoPart);
+      if (accepts) show(number, all, "; the column stays as it was");
+    }
+    for (int i = 0; i < kRowsPerAttempt && (number == kNone || !shown(number)); ++i) {
+      makeUp(recheck, all, verdict.groups[0], part, draws.below(tableHeight(table)), number);
+    }
+  }
+}
+
+// Nothing but its definition reads a claim (ReadIndex): without it, the claim may be anything.
+void Necessity::showClaims(const Context& context, uint32_t group) {
+  for (uint32_t number : definitions_) {
+    const Requirement& r = requirements_[number];
+    const Column& column = tableOf(package_.circuit(), r.table).columns(static_cast<int>(r.index));
+    if (shown(number) || !column.has_fraction() || !column.fraction().running()) continue;
+    const int claim = static_cast<int>(column.fraction().claim());
+    if (package_.circuit().claims(claim).group() != group) continue;
+    show(number, context, "; the claim makes up for it");
+  }
+}
+
+// Looks for a value of the cell that makes the group cancel. The sum is (a + b v) / (1 + c v) if
+// one denominator reads the cell, or affine (c = 0) if numerators do. What the circuit then finds
+// shows the necessity of the column's definition, or, if it has none, that of another claim group.
+void Necessity::makeUp(Recheck& recheck, const Context& context, uint32_t group,
+                       const CircuitPart& part, uint64_t row, uint32_t definition) {
+  const QM31 honest = recheck.columns().view(part.table, part.index).at(row);
+  const QM31 two(M31::fromCanonical(2));
+  auto check = [&](const QM31& value) {
+    const FreeCell cell{part.table, part.index, row, honest + value};
+    Verdict verdict(context.check(recheck, context.changes, {&cell, 1}));
+    return std::pair(verdict, recheck.groupDeltas()[group]);
+  };
+  const QM31 at_one = check(QM31(M31::fromCanonical(1))).second;
+  const QM31 at_zero = check(QM31()).second;
+  if (at_one == at_zero) return;
+  const QM31 at_two = check(two).second;
+  if (at_two == at_one) return;
+  const QM31 c = (two * at_one - at_zero - at_two) * (two * (at_two - at_one)).inverse();
+  const QM31 b = at_one + at_one * c - at_zero;
+  if (b.isZero()) return;
+  const Verdict verdict = check(-(at_zero * b.inverse())).first;
+  if (verdict.constraints > 0 || verdict.denominator) return;
+  const std::string how = absl::StrCat("; the cell in row ", row, " makes up for it");
+  if (definition != kNone && verdict.groups.empty()) show(definition, context, how);
+  if (definition == kNone && verdict.groups.size() == 1) {
+    const uint32_t other = find(Requirement::Kind::kClaimGroup, 0, verdict.groups[0]);
+    if (!shown(other)) show(other, context, absl::StrCat("; a copied cell, row ", row));
+    showClaims(context, verdict.groups[0]);
+  }
+}
+
+}  // namespace lindero::runtime
