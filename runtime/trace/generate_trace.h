@@ -26,6 +26,7 @@ struct TraceOptions {
   // free to change that. Later steps follow the changed values; lookups that find nothing are left
   // out of the multiplicities, as a cheating prover would, and are no error.
   std::function<void(const Step& step, Buffers& buffers)> revise;
+  bool multiplicities = true;  // else their columns stay zero
 };
 
 // `inputs` names every public tensor of kind INPUT; further entries are refused. The statement that

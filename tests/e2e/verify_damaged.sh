@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# verify_damaged.sh LINDERO DAMAGE SOURCE [COUNT]
-# Proves a run of the char GPT, then damages its proof and its key: COUNT copies of each kind inside one process (the
-# program DAMAGE), and some through `lindero verify`, in a folder that holds nothing but proof and key. Each must be
+# verify_damaged.sh LINDERO SOURCE [COUNT]
+# Proves a run of the char GPT, then damages its proof and its key: COUNT copies inside one process (the
+# prover's verb `tamper`), and some through `lindero verify`, in a folder that holds nothing but proof and key. Each must be
 # rejected with an error, without a crash, within 512 MiB.
 set -euo pipefail
-lindero=$1 damage=$2 source=$3 count=${4:-1000}
+lindero=$1 source=$2 count=${3:-8000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "verify_damaged: $*" >&2; exit 1; }
@@ -57,4 +57,7 @@ rejected "the key of another model"
 cp model.key run.proof
 rejected "a key in place of a proof"
 
-"$damage" "$work/gpt/model.key" "$work/run.proof" "$count"
+"$(dirname "$lindero")/lindero-prover-stwo" tamper --key "$work/gpt/model.key" --proof "$work/run.proof" \
+  --count "$count" >"$work/tampered"
+cat "$work/tampered"
+grep -q '"survivors":\[\]' "$work/tampered" || fail "a damaged copy was not rejected"

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod files;
 mod report;
+mod tamper;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -27,6 +28,8 @@ usage: lindero-prover-stwo VERB --option value ...
           The document is any file; it is kept in the proof and bound by it.
   verify  --key KEY --proof PROOF [--statement FILE] [--document FILE]
           With a statement or document, the proof must be about exactly these bytes.
+  tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
+          Verifies COUNT changed copies of the proof and the key, and counts those that are not rejected.
   bare    --key KEY
           For benchmarks: the time of Stwo alone, on random columns of the key's sizes. Proves nothing.
 
@@ -84,6 +87,10 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             std::panic::set_hook(Box::new(|_| {}));
             verify_files(arguments)
         }
+        "tamper" => {
+            std::panic::set_hook(Box::new(|_| {}));
+            tamper_files(arguments)
+        }
         #[cfg(feature = "prover")]
         "setup" | "commit" | "prove" | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
@@ -96,6 +103,16 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
         }
         _ => Err(End::BadInput(Error::new(format!("verb {verb:?} does not exist; see --help")))),
     }
+}
+
+fn tamper_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
+    let key = files::read(&arguments.required("key")?)?;
+    let proof = files::read(&arguments.required("proof")?)?;
+    let count = arguments.optional("count")?.unwrap_or(1000);
+    let seed = arguments.optional("seed")?.unwrap_or(1);
+    let threads = arguments.optional("threads")?.unwrap_or(0);
+    arguments.finish()?;
+    tamper::tamper(&key, &proof, count, seed, threads).map_err(End::Rejected)
 }
 
 fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {

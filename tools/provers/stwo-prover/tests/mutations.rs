@@ -6,9 +6,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use common::{check, make_key, make_proof, proven, QUICK};
 use lindero_package::{decode_canonical, digest, encode, proto};
+use lindero_prover_stwo::damage::{Damage, Random};
 use lindero_stwo_verifier::codec::{self, Commitment};
 use lindero_stwo_verifier::{Key, Target};
-use lindero_testkit::damage::{Damage, Random};
 use lindero_testkit::samples;
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
@@ -56,7 +56,7 @@ fn mutations(count: usize, seed: u64) {
     }
 }
 
-/// `examples/damage.rs` does the same to any proof.
+/// The verb `tamper` does the same to any proof.
 #[test]
 fn random_mutations_are_rejected() {
     mutations(1200, 1);

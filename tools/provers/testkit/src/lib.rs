@@ -1,10 +1,9 @@
 //! Circuits built by hand, with a witness: what the provers are tested on.
 //!
 //! [`Builder`] writes the messages of `circuit.proto` and collects the columns; [`samples`] has circuits that
-//! together use every operation and generator; [`damage`] spoils files.
+//! together use every operation and generator.
 
 mod builder;
-pub mod damage;
 pub mod samples;
 
 pub use builder::{Builder, Sample};

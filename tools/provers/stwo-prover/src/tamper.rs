@@ -1,0 +1,313 @@
+//! The verb `tamper`: changed proofs and keys, each of which the verifier must reject without a panic.
+
+use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use lindero_package::{decode_canonical, digest, encode, proto, Error};
+use lindero_prover_stwo::damage::{Damage, Random};
+use lindero_stwo_verifier::{verify, Key};
+use serde_json::{json, Value};
+use stwo::core::fields::m31::P;
+
+/// At most so many survivors are described.
+const SURVIVORS: usize = 20;
+
+/// What is changed.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    /// Bytes of the file.
+    Proof,
+    /// Bytes of one field of the proof, so that the message around them is right.
+    ProofField,
+    /// A word of the backend's proof becomes another residue, none, or a large count.
+    Word,
+    /// Roots exchanged, or one replaced.
+    Roots,
+    /// Claims that still cancel, exchanged claims, other claims.
+    Claims,
+    /// Bytes of the key.
+    Key,
+    /// Bytes of the key, and the proof names the changed key.
+    NamedKey,
+    /// Bytes of one field of the key, or a number in it, and the proof names the changed key.
+    NamedKeyField,
+}
+
+const TARGETS: [Target; 8] = [
+    Target::Proof,
+    Target::ProofField,
+    Target::Word,
+    Target::Roots,
+    Target::Claims,
+    Target::Key,
+    Target::NamedKey,
+    Target::NamedKeyField,
+];
+
+struct Honest<'a> {
+    key_bytes: &'a [u8],
+    proof_bytes: &'a [u8],
+    key: Key,
+    key_message: proto::VerifyingKey,
+    proof: proto::Proof,
+}
+
+/// A changed pair: what is not changed is the honest one.
+struct Changed {
+    what: String,
+    key: Option<Vec<u8>>,
+    proof: Option<Vec<u8>>,
+}
+
+fn damaged(bytes: &mut Vec<u8>, random: &mut Random) -> String {
+    if bytes.is_empty() {
+        bytes.push(random.next() as u8);
+        return "a byte where there was none".into();
+    }
+    let damage = Damage::ALL[random.below(Damage::ALL.len())];
+    let (at, changed) = damage.apply(bytes, random);
+    *bytes = changed;
+    format!("{damage:?} at {at}")
+}
+
+fn set_word(bytes: &mut [u8], word: usize, value: u32) {
+    bytes[4 * word..4 * word + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn word(bytes: &[u8], word: usize) -> u32 {
+    u32::from_le_bytes(bytes[4 * word..4 * word + 4].try_into().expect("four bytes"))
+}
+
+fn add(bytes: &mut [u8], at: usize, delta: u32) {
+    set_word(bytes, at, ((word(bytes, at) as u64 + delta as u64) % P as u64) as u32);
+}
+
+impl Honest<'_> {
+    fn change(&self, target: Target, random: &mut Random) -> Changed {
+        let mut proof = self.proof.clone();
+        let proof_with = |what, proof: proto::Proof| Changed { what, key: None, proof: Some(encode(&proof)) };
+        let named = |what, key: Vec<u8>| {
+            let proof = proto::Proof { key_digest: digest(&key).to_vec(), ..self.proof.clone() };
+            Changed { what, key: Some(key), proof: Some(encode(&proof)) }
+        };
+        match target {
+            Target::Proof => {
+                let mut bytes = self.proof_bytes.to_vec();
+                let what = damaged(&mut bytes, random);
+                Changed { what, key: None, proof: Some(bytes) }
+            }
+            Target::ProofField => {
+                let fields = [
+                    ("key digest", &mut proof.key_digest),
+                    ("statement", &mut proof.statement),
+                    ("document", &mut proof.document),
+                    ("claims", &mut proof.claims),
+                    ("commitment", &mut proof.commitment),
+                ];
+                let chosen = random.below(fields.len());
+                let (name, field) = fields.into_iter().nth(chosen).expect("below their number");
+                let what = format!("{name}, {}", damaged(field, random));
+                proof_with(what, proof)
+            }
+            Target::Word => {
+                let at = random.below(proof.commitment.len() / 4);
+                let old = word(&proof.commitment, at);
+                let value = match random.below(6) {
+                    0 => old.wrapping_add(1),
+                    1 => old.wrapping_sub(1),
+                    2 => old.wrapping_add(P),
+                    3 => 0,
+                    4 => u32::MAX,
+                    _ => random.next() as u32 % P,
+                };
+                set_word(&mut proof.commitment, at, value);
+                proof_with(format!("word {at} is {value} instead of {old}"), proof)
+            }
+            Target::Roots => {
+                let roots = self.key.layout.log_heights.len() + 1;
+                let start = self.roots_start();
+                let root = |i: usize| start + 32 * i..start + 32 * (i + 1);
+                let a = random.below(roots);
+                let b = (a + 1 + random.below(roots - 1)) % roots;
+                let (first, second) =
+                    (proof.commitment[root(a)].to_vec(), proof.commitment[root(b)].to_vec());
+                let swapped = random.below(2) == 0;
+                proof.commitment[root(b)].copy_from_slice(&first);
+                if swapped {
+                    proof.commitment[root(a)].copy_from_slice(&second);
+                }
+                proof_with(format!("root {b} is root {a}, swapped: {swapped}"), proof)
+            }
+            Target::Claims => {
+                let claims = self.key.circuit.claims.len();
+                let (a, b) = (random.below(claims), random.below(claims));
+                let (coordinate, delta) = (random.below(4), 1 + random.next() as u32 % (P - 1));
+                let cancels = random.below(2) == 0;
+                add(&mut proof.claims, 4 * a + coordinate, delta);
+                if cancels {
+                    add(&mut proof.claims, 4 * b + coordinate, P - delta);
+                }
+                proof_with(format!("claim {a} plus {delta}, claim {b} makes up for it: {cancels}"), proof)
+            }
+            Target::Key | Target::NamedKey => {
+                let mut bytes = self.key_bytes.to_vec();
+                let what = damaged(&mut bytes, random);
+                match target {
+                    Target::Key => Changed { what, key: Some(bytes), proof: None },
+                    _ => named(what, bytes),
+                }
+            }
+            Target::NamedKeyField => {
+                let mut key = self.key_message.clone();
+                let what = change_key_field(&mut key, random);
+                named(what, encode(&key))
+            }
+        }
+    }
+
+    /// Where the roots stand in the backend's proof: behind the nonces.
+    fn roots_start(&self) -> usize {
+        let fixed_root = &self.key.fixed_root[..];
+        self.proof.commitment.windows(32).position(|bytes| bytes == fixed_root).unwrap_or(0)
+    }
+
+    /// True: rejected. An error is a panic.
+    fn rejects(&self, changed: &Changed) -> Result<bool, ()> {
+        let proof = changed.proof.as_deref().unwrap_or(self.proof_bytes);
+        catch_unwind(AssertUnwindSafe(|| match &changed.key {
+            None => verify(&self.key, proof).is_err(),
+            Some(key) => Key::decode(key).and_then(|key| verify(&key, proof)).is_err(),
+        }))
+        .map_err(|_| ())
+    }
+}
+
+fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> String {
+    let bytes: [(&str, fn(&mut proto::VerifyingKey) -> &mut Vec<u8>); 2] =
+        [("circuit", |key| &mut key.circuit), ("fixed root", |key| &mut key.fixed_root)];
+    type Number = fn(&mut proto::StwoParameters) -> &mut u32;
+    let numbers: [(&str, Number); 6] = [
+        ("log_blowup", |p| &mut p.log_blowup),
+        ("queries", |p| &mut p.queries),
+        ("pow_bits", |p| &mut p.pow_bits),
+        ("fold_step", |p| &mut p.fold_step),
+        ("log_last_layer_degree", |p| &mut p.log_last_layer_degree),
+        ("challenge_pow_bits", |p| &mut p.challenge_pow_bits),
+    ];
+    let chosen = random.below(bytes.len() + numbers.len());
+    if let Some((name, field)) = bytes.get(chosen) {
+        return format!("{name}, {}", damaged(field(key), random));
+    }
+    let (name, number) = numbers[chosen - bytes.len()];
+    let number = number(key.stwo.get_or_insert_with(Default::default));
+    let old = *number;
+    *number = match random.below(4) {
+        0 => old.wrapping_add(1),
+        1 => old.wrapping_sub(1),
+        2 => 0,
+        _ => random.next() as u32,
+    };
+    let new = *number;
+    // A key that promises fewer bits allows weaker parameters, but it is another key.
+    let security = key.security.get_or_insert_with(Default::default);
+    if random.below(2) == 0 {
+        security.bits = random.below(security.bits as usize + 1) as u32;
+    }
+    format!("{name} is {new} instead of {old}, {} bits promised", security.bits)
+}
+
+#[derive(Clone, Default)]
+struct Tally {
+    tried: usize,
+    unchanged: usize,
+    rejected: usize,
+    survived: usize,
+}
+
+#[derive(Default)]
+struct Tallies {
+    kinds: BTreeMap<&'static str, Tally>,
+    survivors: Vec<String>,
+    slowest: Duration,
+}
+
+fn name(target: Target) -> &'static str {
+    match target {
+        Target::Proof => "proof: bytes",
+        Target::ProofField => "proof: bytes of a field",
+        Target::Word => "proof: words, counts",
+        Target::Roots => "proof: roots",
+        Target::Claims => "proof: claims",
+        Target::Key => "key: bytes",
+        Target::NamedKey => "key: bytes, named by the proof",
+        Target::NamedKeyField => "key: fields, named by the proof",
+    }
+}
+
+/// `count` changes, over all kinds in turn; each depends on the seed and its number alone.
+pub fn tamper(key: &[u8], proof: &[u8], count: usize, seed: u64, threads: usize) -> Result<Value, Error> {
+    let honest = Honest {
+        key_bytes: key,
+        proof_bytes: proof,
+        key: Key::decode(key)?,
+        key_message: decode_canonical(key, "the key")?,
+        proof: decode_canonical(proof, "the proof")?,
+    };
+    verify(&honest.key, proof)?;
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        threads => threads,
+    };
+    let (next, tallies) = (AtomicUsize::new(0), Mutex::new(Tallies::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| loop {
+                let trial = next.fetch_add(1, Ordering::Relaxed);
+                if trial >= count {
+                    break;
+                }
+                let target = TARGETS[trial % TARGETS.len()];
+                let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (trial as u64) << 20);
+                let changed = honest.change(target, &mut random);
+                let same = |changed: &Option<Vec<u8>>, bytes| changed.as_deref().is_none_or(|c| c == bytes);
+                let unchanged = same(&changed.key, key) && same(&changed.proof, proof);
+                let begun = Instant::now();
+                let verdict = if unchanged { Ok(true) } else { honest.rejects(&changed) };
+                let mut tallies = tallies.lock().expect("no thread panics with the lock");
+                tallies.slowest = tallies.slowest.max(begun.elapsed());
+                let tally = tallies.kinds.entry(name(target)).or_default();
+                tally.tried += 1;
+                match verdict {
+                    _ if unchanged => tally.unchanged += 1,
+                    Ok(true) => tally.rejected += 1,
+                    _ => {
+                        tally.survived += 1;
+                        let verdict = if verdict.is_ok() { "accepted" } else { "panicked" };
+                        let line = format!("{verdict}: trial {trial}, {}: {}", name(target), changed.what);
+                        if tallies.survivors.len() < SURVIVORS {
+                            tallies.survivors.push(line);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut tallies = tallies.into_inner().expect("no thread panics with the lock");
+    tallies.survivors.sort();
+    let object = |t: &Tally| json!({"tried": t.tried, "unchanged": t.unchanged, "rejected": t.rejected, "survived": t.survived});
+    let mut all = Tally::default();
+    for t in tallies.kinds.values() {
+        all.tried += t.tried;
+        all.unchanged += t.unchanged;
+        all.rejected += t.rejected;
+        all.survived += t.survived;
+    }
+    let mut report = object(&all);
+    report["kinds"] = tallies.kinds.iter().map(|(name, t)| (name.to_string(), object(t))).collect();
+    report["survivors"] = json!(tallies.survivors);
+    report["slowest_ms"] = json!(tallies.slowest.as_secs_f64() * 1e3);
+    Ok(report)
+}
