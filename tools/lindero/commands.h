@@ -17,6 +17,7 @@ void addCompile(CLI::App& app, Command& chosen);
 void addCheck(CLI::App& app, Command& chosen);
 void addProve(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);
+void addTamper(CLI::App& app, Command& chosen);
 void addInspect(CLI::App& app, Command& chosen);
 
 }  // namespace lindero::cli

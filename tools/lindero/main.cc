@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   addCheck(app, command);
   addProve(app, command);
   addVerify(app, command);
+  addTamper(app, command);
   addInspect(app, command);
   try {
     app.parse(argc, argv);

@@ -162,4 +162,12 @@ absl::StatusOr<Json> Prover::verify(const std::string& key, const std::string& p
   return run("verify", {"--key", key, "--proof", proof}, context);
 }
 
+absl::StatusOr<Json> Prover::tamper(const std::string& key, const std::string& proof,
+                                    uint64_t count, uint64_t seed, Context& context) const {
+  return run("tamper",
+             {"--key", key, "--proof", proof, "--count", absl::StrCat(count), "--seed",
+              absl::StrCat(seed), "--threads", absl::StrCat(options_.threads)},
+             context);
+}
+
 }  // namespace lindero::cli

@@ -41,6 +41,9 @@ class Prover {
                              const std::string& proof, Context& context) const;
   absl::StatusOr<Json> verify(const std::string& key, const std::string& proof,
                               Context& context) const;
+  // Verifies `count` changed copies of the proof and of the key, each of which must be rejected.
+  absl::StatusOr<Json> tamper(const std::string& key, const std::string& proof, uint64_t count,
+                              uint64_t seed, Context& context) const;
 
  private:
   absl::StatusOr<Json> run(absl::string_view verb, std::vector<std::string> arguments,

@@ -1,0 +1,83 @@
+"""lindero tamper: a sound circuit notices every change; one that lacks a constraint does not, and is told so."""
+
+import shutil
+import subprocess
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from harness import ROOT, Models, case, equal, lindero, main, succeed, temporary_folder
+
+TOKENS = "3,1,4,1,5,9,2,6"
+
+
+def circuit_message():
+    command = ["protoc", f"--proto_path={ROOT / 'runtime/package'}", "--descriptor_set_out=/dev/stdout", "circuit.proto"]
+    files = descriptor_pb2.FileDescriptorSet.FromString(subprocess.run(command, check=True, capture_output=True).stdout)
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("lindero.Circuit"))()
+
+
+def without_constraint(package, table_name, constraint_name):
+    """The package in a copy whose circuit lacks the constraint."""
+    copy = models.folder / "hole.lindero"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("model.key"))
+    circuit = circuit_message()
+    circuit.ParseFromString((copy / "circuit.pb").read_bytes())
+    [table] = [table for table in circuit.tables if table.name == table_name]
+    [at] = [i for i, constraint in enumerate(table.constraints) if constraint.name == constraint_name]
+    del table.constraints[at]
+    (copy / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
+    return copy
+
+
+@case
+def nothing_goes_unnoticed():
+    result = succeed("tamper", models.package("toy_gpt", "--argmax"), "--tokens", TOKENS, "--rows", 20, "--steps", 300,
+                     "--proof", 160)
+    equal(result["survived"], 0, "survivors")
+    equal(result["survivors"] + result["step_survivors"] + result["proof"]["survivors"], [], "lists of survivors")
+    for table in result["tables"]:
+        assert table["caught"] > 0, f"nothing caught in {table['name']}"
+        for column in table["columns"]:
+            equal(column["caught"] + column["padding"], column["tried"], column["name"])
+    equal(result["cells"]["tried"], sum(table["tried"] for table in result["tables"]), "mutations of all tables")
+    steps = result["steps"]["all"]
+    equal(steps["caught"] + steps["out_of_range"] + steps["unchanged"], 300, "coordinated mutations")
+    assert steps["caught"] > 150, steps
+    proof = result["proof"]
+    equal(proof["rejected"] + proof["unchanged"], 160, "proofs and keys")
+    assert proof["rejected"] > 140, proof
+    for tensor in result["statement"]:
+        equal(tensor["caught"] + tensor["out_of_range"], tensor["tried"], tensor["name"])
+    shown = {kind: [p["necessary"] for p in result["parts"] if p["part"].startswith(kind)]
+             for kind in ("definition", "claim group", "public tensor")}
+    for kind, necessary in shown.items():
+        assert necessary and all(necessary), f"{kind}: {necessary.count(False)} not shown necessary"
+
+
+@case
+def only_the_chosen_mutators_run():
+    package = models.package("toy_gpt", "--argmax")
+    options = ("tamper", package, "--tokens", TOKENS, "--rows", 4, "--steps", 0, "--proof", 0)
+    one = succeed(*options, "--mutators", "+1")["cells"]["tried"]
+    two = succeed(*options, "--mutators", "+1,random")["cells"]["tried"]
+    assert 0 < one < two, (one, two)
+    equal(lindero(*options, "--mutators", "-2").code, 2, "exit code of an unknown mutator")
+
+
+@case
+def a_missing_constraint_is_found():
+    package = without_constraint(models.package("toy_gpt", "--argmax"), "norm_statistics", "variance")
+    run = lindero("tamper", package, "--tokens", TOKENS, "--rows", 50, "--steps", 0, "--proof", 0, "--json")
+    equal(run.code, 14, f"exit code: {run.out[-500:]}")
+    result = run.event("result")
+    assert result["survived"] > 0
+    nodes = [s["node"] for s in result["survivors"]]
+    assert nodes and all(nodes), result["survivors"]
+
+
+with temporary_folder() as folder:
+    models = Models(folder)
+    main()

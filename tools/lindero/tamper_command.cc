@@ -1,0 +1,419 @@
+// lindero tamper: changes the witness, the run and the proof of a model in many ways, and demands
+// that each change is noticed.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "runtime/check/read_index.h"
+#include "runtime/eval/describe.h"
+#include "runtime/package/mapped_file.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+#include "runtime/tamper/cell_campaign.h"
+#include "runtime/tamper/necessity.h"
+#include "runtime/tamper/statement_campaign.h"
+#include "runtime/tamper/step_campaign.h"
+#include "tools/lindero/commands.h"
+#include "tools/lindero/exit_codes.h"
+#include "tools/lindero/package_source.h"
+#include "tools/lindero/prover.h"
+#include "tools/lindero/scratch.h"
+
+namespace lindero::cli {
+namespace {
+
+using runtime::CellCampaignReport;
+using runtime::ColumnTally;
+using runtime::Mutator;
+using runtime::Necessity;
+using runtime::Requirement;
+using runtime::StatementTally;
+using runtime::StepCampaignReport;
+
+// Measured on one thread: per mutation, and how many mutations a mutator makes of a cell, with and
+// without multiplicities.
+constexpr double kSecondsPerMutation = 6e-6, kMutationsPerMutator = 1.3;
+
+constexpr std::pair<const char*, Mutator> kMutatorNames[] = {
+    {"+1", Mutator::kIncrement},  {"-1", Mutator::kDecrement},         {"sign", Mutator::kNegate},
+    {"random", Mutator::kRandom}, {"swap", Mutator::kSwapWithNextRow},
+};
+
+struct TamperArguments {
+  std::string source;
+  ModelOptions options;
+  InputOptions input;
+  ProverOptions prover;
+  uint64_t rows = 200;
+  std::vector<Mutator> mutators{std::begin(runtime::kMutators), std::end(runtime::kMutators)};
+  uint64_t steps = 1000;
+  uint64_t proofs = 1000;
+  uint64_t seed = 1;
+};
+
+// What every stage needs.
+struct Run {
+  const TamperArguments& arguments;
+  OpenedPackage& opened;
+  const Scratch& scratch;
+  std::string trace_path;
+  Statement statement;
+  runtime::MappedFile trace;
+  Context& context;
+
+  const runtime::Package& package() const { return opened.package; }
+  const Circuit& circuit() const { return opened.package.circuit(); }
+};
+
+std::string count(uint64_t value) { return withCommas(static_cast<int64_t>(value)); }
+
+// "remainder.3" -> "remainder": lanes of a table are alike.
+std::string withoutLane(std::string name) {
+  size_t end = name.find_last_not_of("0123456789");
+  if (end != std::string::npos && end + 1 < name.size() && name[end] == '.') name.resize(end);
+  return name;
+}
+
+void addEstimate(const Run& run) {
+  Summary estimate;
+  const uint64_t cells = runtime::cellsToMutate(run.circuit(), run.arguments.rows);
+  const double mutations =
+      static_cast<double>(cells * run.arguments.mutators.size()) * kMutationsPerMutator;
+  const int threads = runtime::ThreadPool(run.arguments.prover.threads).size();
+  estimate.addCount("cells", "cells to mutate", static_cast<int64_t>(cells));
+  estimate.addCount("mutations", "mutations, about", static_cast<int64_t>(mutations));
+  estimate.addSeconds("seconds", "expected time for them",
+                      mutations * kSecondsPerMutation / threads);
+  estimate.addCount("steps", "coordinated mutations", static_cast<int64_t>(run.arguments.steps));
+  estimate.addCount("proofs", "proof and key mutations",
+                    static_cast<int64_t>(run.arguments.proofs));
+  run.context.estimate(estimate);
+}
+
+// Cells -------------------------------------------------------------------------------------------
+
+Json tallyJson(const ColumnTally& t) {
+  return {
+      {"tried", t.tried}, {"caught", t.caught}, {"padding", t.padding}, {"survived", t.survived}};
+}
+
+Json survivorsJson(const CellCampaignReport& report, const Circuit& circuit) {
+  Json list = Json::array();
+  for (const runtime::Survivor& s : report.survivors) {
+    const Table& table = circuit.tables(static_cast<int>(s.table));
+    const Instance* instance = runtime::findInstance(table, s.row);
+    list.push_back({{"table", table.name()},
+                    {"column", table.columns(static_cast<int>(s.column)).name()},
+                    {"row", s.row},
+                    {"node", instance == nullptr ? "" : instance->node()},
+                    {"mutator", runtime::nameOf(s.mutator)},
+                    {"multiplicities", s.multiplicities},
+                    {"read_by", s.influence}});
+  }
+  return list;
+}
+
+// A row per table and column, lanes of a column together.
+void addCells(const CellCampaignReport& report, const Circuit& circuit, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  auto add = [](ColumnTally& sum, const ColumnTally& t) {
+    sum.tried += t.tried;
+    sum.caught += t.caught;
+    sum.padding += t.padding;
+    sum.survived += t.survived;
+  };
+  auto row = [&](const std::string& name, const ColumnTally& t) {
+    rows.push_back({name, count(t.tried), count(t.caught), count(t.padding), count(t.survived)});
+  };
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    ColumnTally sum;
+    std::vector<std::pair<std::string, ColumnTally>> families;
+    Json columns = Json::array();
+    for (const ColumnTally& tally : report.columns) {
+      if (tally.table != static_cast<uint32_t>(t)) continue;
+      const std::string& name = table.columns(static_cast<int>(tally.column)).name();
+      Json column = {{"name", name}};
+      column.update(tallyJson(tally));
+      columns.push_back(std::move(column));
+      add(sum, tally);
+      const std::string family = withoutLane(name);
+      auto same = [&](const auto& f) { return f.first == family; };
+      auto it = std::find_if(families.begin(), families.end(), same);
+      if (it == families.end()) it = families.insert(it, {family, {}});
+      add(it->second, tally);
+    }
+    if (columns.empty()) continue;
+    Json entry = {{"name", table.name()}};
+    entry.update(tallyJson(sum));
+    entry["columns"] = std::move(columns);
+    json.push_back(std::move(entry));
+    row(table.name(), sum);
+    for (const auto& [name, tally] : families) row(absl::StrCat("  ", name), tally);
+  }
+  row("all", report.total());
+  summary.addTable("tables", "Mutated cells",
+                   {"table and column", "tried", "caught", "padding", "survived"}, std::move(rows),
+                   std::move(json));
+  summary.addData("cells", tallyJson(report.total()));
+  summary.addData("survivors", survivorsJson(report, circuit));
+  for (const runtime::Survivor& s : report.survivors) {
+    const Table& table = circuit.tables(static_cast<int>(s.table));
+    summary.addText(absl::StrCat(
+        "  survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(), ", ",
+        runtime::describeRow(table, s.row), ", ", runtime::nameOf(s.mutator),
+        s.multiplicities ? " with multiplicities" : "",
+        s.influence.empty() ? "; not declared padding" : absl::StrCat("; read by ", s.influence)));
+  }
+}
+
+absl::Status tamperCells(const Run& run, Necessity& necessity, Summary& summary,
+                         uint64_t& survived) {
+  Stopwatch watch;
+  runtime::CellCampaignOptions options;
+  options.seed = run.arguments.seed;
+  options.threads = run.arguments.prover.threads;
+  options.rows_per_column = run.arguments.rows;
+  options.mutators = run.arguments.mutators;
+  options.necessity = &necessity;
+  options.progress = [&](uint64_t done, uint64_t total) {
+    run.context.progress("mutate cells", static_cast<double>(done) / static_cast<double>(total));
+  };
+  run.context.progress("check the honest trace");
+  auto report = runtime::tamperCells(run.package(), run.statement, run.trace.words(), options);
+  if (!report.ok()) return withRunExit(report.status());
+  addCells(*report, run.circuit(), summary);
+  summary.addSeconds("cells_seconds", "cells mutated in", watch.seconds());
+  survived += report->total().survived;
+  return absl::OkStatus();
+}
+
+// Statement and steps -----------------------------------------------------------------------------
+
+absl::Status tamperStatement(const Run& run, Necessity& necessity, Summary& summary,
+                             uint64_t& survived) {
+  run.context.progress("mutate the statement");
+  auto tallies =
+      runtime::tamperStatement(run.package(), run.statement, run.trace.words(), &necessity);
+  if (!tallies.ok()) return withRunExit(tallies.status());
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const StatementTally& t : *tallies) {
+    rows.push_back(
+        {t.tensor, count(t.tried), count(t.caught), count(t.refused), count(t.survived)});
+    json.push_back({{"name", t.tensor},
+                    {"tried", t.tried},
+                    {"caught", t.caught},
+                    {"out_of_range", t.refused},
+                    {"survived", t.survived}});
+    survived += t.survived;
+  }
+  summary.addTable("statement", "Mutated public values",
+                   {"tensor", "tried", "caught", "out of range", "survived"}, std::move(rows),
+                   std::move(json));
+  return absl::OkStatus();
+}
+
+absl::Status tamperSteps(const Run& run, Necessity& necessity, Summary& summary,
+                         uint64_t& survived) {
+  Stopwatch watch;
+  runtime::StepCampaignOptions options;
+  options.seed = run.arguments.seed;
+  options.threads = run.arguments.prover.threads;
+  options.trials = run.arguments.steps;
+  options.necessity = &necessity;
+  options.progress = [&](uint64_t done, uint64_t total) {
+    run.context.progress("mutate steps of the run",
+                         static_cast<double>(done) / static_cast<double>(total));
+  };
+  Statement inputs;
+  for (const PublicValues& tensor : run.statement.tensors()) {
+    if (tensor.kind() == PublicValues::INPUT) *inputs.add_tensors() = tensor;
+  }
+  auto report = runtime::tamperSteps(run.package(), inputs, options);
+  if (!report.ok()) return withRunExit(report.status());
+  const Program& program = run.package().program();
+  Summary::Rows rows;
+  Json json = Json::object();
+  auto add = [&](const std::string& name, const runtime::StepTally& t) {
+    rows.push_back({name, count(t.tried), count(t.caught), count(t.stopped), count(t.unchanged),
+                    count(t.survived)});
+    json[name] = {{"tried", t.tried},
+                  {"caught", t.caught},
+                  {"out_of_range", t.stopped},
+                  {"unchanged", t.unchanged},
+                  {"survived", t.survived}};
+  };
+  for (const auto& [kind, tally] : report->byKind(program)) add(kind, tally);
+  add("all", report->total());
+  Json survivors = Json::array();
+  summary.addTable("steps", "Coordinated mutations",
+                   {"step", "tried", "caught", "out of range", "unchanged", "survived"},
+                   std::move(rows), std::move(json));
+  for (const runtime::StepSurvivor& s : report->survivors) {
+    const std::string& node = program.steps(s.step).node();
+    survivors.push_back({{"trial", s.trial}, {"node", node}, {"change", s.change}});
+    summary.addText(
+        absl::StrCat("  survived: trial ", s.trial, ", node \"", node, "\": ", s.change));
+  }
+  summary.addData("step_survivors", std::move(survivors));
+  summary.addSeconds("steps_seconds", "steps mutated in", watch.seconds());
+  survived += report->total().survived;
+  return absl::OkStatus();
+}
+
+// Proof and key -----------------------------------------------------------------------------------
+
+absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
+                         uint64_t& survived) {
+  Stopwatch watch;
+  const std::string statement = run.scratch.path("statement.pb"),
+                    key = run.scratch.path(runtime::kKeyFile),
+                    proof = run.scratch.path("run.proof");
+  LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(statement, run.statement), Exit::kFile));
+  LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context).status());
+  LINDERO_RETURN_IF_ERROR(
+      prover.prove(run.opened.path, key, run.trace_path, statement, proof, run.context).status());
+  run.context.progress("mutate the proof and the key");
+  LINDERO_ASSIGN_OR_RETURN(Json report, prover.tamper(key, proof, run.arguments.proofs,
+                                                      run.arguments.seed, run.context));
+  Summary::Rows rows;
+  auto number = [](const Json& json, const char* name) {
+    auto it = json.find(name);
+    return it != json.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
+  };
+  auto add = [&](const std::string& name, const Json& t) {
+    rows.push_back({name, count(number(t, "tried")), count(number(t, "rejected")),
+                    count(number(t, "unchanged")), count(number(t, "survived"))});
+  };
+  const Json kinds = report.value("kinds", Json::object());
+  for (const auto& [kind, tally] : kinds.items()) add(kind, tally);
+  add("all", report);
+  const Json survivors = report.value("survivors", Json::array());
+  survived += number(report, "survived");
+  summary.addTable("proof", "Mutated proofs and keys",
+                   {"mutation", "tried", "rejected", "unchanged", "survived"}, std::move(rows),
+                   std::move(report));
+  for (const Json& s : survivors) {
+    summary.addText(absl::StrCat("  survived: ", s.is_string() ? s.get<std::string>() : s.dump()));
+  }
+  summary.addSeconds("proof_seconds", "proof and key mutated in", watch.seconds());
+  return absl::OkStatus();
+}
+
+// Necessity ---------------------------------------------------------------------------------------
+
+void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& summary) {
+  struct Family {
+    uint64_t parts = 0, shown = 0;
+  };
+  std::map<Requirement::Kind, Family> kinds;
+  std::vector<std::pair<std::string, Family>> families;
+  std::map<std::string, size_t> places;
+  Json json = Json::array();
+  for (const Requirement& r : necessity.requirements()) {
+    const std::string name = runtime::describe(r, circuit);
+    const bool shown = !r.witness.empty();
+    auto [it, fresh] = places.try_emplace(withoutLane(name), families.size());
+    if (fresh) families.push_back({it->first, {}});
+    for (Family* family : {&kinds[r.kind], &families[it->second].second}) {
+      ++family->parts;
+      family->shown += shown;
+    }
+    json.push_back({{"part", name}, {"necessary", shown}, {"witness", r.witness}});
+  }
+  Summary::Rows rows;
+  for (const auto& [kind, f] : kinds) {
+    rows.push_back({runtime::nameOf(kind), count(f.parts), count(f.shown)});
+  }
+  summary.addTable(
+      "parts",
+      "Parts of the circuit, and those shown to be necessary: a change that the circuit "
+      "rejects, and would accept without the part",
+      {"kind", "parts", "shown"}, std::move(rows), std::move(json));
+  for (const auto& [name, f] : families) {
+    if (f.shown == f.parts) continue;
+    summary.addText(absl::StrCat(
+        "  not shown necessary: ", name,
+        f.parts == 1 ? "" : absl::StrCat(" (", f.parts - f.shown, " of ", f.parts, ")")));
+  }
+}
+
+absl::Status tamper(const TamperArguments& arguments, Context& context) {
+  std::optional<Prover> prover;
+  if (arguments.proofs > 0) {
+    LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));
+  }
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
+  Summary summary;
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
+                                                            scratch, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  Run run{arguments, opened, scratch, scratch.path("trace.bin"), {}, {}, context};
+  LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, inputs.statement, run.trace_path,
+                                                   arguments.prover.threads, context));
+  absl::StatusOr<runtime::MappedFile> trace = runtime::MappedFile::openReadOnly(run.trace_path);
+  if (!trace.ok()) return withExit(trace.status(), Exit::kFile);
+  run.trace = *std::move(trace);
+  auto index = runtime::ReadIndex::create(run.package(), run.trace.words());
+  if (!index.ok()) return withRunExit(index.status());
+  Necessity necessity(run.package(), *index);
+  addEstimate(run);
+
+  uint64_t survived = 0;
+  LINDERO_RETURN_IF_ERROR(tamperCells(run, necessity, summary, survived));
+  LINDERO_RETURN_IF_ERROR(tamperStatement(run, necessity, summary, survived));
+  if (arguments.steps > 0) {
+    LINDERO_RETURN_IF_ERROR(tamperSteps(run, necessity, summary, survived));
+  }
+  if (prover) {
+    LINDERO_RETURN_IF_ERROR(tamperProof(run, *prover, summary, survived));
+  }
+  addNecessity(necessity, run.circuit(), summary);
+  summary.addText("");
+  summary.addCount("survived", "survived", static_cast<int64_t>(survived));
+  context.result("tamper", summary);
+  if (survived == 0) return absl::OkStatus();
+  return failure(Exit::kCheckFailed,
+                 absl::StrCat(count(survived), " changes went unnoticed; the summary lists them"));
+}
+
+}  // namespace
+
+void addTamper(CLI::App& app, Command& chosen) {
+  auto arguments = std::make_shared<TamperArguments>();
+  CLI::App* command = app.add_subcommand(
+      "tamper", "Change a run's witness and proof in many ways: each change must be noticed");
+  command->add_option("source", arguments->source, "Package or ONNX file")->required();
+  addInputOptions(*command, arguments->input);
+  addModelOptions(*command, arguments->options);
+  command
+      ->add_option("--rows", arguments->rows,
+                   "Rows of each column to mutate, at random; 0: every row")
+      ->capture_default_str();
+  command
+      ->add_option("--mutators", arguments->mutators, "Changes of a cell: +1,-1,sign,random,swap")
+      ->delimiter(',')
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Mutator>(std::begin(kMutatorNames), std::end(kMutatorNames))));
+  command
+      ->add_option("--steps", arguments->steps,
+                   "Changes of the run, each with all that follows from it")
+      ->capture_default_str();
+  command
+      ->add_option("--proof", arguments->proofs,
+                   "Changes of the proof and the key; 0 needs no prover")
+      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Of all random choices")->capture_default_str();
+  addSecurityOptions(*command, arguments->prover);
+  command->callback([arguments, &chosen] {
+    arguments->input.tokenizer = arguments->options.tokenizer;
+    chosen = [arguments](Context& context) { return tamper(*arguments, context); };
+  });
+}
+
+}  // namespace lindero::cli
