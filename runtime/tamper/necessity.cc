@@ -13,6 +13,7 @@ namespace {
 // Searching for free cells costs a few checks per column: often at first, rarely later.
 constexpr uint64_t kEagerAttempts = 64, kAttemptsApart = 64;
 constexpr int kRowsPerAttempt = 3;
+constexpr size_t kFewChanges = 100;
 
 const Table& tableOf(const Circuit& circuit, uint32_t t) {
   return circuit.tables(static_cast<int>(t));
@@ -121,7 +122,7 @@ Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(
 
 void Necessity::add(Requirement::Kind kind, uint32_t table, uint32_t index) {
   numbers_[{kind, table, index}] = static_cast<uint32_t>(requirements_.size());
-  requirements_.push_back({kind, table, index, ""});
+  requirements_.push_back({kind, table, index});
 }
 
 uint32_t Necessity::find(Requirement::Kind kind, uint32_t table, uint32_t index) const {
@@ -133,6 +134,9 @@ void Necessity::show(uint32_t number, const Context& context, const std::string&
   if (shown_[number].exchange(true)) return;
   Requirement& requirement = requirements_[number];
   requirement.witness = absl::StrCat(context.describe(), suffix);
+  if (context.changes.size() <= kFewChanges) {
+    requirement.changes.assign(context.changes.begin(), context.changes.end());
+  }
   if (requirement.kind == Requirement::Kind::kLookup) --lookups_left_;
   if (requirement.kind == Requirement::Kind::kDefinition) --definitions_left_;
 }

@@ -36,9 +36,11 @@ namespace lindero::runtime {
 struct Requirement {
   enum class Kind { kConstraint, kLookup, kDefinition, kClaimGroup, kPublicTensor };
   Kind kind;
-  uint32_t table;       // 0 for claim groups and public tensors
-  uint32_t index;       // of the constraint, lookup or column in the table; or of the group, tensor
-  std::string witness;  // the first trace that shows it, in words; empty: not shown
+  uint32_t table;  // 0 for claim groups and public tensors
+  uint32_t index;  // of the constraint, lookup or column in the table; or of the group, tensor
+  std::string witness = "";  // the first trace that shows it, in words; empty: not shown
+  // What differs there from the accepted trace, multiplicities left out; empty if it is much.
+  std::vector<CellChange> changes = {};
 };
 const char* nameOf(Requirement::Kind kind);
 // "constraint norms.one root per token"

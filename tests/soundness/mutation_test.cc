@@ -157,6 +157,52 @@ std::function<void(Circuit&)> without(const std::string& table_name, const std::
   };
 }
 
+bool accepts(const ToyRun& run, std::vector<uint32_t> cells,
+             absl::Span<const runtime::CellChange> changes) {
+  for (const runtime::CellChange& c : changes) {
+    cells[run.package().traceLayout().offset(c.table, c.column) + c.row] = c.value;
+  }
+  auto checker = runtime::Checker::create(run.package(), run.statement(), cells);
+  if (!checker.ok()) return false;
+  auto report = (*checker)->check();
+  return report.ok() && report->ok();
+}
+
+// What shows that a constraint is necessary, said to the complete checker of a circuit without it.
+TEST(NecessityTest, HoldsOfCircuitsWithoutTheConstraint) {
+  auto run = ToyRun::create();
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  auto recheck = runtime::Recheck::create((*run)->package(), (*run)->statement(), (*run)->cells());
+  ASSERT_EQ(recheck.status(), absl::OkStatus());
+  runtime::Necessity necessity((*run)->package(), (*recheck)->index());
+  runtime::CellCampaignOptions options;
+  options.rows_per_column = 64;
+  options.necessity = &necessity;
+  ASSERT_EQ(runtime::tamperCells((*run)->package(), (*run)->statement(), (*run)->cells(), options)
+                .status(),
+            absl::OkStatus());
+  int tried = 0;
+  for (const runtime::Requirement& r : necessity.requirements()) {
+    if (r.kind != runtime::Requirement::Kind::kConstraint || r.witness.empty()) continue;
+    const Table& table = (*run)->circuit().tables(static_cast<int>(r.table));
+    const std::string& name = table.constraints(static_cast<int>(r.index)).name();
+    // One lane is as good as the others.
+    if (name.find(".1") != std::string::npos) continue;
+    SCOPED_TRACE(runtime::describe(r, (*run)->circuit()));
+    auto hole = ToyRun::create({}, without(table.name(), name));
+    ASSERT_EQ(hole.status(), absl::OkStatus());
+    EXPECT_EQ((*hole)->cells(), (*run)->cells());
+    const auto balanced = (*recheck)->withMultiplicities(r.changes);
+    EXPECT_FALSE(accepts(**run, (*run)->cells(), r.changes));
+    EXPECT_FALSE(accepts(**run, (*run)->cells(), balanced));
+    EXPECT_TRUE(accepts(**hole, (*run)->cells(), r.changes) ||
+                accepts(**hole, (*run)->cells(), balanced))
+        << r.witness;
+    ++tried;
+  }
+  EXPECT_GT(tried, 10);
+}
+
 TEST_P(HoleTest, IsFound) {
   const Hole& hole = GetParam();
   auto run = ToyRun::create({}, without(hole.table, hole.constraint));
