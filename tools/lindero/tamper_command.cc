@@ -42,13 +42,20 @@ constexpr std::pair<const char*, Mutator> kMutatorNames[] = {
     {"random", Mutator::kRandom}, {"swap", Mutator::kSwapWithNextRow},
 };
 
+std::optional<Mutator> findMutator(const std::string& name) {
+  for (const auto& [known, mutator] : kMutatorNames) {
+    if (name == known) return mutator;
+  }
+  return std::nullopt;
+}
+
 struct TamperArguments {
   std::string source;
   ModelOptions options;
   InputOptions input;
   ProverOptions prover;
   uint64_t rows = 200;
-  std::vector<Mutator> mutators{std::begin(runtime::kMutators), std::end(runtime::kMutators)};
+  std::vector<std::string> mutators;  // none: all
   uint64_t steps = 1000;
   uint64_t proofs = 1000;
   uint64_t seed = 1;
@@ -64,6 +71,12 @@ struct Run {
   runtime::MappedFile trace;
   Context& context;
 
+  std::vector<Mutator> mutators() const {
+    std::vector<Mutator> chosen;
+    for (const std::string& name : arguments.mutators) chosen.push_back(*findMutator(name));
+    if (chosen.empty()) chosen.assign(std::begin(runtime::kMutators), std::end(runtime::kMutators));
+    return chosen;
+  }
   const runtime::Package& package() const { return opened.package; }
   const Circuit& circuit() const { return opened.package.circuit(); }
 };
@@ -81,7 +94,7 @@ void addEstimate(const Run& run) {
   Summary estimate;
   const uint64_t cells = runtime::cellsToMutate(run.circuit(), run.arguments.rows);
   const double mutations =
-      static_cast<double>(cells * run.arguments.mutators.size()) * kMutationsPerMutator;
+      static_cast<double>(cells * run.mutators().size()) * kMutationsPerMutator;
   const int threads = runtime::ThreadPool(run.arguments.prover.threads).size();
   estimate.addCount("cells", "cells to mutate", static_cast<int64_t>(cells));
   estimate.addCount("mutations", "mutations, about", static_cast<int64_t>(mutations));
@@ -178,7 +191,7 @@ absl::Status tamperCells(const Run& run, Necessity& necessity, Summary& summary,
   options.seed = run.arguments.seed;
   options.threads = run.arguments.prover.threads;
   options.rows_per_column = run.arguments.rows;
-  options.mutators = run.arguments.mutators;
+  options.mutators = run.mutators();
   options.necessity = &necessity;
   options.progress = [&](uint64_t done, uint64_t total) {
     run.context.progress("mutate cells", static_cast<double>(done) / static_cast<double>(total));
@@ -398,8 +411,12 @@ void addTamper(CLI::App& app, Command& chosen) {
   command
       ->add_option("--mutators", arguments->mutators, "Changes of a cell: +1,-1,sign,random,swap")
       ->delimiter(',')
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Mutator>(std::begin(kMutatorNames), std::end(kMutatorNames))));
+      ->type_name("NAME")
+      ->check(CLI::Validator(
+          [](std::string& name) {
+            return findMutator(name) ? "" : absl::StrCat("no such change of a cell: ", name);
+          },
+          ""));
   command
       ->add_option("--steps", arguments->steps,
                    "Changes of the run, each with all that follows from it")
