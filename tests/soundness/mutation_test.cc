@@ -63,7 +63,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
   EXPECT_EQ((*program)->cells(), (*run)->cells());
   std::mt19937 random(5);
   int different = 0;
-  for (int trial = 0; trial < 100; ++trial) {
+  for (int trial = 0; trial < 40; ++trial) {
     const int step = static_cast<int>(random() % package.program().steps_size());
     const std::vector<uint32_t> writes = runtime::buffersOf(package.program().steps(step)).writes;
     const uint64_t element = random();
@@ -90,7 +90,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
               absl::OkStatus());
     EXPECT_EQ(cells, whole) << "step " << step;
   }
-  EXPECT_GT(different, 1000);
+  EXPECT_GT(different, 400);
 }
 
 // All padding at once, with anything.
