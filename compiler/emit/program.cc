@@ -124,6 +124,7 @@ class ProgramWriter {
     g.set_ids(in(op, 0));
     place(op, *g.mutable_rows());
     g.set_vocabulary(op.intAttr("vocabulary"));
+    g.set_padding(op.intAttr("padding"));
     g.set_width(op.intAttr("width"));
     g.set_has_addend(op.numOperands() > 1);
     if (op.numOperands() > 1) g.set_addend(in(op, 1));

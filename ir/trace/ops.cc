@@ -66,10 +66,12 @@ void addSteps(std::vector<OpDef>& ops) {
            "out[t, :] = table[ids[t], :] + addend[t, :]; the placement is of the whole table",
        .operands = {{"ids", kOne, ""}, {"addend", kOptional, ""}},
        .results = {{"out", kOne, ""}},
-       .attributes = placement(
-           {{"vocabulary", kInt, true, "rows of the table"}, {"width", kInt, true, "of a row"}}),
+       .attributes = placement({{"vocabulary", kInt, true, "rows of the table"},
+                                {"padding", kInt, true, "elements before each row"},
+                                {"width", kInt, true, "of a row, without them"}}),
        .constraints = {kColumns, kLoops, kRows,
-                       "vocabulary, width >= 1; out and addend have width elements per id"}});
+                       "vocabulary, width >= 1, padding >= 0; out and addend have width elements "
+                       "per id"}});
   ops.push_back(
       {.name = "trace.matmul",
        .summary =

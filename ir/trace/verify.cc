@@ -79,11 +79,13 @@ absl::Status verifyPlacement(const Op& op) {
 
 absl::Status verifyGatherRows(const Op& op) {
   const int64_t vocabulary = op.intAttr("vocabulary"), width = op.intAttr("width"),
-                count = sizeOf(op.operand(0));
+                padding = op.intAttr("padding"), count = sizeOf(op.operand(0));
   constexpr int64_t kLimit = int64_t{1} << 31;
-  absl::Status status =
-      require(op, 4, vocabulary >= 1 && vocabulary < kLimit && width >= 1 && width < kLimit,
-              absl::StrCat("vocabulary = ", vocabulary, ", width = ", width));
+  absl::Status status = require(
+      op, 4,
+      vocabulary >= 1 && vocabulary < kLimit && width >= 1 && width < kLimit && padding >= 0 &&
+          padding < kLimit,
+      absl::StrCat("vocabulary = ", vocabulary, ", width = ", width, ", padding = ", padding));
   if (!status.ok()) return status;
   status.Update(require(
       op, 4,

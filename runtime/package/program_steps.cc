@@ -33,8 +33,8 @@ class StepChecker {
   absl::Status check(const GatherRows& step) const {
     LINDERO_RETURN_IF_ERROR(
         checkPlacement(field_.at("gather_rows.rows", 0), step.rows(), circuit_, 0));
-    uint64_t values = uint64_t{step.vocabulary()} * step.width();
-    if (values == 0 || values > kMaxElements) {
+    uint64_t row = uint64_t{step.padding()} + step.width();
+    if (step.width() == 0 || step.vocabulary() == 0 || row > kMaxElements / step.vocabulary()) {
       return field_.error("gather_rows: vocabulary * width is 0 or more than 2^33");
     }
     uint64_t size = bufferSize(step.ids()) * step.width();

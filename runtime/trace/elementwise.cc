@@ -36,7 +36,7 @@ absl::Status runGatherRows(const StepContext& context, const GatherRows& step) {
   absl::Span<const int32_t> addend;
   if (step.has_addend()) addend = context.in(step.addend());
   absl::Span<int32_t> out = context.out(step.out());
-  const uint64_t width = step.width();
+  const uint64_t width = step.width(), padding = step.padding();
   return context.forEach(ids.size(), 1, [&](uint64_t row) -> absl::Status {
     int64_t id = ids[row];
     if (id < 0 || id >= step.vocabulary()) {
@@ -44,7 +44,8 @@ absl::Status runGatherRows(const StepContext& context, const GatherRows& step) {
           RangeViolation{"row number", row, 0, id, 0, int64_t{step.vocabulary()} - 1});
     }
     for (uint64_t c = 0; c < width; ++c) {
-      std::optional<PlacementIndex::Cell> cell = index->find(id * static_cast<int64_t>(width) + c);
+      std::optional<PlacementIndex::Cell> cell = index->find(
+          id * static_cast<int64_t>(padding + width) + static_cast<int64_t>(padding + c));
       if (!cell) return context.error(absl::StrCat("no fixed cell holds row ", id, ", column ", c));
       uint32_t column = step.rows().column() + static_cast<uint32_t>(cell->lane);
       int64_t value =

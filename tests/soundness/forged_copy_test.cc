@@ -78,11 +78,11 @@ TEST_F(ForgedCopyTest, TheCopyChallengeIsDrawnAfterTheCopies) {
 }
 
 TEST_F(ForgedCopyTest, OneWrongCopyBreaksTheProduct) {
-  EXPECT_EQ(failures(*recheck_, {challenges_[0]}), (std::set<std::string>{"copies", "tensors"}));
+  EXPECT_EQ(failures(*recheck_, {challenges_[0]}), (std::set<std::string>{"lookups", "tensors"}));
 }
 
 TEST_F(ForgedCopyTest, CopiesThatKeepTheProductAreRejectedByTheirEdgeAlone) {
-  EXPECT_EQ(failures(*recheck_, {folds_[1], -folds_[0]}), std::set<std::string>{"copies"});
+  EXPECT_EQ(failures(*recheck_, {folds_[1], -folds_[0]}), std::set<std::string>{"lookups"});
 }
 
 // Errors e with sum a_i e_i = 0 and sum e_i / (z - c_i) = 0: what a challenge z that is known too
@@ -98,7 +98,7 @@ TEST_F(ForgedCopyTest, AnEarlyChallengeWouldLetForgedCopiesPass) {
   }
   EXPECT_EQ(failures(*recheck_, errors), std::set<std::string>{});
   challenges_[copy_] = runtime::drawChallenges(10, 1)[0];
-  EXPECT_EQ(failures(*recheck(), errors), std::set<std::string>{"copies"});
+  EXPECT_EQ(failures(*recheck(), errors), std::set<std::string>{"lookups"});
 }
 
 // One residue, one cell: v + p, which wraps to the same field element, is no cell.

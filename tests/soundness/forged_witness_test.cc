@@ -82,7 +82,7 @@ void residualAddendMoved(Forgery& f) {
     EXPECT_EQ(step.requantize().shift(), step.requantize().addend_shift());
     b.at(step.requantize().quotient())[0] += 1;
   });
-  f.onCells([](Forgery& g) { add(g.cell("residual", "x.0", g.rowOf("residual", "/add1")), 1); });
+  f.onCells([](Forgery& g) { add(g.cell("operands", "x.0", g.rowOf("operands", "/add1")), 1); });
 }
 
 // Products ----------------------------------------------------------------------------------------
@@ -345,10 +345,12 @@ void countOfMinusOne(Forgery& f) {
 void swappedMultiplicities(Forgery& f) {
   f.atLast([](Forgery& g) {
     uint64_t row = findElement(1 << 12, [&](uint64_t i) {
-      uint32_t a = g.cell("tables", "range0.count", i), b = g.cell("tables", "range0.count", i + 1);
+      uint32_t a = g.cell("functions", "function0.count", i),
+               b = g.cell("functions", "function0.count", i + 1);
       return a != b && a != 0 && b != 0;
     });
-    std::swap(g.cell("tables", "range0.count", row), g.cell("tables", "range0.count", row + 1));
+    std::swap(g.cell("functions", "function0.count", row),
+              g.cell("functions", "function0.count", row + 1));
   });
 }
 
@@ -388,10 +390,10 @@ const std::vector<Case>& cases() {
       {"Honest", [](Forgery&) {}, {}},
       {"HonestLogits", [](Forgery&) {}, {}, kLogits},
       {"HonestTies", [](Forgery&) {}, {}, kTies},
-      {"RemainderOutOfRange", remainderOutOfRange, {"lookup requantize.remainder"}},
-      {"SecondSolutionOfWideRequantization", secondSolution, {"lookup requantize.quotient"}},
+      {"RemainderOutOfRange", remainderOutOfRange, {"lookup results.remainder"}},
+      {"SecondSolutionOfWideRequantization", secondSolution, {"lookup results.function"}},
       {"RequantizationOffByOne", quotientOffByOne, {"products"}},
-      {"ActivationOfAnotherKey", activationOfAnotherKey, {"lookup activation.activation"}},
+      {"ActivationOfAnotherKey", activationOfAnotherKey, {"lookup results.function"}},
       {"ResidualAddendMoved", residualAddendMoved, {"edges"}},
       {"ProductOffByOne", productOffByOne("/add1"), {"products"}},
       {"ScoreOffByOne", productOffByOne("/attn/MatMul"), {"products"}},
@@ -431,8 +433,8 @@ const std::vector<Case>& cases() {
        nothingChosen,
        {"constraint argmax.index of the chosen", "constraint argmax.something is chosen"}},
       {"IndexOffByOne", indexOffByOne, {"constraint argmax.index of the chosen"}},
-      {"SwappedMultiplicities", swappedMultiplicities, {"lookup tables.range0"}},
-      {"WrongEmbeddingRow", wrongEmbeddingRow, {"lookup embeddings.row", "lookup vocabulary.row"}},
+      {"SwappedMultiplicities", swappedMultiplicities, {"lookup functions.function0"}},
+      {"WrongEmbeddingRow", wrongEmbeddingRow, {"lookup embeddings.row", "lookup weights.row"}},
       {"AnotherToken", anotherToken, {"edges"}},
       {"AnotherInput", anotherValue(PublicValues::INPUT), {"edges"}},
       {"AnotherOutput", anotherValue(PublicValues::OUTPUT), {"edges"}},

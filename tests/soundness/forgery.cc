@@ -87,7 +87,7 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
   auto report = (*checker)->check();
   if (!report.ok()) return report.status();
   std::set<std::string> names;
-  bool bus = false, tuples = false;
+  bool bus = false, lookups = false;
   for (const Failure& failure : report->failures) {
     switch (failure.kind) {
       case Failure::Kind::kConstraint:
@@ -104,8 +104,8 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
         names.insert(absl::StrCat("denominator ", failure.table, ".", failure.name));
         break;
       case Failure::Kind::kClaimGroup:
-        if (failure.name == "tuples") {
-          tuples = true;
+        if (failure.name == "lookups") {
+          lookups = true;
         } else if (failure.name == "tensors") {
           absl::StatusOr<QM31> sum = tensorSum(""), edges = tensorSum("address"),
                                products = tensorSum("product");
@@ -120,8 +120,9 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
         break;
     }
   }
-  // What a verifier sees of a bus is its claim.
-  if (bus != tuples) names.insert("buses and their claims disagree");
+  // What a verifier sees of a bus is its claim, which copies enter, too.
+  if (lookups && !bus) names.insert("copies");
+  if (bus && !lookups) names.insert("buses and their claims disagree");
   return names;
 }
 

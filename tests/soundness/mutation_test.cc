@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
     Variants, MutationTest,
     ::testing::Values(Variant{"Argmax", {}}, Variant{"Logits", {.logits = true}},
                       // Rows of several blocks, everywhere.
-                      Variant{"NarrowTables", {.lanes = 2}},
+                      Variant{"WideTables", {.lanes = 16}}, Variant{"NarrowTables", {.lanes = 2}},
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}}),
     [](const auto& info) { return info.param.name; });

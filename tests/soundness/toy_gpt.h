@@ -17,8 +17,8 @@ struct ToyOptions {
   bool logits = false;   // publish the logits, as "logits", and not their argmax
   bool embedded = true;  // else the input is the residual stream, "x", and no embedding
   bool causal = true;
-  int64_t lanes = 16;  // of the tables, at most
-  bool ties = false;   // words 2w and 2w + 1 have the same weights in the head: maxima are tied
+  int64_t lanes = 4;  // of the tables, at most
+  bool ties = false;  // words 2w and 2w + 1 have the same weights in the head: maxima are tied
 };
 
 // @main with input "input_ids" and output "next" (or as the options say).

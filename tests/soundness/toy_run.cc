@@ -22,8 +22,8 @@ absl::Status compile(const ToyOptions& options, const std::string& path) {
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
   for (auto& pass :
-       {passes::createLowerToAir({.lanes = options.lanes}), passes::createVerifyIntervals(),
-        passes::createLowerSums(), passes::createVerifyAir()}) {
+       {passes::createLowerToAir({.lanes = options.lanes, .widest = true}),
+        passes::createVerifyIntervals(), passes::createLowerSums(), passes::createVerifyAir()}) {
     if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
   }
   if (absl::Status s = ir::verify(module); !s.ok()) return s;

@@ -156,7 +156,7 @@ class TableView {
 
 Tuples allTuples(ir::Module& module) {
   Tuples tuples;
-  for (const char* name : {"tables", "powers"}) {
+  for (const char* name : {"functions", "normalizers", "powers"}) {
     for (ir::Op& op : module.findFunction("circuit")->body().ops()) {
       if (op.is("air.table") && op.stringAttr("name") == name)
         TableView(module, name).provide(tuples);
@@ -180,7 +180,7 @@ void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bou
   ir::Value* q = b.value("integer.requantize", {acc}, ir::Type::fixed({4, 4}, 8, -half, half - 1),
                          {{"shift", shift}, {"bits", bits}});
   b.create("integer.return", {q}, {}, {{"names", std::vector<std::string>{"y"}}});
-  ASSERT_TRUE(passes::createLowerToAir()->run(module).ok());
+  ASSERT_TRUE(passes::createLowerToAir({.widest = true})->run(module).ok());
 }
 
 void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bound) {
@@ -190,12 +190,12 @@ void makeRequantize(ir::Module& module, int64_t shift, int64_t bits, int64_t bou
 // The quotients that are accepted for an accumulator.
 std::vector<int64_t> quotients(TableView& t, const Tuples& tuples, int64_t bits, int64_t acc) {
   std::vector<int64_t> out;
-  ir::Value* lane = t.lanes()[1];
+  ir::Value* lane = t.lanes()[0];
   for (int64_t q = -(int64_t{1} << (bits - 1)); q < int64_t{1} << (bits - 1); ++q) {
-    t.set("q.1", 0, q);
+    t.set("q.0", 0, q);
     // Most remainders are far out of range: do not ask the table.
-    if (t.solve("r.1", 0, lane, acc) > 65535) continue;
-    if (t.found("quotient.1", 0, tuples) && t.found("remainder.1", 0, tuples)) out.push_back(q);
+    if (t.solve("r.0", 0, lane, acc) > 65535) continue;
+    if (t.found("function.0", 0, tuples) && t.found("remainder.0", 0, tuples)) out.push_back(q);
   }
   return out;
 }
@@ -212,7 +212,7 @@ TEST_F(Uniqueness, RequantizeOfEveryAccumulator) {
       const int64_t bound = 160, half = int64_t{1} << (bits - 1);
       makeRequantize(module, shift, bits, bound);
       EXPECT_TRUE(passes::createVerifyIntervals()->run(module).ok());
-      TableView t(module, "requantize");
+      TableView t(module, "results");
       Tuples tuples = allTuples(module);
       for (int64_t acc = -bound; acc <= bound; ++acc) {
         int64_t q = (acc + (int64_t{1} << (shift - 1))) >> shift;
@@ -230,7 +230,7 @@ TEST_F(Uniqueness, WideRequantizeHasTwoWitnessesAndIsRefused) {
     const int64_t bound = (int64_t{1} << 30) - (1 << 16) - 4;
     makeRequantize(module, 16, bits, bound);
     EXPECT_EQ(passes::createVerifyIntervals()->run(module).ok(), bits == 15);
-    TableView t(module, "requantize");
+    TableView t(module, "results");
     Tuples tuples = allTuples(module);
     size_t most = 0;
     for (int64_t acc : {bound, -bound, int64_t{0}, int64_t{1} << 29, -(int64_t{1} << 29)}) {
@@ -245,7 +245,7 @@ TEST_F(Uniqueness, WideRequantizeHasTwoWitnessesAndIsRefused) {
 TEST_F(Uniqueness, EachWeightCountsForTheBound) {
   const int64_t largest = (int64_t{1} << 30) - (1 << 16);
   for (int at = 0; at < 16; ++at) {
-    for (int64_t weight : {largest, -largest, largest + (1 << 17), -largest - (1 << 17)}) {
+    for (int64_t weight : {largest, -largest, largest + (3 << 14), -largest - (3 << 14)}) {
       ir::Module module;
       std::vector<int64_t> weights(16, 0);
       weights[at] = weight;
@@ -282,7 +282,8 @@ absl::Status verifyLayerNorm(int64_t limit, int64_t max_exponent) {
                           {"max_exponent", max_exponent},
                           {"has_mean", true}});
   b.create("integer.return", {z}, {}, {{"names", std::vector<std::string>{"z"}}});
-  if (auto status = passes::createLowerToAir()->run(module).status(); !status.ok()) return status;
+  if (auto status = passes::createLowerToAir({.widest = true})->run(module).status(); !status.ok())
+    return status;
   return passes::createVerifyIntervals()->run(module).status();
 }
 
@@ -301,7 +302,7 @@ class ToyUniqueness : public Uniqueness {
   void SetUp() override {
     Uniqueness::SetUp();
     ASSERT_EQ(makeToyGpt(module_), absl::OkStatus());
-    ASSERT_TRUE(passes::createLowerToAir()->run(module_).ok());
+    ASSERT_TRUE(passes::createLowerToAir({.lanes = 4, .widest = true})->run(module_).ok());
     ASSERT_EQ(passes::createVerifyIntervals()->run(module_).status(), absl::OkStatus());
     tuples_ = allTuples(module_);
   }
@@ -401,8 +402,8 @@ TEST_F(ToyUniqueness, LayerNormHasOneOutput) {
         t.set("mean", i / kLanes, mean);
         std::vector<int64_t> tuple =
             t.tuple(t.rule(absl::StrCat("square.", i % kLanes)), i / kLanes);
-        auto it = tuples_.at("square").lower_bound({tuple[0], tuple[1], 0});
-        fits = it != tuples_.at("square").end() && (*it)[0] == tuple[0] && (*it)[1] == tuple[1];
+        auto it = tuples_.at("function").lower_bound({tuple[0], tuple[1], 0});
+        fits = it != tuples_.at("function").end() && (*it)[0] == tuple[0] && (*it)[1] == tuple[1];
         if (!fits) break;
         sum_d += centered(tuple[1]), sum_v += (*it)[2];
       }

@@ -11,6 +11,9 @@ namespace {
 
 using ir::air::kMaxDegree;
 
+// The group that lookups enter; terms may, too, and then share columns with them.
+constexpr const char* kLookups = "lookups";
+
 struct Fraction {
   ir::Value* numerator;
   ir::Value* denominator;
@@ -90,19 +93,21 @@ class LowerSums : public Pass {
     buses_.clear();
     analysis_ = ir::air::Analysis();
     std::vector<ir::Op*> tables;
-    bool has_tuples = false;
+    bool has_lookups = false, has_group = false;
     for (ir::Op& op : circuit->body().ops()) {
-      if (op.is("air.group") && op.stringAttr("name") == "tuples") return false;  // lowered already
+      has_group |= op.is("air.group") && op.stringAttr("name") == kLookups;
       if (op.is("air.bus")) {
         buses_[op.stringAttr("name")] = {static_cast<int64_t>(buses_.size()) + 1,
                                          op.intAttr("phase")};
       }
       if (op.is("air.table")) tables.push_back(&op);
     }
-    if (tables.empty()) return false;
+    if (tables.empty() || llvm::any_of(tables, isLowered)) return false;
     first_table_ = tables.front();
-    for (ir::Op* table : tables) has_tuples |= lowerTable(table);
-    if (has_tuples) outer().create("air.group", {}, {}, {{"name", std::string("tuples")}});
+    for (ir::Op* table : tables) has_lookups |= lowerTable(table);
+    if (has_lookups && !has_group) {
+      outer().create("air.group", {}, {}, {{"name", std::string(kLookups)}});
+    }
     return true;
   }
 
@@ -111,6 +116,11 @@ class LowerSums : public Pass {
     int64_t id;
     int64_t phase;
   };
+
+  static bool isLowered(ir::Op* table) {
+    return llvm::any_of(table->block()->ops(),
+                        [](const ir::Op& op) { return op.is("air.fraction"); });
+  }
 
   ir::Builder outer() { return ir::Builder::before(first_table_); }
 
@@ -136,6 +146,8 @@ class LowerSums : public Pass {
     ir::Value* id = body.value("air.constant", {}, ir::Type::base(), {{"value", bus.id}});
     ir::Value* denominator = sums.binary("air.sub", challenge(after, 0), id);
     for (unsigned i = 1; i < op.numOperands(); ++i) {
+      const ir::Op* element = op.operand(i)->definingOp();
+      if (element->is("air.constant") && element->intAttr("value") == 0) continue;
       denominator = sums.binary("air.sub", denominator,
                                 sums.binary("air.mul", op.operand(i), challenge(after, i)));
     }
@@ -150,7 +162,7 @@ class LowerSums : public Pass {
     llvm::MapVector<std::string, Sum, std::map<std::string, unsigned>> groups;
     std::vector<ir::Op*> ops, terms;
     for (ir::Op& op : table->block()->ops()) ops.push_back(&op);
-    bool has_tuples = false;
+    bool has_lookups = false;
     for (ir::Op* op : ops) {
       if (op->is("air.term")) {
         Sum& sum = groups[op->symbolAttr("group")];
@@ -158,10 +170,10 @@ class LowerSums : public Pass {
         sum.fractions.push_back({op->operand(0), op->operand(1)});
         terms.push_back(op);
       } else if (op->is("air.lookup") || op->is("air.provide")) {
-        Sum& sum = groups["tuples"];
+        Sum& sum = groups[kLookups];
         sum.phase = 3;
         sum.fractions.push_back(tuple(sums, *op, body));
-        has_tuples = true;
+        has_lookups = true;
       }
     }
     // Phase 2 before phase 3, for a column may read earlier columns only.
@@ -171,7 +183,7 @@ class LowerSums : public Pass {
       }
     }
     for (ir::Op* term : terms) term->erase();
-    return has_tuples;
+    return has_lookups;
   }
 
   ir::Op* first_table_ = nullptr;

@@ -1,4 +1,4 @@
-// Softmax over attention scores, token-major: a row holds `column_lanes` keys of a query. No
+// Softmax over attention scores, token-major: a row holds some keys of a query. No
 // maximum, no reciprocal: a query's one integer is L, a fixed-point log-sum-exp, the least with
 // sum_i EXP(L - sigma_i) <= 2^P.
 //   S_i = (L - k_i) 2^s + 2^(s-1) - r_i is an expression;
@@ -36,7 +36,7 @@ Expr scoreOf(TableBuilder& t, Expr low, Expr high, Expr k, Expr r, Expr power, E
 void buildAttends(Lowering& l, const Stack<Attend>& stack) {
   CircuitBuilder& c = l.circuit;
   TableBuilder t(c, stack.name, stack.rows);
-  int64_t lanes = l.plan.column_lanes;
+  int64_t lanes = l.plan.lanes.keys;
   Expr power = t.fixed("power"), tag = t.fixed("score_tag"), offset = t.fixed("score_offset");
   Expr table = t.fixed("table"), mass = t.fixed("mass");
   Expr low_tag = t.fixed("low_tag"), high_tag = t.fixed("high_tag");
@@ -119,22 +119,22 @@ void buildAttends(Lowering& l, const Stack<Attend>& stack) {
     t.constrain(masked * r[i], "masked remainder" + lane);
     t.constrain(masked * previous[i], "masked previous probability" + lane);
     t.lookup("exponential" + lane, "exponential", live[i], {table, k[i], w[i], p[i], previous[i]});
-    t.lookup("score remainder" + lane, "range", live[i], {tag + w[i], r[i]});
+    t.range("score remainder" + lane, live[i], tag + w[i], r[i]);
     scores.push_back(live[i] * scoreOf(t, low, high, k[i], r[i], power, offset) + masked * k[i]);
   }
   Expr sixteen = t.constant(16);
-  t.lookup("mass", "range", last, {sixteen, mass - sum});
-  t.lookup("mass one step before", "range", last, {sixteen, previous_sum - mass - one});
-  t.lookup("normalizer low", "range", last, {low_tag, low});
-  t.lookup("normalizer high", "range", last, {high_tag, high});
+  t.range("mass", last, sixteen, mass - sum);
+  t.range("mass one step before", last, sixteen, previous_sum - mass - one);
+  t.range("normalizer low", last, low_tag, low);
+  t.range("normalizer high", last, high_tag, high);
 
   int64_t keys = stack.entries.front().item->keys;
   ir::Value* step = c.multiply(c.rho(), c.power(c.sigma(), lanes - keys));
   if (keys == lanes) step = c.rho();
   Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)) + next * t.outside(step),
                      t.dot(scores, c.descendingPowers(c.sigma(), lanes)));
-  t.term("product", "tensors", 2, t.zero() - end * fold, t.outside(c.productPoint()) - product);
-  tokenMajorTerm(t, "out", out, p, 1);
+  t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
+  tokenMajorTerm(t, "out", out, {{out.on, p}}, 1);
 }
 
 }  // namespace lindero::passes

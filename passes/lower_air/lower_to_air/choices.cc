@@ -1,4 +1,4 @@
-// Argmax over logits, token-major: a row holds `column_lanes` of a token's vocabulary entries.
+// Argmax over logits, token-major: a row holds some of a token's vocabulary entries.
 //   a_i = M - (b_i + hi_i 2^15 + lo_i) is an expression;  RANGE(15, hi), RANGE(15, lo);
 //   b_i = 1 before the chosen entry J, 0 from it on;  J = sum b;
 //   o_i = b_(i-1) - b_i is 1 at J alone;  o_i (M - a_i) = 0: the maximum is attained.
@@ -16,7 +16,7 @@ constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
 void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   CircuitBuilder& c = l.circuit;
   TableBuilder t(c, stack.name, stack.rows);
-  int64_t lanes = l.plan.column_lanes;
+  int64_t lanes = l.plan.lanes.entries;
   l.tables.useRange(15);
   Expr on = t.fixed("on"), within = t.fixed("within"), first_block = t.fixed("first");
   Expr next = t.fixed("next_token"), last = t.fixed("last");
@@ -71,8 +71,8 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     t.constrain(before[i] * (one - before[i]), "before is a bit" + lane);
     t.constrain(before[i] * (one - previous), "before stays zero" + lane, i ? kLocal : kContinuity);
     t.constrain(here * gap, "the maximum is attained" + lane, i ? kLocal : kContinuity);
-    t.lookup("high" + lane, "range", on, {t.constant(15), high[i]});
-    t.lookup("low" + lane, "range", on, {t.constant(15), low[i]});
+    t.range("high" + lane, on, t.constant(15), high[i]);
+    t.range("low" + lane, on, t.constant(15), low[i]);
     logits.push_back(maximum - gap - bias[i]);
     previous = before[i];
   }
@@ -87,7 +87,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   if (columns > lanes) step = c.multiply(step, c.power(c.sigma(), lanes - columns));
   Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)) + next * t.outside(step),
                      t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
-  t.term("product", "tensors", 2, t.zero() - end * fold, t.outside(c.productPoint()) - product);
+  t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
   scalarTerm(t, "index", last, address, chosen, 1);
 }
 

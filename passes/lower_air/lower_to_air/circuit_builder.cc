@@ -9,6 +9,8 @@ namespace lindero::passes {
 namespace {
 
 constexpr int64_t kMinHeight = 32;  // provers work on at least 2^5 rows
+// Claim groups.
+constexpr const char *kTensors = "tensors", *kLookups = "lookups";
 
 std::string laneName(llvm::StringRef name, int lane) {
   return (llvm::Twine(name) + "." + llvm::Twine(lane)).str();
@@ -154,11 +156,18 @@ void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
   body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", kind_name}});
 }
 
-void TableBuilder::term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,
+void TableBuilder::term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
                         Expr denominator) {
-  body_.create(
-      "air.term", {numerator.value, denominator.value}, {},
-      {{"name", name.str()}, {"group", ir::Symbol{group.str()}}, {"phase", int64_t(phase)}});
+  body_.create("air.term", {numerator.value, denominator.value}, {},
+               {{"name", name.str()}, {"group", ir::Symbol{group}}, {"phase", phase}});
+}
+
+void TableBuilder::term(llvm::StringRef name, Expr numerator, Expr denominator) {
+  term(name, kTensors, 2, numerator, denominator);
+}
+
+void TableBuilder::copyTerm(llvm::StringRef name, Expr numerator, Expr denominator) {
+  term(name, kLookups, 3, numerator, denominator);
 }
 
 void TableBuilder::lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
@@ -188,7 +197,11 @@ void TableBuilder::instance(int64_t first_row, int64_t rows, llvm::StringRef reg
   op->setLocation(nodes);
 }
 
-CircuitBuilder::CircuitBuilder(ir::Function* function) : function_(function) {}
+CircuitBuilder::CircuitBuilder(ir::Function* function) : function_(function) {
+  for (const char* group : {kTensors, kLookups}) {
+    outer().create("air.group", {}, {}, {{"name", std::string(group)}});
+  }
+}
 
 ir::Builder CircuitBuilder::outer() {
   return first_table_ ? ir::Builder::before(first_table_) : ir::Builder(&function_->body());
@@ -245,10 +258,6 @@ std::vector<ir::Value*> CircuitBuilder::descendingPowers(ir::Value* base, int co
   return out;
 }
 
-void CircuitBuilder::group(llvm::StringRef name) {
-  outer().create("air.group", {}, {}, {{"name", name.str()}});
-}
-
 void CircuitBuilder::bus(llvm::StringRef name, int64_t width, int64_t phase) {
   outer().create("air.bus", {}, {}, {{"name", name.str()}, {"width", width}, {"phase", phase}});
 }
@@ -263,7 +272,7 @@ void CircuitBuilder::publicTensor(const Public& p) {
                   {"low", p.low},
                   {"high", p.high},
                   {"exponent", p.exponent},
-                  {"group", ir::Symbol{"tensors"}},
+                  {"group", ir::Symbol{kTensors}},
                   {"negative", p.negative},
                   {"address", p.address},
                   {"tile_rows", p.tile_rows},

@@ -105,10 +105,15 @@ class TableBuilder {
 
   enum class Kind { kLocal, kContinuity };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
-  // Adds numerator / denominator of every row to the group's sum.
-  void term(llvm::StringRef name, llvm::StringRef group, int phase, Expr numerator,
-            Expr denominator);
+  // Adds numerator / denominator of every row to the sum of edges and products, which is zero.
+  void term(llvm::StringRef name, Expr numerator, Expr denominator);
+  // To the sum that lookups enter, too: the numerator may read folds (phase 2).
+  void copyTerm(llvm::StringRef name, Expr numerator, Expr denominator);
   void lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple);
+  // value in [0, 2^tag): a lookup in RANGE(tag), see lookup_tables.h.
+  void range(llvm::StringRef name, Expr multiplicity, Expr tag, Expr value) {
+    lookup(name, "function", multiplicity, {tag, value, zero()});
+  }
   void provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple,
                int64_t key, int64_t selector, std::vector<int64_t> offsets);
   void instance(int64_t first_row, int64_t rows, llvm::StringRef region, const ir::Location& nodes);
@@ -119,6 +124,8 @@ class TableBuilder {
   friend Expr operator-(Expr, Expr);
   friend Expr operator*(Expr, Expr);
   Expr binary(const char* op, Expr a, Expr b);
+  void term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
+            Expr denominator);
   Expr column(llvm::StringRef name, int phase);
 
   CircuitBuilder& circuit_;
@@ -151,7 +158,6 @@ class CircuitBuilder {
   // Horner weights base^(count-1), ..., base, 1.
   std::vector<ir::Value*> descendingPowers(ir::Value* base, int count);
 
-  void group(llvm::StringRef name);
   void bus(llvm::StringRef name, int64_t width, int64_t phase);
   struct Public {
     std::string name;

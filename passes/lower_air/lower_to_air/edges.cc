@@ -7,34 +7,56 @@ namespace {
 void fillColumns(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, const Edge& e,
                  int64_t first_column, int64_t groups, int64_t width, int64_t blocks) {
   if (groups == 0 || width == 0) return;
-  int64_t row = first_row + first_column * blocks;
-  int64_t tile = e.address + first_column / e.tile_columns;
-  t.fill(columns.address,
-         {row,
-          {{groups, width * blocks, 1}, {width, blocks, 0}, {blocks, 1, e.columnTiles()}},
-          tile,
-          0});
-  t.fill(columns.place,
-         {row, {{groups, width * blocks, 0}, {width, blocks, 1}, {blocks, 1, 0}}, 0, 0});
+  fillEdge(t, columns, first_row + first_column * blocks,
+           {{groups, width * blocks, 1}, {width, blocks, 0}, {blocks, 1, e.columnTiles()}}, 1,
+           e.address + first_column / e.tile_columns);
 }
 
+// (za - address) (zp - place), of degree 1 in the fixed columns.
 Expr denominator(TableBuilder& t, const EdgeColumns& columns, ir::Value* place_point) {
   CircuitBuilder& c = t.circuit();
-  return (t.outside(c.addressPoint()) - columns.address) * (t.outside(place_point) - columns.place);
+  ir::Value* address_point = c.addressPoint();
+  return t.outside(c.multiply(address_point, place_point)) -
+         columns.address * t.outside(place_point) - columns.place * t.outside(address_point) +
+         columns.corner;
 }
 
-void laneTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns, const Lanes& lanes,
-              int sign, ir::Value* lane_point, ir::Value* place_point) {
-  Expr value = columns.on * t.dot(lanes, t.circuit().reciprocals(lane_point, lanes.size()));
-  t.term(name, "tensors", 2, sign > 0 ? value : t.zero() - value,
-         denominator(t, columns, place_point));
+void laneTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+              const std::vector<EdgeLanes>& values, int sign, ir::Value* lane_point,
+              ir::Value* place_point) {
+  Lanes sums;
+  for (const EdgeLanes& v : values) {
+    sums.push_back(v.on * t.dot(v.lanes, t.circuit().reciprocals(lane_point, v.lanes.size())));
+  }
+  Expr sum = t.sum(sums);
+  t.term(name, sign > 0 ? sum : t.zero() - sum, denominator(t, columns, place_point));
 }
 
 }  // namespace
 
+// Address times place is affine in the other loops, for each place.
+void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+              const std::vector<Loop>& loops, size_t place_loop, int64_t address) {
+  std::vector<Loop> addresses = loops, places = loops, corners = loops;
+  for (Loop& loop : places) loop.value_stride = 0;
+  places[place_loop].value_stride = 1;
+  t.fill(columns.address, {first_row, addresses, address, 0});
+  t.fill(columns.place, {first_row, places, 0, 0});
+  const Loop over_places = loops[place_loop];
+  corners.erase(corners.begin() + place_loop);
+  for (int64_t place = 1; place < over_places.count; ++place) {
+    for (size_t i = 0; i < corners.size(); ++i) {
+      corners[i].value_stride = loops[i < place_loop ? i : i + 1].value_stride * place;
+    }
+    t.fill(columns.corner,
+           {first_row + place * over_places.row_stride, corners, address * place, 0});
+  }
+}
+
 EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name) {
   std::string prefix = name.str();
-  return {t.fixed(prefix + ".address"), t.fixed(prefix + ".place"), t.fixed(prefix + ".on")};
+  return {t.fixed(prefix + ".address"), t.fixed(prefix + ".place"), t.fixed(prefix + ".corner"),
+          t.fixed(prefix + ".on")};
 }
 
 void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
@@ -56,36 +78,37 @@ void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_r
                     const Edge& e) {
   int64_t blocks = e.columnTiles();
   if (e.selected.empty()) {
-    int64_t groups = rows / e.tile_rows;
-    t.fill(columns.address,
-           {first_row,
-            {{groups, e.tile_rows * blocks, blocks}, {e.tile_rows, blocks, 0}, {blocks, 1, 1}},
-            e.address,
-            0});
-    t.fill(columns.place,
-           {first_row,
-            {{groups, e.tile_rows * blocks, 0}, {e.tile_rows, blocks, 1}, {blocks, 1, 0}},
-            0,
-            0});
+    fillEdge(t, columns, first_row,
+             {{rows / e.tile_rows, e.tile_rows * blocks, blocks},
+              {e.tile_rows, blocks, 0},
+              {blocks, 1, 1}},
+             1, e.address);
     t.fillConstant(columns.on, first_row, rows * blocks, 1);
     return;
   }
   for (size_t i = 0; i < e.selected.size(); ++i) {
     int64_t row = first_row + e.selected[i] * blocks, at = int64_t(i) + e.padding();
-    t.fill(columns.address, {row, {{blocks, 1, 1}}, e.address + at / e.tile_rows * blocks, 0});
-    t.fillConstant(columns.place, row, blocks, at % e.tile_rows);
+    int64_t address = e.address + at / e.tile_rows * blocks, place = at % e.tile_rows;
+    t.fill(columns.address, {row, {{blocks, 1, 1}}, address, 0});
+    t.fillConstant(columns.place, row, blocks, place);
+    t.fill(columns.corner, {row, {{blocks, 1, place}}, address * place, 0});
     t.fillConstant(columns.on, row, blocks, 1);
   }
 }
 
 void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const Lanes& lanes, int sign) {
-  laneTerm(t, name, columns, lanes, sign, t.circuit().rowPoint(), t.circuit().columnPoint());
+                      const std::vector<EdgeLanes>& values, int sign) {
+  laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint());
 }
 
 void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                    const Lanes& lanes, int sign) {
-  laneTerm(t, name, columns, lanes, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
+                    const std::vector<EdgeLanes>& values, int sign) {
+  laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
+}
+
+ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
+  if (blocks == 1) return c.sigma();
+  return c.multiply(c.sigma(), c.power(c.rho(), -lanes * (blocks - 1)));
 }
 
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value,
@@ -93,8 +116,7 @@ void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Ex
   CircuitBuilder& c = t.circuit();
   ir::Value* weight = c.multiply(c.power(c.rowPoint(), -1), c.power(c.columnPoint(), -1));
   Expr numerator = on * value * t.outside(weight);
-  t.term(name, "tensors", 2, sign > 0 ? numerator : t.zero() - numerator,
-         t.outside(c.addressPoint()) - address);
+  t.term(name, sign > 0 ? numerator : t.zero() - numerator, t.outside(c.addressPoint()) - address);
 }
 
 }  // namespace lindero::passes

@@ -1,4 +1,4 @@
-// Embeddings, token-major: a row holds `column_lanes` features of a token. The fold of the row
+// Embeddings, token-major: a row holds some features of a token. The fold of the row
 // looked up, sum_j sigma^(D-1-j) WTE[id, j], is a phase-2 value of the vocabulary table, so the bus
 // (row, fold) is checked under challenges drawn after phase 2.
 #include "passes/lower_air/lower_to_air/tables.h"
@@ -8,7 +8,7 @@ namespace lindero::passes {
 void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
   CircuitBuilder& c = l.circuit;
   TableBuilder t(c, stack.name, stack.rows);
-  int64_t lanes = l.plan.column_lanes;
+  int64_t lanes = l.plan.lanes.features;
   size_t outs = slots(stack.entries, [](auto& e) { return e.item->out.size(); });
   Expr within = t.fixed("within"), last = t.fixed("last"), address = t.fixed("address");
   Expr stride = t.fixed("stride"), base = t.fixed("base");
@@ -44,7 +44,8 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
   t.constrain(id - last * id, "ids stand at the end of a token");
   t.lookup("row", "vocabulary", last, {id * stride + base, fold});
   scalarTerm(t, "id", last, address, id, -1);
-  for (size_t i = 0; i < outs; ++i) tokenMajorTerm(t, "out" + std::to_string(i), out[i], x, 1);
+  for (size_t i = 0; i < outs; ++i)
+    tokenMajorTerm(t, "out" + std::to_string(i), out[i], {{out[i].on, x}}, 1);
 }
 
 }  // namespace lindero::passes

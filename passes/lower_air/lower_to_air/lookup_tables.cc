@@ -2,12 +2,27 @@
 
 #include <algorithm>
 
+#include "llvm/Support/MathExtras.h"
+
 namespace lindero::passes {
 namespace {
 
-constexpr int64_t kSetRows = 1 << 16;
 constexpr int64_t kNotHere = -(int64_t{1} << 40);
-constexpr const char* kTable = "tables";
+
+// The entries that stand one below the other in a set of columns: first fit.
+template <typename Entries>
+auto setsOf(const Entries& entries, int64_t height) {
+  std::vector<std::vector<decltype(entries.data())>> sets;
+  std::vector<int64_t> used;
+  for (const auto& e : entries) {
+    size_t s = 0;
+    while (s < sets.size() && used[s] + e.rows > height) ++s;
+    if (s == sets.size()) sets.emplace_back(), used.push_back(0);
+    sets[s].push_back(&e);
+    used[s] += e.rows;
+  }
+  return sets;
+}
 
 }  // namespace
 
@@ -20,22 +35,22 @@ std::string LookupTables::own(const std::string& name, std::vector<int64_t> valu
 
 LookupTables::Entry& LookupTables::newEntry(Bus& bus, const std::string& key, int64_t rows,
                                             int64_t low) {
-  int64_t id = bus.entries.size();
+  int64_t id = bus.first_id + bus.entries.size();
   bus.ids[key] = id;
   bus.entries.push_back({id, rows, low, {}});
   return bus.entries.back();
 }
 
 int64_t LookupTables::square(int64_t shift) {
-  std::string key = std::to_string(shift);
-  if (auto it = square_.ids.find(key); it != square_.ids.end()) return it->second;
+  std::string key = "square " + std::to_string(shift);
+  if (auto it = function_.ids.find(key); it != function_.ids.end()) return it->second;
   std::vector<int64_t> d, v;
   int64_t half = shift ? int64_t{1} << (shift - 1) : 0;
   for (int64_t x = -32767; x <= 32767; ++x) {
     d.push_back(x);
     v.push_back((x * x + half) >> shift);
   }
-  Entry& e = newEntry(square_, key, d.size(), -32767);
+  Entry& e = newEntry(function_, key, d.size(), -32767);
   e.sources = {{own("square.d", d), 0, 1}, {own("square.v", v), 0, 1}};
   return e.id;
 }
@@ -50,9 +65,9 @@ int64_t LookupTables::root(const ir::Value* table) {
 
 int64_t LookupTables::activation(const ir::Value* table) {
   std::string symbol = table->definingOp()->symbolAttr("value");
-  if (auto it = activation_.ids.find(symbol); it != activation_.ids.end()) return it->second;
+  if (auto it = function_.ids.find(symbol); it != function_.ids.end()) return it->second;
   int64_t rows = table->type().shape[0];
-  Entry& e = newEntry(activation_, symbol, rows, -rows / 2);
+  Entry& e = newEntry(function_, symbol, rows, -rows / 2);
   e.sources = {{"", -rows / 2, 1}, {symbol, 0, 1}};
   return e.id;
 }
@@ -83,26 +98,51 @@ int64_t LookupTables::exponential(const ir::Op& softmax) {
   return e.id;
 }
 
-// First-fit of the bus's entries into sets of kSetRows rows; a set is a group of columns of the
-// common table.
-void LookupTables::buildBus(CircuitBuilder& circuit, TableBuilder& t, const Bus& bus) {
-  if (bus.entries.empty()) return;
-  circuit.bus(bus.name, bus.columns.size() + 1, 1);
-  std::vector<std::vector<const Entry*>> sets;
-  std::vector<int64_t> used;
-  for (const Entry& e : bus.entries) {
-    size_t s = 0;
-    while (s < sets.size() && used[s] + e.rows > kSetRows) ++s;
-    if (s == sets.size()) sets.emplace_back(), used.push_back(0);
-    sets[s].push_back(&e);
-    used[s] += e.rows;
+void LookupTables::addRanges() {
+  int64_t tags = std::min<int64_t>(max_tag_, 15) + 1;
+  for (int64_t tag = tags - 1; tag >= 0; --tag) {
+    function_.entries.insert(function_.entries.begin(), {tag, int64_t{1} << tag, 0, {{"", 0, 1}}});
   }
+  if (max_tag_ >= 16) function_.entries.push_back({16, 1 << 16, 0, {{"", 0, 1}}});
+}
+
+// One table of the sets of all these buses, of the height that costs least.
+void LookupTables::buildBuses(CircuitBuilder& circuit, const char* name,
+                              const std::vector<const Bus*>& buses, int64_t column_cost) {
+  int64_t longest = 1, total = 0;
+  for (const Bus* bus : buses) {
+    for (const Entry& e : bus->entries) longest = std::max(longest, e.rows), total += e.rows;
+  }
+  if (total == 0) return;
+  int64_t height = 0, least = INT64_MAX;
+  for (int64_t h = llvm::PowerOf2Ceil(longest); h <= int64_t(llvm::PowerOf2Ceil(total)); h *= 2) {
+    // A set has a tuple and a multiplicity; two sets share a fraction.
+    int64_t sets = 0, fixed = 0;
+    for (const Bus* bus : buses) {
+      int64_t n = setsOf(bus->entries, h).size();
+      sets += n, fixed += n * (bus->columns.size() + 1);
+    }
+    int64_t online = sets + 4 * llvm::divideCeil(sets, 2);
+    int64_t cost = h * online + (fixed + online) * column_cost;
+    if (cost < least) least = cost, height = h;
+  }
+  TableBuilder t(circuit, name, height);
+  for (const Bus* bus : buses) {
+    if (!bus->entries.empty()) buildBus(t, *bus);
+  }
+}
+
+void LookupTables::buildBus(TableBuilder& t, const Bus& bus) {
+  t.circuit().bus(bus.name, bus.columns.size() + 1, 1);
+  int64_t ids = 0;
+  for (const Entry& e : bus.entries) ids = std::max(ids, e.id + 1);
+  auto sets = setsOf(bus.entries, t.height());
   for (size_t s = 0; s < sets.size(); ++s) {
     std::string prefix = bus.name + std::to_string(s);
     Lanes tuple{t.fixed(prefix + ".id")};
     for (const std::string& column : bus.columns) tuple.push_back(t.fixed(prefix + "." + column));
     Expr count = t.main(prefix + ".count");
-    std::vector<int64_t> offsets(bus.entries.size(), kNotHere);
+    std::vector<int64_t> offsets(ids, kNotHere);
     int64_t first = 0;
     for (const Entry* e : sets[s]) {
       t.fillConstant(tuple[0], first, e->rows, e->id);
@@ -111,37 +151,11 @@ void LookupTables::buildBus(CircuitBuilder& circuit, TableBuilder& t, const Bus&
                e->sources[i].constant);
       }
       offsets[e->id] = first - e->low;
-      places_[{bus.name, e->id}] = {kTable, prefix + "." + bus.columns[0], first, e->rows};
+      places_[{bus.name, e->id}] = {t.name(), prefix + "." + bus.columns[0], first, e->rows};
       first += e->rows;
     }
-    // Rows beyond provide nothing: their count is zero.
-    Expr used_row = t.fixed(prefix + ".used");
-    t.fillConstant(used_row, 0, first, 1);
-    t.constrain(count - used_row * count, prefix + " rows in use");
     t.provide(prefix, bus.name, count, tuple, 1, 0, offsets);
   }
-}
-
-void LookupTables::buildRange(TableBuilder& t) {
-  t.circuit().bus("range", 2, 1);
-  int64_t tags = std::min<int64_t>(max_tag_, 15) + 1;
-  Expr tag = t.fixed("range0.tag"), v = t.fixed("range0.v"), count = t.main("range0.count");
-  std::vector<int64_t> offsets;
-  int64_t first = 0;
-  for (int64_t i = 0; i < tags; ++i) {
-    t.fillConstant(tag, first, int64_t{1} << i, i);
-    t.fill(v, {first, {{int64_t{1} << i, 1, 1}}, 0, 0});
-    offsets.push_back(first);
-    first += int64_t{1} << i;
-  }
-  // Rows beyond hold (0, 0), which is in range.
-  t.provide("range0", "range", count, {tag, v}, 1, 0, offsets);
-  if (max_tag_ < 16) return;
-  Expr wide = t.fixed("range1.v"), wide_count = t.main("range1.count");
-  t.fill(wide, {0, {{kSetRows, 1, 1}}, 0, 0});
-  offsets.assign(17, kNotHere);
-  offsets[16] = 0;
-  t.provide("range1", "range", wide_count, {t.constant(16), wide}, 1, 0, offsets);
 }
 
 void LookupTables::buildPowers(CircuitBuilder& circuit) {
@@ -177,20 +191,10 @@ void LookupTables::buildPowers(CircuitBuilder& circuit) {
   t.provide("two", "two", two_count, {shift, two}, 0, -1, {0});
 }
 
-void LookupTables::build(CircuitBuilder& circuit) {
-  int64_t rows =
-      max_tag_ >= 16 ? kSetRows : (int64_t{1} << (std::min<int64_t>(max_tag_, 15) + 1)) - 1;
-  for (const Bus* bus : {&square_, &root_, &exponential_, &activation_}) {
-    int64_t total = 0;
-    for (const Entry& e : bus->entries) total += e.rows;
-    rows = std::max(rows, std::min(total, kSetRows));
-  }
-  {
-    TableBuilder t(circuit, kTable, rows);
-    buildRange(t);
-    for (const Bus* bus : {&square_, &root_, &exponential_, &activation_})
-      buildBus(circuit, t, *bus);
-  }
+void LookupTables::build(CircuitBuilder& circuit, int64_t column_cost) {
+  addRanges();
+  buildBuses(circuit, "functions", {&function_}, column_cost);
+  buildBuses(circuit, "normalizers", {&root_, &exponential_}, column_cost);
   if (!exponent_limits_.empty()) buildPowers(circuit);
 }
 

@@ -1,14 +1,17 @@
 // The lookup tables of a circuit. Gadgets ask for a table while they are built and get its id;
-// build() then stacks all of them, each bus in as few column sets as fit 2^16 rows, side by side in
-// one table.
+// build() then stacks all of a bus, in several sets of columns where that costs less.
 //
-//   range       (tag, v)              v < 2^tag, tags 0..16
-//   square      (id, d, v)            v = (d^2 + 2^(q-1)) >> q, |d| < 2^15
+//   function    (id, u, f(u))         functions of one integer:
+//     RANGE(t), id t, 0..16           0 for 0 <= u < 2^t
+//     square                          (u^2 + 2^(q-1)) >> q, |u| < 2^15
+//     activation                      a constant's elements, from u = -size/2 on
 //   root        (id, m, R, t0)        reciprocal square root of a normalized variance
 //   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^w), p = 0
-//   activation  (id, u, g)
 //   four        (limit, j, 4^j, lo)   j <= limit; lo = 0 for j = 0, else 2^14
 //   two         (t, 2^t)              t <= 16
+//
+// Ids of roots and exponentials start at 1: rows beyond the last table are zero, and nothing looks
+// up id 0 there. In the bus of functions such a row is RANGE(0).
 #pragma once
 
 #include <map>
@@ -26,6 +29,8 @@ class LookupTables {
   explicit LookupTables(ir::Module& module) : module_(module) {}
 
   void useRange(int64_t tag);
+  // At most 16, or the ids of ranges are those of other functions.
+  int64_t widestRange() const { return max_tag_; }
   int64_t square(int64_t shift);
   int64_t root(const ir::Value* table);        // constant [65536, 2]
   int64_t activation(const ir::Value* table);  // constant [2^bits]
@@ -34,7 +39,8 @@ class LookupTables {
   // must not find a larger shift, for which a normalization would have two witnesses.
   void usePowers(int64_t limit) { exponent_limits_.insert(limit); }
 
-  void build(CircuitBuilder& circuit);
+  // A column counts as much as `column_cost` cells.
+  void build(CircuitBuilder& circuit, int64_t column_cost);
 
   // After build(): where an id's rows stand.
   struct Place {
@@ -59,23 +65,26 @@ class LookupTables {
   };
   struct Bus {
     std::string name;
-    std::vector<std::string> columns;
-    std::vector<Entry> entries;
-    std::map<std::string, int64_t> ids;
+    std::vector<std::string> columns;  // after the id
+    int64_t first_id;
+    std::vector<Entry> entries = {};
+    std::map<std::string, int64_t> ids = {};
   };
   Entry& newEntry(Bus& bus, const std::string& key, int64_t rows, int64_t low);
   std::string own(const std::string& name, std::vector<int64_t> values);
-  void buildBus(CircuitBuilder& circuit, TableBuilder& table, const Bus& bus);
-  void buildRange(TableBuilder& table);
+  void addRanges();
+  void buildBuses(CircuitBuilder& circuit, const char* name, const std::vector<const Bus*>& buses,
+                  int64_t column_cost);
+  void buildBus(TableBuilder& table, const Bus& bus);
   void buildPowers(CircuitBuilder& circuit);
 
   ir::Module& module_;
   int64_t max_tag_ = 0;
   std::set<int64_t> exponent_limits_;
-  Bus square_{"square", {"d", "v"}, {}, {}};
-  Bus root_{"root", {"m", "R", "t0"}, {}, {}};
-  Bus exponential_{"exponential", {"k", "w", "p", "previous"}, {}, {}};
-  Bus activation_{"activation", {"u", "g"}, {}, {}};
+  static constexpr int64_t kRanges = 17;
+  Bus function_{"function", {"u", "value"}, kRanges};
+  Bus root_{"root", {"m", "R", "t0"}, 1};
+  Bus exponential_{"exponential", {"k", "w", "p", "previous"}, 1};
   std::map<std::pair<std::string, int64_t>, Place> places_;
 };
 

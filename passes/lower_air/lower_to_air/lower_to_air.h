@@ -14,10 +14,11 @@
 namespace lindero::passes {
 
 struct LowerToAirOptions {
-  // Most tokens or features per row of a table; a power of two. More lanes: fewer cells, more
-  // columns (a larger proof).
+  // Most elements per row of a table of witnesses. How many it is to be is chosen by cost.
   int64_t lanes = 16;
-  // Weights per row of a weight table; 0: by the number of weights.
+  // As many as that where they divide the tensor, whatever it costs.
+  bool widest = false;
+  // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;
 };
 

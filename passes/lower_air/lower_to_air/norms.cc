@@ -1,4 +1,4 @@
-// LayerNorm and RMSNorm, token-major: a row holds `column_lanes` features of a token.
+// LayerNorm and RMSNorm, token-major: a row holds some features of a token.
 //   d = x - mu;  v = SQ[d];  sums of d and v run over the token's rows;
 //   d R = z 2^t + r - 2^(t-1);  RANGE(zb, z + 2^(zb-1)), RANGE(t, r).
 // mu, R, t and 2^t stay the same over a token's rows. The sums, R, t and 2^t go to the table of
@@ -22,15 +22,14 @@ std::vector<EdgeColumns> edgeSlots(TableBuilder& t, const char* name, size_t cou
 void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign) {
   CircuitBuilder& c = t.circuit();
   Expr sum = on * t.dot(values, c.reciprocals(c.columnPoint(), values.size()));
-  t.term("statistics", "tensors", 2, sign > 0 ? sum : t.zero() - sum,
-         t.outside(c.addressPoint()) - address);
+  t.term("statistics", sign > 0 ? sum : t.zero() - sum, t.outside(c.addressPoint()) - address);
 }
 
 }  // namespace
 
 void buildNorms(Lowering& l, const Stack<Norm>& stack) {
   TableBuilder t(l.circuit, stack.name, stack.rows);
-  int64_t lanes = l.plan.column_lanes;
+  int64_t lanes = l.plan.lanes.features;
   size_t forwards = slots(stack.entries, [](auto& e) { return e.item->forward.size(); });
   size_t outs = slots(stack.entries, [](auto& e) { return e.item->out.size(); });
   Expr on = t.fixed("on"), within = t.fixed("within"), last = t.fixed("last");
@@ -96,20 +95,23 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
   for (int64_t i = 0; i < lanes; ++i) {
     std::string lane = "." + std::to_string(i);
     t.constrain(on * (d[i] * root - z[i] * power - r[i] + half), "normalize" + lane);
-    t.lookup("square" + lane, "square", on, {square, d[i], v[i]});
-    t.lookup("output" + lane, "range", on, {tag, z[i] + offset});
-    t.lookup("remainder" + lane, "range", on, {shift, r[i]});
+    t.lookup("square" + lane, "function", on, {square, d[i], v[i]});
+    t.range("output" + lane, on, tag, z[i] + offset);
+    t.range("remainder" + lane, on, shift, r[i]);
   }
   statisticsTerm(t, last, statistics, {sum_d, sum_v, root, shift, power}, 1);
-  tokenMajorTerm(t, "in", in, x, -1);
+  tokenMajorTerm(t, "in", in, {{in.on, x}}, -1);
   for (size_t i = 0; i < forwards; ++i) {
-    tokenMajorTerm(t, "forward" + std::to_string(i), forward[i], x, 1);
+    tokenMajorTerm(t, "forward" + std::to_string(i), forward[i], {{forward[i].on, x}}, 1);
   }
-  for (size_t i = 0; i < outs; ++i) tokenMajorTerm(t, "out" + std::to_string(i), out[i], z, 1);
+  for (size_t i = 0; i < outs; ++i)
+    tokenMajorTerm(t, "out" + std::to_string(i), out[i], {{out[i].on, z}}, 1);
 }
 
-void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
-  TableBuilder t(l.circuit, stack.name, stack.rows);
+void buildNormStatistics(Lowering& l, const Plan& plan) {
+  int64_t tokens = 0;
+  for (const Norm& n : plan.norms) tokens += n.rows;
+  TableBuilder t(l.circuit, "norm_statistics", tokens);
   for (int tag = 0; tag <= 16; ++tag) l.tables.useRange(tag);
   Expr on = t.fixed("on"), width = t.fixed("width"), epsilon = t.fixed("epsilon");
   Expr table = t.fixed("table"), address = t.fixed("address"), centered = t.fixed("centered");
@@ -118,11 +120,11 @@ void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
   Expr exponent = t.main("exponent"), power_four = t.main("power_four"), low = t.main("low");
   Expr remainder = t.main("remainder"), root = t.main("root");
   Expr shift = t.main("shift"), power = t.main("power");
-  for (const auto& e : stack.entries) {
-    const Norm& n = *e.item;
+  int64_t first = 0;
+  for (const Norm& n : plan.norms) {
     const ir::Op& op = *n.origin.op;
     const ir::Value* result = op.result();
-    int64_t first = e.first_row, blocks = n.width / l.plan.column_lanes;
+    int64_t blocks = n.width / plan.lanes.features;
     bool has_mean = op.boolAttr("has_mean");
     t.fillConstant(on, first, n.rows, 1);
     if (has_mean) t.fillConstant(centered, first, n.rows, 1);
@@ -145,17 +147,18 @@ void buildNormStatistics(Lowering& l, const Stack<Norm>& stack) {
     t.place(shift, {result, "shift"}, rows);
     t.place(power, {result, "shift_power"}, rows);
     t.instance(first, n.rows, n.origin.region, op.location());
+    first += n.rows;
   }
   Expr two = t.constant(2), sixteen = t.constant(16);
   Expr slack = sum_d * two + width;
   Expr variance = sum_v + epsilon;
   t.constrain(on * (variance - remainder - mantissa * power_four), "variance");
-  t.lookup("mean low", "range", centered, {sixteen, slack});
-  t.lookup("mean high", "range", centered, {sixteen, width * two - t.constant(1) - slack});
+  t.range("mean low", centered, sixteen, slack);
+  t.range("mean high", centered, sixteen, width * two - t.constant(1) - slack);
   t.lookup("power of four", "four", on, {limit, exponent, power_four, low});
-  t.lookup("mantissa", "range", on, {sixteen, mantissa - low});
+  t.range("mantissa", on, sixteen, mantissa - low);
   t.lookup("root", "root", on, {table, mantissa, root, shift - exponent});
-  t.lookup("variance remainder", "range", on, {exponent * two, remainder});
+  t.range("variance remainder", on, exponent * two, remainder);
   t.lookup("power of two", "two", on, {shift, power});
   statisticsTerm(t, on, address, {sum_d, sum_v, root, shift, power}, -1);
 }

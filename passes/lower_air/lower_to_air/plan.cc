@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "passes/lower_air/lower_to_air/layout.h"
 
 namespace lindero::passes {
 namespace {
@@ -27,13 +29,11 @@ struct View {
 
 class Planner {
  public:
-  explicit Planner(int64_t max_lanes) : max_lanes_(max_lanes) {}
-
-  absl::StatusOr<Plan> run(const ir::Function& function) {
+  absl::StatusOr<Plan> run(const ir::Function& function, const LowerToAirOptions& options) {
     for (const auto& argument : function.body().arguments()) arguments_.insert(argument.get());
     if (absl::Status s = walk(function.body(), ""); !s.ok()) return s;
     if (absl::Status s = finishResults(); !s.ok()) return s;
-    if (absl::Status s = chooseLanes(); !s.ok()) return s;
+    chooseLanes(plan_, options);
     if (absl::Status s = connect(); !s.ok()) return s;
     return std::move(plan_);
   }
@@ -104,11 +104,11 @@ class Planner {
   absl::Status visitEmbedding(const Origin& origin) {
     const ir::Op& op = *origin.op;
     const ir::Type& table = op.operand(1)->type();
-    plan_.vocabularies.push_back(
-        {origin, op.operand(1), table.shape[0], table.shape[1], table.shape[1]});
+    plan_.matrices.push_back(
+        {origin, op.operand(1), true, table.shape[0], table.shape[1], table.shape[1]});
     Embed e;
     e.origin = origin;
-    e.matrix = &plan_.vocabularies.back();
+    e.matrix = &plan_.matrices.back();
     e.rows = op.result()->type().shape[0];
     e.width = table.shape[1];
     if (op.numOperands() > 2) e.addend = op.operand(2);
@@ -134,15 +134,16 @@ class Planner {
     const ir::Type& w = op.operand(1)->type();
     int64_t rows = op.result()->type().shape[0];
     Product* p = product(1, rows, w.shape[0], w.shape[1]);
-    plan_.weights.push_back({origin, op.operand(1), w.shape[0], w.shape[1], w.shape[1]});
-    matrix_of_[&op] = &plan_.weights.back();
+    plan_.matrices.push_back({origin, op.operand(1), false, w.shape[0], w.shape[1], w.shape[1]});
+    matrix_of_[&op] = &plan_.matrices.back();
     Operand x;
     x.origin = origin;
     x.value = resolve(op.operand(0));
     x.product = p;
     x.inner = w.shape[0];
     x.length = rows;
-    x.matrix = &plan_.weights.back();
+    x.matrix = &plan_.matrices.back();
+    x.selected = !view(x.value).rows.empty();
     plan_.operands.push_back(std::move(x));
     pending_[&op] = {origin, p, rows, w.shape[1], op.numOperands() > 2 ? op.operand(2) : nullptr,
                      {}};
@@ -240,7 +241,21 @@ class Planner {
     part.start = v->start;
     part.size = v->size;
     part.result = origin.op->result();
-    pending_[v->base->definingOp()].parts.push_back(std::move(part));
+    Result& r = pending_[v->base->definingOp()];
+    r.parts.push_back(std::move(part));
+    if (!origin.op->is("integer.requantize") || origin.op->numOperands() < 2) {
+      return absl::OkStatus();
+    }
+    if (v->size != r.columns) return unsupported(*origin.op, "adds to some columns of a product");
+    Operand added;
+    added.origin = origin;
+    added.kind = Operand::kAdded;
+    added.value = resolve(origin.op->operand(1));
+    added.product = r.product;
+    added.inner = r.columns;
+    added.length = r.rows;
+    added.shift = origin.op->intAttrOr("addend_shift", 0);
+    plan_.operands.push_back(std::move(added));
     return absl::OkStatus();
   }
 
@@ -257,12 +272,13 @@ class Planner {
     c.origin = origin;
     c.linear = linear;
     c.product = r.product;
+    c.matrix = matrix_of_[linear];
     c.rows = r.rows;
     c.columns = r.columns;
     c.bias = r.bias;
     plan_.choices.push_back(std::move(c));
     choice_of_[&op] = &plan_.choices.back();
-    pending_[linear].parts.push_back({origin, 0, r.columns, nullptr, {}, {}, ""});
+    pending_[linear].parts.push_back({origin, 0, r.columns, nullptr, {}, ""});
     return absl::OkStatus();
   }
 
@@ -283,7 +299,7 @@ class Planner {
         continue;
       }
       if (!v.rows.empty()) return unsupported(op, "rows selected from an accumulator");
-      Part part{origin, v.start, v.size, value, {}, {}, name};
+      Part part{origin, v.start, v.size, value, {}, name};
       pending_[v.base->definingOp()].parts.push_back(std::move(part));
     }
     return absl::OkStatus();
@@ -297,62 +313,19 @@ class Planner {
       std::sort(r.parts.begin(), r.parts.end(),
                 [](const Part& a, const Part& b) { return a.start < b.start; });
       int64_t next = 0;
-      std::set<std::string> kinds;
+      size_t published = 0, chosen = 0;
       for (const Part& part : r.parts) {
         if (part.start != next)
           return unsupported(*op, "columns that are read twice or not at all");
         next += part.size;
-        const ir::Op& reader = *part.origin.op;
-        kinds.insert(reader.is("integer.requantize") && reader.numOperands() > 1
-                         ? "residual"
-                         : reader.name().str());
+        published += part.origin.op->is("integer.return");
+        chosen += part.origin.op->is("integer.argmax");
       }
       if (next != r.columns) return unsupported(*op, "columns that nothing reads");
-      if (kinds.size() != 1) return unsupported(*op, "columns that are put to different uses");
-      const std::string& kind = *kinds.begin();
-      if (kind == "residual") {
-        plan_.residual.push_back(r);
-      } else if (kind == "integer.requantize") {
-        plan_.requantized.push_back(r);
-      } else if (kind == "integer.lookup") {
-        plan_.activated.push_back(r);
-      } else if (kind == "integer.return") {
-        plan_.published.push_back(r);
-      }  // an argmax has a table of its own
-    }
-    return absl::OkStatus();
-  }
-
-  static int64_t largestLane(int64_t limit, const std::vector<int64_t>& lengths) {
-    int64_t lanes = limit;
-    for (int64_t n : lengths) {
-      while (n % lanes) lanes /= 2;
-    }
-    return lanes;
-  }
-
-  absl::Status chooseLanes() {
-    std::vector<int64_t> rows, columns;
-    llvm::DenseSet<const Product*> chosen;
-    for (const Choice& c : plan_.choices) chosen.insert(c.product);
-    // The rows selected for an argmax are read nowhere else: zeros in front fill their blocks.
-    for (const Operand& o : plan_.operands) {
-      bool padded = chosen.contains(o.product) && !view(o.value).rows.empty();
-      if (!padded) rows.push_back(o.length);
-    }
-    for (const Norm& n : plan_.norms) {
-      rows.push_back(n.rows);
-      columns.push_back(n.width);
-    }
-    for (const Embed& e : plan_.embeds) columns.push_back(e.width);
-    for (const Attend& a : plan_.attends) columns.push_back(a.keys);
-    plan_.row_lanes = largestLane(max_lanes_, rows);
-    plan_.column_lanes = largestLane(max_lanes_, columns);
-    for (Choice& c : plan_.choices) {
-      int64_t lanes = plan_.column_lanes;
-      int64_t padded = (c.columns + lanes - 1) / lanes * lanes;
-      const_cast<Product*>(c.product)->columns = padded;
-      matrix_of_[c.linear]->folded_columns = padded;
+      if (published % r.parts.size() || chosen % r.parts.size()) {
+        return unsupported(*op, "columns that are put to different uses");
+      }
+      if (!chosen) (published ? plan_.outputs : plan_.results).push_back(r);
     }
     return absl::OkStatus();
   }
@@ -369,8 +342,10 @@ class Planner {
   }
 
   absl::Status connect() {
+    const LaneCounts& lanes = plan_.lanes;
     for (Embed& e : plan_.embeds) {
       producers_[e.origin.op->result()] = &e.out;
+      token_major_.insert(e.origin.op->result());
       e.address = addresses(e.rows);
     }
     for (Norm& n : plan_.norms) {
@@ -378,40 +353,28 @@ class Planner {
       token_major_.insert(n.origin.op->result());
       n.statistics = addresses(n.rows);
     }
-    for (auto* results : {&plan_.requantized, &plan_.residual, &plan_.activated}) {
-      for (Result& r : *results) {
-        for (Part& part : r.parts) producers_[part.result] = &part.out;
-      }
+    for (Result& r : plan_.results) {
+      for (Part& part : r.parts) producers_[part.result] = &part.out;
     }
     for (Norm& n : plan_.norms) {
       const ir::Value* x = resolve(n.origin.op->operand(0));
-      if (absl::Status s = copy(n.origin, x, plan_.row_lanes, plan_.column_lanes, &n.in); !s.ok())
-        return s;
+      if (absl::Status s = copy(n.origin, x, lanes.rows, lanes.features, &n.in); !s.ok()) return s;
+      if (!view(x).rows.empty()) continue;
       hubs_.try_emplace(view(x).base, &n.forward);
       token_major_.insert(view(x).base);
     }
     for (Operand& o : plan_.operands) {
       if (absl::Status s = connectOperand(o); !s.ok()) return s;
     }
-    for (Result& r : plan_.residual) {
+    for (Result& r : plan_.outputs) {
       for (Part& part : r.parts) {
-        if (absl::Status s = copy(part.origin, part.origin.op->operand(1), plan_.row_lanes,
-                                  plan_.column_lanes, &part.addend);
-            !s.ok()) {
-          return s;
-        }
-      }
-    }
-    for (Result& r : plan_.published) {
-      for (Part& part : r.parts) {
-        part.out.push_back(edge(r.rows, part.size, plan_.row_lanes, plan_.column_lanes));
+        part.out.push_back(edge(r.rows, part.size, lanes.rows, lanes.features));
       }
     }
     for (Choice& c : plan_.choices) c.address = addresses(c.rows);
     for (Export& e : plan_.exports) {
-      int64_t tile_rows = largestLane(plan_.row_lanes, {e.value->type().shape[0]});
-      if (absl::Status s = copy(e.origin, e.value, tile_rows, plan_.column_lanes, &e.edge);
-          !s.ok()) {
+      int64_t tile_rows = std::gcd(lanes.rows, e.value->type().shape[0]);
+      if (absl::Status s = copy(e.origin, e.value, tile_rows, lanes.features, &e.edge); !s.ok()) {
         return s;
       }
     }
@@ -419,7 +382,7 @@ class Planner {
   }
 
   absl::Status connectOperand(Operand& o) {
-    int64_t lanes = plan_.row_lanes;
+    const int64_t lanes = plan_.lanes.rows, keys = plan_.lanes.keys;
     o.blocks = (o.length + lanes - 1) / lanes;
     o.padding = o.blocks * lanes - o.length;
     o.length += o.padding;
@@ -427,19 +390,22 @@ class Planner {
     if (o.batch > 1) {
       Attend* a = attend_of_.find(resolve(o.value)->definingOp())->second;
       for (Edge& e : o.edges) {
-        e = edge(a->queries, a->keys, lanes, plan_.column_lanes);
+        e = edge(a->queries, a->keys, lanes, keys);
         a->out.push_back(e);
       }
       return absl::OkStatus();
     }
     if (const ir::Op* op = resolve(o.value)->definingOp(); op && attend_of_.count(op)) {
       Attend* a = attend_of_[op];
-      o.edges[0] = edge(a->queries, a->keys, lanes, plan_.column_lanes);
+      o.edges[0] = edge(a->queries, a->keys, lanes, keys);
       a->out.push_back(o.edges[0]);
       return absl::OkStatus();
     }
     bool by_columns = o.kind == Operand::kRightColumns;
-    return copy(o.origin, o.value, lanes, by_columns ? lanes : plan_.column_lanes, &o.edges[0]);
+    if (by_columns && token_major_.contains(view(o.value).base) && lanes != plan_.lanes.features) {
+      return unsupported(*o.origin.op, "its values come from no matrix product");
+    }
+    return copy(o.origin, o.value, lanes, by_columns ? lanes : plan_.lanes.features, &o.edges[0]);
   }
 
   // A new copy of `value`, registered with its producer (or the norm that passes it on).
@@ -460,6 +426,9 @@ class Planner {
     } else if (auto producer = producers_.find(v.base); producer != producers_.end()) {
       producer->second->push_back(*out);
     } else if (arguments_.count(v.base) && v.rows.empty()) {
+      if (!given_.insert(v.base).second) {
+        return unsupported(*origin.op, "reads an input of the model that another op reads too");
+      }
       plan_.givens.push_back({origin, v.base, v.base->name().str(), {*out}});
     } else {
       return unsupported(*origin.op, "its input comes from no encoded op");
@@ -467,11 +436,11 @@ class Planner {
     return absl::OkStatus();
   }
 
-  int64_t max_lanes_;
   Plan plan_;
   int64_t next_product_ = 1;
   int64_t next_address_ = 1;
   std::set<const ir::Value*> arguments_;
+  llvm::DenseSet<const ir::Value*> given_;
   std::map<const ir::Value*, View> views_;
   std::map<const ir::Op*, Result> pending_;
   std::vector<const ir::Op*> order_;
@@ -487,8 +456,8 @@ class Planner {
 
 }  // namespace
 
-absl::StatusOr<Plan> makePlan(const ir::Function& function, int64_t max_lanes) {
-  return Planner(max_lanes).run(function);
+absl::StatusOr<Plan> makePlan(const ir::Function& function, const LowerToAirOptions& options) {
+  return Planner().run(function, options);
 }
 
 }  // namespace lindero::passes

@@ -3,8 +3,8 @@
 // a tensor is copied from one table to another.
 //
 // Layouts. A tensor has rows (tokens) and columns (features). A *feature-major* table has a row per
-// (column, block of `row_lanes` tensor rows); a *token-major* table has a row per (tensor row,
-// block of `column_lanes` columns). An edge cuts the tensor into tiles of tile_rows x tile_columns;
+// (column, block of tensor rows); a *token-major* table has a row per (tensor row, block of
+// columns). An edge cuts the tensor into tiles of tile_rows x tile_columns;
 // an element is named by its tile's address and its place in the tile, whatever the layout at
 // either end.
 #pragma once
@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "llvm/ADT/DenseMap.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
 
 namespace lindero::passes {
 
@@ -38,15 +39,18 @@ struct Origin {
   std::string region;
 };
 
-// A constant matrix, folded over its columns (weights of a linear op, or the rows of an embedding).
+// A constant matrix, folded over its columns.
 struct Matrix {
   Origin origin;
   const ir::Value* constant = nullptr;
+  bool vocabulary = false;  // its rows are looked up; else it is the weights of a linear op
   int64_t rows = 0, columns = 0;
   int64_t folded_columns = 0;  // columns of the other side of the product, with its padding
   // Set when the table is built: position of row 0 among all fold sources, and rows of the table
   // per matrix row.
   int64_t copy_base = 0, blocks = 1;
+  // Lanes in front of the first block that stay zero.
+  int64_t padding(int64_t lanes) const { return blocks * lanes - folded_columns; }
 };
 
 // Matrix products of one shape: `count` products of rows x inner by inner x columns, with
@@ -56,12 +60,13 @@ struct Product {
   int64_t rows = 0, inner = 0, columns = 0;
 };
 
-// A tensor as a factor of products.
+// A tensor as a factor of products, or added to one.
 struct Operand {
   enum Kind {
     kLeft,          // feature-major, folded over rows: X of a linear op, Q, P
     kRightRows,     // feature-major, folded over rows (the product's columns): K
     kRightColumns,  // token-major, folded over columns: V
+    kAdded,         // feature-major, folded over rows and columns, times 2^shift: a residual stream
   };
   Origin origin;
   Kind kind = kLeft;
@@ -73,6 +78,8 @@ struct Operand {
   int64_t padding = 0;               // of them zeros in front
   int64_t heads = 1;                 // kRightColumns: column groups of V
   std::vector<Edge> edges;           // one per batch
+  int64_t shift = 0;                 // kAdded
+  bool selected = false;             // some rows of a tensor
   const Matrix* matrix = nullptr;    // kLeft: the other factor
   const Operand* partner = nullptr;  // kLeft: or this one
   int64_t copy_base = 0;             // right kinds: as in Matrix
@@ -86,14 +93,13 @@ struct Part {
   int64_t start = 0, size = 0;
   const ir::Value* result = nullptr;
   std::vector<Edge> out;
-  Edge addend;       // residual parts
   std::string name;  // of the public output
 };
 
 // All columns of a linear or mix op in order, feature-major.
 struct Result {
   Origin origin;  // the linear or mix op
-  const Product* product = nullptr;
+  Product* product = nullptr;
   int64_t rows = 0, columns = 0;
   const ir::Value* bias = nullptr;
   std::vector<Part> parts;
@@ -119,7 +125,8 @@ struct Attend {  // a softmax over scores
 struct Choice {  // an argmax over the columns of a linear op
   Origin origin;
   const ir::Op* linear = nullptr;
-  const Product* product = nullptr;
+  Product* product = nullptr;
+  Matrix* matrix = nullptr;
   int64_t rows = 0, columns = 0;
   const ir::Value* bias = nullptr;
   std::string name;  // of the public output
@@ -153,13 +160,23 @@ struct Export {
   Edge edge;
 };
 
+// Elements in a row of a table.
+struct LaneCounts {
+  int64_t rows = 1;      // feature-major tables: tokens
+  int64_t features = 1;  // norms and embeddings
+  int64_t keys = 1;      // softmax
+  int64_t entries = 1;   // argmax
+  int64_t weights = 1;
+};
+
 struct Plan {
-  int64_t row_lanes = 16, column_lanes = 16;
+  LaneCounts lanes;
+  int64_t column_cost = 0;  // in cells
   // Deques: items are pointed to.
   std::deque<Product> products;
-  std::deque<Matrix> weights, vocabularies;
+  std::deque<Matrix> matrices;
   std::deque<Operand> operands;
-  std::deque<Result> requantized, residual, activated, published;
+  std::deque<Result> results, outputs;
   std::deque<Norm> norms;
   std::deque<Attend> attends;
   std::deque<Choice> choices;
@@ -176,6 +193,6 @@ struct Plan {
   }
 };
 
-absl::StatusOr<Plan> makePlan(const ir::Function& function, int64_t max_lanes);
+absl::StatusOr<Plan> makePlan(const ir::Function& function, const LowerToAirOptions& options);
 
 }  // namespace lindero::passes

@@ -1,11 +1,14 @@
-// The two factors of matrix products: weights (fixed) and operands (witness).
+// The summands of matrix products: weights (fixed), and operands (witness), left, right and added.
 //
-// For Y = X W with X and Y committed in phase 1 and W fixed, and random rho, sigma:
-//   sum_i a_i w_i = sum_tj rho^(T-1-t) sigma^(n-1-j) Y[t, j]
-//   a_i = sum_t rho^(T-1-t) X[t, i],  w_i = sum_j sigma^(n-1-j) W[i, j]
-// a_i and w_i are scans. w_i is copied to the row of a_i by an edge over phase-2 values, which is
-// checked in phase 3 under a challenge drawn after phase 2: compared under an earlier one, a copy
-// could be forged.
+// For Y = X W + 2^a Z with X, Y and Z committed in phase 1 and W fixed, and random rho, sigma:
+//   sum_i a_i w_i + 2^a z = sum_tj rho^(T-1-t) sigma^(n-1-j) Y[t, j]
+//   a_i = sum_t rho^(T-1-t) X[t, i],  w_i = sum_j sigma^(n-1-j) W[i, j],
+//   z = sum_tj rho^(T-1-t) sigma^(n-1-j) Z[t, j]
+// a_i, w_i and z are scans. w_i is copied to the row of a_i by an edge over phase-2 values, which
+// is checked under a challenge drawn after phase 2: compared under an earlier one, a copy could be
+// forged.
+#include <map>
+
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -17,18 +20,21 @@ std::string symbolOf(const ir::Value* constant) {
 
 }  // namespace
 
-void buildWeights(Lowering& l, const Stack<Matrix>& stack, int lanes, bool vocabulary) {
+// The rows of a vocabulary are looked up by (copy, fold); those of other matrices are copied.
+void buildWeights(Lowering& l, const Stack<Matrix>& stack) {
   CircuitBuilder& c = l.circuit;
   TableBuilder t(c, stack.name, stack.rows);
+  const int64_t lanes = l.plan.lanes.weights;
   Lanes w = t.fixedLanes("w", lanes);
-  Expr within = t.fixed("within"), end = t.fixed("end"), copy = t.fixed("copy");
-  int64_t base = stack.copy_base;
+  Expr within = t.fixed("within"), copy = t.fixed("copy");
+  Expr end = t.fixed("end"), vocabulary_end = t.fixed("vocabulary_end");
+  bool vocabulary = false;
   for (const auto& e : stack.entries) {
     const Matrix& m = *e.item;
     std::string symbol = symbolOf(m.constant);
-    int64_t pad = m.blocks * lanes - m.folded_columns;
     // Column j stands in lane (j + pad) % lanes of block (j + pad) / lanes: leading lanes stay
     // zero.
+    const int64_t pad = m.padding(lanes);
     for (int64_t block = 0; block < m.blocks;) {
       int64_t low = std::max<int64_t>(0, pad - block * lanes);
       int64_t high = std::min<int64_t>(lanes, m.columns + pad - block * lanes);
@@ -48,8 +54,8 @@ void buildWeights(Lowering& l, const Stack<Matrix>& stack, int lanes, bool vocab
       t.fill(within, {e.first_row + 1, {{m.rows, m.blocks, 0}, {m.blocks - 1, 1, 0}}, 1, 0});
     }
     int64_t last = e.first_row + m.blocks - 1;
-    t.fill(end, {last, {{m.rows, m.blocks, 0}}, 1, 0});
-    t.fill(copy, {last, {{m.rows, m.blocks, m.blocks}}, base + last + 1, 0});
+    t.fill(m.vocabulary ? vocabulary_end : end, {last, {{m.rows, m.blocks, 0}}, 1, 0});
+    t.fill(copy, {last, {{m.rows, m.blocks, m.blocks}}, m.copy_base + m.blocks, 0});
     t.instance(e.first_row, e.rows, m.origin.region, m.origin.op->location());
     int64_t padded = m.blocks * lanes;
     l.constants[m.constant] = {
@@ -58,121 +64,152 @@ void buildWeights(Lowering& l, const Stack<Matrix>& stack, int lanes, bool vocab
         lanes,
         {e.first_row, {{m.rows, m.blocks, padded}, {m.blocks, 1, lanes}}, 0, 1},
         m.rows * padded};
+    vocabulary |= m.vocabulary;
   }
   Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(w, c.descendingPowers(c.sigma(), lanes)));
+  t.copyTerm("copy", end * fold, t.outside(c.copyPoint()) - copy);
   if (vocabulary) {
-    // The rows that are looked up are those that end a matrix row; on the others the multiplicity
-    // is fixed to zero.
+    // On rows that end no row of a vocabulary the multiplicity is fixed to zero.
     Expr count = t.main("count");
-    t.constrain(count - end * count, "count only at the end");
-    t.provide("row", "vocabulary", count, {copy, fold}, 0, -1, {-base - 1});
-  } else {
-    t.term("copy", "copies", 3, end * fold, t.outside(c.copyPoint()) - copy);
+    t.constrain(count - vocabulary_end * count, "count only at the end");
+    t.provide("row", "vocabulary", count, {copy, fold}, 0, -1, {-stack.copy_base - 1});
   }
 }
+
+namespace {
+
+// The fixed columns of the table of operands.
+struct OperandColumns {
+  explicit OperandColumns(TableBuilder& t) : t(t) {}
+  TableBuilder& t;
+  // Rows of left operands; of right ones, folded over rows or over columns; of added ones.
+  Expr left = t.fixed("left"), right_rows = t.fixed("right_rows"),
+       right_columns = t.fixed("right_columns"), added = t.fixed("added");
+  // Not the first row of a feature (or token, for right columns): of left and added, and of right.
+  Expr left_within = t.fixed("left_within"), right_within = t.fixed("right_within");
+  Expr left_end = t.fixed("left_end"), right_end = t.fixed("right_end");
+  // The product's id where a factor ends; 0, which names none, elsewhere.
+  Expr product = t.fixed("product"), copy = t.fixed("copy");
+  // Where an added operand ends: 2^a, and the product's id.
+  Expr addend = t.fixed("addend"), added_to = t.fixed("added_to");
+  Expr address = t.fixed("in.address"), place = t.fixed("in.place"), corner = t.fixed("in.corner");
+  EdgeColumns in{address, place, corner, {}};
+  // By the blocks of a feature: where a fold goes on to the next feature.
+  std::map<int64_t, Expr> next;
+};
+
+// Where the fold of each feature (or token, for right columns) starts, ends and is multiplied.
+void fillFolds(OperandColumns& c, const Operand& o, int64_t first_row, int64_t rows) {
+  TableBuilder& t = c.t;
+  const int64_t folded = o.batch * o.inner, last = first_row + o.blocks - 1;
+  Expr kind = o.kind == Operand::kLeft           ? c.left
+              : o.kind == Operand::kRightRows    ? c.right_rows
+              : o.kind == Operand::kRightColumns ? c.right_columns
+                                                 : c.added;
+  t.fillConstant(kind, first_row, rows, 1);
+  const bool right = o.kind == Operand::kRightRows || o.kind == Operand::kRightColumns;
+  if (o.blocks > 1) {
+    t.fill(right ? c.right_within : c.left_within,
+           {first_row + 1, {{folded, o.blocks, 0}, {o.blocks - 1, 1, 0}}, 1, 0});
+  }
+  if (o.kind == Operand::kAdded) {
+    auto [it, made] = c.next.try_emplace(o.blocks);
+    if (made) it->second = t.fixed("next." + std::to_string(o.blocks));
+    if (folded > 1) {
+      t.fill(it->second, {first_row + o.blocks, {{folded - 1, o.blocks, 0}}, 1, 0});
+    }
+    t.fillConstant(c.addend, first_row + rows - 1, 1, int64_t{1} << o.shift);
+    t.fillConstant(c.added_to, first_row + rows - 1, 1, o.product->id);
+  } else if (o.kind == Operand::kLeft) {
+    const Product& p = *o.product;
+    t.fill(c.left_end, {last, {{folded, o.blocks, 0}}, 1, 0});
+    t.fill(c.product, {last, {{p.count, p.inner * o.blocks, 1}, {p.inner, o.blocks, 0}}, p.id, 0});
+    int64_t source = o.matrix ? o.matrix->copy_base : o.partner->copy_base;
+    int64_t stride = o.matrix ? o.matrix->blocks : o.partner->blocks;
+    t.fill(c.copy, {last, {{folded, o.blocks, stride}}, source + stride, 0});
+  } else {
+    t.fill(c.right_end, {last, {{folded, o.blocks, 0}}, 1, 0});
+    t.fill(c.copy, {last, {{folded, o.blocks, o.blocks}}, o.copy_base + o.blocks, 0});
+  }
+}
+
+// Right columns: a row per (head, token, block of the head's features).
+void placeTokenMajor(OperandColumns& c, const Lanes& x, const Operand& o, int64_t first_row) {
+  const Edge& edge = o.edges[0];
+  const int64_t keys = edge.rows, blocks = o.blocks, lanes = x.size();
+  fillEdge(c.t, c.in, first_row,
+           {{o.heads, keys * blocks, blocks},
+            {keys / edge.tile_rows, edge.tile_rows * blocks, edge.columnTiles()},
+            {edge.tile_rows, blocks, 0},
+            {blocks, 1, 1}},
+           2, edge.address);
+  c.t.place(
+      x, {o.value, ""},
+      {first_row,
+       {{o.heads, keys * blocks, o.length}, {keys, blocks, o.heads * o.length}, {blocks, 1, lanes}},
+       0,
+       1});
+}
+
+// The others: a row per (batch, feature, block of tokens).
+void placeFeatureMajor(OperandColumns& c, const Lanes& x, const Operand& o, int64_t first_row) {
+  const int64_t lanes = x.size();
+  for (int64_t b = 0; b < o.batch; ++b) {
+    fillFeatureMajorPlace(c.t, c.in, first_row + b * o.inner * o.blocks, o.edges[b]);
+  }
+  // The first block holds the padding, and what is left of it.
+  const int64_t partial = o.padding > 0 ? 1 : 0;
+  if (partial) {
+    c.t.place(Lanes(x.begin() + o.padding, x.end()), {o.value, ""},
+              {first_row, {{o.inner, o.blocks, 1}}, 0, o.inner});
+  }
+  if (o.blocks > partial) {
+    c.t.place(x, {o.value, ""},
+              {first_row + partial,
+               {{o.batch, o.inner * o.blocks, o.inner * o.length},
+                {o.inner, o.blocks, 1},
+                {o.blocks - partial, 1, lanes * o.inner}},
+               partial * (lanes - o.padding) * o.inner,
+               o.inner});
+  }
+}
+
+}  // namespace
 
 void buildOperands(Lowering& l, const Stack<Operand>& stack) {
   CircuitBuilder& c = l.circuit;
   TableBuilder t(c, stack.name, stack.rows);
-  int64_t lanes = l.plan.row_lanes;
-  Expr left = t.fixed("left"), right_rows = t.fixed("right_rows"),
-       right_columns = t.fixed("right_columns");
-  Expr left_within = t.fixed("left_within"), right_within = t.fixed("right_within");
-  Expr left_end = t.fixed("left_end"), right_end = t.fixed("right_end");
-  Expr product = t.fixed("product"), copy = t.fixed("copy");
-  Expr address = t.fixed("in.address"), place = t.fixed("in.place");
+  const int64_t lanes = l.plan.lanes.rows;
+  OperandColumns f(t);
   Lanes x = t.mainLanes("x", lanes);
   for (const auto& e : stack.entries) {
     const Operand& o = *e.item;
-    bool is_left = o.kind == Operand::kLeft, by_columns = o.kind == Operand::kRightColumns;
-    int64_t folded = o.batch * o.inner;
-    t.fillConstant(is_left      ? left
-                   : by_columns ? right_columns
-                                : right_rows,
-                   e.first_row, e.rows, 1);
-    if (o.blocks > 1) {
-      t.fill(is_left ? left_within : right_within,
-             {e.first_row + 1, {{folded, o.blocks, 0}, {o.blocks - 1, 1, 0}}, 1, 0});
-    }
-    int64_t last = e.first_row + o.blocks - 1;
-    t.fill(is_left ? left_end : right_end, {last, {{folded, o.blocks, 0}}, 1, 0});
-    if (is_left) {
-      const Product& p = *o.product;
-      t.fill(product, {last, {{p.count, p.inner * o.blocks, 1}, {p.inner, o.blocks, 0}}, p.id, 0});
-      int64_t source = o.matrix ? o.matrix->copy_base : o.partner->copy_base;
-      int64_t stride = o.matrix ? o.matrix->blocks : o.partner->blocks;
-      t.fill(copy, {last, {{folded, o.blocks, stride}}, source + stride, 0});
+    fillFolds(f, o, e.first_row, e.rows);
+    if (o.kind == Operand::kRightColumns) {
+      placeTokenMajor(f, x, o, e.first_row);
     } else {
-      t.fill(copy, {last, {{folded, o.blocks, o.blocks}}, o.copy_base + o.blocks, 0});
-    }
-    if (by_columns) {
-      const Edge& edge = o.edges[0];
-      int64_t keys = edge.rows, blocks = o.blocks, groups = keys / edge.tile_rows;
-      t.fill(address, {e.first_row,
-                       {{o.heads, keys * blocks, blocks},
-                        {groups, edge.tile_rows * blocks, edge.columnTiles()},
-                        {edge.tile_rows, blocks, 0},
-                        {blocks, 1, 1}},
-                       edge.address,
-                       0});
-      t.fill(place, {e.first_row,
-                     {{o.heads, keys * blocks, 0},
-                      {groups, edge.tile_rows * blocks, 0},
-                      {edge.tile_rows, blocks, 1},
-                      {blocks, 1, 0}},
-                     0,
-                     0});
-      t.place(x, {o.value, ""},
-              {e.first_row,
-               {{o.heads, keys * blocks, o.length},
-                {keys, blocks, o.heads * o.length},
-                {blocks, 1, lanes}},
-               0,
-               1});
-    } else {
-      for (int64_t b = 0; b < o.batch; ++b) {
-        int64_t first = e.first_row + b * o.inner * o.blocks;
-        fillFeatureMajorPlace(t, {address, place, {}}, first, o.edges[b]);
-      }
-      // The first block holds the padding, and what is left of it.
-      int64_t partial = o.padding > 0 ? 1 : 0;
-      if (partial) {
-        t.place(Lanes(x.begin() + o.padding, x.end()), {o.value, ""},
-                {e.first_row, {{o.inner, o.blocks, 1}}, 0, o.inner});
-      }
-      if (o.blocks > partial) {
-        t.place(x, {o.value, ""},
-                {e.first_row + partial,
-                 {{o.batch, o.inner * o.blocks, o.inner * o.length},
-                  {o.inner, o.blocks, 1},
-                  {o.blocks - partial, 1, lanes * o.inner}},
-                 partial * (lanes - o.padding) * o.inner,
-                 o.inner});
-      }
+      placeFeatureMajor(f, x, o, e.first_row);
     }
     t.instance(e.first_row, e.rows, o.origin.region, o.origin.op->location());
   }
-
-  std::vector<ir::Value*> rho = c.descendingPowers(c.rho(), lanes);
-  std::vector<ir::Value*> sigma = c.descendingPowers(c.sigma(), lanes);
-  Expr right = right_rows + right_columns;
-  Expr fold = t.scan("fold",
-                     left_within * t.outside(c.power(c.rho(), lanes)) +
-                         right_within * t.outside(c.power(c.sigma(), lanes)),
-                     left * t.dot(x, rho) + right * t.dot(x, sigma));
-  Expr factor = t.gather("factor", left_end * copy, l.source_tables, l.source_columns,
+  Expr mul = f.left_within * t.outside(c.power(c.rho(), lanes)) +
+             f.right_within * t.outside(c.power(c.sigma(), lanes));
+  for (auto& [blocks, selector] : f.next) {
+    mul = mul + selector * t.outside(nextFeature(c, lanes, blocks));
+  }
+  Expr fold =
+      t.scan("fold", mul,
+             (f.left + f.added) * t.dot(x, c.descendingPowers(c.rho(), lanes)) +
+                 (f.right_rows + f.right_columns) * t.dot(x, c.descendingPowers(c.sigma(), lanes)));
+  Expr factor = t.gather("factor", f.left_end * f.copy, l.source_tables, l.source_columns,
                          l.source_bases, l.source_rows);
-  t.term("product", "tensors", 2, left_end * fold * factor, t.outside(c.productPoint()) - product);
-  Expr by_rows = left + right_rows;
-  Expr taken = by_rows * t.dot(x, c.reciprocals(c.rowPoint(), lanes)) +
-               right_columns * t.dot(x, c.reciprocals(c.columnPoint(), lanes));
-  Expr column_point = t.outside(c.columnPoint()), row_point = t.outside(c.rowPoint());
-  Expr point = column_point + right_columns * (row_point - column_point);
-  t.term("in", "tensors", 2, t.zero() - taken,
-         (t.outside(c.addressPoint()) - address) * (point - place));
-  t.term("copy", "copies", 3, right_end * fold - left_end * factor,
-         t.outside(c.copyPoint()) - copy);
+  // Rows that end no factor have product 0, so that their factor needs no selector.
+  t.term("product", factor * fold, t.outside(c.productPoint()) - f.product);
+  t.term("added", f.addend * fold, t.outside(c.productPoint()) - f.added_to);
+  t.copyTerm("copy", f.right_end * fold - f.left_end * factor, t.outside(c.copyPoint()) - f.copy);
+  featureMajorTerm(t, "in by rows", f.in, {{f.left + f.right_rows + f.added, x}}, -1);
+  tokenMajorTerm(t, "in by columns", f.in, {{f.right_columns, x}}, -1);
 }
 
 }  // namespace lindero::passes

@@ -1,22 +1,15 @@
-// Feature-major results of matrix products: requantized, added to the residual stream, looked up,
-// or published.
+// Feature-major results of matrix products: requantized, looked up, or published.
 //
-// A row holds a feature of `row_lanes` tokens; s, the bits and the bias are fixed per row. The
-// accumulator is an expression of the committed lanes, and the product check binds it:
-//   acc = q 2^s + r - 2^(s-1) [- x 2^a];  RANGE(bits, q + 2^(bits-1)), RANGE(s, r);
+// A row holds a feature of `lanes.rows` tokens; s, the function f and the bias are fixed per row.
+// The accumulator is an expression of the committed lanes, and the product check binds it:
+//   acc = q 2^s + r - 2^(s-1);  (f, q + offset, g) is in the bus of functions;  RANGE(s, r);
 //   sum_j sigma^(n-1-j) sum_t rho^(T-1-t) (acc - bias)[t, j] = sum_i a_i w_i  (products.cc).
+// A requantized element is q, with f = RANGE(bits) and g = 0; an element looked up is g.
 // GADGETS.md, sections 4 to 6, has the interval arguments.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
 namespace {
-
-struct Columns {
-  Expr power, remainder_tag, quotient_tag, quotient_offset, bias, on, table, addend_power;
-  EdgeColumns in;
-  std::vector<EdgeColumns> out;
-  Lanes q, r, g, x;
-};
 
 // A fixed column per multiplier of the fold's step to a new feature: it depends on the number of
 // tokens.
@@ -48,13 +41,10 @@ class FeatureFold {
     CircuitBuilder& c = t_.circuit();
     Expr mul = within_ * t_.outside(c.power(c.rho(), lanes_));
     for (auto& [blocks, selector] : next_) {
-      ir::Value* step = c.sigma();
-      if (blocks > 1) step = c.multiply(step, c.power(c.rho(), -lanes_ * (blocks - 1)));
-      mul = mul + selector * t_.outside(step);
+      mul = mul + selector * t_.outside(nextFeature(c, lanes_, blocks));
     }
     Expr fold = t_.scan("fold", mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
-    t_.term("product", "tensors", 2, t_.zero() - end_ * fold,
-            t_.outside(c.productPoint()) - product_);
+    t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
  private:
@@ -64,163 +54,124 @@ class FeatureFold {
   std::map<int64_t, Expr> next_;
 };
 
-Columns makeColumns(TableBuilder& t, ResultKind kind, int lanes, size_t out_edges) {
-  Columns c;
-  c.bias = t.fixed("bias");
-  if (kind != ResultKind::kPublished) {
-    c.on = t.fixed("on");
-    c.power = t.fixed("power");
-    c.remainder_tag = t.fixed("remainder_tag");
+ir::Location location(const Result& r, const ir::Op& op) {
+  ir::Location nodes = r.origin.op->location();
+  for (const std::string& node : op.location()) {
+    if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
   }
-  if (kind == ResultKind::kActivation) {
-    c.table = t.fixed("table");
-  } else if (kind != ResultKind::kPublished) {
-    c.quotient_tag = t.fixed("quotient_tag");
-    c.quotient_offset = t.fixed("quotient_offset");
-  }
-  if (kind == ResultKind::kResidual) {
-    c.addend_power = t.fixed("addend_power");
-    c.in = edgeColumns(t, "in");
-  }
-  for (size_t i = 0; i < out_edges; ++i) {
-    c.out.push_back(edgeColumns(t, "out" + std::to_string(i)));
-  }
-  c.q = t.mainLanes(kind == ResultKind::kPublished ? "y" : "q", lanes);
-  if (kind != ResultKind::kPublished) c.r = t.mainLanes("r", lanes);
-  if (kind == ResultKind::kActivation) c.g = t.mainLanes("g", lanes);
-  if (kind == ResultKind::kResidual) c.x = t.mainLanes("x", lanes);
-  return c;
+  return nodes;
 }
 
-class ResultTable {
- public:
-  ResultTable(Lowering& l, const Stack<Result>& stack, ResultKind kind)
-      : l_(l), kind_(kind), lanes_(l.plan.row_lanes), t_(l.circuit, stack.name, stack.rows) {
-    size_t edges = 0;
-    for (const auto& e : stack.entries) {
-      for (const Part& part : e.item->parts) edges = std::max(edges, part.out.size());
-    }
-    c_ = makeColumns(t_, kind, lanes_, kind == ResultKind::kPublished ? 0 : edges);
-    if (kind == ResultKind::kPublished) c_.out.push_back(edgeColumns(t_, "out0"));
-    FeatureFold fold(t_, lanes_);
-    for (const auto& e : stack.entries) {
-      fold.fill(*e.item->product, e.first_row);
-      fillItem(*e.item, e.first_row);
-    }
-    Lanes y;
-    for (int64_t i = 0; i < lanes_; ++i) {
-      Expr lane = accumulator(i);
-      if (kind == ResultKind::kResidual) lane = lane - c_.x[i] * c_.addend_power;
-      y.push_back(lane - c_.bias);
-    }
-    fold.build(y);
-    addEdges();
-    addLookups();
-  }
+// Fills the fixed column with the bias of each feature.
+void fillBias(Lowering& l, TableBuilder& t, Expr column, const Result& r, int64_t first_row,
+              int64_t blocks) {
+  if (!r.bias) return;
+  t.fill(column, {first_row, {{r.columns, blocks, 1}, {blocks, 1, 0}}, 0, 0},
+         r.bias->definingOp()->symbolAttr("value"));
+  l.constants[r.bias] = {
+      t.name(), "bias", 1, {first_row, {{r.columns, blocks, 1}}, 0, 0}, r.columns};
+}
 
- private:
-  // q 2^s + r - 2^(s-1); 2^(s-1) is half of the fixed column.
-  Expr accumulator(int64_t lane) {
-    if (kind_ == ResultKind::kPublished) return c_.q[lane];
-    Expr half = c_.power * t_.constant((int64_t{1} << 30));  // 1/2 in the field
-    return c_.q[lane] * c_.power + c_.r[lane] - half;
-  }
-
-  void fillItem(const Result& r, int64_t first_row) {
-    int64_t blocks = r.rows / lanes_;
-    if (r.bias) {
-      Cells cells{first_row, {{r.columns, blocks, 1}, {blocks, 1, 0}}, 0, 0};
-      t_.fill(c_.bias, cells, r.bias->definingOp()->symbolAttr("value"));
-      l_.constants[r.bias] = {
-          t_.name(), "bias", 1, {first_row, {{r.columns, blocks, 1}}, 0, 0}, r.columns};
-    }
-    for (const Part& part : r.parts) {
-      fillPart(r, part, first_row + part.start * blocks, part.size * blocks, blocks);
-    }
-  }
-
-  void fillPart(const Result& r, const Part& part, int64_t first, int64_t rows, int64_t blocks) {
-    const ir::Op& op = *part.origin.op;
-    Cells cells{first, {{part.size, blocks, 1}, {blocks, 1, lanes_ * part.size}}, 0, part.size};
-    for (size_t i = 0; i < part.out.size(); ++i)
-      fillFeatureMajor(t_, c_.out[i], first, part.out[i]);
-    t_.instance(first, rows, part.origin.region, location(r, op));
-    if (kind_ == ResultKind::kPublished) {
-      t_.place(c_.q, {part.result, ""}, cells);
-      publish(part, r);
-      return;
-    }
-    int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
-    t_.fillConstant(c_.on, first, rows, 1);
-    t_.fillConstant(c_.power, first, rows, int64_t{1} << shift);
-    t_.fillConstant(c_.remainder_tag, first, rows, shift);
-    l_.tables.useRange(shift);
-    t_.place(c_.r, {part.result, "remainder"}, cells);
-    if (kind_ == ResultKind::kActivation) {
-      t_.fillConstant(c_.table, first, rows, l_.tables.activation(op.operand(1)));
-      t_.place(c_.q, {part.result, "key"}, cells);
-      t_.place(c_.g, {part.result, ""}, cells);
-    } else {
-      t_.fillConstant(c_.quotient_tag, first, rows, bits);
-      t_.fillConstant(c_.quotient_offset, first, rows, int64_t{1} << (bits - 1));
-      l_.tables.useRange(bits);
-      t_.place(c_.q, {part.result, ""}, cells);
-    }
-    if (kind_ == ResultKind::kResidual) {
-      t_.fillConstant(c_.addend_power, first, rows, int64_t{1} << op.intAttrOr("addend_shift", 0));
-      fillFeatureMajor(t_, c_.in, first, part.addend);
-      t_.place(c_.x, {op.operand(1), ""}, cells);
-    }
-  }
-
-  static ir::Location location(const Result& r, const ir::Op& op) {
-    ir::Location nodes = r.origin.op->location();
-    for (const std::string& node : op.location()) {
-      if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
-    }
-    return nodes;
-  }
-
-  void publish(const Part& part, const Result& r) {
-    const ir::Type& type = part.result->type();
-    const Edge& e = part.out[0];
-    l_.circuit.publicTensor({part.name, true, r.rows, part.size, type.low, type.high, type.exponent,
-                             e.address, e.tile_rows, e.tile_columns, true});
-  }
-
-  void addEdges() {
-    const Lanes& out = kind_ == ResultKind::kActivation ? c_.g : c_.q;
-    for (size_t i = 0; i < c_.out.size(); ++i) {
-      featureMajorTerm(t_, "out" + std::to_string(i), c_.out[i], out, 1);
-    }
-    if (kind_ == ResultKind::kResidual) featureMajorTerm(t_, "in", c_.in, c_.x, -1);
-  }
-
-  void addLookups() {
-    if (kind_ == ResultKind::kPublished) return;
-    for (int64_t i = 0; i < lanes_; ++i) {
-      std::string lane = "." + std::to_string(i);
-      if (kind_ == ResultKind::kActivation) {
-        t_.lookup("activation" + lane, "activation", c_.on, {c_.table, c_.q[i], c_.g[i]});
-      } else {
-        t_.lookup("quotient" + lane, "range", c_.on,
-                  {c_.quotient_tag, c_.q[i] + c_.quotient_offset});
-      }
-      t_.lookup("remainder" + lane, "range", c_.on, {c_.remainder_tag, c_.r[i]});
-    }
-  }
-
-  Lowering& l_;
-  ResultKind kind_;
-  int64_t lanes_;
-  TableBuilder t_;
-  Columns c_;
-};
+// Where the elements of a part stand, from its first row on.
+Cells elements(const Part& part, int64_t first_row, int64_t blocks, int64_t lanes) {
+  return {first_row, {{part.size, blocks, 1}, {blocks, 1, lanes * part.size}}, 0, part.size};
+}
 
 }  // namespace
 
-void buildResults(Lowering& l, const Stack<Result>& stack, ResultKind kind) {
-  ResultTable(l, stack, kind);
+void buildResults(Lowering& l, const Stack<Result>& stack) {
+  TableBuilder t(l.circuit, stack.name, stack.rows);
+  const int64_t lanes = l.plan.lanes.rows;
+  size_t edges = 0;
+  for (const auto& e : stack.entries) {
+    for (const Part& part : e.item->parts) edges = std::max(edges, part.out.size());
+  }
+  Expr bias = t.fixed("bias"), on = t.fixed("on"), power = t.fixed("power");
+  Expr tag = t.fixed("remainder_tag"), function = t.fixed("function"), offset = t.fixed("offset");
+  std::vector<EdgeColumns> out;  // `on` for q
+  Lanes out_values;              // fixed columns: on, for g
+  for (size_t i = 0; i < edges; ++i) {
+    std::string name = "out" + std::to_string(i);
+    out.push_back(edgeColumns(t, name));
+    out_values.push_back(t.fixed(name + ".value_on"));
+  }
+  Lanes q = t.mainLanes("q", lanes), r = t.mainLanes("r", lanes), g = t.mainLanes("g", lanes);
+  FeatureFold fold(t, lanes);
+  for (const auto& e : stack.entries) {
+    const Result& item = *e.item;
+    const int64_t blocks = item.rows / lanes;
+    fold.fill(*item.product, e.first_row);
+    fillBias(l, t, bias, item, e.first_row, blocks);
+    for (const Part& part : item.parts) {
+      const ir::Op& op = *part.origin.op;
+      const bool lookup = op.is("integer.lookup");
+      int64_t first = e.first_row + part.start * blocks, rows = part.size * blocks;
+      int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
+      t.instance(first, rows, part.origin.region, location(item, op));
+      t.fillConstant(on, first, rows, 1);
+      t.fillConstant(power, first, rows, int64_t{1} << shift);
+      t.fillConstant(tag, first, rows, shift);
+      l.tables.useRange(shift);
+      if (lookup) {
+        t.fillConstant(function, first, rows, l.tables.activation(op.operand(1)));
+      } else {
+        t.fillConstant(function, first, rows, bits);
+        t.fillConstant(offset, first, rows, int64_t{1} << (bits - 1));
+        l.tables.useRange(bits);
+      }
+      for (size_t i = 0; i < part.out.size(); ++i) {
+        fillFeatureMajorPlace(t, out[i], first, part.out[i]);
+        t.fillConstant(lookup ? out_values[i] : out[i].on, first, rows, 1);
+      }
+      Cells cells = elements(part, first, blocks, lanes);
+      t.place(q, {part.result, lookup ? "key" : ""}, cells);
+      t.place(r, {part.result, "remainder"}, cells);
+      if (lookup) t.place(g, {part.result, ""}, cells);
+    }
+  }
+  Expr half = power * t.constant(int64_t{1} << 30);  // 2^(s-1): 1/2 in the field
+  Lanes y;
+  for (int64_t i = 0; i < lanes; ++i) y.push_back(q[i] * power + r[i] - half - bias);
+  fold.build(y);
+  for (size_t i = 0; i < edges; ++i) {
+    std::string name = "out" + std::to_string(i);
+    featureMajorTerm(t, name, out[i], {{out[i].on, q}, {out_values[i], g}}, 1);
+  }
+  for (int64_t i = 0; i < lanes; ++i) {
+    std::string lane = "." + std::to_string(i);
+    t.lookup("function" + lane, "function", on, {function, q[i] + offset, g[i]});
+    t.range("remainder" + lane, on, tag, r[i]);
+  }
+}
+
+void buildOutputs(Lowering& l, const Stack<Result>& stack) {
+  TableBuilder t(l.circuit, stack.name, stack.rows);
+  const int64_t lanes = l.plan.lanes.rows;
+  Expr bias = t.fixed("bias");
+  EdgeColumns out = edgeColumns(t, "out");
+  Lanes y = t.mainLanes("y", lanes);
+  FeatureFold fold(t, lanes);
+  for (const auto& e : stack.entries) {
+    const Result& item = *e.item;
+    const int64_t blocks = item.rows / lanes;
+    fold.fill(*item.product, e.first_row);
+    fillBias(l, t, bias, item, e.first_row, blocks);
+    for (const Part& part : item.parts) {
+      int64_t first = e.first_row + part.start * blocks;
+      const ir::Type& type = part.result->type();
+      const Edge& edge = part.out[0];
+      t.instance(first, part.size * blocks, part.origin.region, location(item, *part.origin.op));
+      fillFeatureMajor(t, out, first, edge);
+      t.place(y, {part.result, ""}, elements(part, first, blocks, lanes));
+      l.circuit.publicTensor({part.name, true, item.rows, part.size, type.low, type.high,
+                              type.exponent, edge.address, edge.tile_rows, edge.tile_columns,
+                              true});
+    }
+  }
+  Lanes products;
+  for (Expr lane : y) products.push_back(lane - bias);
+  fold.build(products);
+  featureMajorTerm(t, "out", out, {{out.on, y}}, 1);
 }
 
 }  // namespace lindero::passes

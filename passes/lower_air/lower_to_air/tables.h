@@ -39,12 +39,13 @@ struct Stack {
   int64_t copy_base = 0;  // fold sources: the global index of row 0
 };
 
-void buildWeights(Lowering& l, const Stack<Matrix>& stack, int lanes, bool vocabulary);
+void buildWeights(Lowering& l, const Stack<Matrix>& stack);
 void buildOperands(Lowering& l, const Stack<Operand>& stack);
-enum class ResultKind { kRequantize, kResidual, kActivation, kPublished };
-void buildResults(Lowering& l, const Stack<Result>& stack, ResultKind kind);
+void buildResults(Lowering& l, const Stack<Result>& stack);
+void buildOutputs(Lowering& l, const Stack<Result>& stack);
 void buildNorms(Lowering& l, const Stack<Norm>& stack);
-void buildNormStatistics(Lowering& l, const Stack<Norm>& stack);
+// A row per token of all norms.
+void buildNormStatistics(Lowering& l, const Plan& plan);
 void buildAttends(Lowering& l, const Stack<Attend>& stack);
 void buildChoices(Lowering& l, const Stack<Choice>& stack);
 void buildEmbeds(Lowering& l, const Stack<Embed>& stack);
@@ -53,11 +54,15 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack);
 absl::Status buildTrace(Lowering& l, ir::Function* trace);
 
 // Fixed columns that name one copy of a tensor's element: tile address, place in the tile along the
-// axis that is not the lanes', and whether the row takes part.
+// axis that is not the lanes', their product, and whether the row takes part.
 struct EdgeColumns {
-  Expr address, place, on;
+  Expr address, place, corner, on;
 };
 EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name);
+// Rows whose address and place are affine in the loops; the loop `place_loop` runs over the places
+// of a tile. Without `on`, as below.
+void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+              const std::vector<Loop>& loops, size_t place_loop, int64_t address);
 // Rows (column j, block of rows): j major.
 void fillFeatureMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                       const Edge& edge);
@@ -68,12 +73,18 @@ void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t 
 // picks among them).
 void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
                     const Edge& edge);
-// Adds the lanes to the sum of the group "tensors" (`sign` = 1: the row gives the tensor, -1: it
-// takes it).
+// Lanes that stand in an edge on the rows where the fixed column `on` is 1.
+struct EdgeLanes {
+  Expr on;
+  Lanes lanes;
+};
+// Adds the lanes to the circuit's sum (`sign` = 1: the row gives the tensor, -1: it takes it).
 void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const Lanes& lanes, int sign);
+                      const std::vector<EdgeLanes>& values, int sign);
 void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                    const Lanes& lanes, int sign);
+                    const std::vector<EdgeLanes>& values, int sign);
+// The step of a fold from the last of a feature's blocks of rows to the next feature's first.
+ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks);
 // Adds sign * value / (address - ...) for a single element (a public token, say).
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign);
 

@@ -60,10 +60,10 @@ class TraceWriter {
  private:
   void indexPlan() {
     const Plan& plan = l_.plan;
-    for (const Matrix& m : plan.weights) matrices_[m.origin.op] = &m;
+    for (const Matrix& m : plan.matrices) matrices_[m.origin.op] = &m;
     for (const Embed& e : plan.embeds) embeds_[e.origin.op] = &e;
     for (const Choice& c : plan.choices) choices_[c.origin.op] = &c;
-    for (auto* results : {&plan.requantized, &plan.residual, &plan.activated, &plan.published}) {
+    for (auto* results : {&plan.results, &plan.outputs}) {
       for (const Result& r : *results) {
         for (const Part& p : r.parts) parts_.push_back({&r, &p});
       }
@@ -121,7 +121,9 @@ class TraceWriter {
     std::vector<ir::Value*> operands{ids};
     if (e.addend) operands.push_back(load(l_.constants.at(e.addend)));
     const ConstantPlace& place = l_.constants.at(e.matrix->constant);
-    Attributes attributes{{"vocabulary", e.matrix->rows}, {"width", e.width}};
+    Attributes attributes{{"vocabulary", e.matrix->rows},
+                          {"width", e.width},
+                          {"padding", e.matrix->padding(place.lanes)}};
     addCells(attributes, place.table, place.column, place.lanes, place.cells);
     keep(op.result(), "",
          create("trace.gather_rows", operands, {e.rows * e.width}, attributes)->result());
@@ -129,7 +131,7 @@ class TraceWriter {
 
   void visitNorm(const ir::Op& op) {
     int64_t rows = op.result()->type().shape[0], width = op.result()->type().shape[1];
-    int64_t lanes = l_.plan.column_lanes, blocks = rows * (width / lanes);
+    int64_t lanes = l_.plan.lanes.features, blocks = rows * (width / lanes);
     auto root = l_.tables.place("root", l_.tables.root(op.operand(1)));
     std::string column = root.column.substr(0, root.column.rfind('.')) + ".R";
     ir::Op* step = create("trace.layernorm", {get(op.operand(0))},
@@ -184,7 +186,7 @@ class TraceWriter {
     const ConstantPlace& place = l_.constants.at(m.constant);
     ir::Value*& weights = weights_[&m];
     if (!weights) weights = load(place);
-    int64_t padded = m.blocks * place.lanes, pad = padded - m.folded_columns;
+    int64_t padded = m.blocks * place.lanes, pad = m.padding(place.lanes);
     std::vector<ir::Value*> operands{get(linear.operand(0)), weights};
     if (bias) operands.push_back(load(biasPlace(bias, start, size)));
     return matmul(operands, 1, rows, m.rows, size, {0, m.rows, 1, 0}, {0, padded, 1, pad + start},
@@ -229,8 +231,8 @@ class TraceWriter {
     keep(op.result(), lookup ? "key" : "", step->result(0));
     keep(op.result(), "remainder", step->result(1));
     if (!lookup) return;
-    auto place = l_.tables.place("activation", l_.tables.activation(op.operand(1)));
-    std::string column = place.column.substr(0, place.column.rfind('.')) + ".g";
+    auto place = l_.tables.place("function", l_.tables.activation(op.operand(1)));
+    std::string column = place.column.substr(0, place.column.rfind('.')) + ".value";
     keep(op.result(), "",
          create("trace.table_lookup", {step->result(0)}, {size},
                 {{"table", ir::Symbol{place.table}},
@@ -253,7 +255,7 @@ class TraceWriter {
   void visitSoftmax(const ir::Op& op) {
     const ir::Type& type = op.result()->type();
     int64_t heads = type.shape[0], queries = type.shape[1], keys = type.shape[2];
-    int64_t rows = heads * queries, elements = rows * keys, lanes = l_.plan.column_lanes;
+    int64_t rows = heads * queries, elements = rows * keys, lanes = l_.plan.lanes.keys;
     auto exp = l_.tables.place("exponential", l_.tables.exponential(op));
     ir::Op* step = create("trace.softmax", {get(op.operand(0))},
                           {rows, rows, elements, elements, elements, elements, elements,
@@ -297,7 +299,7 @@ class TraceWriter {
 
   void visitArgmax(const ir::Op& op) {
     const Choice& c = *choices_.at(&op);
-    int64_t lanes = l_.plan.column_lanes, blocks = (c.columns + lanes - 1) / lanes;
+    int64_t lanes = l_.plan.lanes.entries, blocks = (c.columns + lanes - 1) / lanes;
     int64_t elements = c.rows * blocks * lanes;
     ir::Op* step = create("trace.argmax", {linearColumns(*c.linear, c.rows, 0, c.columns, c.bias)},
                           {c.rows, c.rows, elements, elements, elements, c.rows * blocks},

@@ -93,12 +93,12 @@ absl::Status Folds::walk(const End& end, Visit visit) {
   }
 }
 
-// The monomials of a term's numerator: fold' (a result), fold * factor, fold (given for copying) or
-// factor (a copy).
+// The monomials of a term's numerator: fold' (a result), fold * factor, fold (given for copying, or
+// added) or factor (a copy).
 absl::Status Folds::readTerm(int table, ir::Op& term) {
   TableRows& rows = ranges_.rows(table);
   const std::string& name = term.stringAttr("name");
-  std::vector<std::vector<ProvenRanges::Pole>> poles(rows.classes().size());
+  std::vector<std::optional<ProvenRanges::Pole>> poles(rows.classes().size());
   bool folded = false;
   for (size_t c = 0; c < poles.size(); ++c) {
     const Form* form = rows.form(c, term.operand(0));
@@ -114,19 +114,20 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
       return ranges_.refused(table, c, name, "weighs folds, or reads the row after");
     }
     if (form->empty()) continue;
-    absl::StatusOr<std::vector<ProvenRanges::Pole>> at = ranges_.poles(table, c, term);
+    absl::StatusOr<ProvenRanges::Poles> at = ranges_.poles(table, c, term);
     if (!at.ok()) return at.status();
-    if (at->size() != 1) return ranges_.refused(table, c, name, "has more than one pole");
-    poles[c] = *std::move(at);
+    if (at->factors.size() != 1) return ranges_.refused(table, c, name, "has more than one pole");
+    poles[c] = at->factors[0];
   }
   if (!folded) return absl::OkStatus();
   for (int64_t row = 0; row < rows.height(); ++row) {
     int c = rows.classOf(row);
-    if (poles[c].empty()) continue;
-    const ir::Value* challenge = poles[c][0].challenge;
-    int64_t id = poles[c][0].at(rows, row);
+    if (!poles[c]) continue;
+    const ir::Value* challenge = poles[c]->challenge;
+    int64_t id = poles[c]->at(rows, row);
     bool late = challenge->definingOp()->intAttr("after") >= 2;
     pole_challenges_.insert(challenge);
+    if (!late && id == 0) continue;  // names no product: what is summed there bounds nothing
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
     };
@@ -161,11 +162,13 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
         }
       } else if (fold.scan && gather >= 0 && k == 1) {
         products_[id].factors.push_back({fold, gather, {}});
+      } else if (fold.scan && gather < 0 && k > 0) {
+        products_[id].added.push_back({fold, k});
       } else if (fold.scan && gather < 0 && k == -1) {
         if (products_[id].result.scan) return no("has two results");
         products_[id].result = fold;
       } else {
-        return no("is neither a product of folds nor a result");
+        return no("is neither a product of folds, nor added, nor a result");
       }
     }
   }
@@ -211,18 +214,16 @@ absl::Status Folds::boundLookups() {
     int table = 0;
     ir::Op* op = nullptr;
   };
-  std::map<std::string, Provider> providers;
+  std::multimap<std::string, Provider> providers;
   for (int t = 0; t < ranges_.tables(); ++t) {
     for (ir::Op& op : ranges_.rows(t).op().block()->ops()) {
       if (op.is("air.provide") && !ranges_.isTable(ranges_.busName(op))) {
-        if (!providers.try_emplace(ranges_.busName(op), Provider{t, &op}).second) {
-          return ranges_.refused(t, 0, op.stringAttr("name"),
-                                 "a bus of folds can have one provider only");
-        }
+        providers.emplace(ranges_.busName(op), Provider{t, &op});
       }
     }
   }
   std::map<std::string, Interval> provided;
+  std::map<std::string, std::set<int64_t>> row_numbers;
   for (auto& [bus, provider] : providers) {
     TableRows& rows = ranges_.rows(provider.table);
     const std::string& name = provider.op->stringAttr("name");
@@ -233,9 +234,9 @@ absl::Status Folds::boundLookups() {
     absl::StatusOr<Scan*> scan = this->scan(provider.table, *fold);
     if (!scan.ok()) return scan.status();
     int count = rows.indexOf(provider.op->operand(0));
-    std::set<int64_t> keys;
+    std::set<int64_t>& keys = row_numbers[bus];
     std::set<const Step*> seen;
-    Interval cells = Interval::of(0);
+    Interval& cells = provided.try_emplace(bus, Interval::of(0)).first->second;
     for (int64_t row = 0; row < rows.height(); ++row) {
       int c = rows.classOf(row);
       if (ranges_.cell(provider.table, c, count) == Interval::of(0)) continue;
@@ -262,7 +263,6 @@ absl::Status Folds::boundLookups() {
       }));
     }
     if (keys.empty()) return no(0, "provides nothing");
-    provided[bus] = cells;
     provided_rows_[bus] = Interval::between(*keys.begin(), *keys.rbegin());
   }
   for (int t = 0; t < ranges_.tables(); ++t) {

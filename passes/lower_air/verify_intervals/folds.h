@@ -3,9 +3,10 @@
 // A fold is a scan whose value is a polynomial in two challenges; each cell that it folds has a
 // monomial of its own. A product check, sum of fold * factor = fold', with one term of each product
 // id, therefore says for each monomial: the lane of fold' is the sum of the products of the cells
-// with this monomial. That sum has a static bound from the proven ranges of the operands and the
-// weights themselves; or, where the left operands are values of one row of a running sum that is
-// proven to be at most S, S times the greatest right operand.
+// with this monomial. A fold times a number adds the cells of the fold, times the number. That sum
+// has a static bound from the proven ranges of the operands and the weights themselves; or, where
+// the left operands are values of one row of a running sum that is proven to be at most S, S times
+// the greatest right operand.
 //
 // Cost: linear in the rows of folds and in the weights, each read once.
 #pragma once
@@ -79,9 +80,14 @@ class Folds {
   struct ColumnSums {
     std::vector<int64_t> positive, negative;
   };
+  struct Added {
+    End fold;
+    int64_t times;
+  };
   struct Product {
     End result;
     std::vector<Factored> factors;
+    std::vector<Added> added;
     Bounds uniform;  // every coefficient, as far as committed operands go
     // The rest, by exponent of the right operand's challenge: fixed weights, by the range of what
     // multiplies them.

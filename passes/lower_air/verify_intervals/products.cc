@@ -135,12 +135,24 @@ absl::Status Folds::boundProduct(Product& p) {
       p.uniform = p.uniform + withZero(**left) * withZero(**right);
     }
   }
-  if (!committed || p.factors.empty()) return absl::OkStatus();
-  absl::StatusOr<int64_t> sum = rowSum(p);
-  if (!sum.ok()) return sum.status();
-  if (*sum >= 0) {
-    const Bounds bound = Bounds{*sum, *sum} * greatest;
-    p.uniform = Bounds::of(meet(p.uniform.interval(), bound.interval()));
+  if (committed && !p.factors.empty()) {
+    absl::StatusOr<int64_t> sum = rowSum(p);
+    if (!sum.ok()) return sum.status();
+    if (*sum >= 0) {
+      const Bounds bound = Bounds{*sum, *sum} * greatest;
+      p.uniform = Bounds::of(meet(p.uniform.interval(), bound.interval()));
+    }
+  }
+  for (const Added& added : p.added) {
+    std::set<const ir::Value*> by;
+    absl::StatusOr<std::optional<Bounds>> cells = operandRange(added.fold, by);
+    if (!cells.ok()) return cells.status();
+    if (!*cells) {
+      return ranges_.refused(added.fold.scan->table,
+                             ranges_.rows(added.fold.scan->table).classOf(added.fold.row),
+                             added.fold.scan->op->stringAttr("name"), "folds no witness cells");
+    }
+    p.uniform = p.uniform + withZero(**cells) * Bounds{added.times, added.times};
   }
   return absl::OkStatus();
 }
@@ -283,7 +295,7 @@ const std::vector<Folds::Lane>& Folds::resultLanes(const Scan& scan, int c, cons
 absl::Status Folds::collectResults() {
   for (auto& [id, p] : products_) {
     if (!p.result.scan) {
-      const End& left = p.factors.front().left;
+      const End& left = p.factors.empty() ? p.added.front().fold : p.factors.front().left;
       return ranges_.refused(left.scan->table, ranges_.rows(left.scan->table).classOf(left.row),
                              left.scan->op->stringAttr("name"),
                              absl::StrCat("product ", id, " has no result"));

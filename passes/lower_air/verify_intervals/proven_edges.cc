@@ -14,14 +14,6 @@ constexpr int64_t kMaxPlaces = 64;
 
 uint64_t firstPlaces(int64_t n) { return n >= kMaxPlaces ? ~uint64_t{0} : (uint64_t{1} << n) - 1; }
 
-void factorsOf(ir::Value* value, std::vector<ir::Value*>& factors) {
-  if (!value->definingOp()->is("air.mul")) {
-    factors.push_back(value);
-    return;
-  }
-  for (ir::Value* v : value->definingOp()->operands()) factorsOf(v, factors);
-}
-
 // Whether both have the same lanes, whatever columns stand there.
 bool sameLanes(const std::vector<ProvenRanges::Lane>& a, const std::vector<ProvenRanges::Lane>& b) {
   std::set<int64_t> of_a, of_b;
@@ -38,40 +30,64 @@ bool ProvenRanges::namesElements(const ir::Value* challenge) const {
          });
 }
 
-absl::StatusOr<std::vector<ProvenRanges::Pole>> ProvenRanges::poles(int table, int c,
-                                                                    ir::Op& term) {
-  TableRows& rows = tables_[table].rows;
-  std::vector<ir::Value*> factors;
-  factorsOf(term.operand(1), factors);
-  std::vector<Pole> out;
-  for (ir::Value* factor : factors) {
-    const Form* form = rows.form(c, factor);
-    Pole pole;
-    bool simple = form && (form->size() == 1 || form->size() == 2);
-    for (const auto& [weight, p] : simple ? *form : Form()) {
-      if (weight.empty()) {
-        const auto& [monomial, k] = *p.begin();
-        simple &= p.size() == 1 && monomial.size() <= 1;
-        if (!simple) break;
-        if (monomial.empty()) {
-          pole.number = -k;
-        } else {
-          pole.column = monomial[0].column;
-          simple &= k == -1 && !monomial[0].before && rows.phase(pole.column) == 0 &&
-                    rows.isStored(pole.column);
-        }
-      } else {
-        simple &= weight.size() == 1 && weight[0].lane == 0 && weight[0].exponent == 1 &&
-                  p == Polynomial{{{}, 1}} &&
-                  weight[0].challenge->definingOp()->is("air.challenge");
-        pole.challenge = weight[0].challenge;
-      }
+// A fixed cell or a number, times `sign`.
+bool ProvenRanges::readPole(int table, const Polynomial& p, int64_t sign, Pole& pole) const {
+  const TableRows& rows = tables_[table].rows;
+  if (p.empty()) return true;
+  const auto& [monomial, k] = *p.begin();
+  if (p.size() != 1 || monomial.size() > 1) return false;
+  if (monomial.empty()) {
+    pole.number = sign * k;
+    return true;
+  }
+  pole.column = monomial[0].column;
+  return k == sign && !monomial[0].before && rows.phase(pole.column) == 0 &&
+         rows.isStored(pole.column);
+}
+
+// z - a; or z y - a y - b z + c, which is (z - a) (y - b) where c = a b.
+absl::StatusOr<ProvenRanges::Poles> ProvenRanges::poles(int table, int c, ir::Op& term) {
+  auto isChallenge = [](const Factor& f) {
+    return f.lane == 0 && f.exponent == 1 && f.challenge->definingOp()->is("air.challenge");
+  };
+  const Form* form = tables_[table].rows.form(c, term.operand(1));
+  const Weight* most = nullptr;
+  for (const auto& [weight, p] : form ? *form : Form()) {
+    if (!most || weight.size() > most->size()) most = &form->find(weight)->first;
+  }
+  Poles out;
+  bool simple = most && (most->size() == 1 || most->size() == 2) &&
+                llvm::all_of(*most, isChallenge) && form->at(*most) == Polynomial{{{}, 1}};
+  for (const Factor& f : simple ? *most : Weight()) out.factors.push_back({f.challenge, -1, 0});
+  if (simple && most->size() == 2) {
+    simple = out.factors[0].challenge != out.factors[1].challenge;
+    if (out.factors[1].challenge == address_challenge_) {
+      std::swap(out.factors[0], out.factors[1]);
     }
-    if (!simple || !pole.challenge) {
-      return refused(table, c, term.stringAttr("name"),
-                     "its denominator is no product of challenge - fixed cell");
+  }
+  Polynomial rest, coefficients[2];  // of the other factor's challenge
+  for (const auto& [weight, p] : simple ? *form : Form()) {
+    if (weight == *most) continue;
+    if (weight.empty()) {
+      rest = p;
+      continue;
     }
-    out.push_back(pole);
+    const bool first = weight[0].challenge == out.factors.back().challenge;
+    simple &= most->size() == 2 && weight.size() == 1 && isChallenge(weight[0]) &&
+              weight[0].challenge == out.factors[first ? 1 : 0].challenge;
+    coefficients[first ? 0 : 1] = p;
+  }
+  if (simple && most->size() == 1) {
+    simple = readPole(table, rest, -1, out.factors[0]);
+  } else if (simple) {
+    out.multiplied = rest == product(coefficients[0], coefficients[1]);
+    simple = readPole(table, coefficients[0], -1, out.factors[0]) &&
+             readPole(table, coefficients[1], -1, out.factors[1]) &&
+             (out.multiplied || readPole(table, rest, 1, out.corner));
+  }
+  if (!simple) {
+    return refused(table, c, term.stringAttr("name"),
+                   "its denominator is no product of challenge - fixed cell");
   }
   return out;
 }
@@ -112,6 +128,11 @@ absl::Status ProvenRanges::addRow(int64_t row, int index) {
   const int table = ends.table;
   const TableRows& rows = tables_[table].rows;
   int64_t address = ends.address.at(rows, row), place = ends.place.at(rows, row);
+  if (!ends.multiplied && ends.corner.at(rows, row) != symmetric(__int128(address) * place)) {
+    return refused(table, ends.c, ends.term->stringAttr("name"),
+                   absl::StrCat("address ", address, ", place ", place,
+                                ": its denominator is no product of challenge - fixed cell"));
+  }
   if (place < 0 || place >= kMaxPlaces) {
     return refused(table, ends.c, ends.term->stringAttr("name"), "has a place outside of [0, 64)");
   }
@@ -151,20 +172,22 @@ absl::Status ProvenRanges::readTerm(int table, ir::Op& term) {
     if (folded) return absl::OkStatus();  // a product or a copy: folds.cc
     absl::StatusOr<Ends> ends = endsOf(table, c, term, *numerator);
     if (!ends.ok()) return ends.status();
-    absl::StatusOr<std::vector<Pole>> at = this->poles(table, c, term);
+    absl::StatusOr<Poles> at = this->poles(table, c, term);
     if (!at.ok()) return at.status();
-    if (!address_challenge_) address_challenge_ = (*at)[0].challenge;
-    bool two = at->size() == 2 && !ends->place_challenge;
-    if (two) ends->place_challenge = (*at)[1].challenge;
-    if ((!two && at->size() != 1) || (*at)[0].challenge != address_challenge_ ||
+    const std::vector<Pole>& factors = at->factors;
+    if (!address_challenge_) address_challenge_ = factors[0].challenge;
+    bool two = factors.size() == 2 && !ends->place_challenge;
+    if (two) ends->place_challenge = factors[1].challenge;
+    if ((!two && factors.size() != 1) || factors[0].challenge != address_challenge_ ||
         ends->lane_challenge == address_challenge_ ||
         ends->place_challenge == ends->lane_challenge ||
         ends->place_challenge == address_challenge_) {
       return refused(table, c, term.stringAttr("name"),
                      "does not name its elements by address, place and lane");
     }
-    ends->address = (*at)[0];
-    if (two) ends->place = (*at)[1];
+    ends->address = factors[0];
+    if (two) ends->place = factors[1], ends->corner = at->corner;
+    ends->multiplied = at->multiplied || !two;
     index[c] = ends_.size();
     ends_.push_back(*std::move(ends));
   }
@@ -175,13 +198,22 @@ absl::Status ProvenRanges::readTerm(int table, ir::Op& term) {
   return absl::OkStatus();
 }
 
+// The challenge of addresses is that of the public tensors.
+void ProvenRanges::nameAddresses() {
+  std::map<std::string, const ir::Value*> challenges;
+  for (ir::Op& op : circuit_->body().ops()) {
+    if (op.is("air.challenge")) challenges[op.stringAttr("name")] = op.result();
+    if (!op.is("air.public") || address_challenge_) continue;
+    address_challenge_ = challenges[std::get<std::vector<std::string>>(*op.find("challenges"))[0]];
+  }
+}
+
 absl::Status ProvenRanges::readPublics() {
   std::map<std::string, const ir::Value*> challenges;
   for (ir::Op& op : circuit_->body().ops()) {
     if (op.is("air.challenge")) challenges[op.stringAttr("name")] = op.result();
     if (!op.is("air.public")) continue;
     const auto& names = std::get<std::vector<std::string>>(*op.find("challenges"));
-    if (!address_challenge_) address_challenge_ = challenges[names[0]];
     if (challenges[names[0]] != address_challenge_) {
       return absl::FailedPreconditionError(absl::StrCat("verify-intervals: public tensor ",
                                                         op.stringAttr("name"),
@@ -218,6 +250,7 @@ absl::Status ProvenRanges::readPublics() {
 }
 
 absl::Status ProvenRanges::readEdges() {
+  nameAddresses();
   for (size_t t = 0; t < tables_.size(); ++t) {
     for (ir::Op& op : tables_[t].rows.op().block()->ops()) {
       if (op.is("air.term")) IR_RETURN_IF_ERROR(readTerm(t, op));

@@ -89,7 +89,9 @@ class ProvenRanges {
     std::vector<Lane> lanes;
     Pole address = {};
     Pole place = {};
-    Interval given;  // of a public tensor
+    Pole corner = {};         // address times place
+    bool multiplied = false;  // by the form of the denominator, whatever the corner
+    Interval given;           // of a public tensor
   };
   // The elements under one address: who gives and who takes. Tiles of one kind share all this.
   struct TileKind {
@@ -106,8 +108,14 @@ class ProvenRanges {
   // What the other end proves about a lane of this one.
   MaybeInterval otherEnd(const TileKind& kind, bool gives, int64_t lane) const;
 
-  // A term's denominator on the rows of a class.
-  absl::StatusOr<std::vector<Pole>> poles(int table, int c, ir::Op& term);
+  // A term's denominator on the rows of a class: a factor, or two, that of the address first, if
+  // their numbers multiply to the corner.
+  struct Poles {
+    std::vector<Pole> factors;
+    Pole corner = {};         // has no challenge
+    bool multiplied = false;  // by the form of the denominator
+  };
+  absl::StatusOr<Poles> poles(int table, int c, ir::Op& term);
   absl::Status refused(int table, int c, const std::string& what, const std::string& why) const;
 
   ir::Module& module() { return *module_; }
@@ -134,7 +142,9 @@ class ProvenRanges {
   absl::Status readTables();
   absl::Status readBuses();
   absl::Status readEdges();
+  void nameAddresses();
   absl::Status readPublics();
+  bool readPole(int table, const Polynomial& p, int64_t sign, Pole& pole) const;
   absl::Status readTerm(int table, ir::Op& term);
   absl::StatusOr<Ends> endsOf(int table, int c, ir::Op& term, const Form& numerator);
   absl::Status addRow(int64_t row, int ends);
