@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <tuple>
 
@@ -11,6 +12,7 @@
 #include "runtime/check/claims.h"
 #include "runtime/check/influence.h"
 #include "runtime/check/point_program.h"
+#include "runtime/eval/row_program.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 
@@ -21,6 +23,12 @@ constexpr uint64_t kTupleSeed = 0x7475706c65;  // any that differs from callers'
 
 const Table& tableOf(const Circuit& circuit, uint32_t t) {
   return circuit.tables(static_cast<int>(t));
+}
+
+std::vector<uint64_t> allRows(const Table& table) {
+  std::vector<uint64_t> rows(tableHeight(table));
+  std::iota(rows.begin(), rows.end(), uint64_t{0});
+  return rows;
 }
 
 }  // namespace
@@ -34,6 +42,8 @@ struct Recheck::Scan {
 
 struct Recheck::Part {
   PointProgram program;
+  std::unique_ptr<RowProgram> many;  // for many rows at a time, as soon as there are
+  std::unique_ptr<RowEvaluator> evaluator;
   std::vector<uint64_t> rows;  // touched
   std::vector<bool> touched;   // by row
   std::unique_ptr<Scan> scan;
@@ -101,6 +111,8 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
   }
   for (const CircuitPart& part : index_->parts()) {
     parts_.push_back({PointProgram(circuit, info, *scalars_, part.table, part.nodes),
+                      nullptr,
+                      nullptr,
                       {},
                       std::vector<bool>(tableHeight(tableOf(circuit, part.table)), false),
                       nullptr,
@@ -142,21 +154,21 @@ void Recheck::prepareLookups() {
     }
     if (lookup.provide()) providers_.push_back({&lookup, part.table, tableHeight(table), p, {}});
     std::vector<QM31>& terms = parts_[p].honest;
-    for (uint64_t row = 0; row < tableHeight(table); ++row) {
-      terms.push_back(tupleDenominator(parts_[p].program.run(columns(), row)));
-    }
+    std::vector<QM31> multiplicities;
+    evaluate(p, allRows(table), [&](size_t, absl::Span<const QM31> values) {
+      terms.push_back(tupleDenominator(values));
+      multiplicities.push_back(lookup.provide() ? -values[0] : values[0]);
+    });
     batchInverse(absl::MakeSpan(terms));
-    for (uint64_t row = 0; row < tableHeight(table); ++row) {
-      const QM31 multiplicity = parts_[p].program.run(columns(), row)[0];
-      terms[row] *= lookup.provide() ? -multiplicity : multiplicity;
-    }
+    for (size_t row = 0; row < terms.size(); ++row) terms[row] *= multiplicities[row];
   }
   for (Provider& provider : providers_) {
     provider.compared = compared[provider.definition->bus()];
     std::vector<std::pair<uint32_t, uint32_t>> keys;
-    for (uint64_t row = 0; row < provider.height; ++row) {
-      keys.push_back(provider.keyOf(parts_[provider.part].program.run(columns(), row).subspan(1)));
-    }
+    evaluate(provider.part, allRows(tableOf(circuit, provider.table)),
+             [&](size_t, absl::Span<const QM31> values) {
+               keys.push_back(provider.keyOf(values.subspan(1)));
+             });
     for (uint64_t row = 0; row < provider.height; ++row) {
       std::optional<uint64_t> place = provider.expected(keys[row]);
       if (!place || keys[*place] != keys[row]) provider.displaced.try_emplace(keys[row], row);
@@ -166,14 +178,14 @@ void Recheck::prepareLookups() {
   for (uint32_t p = 0; p < parts_.size(); ++p) {
     const CircuitPart& part = index_->parts()[p];
     if (part.kind != CircuitPart::Kind::kLookup) continue;
-    const Lookup& lookup = tableOf(circuit, part.table).lookups(static_cast<int>(part.index));
+    const Table& table = tableOf(circuit, part.table);
+    const Lookup& lookup = table.lookups(static_cast<int>(part.index));
     if (lookup.provide()) continue;
-    parts_[p].places.assign(tableHeight(tableOf(circuit, part.table)), kNowhere);
-    for (uint64_t row = 0; row < parts_[p].places.size(); ++row) {
-      absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
-      if (values[0].isZero()) continue;
-      parts_[p].places[row] = findTuple(lookup.bus(), values.subspan(1));
-    }
+    std::vector<Place>& places = parts_[p].places;
+    places.assign(tableHeight(table), kNowhere);
+    evaluate(p, allRows(table), [&](size_t row, absl::Span<const QM31> values) {
+      if (!values[0].isZero()) places[row] = findTuple(lookup.bus(), values.subspan(1));
+    });
   }
 }
 
@@ -261,6 +273,31 @@ void Recheck::clearRows(uint32_t part) {
   parts_[part].rows.clear();
 }
 
+void Recheck::evaluate(uint32_t p, absl::Span<const uint64_t> rows,
+                       absl::FunctionRef<void(size_t, absl::Span<const QM31>)> visit) {
+  constexpr size_t kMany = 8;
+  Part& part = parts_[p];
+  if (rows.size() < kMany) {
+    for (size_t i = 0; i < rows.size(); ++i) visit(i, part.program.run(columns(), rows[i]));
+    return;
+  }
+  const std::vector<uint32_t>& nodes = index_->parts()[p].nodes;
+  if (part.evaluator == nullptr) {
+    const RootGroup roots(nodes.begin(), nodes.end());
+    part.many = std::make_unique<RowProgram>(package_.circuit(), package_.circuitInfo(),
+                                             index_->parts()[p].table, absl::MakeSpan(&roots, 1));
+    part.evaluator = std::make_unique<RowEvaluator>(*part.many, columns(), *scalars_);
+  }
+  values_.resize(nodes.size());
+  part.evaluator->run(
+      rows, [&](size_t, uint64_t first, size_t count, absl::Span<const RootValues> roots) {
+        for (size_t i = 0; i < count; ++i) {
+          for (size_t k = 0; k < roots.size(); ++k) values_[k] = roots[k].at(i);
+          visit(first + i, values_);
+        }
+      });
+}
+
 // In the order of their numbers, in which each reads only earlier ones.
 void Recheck::runGenerators() {
   while (!generators_.empty()) {
@@ -282,18 +319,18 @@ void Recheck::runGenerator(uint32_t p, std::vector<uint64_t>& rows) {
     return runScan(p, rows);
   }
   if (column.has_fraction()) return runFractions(p, rows);
-  for (uint64_t row : rows) {
+  evaluate(p, rows, [&](size_t i, absl::Span<const QM31> values) {
     if (column.has_expression()) {
-      writeExtension(part.table, part.index, row, parts_[p].program.run(columns(), row)[0]);
-    } else {
-      const uint32_t at = parts_[p].program.run(columns(), row)[0].limb(0) - 1;
-      for (const GatherSource& source : column.gather().sources()) {
-        if (at < source.base() || at >= source.base() + source.rows()) continue;
-        writeExtension(part.table, part.index, row,
-                       columns().view(source.table(), source.column()).at(at - source.base()));
-      }
+      writeExtension(part.table, part.index, rows[i], values[0]);
+      return;
     }
-  }
+    const uint32_t at = values[0].limb(0) - 1;
+    for (const GatherSource& source : column.gather().sources()) {
+      if (at < source.base() || at >= source.base() + source.rows()) continue;
+      writeExtension(part.table, part.index, rows[i],
+                     columns().view(source.table(), source.column()).at(at - source.base()));
+    }
+  });
 }
 
 void Recheck::runScan(uint32_t p, const std::vector<uint64_t>& rows) {
@@ -301,11 +338,11 @@ void Recheck::runScan(uint32_t p, const std::vector<uint64_t>& rows) {
   const Scan& scan = *parts_[p].scan;
   const ColumnView& view = columns().view(part.table, part.index);
   std::vector<std::pair<uint64_t, QM31>> deltas;
-  for (uint64_t row : rows) {  // ascending
-    absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
+  evaluate(p, rows, [&](size_t i, absl::Span<const QM31> roots) {
+    const uint64_t row = rows[i];  // ascending
     QM31 value = row == 0 ? roots[1] : roots[0] * view.at(row - 1) + roots[1];
     deltas.emplace_back(row, (value - view.at(row)) * scan.inverse[row]);
-  }
+  });
   // Rows of one run add up; written last to first, so that no row is written twice.
   for (size_t i = 0; i < deltas.size();) {
     const uint64_t end = scan.run_end[deltas[i].first];
@@ -330,16 +367,16 @@ void Recheck::runFractions(uint32_t p, const std::vector<uint64_t>& rows) {
   denominators_.clear();
   QM31 added;
   const ColumnView& sums = columns().view(part.table, part.index);
-  for (uint64_t row : rows) {
-    absl::Span<const QM31> roots = parts_[p].program.run(columns(), row);
+  evaluate(p, rows, [&](size_t i, absl::Span<const QM31> roots) {
+    const uint64_t row = rows[i];
     if (roots[1].isZero()) {
       findings_.push_back({Failure::Kind::kDenominator, part.table, part.index, row});
     }
     numerators_.push_back(roots[1].isZero() ? QM31() : roots[0]);
     denominators_.push_back(roots[1].isZero() ? QM31(M31::fromCanonical(1)) : roots[1]);
-    if (!fraction.running()) continue;
+    if (!fraction.running()) return;
     added += roots[2] - (row == 0 ? sums.at(0) : sums.at(row) - sums.at(row - 1));
-  }
+  });
   batchInverse(absl::MakeSpan(denominators_));
   for (size_t i = 0; i < rows.size(); ++i) {
     const QM31 value = numerators_[i] * denominators_[i];
@@ -369,10 +406,10 @@ void Recheck::runOthers() {
 void Recheck::runConstraint(uint32_t p) {
   const CircuitPart& part = index_->parts()[p];
   std::optional<uint64_t> first;
-  for (uint64_t row : parts_[p].rows) {
-    if (first && row > *first) continue;
-    if (!parts_[p].program.run(columns(), row)[0].isZero()) first = row;
-  }
+  evaluate(p, parts_[p].rows, [&](size_t i, absl::Span<const QM31> values) {
+    const uint64_t row = parts_[p].rows[i];
+    if (!values[0].isZero()) first = std::min(row, first.value_or(row));
+  });
   if (first) findings_.push_back({Failure::Kind::kConstraint, part.table, part.index, *first});
 }
 
@@ -383,11 +420,10 @@ void Recheck::runLookup(uint32_t p) {
       tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index));
   numerators_.clear();
   denominators_.clear();
-  for (uint64_t row : parts_[p].rows) {
-    absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+  evaluate(p, parts_[p].rows, [&](size_t, absl::Span<const QM31> values) {
     numerators_.push_back(lookup.provide() ? -values[0] : values[0]);
     denominators_.push_back(tupleDenominator(values));
-  }
+  });
   batchInverse(absl::MakeSpan(denominators_));
   QM31 sum;
   for (size_t i = 0; i < numerators_.size(); ++i) {
@@ -508,7 +544,7 @@ std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange>
   };
   missing_.clear();
   for (const CellChange& change : changes) write(change);
-  std::vector<std::pair<uint32_t, uint64_t>> touched;
+  std::vector<std::pair<uint32_t, std::vector<uint64_t>>> touched;
   std::sort(others_.begin(), others_.end());
   for (uint32_t p : others_) {
     const CircuitPart& part = index_->parts()[p];
@@ -516,19 +552,18 @@ std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange>
       const uint32_t bus =
           tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).bus();
       bool missing = false;
-      for (uint64_t row : parts_[p].rows) {
-        touched.emplace_back(p, row);
-        absl::Span<const QM31> values = parts_[p].program.run(columns(), row);
+      evaluate(p, parts_[p].rows, [&](size_t, absl::Span<const QM31> values) {
         const M31 multiplicity = M31::fromCanonical(values[0].limb(0));
-        if (multiplicity.value() == 0) continue;
+        if (multiplicity.value() == 0) return;
         const Place place = findTuple(bus, values.subspan(1));
         if (place.provider == kNowhere.provider) {
           missing = true;
         } else {
           count(place, multiplicity);
         }
-      }
+      });
       if (missing) missing_.push_back(p);
+      touched.emplace_back(p, parts_[p].rows);
     }
     clearRows(p);
   }
@@ -536,10 +571,13 @@ std::vector<CellChange> Recheck::withMultiplicities(absl::Span<const CellChange>
   for (uint32_t p : generators_) clearRows(p);
   generators_.clear();
   undo();
-  for (const auto& [p, row] : touched) {
-    const Place& place = parts_[p].places[row];
-    if (place.provider == kNowhere.provider) continue;
-    count(place, -M31::fromCanonical(parts_[p].program.run(columns(), row)[0].limb(0)));
+  for (const auto& [p, rows] : touched) {
+    const std::vector<Place>& places = parts_[p].places;
+    evaluate(p, rows, [&, &rows = rows](size_t i, absl::Span<const QM31> values) {
+      const Place& place = places[rows[i]];
+      if (place.provider == kNowhere.provider) return;
+      count(place, -M31::fromCanonical(values[0].limb(0)));
+    });
   }
   for (size_t i = changes.size(); i < result.size(); ++i) {
     for (Provider& provider : providers_) {

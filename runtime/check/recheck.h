@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "runtime/check/checker.h"
 #include "runtime/check/read_index.h"
@@ -132,6 +133,9 @@ class Recheck {
   void runScan(uint32_t part, const std::vector<uint64_t>& rows);
   void runFractions(uint32_t part, const std::vector<uint64_t>& rows);
   void clearRows(uint32_t part);
+  // The part's values on each of the rows, from all of the cells as they are now.
+  void evaluate(uint32_t part, absl::Span<const uint64_t> rows,
+                absl::FunctionRef<void(size_t i, absl::Span<const QM31> values)> visit);
   void runOthers();
   void runConstraint(uint32_t part);
   void runLookup(uint32_t part);
@@ -164,6 +168,7 @@ class Recheck {
   std::vector<uint32_t> missing_;
   bool check_buses_ = true;
   uint32_t frozen_ = kNoPart;
+  std::vector<QM31> values_;                     // of a row of a part
   std::vector<QM31> numerators_, denominators_;  // of the rows of a part
   std::vector<Finding> bus_places_, findings_;
 };

@@ -212,8 +212,29 @@ RowEvaluator::RowEvaluator(const RowProgram& program, const Columns& columns,
 void RowEvaluator::run(uint64_t first_row, uint64_t rows, Visitor visit) {
   for (uint64_t end = first_row + rows; first_row < end;) {
     size_t count = static_cast<size_t>(std::min<uint64_t>(end - first_row, kChunkRows));
+    bindColumns(first_row, count);
+    const uint64_t last = program_.height_ - 1;
+    bool has_first = first_row == 0, has_last = last >= first_row && last < first_row + count;
+    if (has_first) is_first_[0] = 1;
+    if (has_last) is_last_[last - first_row] = 1;
     runChunk(first_row, count, visit);
+    if (has_first) is_first_[0] = 0;
+    if (has_last) is_last_[last - first_row] = 0;
     first_row += count;
+  }
+}
+
+void RowEvaluator::run(absl::Span<const uint64_t> rows, Visitor visit) {
+  for (size_t first = 0; first < rows.size(); first += kChunkRows) {
+    const absl::Span<const uint64_t> chunk = rows.subspan(first, kChunkRows);
+    gatherColumns(chunk);
+    for (size_t r = 0; r < chunk.size(); ++r) {
+      is_first_[r] = chunk[r] == 0;
+      is_last_[r] = chunk[r] == program_.height_ - 1;
+    }
+    runChunk(first, chunk.size(), visit);
+    std::fill_n(is_first_, chunk.size(), 0);
+    std::fill_n(is_last_, chunk.size(), 0);
   }
 }
 
@@ -241,12 +262,20 @@ void RowEvaluator::bindColumns(uint64_t first_row, size_t rows) {
   }
 }
 
-void RowEvaluator::runChunk(uint64_t first_row, size_t rows, Visitor visit) {
-  bindColumns(first_row, rows);
-  const uint64_t last = program_.height_ - 1;
-  bool has_first = first_row == 0, has_last = last >= first_row && last < first_row + rows;
-  if (has_first) is_first_[0] = 1;
-  if (has_last) is_last_[last - first_row] = 1;
+void RowEvaluator::gatherColumns(absl::Span<const uint64_t> rows) {
+  for (size_t i = 0; i < views_.size(); ++i) {
+    const RowProgram::ColumnUse& use = program_.columns_[i];
+    const uint64_t offset = static_cast<uint64_t>(int64_t{use.offset}), mask = program_.height_ - 1;
+    for (size_t k = 0; k < (use.extension ? 4 : 1); ++k) {
+      const uint32_t* column = views_[i].limb[k];
+      uint32_t* copy = scratch_[4 * i + k];
+      for (size_t r = 0; r < rows.size(); ++r) copy[r] = column[(rows[r] + offset) & mask];
+      slots_[i].limb[k] = copy;
+    }
+  }
+}
+
+void RowEvaluator::runChunk(uint64_t first, size_t rows, Visitor visit) {
   size_t done = 0;
   for (const RowProgram::Group& group : program_.groups_) {
     for (; done < group.ready_after; ++done) {
@@ -257,10 +286,8 @@ void RowEvaluator::runChunk(uint64_t first_row, size_t rows, Visitor visit) {
     roots_.clear();
     for (const RowProgram::Root& root : group.roots)
       roots_.push_back({slots_[root.slot], root.kind});
-    visit(group.index, first_row, rows, roots_);
+    visit(group.index, first, rows, roots_);
   }
-  if (has_first) is_first_[0] = 0;
-  if (has_last) is_last_[last - first_row] = 0;
 }
 
 }  // namespace lindero::runtime

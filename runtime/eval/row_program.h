@@ -96,10 +96,13 @@ class RowEvaluator {
 
   // Visits every group on every chunk of [first_row, first_row + rows), which lies in the table.
   void run(uint64_t first_row, uint64_t rows, Visitor visit);
+  // The same on rows in any order, which the visitor is told by their places in the list.
+  void run(absl::Span<const uint64_t> rows, Visitor visit);
 
  private:
-  void runChunk(uint64_t first_row, size_t rows, Visitor visit);
   void bindColumns(uint64_t first_row, size_t rows);
+  void gatherColumns(absl::Span<const uint64_t> rows);
+  void runChunk(uint64_t first, size_t rows, Visitor visit);
 
   const RowProgram& program_;
   std::vector<ColumnView> views_;  // per column use

@@ -191,29 +191,42 @@ TEST_P(RowPrograms, AgreeWithNaiveEvaluation) {
   }
   RowProgram row_program(circuit, package->circuitInfo(), 0, groups);
   RowEvaluator evaluator(row_program, columns, scalars);
+  uint64_t roots_per_row = 0, visited = 0;
+  for (const RootGroup& group : groups) roots_per_row += group.size();
+  auto expectNaive = [&](size_t g, uint64_t row, size_t i, absl::Span<const RootValues> roots) {
+    std::vector<std::optional<QM31>> memo(circuit.nodes_size());
+    ASSERT_EQ(roots.size(), groups[g].size());
+    for (size_t k = 0; k < roots.size(); ++k) {
+      ASSERT_EQ(roots[k].at(i), naive(circuit, columns, challenges, groups[g][k], row, memo))
+          << "node " << groups[g][k] << " row " << row;
+      ++visited;
+    }
+  };
   // All rows, then a part that starts and ends anywhere.
   std::vector<std::pair<uint64_t, uint64_t>> ranges = {{0, height}};
   if (height > 4) ranges.push_back({height / 3, height / 2 + 1});
   for (auto [first, count] : ranges) {
-    uint64_t visited = 0;
+    visited = 0;
     evaluator.run(
         first, count,
         [&](size_t g, uint64_t first_row, size_t rows, absl::Span<const RootValues> roots) {
-          ASSERT_EQ(roots.size(), groups[g].size());
-          for (size_t i = 0; i < rows; ++i) {
-            std::vector<std::optional<QM31>> memo(circuit.nodes_size());
-            for (size_t k = 0; k < roots.size(); ++k) {
-              ASSERT_EQ(roots[k].at(i),
-                        naive(circuit, columns, challenges, groups[g][k], first_row + i, memo))
-                  << "node " << groups[g][k] << " row " << first_row + i;
-              ++visited;
-            }
-          }
+          for (size_t i = 0; i < rows; ++i) expectNaive(g, first_row + i, i, roots);
         });
-    uint64_t roots = 0;
-    for (const RootGroup& group : groups) roots += group.size();
-    EXPECT_EQ(visited, roots * count);
+    EXPECT_EQ(visited, roots_per_row * count);
   }
+  // Any rows, in any order; then all of them again, for what those left behind.
+  std::vector<uint64_t> list = {height - 1, 0, height / 2};
+  for (int i = 0; i < 300; ++i) list.push_back(random() % height);
+  visited = 0;
+  evaluator.run(list,
+                [&](size_t g, uint64_t first, size_t rows, absl::Span<const RootValues> roots) {
+                  for (size_t i = 0; i < rows; ++i) expectNaive(g, list[first + i], i, roots);
+                });
+  EXPECT_EQ(visited, roots_per_row * list.size());
+  evaluator.run(0, height,
+                [&](size_t g, uint64_t first_row, size_t rows, absl::Span<const RootValues> roots) {
+                  for (size_t i = 0; i < rows; ++i) expectNaive(g, first_row + i, i, roots);
+                });
 }
 
 INSTANTIATE_TEST_SUITE_P(Heights, RowPrograms, ::testing::Values(0, 1, 2, 3, 5, 8, 9, 10));
