@@ -48,6 +48,10 @@ absl::StatusOr<Lowering::Rounding> Lowering::slicedRounding(const Op& linear) {
   std::vector<bool> seen(width, false);
   int first = 0;
   for (const Op* slice : linear.result()->users()) {
+    if (!slice->is("tensor.slice")) {
+      return absl::UnimplementedError(
+          absl::StrCat(slice->name().str(), " stands between it and the slices of its columns"));
+    }
     absl::StatusOr<int> exponent = this->exponent(*slice->result(), "exponent");
     absl::StatusOr<int> bits = this->exponent(*slice->result(), "bits");
     if (!exponent.ok()) return exponent.status();
