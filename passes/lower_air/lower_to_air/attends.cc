@@ -7,6 +7,8 @@
 //   at the last, 2^P - A and C - 2^P - 1 are in [0, 2^16): L is unique.
 // A masked score is one cell, the key's, which only the product check of Q K^T reads; its p and p-
 // are zero. GADGETS.md, section 9, has the interval argument.
+#include <map>
+
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -31,110 +33,153 @@ Expr scoreOf(TableBuilder& t, Expr low, Expr high, Expr k, Expr r, Expr power, E
   return (low + high * t.constant(65536) - k) * power + offset - r;
 }
 
-}  // namespace
-
-void buildAttends(Lowering& l, const Stack<Attend>& stack) {
-  CircuitBuilder& c = l.circuit;
-  TableBuilder t(c, stack.name, stack.rows);
-  int64_t lanes = l.plan.lanes.keys;
-  Expr power = t.fixed("power"), tag = t.fixed("score_tag"), offset = t.fixed("score_offset");
-  Expr table = t.fixed("table"), mass = t.fixed("mass");
-  Expr low_tag = t.fixed("low_tag"), high_tag = t.fixed("high_tag");
-  Expr within = t.fixed("within"), next = t.fixed("next_query"), last = t.fixed("last");
-  Expr end = t.fixed("end"), product = t.fixed("product");
-  EdgeColumns out = edgeColumns(t, "out");
-  Lanes live = t.fixedLanes("live", lanes);
-  Lanes k = t.mainLanes("k", lanes), w = t.mainLanes("w", lanes), r = t.mainLanes("r", lanes);
-  Lanes p = t.mainLanes("p", lanes), previous = t.mainLanes("previous", lanes);
-  Expr low = t.main("normalizer_low"), high = t.main("normalizer_high");
-  Expr sum = t.main("sum"), previous_sum = t.main("previous_sum");
-
-  for (const auto& e : stack.entries) {
-    const Attend& a = *e.item;
-    const ir::Op& op = *a.origin.op;
-    int64_t blocks = a.keys / lanes, first = e.first_row, queries = a.heads * a.queries;
-    int64_t shift = op.intAttr("score_shift"), bits = op.intAttr("normalizer_bits");
-    t.fillConstant(power, first, e.rows, int64_t{1} << shift);
-    t.fillConstant(tag, first, e.rows, shift);
-    int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
-    t.fillConstant(offset, first, e.rows, (op.intAttr("normalizer_low") << shift) + half);
-    t.fillConstant(table, first, e.rows, l.tables.exponential(op));
-    int64_t last_row = first + blocks - 1;
-    t.fill(mass,
-           {last_row, {{queries, blocks, 0}}, int64_t{1} << op.intAttr("probability_bits"), 0});
-    t.fill(low_tag, {last_row, {{queries, blocks, 0}}, std::min<int64_t>(bits, 16), 0});
-    t.fill(high_tag, {last_row, {{queries, blocks, 0}}, std::max<int64_t>(bits - 16, 0), 0});
-    t.fill(last, {last_row, {{queries, blocks, 0}}, 1, 0});
-    if (blocks > 1) t.fill(within, {first + 1, {{queries, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
-    int64_t head_rows = a.queries * blocks;
-    if (a.queries > 1) {
-      t.fill(next, {first + blocks, {{a.heads, head_rows, 0}, {a.queries - 1, blocks, 0}}, 1, 0});
+class SoftmaxTable {
+ public:
+  SoftmaxTable(Lowering& l, const Stack<Attend>& stack)
+      : l_(l), t_(l.circuit, stack.name, stack.rows), lanes_(l.plan.lanes.keys) {
+    for (const auto& e : stack.entries) {
+      fill(*e.item, e.first_row, e.rows);
+      place(*e.item, e.first_row);
+      t_.instance(e.first_row, e.rows, e.item->origin.region, nodes(*e.item));
     }
-    t.fill(end, {first + head_rows - 1, {{a.heads, head_rows, 0}}, 1, 0});
-    t.fill(product, {first + head_rows - 1, {{a.heads, head_rows, 1}}, a.product->id, 0});
+    constrain();
+    addProduct();
+    tokenMajorTerm(t_, "out", out_, {{out_.on, p_}}, 1);
+  }
+
+ private:
+  void fill(const Attend& a, int64_t first, int64_t rows) {
+    const ir::Op& op = *a.origin.op;
+    const int64_t blocks = a.keys / lanes_, queries = a.heads * a.queries,
+                  head_rows = a.queries * blocks;
+    const int64_t shift = op.intAttr("score_shift"), bits = op.intAttr("normalizer_bits");
+    const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
+    t_.fillConstant(power_, first, rows, int64_t{1} << shift);
+    t_.fillConstant(tag_, first, rows, shift);
+    t_.fillConstant(offset_, first, rows, (op.intAttr("normalizer_low") << shift) + half);
+    t_.fillConstant(table_, first, rows, l_.tables.exponential(op));
+    auto atLast = [&](Expr column, int64_t value) {
+      t_.fill(column, {first + blocks - 1, {{queries, blocks, 0}}, value, 0});
+    };
+    atLast(mass_, int64_t{1} << op.intAttr("probability_bits"));
+    atLast(low_tag_, std::min<int64_t>(bits, 16));
+    atLast(high_tag_, std::max<int64_t>(bits - 16, 0));
+    atLast(last_, 1);
+    if (blocks > 1) {
+      t_.fill(within_, {first + 1, {{queries, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
+    }
+    auto [next, made] = next_.try_emplace(a.keys);
+    if (made) next->second = t_.fixed("next_query." + std::to_string(a.keys));
+    if (a.queries > 1) {
+      t_.fill(next->second,
+              {first + blocks, {{a.heads, head_rows, 0}, {a.queries - 1, blocks, 0}}, 1, 0});
+    }
+    t_.fill(end_, {first + head_rows - 1, {{a.heads, head_rows, 0}}, 1, 0});
+    t_.fill(product_, {first + head_rows - 1, {{a.heads, head_rows, 1}}, a.product->id, 0});
     for (int64_t h = 0; h < a.heads; ++h) {
-      fillTokenMajor(t, out, first + h * head_rows, a.queries, a.out[h]);
+      fillTokenMajor(t_, out_, first + h * head_rows, a.queries, a.out[h]);
     }
     if (op.boolAttr("causal")) {
-      fillCausalMask(t, live, a, first);
+      fillCausalMask(t_, live_, a, first);
     } else {
-      t.fill(live, {first, {{e.rows, 1, 0}}, 1, 0});
+      t_.fill(live_, {first, {{rows, 1, 0}}, 1, 0});
     }
+    for (int64_t b : {int64_t{16}, std::min<int64_t>(bits, 16), bits - 16}) l_.tables.useRange(b);
+    l_.tables.useRange(shift + op.intAttr("dead_width"));
+  }
 
-    const ir::Value* result = op.result();
-    Cells elements{first, {{queries * blocks, 1, lanes}}, 0, 1};
+  void place(const Attend& a, int64_t first) {
+    const ir::Value* result = a.origin.op->result();
+    const int64_t blocks = a.keys / lanes_, queries = a.heads * a.queries;
+    Cells elements{first, {{queries * blocks, 1, lanes_}}, 0, 1};
     Cells rows{first, {{queries, blocks, 1}, {blocks, 1, 0}}, 0, 0};
     Cells row_blocks{first, {{queries * blocks, 1, 1}}, 0, 0};
-    t.place(k, {result, "key"}, elements);
-    t.place(w, {result, "width"}, elements);
-    t.place(r, {result, "remainder"}, elements);
-    t.place(p, {result, ""}, elements);
-    t.place(previous, {result, "previous_probability"}, elements);
-    t.place(low, {result, "normalizer_low_limb"}, rows);
-    t.place(high, {result, "normalizer_high_limb"}, rows);
-    t.place(sum, {result, "probability_sums"}, row_blocks);
-    t.place(previous_sum, {result, "previous_probability_sums"}, row_blocks);
-    for (int64_t b : {int64_t{16}, std::min<int64_t>(bits, 16), bits - 16}) l.tables.useRange(b);
-    l.tables.useRange(shift + op.intAttr("dead_width"));
+    t_.place(k_, {result, "key"}, elements);
+    t_.place(w_, {result, "width"}, elements);
+    t_.place(r_, {result, "remainder"}, elements);
+    t_.place(p_, {result, ""}, elements);
+    t_.place(previous_, {result, "previous_probability"}, elements);
+    t_.place(low_, {result, "normalizer_low_limb"}, rows);
+    t_.place(high_, {result, "normalizer_high_limb"}, rows);
+    t_.place(sum_, {result, "probability_sums"}, row_blocks);
+    t_.place(previous_sum_, {result, "previous_probability_sums"}, row_blocks);
+  }
+
+  static ir::Location nodes(const Attend& a) {
     ir::Location nodes = a.scores->location();
-    for (const std::string& node : op.location()) {
+    for (const std::string& node : a.origin.op->location()) {
       if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
     }
-    t.instance(first, e.rows, a.origin.region, nodes);
+    return nodes;
   }
 
-  using enum TableBuilder::Kind;
-  t.constrain(sum - within * t.previous(sum) - t.sum(p), "sum of probabilities", kContinuity);
-  t.constrain(previous_sum - within * t.previous(previous_sum) - t.sum(previous),
-              "sum one step before", kContinuity);
-  t.constrain(within * (low - t.previous(low)), "one normalizer per query, low", kContinuity);
-  t.constrain(within * (high - t.previous(high)), "one normalizer per query, high", kContinuity);
-  Expr one = t.constant(1);
-  Lanes scores;
-  for (int64_t i = 0; i < lanes; ++i) {
-    std::string lane = "." + std::to_string(i);
-    Expr masked = one - live[i];
-    t.constrain(masked * p[i], "masked probability" + lane);
-    t.constrain(masked * w[i], "masked width" + lane);
-    t.constrain(masked * r[i], "masked remainder" + lane);
-    t.constrain(masked * previous[i], "masked previous probability" + lane);
-    t.lookup("exponential" + lane, "exponential", live[i], {table, k[i], w[i], p[i], previous[i]});
-    t.range("score remainder" + lane, live[i], tag + w[i], r[i]);
-    scores.push_back(live[i] * scoreOf(t, low, high, k[i], r[i], power, offset) + masked * k[i]);
+  void constrain() {
+    using enum TableBuilder::Kind;
+    t_.constrain(sum_ - within_ * t_.previous(sum_) - t_.sum(p_), "sum of probabilities",
+                 kContinuity);
+    t_.constrain(previous_sum_ - within_ * t_.previous(previous_sum_) - t_.sum(previous_),
+                 "sum one step before", kContinuity);
+    t_.constrain(within_ * (low_ - t_.previous(low_)), "one normalizer per query, low",
+                 kContinuity);
+    t_.constrain(within_ * (high_ - t_.previous(high_)), "one normalizer per query, high",
+                 kContinuity);
+    const Expr one = t_.constant(1), sixteen = t_.constant(16);
+    for (int64_t i = 0; i < lanes_; ++i) {
+      std::string lane = "." + std::to_string(i);
+      Expr masked = one - live_[i];
+      t_.constrain(masked * p_[i], "masked probability" + lane);
+      t_.constrain(masked * w_[i], "masked width" + lane);
+      t_.constrain(masked * r_[i], "masked remainder" + lane);
+      t_.constrain(masked * previous_[i], "masked previous probability" + lane);
+      t_.lookup("exponential" + lane, "exponential", live_[i],
+                {table_, k_[i], w_[i], p_[i], previous_[i]});
+      t_.range("score remainder" + lane, live_[i], tag_ + w_[i], r_[i]);
+    }
+    t_.range("mass", last_, sixteen, mass_ - sum_);
+    t_.range("mass one step before", last_, sixteen, previous_sum_ - mass_ - one);
+    t_.range("normalizer low", last_, low_tag_, low_);
+    t_.range("normalizer high", last_, high_tag_, high_);
   }
-  Expr sixteen = t.constant(16);
-  t.range("mass", last, sixteen, mass - sum);
-  t.range("mass one step before", last, sixteen, previous_sum - mass - one);
-  t.range("normalizer low", last, low_tag, low);
-  t.range("normalizer high", last, high_tag, high);
 
-  int64_t keys = stack.entries.front().item->keys;
-  ir::Value* step = c.multiply(c.rho(), c.power(c.sigma(), lanes - keys));
-  if (keys == lanes) step = c.rho();
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)) + next * t.outside(step),
-                     t.dot(scores, c.descendingPowers(c.sigma(), lanes)));
-  t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
-  tokenMajorTerm(t, "out", out, {{out.on, p}}, 1);
-}
+  // The fold of the scores, which the product check of Q K^T reads.
+  void addProduct() {
+    CircuitBuilder& c = l_.circuit;
+    Lanes scores;
+    for (int64_t i = 0; i < lanes_; ++i) {
+      Expr score = scoreOf(t_, low_, high_, k_[i], r_[i], power_, offset_);
+      scores.push_back(live_[i] * score + (t_.constant(1) - live_[i]) * k_[i]);
+    }
+    Expr mul = within_ * t_.outside(c.power(c.sigma(), lanes_));
+    for (auto& [keys, selector] : next_) {
+      ir::Value* step = c.rho();
+      if (keys > lanes_) step = c.multiply(step, c.power(c.sigma(), lanes_ - keys));
+      mul = mul + selector * t_.outside(step);
+    }
+    Expr fold = t_.scan("fold", mul, t_.dot(scores, c.descendingPowers(c.sigma(), lanes_)));
+    t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
+  }
+
+  Lowering& l_;
+  TableBuilder t_;
+  const int64_t lanes_;
+  Expr power_ = t_.fixed("power"), tag_ = t_.fixed("score_tag"), offset_ = t_.fixed("score_offset");
+  Expr table_ = t_.fixed("table"), mass_ = t_.fixed("mass");
+  Expr low_tag_ = t_.fixed("low_tag"), high_tag_ = t_.fixed("high_tag");
+  Expr within_ = t_.fixed("within"), last_ = t_.fixed("last");
+  Expr end_ = t_.fixed("end"), product_ = t_.fixed("product");
+  // By the keys of a query: where a fold goes on to the next query.
+  std::map<int64_t, Expr> next_;
+  EdgeColumns out_ = edgeColumns(t_, "out");
+  Lanes live_ = t_.fixedLanes("live", lanes_);
+  Lanes k_ = t_.mainLanes("k", lanes_), w_ = t_.mainLanes("w", lanes_),
+        r_ = t_.mainLanes("r", lanes_), p_ = t_.mainLanes("p", lanes_),
+        previous_ = t_.mainLanes("previous", lanes_);
+  Expr low_ = t_.main("normalizer_low"), high_ = t_.main("normalizer_high");
+  Expr sum_ = t_.main("sum"), previous_sum_ = t_.main("previous_sum");
+};
+
+}  // namespace
+
+void buildAttends(Lowering& l, const Stack<Attend>& stack) { SoftmaxTable(l, stack); }
 
 }  // namespace lindero::passes

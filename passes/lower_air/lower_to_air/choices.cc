@@ -3,6 +3,8 @@
 //   b_i = 1 before the chosen entry J, 0 from it on;  J = sum b;
 //   o_i = b_(i-1) - b_i is 1 at J alone;  o_i (M - a_i) = 0: the maximum is attained.
 // Entries before J are strictly smaller than M. GADGETS.md, section 10, has the interval argument.
+#include <map>
+
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -19,7 +21,8 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   int64_t lanes = l.plan.lanes.entries;
   l.tables.useRange(15);
   Expr on = t.fixed("on"), within = t.fixed("within"), first_block = t.fixed("first");
-  Expr next = t.fixed("next_token"), last = t.fixed("last");
+  std::map<int64_t, Expr> next;  // by a token's entries: where a fold goes on to the next token
+  Expr last = t.fixed("last");
   Expr end = t.fixed("end"), product = t.fixed("product"), address = t.fixed("address");
   Lanes bias = t.fixedLanes("bias", lanes);
   Lanes before = t.mainLanes("before", lanes), high = t.mainLanes("high", lanes),
@@ -31,7 +34,9 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     t.fillConstant(on, first, e.rows, 1);
     if (blocks > 1) t.fill(within, {first + 1, {{a.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
     t.fill(first_block, {first, {{a.rows, blocks, 0}}, 1, 0});
-    if (a.rows > 1) t.fill(next, {first + blocks, {{a.rows - 1, blocks, 0}}, 1, 0});
+    auto [step, made] = next.try_emplace(a.product->columns);
+    if (made) step->second = t.fixed("next_token." + std::to_string(a.product->columns));
+    if (a.rows > 1) t.fill(step->second, {first + blocks, {{a.rows - 1, blocks, 0}}, 1, 0});
     t.fill(last, {first + blocks - 1, {{a.rows, blocks, 0}}, 1, 0});
     t.fill(address, {first + blocks - 1, {{a.rows, blocks, 1}}, a.address, 0});
     t.fillConstant(end, first + e.rows - 1, 1, 1);
@@ -81,12 +86,13 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
               kContinuity);
   t.constrain(within * (maximum - t.previous(maximum)), "one maximum per token", kContinuity);
 
-  // All items have the same number of columns, for the fold's step to a new token depends on it.
-  int64_t columns = stack.entries.front().item->product->columns;
-  ir::Value* step = c.rho();
-  if (columns > lanes) step = c.multiply(step, c.power(c.sigma(), lanes - columns));
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)) + next * t.outside(step),
-                     t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
+  Expr mul = within * t.outside(c.power(c.sigma(), lanes));
+  for (auto& [columns, selector] : next) {
+    ir::Value* step = c.rho();
+    if (columns > lanes) step = c.multiply(step, c.power(c.sigma(), lanes - columns));
+    mul = mul + selector * t.outside(step);
+  }
+  Expr fold = t.scan("fold", mul, t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
   t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
   scalarTerm(t, "index", last, address, chosen, 1);
 }
