@@ -133,7 +133,8 @@ bool Influence::reads(const CircuitPart& part, uint64_t row, const Cell& cell) {
   return depends(part);
 }
 
-// Constraints c * X = 0 on the row, with c known and not zero. What they force may make more such.
+// Constraints c * X * ... * X = 0 on the row, with c known and not zero. What they force may make
+// more such.
 const std::set<uint32_t>& Influence::forcedZeros(uint32_t table, uint64_t row) {
   auto [it, fresh] = forced_.try_emplace({table, row});
   if (!fresh) return it->second;
@@ -144,7 +145,10 @@ const std::set<uint32_t>& Influence::forcedZeros(uint32_t table, uint64_t row) {
     startRow(table, row, true);
     for (const CircuitPart* part : constraints_[table]) {
       std::vector<uint32_t> product;
-      if (!factors(part->nodes[0], product) || product.size() != 1) continue;
+      if (!factors(part->nodes[0], product) || product.empty() ||
+          product != std::vector<uint32_t>(product.size(), product[0])) {
+        continue;
+      }
       const Node& node = package_.circuit().nodes(static_cast<int>(product[0]));
       if (node.op() != Node::COLUMN || node.offset() != 0) continue;
       changed |= it->second.insert(node.b()).second;

@@ -1,7 +1,8 @@
 // Argmax over logits, token-major: a row holds some of a token's vocabulary entries.
 //   a_i = M - (b_i + hi_i 2^15 + lo_i) is an expression;  RANGE(15, hi), RANGE(15, lo);
 //   b_i = 1 before the chosen entry J, 0 from it on;  J = sum b;
-//   o_i = b_(i-1) - b_i is 1 at J alone;  o_i (M - a_i) = 0: the maximum is attained.
+//   o_i = b_(i-1) - b_i is 1 at J alone;  o_i (M - a_i) = 0: the maximum is attained, and b_i = 1
+//   never follows 0, for M - a_i > 0 there.
 // Entries before J are strictly smaller than M. GADGETS.md, section 10, has the interval argument.
 #include <map>
 
@@ -65,16 +66,13 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   }
 
   using enum TableBuilder::Kind;
-  Expr one = t.constant(1);
   Expr previous = within * t.previous(before.back()) + first_block;
   Lanes logits;
   for (int64_t i = 0; i < lanes; ++i) {
     std::string lane = "." + std::to_string(i);
     Expr gap = before[i] + high[i] * t.constant(1 << 15) + low[i];
     Expr here = previous - before[i];
-    // Two constraints keep the degree: `previous` of lane 0 is itself a product.
-    t.constrain(before[i] * (one - before[i]), "before is a bit" + lane);
-    t.constrain(before[i] * (one - previous), "before stays zero" + lane, i ? kLocal : kContinuity);
+    t.constrain(before[i] * (on - before[i]), "before is a bit" + lane);
     t.constrain(here * gap, "the maximum is attained" + lane, i ? kLocal : kContinuity);
     t.range("high" + lane, on, t.constant(15), high[i]);
     t.range("low" + lane, on, t.constant(15), low[i]);

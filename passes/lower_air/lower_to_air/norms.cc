@@ -7,6 +7,8 @@
 //   V = sum v + eps = m 4^j + rem;  m in [2^14, 2^16) or j = 0;  rem < 4^j;
 //   (R, t - j) = RSQRT[m].
 // GADGETS.md, sections 7 and 8, has the interval arguments.
+#include <optional>
+
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -34,7 +36,8 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
   size_t outs = slots(stack.entries, [](auto& e) { return e.item->out.size(); });
   Expr on = t.fixed("on"), within = t.fixed("within"), last = t.fixed("last");
   Expr square = t.fixed("square"), tag = t.fixed("output_tag"), offset = t.fixed("output_offset");
-  Expr statistics = t.fixed("statistics"), uncentered = t.fixed("uncentered");
+  Expr statistics = t.fixed("statistics");
+  std::optional<Expr> uncentered;  // rows of an RMSNorm
   EdgeColumns in = edgeColumns(t, "in");
   std::vector<EdgeColumns> forward = edgeSlots(t, "forward", forwards);
   std::vector<EdgeColumns> out = edgeSlots(t, "out", outs);
@@ -52,7 +55,10 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
     if (blocks > 1) t.fill(within, {first + 1, {{n.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
     t.fill(last, {first + blocks - 1, {{n.rows, blocks, 0}}, 1, 0});
     t.fill(statistics, {first + blocks - 1, {{n.rows, blocks, 1}}, n.statistics, 0});
-    if (!op.boolAttr("has_mean")) t.fillConstant(uncentered, first, e.rows, 1);
+    if (!op.boolAttr("has_mean")) {
+      if (!uncentered) uncentered = t.fixed("uncentered");
+      t.fillConstant(*uncentered, first, e.rows, 1);
+    }
     int64_t bits = op.intAttr("output_bits");
     t.fillConstant(square, first, e.rows, l.tables.square(op.intAttr("square_shift")));
     t.fillConstant(tag, first, e.rows, bits);
@@ -86,7 +92,7 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
   using enum TableBuilder::Kind;
   t.constrain(sum_d - within * t.previous(sum_d) - on * t.sum(d), "sum of deviations", kContinuity);
   t.constrain(sum_v - within * t.previous(sum_v) - t.sum(v), "sum of squares", kContinuity);
-  t.constrain(uncentered * mean, "no mean");
+  if (uncentered) t.constrain(*uncentered * mean, "no mean");
   t.constrain(within * (mean - t.previous(mean)), "one mean per token", kContinuity);
   t.constrain(within * (root - t.previous(root)), "one root per token", kContinuity);
   t.constrain(within * (shift - t.previous(shift)), "one shift per token", kContinuity);

@@ -200,6 +200,10 @@ absl::StatusOr<bool> ProvenRanges::propagate() {
 // A constraint of one cell, or one that defines a cell by others.
 bool ProvenRanges::useEquation(int table, int c, const Polynomial& p) {
   for (const auto& [monomial, k] : p) {
+    const bool square_alone = p.size() == 1 && monomial.size() == 2 && monomial[0] == monomial[1];
+    if (square_alone && !monomial[0].before && tables_[table].rows.isWitness(monomial[0].column)) {
+      return narrow(table, c, monomial[0].column, Interval::of(0));
+    }
     if (!isPlainCell(monomial) || !tables_[table].rows.isWitness(monomial[0].column)) continue;
     Cell cell = monomial[0];
     int64_t none = coefficient(p, {}), square = coefficient(p, {cell, cell});
