@@ -2,6 +2,7 @@
 """Writes transformer-shaped ONNX models with random weights. Needs numpy and onnx, not PyTorch.
 
     generate.py toy       models/toy_gpt.onnx: 2 layers, d 32, context 8, 16 tokens
+    generate.py toy --rms --twins -o twins.onnx
     generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
     generate.py block     models/generated/block.onnx: one such block, float in, float out
     generate.py mlp --activation relu -o mlp.onnx
@@ -51,8 +52,9 @@ EXTERNAL = ("gpt2", "gpt2-xl")  # Weights in a file of their own, <model>.data, 
 class GraphBuilder:
     """Appends nodes named after their module path, as the exporter does: /h.0/attn/qkv/MatMul."""
 
-    def __init__(self, seed, data=None):
+    def __init__(self, seed, data=None, rms=False):
         self.rng = np.random.default_rng(seed)
+        self.rms = rms  # RMSNorm instead of LayerNorm.
         self.data = data  # File for the weights; None: they stand in the model.
         self.nodes = []
         self.initializers = []
@@ -128,6 +130,10 @@ def linear(g, scope, x, fan_in, fan_out, gain=1.0):
 def layer_norm(g, scope, x, dim):
     name = scope[1:].replace("/", ".")
     gamma = g.normal(f"{name}.weight", (dim,), 0.15, mean=1.0)
+    if g.rms:
+        square = g.op(scope, "ReduceMean", g.op(scope, "Mul", x, x), axes=[-1])
+        root = g.op(scope, "Sqrt", g.op(scope, "Add", square, g.constant(scope, 1e-5)))
+        return g.op(scope, "Mul", g.op(scope, "Div", x, root), gamma)
     beta = g.normal(f"{name}.bias", (dim,), 0.1)
     return g.op(scope, "LayerNormalization", x, gamma, beta, axis=-1, epsilon=1e-5)
 
@@ -178,11 +184,16 @@ def causal_mask(g, seq):
     return g.weight("causal_mask", ~np.tri(seq, dtype=bool)[None, None])
 
 
-def make_gpt(shape, activation, seed, data=None):
-    """input_ids int64 [1, seq] -> logits float [1, seq, vocab]; the head is wte transposed."""
-    g = GraphBuilder(seed, data)
+def make_gpt(shape, activation, seed, data=None, rms=False, twins=False):
+    """input_ids int64 [1, seq] -> logits float [1, seq, vocab]; the head is wte transposed.
+
+    With `twins`, tokens 2w and 2w + 1 have the same embedding, so that all logits are tied.
+    """
+    g = GraphBuilder(seed, data, rms)
     ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, shape.seq])
     embedding = g.draw((shape.vocab, shape.dim), 3.0 / math.sqrt(shape.dim))
+    if twins:
+        embedding[1::2] = embedding[: shape.vocab // 2 * 2 : 2]
     tokens = g.op("/wte", "Gather", g.weight("wte.weight", embedding), ids.name)
     positions = g.constant("", [range(shape.seq)], np.int64)
     wpe = g.normal("wpe.weight", (shape.seq, shape.dim), 1.0 / math.sqrt(shape.dim))
@@ -239,6 +250,9 @@ def parse_args():
                 sub.add_argument(f"--{field}", type=int, default=default)
             else:
                 sub.set_defaults(**{field: default})
+        if name != "block":
+            sub.add_argument("--rms", action="store_true", help="RMSNorm instead of LayerNorm")
+            sub.add_argument("--twins", action="store_true", help="tokens 2w and 2w + 1 are alike")
     mlp = models.add_parser("mlp", parents=[common])
     mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
     args = parser.parse_args()
@@ -264,9 +278,9 @@ def main():
         model = make_block(args.shape, args.activation, args.seed)
     elif args.model in EXTERNAL:
         with open(f"{output}.data", "wb") as data:
-            model = make_gpt(args.shape, args.activation, args.seed, data)
+            model = make_gpt(args.shape, args.activation, args.seed, data, args.rms, args.twins)
     else:
-        model = make_gpt(args.shape, args.activation, args.seed)
+        model = make_gpt(args.shape, args.activation, args.seed, None, args.rms, args.twins)
     onnx.save(model, output)
     if args.model in EXTERNAL:
         onnx.checker.check_model(str(output))
