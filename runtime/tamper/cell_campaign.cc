@@ -22,6 +22,8 @@ constexpr size_t kMaxSurvivors = 10;  // per column and task
 struct Task {
   size_t tally;
   uint64_t first_row, rows;
+  // Rows to move a multiplicity from are few: all of them are tried, and nothing else.
+  bool moves = false;
 };
 
 // One thread's means.
@@ -45,10 +47,16 @@ class Campaign {
     const uint64_t height = tableHeight(package_.circuit().tables(static_cast<int>(tally.table)));
     for (uint64_t i = task.first_row; i < task.first_row + task.rows; ++i) {
       uint64_t row = i;
+      if (task.moves) {
+        tryOne(worker, row, Mutator::kMoveToNextRow, tally, survivors);
+        continue;
+      }
       if (options_.rows_per_column != 0 && options_.rows_per_column < height) {
         row = random(tally, i, 0) % height;
       }
-      for (Mutator mutator : options_.mutators) tryOne(worker, row, mutator, tally, survivors);
+      for (Mutator mutator : options_.mutators) {
+        if (mutator != Mutator::kMoveToNextRow) tryOne(worker, row, mutator, tally, survivors);
+      }
     }
     std::lock_guard<std::mutex> lock(mutex_);
     ColumnTally& sum = report_.columns[task.tally];
@@ -57,7 +65,7 @@ class Campaign {
     sum.padding += tally.padding;
     sum.survived += tally.survived;
     report_.survivors.insert(report_.survivors.end(), survivors.begin(), survivors.end());
-    done_ += task.rows;
+    if (!task.moves) done_ += task.rows;
     if (options_.progress) options_.progress(done_, total_);
   }
 
@@ -93,6 +101,15 @@ class Campaign {
         if (worker.recheck->provideTheSame(t.table, t.column, row, row + 1)) return {};
         return {{t.table, t.column, row, changed.value()},
                 {t.table, t.column, row + 1, value.value()}};
+      }
+      case Mutator::kMoveToNextRow: {
+        if (row + 1 == tableHeight(package_.circuit().tables(static_cast<int>(t.table))) ||
+            !worker.recheck->provideTheSame(t.table, t.column, row, row + 1)) {
+          break;
+        }
+        const M31 next = M31::fromCanonical(worker.recheck->main()[offset + row + 1]);
+        return {{t.table, t.column, row, (value - one).value()},
+                {t.table, t.column, row + 1, (next + one).value()}};
       }
     }
     if (changed == value) return {};
@@ -159,6 +176,17 @@ class Campaign {
   CellCampaignReport& report_;
 };
 
+// Whether it holds multiplicities that a constraint reads.
+bool movesCount(Recheck& recheck, uint32_t table, uint32_t column) {
+  const ReadIndex& index = recheck.index();
+  const std::vector<Read>& reads = index.readsOf(table, column);
+  return std::any_of(reads.begin(), reads.end(),
+                     [&](const Read& read) {
+                       return index.parts()[read.part].kind == CircuitPart::Kind::kConstraint;
+                     }) &&
+         recheck.provideTheSame(table, column, 0, 0);
+}
+
 uint64_t rowsToMutate(const Table& table, uint64_t rows_per_column) {
   const uint64_t height = tableHeight(table);
   return rows_per_column == 0 ? height : std::min(height, rows_per_column);
@@ -175,8 +203,8 @@ uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column) {
 }
 
 const char* nameOf(Mutator mutator) {
-  static constexpr const char* kNames[] = {"+1", "-1", "negated", "random",
-                                           "swapped with next row"};
+  static constexpr const char* kNames[] = {
+      "+1", "-1", "negated", "random", "swapped with next row", "moved to next row"};
   return kNames[static_cast<int>(mutator)];
 }
 
@@ -192,6 +220,8 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
     worker.influence = std::make_unique<Influence>(package, worker.recheck->index());
   }
   CellCampaignReport report;
+  const bool moves =
+      std::count(options.mutators.begin(), options.mutators.end(), Mutator::kMoveToNextRow) > 0;
   std::vector<Task> tasks;
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const uint64_t rows = rowsToMutate(circuit.tables(t), options.rows_per_column);
@@ -199,6 +229,10 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
       if (circuit.tables(t).columns(c).phase() != 1) continue;
       for (uint64_t row = 0; row < rows; row += kRowsPerTask) {
         tasks.push_back({report.columns.size(), row, std::min(kRowsPerTask, rows - row)});
+      }
+      if (moves &&
+          movesCount(*workers[0].recheck, static_cast<uint32_t>(t), static_cast<uint32_t>(c))) {
+        tasks.push_back({report.columns.size(), 0, tableHeight(circuit.tables(t)), true});
       }
       report.columns.push_back({static_cast<uint32_t>(t), static_cast<uint32_t>(c)});
     }

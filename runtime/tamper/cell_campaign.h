@@ -21,9 +21,12 @@
 
 namespace lindero::runtime {
 
-enum class Mutator { kIncrement, kDecrement, kNegate, kRandom, kSwapWithNextRow };
-inline constexpr Mutator kMutators[] = {Mutator::kIncrement, Mutator::kDecrement, Mutator::kNegate,
-                                        Mutator::kRandom, Mutator::kSwapWithNextRow};
+// kMoveToNextRow: one of a multiplicity that a constraint reads, between rows that provide one
+// tuple, all of which are tried; other cells stay.
+enum class Mutator { kIncrement, kDecrement, kNegate, kRandom, kSwapWithNextRow, kMoveToNextRow };
+inline constexpr Mutator kMutators[] = {Mutator::kIncrement,       Mutator::kDecrement,
+                                        Mutator::kNegate,          Mutator::kRandom,
+                                        Mutator::kSwapWithNextRow, Mutator::kMoveToNextRow};
 const char* nameOf(Mutator mutator);
 
 struct CellCampaignOptions {

@@ -10,12 +10,8 @@
 namespace lindero::runtime {
 namespace {
 
-struct Scene {
-  const Package& package;
-  const Step& step;
-  Buffers& buffers;
-  Draws& draws;
-  std::vector<CellChange>& cells;
+struct Scene : CheatScene {
+  explicit Scene(const CheatScene& scene) : CheatScene(scene) {}
 
   // A random element, or row.
   uint64_t any(uint32_t buffer) const { return draws.below(buffers.at(buffer).size()); }
@@ -26,14 +22,11 @@ struct Scene {
   }
 };
 
-// False: does not fit.
-using Apply = bool (*)(const Scene&);
-
-struct Cheat {
-  Step::KindCase kind;
-  const char* name;
-  Apply apply;
-};
+// What Cheat::apply points to.
+template <bool (*kApply)(const Scene&)>
+bool on(const CheatScene& scene) {
+  return kApply(Scene(scene));
+}
 
 // The cells that repeat an element, one for each block of its row; empty: it is not repeated.
 std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t element) {
@@ -389,6 +382,32 @@ bool otherCount(const Scene& s) {
   return true;
 }
 
+// From the first maximum to the next one, entries count -1: the index is lower by that.
+bool countOfMinusOne(const Scene& s) {
+  const Argmax& a = s.step.argmax();
+  const uint64_t row = s.draws.below(a.rows()), blocks = (a.width() + a.lanes() - 1) / a.lanes();
+  const auto first = static_cast<uint64_t>(s.at(a.index(), row));
+  uint64_t next = first + 1;
+  while (next < a.width() && s.at(a.values(), row * a.width() + next) != s.at(a.maximum(), row)) {
+    ++next;
+  }
+  if (next >= a.width() || 2 * first < next) return false;
+  int64_t sum = s.at(a.index(), row);
+  for (uint64_t c = first; c < blocks * a.lanes(); ++c) {
+    const uint64_t e = row * blocks * a.lanes() + c;
+    if (c < next) {
+      const int64_t gap = (int64_t{s.at(a.high(), e)} << 15) + s.at(a.low(), e) + 1;
+      s.at(a.before(), e) = -1;
+      s.at(a.high(), e) = static_cast<int32_t>(gap >> 15);
+      s.at(a.low(), e) = static_cast<int32_t>(gap & 0x7fff);
+      --sum;
+    }
+    s.at(a.index_sums(), row * blocks + c / a.lanes()) = static_cast<int32_t>(sum);
+  }
+  s.at(a.index(), row) = static_cast<int32_t>(sum);
+  return true;
+}
+
 bool otherIndex(const Scene& s) {
   const Argmax& a = s.step.argmax();
   const uint64_t row = s.draws.below(a.rows());
@@ -417,52 +436,130 @@ bool maximumOfOneBlock(const Scene& s) {
 }
 
 constexpr Cheat kCheats[] = {
-    {Step::kRequantize, "remainder out of range", remainderOutOfRange},
-    {Step::kRequantize, "another quotient modulo p", otherQuotientModuloP},
-    {Step::kRequantize, "a token's stream modulo p", shiftedStream},
-    {Step::kGatherRows, "row of another token", rowOfAnotherToken},
-    {Step::kTableLookup, "value of another key", valueOfAnotherKey},
-    {Step::kLayerNorm, "another mean", otherMean},
-    {Step::kLayerNorm, "a mean in RMSNorm", meanInRmsNorm},
-    {Step::kLayerNorm, "another root", otherRoot},
-    {Step::kLayerNorm, "another square", otherSquare},
-    {Step::kLayerNorm, "a variance beyond p", wrappedVariance},
-    {Step::kLayerNorm, "another exponent", otherExponent},
-    {Step::kLayerNorm, "another shift", otherShift},
-    {Step::kLayerNorm, "another power of the shift", otherPower},
-    {Step::kLayerNorm, "variance's remainder out of range", varianceRemainderOutOfRange},
-    {Step::kLayerNorm, "normalized value off by one", normalizedOffByOne},
-    {Step::kLayerNorm, "normalized value's remainder out of range", normalizedRemainderOutOfRange},
-    {Step::kLayerNorm, "another normalized value modulo p", normalizedModuloP},
-    {Step::kLayerNorm, "one block with other statistics", statisticsOfOneBlock},
-    {Step::kLayerNorm, "two blocks with other means", meansOfTwoBlocks},
-    {Step::kSoftmax, "another log-sum-exp", otherNormalizer},
-    {Step::kSoftmax, "another log-sum-exp modulo p", normalizerModuloP},
-    {Step::kSoftmax, "other limbs of the log-sum-exp", normalizerLimbs},
-    {Step::kSoftmax, "another key modulo p", keyModuloP},
-    {Step::kSoftmax, "probability of another key", otherExponential},
-    {Step::kSoftmax, "a masked score that counts", maskedScoreCounts},
-    {Step::kSoftmax, "one block with another log-sum-exp", normalizerOfOneBlock},
-    {Step::kArgmax, "a maximum that is not attained", maximumNotAttained},
-    {Step::kArgmax, "a choice that is not maximal", maximumNotMaximal},
-    {Step::kArgmax, "nothing chosen", nothingChosen},
-    {Step::kArgmax, "other limbs of the gap", gapLimbs},
-    {Step::kArgmax, "an entry that counts otherwise", otherCount},
-    {Step::kArgmax, "another index", otherIndex},
-    {Step::kArgmax, "one block with another maximum", maximumOfOneBlock},
+    {Step::kRequantize,
+     "remainder out of range",
+     on<remainderOutOfRange>,
+     {"lookup results.remainder"}},
+    {Step::kRequantize,
+     "another quotient modulo p",
+     on<otherQuotientModuloP>,
+     {"lookup results.function"}},
+    {Step::kRequantize, "a token's stream modulo p", on<shiftedStream>},
+    {Step::kGatherRows, "row of another token", on<rowOfAnotherToken>, {"lookup embeddings.row"}},
+    {Step::kTableLookup,
+     "value of another key",
+     on<valueOfAnotherKey>,
+     {"lookup results.function"}},
+    {Step::kLayerNorm,
+     "another mean",
+     on<otherMean>,
+     {"lookup norm_statistics.mean low", "lookup norm_statistics.mean high"}},
+    {Step::kLayerNorm, "a mean in RMSNorm", on<meanInRmsNorm>, {"constraint norms.no mean"}},
+    {Step::kLayerNorm, "another root", on<otherRoot>, {"lookup norm_statistics.root"}},
+    {Step::kLayerNorm, "another square", on<otherSquare>, {"lookup norms.square"}},
+    {Step::kLayerNorm,
+     "a variance beyond p",
+     on<wrappedVariance>,
+     {"lookup norm_statistics.root", "lookup norm_statistics.mantissa"}},
+    {Step::kLayerNorm,
+     "another exponent",
+     on<otherExponent>,
+     {"lookup norm_statistics.mantissa", "lookup norm_statistics.power of four"}},
+    {Step::kLayerNorm, "another shift", on<otherShift>, {"lookup norm_statistics.root"}},
+    {Step::kLayerNorm,
+     "another power of the shift",
+     on<otherPower>,
+     {"lookup norm_statistics.power of two"}},
+    {Step::kLayerNorm,
+     "variance's remainder out of range",
+     on<varianceRemainderOutOfRange>,
+     {"lookup norm_statistics.variance remainder"}},
+    {Step::kLayerNorm,
+     "normalized value off by one",
+     on<normalizedOffByOne>,
+     {"constraint norms.normalize"}},
+    {Step::kLayerNorm,
+     "normalized value's remainder out of range",
+     on<normalizedRemainderOutOfRange>,
+     {"lookup norms.remainder"}},
+    {Step::kLayerNorm,
+     "another normalized value modulo p",
+     on<normalizedModuloP>,
+     {"lookup norms.output"}},
+    {Step::kLayerNorm,
+     "one block with other statistics",
+     on<statisticsOfOneBlock>,
+     {"constraint norms.one root per token", "constraint norms.one shift per token",
+      "constraint norms.one power per token"}},
+    {Step::kLayerNorm,
+     "two blocks with other means",
+     on<meansOfTwoBlocks>,
+     {"constraint norms.one mean per token"}},
+    {Step::kSoftmax,
+     "another log-sum-exp",
+     on<otherNormalizer>,
+     {"lookup softmax.mass", "lookup softmax.mass one step before"}},
+    {Step::kSoftmax,
+     "another log-sum-exp modulo p",
+     on<normalizerModuloP>,
+     {"lookup softmax.normalizer low", "lookup softmax.normalizer high"}},
+    {Step::kSoftmax,
+     "other limbs of the log-sum-exp",
+     on<normalizerLimbs>,
+     {"lookup softmax.normalizer low"}},
+    {Step::kSoftmax, "another key modulo p", on<keyModuloP>, {"lookup softmax.exponential"}},
+    {Step::kSoftmax,
+     "probability of another key",
+     on<otherExponential>,
+     {"lookup softmax.exponential", "lookup softmax.score remainder"}},
+    {Step::kSoftmax,
+     "a masked score that counts",
+     on<maskedScoreCounts>,
+     {"constraint softmax.masked probability", "constraint softmax.masked previous probability",
+      "constraint softmax.masked width", "constraint softmax.masked remainder"}},
+    {Step::kSoftmax,
+     "one block with another log-sum-exp",
+     on<normalizerOfOneBlock>,
+     {"constraint softmax.one normalizer per query, low",
+      "constraint softmax.one normalizer per query, high"}},
+    {Step::kArgmax,
+     "a maximum that is not attained",
+     on<maximumNotAttained>,
+     {"constraint argmax.the maximum is attained"}},
+    {Step::kArgmax, "a choice that is not maximal", on<maximumNotMaximal>, {"lookup argmax.high"}},
+    {Step::kArgmax, "nothing chosen", on<nothingChosen>},
+    {Step::kArgmax, "other limbs of the gap", on<gapLimbs>, {"lookup argmax.low"}},
+    {Step::kArgmax,
+     "an entry that counts otherwise",
+     on<otherCount>,
+     {"constraint argmax.before is a bit"}},
+    {Step::kArgmax,
+     "a count of minus one between two maxima",
+     on<countOfMinusOne>,
+     {"constraint argmax.before is a bit"}},
+    {Step::kArgmax, "another index", on<otherIndex>, {"constraint argmax.index of the chosen"}},
+    {Step::kArgmax,
+     "one block with another maximum",
+     on<maximumOfOneBlock>,
+     {"constraint argmax.one maximum per token"}},
 };
 
 }  // namespace
 
-std::string cheat(const Package& package, const Step& step, Buffers& buffers, Draws& draws,
-                  std::vector<CellChange>& cells) {
+bool Cheat::aimsAt(const std::string& family) const {
+  return std::any_of(std::begin(aims), std::end(aims),
+                     [&](const char* aim) { return aim != nullptr && family == aim; });
+}
+
+absl::Span<const Cheat> cheats() { return kCheats; }
+
+std::string cheat(const CheatScene& scene) {
   std::vector<const Cheat*> fitting;
   for (const Cheat& cheat : kCheats) {
-    if (cheat.kind == step.kind_case()) fitting.push_back(&cheat);
+    if (cheat.kind == scene.step.kind_case()) fitting.push_back(&cheat);
   }
   if (fitting.empty()) return "";
-  const Cheat& chosen = *fitting[draws.below(fitting.size())];
-  const Scene scene{package, step, buffers, draws, cells};
+  const Cheat& chosen = *fitting[scene.draws.below(fitting.size())];
   return chosen.apply(scene) ? chosen.name : "";
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "runtime/check/recheck.h"
 #include "runtime/package/package.h"
 #include "runtime/tamper/random.h"
@@ -16,11 +17,30 @@
 
 namespace lindero::runtime {
 
-// Changes what the step wrote, at random; `cells` are changed in the trace beyond what follows from
-// the buffers, by copies of an element that differ from it. The name of the cheat, or empty where
-// the kind of step has none or the drawn one does not fit the values.
-std::string cheat(const Package& package, const Step& step, Buffers& buffers, Draws& draws,
-                  std::vector<CellChange>& cells);
+// What a cheat changes: what the step wrote, and `cells` of the trace beyond what follows from the
+// buffers, copies of an element that differ from it.
+struct CheatScene {
+  const Package& package;
+  const Step& step;
+  Buffers& buffers;
+  Draws& draws;
+  std::vector<CellChange>& cells;
+};
+
+struct Cheat {
+  Step::KindCase kind;
+  const char* name;
+  // At random; false, and nothing is changed, when it does not fit what was drawn.
+  bool (*apply)(const CheatScene&);
+  // Families of parts (families.h), of which one alone may notice it.
+  const char* aims[4] = {};
+
+  bool aimsAt(const std::string& family) const;
+};
+absl::Span<const Cheat> cheats();
+
+// One of those for this kind of step. Its name, or empty when there is none or it does not fit.
+std::string cheat(const CheatScene& scene);
 
 }  // namespace lindero::runtime
 

@@ -87,6 +87,23 @@ std::string describe(const Requirement& r, const Circuit& circuit) {
   return absl::StrCat(kind, " ", table.name(), ".", name);
 }
 
+std::string familyOf(const Requirement& r, const Circuit& circuit) {
+  // Cuts `mark` and the digits behind it off the end.
+  auto cut = [](std::string& name, char mark) {
+    const size_t end = name.find_last_not_of("0123456789");
+    if (end != std::string::npos && end + 1 < name.size() && name[end] == mark) name.resize(end);
+  };
+  std::string name = describe(r, circuit);
+  if (r.kind == Requirement::Kind::kClaimGroup || r.kind == Requirement::Kind::kPublicTensor) {
+    return name;
+  }
+  cut(name, '.');
+  const size_t dot = name.find('.');
+  std::string table = name.substr(0, dot);
+  cut(table, '_');
+  return table + name.substr(dot);
+}
+
 Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(package) {
   const Circuit& circuit = package.circuit();
   for (const CircuitPart& part : index.parts()) {
@@ -123,6 +140,8 @@ Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(
 void Necessity::add(Requirement::Kind kind, uint32_t table, uint32_t index) {
   numbers_[{kind, table, index}] = static_cast<uint32_t>(requirements_.size());
   requirements_.push_back({kind, table, index});
+  families_[familyOf(requirements_.back(), package_.circuit())].push_back(
+      static_cast<uint32_t>(requirements_.size() - 1));
 }
 
 uint32_t Necessity::find(Requirement::Kind kind, uint32_t table, uint32_t index) const {
@@ -169,6 +188,12 @@ void Necessity::observe(Recheck& recheck, absl::Span<const CellChange> changes,
 void Necessity::observeTensor(uint32_t tensor, const std::string& witness) {
   const uint32_t number = find(Requirement::Kind::kPublicTensor, 0, tensor);
   show(number, Context{{}, nullptr, [&] { return witness; }});
+}
+
+bool Necessity::familyShown(const std::string& family) const {
+  auto it = families_.find(family);
+  return it != families_.end() &&
+         std::any_of(it->second.begin(), it->second.end(), [&](uint32_t r) { return shown(r); });
 }
 
 bool Necessity::mayShow(const Recheck& recheck, uint32_t lookup) const {

@@ -9,11 +9,10 @@
 //   each column that, if its cells were free, could make the group cancel: by staying as it was, or
 //   by a cell whose value is solved for. The check with that must find nothing.
 // - the buses miss the terms of one lookup alone, and nothing else: it is necessary. A prover of
-// the
-//   circuit without it leaves its terms out of the multiplicities.
+//   the circuit without it leaves its terms out of the multiplicities.
 // - the statement is another, and its claim group alone does not cancel: the tensor is bound.
-// What is never shown is implied by other parts, or these changes are too few. Changes that show
-// something new are rare: after the first ones, only some are looked at. Thread-safe.
+// What is never shown is implied by other parts, or these changes are too few (families.h). Changes
+// that show something new are rare: after the first ones, only some are looked at. Thread-safe.
 #ifndef LINDERO_RUNTIME_TAMPER_NECESSITY_H_
 #define LINDERO_RUNTIME_TAMPER_NECESSITY_H_
 
@@ -45,6 +44,9 @@ struct Requirement {
 const char* nameOf(Requirement::Kind kind);
 // "constraint norms.one root per token"
 std::string describe(const Requirement& requirement, const Circuit& circuit);
+// The same without the lane and the number of the table among those of its kind (families.h):
+// "lookup norms_1.square.3" is one of "lookup norms.square".
+std::string familyOf(const Requirement& requirement, const Circuit& circuit);
 
 class Necessity {
  public:
@@ -62,6 +64,8 @@ class Necessity {
 
   // In the order of the circuit. Not while observing.
   const std::vector<Requirement>& requirements() const { return requirements_; }
+  // Whether a part of the family was shown; also while observing.
+  bool familyShown(const std::string& family) const;
 
  private:
   struct Context;
@@ -80,6 +84,7 @@ class Necessity {
   const Package& package_;
   std::vector<Requirement> requirements_;
   std::map<std::tuple<Requirement::Kind, uint32_t, uint32_t>, uint32_t> numbers_;
+  std::map<std::string, std::vector<uint32_t>> families_;
   std::unique_ptr<std::atomic<bool>[]> shown_;
   std::vector<uint32_t> lookups_, definitions_;  // numbers of them
   std::atomic<uint32_t> lookups_left_{0}, definitions_left_{0};

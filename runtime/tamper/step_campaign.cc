@@ -5,18 +5,22 @@
 #include <memory>
 #include <mutex>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "runtime/check/recheck.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/parallel/thread_pool.h"
 #include "runtime/tamper/cheats.h"
+#include "runtime/tamper/families.h"
 #include "runtime/tamper/program_run.h"
 #include "runtime/tamper/random.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
 namespace {
+
+constexpr uint64_t kAimedTrials = 400;  // per family, at most
 
 struct Worker {
   std::unique_ptr<ProgramRun> run;
@@ -78,32 +82,37 @@ class Campaign {
   void run(uint64_t trial, Worker& worker) {
     Draws draws(options_.seed, trial);
     const auto& [kind, steps] = *std::next(steps_.begin(), draws.below(steps_.size()));
-    const int step = steps[draws.below(steps.size())];
-    StepTally tally;
-    tally.tried = 1;
-    StepSurvivor change{trial, step, ""};
-    std::vector<CellChange> copies;
-    absl::Status status = worker.run->rerun(step, [&](const Step& at, Buffers& buffers) {
-      if (draws.below(2) == 0) change.change = cheat(package_, at, buffers, draws, copies);
-      if (change.change.empty()) change.change = changeElement(at, buffers, draws);
+    attempt(trial, steps[draws.below(steps.size())], worker, draws, [&](const CheatScene& scene) {
+      std::string change;
+      if (draws.below(2) == 0) change = cheat(scene);
+      return change.empty() ? changeElement(scene.step, scene.buffers, draws) : change;
     });
-    bool survived = false;
-    if (!status.ok()) {
-      tally.stopped = 1;
-    } else {
-      std::vector<CellChange> changes = worker.run->changes();
-      changes.insert(changes.end(), copies.begin(), copies.end());
-      if (changes.empty()) {
-        tally.unchanged = 1;
-      } else {
-        survived = passes(worker, changes, change);
-        (survived ? tally.survived : tally.caught) = 1;
-      }
-    }
     std::lock_guard<std::mutex> lock(mutex_);
-    addTo(report_.steps[step], tally);
-    if (survived) report_.survivors.push_back(change);
     if (options_.progress) options_.progress(++done_, options_.trials);
+  }
+
+  // The families of which nothing is shown, and that a cheat aims at.
+  std::vector<std::string> targets() const {
+    std::vector<std::string> names;
+    if (options_.necessity == nullptr) return names;
+    for (const Family& family : familiesOf(*options_.necessity, package_.circuit())) {
+      if (family.open() && !cheatsFor(family.name).empty()) names.push_back(family.name);
+    }
+    return names;
+  }
+
+  // Tries those cheats until the family is shown.
+  void aim(const std::string& family, uint64_t first_trial, Worker& worker) {
+    const std::vector<const Cheat*> fitting = cheatsFor(family);
+    for (uint64_t i = 0; i < kAimedTrials && !options_.necessity->familyShown(family); ++i) {
+      Draws draws(options_.seed, first_trial + i);
+      const Cheat& chosen = *fitting[i % fitting.size()];
+      const std::vector<int>& steps = steps_.at(chosen.kind);
+      attempt(first_trial + i, steps[draws.below(steps.size())], worker, draws,
+              [&](const CheatScene& scene) {
+                return chosen.apply(scene) ? std::string(chosen.name) : "";
+              });
+    }
   }
 
   StepCampaignReport takeReport() {
@@ -113,6 +122,43 @@ class Campaign {
   }
 
  private:
+  std::vector<const Cheat*> cheatsFor(const std::string& family) const {
+    std::vector<const Cheat*> fitting;
+    for (const Cheat& cheat : cheats()) {
+      if (cheat.aimsAt(family) && steps_.count(cheat.kind) > 0) fitting.push_back(&cheat);
+    }
+    return fitting;
+  }
+
+  // `change` changes what the step wrote, and says how; not counted if it says nothing.
+  void attempt(uint64_t trial, int step, Worker& worker, Draws& draws,
+               absl::FunctionRef<std::string(const CheatScene&)> change) {
+    StepTally tally;
+    tally.tried = 1;
+    StepSurvivor made{trial, step, ""};
+    std::vector<CellChange> copies;
+    absl::Status status = worker.run->rerun(step, [&](const Step& at, Buffers& buffers) {
+      made.change = change(CheatScene{package_, at, buffers, draws, copies});
+    });
+    if (made.change.empty()) return;
+    bool survived = false;
+    if (!status.ok()) {
+      tally.stopped = 1;
+    } else {
+      std::vector<CellChange> changes = worker.run->changes();
+      changes.insert(changes.end(), copies.begin(), copies.end());
+      if (changes.empty()) {
+        tally.unchanged = 1;
+      } else {
+        survived = passes(worker, changes, made);
+        (survived ? tally.survived : tally.caught) = 1;
+      }
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    addTo(report_.steps[step], tally);
+    if (survived) report_.survivors.push_back(made);
+  }
+
   // One element of one buffer: a step up or down, a power of two, the sign, or another element's.
   std::string changeElement(const Step& step, Buffers& buffers, Draws& draws) const {
     const std::vector<uint32_t> writes = buffersOf(step).writes;
@@ -175,6 +221,10 @@ absl::StatusOr<StepCampaignReport> tamperSteps(const Package& package, const Sta
   LINDERO_RETURN_IF_ERROR(campaign.prepare(workers));
   pool.parallelFor(options.trials,
                    [&](uint64_t trial, int worker) { campaign.run(trial, workers[worker]); });
+  const std::vector<std::string> targets = campaign.targets();
+  pool.parallelFor(targets.size(), [&](uint64_t i, int worker) {
+    campaign.aim(targets[i], options.trials + i * kAimedTrials, workers[worker]);
+  });
   return campaign.takeReport();
 }
 

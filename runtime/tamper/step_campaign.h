@@ -5,7 +5,9 @@
 // cheat of its gadget (cheats.h). It runs the steps after it, balances the multiplicities, claims
 // the outputs that come out, and checks all cells that differ from the accepted trace (recheck.h).
 // It must be rejected if any cell differs: the witness of a run is unique. Deterministic for a
-// seed. Cost: the steps that depend on the change (program_run.h), and the changed cells.
+// seed. After that, cheats that aim at the families of parts of which nothing is shown yet
+// (families.h) are tried, a few hundred for each at most: how many depends on the threads. Cost:
+// the steps that depend on the change (program_run.h), and the changed cells.
 #ifndef LINDERO_RUNTIME_TAMPER_STEP_CAMPAIGN_H_
 #define LINDERO_RUNTIME_TAMPER_STEP_CAMPAIGN_H_
 
@@ -27,7 +29,7 @@ struct StepCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;  // 0: as many as the machine has
   uint64_t trials = 1000;
-  Necessity* necessity = nullptr;  // sees every trial
+  Necessity* necessity = nullptr;  // sees every trial; null: nothing is aimed at
   // Of trials; one call at a time, from any thread.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

@@ -44,13 +44,17 @@ def nothing_goes_unnoticed():
             equal(column["caught"] + column["padding"], column["tried"], column["name"])
     equal(result["cells"]["tried"], sum(table["tried"] for table in result["tables"]), "mutations of all tables")
     steps = result["steps"]["all"]
-    equal(steps["caught"] + steps["out_of_range"] + steps["unchanged"], 300, "coordinated mutations")
+    equal(steps["caught"] + steps["out_of_range"] + steps["unchanged"], steps["tried"], "coordinated mutations")
+    assert steps["tried"] >= 300, steps
     assert steps["caught"] > 150, steps
     proof = result["proof"]
     equal(proof["rejected"] + proof["unchanged"], 160, "proofs and keys")
     assert proof["rejected"] > 140, proof
     for tensor in result["statement"]:
         equal(tensor["caught"] + tensor["out_of_range"], tensor["tried"], tensor["name"])
+    # Without a tie and a token that no choice reads, the rest is open (tests/soundness/campaign has models with both).
+    equal({f["family"] for f in result["families"] if f["status"] == "open"},
+          {"constraint argmax.before is a bit", "lookup norms.output"}, "open rules")
     shown = {kind: [p["necessary"] for p in result["parts"] if p["part"].startswith(kind)]
              for kind in ("definition", "claim group", "public tensor")}
     for kind, necessary in shown.items():

@@ -1,12 +1,17 @@
-// Every cell of the toy's main columns is pinned, or it is padding without influence; and a circuit
-// that lacks a constraint is found out.
+// Every cell of the toy's main columns is pinned, or it is padding without influence; every rule of
+// its circuit is necessary, or known to be implied; and a circuit that lacks a constraint is found
+// out.
+#include <map>
 #include <random>
 
 #include "gtest/gtest.h"
 #include "runtime/check/checker.h"
 #include "runtime/check/influence.h"
 #include "runtime/tamper/cell_campaign.h"
+#include "runtime/tamper/cheats.h"
+#include "runtime/tamper/families.h"
 #include "runtime/tamper/program_run.h"
+#include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
 #include "tests/soundness/toy_run.h"
 
@@ -201,6 +206,52 @@ TEST(NecessityTest, HoldsOfCircuitsWithoutTheConstraint) {
     ++tried;
   }
   EXPECT_GT(tried, 10);
+}
+
+// Over toys that have all rules: no rule is open, none is called implied that is shown, and the
+// names in the lists of cheats and of what is implied are those of rules.
+TEST(NecessityTest, EveryRuleIsShownOrImplied) {
+  struct Known {
+    bool shown = false, open = true;
+  };
+  std::map<std::string, Known> rules;
+  for (const ToyOptions& toy :
+       {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true}}) {
+    auto run = ToyRun::create(toy);
+    ASSERT_EQ(run.status(), absl::OkStatus());
+    const runtime::Package& package = (*run)->package();
+    auto index = runtime::ReadIndex::create(package, (*run)->cells());
+    ASSERT_EQ(index.status(), absl::OkStatus());
+    runtime::Necessity necessity(package, *index);
+    runtime::CellCampaignOptions cells;
+    cells.rows_per_column = 64;
+    cells.necessity = &necessity;
+    ASSERT_EQ(runtime::tamperCells(package, (*run)->statement(), (*run)->cells(), cells).status(),
+              absl::OkStatus());
+    ASSERT_EQ(runtime::tamperStatement(package, (*run)->statement(), (*run)->cells(), &necessity)
+                  .status(),
+              absl::OkStatus());
+    runtime::StepCampaignOptions steps;
+    steps.trials = 0;  // but those that aim
+    steps.necessity = &necessity;
+    ASSERT_EQ(runtime::tamperSteps(package, (*run)->inputs(), steps).status(), absl::OkStatus());
+    for (const runtime::Family& family : familiesOf(necessity, (*run)->circuit())) {
+      Known& rule = rules[family.name];
+      rule.shown |= family.shown > 0;
+      rule.open &= family.open();
+    }
+  }
+  for (const auto& [name, rule] : rules) EXPECT_FALSE(rule.open) << name;
+  for (const runtime::ImpliedFamily& implied : runtime::impliedFamilies()) {
+    ASSERT_EQ(rules.count(implied.name), 1) << implied.name;
+    EXPECT_FALSE(rules[implied.name].shown) << implied.name;
+  }
+  for (const runtime::Cheat& cheat : runtime::cheats()) {
+    for (const char* aim : cheat.aims) {
+      if (aim == nullptr) continue;
+      EXPECT_EQ(rules.count(aim), 1) << aim;
+    }
+  }
 }
 
 TEST_P(HoleTest, IsFound) {

@@ -1,7 +1,6 @@
 // lindero tamper: changes the witness, the run and the proof of a model in many ways, and demands
 // that each change is noticed.
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -13,6 +12,7 @@
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/cell_campaign.h"
+#include "runtime/tamper/families.h"
 #include "runtime/tamper/necessity.h"
 #include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
@@ -27,6 +27,7 @@ namespace {
 
 using runtime::CellCampaignReport;
 using runtime::ColumnTally;
+using runtime::Family;
 using runtime::Mutator;
 using runtime::Necessity;
 using runtime::Requirement;
@@ -38,8 +39,9 @@ using runtime::StepCampaignReport;
 constexpr double kSecondsPerMutation = 6e-6, kMutationsPerMutator = 1.3;
 
 constexpr std::pair<const char*, Mutator> kMutatorNames[] = {
-    {"+1", Mutator::kIncrement},  {"-1", Mutator::kDecrement},         {"sign", Mutator::kNegate},
-    {"random", Mutator::kRandom}, {"swap", Mutator::kSwapWithNextRow},
+    {"+1", Mutator::kIncrement},         {"-1", Mutator::kDecrement},
+    {"sign", Mutator::kNegate},          {"random", Mutator::kRandom},
+    {"swap", Mutator::kSwapWithNextRow}, {"move", Mutator::kMoveToNextRow},
 };
 
 std::optional<Mutator> findMutator(const std::string& name) {
@@ -320,40 +322,37 @@ absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
 
 // Necessity ---------------------------------------------------------------------------------------
 
-void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& summary) {
-  struct Family {
-    uint64_t parts = 0, shown = 0;
-  };
-  std::map<Requirement::Kind, Family> kinds;
-  std::vector<std::pair<std::string, Family>> families;
-  std::map<std::string, size_t> places;
+Json partsJson(const Necessity& necessity, const Circuit& circuit) {
   Json json = Json::array();
   for (const Requirement& r : necessity.requirements()) {
-    const std::string name = runtime::describe(r, circuit);
-    const bool shown = !r.witness.empty();
-    auto [it, fresh] = places.try_emplace(withoutLane(name), families.size());
-    if (fresh) families.push_back({it->first, {}});
-    for (Family* family : {&kinds[r.kind], &families[it->second].second}) {
-      ++family->parts;
-      family->shown += shown;
-    }
-    json.push_back({{"part", name}, {"necessary", shown}, {"witness", r.witness}});
+    json.push_back({{"part", runtime::describe(r, circuit)},
+                    {"necessary", !r.witness.empty()},
+                    {"witness", r.witness}});
   }
+  return json;
+}
+
+void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& summary) {
   Summary::Rows rows;
-  for (const auto& [kind, f] : kinds) {
-    rows.push_back({runtime::nameOf(kind), count(f.parts), count(f.shown)});
+  Json json = Json::array();
+  const std::vector<Family> families = familiesOf(necessity, circuit);
+  for (const Family& f : families) {
+    rows.push_back({f.name, count(f.parts), count(f.shown), f.status()});
+    json.push_back({{"family", f.name},
+                    {"parts", f.parts},
+                    {"shown", f.shown},
+                    {"status", f.status()},
+                    {"witness", f.witness},
+                    {"implied_because", f.reason}});
   }
-  summary.addTable(
-      "parts",
-      "Parts of the circuit, and those shown to be necessary: a change that the circuit "
-      "rejects, and would accept without the part",
-      {"kind", "parts", "shown"}, std::move(rows), std::move(json));
-  for (const auto& [name, f] : families) {
-    if (f.shown == f.parts) continue;
-    summary.addText(absl::StrCat(
-        "  not shown necessary: ", name,
-        f.parts == 1 ? "" : absl::StrCat(" (", f.parts - f.shown, " of ", f.parts, ")")));
+  summary.addTable("families",
+                   "Rules of the circuit: a rule is shown to be necessary by a change that the "
+                   "circuit rejects, and would accept without it",
+                   {"rule", "parts", "shown", "status"}, std::move(rows), std::move(json));
+  for (const Family& f : families) {
+    if (!f.reason.empty()) summary.addText(absl::StrCat("  implied: ", f.name, ": ", f.reason));
   }
+  summary.addData("parts", partsJson(necessity, circuit));
 }
 
 absl::Status tamper(const TamperArguments& arguments, Context& context) {
@@ -409,7 +408,8 @@ void addTamper(CLI::App& app, Command& chosen) {
                    "Rows of each column to mutate, at random; 0: every row")
       ->capture_default_str();
   command
-      ->add_option("--mutators", arguments->mutators, "Changes of a cell: +1,-1,sign,random,swap")
+      ->add_option("--mutators", arguments->mutators,
+                   "Changes of a cell: +1,-1,sign,random,swap,move")
       ->delimiter(',')
       ->type_name("NAME")
       ->check(CLI::Validator(
