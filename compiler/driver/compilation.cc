@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
 #include "ir/dialects.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
@@ -13,6 +14,7 @@
 #include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "passes/pass_manager.h"
 #include "passes/region/form_regions/form_regions.h"
+#include "runtime/claim/json.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/package.h"
 
@@ -43,14 +45,26 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   Compilation result;
   IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
-  IR_ASSIGN_OR_RETURN(runtime::Digest digest, runtime::sha256File(path));
-  result.sha256_ = runtime::toHex(digest);
+  IR_RETURN_IF_ERROR(result.digestFiles(path));
+  for (const auto& [name, size] : options.dims) result.options_.dims.push_back({name, size});
   passes::PassManager manager;
   IR_RETURN_IF_ERROR(manager.addPipeline(passes::importCleanupPipeline()));
   if (absl::Status status = manager.run(*result.float_).status(); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   }
   return result;
+}
+
+absl::Status Compilation::digestFiles(const std::string& path) {
+  IR_ASSIGN_OR_RETURN(onnx_, runtime::sha256File(path));
+  IR_ASSIGN_OR_RETURN(std::vector<std::string> names, externalFiles(path));
+  for (const std::string& name : names) {
+    llvm::SmallString<256> beside(llvm::sys::path::parent_path(path));
+    llvm::sys::path::append(beside, name);
+    IR_ASSIGN_OR_RETURN(runtime::Digest digest, runtime::sha256File(beside.str().str()));
+    external_.push_back({name, digest});
+  }
+  return absl::OkStatus();
 }
 
 const ir::Function& Compilation::floatFunction() const { return mainOf(*float_); }
@@ -60,7 +74,7 @@ const ir::Function& Compilation::integerFunction() const { return mainOf(*intege
 ModelFacts Compilation::facts() const {
   ModelFacts facts = modelFacts(floatFunction());
   facts.file = file_;
-  facts.sha256 = sha256_;
+  facts.sha256 = runtime::toHex(onnx_);
   return facts;
 }
 
@@ -70,14 +84,14 @@ absl::StatusOr<std::vector<passes::Sample>> Compilation::defaultSamples(int64_t 
 
 absl::Status Compilation::selectOutput(const std::string& name) {
   passes::SelectOutputsOptions options;
-  options.output = name;
+  options.output = options_.output = name;
   return selectOutputs(*float_, options);
 }
 
 absl::Status Compilation::selectValues(const std::string& positions, bool argmax) {
   passes::SelectOutputsOptions options;
-  options.positions = positions;
-  options.argmax = argmax;
+  options.positions = options_.positions = positions;
+  options.argmax = options_.argmax = argmax;
   return selectOutputs(*integer_, options);
 }
 
@@ -108,7 +122,24 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
   IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
   cost_ = costReport(circuit);
+  options_.lanes = options.lanes;
+  for (const PublicTensor& tensor : circuit.publics()) {
+    if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
+  runtime::ModelRecord record;
+  record.bucket = record.context = bucket_;
+  record.compiler = LINDERO_VERSION;
+  IR_ASSIGN_OR_RETURN(record.exponents,
+                      runtime::parseJson(passes::toJson(exponents_), runtime::kExponentsFile));
+  record.external = external_;
+  record.onnx = onnx_;
+  record.options = options_;
+  IR_ASSIGN_OR_RETURN(record.id, runtime::modelId(record));
+  return record;
 }
 
 absl::Status Compilation::write(const std::string& path,
@@ -117,6 +148,9 @@ absl::Status Compilation::write(const std::string& path,
   // The file's name may hold bytes that are no UTF-8.
   const auto replace = nlohmann::ordered_json::error_handler_t::replace;
   std::vector<PackageFile> all = files;
+  IR_ASSIGN_OR_RETURN(runtime::ModelRecord model, record());
+  IR_ASSIGN_OR_RETURN(std::string record_bytes, runtime::encodeModelRecord(model));
+  all.push_back({runtime::kModelFile, std::move(record_bytes)});
   all.push_back({runtime::kExponentsFile, passes::toJson(exponents_)});
   all.push_back({runtime::kReportFile, report.dump(1, ' ', false, replace) + "\n"});
   return emitPackage(*integer_, path, all);

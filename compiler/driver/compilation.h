@@ -31,6 +31,7 @@
 #include "passes/quantize/choose_exponents.h"
 #include "passes/quantize/compare.h"
 #include "passes/quantize/quantize.h"
+#include "runtime/claim/model_record.h"
 
 namespace lindero::compiler {
 
@@ -64,14 +65,23 @@ class Compilation {
   absl::Status lower(const passes::LowerToAirOptions& options);
   const CostReport& cost() const { return cost_; }
 
-  // exponents.json and report.json (facts and costs) go into the package, and `files`.
+  // What was compiled and how: the model.json of the package.
+  absl::StatusOr<runtime::ModelRecord> record() const;
+
+  // model.json, exponents.json and report.json (facts and costs) go into the package, and `files`.
   absl::Status write(const std::string& path, const std::vector<PackageFile>& files) const;
 
  private:
   Compilation() = default;
 
+  // Fills onnx_ and external_.
+  absl::Status digestFiles(const std::string& path);
+
   std::string file_;
-  std::string sha256_;
+  runtime::Digest onnx_ = {};
+  std::vector<runtime::ExternalFile> external_;
+  runtime::CompileOptions options_;
+  int64_t bucket_ = 0;  // rows of the first input of the circuit
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
   passes::Exponents exponents_;

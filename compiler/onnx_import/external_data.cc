@@ -60,6 +60,12 @@ absl::StatusOr<const MappedFile*> ExternalData::open(const std::string& location
   return &files_.emplace(location, std::move(file)).first->second;
 }
 
+std::vector<std::string> ExternalData::locations() const {
+  std::vector<std::string> names;
+  for (const auto& [location, file] : files_) names.push_back(location);
+  return names;
+}
+
 absl::Status ExternalData::attach(Initializer& initializer) {
   std::string location;
   uint64_t offset = 0;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "compiler/onnx_import/model_file.h"
@@ -18,6 +19,9 @@ class ExternalData {
 
   // The bytes of a tensor whose data_location is EXTERNAL; fills bytes and owner of `initializer`.
   absl::Status attach(Initializer& initializer);
+
+  // The locations that were opened, sorted.
+  std::vector<std::string> locations() const;
 
  private:
   absl::StatusOr<const MappedFile*> open(const std::string& location);

@@ -208,6 +208,11 @@ std::vector<std::string> supportedOnnxOps() {
   return names;
 }
 
+absl::StatusOr<std::vector<std::string>> externalFiles(const std::string& path) {
+  IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
+  return file.external;
+}
+
 absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
                                                        const ImportOptions& options) {
   auto import = [&]() -> absl::StatusOr<std::unique_ptr<ir::Module>> {

@@ -36,6 +36,9 @@ struct ImportOptions {
 absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
                                                        const ImportOptions& options = {});
 
+// The files beside the model that hold weights of it, as the model names them, sorted.
+absl::StatusOr<std::vector<std::string>> externalFiles(const std::string& path);
+
 // The ONNX op types that have an emitter, sorted.
 std::vector<std::string> supportedOnnxOps();
 

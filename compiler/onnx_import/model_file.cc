@@ -103,6 +103,7 @@ absl::StatusOr<ModelFile> readModelFile(const std::string& path) {
     return absl::InvalidArgumentError("not an ONNX model: it has no graph");
   ExternalData external(path);
   IR_RETURN_IF_ERROR(takeInitializers(file, mapped, scanned.raw_data, external));
+  file.external = external.locations();
   return file;
 }
 

@@ -38,6 +38,7 @@ struct ModelFile {
   onnx::ModelProto model;  // without the detached initializers, which are graph inputs instead
   std::vector<std::unique_ptr<onnx::TensorProto>> tensors;
   std::map<std::string, Initializer> initializers;  // by name, all of them
+  std::vector<std::string> external;                // files that hold some of them, sorted
 };
 
 // Maps and parses the file, finds external data. Fails on truncated or foreign files, on duplicate

@@ -18,8 +18,13 @@ Digest sha256(absl::string_view bytes);
 // Of a file of any size.
 absl::StatusOr<Digest> sha256File(const std::string& path);
 
+// 32 bytes from the system's randomness.
+absl::StatusOr<Digest> randomDigest();
+
 // 64 lower-case hexadecimal digits.
 std::string toHex(const Digest& digest);
+// Refuses other text.
+absl::StatusOr<Digest> fromHex(absl::string_view text);
 
 }  // namespace lindero::runtime
 

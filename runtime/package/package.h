@@ -28,6 +28,7 @@ inline constexpr char kFixedFile[] = "fixed.bin";
 inline constexpr char kProgramFile[] = "program.pb";
 inline constexpr char kExponentsFile[] = "exponents.json";
 inline constexpr char kReportFile[] = "report.json";
+inline constexpr char kModelFile[] = "model.json";
 inline constexpr char kKeyFile[] = "model.key";
 
 // Where the columns of phase 0 (fixed.bin) or 1 (trace.bin) stand in their file, in cells of 4

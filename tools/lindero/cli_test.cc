@@ -107,7 +107,7 @@ TEST(SummaryTest, AlignsLabelsAndTables) {
 
 std::string shown(const std::string& output_name) {
   Summary summary;
-  addPublicValues({{"ids", false, 4, 1, 0, {1, 2, 3, 4}}, {output_name, true, 2, 1, 0, {3, 4}}},
+  addPublicValues({{"ids", false, 4, 1, 0, {{1, 2, 3, 4}}}, {output_name, true, 2, 1, 0, {{3, 4}}}},
                   std::nullopt, summary);
   return summary.text();
 }

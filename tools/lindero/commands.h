@@ -18,6 +18,7 @@ void addCheck(CLI::App& app, Command& chosen);
 void addProve(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);
 void addTamper(CLI::App& app, Command& chosen);
+void addOpen(CLI::App& app, Command& chosen);
 void addInspect(CLI::App& app, Command& chosen);
 
 }  // namespace lindero::cli

@@ -36,6 +36,8 @@ constexpr ExitInfo kTable[] = {
     {Exit::kFile, "file", "a file cannot be read or written: missing, no permission, disk full"},
     {Exit::kPackage, "package",
      "a package or key is damaged, of another version or of another model"},
+    {Exit::kUnopened, "unopened",
+     "`verify`: the claim gives values by digest; nothing is proven before `open` has seen them"},
 };
 
 using ExitOfCode = std::pair<absl::StatusCode, Exit>;

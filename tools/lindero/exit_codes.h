@@ -27,6 +27,7 @@ enum class Exit : int {
   kCheckFailed = 14,
   kFile = 15,
   kPackage = 16,
+  kUnopened = 17,
 };
 
 struct ExitInfo {

@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   addProve(app, command);
   addVerify(app, command);
   addTamper(app, command);
+  addOpen(app, command);
   addInspect(app, command);
   try {
     app.parse(argc, argv);

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/files.h"
-#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
+#include "tools/lindero/claim_options.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
@@ -26,6 +26,7 @@ struct ProveArguments {
   std::string key;
   std::string key_out;
   bool own_security = false;  // an option of the security was given
+  ClaimOptions claim;
   ModelOptions options;
   InputOptions input;
   ProverOptions prover;
@@ -74,6 +75,14 @@ absl::Status keepKey(const Key& key, const std::string& destination, Summary& su
   return absl::OkStatus();
 }
 
+// Where the values go that the claim gives by digest; empty: there are none.
+std::string openingsDestination(const ProveArguments& arguments) {
+  if (arguments.claim.digests.empty() || !arguments.claim.openings.empty()) {
+    return arguments.claim.openings;
+  }
+  return fs::path(arguments.output).replace_extension(".openings").string();
+}
+
 double stageSeconds(const Json& stages, const char* name) {
   auto found = stages.find(name);
   return found != stages.end() && found->is_number() ? found->get<double>() : 0;
@@ -119,7 +128,8 @@ void noteGivenTokens(const BoundInputs& inputs, const OpenedPackage& opened, Con
 
 absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
-  for (const std::string& path : {arguments.output, arguments.key_out}) {
+  for (const std::string& path :
+       {arguments.output, arguments.key_out, openingsDestination(arguments)}) {
     if (path.empty()) continue;
     LINDERO_RETURN_IF_ERROR(withExit(runtime::checkFileDestination(path), Exit::kFile));
   }
@@ -138,17 +148,24 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   noteGivenTokens(inputs, opened, context);
 
   Stopwatch run;
-  std::string trace = scratch.path("trace.bin"), stated = scratch.path("statement.pb");
+  std::string trace = scratch.path("trace.bin");
   LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, inputs.statement, trace,
                                                          arguments.prover.threads, context));
-  LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, statement), Exit::kFile));
   summary.addSeconds("trace_seconds", "model run in", run.seconds());
 
   LINDERO_ASSIGN_OR_RETURN(Key key, findKey(present, opened, prover, scratch, context, summary));
+  std::string claim = scratch.path("claim.json"), openings;
+  if (!arguments.claim.digests.empty()) openings = scratch.path("run.openings");
+  LINDERO_RETURN_IF_ERROR(
+      writeClaim(arguments.claim, opened, statement, {key.path, claim, openings}));
   std::string proof = scratch.path("run.proof");
-  LINDERO_ASSIGN_OR_RETURN(Json report,
-                           prover.prove(opened.path, key.path, trace, stated, proof, context));
+  LINDERO_ASSIGN_OR_RETURN(
+      Json report, prover.prove(opened.path, key.path, trace, claim, openings, proof, context));
   LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
+  if (std::string kept = openingsDestination(arguments); !kept.empty()) {
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(openings, kept), Exit::kFile));
+    summary.add("openings", "values", kept, kept);
+  }
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
   addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
@@ -170,6 +187,7 @@ void addProve(CLI::App& app, Command& chosen) {
   command->add_option("--key-out", arguments->key_out,
                       "Write the verifying key here (default for a key that is made on the way: "
                       "the proof's name with .key)");
+  addClaimOptions(*command, arguments->claim);
   addInputOptions(*command, arguments->input);
   addModelOptions(*command, arguments->options);
   addSecurityOptions(*command, arguments->prover);

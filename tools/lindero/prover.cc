@@ -52,6 +52,10 @@ std::string reason(const ProcessResult& result, absl::string_view program, absl:
                       result.signal == SIGKILL ? " (out of memory?)" : "");
 }
 
+void addOpenings(const std::string& path, std::vector<std::string>& arguments) {
+  if (!path.empty()) arguments.insert(arguments.end(), {"--openings", path});
+}
+
 }  // namespace
 
 void addBackendOption(CLI::App& app, ProverOptions& options) {
@@ -144,13 +148,15 @@ absl::StatusOr<Json> Prover::setup(const std::string& package, const std::string
 }
 
 absl::StatusOr<Json> Prover::prove(const std::string& package, const std::string& key,
-                                   const std::string& trace, const std::string& statement,
-                                   const std::string& proof, Context& context) const {
-  absl::StatusOr<Json> report = make(
-      proof, "prove",
-      {"--package", package, "--key", key, "--trace", trace, "--statement", statement, "--output",
-       proof, "--threads", absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
-      context);
+                                   const std::string& trace, const std::string& claim,
+                                   const std::string& openings, const std::string& proof,
+                                   Context& context) const {
+  std::vector<std::string> arguments = {
+      "--package",     package,     "--key",    key,   "--trace",   trace,
+      "--claim",       claim,       "--output", proof, "--threads", absl::StrCat(options_.threads),
+      "--progress-fd", "{progress}"};
+  addOpenings(openings, arguments);
+  absl::StatusOr<Json> report = make(proof, "prove", std::move(arguments), context);
   if (exitOf(report.status()) != Exit::kPackage) return report;
   return failure(Exit::kPackage,
                  absl::StrCat(package, " with the key ", key, ": ", report.status().message(),
@@ -158,8 +164,10 @@ absl::StatusOr<Json> Prover::prove(const std::string& package, const std::string
 }
 
 absl::StatusOr<Json> Prover::verify(const std::string& key, const std::string& proof,
-                                    Context& context) const {
-  return run("verify", {"--key", key, "--proof", proof}, context);
+                                    const std::string& openings, Context& context) const {
+  std::vector<std::string> arguments = {"--key", key, "--proof", proof};
+  addOpenings(openings, arguments);
+  return run("verify", std::move(arguments), context);
 }
 
 absl::StatusOr<Json> Prover::tamper(const std::string& key, const std::string& proof,

@@ -33,14 +33,16 @@ class Prover {
   static absl::StatusOr<Prover> find(const ProverOptions& options);
 
   // Each returns what the program printed; its errors are tagged kProverFailed, a proof that does
-  // not hold kRejected. Output files appear whole or not at all.
+  // not hold kRejected. Output files appear whole or not at all. `openings`: a file with the values
+  // that the claim gives by digest, empty if there is none.
   absl::StatusOr<Json> setup(const std::string& package, const std::string& key,
                              Context& context) const;
   absl::StatusOr<Json> prove(const std::string& package, const std::string& key,
-                             const std::string& trace, const std::string& statement,
-                             const std::string& proof, Context& context) const;
+                             const std::string& trace, const std::string& claim,
+                             const std::string& openings, const std::string& proof,
+                             Context& context) const;
   absl::StatusOr<Json> verify(const std::string& key, const std::string& proof,
-                              Context& context) const;
+                              const std::string& openings, Context& context) const;
   // Verifies `count` changed copies of the proof and of the key, each of which must be rejected.
   absl::StatusOr<Json> tamper(const std::string& key, const std::string& proof, uint64_t count,
                               uint64_t seed, Context& context) const;

@@ -22,20 +22,21 @@ constexpr size_t kShownCharacters = 200;
 constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at most
 
 bool isTokens(const PublicTensorValues& tensor) {
-  return tensor.columns == 1 && tensor.exponent == 0;
+  return tensor.values && tensor.columns == 1 && tensor.exponent == 0;
 }
 
 std::string listOf(const PublicTensorValues& tensor) {
+  if (!tensor.values) return "not opened";
   size_t most = tensor.exponent == 0 ? kShownIntegers : kShownReals;
-  size_t shown = std::min(tensor.values.size(), most);
+  size_t shown = std::min(tensor.values->size(), most);
   std::vector<std::string> words;
   for (size_t i = 0; i < shown; ++i) {
-    double real = std::ldexp(static_cast<double>(tensor.values[i]), -tensor.exponent);
-    words.push_back(tensor.exponent == 0 ? absl::StrCat(tensor.values[i])
+    double real = std::ldexp(static_cast<double>((*tensor.values)[i]), -tensor.exponent);
+    words.push_back(tensor.exponent == 0 ? absl::StrCat((*tensor.values)[i])
                                          : absl::StrFormat("%.4g", real));
   }
-  if (shown < tensor.values.size()) {
-    words.push_back(absl::StrCat("… (", withCommas(tensor.values.size() - shown), " more)"));
+  if (shown < tensor.values->size()) {
+    words.push_back(absl::StrCat("… (", withCommas(tensor.values->size() - shown), " more)"));
   }
   return absl::StrJoin(words, ", ");
 }
@@ -55,8 +56,9 @@ std::string quoted(const Tokenizer& tokenizer, std::vector<int64_t> ids) {
 Json tensorJson(const PublicTensorValues& tensor, const std::optional<Tokenizer>& tokenizer) {
   Json json = {{"name", tensor.name},         {"kind", tensor.output ? "output" : "input"},
                {"rows", tensor.rows},         {"columns", tensor.columns},
-               {"exponent", tensor.exponent}, {"values", tensor.values}};
-  if (tokenizer && isTokens(tensor)) json["text"] = tokenizer->decode(tensor.values);
+               {"exponent", tensor.exponent}, {"values", nullptr}};
+  if (tensor.values) json["values"] = *tensor.values;
+  if (tokenizer && isTokens(tensor)) json["text"] = tokenizer->decode(*tensor.values);
   return json;
 }
 
@@ -84,7 +86,7 @@ void addContinuation(const PublicTensorValues& chosen, const PublicTensorValues&
     int64_t position = name.positions.empty() ? i : name.positions[i];
     if (position + 1 >= input.rows) continue;
     ++compared;
-    same += input.values[position + 1] == chosen.values[i];
+    same += (*input.values)[position + 1] == (*chosen.values)[i];
   }
   if (compared == 0) return;
   std::string text = same == compared
@@ -109,18 +111,26 @@ bool readTensor(const Json& json, PublicTensorValues& tensor) {
   if (!json.is_object()) return false;
   auto name = json.find("name"), kind = json.find("kind"), values = json.find("values");
   if (name == json.end() || !name->is_string() || kind == json.end() || values == json.end() ||
-      !values->is_array() || !readNumber(json, "rows", tensor.rows) ||
+      !(values->is_array() || values->is_null()) || !readNumber(json, "rows", tensor.rows) ||
       !readNumber(json, "columns", tensor.columns) ||
       !readNumber(json, "exponent", tensor.exponent)) {
     return false;
   }
   tensor.name = name->get<std::string>();
   tensor.output = *kind == "output";
+  if (values->is_null()) return true;
+  tensor.values.emplace();
   for (const Json& value : *values) {
     if (!value.is_number_integer()) return false;
-    tensor.values.push_back(value.get<int64_t>());
+    tensor.values->push_back(value.get<int64_t>());
   }
-  return static_cast<int64_t>(tensor.values.size()) == tensor.rows * tensor.columns;
+  return static_cast<int64_t>(tensor.values->size()) == tensor.rows * tensor.columns;
+}
+
+std::vector<PublicTensorValues> inputsFirst(std::vector<PublicTensorValues> tensors) {
+  std::stable_partition(tensors.begin(), tensors.end(),
+                        [](const PublicTensorValues& tensor) { return !tensor.output; });
+  return tensors;
 }
 
 }  // namespace
@@ -129,12 +139,20 @@ std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement
   std::vector<PublicTensorValues> tensors;
   for (int i = 0; i < statement.tensors_size(); ++i) {
     const PublicValues& values = statement.tensors(i);
-    tensors.push_back({values.name(),
-                       values.kind() == PublicValues::OUTPUT,
-                       values.rows(),
-                       values.columns(),
-                       circuit.publics(i).exponent(),
-                       {values.values().begin(), values.values().end()}});
+    tensors.push_back({values.name(), values.kind() == PublicValues::OUTPUT, values.rows(),
+                       values.columns(), circuit.publics(i).exponent(),
+                       std::vector<int64_t>(values.values().begin(), values.values().end())});
+  }
+  return inputsFirst(std::move(tensors));
+}
+
+std::vector<PublicTensorValues> valuesOf(const runtime::Claim& claim) {
+  std::vector<PublicTensorValues> tensors;
+  for (const auto* list : {&claim.inputs, &claim.outputs}) {
+    for (const runtime::ClaimTensor& tensor : *list) {
+      tensors.push_back({tensor.name, list == &claim.outputs, tensor.rows, tensor.columns,
+                         static_cast<int>(tensor.exponent), tensor.values});
+    }
   }
   return tensors;
 }
@@ -146,7 +164,7 @@ absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict) {
   for (size_t i = 0; valid && i < list->size(); ++i) {
     valid = readTensor((*list)[i], tensors.emplace_back());
   }
-  if (valid) return tensors;
+  if (valid) return inputsFirst(std::move(tensors));
   return failure(Exit::kProverFailed,
                  "the verifier printed no statement that this version can read");
 }
@@ -183,7 +201,7 @@ void addPublicValues(const std::vector<PublicTensorValues>& tensors,
         absl::StrCat(tensor.output ? "output " : "input ", absl::Utf8SafeCEscape(tensor.name));
     summary.addLine(label, absl::StrCat(shapeOf(tensor), listOf(tensor)));
     if (tokenizer && isTokens(tensor)) {
-      summary.addLine("  as text", quoted(*tokenizer, tensor.values));
+      summary.addLine("  as text", quoted(*tokenizer, *tensor.values));
     }
     if (tensor.output && input != nullptr) addContinuation(tensor, *input, summary);
   }

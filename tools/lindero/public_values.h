@@ -1,4 +1,4 @@
-// What a proof states, in plain words: the values of the public inputs and outputs.
+// The values of public inputs and outputs, in plain words.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "runtime/claim/claim.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
 #include "tools/lindero/context.h"
@@ -19,13 +20,16 @@ struct PublicTensorValues {
   bool output = false;
   int64_t rows = 0;
   int64_t columns = 0;
-  int exponent = 0;  // real value = v / 2^exponent
-  std::vector<int64_t> values;
+  int exponent = 0;                            // real value = v / 2^exponent
+  std::optional<std::vector<int64_t>> values;  // unless all that is known is a digest
+
+  friend bool operator==(const PublicTensorValues&, const PublicTensorValues&) = default;
 };
 
-// Of a statement that fits the circuit.
+// Of a statement that fits the circuit; inputs come first, here and below.
 std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement& statement);
-// Of what a verifier printed.
+std::vector<PublicTensorValues> valuesOf(const runtime::Claim& claim);
+// Of what a backend's verifier printed.
 absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const Json& verdict);
 
 // What the name of an output of `select-outputs` says: "logits_argmax[32:64]". No argmax if it says

@@ -9,13 +9,13 @@
 #include "runtime/check/read_index.h"
 #include "runtime/eval/describe.h"
 #include "runtime/package/mapped_file.h"
-#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/cell_campaign.h"
 #include "runtime/tamper/families.h"
 #include "runtime/tamper/necessity.h"
 #include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
+#include "tools/lindero/claim_options.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
@@ -286,13 +286,15 @@ absl::Status tamperSteps(const Run& run, Necessity& necessity, Summary& summary,
 absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
                          uint64_t& survived) {
   Stopwatch watch;
-  const std::string statement = run.scratch.path("statement.pb"),
+  const std::string claim = run.scratch.path("claim.json"),
                     key = run.scratch.path(runtime::kKeyFile),
                     proof = run.scratch.path("run.proof");
-  LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(statement, run.statement), Exit::kFile));
   LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context).status());
+  ClaimOptions options;
+  options.nonce = runtime::toHex(runtime::Digest{});  // the same proof every time
+  LINDERO_RETURN_IF_ERROR(writeClaim(options, run.opened, run.statement, {key, claim, ""}));
   LINDERO_RETURN_IF_ERROR(
-      prover.prove(run.opened.path, key, run.trace_path, statement, proof, run.context).status());
+      prover.prove(run.opened.path, key, run.trace_path, claim, "", proof, run.context).status());
   run.context.progress("mutate the proof and the key");
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.tamper(key, proof, run.arguments.proofs,
                                                       run.arguments.seed, run.context));

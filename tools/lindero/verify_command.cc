@@ -1,85 +1,83 @@
-// lindero verify: needs the proof and the key alone.
-#include <filesystem>
+// lindero verify: needs the proof and the key alone. lindero open: the same, with the values that
+// the claim gives by digest.
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/public_values.h"
+#include "tools/lindero/verification.h"
 
 namespace lindero::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct VerifyArguments {
-  std::string proof;
-  std::string key;
+  std::string command;
+  VerificationFiles files;
   std::string tokenizer;
   ProverOptions prover;
 };
 
-absl::Status needFile(const std::string& path, absl::string_view what) {
-  std::error_code code;
-  if (fs::is_regular_file(path, code)) return absl::OkStatus();
-  return failure(Exit::kFile, absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
-}
-
-void addSecurity(const Json& verdict, Summary& summary) {
-  Json security = verdict.value("security", Json::object());
-  if (!security.is_object() || !security.contains("bits") || !security["bits"].is_number()) return;
-  std::string regime =
-      security.value("regime", Json("")).is_string() ? security["regime"].get<std::string>() : "";
-  std::string text = absl::StrFormat("%.1f bits (%s)", security["bits"].get<double>(), regime);
-  if (security.contains("proven_bits") && security["proven_bits"].is_number()) {
-    absl::StrAppendFormat(&text, ", %.1f proven", security["proven_bits"].get<double>());
-  }
-  summary.add("security", "security", security, text);
+absl::Status unopened(const Verification& verification, const std::string& proof) {
+  return failure(Exit::kUnopened,
+                 absl::StrCat("UNOPENED: ", proof, " gives ",
+                              absl::StrJoin(verification.opened.policy.digests, ", "),
+                              " by digest: the digest is not tied to the run, and nothing about "
+                              "the run is proven, until `lindero open` has seen the values"));
 }
 
 absl::Status verify(const VerifyArguments& arguments, Context& context) {
-  LINDERO_RETURN_IF_ERROR(needFile(arguments.proof, "proof"));
-  LINDERO_RETURN_IF_ERROR(needFile(arguments.key, "key"));
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
   std::optional<Tokenizer> tokenizer;
   if (!arguments.tokenizer.empty()) {
     LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(arguments.tokenizer));
   }
-  Stopwatch watch;
-  absl::StatusOr<Json> verdict = prover.verify(arguments.key, arguments.proof, context);
-  if (exitOf(verdict.status()) == Exit::kRejected) {
-    return failure(Exit::kRejected,
-                   absl::StrCat("REJECTED: ", arguments.proof, " does not prove anything under ",
-                                arguments.key, ": ", verdict.status().message()));
-  }
-  LINDERO_RETURN_IF_ERROR(verdict.status());
-  double seconds = watch.seconds();
-  LINDERO_ASSIGN_OR_RETURN(std::vector<PublicTensorValues> tensors, valuesOf(*verdict));
+  LINDERO_ASSIGN_OR_RETURN(Verification verification,
+                           verifyProof(arguments.files, prover, context));
   Summary summary;
-  summary.add("verdict", "verdict", "accepted",
-              "ACCEPTED: the key's model gave these outputs for these inputs");
-  addPublicValues(tensors, tokenizer, summary);
-  addSecurity(*verdict, summary);
-  summary.addSeconds("verify_seconds", "verify time", seconds);
-  summary.addData("report", *std::move(verdict));
-  context.result("verify", summary);
-  return absl::OkStatus();
+  if (verification.complete()) {
+    summary.add("verdict", "verdict", "accepted",
+                "ACCEPTED: the key's model gave these outputs for these inputs");
+  } else {
+    summary.add("verdict", "verdict", "unopened", "UNOPENED: nothing about the run is proven yet");
+  }
+  addClaim(verification, tokenizer, summary);
+  summary.addSeconds("verify_seconds", "verify time", verification.seconds);
+  summary.addData("report", verification.report);
+  context.result(arguments.command, summary);
+  if (verification.complete()) return absl::OkStatus();
+  return unopened(verification, arguments.files.proof);
+}
+
+CLI::App* addCommand(CLI::App& app, const std::string& name, const std::string& description,
+                     VerifyArguments& arguments) {
+  arguments.command = name;
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_option("proof", arguments.files.proof, "Proof")->required();
+  command->add_option("--key", arguments.files.key, "Verifying key of the model")->required();
+  command->add_option("--tokenizer", arguments.tokenizer, "Shows tokens as text");
+  addBackendOption(*command, arguments.prover);
+  return command;
 }
 
 }  // namespace
 
 void addVerify(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<VerifyArguments>();
-  CLI::App* command = app.add_subcommand("verify", "Verify a proof with a key");
-  command->add_option("proof", arguments->proof, "Proof")->required();
-  command->add_option("--key", arguments->key, "Verifying key of the model")->required();
-  command->add_option("--tokenizer", arguments->tokenizer, "Shows tokens as text");
-  addBackendOption(*command, arguments->prover);
+  CLI::App* command = addCommand(app, "verify", "Verify a proof with a key", *arguments);
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Context& context) { return verify(*arguments, context); };
+  });
+}
+
+void addOpen(CLI::App& app, Command& chosen) {
+  auto arguments = std::make_shared<VerifyArguments>();
+  CLI::App* command = addCommand(
+      app, "open", "Verify a proof whose values are given by digest, with the values", *arguments);
+  command->add_option("--values", arguments->files.openings, "The file that `prove` wrote")
+      ->required();
   command->callback([arguments, &chosen] {
     chosen = [arguments](Context& context) { return verify(*arguments, context); };
   });

@@ -64,6 +64,8 @@ pub struct Package {
     /// The bytes of `circuit.pb`.
     pub circuit_bytes: Vec<u8>,
     pub fixed: ColumnFile,
+    /// The bytes of `model.json`; empty if the circuit is of no model.
+    pub model: Vec<u8>,
 }
 
 impl Package {
@@ -73,6 +75,12 @@ impl Package {
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
         let circuit = Circuit::decode(&circuit_bytes).map_err(|error| error.within(path.display()))?;
         let fixed = ColumnFile::open(&folder.join("fixed.bin"), &circuit, 0)?;
-        Ok(Package { circuit, circuit_bytes, fixed })
+        let path = folder.join("model.json");
+        let model = match std::fs::read(&path) {
+            Ok(model) => model,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Error::new(format!("cannot read {}: {error}", path.display()))),
+        };
+        Ok(Package { circuit, circuit_bytes, fixed, model })
     }
 }

@@ -1,5 +1,5 @@
 //! Reads a Lindero circuit package: the circuit (`circuit.pb`), the fixed columns (`fixed.bin`), a witness
-//! (`trace.bin`) and the public values. It knows no prover and no field arithmetic: values stay canonical
+//! (`trace.bin`) and the public part of a claim. It knows no prover and no field arithmetic: values stay canonical
 //! residues.
 //!
 //! Everything is checked when it is read, so that code which walks a [`Circuit`] may index without looking:
@@ -39,4 +39,4 @@ pub use columns::{ColumnFile, Package};
 pub use error::Error;
 pub use facts::{NodeFacts, Scope};
 pub use order::{fill_order, schedule};
-pub use statement::Statement;
+pub use statement::{Opening, PublicPart, StatedTensor, Statement};

@@ -1,7 +1,6 @@
 //! The verbs that need the prover.
 
 use std::fs::OpenOptions;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
@@ -90,19 +89,23 @@ pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, En
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
-    let (trace, statement) = (arguments.required("trace")?, files::read(&arguments.required("statement")?)?);
+    let (trace, claim) = (arguments.required("trace")?, files::read(&arguments.required("claim")?)?);
     let output = arguments.required("output")?;
-    let document: Option<PathBuf> = arguments.optional("document")?;
-    let document = document.map(|path| files::read(&path)).transpose()?.unwrap_or_default();
+    let openings = files::read_optional(&mut arguments, "openings")?;
     arguments.finish()?;
     let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
     let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
-    let statement = Statement::decode(&statement, &package.circuit)?;
-    let proof = prover::prove(&package, &trace, &key, &statement, &document, progress)?;
+    let mut statement = Statement::decode(&claim, &package.circuit)?;
+    if let Some(openings) = &openings {
+        statement.open(openings, &package.circuit)?;
+    }
+    let proof = prover::prove(&package, &trace, &key, &statement, progress)?;
     progress.begin("verify");
     let parts = report::parts(&key, &proof)?;
-    verify(&key, &proof).map_err(|error| {
-        End::NoProof(error.within("the proof that was made is rejected; prove again with another document"))
+    verify(&key, &proof, openings.as_deref()).map_err(|error| {
+        End::NoProof(
+            error.within("the proof that was made is rejected; prove again with another nonce in the claim"),
+        )
     })?;
     progress.end();
     files::write(&output, &proof)?;
@@ -110,7 +113,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
         "proof_digest": report::hexadecimal(&digest(&proof)),
         "proof_bytes": proof.len(),
         "bytes": parts,
-        "statement_digest": report::hexadecimal(&statement.digest()),
+        "claim_digest": report::hexadecimal(&statement.digest()),
         "time": progress.summary(),
     }))
 }

@@ -24,10 +24,10 @@ usage: lindero-prover-stwo VERB --option value ...
           Chooses parameters and commits the fixed columns. --pow-bits is an upper limit.
   commit  --package FOLDER --key KEY --trace FILE
           Prints the roots of the fixed and the main columns.
-  prove   --package FOLDER --key KEY --trace FILE --statement FILE --output PROOF [--document FILE]
-          The document is any file; it is kept in the proof and bound by it.
-  verify  --key KEY --proof PROOF [--statement FILE] [--document FILE]
-          With a statement or document, the proof must be about exactly these bytes.
+  prove   --package FOLDER --key KEY --trace FILE --claim FILE --output PROOF [--openings FILE]
+          The claim is kept in the proof and bound by it. Openings hold the values that it gives by digest.
+  verify  --key KEY --proof PROOF [--openings FILE]
+          Knows of the claim only what it says about public tensors; `lindero verify` knows the rest.
   tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
           Verifies COUNT changed copies of the proof and the key, and counts those that are not rejected.
   bare    --key KEY
@@ -118,24 +118,16 @@ fn tamper_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
 fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let key = files::read(&arguments.required("key")?)?;
     let proof = files::read(&arguments.required("proof")?)?;
-    let expected = |path: Option<std::path::PathBuf>| path.map(|path| files::read(&path)).transpose();
-    let statement = expected(arguments.optional("statement")?)?;
-    let document = expected(arguments.optional("document")?)?;
+    let openings = files::read_optional(&mut arguments, "openings")?;
     arguments.finish()?;
     let begun = Instant::now();
     let key = Key::decode(&key).map_err(End::Rejected)?;
     let decoded = begun.elapsed();
-    let verdict = verify(&key, &proof).map_err(End::Rejected)?;
+    let verdict = verify(&key, &proof, openings.as_deref()).map_err(End::Rejected)?;
     let seconds = json!({
         "read_key": decoded.as_secs_f64(),
         "verify": (begun.elapsed() - decoded).as_secs_f64(),
     });
-    if statement.is_some_and(|statement| statement != verdict.statement.bytes()) {
-        return Err(End::Rejected(Error::new("the proof is about another statement than the one given")));
-    }
-    if document.is_some_and(|document| document != verdict.document) {
-        return Err(End::Rejected(Error::new("the proof is bound to another document than the one given")));
-    }
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());

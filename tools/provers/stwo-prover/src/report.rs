@@ -51,14 +51,12 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
             "rows": tensor.rows,
             "columns": tensor.columns,
             "exponent": tensor.exponent,
-            "values": verdict.statement.values(index),
+            "values": verdict.statement.values(index), // null: given by digest and not opened
         })
     });
     let mut report = self::key(key);
-    report["verdict"] = json!("accepted");
-    report["statement_digest"] = json!(hexadecimal(&verdict.statement.digest()));
-    report["document_digest"] = json!(hexadecimal(&lindero_package::digest(&verdict.document)));
-    report["document_bytes"] = json!(verdict.document.len());
+    report["verdict"] = json!(if verdict.unopened.is_empty() { "accepted" } else { "unopened" });
+    report["claim_digest"] = json!(hexadecimal(&verdict.statement.digest()));
     report["statement"] = Value::Array(tensors.collect());
     report
 }
@@ -80,7 +78,7 @@ pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
         "opened_rows": base * rows,
         "merkle_paths": hash * paths,
         "fri": fri + secure * stark.fri_proof.last_layer_poly.len(),
-        "claims": message.claims.len(),
-        "statement": message.statement.len() + message.document.len(),
+        "claims": message.claims.len() + message.fingerprints.len(),
+        "claim": message.claim.len(),
     }))
 }

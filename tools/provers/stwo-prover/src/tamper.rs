@@ -102,9 +102,9 @@ impl Honest<'_> {
             Target::ProofField => {
                 let fields = [
                     ("key digest", &mut proof.key_digest),
-                    ("statement", &mut proof.statement),
-                    ("document", &mut proof.document),
+                    ("claim", &mut proof.claim),
                     ("claims", &mut proof.claims),
+                    ("fingerprints", &mut proof.fingerprints),
                     ("commitment", &mut proof.commitment),
                 ];
                 let chosen = random.below(fields.len());
@@ -178,16 +178,19 @@ impl Honest<'_> {
     fn rejects(&self, changed: &Changed) -> Result<bool, ()> {
         let proof = changed.proof.as_deref().unwrap_or(self.proof_bytes);
         catch_unwind(AssertUnwindSafe(|| match &changed.key {
-            None => verify(&self.key, proof).is_err(),
-            Some(key) => Key::decode(key).and_then(|key| verify(&key, proof)).is_err(),
+            None => verify(&self.key, proof, None).is_err(),
+            Some(key) => Key::decode(key).and_then(|key| verify(&key, proof, None)).is_err(),
         }))
         .map_err(|_| ())
     }
 }
 
 fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> String {
-    let bytes: [(&str, fn(&mut proto::VerifyingKey) -> &mut Vec<u8>); 2] =
-        [("circuit", |key| &mut key.circuit), ("fixed root", |key| &mut key.fixed_root)];
+    let bytes: [(&str, fn(&mut proto::VerifyingKey) -> &mut Vec<u8>); 3] = [
+        ("circuit", |key| &mut key.circuit),
+        ("fixed root", |key| &mut key.fixed_root),
+        ("model", |key| &mut key.model),
+    ];
     type Number = fn(&mut proto::StwoParameters) -> &mut u32;
     let numbers: [(&str, Number); 6] = [
         ("log_blowup", |p| &mut p.log_blowup),
@@ -256,7 +259,7 @@ pub fn tamper(key: &[u8], proof: &[u8], count: usize, seed: u64, threads: usize)
         key_message: decode_canonical(key, "the key")?,
         proof: decode_canonical(proof, "the proof")?,
     };
-    verify(&honest.key, proof)?;
+    verify(&honest.key, proof, None)?;
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
         threads => threads,

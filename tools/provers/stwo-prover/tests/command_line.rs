@@ -26,8 +26,8 @@ const PROVE: &[&str] = &[
     "model.key",
     "--trace",
     "trace.bin",
-    "--statement",
-    "statement.pb",
+    "--claim",
+    "claim.json",
     "-o",
     "run.proof",
 ];
@@ -75,7 +75,6 @@ fn bare_times_the_trees_of_the_key() {
 fn exit_codes_tell_what_went_wrong() {
     let made = proven();
     let path = |name: &str| made.0.join(name);
-    std::fs::write(path("other.pb"), b"another statement").unwrap();
     let mut proof = std::fs::read(path("run.proof")).unwrap();
     proof.push(0);
     std::fs::write(path("long.proof"), &proof).unwrap();
@@ -90,10 +89,11 @@ fn exit_codes_tell_what_went_wrong() {
     assert_eq!(verify("model.key", "empty"), 4);
     assert_eq!(verify("empty", "run.proof"), 4);
     assert_eq!(verify("model.key", "missing"), 2);
-    let statement = ["verify", "--key", "model.key", "--proof", "run.proof", "--statement", "statement.pb"];
-    assert_eq!(code(&run(&made.0, &statement)), 0);
-    let other = ["verify", "--key", "model.key", "--proof", "run.proof", "--statement", "other.pb"];
-    assert_eq!(code(&run(&made.0, &other)), 4);
+    std::fs::write(path("openings"), b"[]").unwrap();
+    let openings = |file| {
+        code(&run(&made.0, &["verify", "--key", "model.key", "--proof", "run.proof", "--openings", file]))
+    };
+    assert_eq!((openings("openings"), openings("claim.json"), openings("missing")), (0, 4, 2));
     let prove = |trace: &str| {
         let words: Vec<&str> =
             PROVE.iter().map(|&word| if word == "trace.bin" { trace } else { word }).collect();

@@ -88,12 +88,13 @@ fn well_formed_mutations_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
     type Change = fn(&mut proto::Proof);
-    let changes: [(&str, Change); 12] = [
+    let changes: [(&str, Change); 13] = [
         ("format 2", |proof| proof.format = 2),
         ("no format", |proof| proof.format = 0),
         ("no key digest", |proof| proof.key_digest.clear()),
-        ("no statement", |proof| proof.statement.clear()),
-        ("a document", |proof| proof.document.push(0)),
+        ("no claim", |proof| proof.claim.clear()),
+        ("a blank behind the claim", |proof| proof.claim.push(b' ')),
+        ("a fingerprint", |proof| proof.fingerprints.extend([0; 16])),
         ("no claims", |proof| proof.claims.clear()),
         ("claims exchanged", |proof| proof.claims.rotate_left(16)),
         ("one claim more", |proof| proof.claims.extend([0; 16])),
@@ -267,13 +268,13 @@ fn parts_of_another_run_are_rejected() {
     let sample = samples::everything();
     let key = make_key(&sample, &QUICK).unwrap();
     let other = samples::everything_of_run(1);
-    assert_ne!(sample.statement, other.statement);
+    assert_ne!(sample.claim, other.claim);
     let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
-    let ours = read(&make_proof(&sample, &key, b"").unwrap());
-    let theirs = read(&make_proof(&other, &key, b"label").unwrap());
+    let ours = read(&make_proof(&sample, &key).unwrap());
+    let theirs = read(&make_proof(&other.labelled("other"), &key).unwrap());
     check(&key, &encode(&theirs)).unwrap();
     hush();
-    for parts in 1..15 {
+    for parts in 1..7 {
         let take = |part: usize, ours: &Vec<u8>, theirs: &Vec<u8>| {
             if parts >> part & 1 == 1 {
                 theirs.clone()
@@ -282,13 +283,12 @@ fn parts_of_another_run_are_rejected() {
             }
         };
         let mixed = proto::Proof {
-            statement: take(0, &ours.statement, &theirs.statement),
-            document: take(1, &ours.document, &theirs.document),
-            claims: take(2, &ours.claims, &theirs.claims),
-            commitment: take(3, &ours.commitment, &theirs.commitment),
+            claim: take(0, &ours.claim, &theirs.claim),
+            claims: take(1, &ours.claims, &theirs.claims),
+            commitment: take(2, &ours.commitment, &theirs.commitment),
             ..ours.clone()
         };
-        assert_rejected(&key, &encode(&mixed), &format!("parts {parts:04b} of another run"));
+        assert_rejected(&key, &encode(&mixed), &format!("parts {parts:03b} of another run"));
     }
 }
 
@@ -342,7 +342,7 @@ fn a_column_that_does_not_repeat_is_rejected() {
     assert_eq!(opened[1], opened[3]);
     opened[3] = opened[0];
     let commitment = lindero_stwo_verifier::codec::encode(&key, &commitment);
-    let error =
-        lindero_stwo_verifier::verify(&key, &encode(&proto::Proof { commitment, ..message })).unwrap_err();
+    let error = lindero_stwo_verifier::verify(&key, &encode(&proto::Proof { commitment, ..message }), None)
+        .unwrap_err();
     assert!(error.to_string().contains("does not repeat"), "{error}");
 }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{check, make_key, make_proof, proven, QUICK};
-use lindero_package::proto;
+use common::{check, make_dishonest_proof, make_key, make_proof, make_proof_with, proven, QUICK};
+use lindero_package::{proto, Opening, StatedTensor};
 use lindero_prover_stwo::prover::Failure;
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{Key, Target};
+use lindero_stwo_verifier::{verify, Key, Target};
 use lindero_testkit::{samples, Sample};
 
 fn cases() -> Vec<(&'static str, Sample)> {
@@ -23,7 +23,7 @@ fn honest_proofs_are_accepted() {
     for (name, sample) in cases() {
         let (key, proof) = proven(&sample, &QUICK);
         let verdict = check(&key, &proof).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(verdict.statement.bytes(), sample.statement, "{name}");
+        assert_eq!(verdict.statement.claim(), sample.claim, "{name}");
     }
 }
 
@@ -47,13 +47,13 @@ fn default_security_is_reached() {
 }
 
 #[test]
-fn a_document_is_bound() {
-    let sample = samples::everything();
+fn a_claim_is_bound_as_a_whole() {
+    let sample = samples::everything().labelled("1");
     let key = make_key(&sample, &QUICK).unwrap();
-    let proof = make_proof(&sample, &key, b"label: 1").unwrap();
-    assert_eq!(check(&key, &proof).unwrap().document, b"label: 1");
+    let proof = make_proof(&sample, &key).unwrap();
+    assert_eq!(check(&key, &proof).unwrap().statement.claim(), sample.claim);
     let mut message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
-    message.document = b"label: 2".to_vec();
+    message.claim = sample.labelled("2").claim;
     assert!(check(&key, &lindero_package::encode(&message)).is_err());
 }
 
@@ -72,7 +72,7 @@ fn wrong_witnesses_have_no_proof() {
         let key = make_key(&sample, &QUICK).unwrap();
         // Every 37th cell reaches every column of the samples; each is constrained, looked up or public.
         for word in (0..words(&sample)).step_by(words(&sample) / 37) {
-            let result = make_proof(&with_cell(&sample, word, |value| (value + 1) % 0x7fff_ffff), &key, b"");
+            let result = make_proof(&with_cell(&sample, word, |value| (value + 1) % 0x7fff_ffff), &key);
             assert!(matches!(result, Err(Failure::Witness(_))), "{name}: word {word} may be anything");
         }
     }
@@ -82,7 +82,7 @@ fn wrong_witnesses_have_no_proof() {
 fn cells_that_are_not_residues_are_refused() {
     let sample = samples::everything();
     let key = make_key(&sample, &QUICK).unwrap();
-    let result = make_proof(&with_cell(&sample, 3, |value| value + 0x7fff_ffff), &key, b"");
+    let result = make_proof(&with_cell(&sample, 3, |value| value + 0x7fff_ffff), &key);
     assert!(matches!(result, Err(Failure::Input(_))));
 }
 
@@ -111,28 +111,120 @@ fn a_statement_cannot_be_exchanged() {
     let sample = samples::everything();
     let (key, proof) = proven(&sample, &QUICK);
     let message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
-    let statement: proto::Statement =
-        lindero_package::decode_canonical(&message.statement, "the statement").unwrap();
-    type Change = fn(&mut proto::PublicValues);
-    let changes: [(&str, Change); 6] = [
-        ("one value", |tensor| tensor.values[5] += 1),
-        ("two values swapped", |tensor| tensor.values.swap(0, 4)),
-        ("a value out of range", |tensor| tensor.values[0] = 256),
-        ("a value plus the modulus", |tensor| tensor.values[0] += 0x7fff_ffff),
+    type Change = fn(&mut StatedTensor);
+    let changes: [(&str, Change); 10] = [
+        ("one value", |tensor| tensor.values.as_mut().unwrap()[5] += 1),
+        ("two values swapped", |tensor| tensor.values.as_mut().unwrap().swap(0, 4)),
+        ("a value out of range", |tensor| tensor.values.as_mut().unwrap()[0] = 256),
+        ("a value plus the modulus", |tensor| tensor.values.as_mut().unwrap()[0] += 0x7fff_ffff),
+        ("no values", |tensor| tensor.values = None),
+        ("a digest beside the values", |tensor| tensor.digest = Some("00".repeat(32))),
         ("name", |tensor| tensor.name.push('x')),
         ("shape", |tensor| std::mem::swap(&mut tensor.rows, &mut tensor.columns)),
+        ("range", |tensor| tensor.high += 1),
+        ("exponent", |tensor| tensor.exponent += 1),
     ];
     for (name, change) in changes {
-        let mut statement = statement.clone();
-        change(&mut statement.tensors[0]);
-        let changed = proto::Proof { statement: lindero_package::encode(&statement), ..message.clone() };
+        let changed = sample.stating(|part| change(&mut part.inputs[0]));
+        let changed = proto::Proof { claim: changed.claim, ..message.clone() };
         assert!(check(&key, &lindero_package::encode(&changed)).is_err(), "{name}");
     }
-    // Nor can a prover start from a statement that its witness does not support.
-    let mut changed = statement.clone();
-    changed.tensors[0].values[5] -= 1;
-    let lying = Sample { statement: lindero_package::encode(&changed), ..sample };
-    assert!(matches!(make_proof(&lying, &key, b""), Err(Failure::Witness(_))));
+    // Nor can a prover start from a claim that its witness does not support.
+    let lying = sample.stating(|part| part.inputs[0].values.as_mut().unwrap()[5] -= 1);
+    assert!(matches!(make_proof(&lying, &key), Err(Failure::Witness(_))));
+}
+
+/// The sample with its input by digest, and the opening of that.
+fn hidden(sample: &Sample) -> (Sample, Opening) {
+    let mut opening = None;
+    let hidden = sample.stating(|part| {
+        let tensor = &mut part.inputs[0];
+        let made = Opening {
+            name: tensor.name.clone(),
+            salt: "1".repeat(64),
+            values: tensor.values.take().unwrap(),
+        };
+        tensor.digest = Some(digest_of(&made));
+        opening = Some(made);
+    });
+    (hidden, opening.unwrap())
+}
+
+fn digest_of(opening: &Opening) -> String {
+    let digest = lindero_package::digest(&serde_json::to_vec(opening).unwrap());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn file_of(openings: &[Opening]) -> Vec<u8> {
+    serde_json::to_vec(openings).unwrap()
+}
+
+#[test]
+fn a_digest_opens_to_the_values_of_the_run_alone() {
+    let (sample, opening) = hidden(&samples::everything());
+    let encoded = make_key(&sample, &QUICK).unwrap();
+    let key = Key::decode(&encoded).unwrap();
+    let openings = file_of(std::slice::from_ref(&opening));
+    assert!(make_proof(&sample, &encoded).is_err(), "a prover needs the values");
+    let proof = make_proof_with(&sample, &encoded, &openings).unwrap();
+    let closed = verify(&key, &proof, None).unwrap();
+    assert_eq!((closed.unopened, closed.statement.values(0)), (vec![0], None));
+    let open = verify(&key, &proof, Some(&openings)).unwrap();
+    assert_eq!((open.unopened, open.statement.values(0)), (vec![], Some(opening.values.as_slice())));
+    type Change = fn(&mut Opening);
+    let changes: [(&str, Change); 4] = [
+        ("a value", |opening| opening.values[3] ^= 1),
+        ("the salt", |opening| opening.salt.replace_range(0..1, "2")),
+        ("the name", |opening| opening.name.push('x')),
+        ("a value less", |opening| opening.values.truncate(63)),
+    ];
+    for (what, change) in changes {
+        let mut changed = opening.clone();
+        change(&mut changed);
+        assert!(verify(&key, &proof, Some(&file_of(&[changed]))).is_err(), "{what}");
+    }
+    let twice = file_of(&[opening.clone(), opening.clone()]);
+    assert!(verify(&key, &proof, Some(&twice)).is_err(), "twice");
+    // A fingerprint that was changed afterwards, or left out.
+    let message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    let changes: [fn(&mut Vec<u8>); 3] = [|bytes| bytes[0] ^= 1, Vec::clear, |bytes| bytes.extend([0; 16])];
+    for change in changes {
+        let mut changed = message.clone();
+        change(&mut changed.fingerprints);
+        let changed = lindero_package::encode(&changed);
+        assert!(verify(&key, &changed, None).is_err());
+        assert!(verify(&key, &changed, Some(&openings)).is_err());
+    }
+}
+
+/// What makes an unopened proof worthless: its prover may have used other values than those that the digest is of. The
+/// opening is what finds out.
+#[test]
+fn a_digest_of_other_values_is_found_when_it_is_opened() {
+    let honest = samples::everything();
+    let (_, opening) = hidden(&honest);
+    let mut other = opening.clone();
+    other.values[5] ^= 1;
+    let sample = honest.stating(|part| {
+        part.inputs[0].values = None;
+        part.inputs[0].digest = Some(digest_of(&other));
+    });
+    let encoded = make_key(&sample, &QUICK).unwrap();
+    // An honest prover does not get that far ...
+    assert!(matches!(
+        make_proof_with(&sample, &encoded, &file_of(&[other.clone()])),
+        Err(Failure::Witness(_))
+    ));
+    // ... a dishonest one takes the fingerprint that completes the sum: that of the values in its trace.
+    let proof = make_dishonest_proof(&sample, &encoded, &opening.values);
+    let key = Key::decode(&encoded).unwrap();
+    assert_eq!(verify(&key, &proof, None).unwrap().unopened, vec![0], "nobody can tell yet");
+    let error = verify(&key, &proof, Some(&file_of(&[other]))).unwrap_err().to_string();
+    assert!(error.contains("fingerprint"), "{error}");
+    assert!(
+        verify(&key, &proof, Some(&file_of(&[opening]))).is_err(),
+        "nor does the truth hash to the digest"
+    );
 }
 
 #[test]

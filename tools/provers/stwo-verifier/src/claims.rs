@@ -7,19 +7,33 @@ use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
 
 /// Requires that in each group the claims and the public tensors' terms sum to zero. Takes time linear in the
-/// public values.
+/// public values. `fingerprints` are the terms of the tensors that the claim gives by digest, in the circuit's order: each must
+/// be that of its values where it was opened, and is taken as it is where not.
 pub fn check_claims(
     circuit: &Circuit,
     statement: &Statement,
     challenges: &[SecureField],
     claims: &[SecureField],
+    fingerprints: &[SecureField],
 ) -> Result<(), Error> {
     let mut sums = vec![SecureField::zero(); circuit.claim_groups.len()];
     for (claim, &value) in circuit.claims.iter().zip(claims) {
         sums[claim.group as usize] += value;
     }
+    let mut fingerprints = fingerprints.iter();
     for (index, tensor) in circuit.publics.iter().enumerate() {
-        let term = public_term(tensor, statement.values(index), challenges)?;
+        let own =
+            statement.values(index).map(|values| public_term(tensor, values, challenges)).transpose()?;
+        let published = if statement.by_digest(index) { fingerprints.next().copied() } else { None };
+        let term = match (own, published) {
+            (Some(own), Some(published)) if own != published => {
+                return Err(Error::new(format!(
+                    "the fingerprint of {:?} is not that of its values",
+                    tensor.name
+                )));
+            }
+            (own, published) => own.or(published).ok_or_else(|| Error::new("a fingerprint is missing"))?,
+        };
         let sum = &mut sums[tensor.group as usize];
         if tensor.negative {
             *sum -= term;
@@ -34,6 +48,21 @@ pub fn check_claims(
             circuit.claim_groups[group].name
         ))),
     }
+}
+
+/// The terms of the tensors that the claim gives by digest, in the circuit's order. Their values must be known.
+pub fn fingerprints(
+    circuit: &Circuit,
+    statement: &Statement,
+    challenges: &[SecureField],
+) -> Result<Vec<SecureField>, Error> {
+    let tensors = circuit.publics.iter().enumerate().filter(|&(index, _)| statement.by_digest(index));
+    tensors
+        .map(|(index, tensor)| match statement.values(index) {
+            Some(values) => public_term(tensor, values, challenges),
+            None => Err(Error::new(format!("the values of {:?} are missing: an opening", tensor.name))),
+        })
+        .collect()
 }
 
 /// `sum_ij v_ij / ((za - a_ij) * (zr - i % tile_rows) * (zc - j % tile_columns))`

@@ -189,16 +189,16 @@ impl Reader<'_> {
 }
 
 /// Extension elements, 16 bytes each.
-pub fn encode_claims(claims: &[SecureField]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16 * claims.len());
-    claims.iter().for_each(|claim| put_secure(&mut out, claim));
+pub fn encode_elements(elements: &[SecureField]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 * elements.len());
+    elements.iter().for_each(|element| put_secure(&mut out, element));
     out
 }
 
-pub fn decode_claims(key: &Key, bytes: &[u8]) -> Result<Vec<SecureField>, Error> {
-    let claims = key.circuit.claims.len();
-    if bytes.len() != 16 * claims {
-        return Err(Error::new(format!("the proof must hold {claims} claims of 16 bytes")));
+/// `what` names the elements in the error.
+pub fn decode_elements(bytes: &[u8], count: usize, what: &str) -> Result<Vec<SecureField>, Error> {
+    if bytes.len() != 16 * count {
+        return Err(Error::new(format!("the proof must hold {count} {what} of 16 bytes")));
     }
-    Reader { bytes }.repeat(claims, Reader::secure)
+    Reader { bytes }.repeat(count, Reader::secure)
 }

@@ -9,7 +9,7 @@ use crate::parameters::Parameters;
 use crate::security::{Regime, Soundness};
 
 /// Library, version and transcript that a key is made for.
-pub const BACKEND: &str = "stwo-2.3.0/1";
+pub const BACKEND: &str = "stwo-2.3.0/2";
 
 /// A decoded and checked verifying key.
 pub struct Key {
@@ -62,13 +62,14 @@ impl Key {
         Ok(Key { circuit, layout, parameters, fixed_root, regime, soundness, digest, circuit_digest })
     }
 
-    /// The bytes of a key for a circuit of [`check_circuit`].
+    /// The bytes of a key for a circuit of [`check_circuit`]; `model` says what the circuit is of.
     pub fn encode(
         circuit: Vec<u8>,
         parameters: Parameters,
         bits: u32,
         regime: Regime,
         fixed_root: [u8; 32],
+        model: Vec<u8>,
     ) -> Vec<u8> {
         encode(&proto::VerifyingKey {
             format: 1,
@@ -77,6 +78,7 @@ impl Key {
             security: Some(proto::SecurityTarget { bits, regime: regime.into() }),
             stwo: Some(parameters.into()),
             fixed_root: fixed_root.to_vec(),
+            model,
         })
     }
 

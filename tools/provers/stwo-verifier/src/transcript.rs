@@ -1,10 +1,10 @@
 //! What both sides absorb and draw, in this order. Nothing is drawn before everything that it must bind is
 //! absorbed.
 //!
-//! 1. the protocol's name and version, the parameters, SHA-256 of model.key, of the statement and of the document
+//! 1. the protocol's name and version, the parameters, SHA-256 of model.key and of the claim
 //! 2. roots of trees 0 and 1; grinding; the challenges of phase 1
 //! 3. the root of phase 2, if it has columns; grinding; the challenges of phase 2
-//! 4. the root of phase 3, if it has columns; the claims
+//! 4. the root of phase 3, if it has columns; the circuit's claims and the fingerprints
 //! 5. Stwo's protocol: composition, out-of-domain values, FRI, grinding, queries
 
 use lindero_package::Circuit;
@@ -13,14 +13,14 @@ use stwo::core::fields::qm31::SecureField;
 
 use crate::key::Key;
 
-const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 1\0\0\0";
+const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 2\0\0\0";
 
 /// Step 1.
-pub fn begin(key: &Key, statement: [u8; 32], document: [u8; 32]) -> Blake2sChannel {
+pub fn begin(key: &Key, claim: [u8; 32]) -> Blake2sChannel {
     let mut channel = Blake2sChannel::default();
     absorb(&mut channel, PROTOCOL);
     key.config().mix_into(&mut channel);
-    for digest in [&key.digest, &statement, &document] {
+    for digest in [&key.digest, &claim] {
         absorb(&mut channel, digest);
     }
     channel
@@ -44,8 +44,9 @@ pub fn grinds(key: &Key, phase: usize) -> bool {
     key.parameters.challenge_pow_bits > 0 && key.circuit.challenges_after(phase).next().is_some()
 }
 
-pub fn absorb_claims(channel: &mut Blake2sChannel, claims: &[SecureField]) {
+pub fn absorb_claims(channel: &mut Blake2sChannel, claims: &[SecureField], fingerprints: &[SecureField]) {
     channel.mix_felts(claims);
+    channel.mix_felts(fingerprints);
 }
 
 fn absorb(channel: &mut Blake2sChannel, bytes: &[u8; 32]) {

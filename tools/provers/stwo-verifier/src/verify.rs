@@ -2,7 +2,7 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use lindero_package::{decode_canonical, digest, proto, Error, Statement};
+use lindero_package::{decode_canonical, proto, Error, Statement};
 use num_traits::Zero;
 use stwo::core::air::Component;
 use stwo::core::channel::{Blake2sChannel, Channel};
@@ -20,10 +20,11 @@ use crate::values::uniform_values;
 /// What an accepted proof says.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// The public values.
+    /// The public tensors.
     pub statement: Statement,
-    /// The document that is bound to the proof.
-    pub document: Vec<u8>,
+    /// Those that the claim gives by digest and nobody opened. Their fingerprints are the prover's own word, so the sums of
+    /// their groups show nothing, and what the tables hold is tied neither to each other nor to any public value.
+    pub unopened: Vec<usize>,
 }
 
 /// Verifies a proof. An error says why it is rejected; no input makes this panic.
@@ -32,7 +33,9 @@ pub struct Verdict {
 /// in the proof (they come from the key), the root of tree 0, the grinding before challenges, that short
 /// columns which are read at three offsets repeat with their table's height, that claims and public values
 /// cancel, and that they were absorbed before what they must precede.
-pub fn verify(key: &Key, proof: &[u8]) -> Result<Verdict, Error> {
+///
+/// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
+pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdict, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
     if message.format != 1 {
         return Err(Error::new(format!(
@@ -43,24 +46,38 @@ pub fn verify(key: &Key, proof: &[u8]) -> Result<Verdict, Error> {
     if message.key_digest != key.digest {
         return Err(Error::new("the proof was made for another key"));
     }
-    let statement = Statement::decode(&message.statement, &key.circuit)?;
-    let claims = codec::decode_claims(key, &message.claims)?;
+    let mut statement = Statement::decode(&message.claim, &key.circuit)?;
+    if let Some(openings) = openings {
+        statement.open(openings, &key.circuit)?;
+    }
+    let published = Published {
+        claims: codec::decode_elements(&message.claims, key.circuit.claims.len(), "claims")?,
+        fingerprints: codec::decode_elements(&message.fingerprints, statement.digests(), "fingerprints")?,
+    };
     let commitment = codec::decode(key, &message.commitment)?;
     if commitment.stark.commitments[0].0 != key.fixed_root {
         return Err(Error::new("the proof's fixed columns are not the key's"));
     }
     check_periods(key, &commitment)?;
-    let channel = transcript::begin(key, statement.digest(), digest(&message.document));
+    let channel = transcript::begin(key, statement.digest());
     // Lengths that depend on the queries are asserted inside Stwo.
-    catch_unwind(AssertUnwindSafe(|| check_proof(key, &statement, &claims, commitment, channel)))
+    catch_unwind(AssertUnwindSafe(|| check_proof(key, &statement, &published, commitment, channel)))
         .unwrap_or_else(|_| Err(Error::new("the proof is malformed")))?;
-    Ok(Verdict { statement, document: message.document })
+    let unopened =
+        (0..key.circuit.publics.len()).filter(|&tensor| statement.values(tensor).is_none()).collect();
+    Ok(Verdict { statement, unopened })
+}
+
+/// What a proof says beside its commitment.
+struct Published {
+    claims: Vec<SecureField>,
+    fingerprints: Vec<SecureField>,
 }
 
 fn check_proof(
     key: &Key,
     statement: &Statement,
-    claims: &[SecureField],
+    published: &Published,
     commitment: Commitment,
     mut channel: Blake2sChannel,
 ) -> Result<(), Error> {
@@ -78,8 +95,9 @@ fn check_proof(
             transcript::draw_challenges(channel, &key.circuit, phase, &mut challenges);
         }
     }
-    transcript::absorb_claims(channel, claims);
-    check_claims(&key.circuit, statement, &challenges, claims)?;
+    let Published { claims, fingerprints } = published;
+    transcript::absorb_claims(channel, claims, fingerprints);
+    check_claims(&key.circuit, statement, &challenges, claims, fingerprints)?;
     let uniform = uniform_values(&key.circuit, &challenges, claims, 4)?;
     let airs: Vec<TableAir> = (0..key.circuit.tables.len())
         .map(|table| TableAir { circuit: &key.circuit, layout, table, uniform: &uniform })

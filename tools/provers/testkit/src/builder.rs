@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use lindero_package::proto::{self, node::Op};
-use lindero_package::{encode, Circuit, Statement};
+use lindero_package::proto::{self, node::Op, public_tensor::Kind};
+use lindero_package::{encode, Circuit, PublicPart, StatedTensor, Statement};
 
 pub const MODULUS: i64 = (1 << 31) - 1;
 
@@ -21,7 +21,8 @@ pub struct Sample {
     pub circuit: proto::Circuit,
     pub fixed: Vec<u8>,
     pub trace: Vec<u8>,
-    pub statement: Vec<u8>,
+    /// The public part of a claim.
+    pub claim: Vec<u8>,
 }
 
 impl Builder {
@@ -214,19 +215,27 @@ impl Builder {
         let bytes = |tables: &[Vec<Vec<u32>>]| {
             tables.iter().flatten().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
         };
-        let values =
-            self.circuit.publics.iter().zip(self.values).map(|(tensor, values)| proto::PublicValues {
-                name: tensor.name.clone(),
-                kind: tensor.kind,
-                rows: tensor.rows,
+        let mut part = PublicPart { inputs: Vec::new(), outputs: Vec::new() };
+        for (tensor, values) in self.circuit.publics.iter().zip(self.values) {
+            let list = match tensor.kind() {
+                Kind::Input => &mut part.inputs,
+                Kind::Output => &mut part.outputs,
+            };
+            list.push(StatedTensor {
                 columns: tensor.columns,
-                values,
+                digest: None,
+                exponent: tensor.exponent,
+                high: tensor.high,
+                low: tensor.low,
+                name: tensor.name.clone(),
+                rows: tensor.rows,
+                values: Some(values),
             });
-        let statement = proto::Statement { format: 1, tensors: values.collect() };
+        }
         Sample {
             fixed: bytes(&self.fixed),
             trace: bytes(&self.main),
-            statement: encode(&statement),
+            claim: claim_of(&part),
             circuit: self.circuit,
         }
     }
@@ -237,18 +246,36 @@ impl Sample {
         encode(&self.circuit)
     }
 
-    /// Writes circuit.pb, fixed.bin, trace.bin and statement.pb into a new or existing folder.
+    /// Writes circuit.pb, fixed.bin, trace.bin and claim.json into a new or existing folder.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("circuit.pb"), self.circuit_bytes())?;
         std::fs::write(folder.join("fixed.bin"), &self.fixed)?;
         std::fs::write(folder.join("trace.bin"), &self.trace)?;
-        std::fs::write(folder.join("statement.pb"), &self.statement)
+        std::fs::write(folder.join("claim.json"), &self.claim)
+    }
+
+    /// The sample with its public part changed.
+    pub fn stating(&self, change: impl FnOnce(&mut PublicPart)) -> Sample {
+        let mut part = serde_json::from_slice(&self.claim).expect("the sample's claim is JSON");
+        change(&mut part);
+        Sample { claim: claim_of(&part), ..self.clone() }
+    }
+
+    /// The sample with a member in its claim of which provers know nothing.
+    pub fn labelled(&self, label: &str) -> Sample {
+        let mut claim: serde_json::Value = serde_json::from_slice(&self.claim).expect("the claim is JSON");
+        claim["label"] = label.into();
+        Sample { claim: claim.to_string().into_bytes(), ..self.clone() }
     }
 
     pub fn decode(&self) -> (Circuit, Statement) {
         let circuit = Circuit::decode(&self.circuit_bytes()).expect("the sample is a valid circuit");
-        let statement = Statement::decode(&self.statement, &circuit).expect("the sample's statement fits");
+        let statement = Statement::decode(&self.claim, &circuit).expect("the sample's claim fits");
         (circuit, statement)
     }
+}
+
+fn claim_of(part: &PublicPart) -> Vec<u8> {
+    serde_json::to_vec(part).expect("a claim is strings and numbers")
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
-use lindero_stwo_verifier::codec::{encode_claims, Commitment};
+use lindero_stwo_verifier::codec::{encode_elements, Commitment};
 use lindero_stwo_verifier::{
-    check_claims, codec, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target,
+    check_claims, codec, fingerprints, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target,
 };
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
@@ -43,7 +43,8 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     let tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, config, &twiddles);
     progress.end();
     let root = tree.commitment.root().0;
-    Ok(Key::encode(package.circuit_bytes.clone(), parameters, target.bits, target.regime, root))
+    let (circuit, model) = (package.circuit_bytes.clone(), package.model.clone());
+    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, model))
 }
 
 /// The root of the main columns under the key's parameters.
@@ -53,13 +54,12 @@ pub fn main_root(package: &Package, trace: &ColumnFile, key: &Key) -> Result<[u8
     Ok(tree.commitment.root().0)
 }
 
-/// Makes the bytes of a proof.
+/// Makes the bytes of a proof. Tensors that the claim gives by digest must be opened in the statement.
 pub fn prove(
     package: &Package,
     trace: &ColumnFile,
     key: &Key,
     statement: &Statement,
-    document: &[u8],
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
     if digest(&package.circuit_bytes) != key.circuit_digest {
@@ -71,7 +71,7 @@ pub fn prove(
         key,
         progress,
         scheme: Scheme::new(key.config(), &twiddles),
-        channel: transcript::begin(key, statement.digest(), digest(document)),
+        channel: transcript::begin(key, statement.digest()),
         challenges: vec![SecureField::zero(); key.circuit.challenges.len()],
         claims: vec![SecureField::zero(); key.circuit.claims.len()],
         nonces: [0; 2],
@@ -81,16 +81,18 @@ pub fn prove(
     session.scheme.set_store_polynomials_coefficients();
     session.commit_base_phases(package, trace)?;
     session.commit_challenge_phases(&package.fixed, trace)?;
-    transcript::absorb_claims(&mut session.channel, &session.claims);
-    check_claims(&key.circuit, statement, &session.challenges, &session.claims).map_err(Failure::Witness)?;
-    let claims = encode_claims(&session.claims);
+    let fingerprints = fingerprints(&key.circuit, statement, &session.challenges)?;
+    transcript::absorb_claims(&mut session.channel, &session.claims, &fingerprints);
+    check_claims(&key.circuit, statement, &session.challenges, &session.claims, &fingerprints)
+        .map_err(Failure::Witness)?;
+    let claims = encode_elements(&session.claims);
     let commitment = session.finish()?;
     Ok(encode(&proto::Proof {
         format: 1,
         key_digest: key.digest.to_vec(),
-        statement: statement.bytes().to_vec(),
-        document: document.to_vec(),
+        claim: statement.claim().to_vec(),
         claims,
+        fingerprints: encode_elements(&fingerprints),
         commitment: codec::encode(key, &commitment),
     }))
 }

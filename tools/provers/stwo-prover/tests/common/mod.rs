@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use lindero_package::{ColumnFile, Error, Package, Statement};
+use lindero_package::{Circuit, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{prove, setup, Failure};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
@@ -42,22 +42,45 @@ pub fn make_key(sample: &Sample, target: &Target) -> Result<Vec<u8>, Error> {
 }
 
 /// Proves the sample as it stands, whatever its key was made from.
-pub fn make_proof(sample: &Sample, key: &[u8], document: &[u8]) -> Result<Vec<u8>, Failure> {
+pub fn make_proof(sample: &Sample, key: &[u8]) -> Result<Vec<u8>, Failure> {
+    make_proof_with(sample, key, b"[]")
+}
+
+/// The same where the claim gives tensors by digest.
+pub fn make_proof_with(sample: &Sample, key: &[u8], openings: &[u8]) -> Result<Vec<u8>, Failure> {
+    prove_opened(sample, key, |statement, circuit| statement.open(openings, circuit))
+}
+
+/// The first tensor, given by digest, is taken to have these values, whatever the digest is of.
+pub fn make_dishonest_proof(sample: &Sample, key: &[u8], values: &[i64]) -> Vec<u8> {
+    let open = |statement: &mut Statement, _: &Circuit| {
+        statement.open_unchecked(0, values);
+        Ok(())
+    };
+    prove_opened(sample, key, open).expect("these values are those of the trace")
+}
+
+fn prove_opened(
+    sample: &Sample,
+    key: &[u8],
+    open: impl FnOnce(&mut Statement, &Circuit) -> Result<(), Error>,
+) -> Result<Vec<u8>, Failure> {
     let folder = Folder::new(sample);
     let package = folder.package()?;
     let trace = ColumnFile::open(&folder.0.join("trace.bin"), &package.circuit, 1)?;
     let key = Key::decode(key)?;
-    let statement = Statement::decode(&sample.statement, &package.circuit)?;
-    prove(&package, &trace, &key, &statement, document, &Arc::new(Progress::new(None)))
+    let mut statement = Statement::decode(&sample.claim, &package.circuit)?;
+    open(&mut statement, &package.circuit)?;
+    prove(&package, &trace, &key, &statement, &Arc::new(Progress::new(None)))
 }
 
 pub fn check(key: &[u8], proof: &[u8]) -> Result<Verdict, Error> {
-    verify(&Key::decode(key)?, proof)
+    verify(&Key::decode(key)?, proof, None)
 }
 
 /// Key and proof of a sample.
 pub fn proven(sample: &Sample, target: &Target) -> (Vec<u8>, Vec<u8>) {
     let key = make_key(sample, target).expect("a sample has a key");
-    let proof = make_proof(sample, &key, b"").expect("a sample can be proven");
+    let proof = make_proof(sample, &key).expect("a sample can be proven");
     (key, proof)
 }

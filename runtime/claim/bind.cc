@@ -1,0 +1,183 @@
+#include "runtime/claim/bind.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+ClaimTensor tensorOf(const PublicTensor& tensor) {
+  ClaimTensor result;
+  result.name = tensor.name();
+  result.rows = tensor.rows();
+  result.columns = tensor.columns();
+  result.low = tensor.low();
+  result.high = tensor.high();
+  result.exponent = tensor.exponent();
+  return result;
+}
+
+// Without values, labels and nonce.
+Claim claimOfKey(const Key& key) {
+  const StwoParameters& stwo = key.message.stwo();
+  Claim claim;
+  claim.model = {key.model.onnx,   key.model.external, key.model.id,
+                 key.model.bucket, key.circuit_digest, key.fixed_root};
+  for (const PublicTensor& tensor : key.circuit.publics()) {
+    (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
+        .push_back(tensorOf(tensor));
+  }
+  claim.policy.arithmetic = key.model.arithmetic;
+  claim.policy.boundary = key.model.boundary;
+  claim.policy.limits.context = key.model.context;
+  claim.verifier.protocol = kProofProtocol;
+  claim.verifier.backend = key.message.backend();
+  claim.verifier.parameters = {.challenge_pow_bits = stwo.challenge_pow_bits(),
+                               .fold_step = stwo.fold_step(),
+                               .log_blowup = stwo.log_blowup(),
+                               .log_last_layer_degree = stwo.log_last_layer_degree(),
+                               .pow_bits = stwo.pow_bits(),
+                               .queries = stwo.queries()};
+  const SecurityTarget& security = key.message.security();
+  claim.verifier.security.bits = security.bits();
+  claim.verifier.security.regime =
+      security.regime() == SecurityTarget::PROVEN ? "proven" : "conjectured";
+  return claim;
+}
+
+std::string show(const std::string& value) {
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(value), "\"");
+}
+std::string show(int64_t value) { return absl::StrCat(value); }
+std::string show(const Digest& value) { return toHex(value); }
+
+// Compares members with what the key says; the first difference is kept.
+class Comparison {
+ public:
+  template <typename T>
+  void operator()(absl::string_view member, const T& claimed, const T& expected) {
+    if (!status_.ok() || claimed == expected) return;
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("claim: ", member, " is ", show(claimed), ", the key says ", show(expected)));
+  }
+  void require(bool holds, absl::string_view message) {
+    if (status_.ok() && !holds)
+      status_ = absl::InvalidArgumentError(absl::StrCat("claim: ", message));
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+void compareModel(const ModelIdentity& claimed, const ModelIdentity& expected,
+                  Comparison& compare) {
+  compare("model.onnx", claimed.onnx, expected.onnx);
+  compare.require(claimed.external == expected.external,
+                  "model.external lists other files than the key");
+  compare("model.id", claimed.id, expected.id);
+  compare("model.bucket", claimed.bucket, expected.bucket);
+  compare("model.circuit", claimed.circuit, expected.circuit);
+  compare("model.fixed_root", claimed.fixed_root, expected.fixed_root);
+}
+
+void compareTensors(absl::string_view list, const std::vector<ClaimTensor>& claimed,
+                    const std::vector<ClaimTensor>& expected, Comparison& compare) {
+  compare(absl::StrCat("number of ", list), static_cast<int64_t>(claimed.size()),
+          static_cast<int64_t>(expected.size()));
+  for (size_t i = 0; compare.status().ok() && i < expected.size(); ++i) {
+    auto at = [&](absl::string_view member) { return absl::StrCat(list, "[", i, "].", member); };
+    compare(at("name"), claimed[i].name, expected[i].name);
+    compare(at("rows"), claimed[i].rows, expected[i].rows);
+    compare(at("columns"), claimed[i].columns, expected[i].columns);
+    compare(at("low"), claimed[i].low, expected[i].low);
+    compare(at("high"), claimed[i].high, expected[i].high);
+    compare(at("exponent"), claimed[i].exponent, expected[i].exponent);
+  }
+}
+
+void compareVerifier(const VerifierDomain& claimed, const VerifierDomain& expected,
+                     Comparison& compare) {
+  const ProofParameters &ours = claimed.parameters, &keys = expected.parameters;
+  compare("verifier.protocol", claimed.protocol, expected.protocol);
+  compare("verifier.backend", claimed.backend, expected.backend);
+  compare("verifier.parameters.challenge_pow_bits", ours.challenge_pow_bits,
+          keys.challenge_pow_bits);
+  compare("verifier.parameters.fold_step", ours.fold_step, keys.fold_step);
+  compare("verifier.parameters.log_blowup", ours.log_blowup, keys.log_blowup);
+  compare("verifier.parameters.log_last_layer_degree", ours.log_last_layer_degree,
+          keys.log_last_layer_degree);
+  compare("verifier.parameters.pow_bits", ours.pow_bits, keys.pow_bits);
+  compare("verifier.parameters.queries", ours.queries, keys.queries);
+  compare("verifier.security.bits", claimed.security.bits, expected.security.bits);
+  compare("verifier.security.regime", claimed.security.regime, expected.security.regime);
+}
+
+// A circuit without a step table proves forward passes.
+void compareDecode(const Claim& claim, Comparison& compare) {
+  compare.require(claim.policy.decode.kind == DecodeKind::kForward,
+                  "policy.decode.kind is not \"forward\", which is all that the circuit proves");
+  compare.require(claim.policy.decode.stop.empty(),
+                  "policy.decode.stop names tokens, but a forward run does not stop");
+  compare.require(claim.policy.limits.steps == 0,
+                  "policy.limits.steps is not 0, but a forward run chooses no tokens");
+  compare.require(claim.steps.first == 0 && claim.steps.count == 0,
+                  "steps names decode steps, but a forward run has none");
+  compare.require(!claim.frontier.start && !claim.frontier.end,
+                  "frontier is not null, but a forward run has none");
+}
+
+}  // namespace
+
+absl::StatusOr<Claim> forwardClaim(const Key& key, const Statement& statement) {
+  LINDERO_RETURN_IF_ERROR(checkStatement(key.circuit, statement));
+  Claim claim = claimOfKey(key);
+  size_t inputs = 0, outputs = 0;
+  for (const PublicValues& given : statement.tensors()) {
+    ClaimTensor& tensor =
+        given.kind() == PublicValues::INPUT ? claim.inputs[inputs++] : claim.outputs[outputs++];
+    tensor.values.emplace(given.values().begin(), given.values().end());
+  }
+  return claim;
+}
+
+absl::StatusOr<std::vector<Opening>> hideValues(Claim& claim,
+                                                const std::vector<std::string>& names) {
+  std::vector<Opening> openings;
+  for (const std::string& name : names) {
+    ClaimTensor* tensor = findTensor(claim, name);
+    if (tensor == nullptr || !tensor->values) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", absl::Utf8SafeCEscape(name),
+                       tensor == nullptr ? "\" is no public tensor" : "\" is named twice"));
+    }
+    LINDERO_ASSIGN_OR_RETURN(Digest salt, randomDigest());
+    openings.push_back({name, salt, *std::move(tensor->values)});
+    tensor->values.reset();
+    LINDERO_ASSIGN_OR_RETURN(tensor->digest, openingDigest(openings.back()));
+  }
+  for (const auto* list : {&claim.inputs, &claim.outputs}) {
+    for (const ClaimTensor& tensor : *list) {
+      if (tensor.digest) claim.policy.digests.push_back(tensor.name);
+    }
+  }
+  return openings;
+}
+
+absl::Status checkClaim(const Claim& claim, const Key& key) {
+  Claim expected = claimOfKey(key);
+  Comparison compare;
+  compareModel(claim.model, expected.model, compare);
+  compareTensors("inputs", claim.inputs, expected.inputs, compare);
+  compareTensors("outputs", claim.outputs, expected.outputs, compare);
+  compare("policy.arithmetic", claim.policy.arithmetic, expected.policy.arithmetic);
+  compare("policy.boundary", claim.policy.boundary, expected.policy.boundary);
+  compare("policy.limits.context", claim.policy.limits.context, expected.policy.limits.context);
+  compareVerifier(claim.verifier, expected.verifier, compare);
+  compareDecode(claim, compare);
+  return compare.status();
+}
+
+}  // namespace lindero::runtime

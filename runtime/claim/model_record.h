@@ -1,0 +1,71 @@
+// model.json, in the package and in the key: which model was compiled, and how. With the ONNX file
+// it is all that is needed to make the key again (CLAIM.md, section 4).
+#ifndef LINDERO_RUNTIME_CLAIM_MODEL_RECORD_H_
+#define LINDERO_RUNTIME_CLAIM_MODEL_RECORD_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "runtime/claim/json.h"
+#include "runtime/package/digest.h"
+
+namespace lindero::runtime {
+
+inline constexpr char kModelFormat[] = "lindero/model/1";
+// What integers, scales and rounding of the integer program mean; another meaning is another name.
+inline constexpr char kArithmetic[] = "lindero/integer/1";
+// One proof covers the whole run.
+inline constexpr char kBoundary[] = "whole";
+
+// A file that holds weights of the model, beside its ONNX file.
+struct ExternalFile {
+  std::string name;  // relative to the ONNX file
+  Digest sha256 = {};
+
+  friend bool operator==(const ExternalFile&, const ExternalFile&) = default;
+};
+
+struct DimensionSize {
+  std::string name;
+  int64_t size = 0;
+};
+
+// The options of `lindero compile` that shape the circuit.
+struct CompileOptions {
+  bool argmax = false;
+  std::vector<DimensionSize> dims;  // by name
+  int64_t lanes = 0;
+  std::string output;  // empty: the first
+  std::string positions;
+};
+
+struct ModelRecord {
+  std::string format = kModelFormat;
+  std::string arithmetic = kArithmetic;
+  std::string boundary = kBoundary;
+  int64_t bucket = 0;                  // positions that the circuit was compiled for
+  int64_t context = 0;                 // most positions that the model can have
+  std::string compiler;                // version
+  Json exponents;                      // exponents.json
+  std::vector<ExternalFile> external;  // by name
+  Digest id = {};
+  Digest onnx = {};
+  CompileOptions options;
+};
+
+// SHA-256 of what determines the model's integers at every length.
+absl::StatusOr<Digest> modelId(const ModelRecord& record);
+
+// The canonical bytes. Fails on a string that is no UTF-8.
+absl::StatusOr<std::string> encodeModelRecord(const ModelRecord& record);
+
+// Refuses whatever encodeModelRecord does not write, another format, and an id that is not that of
+// the record.
+absl::StatusOr<ModelRecord> decodeModelRecord(absl::string_view bytes);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_CLAIM_MODEL_RECORD_H_

@@ -1,0 +1,43 @@
+// A proof, verified as a whole: what the key says about the claim, what the backend's verifier says
+// about the proof, and that both looked at the same bytes.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "runtime/claim/claim.h"
+#include "runtime/claim/key.h"
+#include "tools/lindero/context.h"
+#include "tools/lindero/prover.h"
+#include "tools/lindero/tokenizer.h"
+
+namespace lindero::cli {
+
+struct VerificationFiles {
+  std::string proof;
+  std::string key;
+  std::string openings;  // of values that the claim gives by digest; empty: none
+};
+
+struct Verification {
+  runtime::Key key;
+  runtime::Claim claim;     // as it was proven
+  runtime::Claim opened;    // with the values of the openings
+  std::string claim_bytes;  // canonical
+  runtime::Digest proof = {};
+  Json report;  // of the backend's verifier
+  double seconds = 0;
+
+  // False while values that the claim gives by digest are not opened: then nothing is proven.
+  bool complete() const { return opened.policy.digests.empty(); }
+};
+
+// Fails with kRejected unless everything holds, but for values that are not opened.
+absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
+                                         Context& context);
+
+// The claim in plain words, and the security of the proof.
+void addClaim(const Verification& verification, const std::optional<Tokenizer>& tokenizer,
+              Summary& summary);
+
+}  // namespace lindero::cli
