@@ -1,34 +1,22 @@
 """lindero tamper: a sound circuit notices every change; one that lacks a constraint does not, and is told so."""
 
 import shutil
-import subprocess
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-from harness import ROOT, Models, case, equal, lindero, main, succeed, temporary_folder
+from harness import Models, case, equal, lindero, main, succeed, temporary_folder
+from messages import decoded, encoded
 
 TOKENS = "3,1,4,1,5,9,2,6"
-
-
-def circuit_message():
-    command = ["protoc", f"--proto_path={ROOT / 'runtime/package'}", "--descriptor_set_out=/dev/stdout", "circuit.proto"]
-    files = descriptor_pb2.FileDescriptorSet.FromString(subprocess.run(command, check=True, capture_output=True).stdout)
-    pool = descriptor_pool.DescriptorPool()
-    for file in files.file:
-        pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("lindero.Circuit"))()
 
 
 def without_constraint(package, table_name, constraint_name):
     """The package in a copy whose circuit lacks the constraint."""
     copy = models.folder / "hole.lindero"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("model.key"))
-    circuit = circuit_message()
-    circuit.ParseFromString((copy / "circuit.pb").read_bytes())
+    circuit = decoded("Circuit", (copy / "circuit.pb").read_bytes())
     [table] = [table for table in circuit.tables if table.name == table_name]
     [at] = [i for i, constraint in enumerate(table.constraints) if constraint.name == constraint_name]
     del table.constraints[at]
-    (copy / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
+    (copy / "circuit.pb").write_bytes(encoded(circuit))
     return copy
 
 

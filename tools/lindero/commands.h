@@ -19,6 +19,9 @@ void addProve(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);
 void addTamper(CLI::App& app, Command& chosen);
 void addOpen(CLI::App& app, Command& chosen);
+void addAttest(CLI::App& app, Command& chosen);
+void addKeygen(CLI::App& app, Command& chosen);
+void addAudit(CLI::App& app, Command& chosen);
 void addInspect(CLI::App& app, Command& chosen);
 
 }  // namespace lindero::cli

@@ -30,7 +30,9 @@ constexpr ExitInfo kTable[] = {
     {Exit::kProverMissing, "prover-missing", "the prover's executable was not found"},
     {Exit::kProverFailed, "prover-failed", "the prover failed; its own messages are shown"},
     {Exit::kRejected, "rejected",
-     "`verify`: the proof is not valid for this key, or one of them is damaged"},
+     "`verify`: the proof is not valid for this key, or one of them is damaged; `audit`: the key "
+     "is "
+     "not the model's"},
     {Exit::kCheckFailed, "check-failed",
      "`check`: a constraint, lookup or claim does not hold; `tamper`: a change went unnoticed"},
     {Exit::kFile, "file", "a file cannot be read or written: missing, no permission, disk full"},

@@ -38,6 +38,9 @@ int run(int argc, char** argv) {
   addVerify(app, command);
   addTamper(app, command);
   addOpen(app, command);
+  addAttest(app, command);
+  addKeygen(app, command);
+  addAudit(app, command);
   addInspect(app, command);
   try {
     app.parse(argc, argv);

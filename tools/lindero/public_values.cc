@@ -26,7 +26,7 @@ bool isTokens(const PublicTensorValues& tensor) {
 }
 
 std::string listOf(const PublicTensorValues& tensor) {
-  if (!tensor.values) return "not opened";
+  if (!tensor.values) return "given by digest, not opened";
   size_t most = tensor.exponent == 0 ? kShownIntegers : kShownReals;
   size_t shown = std::min(tensor.values->size(), most);
   std::vector<std::string> words;

@@ -115,6 +115,22 @@ void addSecurity(const Json& report, Summary& summary) {
 
 }  // namespace
 
+void addVerificationOptions(CLI::App& app, VerificationFiles& files) {
+  app.add_option("proof", files.proof, "Proof")->required();
+  app.add_option("--key", files.key, "Verifying key of the model")->required();
+}
+
+absl::Status unopened(const Verification& verification, const std::string& proof) {
+  auto escaped = [](std::string* out, const std::string& name) {
+    absl::StrAppend(out, absl::Utf8SafeCEscape(name));
+  };
+  return failure(Exit::kUnopened,
+                 absl::StrCat("UNOPENED: ", proof, " gives ",
+                              absl::StrJoin(verification.opened.policy.digests, ", ", escaped),
+                              " by digest: the digest is not tied to the run, and nothing about "
+                              "the run is proven, until `lindero open` has seen the values"));
+}
+
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Context& context) {
   LINDERO_ASSIGN_OR_RETURN(std::string proof, readBytes(files.proof, "proof"));

@@ -4,7 +4,9 @@
 
 #include <string>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "runtime/claim/attestation.h"
 #include "runtime/claim/claim.h"
 #include "runtime/claim/key.h"
 #include "tools/lindero/context.h"
@@ -28,13 +30,21 @@ struct Verification {
   Json report;  // of the backend's verifier
   double seconds = 0;
 
+  // What an attestation to this must say.
+  runtime::Attested attested() const { return {proof, key.digest, claim.model.onnx, claim_bytes}; }
   // False while values that the claim gives by digest are not opened: then nothing is proven.
   bool complete() const { return opened.policy.digests.empty(); }
 };
 
+// The proof and --key.
+void addVerificationOptions(CLI::App& app, VerificationFiles& files);
+
 // Fails with kRejected unless everything holds, but for values that are not opened.
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Context& context);
+
+// Why a verification that is not complete is no success.
+absl::Status unopened(const Verification& verification, const std::string& proof);
 
 // The claim in plain words, and the security of the proof.
 void addClaim(const Verification& verification, const std::optional<Tokenizer>& tokenizer,

@@ -1,0 +1,261 @@
+"""What stands around a proof: values by digest, attestations, audits, and files that an attacker made of them."""
+
+import hashlib
+import json
+import random
+import shutil
+
+import onnx
+
+from harness import Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
+from messages import decoded, encoded
+
+FILE, INPUT, USAGE, REJECTED, PACKAGE, UNOPENED = 15, 8, 2, 13, 16, 17
+TOKENS = "3,1,4,1,5,9,2,6"
+
+
+def run_of(name, *options):
+    """(package, proof) of the toy."""
+    package, proof = models.package("toy_gpt"), models.folder / f"{name}.proof"
+    if not proof.exists():
+        succeed("prove", package, "--tokens", TOKENS, "-o", proof, *options)
+    return package, proof
+
+
+def refused(code, words, *arguments):
+    run = lindero(*arguments)
+    assert run.code == code and words in run.errors and run.errors.count("\n") == 1, f"exit {run.code}: {run.errors}"
+    return run
+
+
+@case
+def the_claim_says_what_was_asked_for():
+    nonce = "5a" * 32
+    options = ("--nonce", nonce, "--label-model", "the “toy”", "--label-output", "a\nb")
+    package, proof = run_of("labelled", *options)
+    result = succeed("verify", proof, "--key", package / "model.key")
+    claim = result["claim"]
+    equal(claim["nonce"], nonce, "nonce")
+    equal(claim["labels"], {"input": "", "model": "the “toy”", "output": "a\nb"}, "labels")
+    equal(claim["policy"]["decode"], {"kind": "forward", "stop": []}, "decode policy")
+    assert claim["frontier"] == {"end": None, "start": None} and claim["steps"] == {"count": 0, "first": 0}
+    equal(claim["outputs"][0]["values"], outputs(result)["logits"], "outputs")
+    text = lindero("verify", proof, "--key", package / "model.key").out
+    assert 'calls the output "a\\nb"' in text and claim["model"]["onnx"] in text, text
+    # Nobody asked for a nonce: each proof has its own.
+    again, nonces = models.folder / "again.proof", set()
+    for _ in range(2):
+        succeed("prove", package, "--tokens", TOKENS, "-o", again)
+        nonces.add(json.loads(decoded("Proof", again.read_bytes()).claim)["nonce"])
+    assert len(nonces | {nonce}) == 3, nonces
+    refused(USAGE, "64 hexadecimal digits", "prove", package, "--tokens", TOKENS, "-o", again, "--nonce", "5A" * 32)
+    refused(USAGE, "UTF-8", "prove", package, "--tokens", TOKENS, "-o", again, "--label-model", b"\xff".decode(errors="surrogateescape"))
+
+
+@cases(("the input", ["input_ids"]), ("the output", ["logits"]), ("both", ["input_ids", "logits"]))
+def values_by_digest_prove_nothing_before_they_are_opened(names):
+    name = "-".join(names)
+    package, proof = run_of(name, *(word for tensor in names for word in ("--digest", tensor)))
+    key, values = package / "model.key", proof.with_suffix(".openings")
+    refused(UNOPENED, "nothing about the run is proven", "verify", proof, "--key", key)
+    events = [json.loads(line) for line in lindero("verify", proof, "--key", key, "--json").out.splitlines()]
+    (result,) = [event for event in events if event["event"] == "result"]
+    equal(result["verdict"], "unopened", "verdict")
+    equal([tensor["name"] for tensor in result["statement"] if tensor["values"] is None], names, "hidden tensors")
+    opened = succeed("open", proof, "--key", key, "--values", values)
+    plain = succeed("verify", run_of("plain")[1], "--key", key)
+    equal(opened["statement"], plain["statement"], "opened values")
+    equal(opened["verdict"], "accepted", "verdict")
+    # One of two does not help.
+    openings = json.loads(values.read_text())
+    write_canonical(models.folder / "some", openings[1:])
+    refused(UNOPENED, openings[0]["name"], "open", proof, "--key", key, "--values", models.folder / "some")
+
+
+def write_canonical(path, value):
+    path.write_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    return path
+
+
+def changed_openings():
+    def change(name, apply):
+        openings = json.loads(run_of("input_ids", "--digest", "input_ids")[1].with_suffix(".openings").read_text())
+        apply(openings)
+        return name, openings
+
+    yield change("a value", lambda o: o[0]["values"].__setitem__(2, 5))
+    yield change("the salt", lambda o: o[0].update(salt="00" * 32))
+    yield change("the name", lambda o: o[0].update(name="logits"))
+    yield change("a value less", lambda o: o[0]["values"].pop())
+    yield change("twice", lambda o: o.append(o[0]))
+    yield change("an unknown member", lambda o: o[0].update(note=1))
+
+
+@case
+def other_values_do_not_open_a_digest():
+    package, proof = run_of("input_ids", "--digest", "input_ids")
+    key = package / "model.key"
+    for name, openings in changed_openings():
+        refused(REJECTED, "openings", "open", proof, "--key", key, "--values", write_canonical(models.folder / "bad", openings))
+    other = models.folder / "another.proof"
+    succeed("prove", package, "--tokens", TOKENS, "-o", other, "--digest", "input_ids")
+    # The same values under the salt of another proof.
+    refused(REJECTED, "does not hash", "open", proof, "--key", key, "--values", other.with_suffix(".openings"))
+    refused(REJECTED, "given by its values", "open", run_of("plain")[1], "--key", key, "--values", other.with_suffix(".openings"))
+    refused(USAGE, "is no public tensor", "prove", package, "--tokens", TOKENS, "-o", other, "--digest", "ids")
+
+
+def signer(name="signer"):
+    path = models.folder / f"{name}.pem"
+    if not path.exists():
+        succeed("keygen", "-o", path)
+    return path
+
+
+@case
+def attestations():
+    package, proof = run_of("plain")
+    key, model, private = package / "model.key", models.onnx("toy_gpt"), signer()
+    assert private.stat().st_mode & 0o77 == 0, "others may read the private key"
+    refused(FILE, "not overwritten", "keygen", "-o", private)
+    attestation = models.folder / "plain.attestation"
+    arguments = ["attest", proof, "--key", key, "--sign", private, "-o", attestation]
+    refused(REJECTED, "the claim is about", *arguments, "--onnx", models.onnx("char_gpt"))
+    refused(INPUT, "no Ed25519 private key", *arguments[:5], private.with_suffix(".pub"), "--onnx", model)
+    assert not attestation.exists()
+    succeed(*arguments, "--onnx", model)
+    verify = ["verify", proof, "--key", key, "--attestation", attestation, "--signer"]
+    equal(succeed(*verify, private.with_suffix(".pub"))["verdict"], "accepted", "verdict")
+    refused(REJECTED, "keyid", *verify, signer("other").with_suffix(".pub"))
+    refused(INPUT, "no Ed25519 public key", *verify, private)
+    refused(USAGE, "--signer", *verify[:-1])
+    _, hidden = run_of("input_ids", "--digest", "input_ids")
+    arguments[1] = hidden
+    refused(UNOPENED, "input_ids", *arguments, "--onnx", model)
+    succeed(*arguments, "--onnx", model, "--values", hidden.with_suffix(".openings"))
+
+
+@case
+def a_key_is_its_model():
+    model, folder = models.onnx("toy_gpt"), models.folder / "audit"
+    options = ["--argmax", "--positions", "last:3", "--lanes", "4", "--prefer", "size", "--security-bits", "80"]
+    made = []
+    for threads, place in ((1, folder / "a"), (2, folder / "b" / "c")):
+        place.mkdir(parents=True)
+        shutil.copy(model, place / "model.onnx")
+        succeed("compile", place / "model.onnx", "-o", place / "model.lindero", *options, "--threads", threads)
+        made.append(place / "model.lindero")
+    for file in sorted(path.name for path in made[0].iterdir()):
+        equal(*[(package / file).read_bytes() for package in made], f"{file} of two compilations")
+    for threads in (1, 2):
+        result = succeed("audit", model, "--key", made[0] / "model.key", "--threads", threads)
+        equal(result["verdict"], "confirmed", "verdict")
+    for name, *dims in ("char_gpt_dynamic", "--dim", "batch=1", "--dim", "seq=16"), ("mlp",):
+        package = models.package(name, *dims)
+        succeed("audit", models.onnx(name), "--key", package / "model.key")
+
+
+@case
+def a_key_of_something_else_is_not():
+    model, key = models.onnx("toy_gpt"), (models.package("toy_gpt") / "model.key").read_bytes()
+    other = decoded("VerifyingKey", (models.package("toy_gpt", "--argmax") / "model.key").read_bytes())
+    path = models.folder / "bad.key"
+
+    def audited(change, words, code=REJECTED):
+        message = decoded("VerifyingKey", key)
+        change(message)
+        path.write_bytes(encoded(message))
+        refused(code, words, "audit", model, "--key", path)
+
+    def record(**members):
+        return lambda message: setattr(message, "model", json.dumps(
+            {**json.loads(message.model), **members}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+    audited(lambda message: setattr(message, "circuit", other.circuit), "its circuit is")
+    audited(lambda message: setattr(message, "fixed_root", bytes(32)), "its weights have the root")
+    audited(lambda message: setattr(message.stwo, "queries", 3), "its parameters")
+    audited(lambda message: setattr(message.security, "bits", 10), "its parameters")
+    audited(record(compiler="0.0.9"), "version 0.0.9")
+    audited(record(bucket=4), "does not come out again")
+    audited(record(context=1024), "does not come out again")
+    audited(record(arithmetic="lindero/integer/2"), "id is not the hash", PACKAGE)
+    audited(lambda message: message.ClearField("model"), "which model", PACKAGE)
+    refused(REJECTED, "the file is", "audit", models.onnx("mlp"), "--key", models.package("toy_gpt") / "model.key")
+    path.write_bytes(key[:-1])
+    refused(PACKAGE, "key", "audit", model, "--key", path)
+
+
+@case
+def weights_beside_the_model_belong_to_it():
+    folder = models.folder / "external"
+    folder.mkdir()
+    path, weights = folder / "toy.onnx", folder / "weights.bin"
+    onnx.save_model(onnx.load(models.onnx("toy_gpt")), path, save_as_external_data=True, location=weights.name)
+    package, proof = folder / "toy.lindero", folder / "run.proof"
+    succeed("compile", path, "-o", package)
+    succeed("prove", package, "--tokens", TOKENS, "-o", proof)
+    key = package / "model.key"
+    claim = succeed("verify", proof, "--key", key)["claim"]
+    digest = lambda file: hashlib.sha256(file.read_bytes()).hexdigest()
+    equal(claim["model"]["onnx"], digest(path), "ONNX digest")
+    equal(claim["model"]["external"], [{"name": "weights.bin", "sha256": digest(weights)}], "external data")
+    attest = ["attest", proof, "--key", key, "--onnx", path, "--sign", signer(), "-o", folder / "attestation"]
+    succeed(*attest)
+    succeed("audit", path, "--key", key)
+    changed = bytearray(weights.read_bytes())
+    changed[5000] ^= 1  # a low bit of a weight: it may well be lost in rounding
+    weights.write_bytes(changed)
+    refused(REJECTED, "does not come out again", "audit", path, "--key", key)
+    refused(REJECTED, "weights.bin is", *attest)
+
+
+def damaged(content, rng):
+    """Two of three keep their length."""
+    content, at = bytearray(content), rng.randrange(len(content))
+    kind = rng.randrange(3)
+    if kind == 0:
+        content[at] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        content[at] = rng.choice(b'0123456789{}[],:"-\\ \x00\xff')
+    else:
+        del content[at : at + rng.choice((1, 2, 40, len(content)))]
+    return bytes(content)
+
+
+@case
+def damage_is_rejected_and_crashes_nothing():
+    package, proof = run_of("input_ids", "--digest", "input_ids")
+    key, model, values = package / "model.key", models.onnx("toy_gpt"), proof.with_suffix(".openings")
+    attestation, public = models.folder / "damage.attestation", signer().with_suffix(".pub")
+    succeed("attest", proof, "--key", key, "--values", values, "--onnx", model, "--sign", signer(), "-o", attestation)
+    rng, path = random.Random(1), models.folder / "damaged"
+    message = decoded("Proof", proof.read_bytes())
+    claim = message.claim
+
+    def with_claim(changed):
+        message.claim = changed
+        return encoded(message)
+
+    targets = [
+        (claim, lambda changed: with_claim(changed), ["open", path, "--key", key, "--values", values]),
+        (values.read_bytes(), bytes, ["open", proof, "--key", key, "--values", path]),
+        (attestation.read_bytes(), bytes, ["verify", proof, "--key", key, "--attestation", path, "--signer", public]),
+    ]
+    for honest, file, command in targets:
+        for _ in range(60):
+            changed = damaged(honest, rng)
+            if changed == honest:
+                continue
+            path.write_bytes(file(changed))
+            run = lindero(*command)
+            assert run.code == REJECTED and run.errors.count("\n") == 1, f"{command}: exit {run.code}: {run.errors}"
+    deep = b"[" * 10**6
+    for content in (deep, deep + b"]" * 10**6, b'{"inputs":' + deep, b"", b"null", b"\0"):
+        for honest, file, command in targets:
+            path.write_bytes(file(content))
+            assert lindero(*command).code == REJECTED, content[:20]
+
+
+with temporary_folder() as folder:
+    models = Models(folder)
+    main()
