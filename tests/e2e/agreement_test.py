@@ -14,6 +14,7 @@ STYLES = {
     "TorchScript, static": ("char_gpt",),
     "TorchScript, dynamic": ("char_gpt_dynamic", "--dim", "batch=1", "--dim", "seq=64"),
     "dynamo": ("char_gpt_dynamo", "--dim", "batch=1", "--dim", "seq=64"),
+    "key-value cache": ("char_gpt_cached", "--dim", "batch=1", "--dim", "seq=64"),
 }
 SELECT = ("--argmax", "--positions", "last:32")
 
