@@ -79,6 +79,25 @@ def interpreter_runtime_and_proof_agree(name, *options):
     equal(statement(proven), statement(runs[-1]), "proven statement and runtime")
 
 
+@case
+def decoded_text_is_the_interpreters():
+    """Each generated token is what the interpreter chooses for the tokens before it."""
+    package = models.package("char_gpt", "--argmax")
+    given, generated = 20, 32
+    run = succeed("check", package, "--prompt", TEXT[:given], "--generate", generated)
+    assert run["ok"] and run["decoded"]["generated_tokens"] == generated, run["decoded"]
+    (tokens,) = (t["values"] for t in run["statement"] if t["kind"] == "input")
+    equal(tokens[given : given + generated], run["decoded"]["tokens"], "decoded tokens in the statement")
+    prefixes = range(given, given + generated)
+    runs = [{"statement": [{"name": "input_ids", "kind": "input", "values": tokens[:n] + [0] * (WINDOW - n)}]}
+            for n in prefixes]
+    chosen = interpret("char_gpt", package, ("--argmax",), runs)
+    equal([found["logits_argmax"][n - 1] for n, found in zip(prefixes, chosen)], run["decoded"]["tokens"],
+          "interpreter and decoded text")
+    logits = succeed("check", models.package("char_gpt"), "--prompt", TEXT[:given], "--generate", generated)
+    equal(logits["decoded"], run["decoded"], "decoding by logits and by their argmax")
+
+
 @cases(("char GPT", "char_gpt"), ("massive activations", "char_gpt_massive"))
 def fidelity(name):
     result = succeed("compile", models.onnx(name), "-o", models.folder / "compared.lindero", "--no-key",

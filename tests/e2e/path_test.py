@@ -67,6 +67,45 @@ def from_the_onnx_file_in_one_command():
 
 
 @case
+def a_decoding_is_told_from_other_runs():
+    package = models.package("char_gpt", "--argmax")
+    prompt, path = TEXT[:20], models.folder / "decoded.proof"
+    proven = succeed("prove", package, "--prompt", prompt, "--generate", 32, "-o", path)["decoded"]
+    assert proven["prompt_tokens"] == 20 and proven["generated_tokens"] == 32 and not proven["stopped"]
+    text = proven["text"]
+
+    def decoding(proof, *options):
+        return lindero("verify", proof, "--key", package / "model.key", "--tokenizer", CHAR_GPT / "tokenizer.json",
+                       *options, "--json")
+
+    def accepted(proof, *options):
+        run = decoding(proof, *options)
+        assert run.code == 0, run.out
+        return run.event("result")["decoded"]
+
+    equal(accepted(path, "--prompt", prompt, "--generate", 32), proven, "verified and proven decoding")
+    equal(accepted(path, "--prompt", prompt + text[:5], "--generate", 27)["text"], text[5:], "a part")
+    (stop,) = {i for i, c in zip(proven["tokens"], text) if c == " "}
+    stopped = models.folder / "stopped.proof"
+    first = succeed("prove", package, "--prompt", prompt, "--generate", 32, "--stop", stop, "-o", stopped)["decoded"]
+    assert first["stopped"] and first["text"] == text[: text.index(" ") + 1], first
+    equal(accepted(stopped, "--prompt", prompt, "--generate", 32, "--stop", stop), first, "a run that stopped")
+    forged = models.folder / "forged.proof"
+    other = text[:7] + ("x" if text[7] != "x" else "y") + text[8:]
+    succeed("prove", package, "--prompt", prompt + other, "-o", forged)
+    for proof, *options in [
+        (path, "--prompt", prompt[1:], "--generate", 32),  # another prompt
+        (path, "--prompt", prompt, "--generate", 33),  # the last token is none of the run
+        (path, "--prompt", prompt, "--generate", 64),  # longer than the window
+        (stopped, "--prompt", prompt, "--generate", 32),  # ended without a stop token
+        (forged, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose
+    ]:
+        run = decoding(proof, *options)
+        assert run.code == REJECTED and run.event("error")["name"] == "rejected", f"{options}: {run.out}"
+    assert accepted(forged, "--prompt", prompt, "--generate", 7)["text"] == text[:7]
+
+
+@case
 def the_key_of_another_model_is_rejected():
     proof, _ = proof_of(TEXT[:64])
     for other in ("char_gpt_massive", *SELECT), ("char_gpt", "--argmax", "--positions", "last:31"), ("nanogpt",):

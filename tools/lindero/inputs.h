@@ -10,6 +10,7 @@
 #include "compiler/driver/model_facts.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
+#include "tools/lindero/decode.h"
 #include "tools/lindero/numpy_file.h"
 #include "tools/lindero/tokenizer.h"
 
@@ -21,6 +22,7 @@ struct InputOptions {
   std::vector<int64_t> tokens;
   std::optional<std::string> prompt;
   std::string tokenizer;  // path; empty: tokenizer.json of the package or beside the model
+  DecodeOptions decode;
 };
 
 // An object of name -> nested list, or a bare nested list, which gets an empty name. Numbers of
@@ -41,6 +43,7 @@ struct BoundInputs {
   Statement statement;
   int64_t given_tokens = -1;           // -1: the model reads no tokens
   std::optional<Tokenizer> tokenizer;  // to show tokens with, if there is one
+  std::optional<DecodedRun> decoded;   // if tokens were generated: they count as given
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const compiler::ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);

@@ -12,6 +12,7 @@
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/public_values.h"
 
 namespace lindero::cli {
 namespace {
@@ -83,7 +84,8 @@ absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelO
 }
 
 absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
-                                             const InputOptions& options) {
+                                             const InputOptions& options, int threads,
+                                             Context& context) {
   std::optional<Tokenizer> tokenizer;
   std::string path = options.tokenizer;
   std::error_code code;
@@ -97,7 +99,18 @@ absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
   LINDERO_ASSIGN_OR_RETURN(BoundInputs bound,
                            bindInputs(opened.package.circuit(), opened.facts, arrays));
   bound.tokenizer = std::move(tokenizer);
+  if (options.decode.generate == 0) return bound;
+  LINDERO_ASSIGN_OR_RETURN(bound.decoded, generateTokens(opened, options.decode, bound.given_tokens,
+                                                         threads, context, bound.statement));
+  bound.given_tokens += bound.decoded->generated;
   return bound;
+}
+
+void addRun(const OpenedPackage& opened, const Statement& statement, const BoundInputs& inputs,
+            Summary& summary) {
+  const std::vector<PublicTensorValues> tensors = valuesOf(opened.package.circuit(), statement);
+  addPublicValues(tensors, inputs.tokenizer, summary);
+  if (inputs.decoded) addDecodedRun(*inputs.decoded, tensors, inputs.tokenizer, summary);
 }
 
 void addInputOptions(CLI::App& app, InputOptions& options) {
@@ -111,6 +124,7 @@ void addInputOptions(CLI::App& app, InputOptions& options) {
       });
   group->add_option("--prompt", options.prompt, "Text, for the tokenizer");
   group->require_option(1);
+  addDecodeOptions(app, options.decode);
 }
 
 absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,

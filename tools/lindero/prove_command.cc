@@ -12,7 +12,6 @@
 #include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/public_values.h"
 #include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
@@ -128,7 +127,8 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
+                                                                arguments.prover.threads, context));
   Summary estimate;
   LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
   addEstimate(estimateProof(opened.cost, keyParameters(present, arguments.prover),
@@ -151,7 +151,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
-  addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
+  addRun(opened, statement, inputs, summary);
   addProverReport(report, summary);
   addRegions(opened.cost, summary);
   summary.addData("seconds", watch.seconds());
@@ -176,6 +176,7 @@ void addProve(CLI::App& app, Command& chosen) {
   command->callback([arguments, command, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
     arguments->own_security = securityGiven(*command);
+    if (arguments->input.decode.generate > 0) arguments->options.argmax = true;
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

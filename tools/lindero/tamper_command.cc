@@ -365,7 +365,8 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
+                                                                arguments.prover.threads, context));
   Run run{arguments, opened, scratch, scratch.path("trace.bin"), {}, {}, context};
   LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, inputs.statement, run.trace_path,
                                                    arguments.prover.threads, context));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
+#include "tools/lindero/decode.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/prover.h"
 #include "tools/lindero/public_values.h"
@@ -21,6 +22,9 @@ struct VerifyArguments {
   std::string proof;
   std::string key;
   std::string tokenizer;
+  std::vector<int64_t> tokens;
+  std::optional<std::string> prompt;
+  DecodeOptions decode;
   ProverOptions prover;
 };
 
@@ -40,6 +44,28 @@ void addSecurity(const Json& verdict, Summary& summary) {
     absl::StrAppendFormat(&text, ", %.1f proven", security["proven_bits"].get<double>());
   }
   summary.add("security", "security", security, text);
+}
+
+// Beyond the proof: that what it proves is the decoding of this prompt.
+absl::Status addDecoding(const VerifyArguments& arguments,
+                         const std::vector<PublicTensorValues>& tensors,
+                         const std::optional<Tokenizer>& tokenizer, Summary& summary) {
+  std::vector<int64_t> prompt = arguments.tokens;
+  if (arguments.prompt) {
+    if (!tokenizer) return failure(Exit::kInput, "--prompt needs a --tokenizer");
+    LINDERO_ASSIGN_OR_RETURN(prompt, tokenizer->encode(*arguments.prompt));
+  }
+  if (prompt.empty()) {
+    return failure(Exit::kUsage, "--generate needs the prompt: --prompt or --tokens");
+  }
+  absl::StatusOr<DecodedRun> run = checkGreedy(tensors, prompt, arguments.decode);
+  if (!run.ok()) {
+    return failure(exitOf(run.status()),
+                   absl::StrCat("REJECTED: ", arguments.proof,
+                                " is no such decoding: ", run.status().message()));
+  }
+  addDecodedRun(*run, tensors, tokenizer, summary);
+  return absl::OkStatus();
 }
 
 absl::Status verify(const VerifyArguments& arguments, Context& context) {
@@ -64,6 +90,9 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
   summary.add("verdict", "verdict", "accepted",
               "ACCEPTED: the key's model gave these outputs for these inputs");
   addPublicValues(tensors, tokenizer, summary);
+  if (arguments.decode.generate > 0) {
+    LINDERO_RETURN_IF_ERROR(addDecoding(arguments, tensors, tokenizer, summary));
+  }
   addSecurity(*verdict, summary);
   summary.addSeconds("verify_seconds", "verify time", seconds);
   summary.addData("report", *std::move(verdict));
@@ -79,6 +108,12 @@ void addVerify(CLI::App& app, Command& chosen) {
   command->add_option("proof", arguments->proof, "Proof")->required();
   command->add_option("--key", arguments->key, "Verifying key of the model")->required();
   command->add_option("--tokenizer", arguments->tokenizer, "Shows tokens as text");
+  CLI::Option* prompt = command->add_option("--prompt", arguments->prompt,
+                                            "With --generate: the text that was continued");
+  command->add_option("--tokens", arguments->tokens, "The same as token ids")
+      ->delimiter(',')
+      ->excludes(prompt);
+  addDecodeOptions(*command, arguments->decode);
   addBackendOption(*command, arguments->prover);
   command->callback([arguments, &chosen] {
     chosen = [arguments](Context& context) { return verify(*arguments, context); };
