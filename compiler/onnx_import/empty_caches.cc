@@ -126,6 +126,20 @@ std::set<std::string> otherDims(const onnx::GraphProto& graph, const Caches& cac
   return names;
 }
 
+// Is the graph made for a single token, so that its mask and positions may be wrong for several?
+bool takesOneToken(const onnx::GraphProto& graph) {
+  bool tokens = false;
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    if (input.type().tensor_type().elem_type() != onnx::TensorProto::INT64) continue;
+    tokens = true;
+    for (const auto& dim : input.type().tensor_type().shape().dim()) {
+      if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimValue || dim.dim_value() != 1)
+        return false;
+    }
+  }
+  return tokens;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> bindEmptyCaches(
@@ -155,6 +169,10 @@ absl::StatusOr<std::vector<std::string>> bindEmptyCaches(
     names.push_back(input->name());
   }
   if (names.empty()) return names;
+  if (takesOneToken(graph)) {
+    return absl::UnimplementedError(
+        "the model takes one token at a time; export it with a symbolic number of tokens");
+  }
   auto& outputs = *graph.mutable_output();
   outputs.erase(
       std::remove_if(outputs.begin(), outputs.end(),

@@ -23,7 +23,7 @@ namespace lindero::compiler {
 // the inputs' names. The past length is the one dimension that neither `dims` binds nor another
 // input names. Leaves the graph as it is if there are no caches, or if `dims` binds all their
 // dimensions. Errors: a cache whose past length is fixed, or one with several dimensions that could
-// be it.
+// be it; a model that takes a single token.
 absl::StatusOr<std::vector<std::string>> bindEmptyCaches(
     onnx::GraphProto& graph, const std::map<std::string, int64_t>& dims);
 

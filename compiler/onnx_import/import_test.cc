@@ -177,7 +177,11 @@ TEST_F(ImportTest, RefusesCachesThatItCannotEmpty) {
       errorOf(import("g (float[1,seq] x, float[1,past] p) => (float[1,N] present) { present "
                      "= Concat<axis = 1>(p, x) }",
                      {.dims = {{"seq", 3}}})),
-      HasSubstr("all outputs"));
+      HasSubstr("--dim past=N"));
+  EXPECT_THAT(
+      errorOf(import("g (int64[1,1] ids, float[1,past] p) => (float[1,1] y, float[1,N] present) "
+                     "{ y = Cast<to = 1>(ids) present = Concat<axis = 1>(p, y) }")),
+      HasSubstr("one token at a time"));
 }
 
 TEST_F(ImportTest, KeepsInputsThatAreNoCaches) {
