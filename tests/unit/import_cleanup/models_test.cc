@@ -12,6 +12,7 @@
 #include "ir/dialects.h"
 #include "ir/tensor/interpreter.h"
 #include "passes/import_cleanup/import_cleanup.h"
+#include "passes/import_cleanup/set_length/set_length.h"
 #include "passes/pass_manager.h"
 
 namespace lindero {
@@ -138,6 +139,19 @@ TEST(StylesTest, ALengthIsAnotherProgramWithTheSameWeights) {
     }
   }
   EXPECT_EQ(digests[0], digests[1]);
+}
+
+TEST(StylesTest, SettingALengthIsImportingAtThatLength) {
+  auto shorter = import({"models/char_gpt/char_gpt_dynamic.onnx", {{"batch", 1}, {"seq", 17}}});
+  auto module = import({"models/char_gpt/char_gpt.onnx", {}});
+  ASSERT_TRUE(module && shorter);
+  ASSERT_TRUE(cleanUp(*shorter).ok());
+  ASSERT_TRUE(cleanUp(*module).ok());
+  EXPECT_NE(anonymousText(*module), anonymousText(*shorter));
+  passes::PassManager manager;
+  manager.add(passes::createSetLength(17));
+  ASSERT_TRUE(manager.run(*module).ok());
+  EXPECT_EQ(anonymousText(*module), anonymousText(*shorter));
 }
 
 }  // namespace
