@@ -82,20 +82,34 @@ def interpreter_runtime_and_proof_agree(name, *options):
 @case
 def decoded_text_is_the_interpreters():
     """Each generated token is what the interpreter chooses for the tokens before it."""
-    package = models.package("char_gpt", "--argmax")
+    package = models.package("char_gpt", "--decode")
     given, generated = 20, 32
     run = succeed("check", package, "--prompt", TEXT[:given], "--generate", generated)
     assert run["ok"] and run["decoded"]["generated_tokens"] == generated, run["decoded"]
-    (tokens,) = (t["values"] for t in run["statement"] if t["kind"] == "input")
-    equal(tokens[given : given + generated], run["decoded"]["tokens"], "decoded tokens in the statement")
+    tape, lengths = (t["values"] for t in run["statement"] if t["kind"] == "input")
+    equal(tape, run["decoded"]["prompt"] + run["decoded"]["tokens"] + [0] * (WINDOW + 1 - given - generated), "tape")
+    equal(lengths, [given + generated - 1, given - 1], "steps of the run, and how many of them were given")
+    tokens = tape[: given + generated]
     prefixes = range(given, given + generated)
     runs = [{"statement": [{"name": "input_ids", "kind": "input", "values": tokens[:n] + [0] * (WINDOW - n)}]}
             for n in prefixes]
     chosen = interpret("char_gpt", package, ("--argmax",), runs)
     equal([found["logits_argmax"][n - 1] for n, found in zip(prefixes, chosen)], run["decoded"]["tokens"],
           "interpreter and decoded text")
-    logits = succeed("check", models.package("char_gpt"), "--prompt", TEXT[:given], "--generate", generated)
-    equal(logits["decoded"], run["decoded"], "decoding by logits and by their argmax")
+    choices = chosen[-1]["logits_argmax"][: len(tokens) - 1]
+    equal(outputs(run)["logits_argmax"], choices + [0] * (WINDOW - len(choices)), "choices of all steps")
+
+
+@case
+def one_package_serves_every_run_that_fits():
+    package = models.package("char_gpt", "--decode")
+    for given, generated in [(1, 1), (1, 64), (64, 1), (33, 7), (7, 33)]:
+        run = succeed("check", package, "--prompt", TEXT[:given], "--generate", generated)
+        assert run["ok"], run["failures"]
+        equal((run["decoded"]["prompt_tokens"], run["decoded"]["generated_tokens"]), (given, generated), "lengths")
+    forced = succeed("check", package, "--prompt", TEXT[:65])
+    assert forced["ok"] and forced["decoded"]["generated_tokens"] == 0, forced["decoded"]
+    equal(succeed("check", package, "--prompt", TEXT[:40])["decoded"]["generated_tokens"], 1, "one choice more")
 
 
 @cases(("char GPT", "char_gpt"), ("massive activations", "char_gpt_massive"))

@@ -68,7 +68,7 @@ def from_the_onnx_file_in_one_command():
 
 @case
 def a_decoding_is_told_from_other_runs():
-    package = models.package("char_gpt", "--argmax")
+    package = models.package("char_gpt", "--decode")
     prompt, path = TEXT[:20], models.folder / "decoded.proof"
     proven = succeed("prove", package, "--prompt", prompt, "--generate", 32, "-o", path)["decoded"]
     assert proven["prompt_tokens"] == 20 and proven["generated_tokens"] == 32 and not proven["stopped"]
@@ -83,26 +83,31 @@ def a_decoding_is_told_from_other_runs():
         assert run.code == 0, run.out
         return run.event("result")["decoded"]
 
-    equal(accepted(path, "--prompt", prompt, "--generate", 32), proven, "verified and proven decoding")
-    equal(accepted(path, "--prompt", prompt + text[:5], "--generate", 27)["text"], text[5:], "a part")
+    equal(accepted(path), proven, "verified and proven decoding")
+    equal(accepted(path, "--prompt", prompt, "--generate", 32), proven, "the decoding that was asked for")
     (stop,) = {i for i, c in zip(proven["tokens"], text) if c == " "}
     stopped = models.folder / "stopped.proof"
     first = succeed("prove", package, "--prompt", prompt, "--generate", 32, "--stop", stop, "-o", stopped)["decoded"]
     assert first["stopped"] and first["text"] == text[: text.index(" ") + 1], first
     equal(accepted(stopped, "--prompt", prompt, "--generate", 32, "--stop", stop), first, "a run that stopped")
-    forged = models.folder / "forged.proof"
+    forced = models.folder / "forced.proof"
     other = text[:7] + ("x" if text[7] != "x" else "y") + text[8:]
-    succeed("prove", package, "--prompt", prompt + other, "-o", forged)
+    given = succeed("prove", package, "--prompt", prompt + other, "-o", forced)["decoded"]
+    equal(accepted(forced, "--prompt", prompt + other), given, "text that somebody else chose")
+    assert given["given_that_are_choices"] < 51, given
     for proof, *options in [
         (path, "--prompt", prompt[1:], "--generate", 32),  # another prompt
+        (path, "--prompt", prompt + text[:5], "--generate", 27),  # a chosen token is called given
+        (path, "--prompt", prompt[:-1], "--generate", 33),  # a given token is called chosen
         (path, "--prompt", prompt, "--generate", 33),  # the last token is none of the run
+        (path, "--prompt", prompt, "--generate", 31),  # the run goes on
+        (path, "--prompt", prompt, "--generate", 32, "--stop", stop),  # it goes on behind a stop token
         (path, "--prompt", prompt, "--generate", 64),  # longer than the window
         (stopped, "--prompt", prompt, "--generate", 32),  # ended without a stop token
-        (forged, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose
+        (forced, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose
     ]:
         run = decoding(proof, *options)
         assert run.code == REJECTED and run.event("error")["name"] == "rejected", f"{options}: {run.out}"
-    assert accepted(forged, "--prompt", prompt, "--generate", 7)["text"] == text[:7]
 
 
 @case

@@ -22,7 +22,8 @@ absl::Status compile(const ToyOptions& options, const std::string& path) {
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
   for (auto& pass :
-       {passes::createLowerToAir({.lanes = options.lanes, .widest = true}),
+       {passes::createLowerToAir(
+            {.lanes = options.lanes, .widest = true, .decode = options.decode}),
         passes::createVerifyIntervals(), passes::createLowerSums(), passes::createVerifyAir()}) {
     if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
   }
@@ -52,6 +53,12 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
   absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
   if (!package.ok()) return package.status();
   run->package_ = std::make_unique<runtime::Package>(*std::move(package));
+  if (runtime::mostSteps(run->circuit()) > 0) {
+    auto decoded =
+        runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
+    if (!decoded.ok()) return decoded.status();
+    run->decoded_ = *std::move(decoded);
+  }
   absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
   if (!statement.ok()) return statement.status();
   run->statement_ = *std::move(statement);
@@ -69,6 +76,9 @@ absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
 }
 
 Statement ToyRun::inputs() const {
+  if (runtime::mostSteps(circuit()) > 0) {
+    return *runtime::decodeInputs(circuit(), decoded_);
+  }
   Statement inputs;
   inputs.set_format(1);
   for (const PublicTensor& tensor : circuit().publics()) {

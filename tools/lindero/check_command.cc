@@ -103,7 +103,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
   summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
   summary.addData("failures", failuresJson(*report));
-  addRun(opened, statement, inputs, summary);
+  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();
@@ -126,7 +126,7 @@ void addCheck(CLI::App& app, Command& chosen) {
                       "Keep trace.bin and statement.pb in this folder, for other checkers");
   command->callback([arguments, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
-    if (arguments->input.decode.generate > 0) arguments->options.argmax = true;
+    if (arguments->input.decode.generate > 0) arguments->options.lower.decode = true;
     chosen = [arguments](Context& context) { return check(*arguments, context); };
   });
 }

@@ -1,10 +1,8 @@
-// Greedy decoding: a prompt, and behind it tokens that are each the model's choice, the argmax of
-// the position before (of equal logits, the one of the lowest id).
+// Decode runs on the command line: greedy continuation of a prompt, and what a proof says of it.
 //
-// Tokens are chosen by the package's own integer program, one pass over the compiled length per
-// token, so that a decoded text does not depend on floating point. Because a causal model's
-// position depends on nothing behind it, the one run over all of these tokens that is proven shows
-// every choice: whoever sees its public tokens and choices can check them, and `checkGreedy` does.
+// Tokens are chosen by the package's own integer program, so that a decoded text does not depend on
+// floating point. That each is the model's choice, which tokens were given and how many were chosen
+// is proven by the step table; when a run may end is a rule about public tokens, checked here.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +12,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "runtime/package/statement.pb.h"
+#include "runtime/decode/decode_run.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/public_values.h"
 #include "tools/lindero/tokenizer.h"
@@ -28,28 +26,27 @@ struct DecodeOptions {
   std::vector<int64_t> stop;  // each of these ends a run; it is the last token then
 };
 
-// Tokens [0, prompt) were given, [prompt, prompt + generated) chosen.
-struct DecodedRun {
-  int64_t prompt = 0;
-  int64_t generated = 0;
-  bool stopped = false;  // by a stop token
-};
-
 void addDecodeOptions(CLI::App& app, DecodeOptions& options);
 
-// Appends tokens to the `given` ones of the statement's token input. Fails if the model is not
-// causal, does not publish its choice at every position that counts, or has no room.
-absl::StatusOr<DecodedRun> generateTokens(const OpenedPackage& opened, const DecodeOptions& options,
-                                          int64_t given, int threads, Context& context,
-                                          Statement& statement);
+// Continues the tokens as the options say; without --generate by one token, if there is room, so
+// that the choice of every given one is shown.
+absl::StatusOr<runtime::DecodeRun> continueTokens(const OpenedPackage& opened,
+                                                  const DecodeOptions& options,
+                                                  const std::vector<int64_t>& given, int threads,
+                                                  Context& context);
 
-// Of the public values of a proven run: that its tokens are the prompt and then, as far as
-// `options` say, the choices of the model. The error says which token is not.
-absl::StatusOr<DecodedRun> checkGreedy(const std::vector<PublicTensorValues>& tensors,
-                                       const std::vector<int64_t>& prompt,
-                                       const DecodeOptions& options);
+// The run that public values stand for; nothing if the circuit had no step table.
+absl::StatusOr<std::optional<runtime::DecodeRun>> findDecodeRun(
+    const std::vector<PublicTensorValues>& tensors);
 
-void addDecodedRun(const DecodedRun& run, const std::vector<PublicTensorValues>& tensors,
-                   const std::optional<Tokenizer>& tokenizer, Summary& summary);
+// That a proven run is the decoding of this prompt that the options ask for. The error says why
+// not.
+absl::Status checkDecoding(const std::optional<runtime::DecodeRun>& run,
+                           const std::vector<int64_t>& prompt, const DecodeOptions& options);
+
+// Prompt, chosen tokens, and how many of the given ones are the model's choice, too.
+void addDecodeRun(const runtime::DecodeRun& run, const std::vector<PublicTensorValues>& tensors,
+                  const DecodeOptions& options, const std::optional<Tokenizer>& tokenizer,
+                  Summary& summary);
 
 }  // namespace lindero::cli

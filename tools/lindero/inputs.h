@@ -43,9 +43,13 @@ struct BoundInputs {
   Statement statement;
   int64_t given_tokens = -1;           // -1: the model reads no tokens
   std::optional<Tokenizer> tokenizer;  // to show tokens with, if there is one
-  std::optional<DecodedRun> decoded;   // if tokens were generated: they count as given
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const compiler::ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);
+
+// The tokens that a decode run starts with: any number.
+absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit,
+                                              const compiler::ModelFacts& facts,
+                                              const std::vector<InputArray>& arrays);
 
 }  // namespace lindero::cli

@@ -96,21 +96,33 @@ absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays,
                            gatherInputs(options, opened.facts, tokenizer ? &*tokenizer : nullptr));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs bound,
-                           bindInputs(opened.package.circuit(), opened.facts, arrays));
+  const Circuit& circuit = opened.package.circuit();
+  BoundInputs bound;
+  if (runtime::mostSteps(circuit) == 0) {
+    if (options.decode.generate > 0) {
+      return failure(Exit::kInput, absl::StrCat("--generate: ", opened.facts.file,
+                                                " was compiled without --decode"));
+    }
+    LINDERO_ASSIGN_OR_RETURN(bound, bindInputs(circuit, opened.facts, arrays));
+  } else {
+    LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> given, promptOf(circuit, opened.facts, arrays));
+    LINDERO_ASSIGN_OR_RETURN(runtime::DecodeRun run,
+                             continueTokens(opened, options.decode, given, threads, context));
+    absl::StatusOr<Statement> inputs = runtime::decodeInputs(circuit, run);
+    if (!inputs.ok()) return withRunExit(inputs.status());
+    bound.statement = *std::move(inputs);
+  }
   bound.tokenizer = std::move(tokenizer);
-  if (options.decode.generate == 0) return bound;
-  LINDERO_ASSIGN_OR_RETURN(bound.decoded, generateTokens(opened, options.decode, bound.given_tokens,
-                                                         threads, context, bound.statement));
-  bound.given_tokens += bound.decoded->generated;
   return bound;
 }
 
-void addRun(const OpenedPackage& opened, const Statement& statement, const BoundInputs& inputs,
-            Summary& summary) {
+absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
+                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary) {
   const std::vector<PublicTensorValues> tensors = valuesOf(opened.package.circuit(), statement);
-  addPublicValues(tensors, inputs.tokenizer, summary);
-  if (inputs.decoded) addDecodedRun(*inputs.decoded, tensors, inputs.tokenizer, summary);
+  LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, findDecodeRun(tensors));
+  addPublicValues(tensors, inputs.tokenizer, summary, /*lines=*/!run);
+  if (run) addDecodeRun(*run, tensors, options, inputs.tokenizer, summary);
+  return absl::OkStatus();
 }
 
 void addInputOptions(CLI::App& app, InputOptions& options) {

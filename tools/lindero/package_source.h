@@ -35,8 +35,8 @@ absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
                                              Context& context);
 
 // The public values of a run, and what was decoded.
-void addRun(const OpenedPackage& opened, const Statement& statement, const BoundInputs& inputs,
-            Summary& summary);
+absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
+                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary);
 
 void addInputOptions(CLI::App& app, InputOptions& options);
 

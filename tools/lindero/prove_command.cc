@@ -151,7 +151,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
-  addRun(opened, statement, inputs, summary);
+  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
   addProverReport(report, summary);
   addRegions(opened.cost, summary);
   summary.addData("seconds", watch.seconds());
@@ -176,7 +176,7 @@ void addProve(CLI::App& app, Command& chosen) {
   command->callback([arguments, command, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
     arguments->own_security = securityGiven(*command);
-    if (arguments->input.decode.generate > 0) arguments->options.argmax = true;
+    if (arguments->input.decode.generate > 0) arguments->options.lower.decode = true;
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

@@ -46,26 +46,25 @@ void addSecurity(const Json& verdict, Summary& summary) {
   summary.add("security", "security", security, text);
 }
 
-// Beyond the proof: that what it proves is the decoding of this prompt.
+// Beyond the proof: that the run which it proves is the one asked for.
 absl::Status addDecoding(const VerifyArguments& arguments,
                          const std::vector<PublicTensorValues>& tensors,
+                         const std::optional<runtime::DecodeRun>& run,
                          const std::optional<Tokenizer>& tokenizer, Summary& summary) {
+  if (run) addDecodeRun(*run, tensors, arguments.decode, tokenizer, summary);
   std::vector<int64_t> prompt = arguments.tokens;
   if (arguments.prompt) {
     if (!tokenizer) return failure(Exit::kInput, "--prompt needs a --tokenizer");
     LINDERO_ASSIGN_OR_RETURN(prompt, tokenizer->encode(*arguments.prompt));
   }
+  if (prompt.empty() && arguments.decode.generate == 0) return absl::OkStatus();
   if (prompt.empty()) {
     return failure(Exit::kUsage, "--generate needs the prompt: --prompt or --tokens");
   }
-  absl::StatusOr<DecodedRun> run = checkGreedy(tensors, prompt, arguments.decode);
-  if (!run.ok()) {
-    return failure(exitOf(run.status()),
-                   absl::StrCat("REJECTED: ", arguments.proof,
-                                " is no such decoding: ", run.status().message()));
-  }
-  addDecodedRun(*run, tensors, tokenizer, summary);
-  return absl::OkStatus();
+  absl::Status status = checkDecoding(run, prompt, arguments.decode);
+  if (status.ok()) return status;
+  return failure(exitOf(status), absl::StrCat("REJECTED: ", arguments.proof,
+                                              " is no such decoding: ", status.message()));
 }
 
 absl::Status verify(const VerifyArguments& arguments, Context& context) {
@@ -89,10 +88,9 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
   Summary summary;
   summary.add("verdict", "verdict", "accepted",
               "ACCEPTED: the key's model gave these outputs for these inputs");
-  addPublicValues(tensors, tokenizer, summary);
-  if (arguments.decode.generate > 0) {
-    LINDERO_RETURN_IF_ERROR(addDecoding(arguments, tensors, tokenizer, summary));
-  }
+  LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, findDecodeRun(tensors));
+  addPublicValues(tensors, tokenizer, summary, /*lines=*/!run);
+  LINDERO_RETURN_IF_ERROR(addDecoding(arguments, tensors, run, tokenizer, summary));
   addSecurity(*verdict, summary);
   summary.addSeconds("verify_seconds", "verify time", seconds);
   summary.addData("report", *std::move(verdict));
@@ -109,7 +107,7 @@ void addVerify(CLI::App& app, Command& chosen) {
   command->add_option("--key", arguments->key, "Verifying key of the model")->required();
   command->add_option("--tokenizer", arguments->tokenizer, "Shows tokens as text");
   CLI::Option* prompt = command->add_option("--prompt", arguments->prompt,
-                                            "With --generate: the text that was continued");
+                                            "Of a decode run: the text that was continued");
   command->add_option("--tokens", arguments->tokens, "The same as token ids")
       ->delimiter(',')
       ->excludes(prompt);
