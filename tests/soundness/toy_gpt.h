@@ -21,6 +21,8 @@ struct ToyOptions {
   int64_t lanes = 4;    // of the tables, at most
   bool ties = false;    // words 2w and 2w + 1 have the same weights in the head: maxima are tied
   bool decode = false;  // a step table, kToySteps tokens, an argmax at each position
+  // Terms and public tensors in a claim group for each class: "local", "continuity", "boundary".
+  bool class_groups = false;
 };
 
 // @main with input "input_ids" and output "next" (or as the options say).

@@ -22,6 +22,7 @@ class ToyRun {
       const ToyOptions& options = {}, const std::function<void(Circuit&)>& edit = nullptr);
   ~ToyRun();  // removes the folder
 
+  std::string path() const { return folder_ + "/toy.lindero"; }  // of the package
   const runtime::Package& package() const { return *package_; }
   const Circuit& circuit() const { return package_->circuit(); }
   // With a step table: three tokens of a prompt and three chosen ones.
