@@ -157,9 +157,9 @@ class CircuitWriter {
     }
   }
 
-  static Constraint::Kind kindOf(const std::string& kind) {
-    if (kind == "continuity") return Constraint::CONTINUITY;
-    return kind == "boundary" ? Constraint::BOUNDARY : Constraint::LOCAL;
+  static Constraint::Kind kindOf(const ir::Op& op) {
+    if (!op.has("kind") || op.stringAttr("kind") == "local") return Constraint::LOCAL;
+    return op.stringAttr("kind") == "boundary" ? Constraint::BOUNDARY : Constraint::CONTINUITY;
   }
 
   static void constrain(Table& table, const std::string& name, uint32_t node,
@@ -171,7 +171,7 @@ class CircuitWriter {
   }
 
   void addConstraint(Table& table, const ir::Op& op) {
-    constrain(table, op.stringAttr("name"), at(op.operand(0)), kindOf(op.stringAttr("kind")));
+    constrain(table, op.stringAttr("name"), at(op.operand(0)), kindOf(op));
   }
 
   // A generated column and the constraint that defines it.
@@ -219,7 +219,7 @@ class CircuitWriter {
       own = node(Node::SUB, node(Node::ADD, node(Node::SUB, cell, before), start), f->add());
     }
     uint32_t rest = node(Node::SUB, node(Node::MUL, own, f->denominator()), f->numerator());
-    constrain(table, column.name(), rest, Constraint::LOCAL);
+    constrain(table, column.name(), rest, kindOf(op));
   }
 
   void addGather(Gather& gather, const ir::Op& op) {

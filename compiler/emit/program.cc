@@ -115,6 +115,12 @@ class ProgramWriter {
       argmax(op, *step.mutable_argmax());
     } else if (op.is("trace.copy_rows")) {
       copyRows(op, *step.mutable_copy_rows());
+    } else if (op.is("trace.decode")) {
+      decode(op, *step.mutable_decode());
+    } else if (op.is("trace.mask")) {
+      step.mutable_mask()->set_keep(in(op, 0));
+      step.mutable_mask()->set_value(in(op, 1));
+      step.mutable_mask()->set_out(out(op));
     } else {
       error_ = absl::InternalError(absl::StrCat("no step for ", op.name().str()));
     }
@@ -244,6 +250,18 @@ class ProgramWriter {
     a.set_high(out(op, 3));
     a.set_low(out(op, 4));
     a.set_index_sums(out(op, 5));
+  }
+
+  void decode(const ir::Op& op, Decode& d) {
+    d.set_tape(in(op, 0));
+    d.set_lengths(in(op, 1));
+    d.set_active(out(op, 0));
+    d.set_chosen(out(op, 1));
+    d.set_frontier_in(out(op, 2));
+    d.set_frontier_out(out(op, 3));
+    d.set_given(out(op, 4));
+    d.set_token_in(out(op, 5));
+    d.set_token_out(out(op, 6));
   }
 
   void copyRows(const ir::Op& op, CopyRows& c) {

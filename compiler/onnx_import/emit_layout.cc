@@ -206,9 +206,11 @@ absl::Status split(NodeEmitter& e, llvm::StringRef) {
 absl::Status concat(NodeEmitter& e, llvm::StringRef op) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", 0), e.rank(0)));
   llvm::SmallVector<Value*, 4> parts;
-  for (int i = 0; i < e.numInputs(); ++i) parts.push_back(e.input(i));
-  if (parts.size() == 1) {
-    e.setOutput(0, parts[0]);
+  for (int i = 0; i < e.numInputs(); ++i) {
+    if (e.shape(i)[axis] != 0) parts.push_back(e.input(i));
+  }
+  if (parts.size() <= 1) {
+    e.setOutput(0, parts.empty() ? e.input(0) : parts[0]);
     return absl::OkStatus();
   }
   return e.emitOutput(op, parts, {{"axis", axis}});

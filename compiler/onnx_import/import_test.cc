@@ -150,6 +150,62 @@ TEST_F(ImportTest, BindsNamelessDimensionsByPosition) {
   EXPECT_TRUE(import(text, {.dims = {{"x[0]", 3}}}).ok());
 }
 
+// y = x joined to a past of any length, which is an output too.
+std::string cachedModel(const std::string& past_shape) {
+  return "g (float[batch,seq,2] x, float[" + past_shape +
+         "] past) => (float[batch,N,2] y, float[batch,N,2] present) { joined = Concat<axis = "
+         "1>(past, x) present = Identity(joined) s = Shape(past) "
+         "z = ConstantOfShape(s) other = Concat<axis = 1>(z, x) y = Add(joined, other) }";
+}
+
+TEST_F(ImportTest, EmptiesCaches) {
+  const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}}};
+  auto module = import(cachedModel("batch,past,2"), options);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module),
+              AllOf(HasSubstr("func @main(%x: tensor<1x3x2xf32>)"), HasSubstr("tensor.add(%x, %x)"),
+                    HasSubstr("names = [\"y\"]")));
+}
+
+TEST_F(ImportTest, RefusesCachesThatItCannotEmpty) {
+  const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}}};
+  const std::string fixed = errorOf(import(cachedModel("1,7,2"), options));
+  EXPECT_THAT(fixed, AllOf(HasSubstr("'past'"), HasSubstr("symbolic past length")));
+  EXPECT_THAT(errorOf(import(cachedModel("rows,past,2"), options)),
+              HasSubstr("several symbolic dimensions"));
+  EXPECT_THAT(
+      errorOf(import("g (float[1,seq] x, float[1,past] p) => (float[1,N] present) { present "
+                     "= Concat<axis = 1>(p, x) }",
+                     {.dims = {{"seq", 3}}})),
+      HasSubstr("--dim past=N"));
+  EXPECT_THAT(
+      errorOf(import("g (int64[1,1] ids, float[1,past] p) => (float[1,1] y, float[1,N] present) "
+                     "{ y = Cast<to = 1>(ids) present = Concat<axis = 1>(p, y) }")),
+      HasSubstr("one token at a time"));
+}
+
+TEST_F(ImportTest, KeepsInputsThatAreNoCaches) {
+  const char* const readers[] = {
+      "y = Concat<axis = 1>(x, p)",                    // behind, not before
+      "j = Concat<axis = 1>(p, x) y = Relu(j)",        // not returned
+      "k = Relu(p) y = Concat<axis = 1>(k, x)",        // not as it is
+      "y = Concat<axis = 1>(p, x) z = ReduceSum(p)"};  // read elsewhere, too
+  for (const std::string reader : readers) {
+    const bool two = reader.find("z =") != std::string::npos;
+    const std::string text = "g (float[1,seq] x, float[1,past] p) => (float[1,N] y" +
+                             std::string(two ? ", float[1,1] z" : "") + ") { " + reader + " }";
+    EXPECT_THAT(errorOf(import(text, {.dims = {{"seq", 3}}})), HasSubstr("--dim past=N")) << text;
+    EXPECT_TRUE(import(text, {.dims = {{"seq", 3}, {"past", 2}}}).ok()) << text;
+  }
+}
+
+TEST_F(ImportTest, KeepsCachesOfABoundLength) {
+  auto module =
+      import(cachedModel("batch,past,2"), {.dims = {{"batch", 1}, {"seq", 3}, {"past", 4}}});
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module), HasSubstr("%past: tensor<1x4x2xf32>"));
+}
+
 TEST_F(ImportTest, NamesWhatIsUnsupported) {
   const std::string unknown = errorOf(import("g (float[2] x) => (float[2] y) { y = Det(x) }"));
   EXPECT_THAT(unknown, AllOf(HasSubstr("'Det_0'"), HasSubstr("op Det"), HasSubstr("'ai.onnx'"),

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "compiler/onnx_import/empty_caches.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
@@ -245,8 +246,11 @@ absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, i
   }
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
+  IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,
+                      bindEmptyCaches(*model.mutable_graph(), dims));
   DimBinder binder(dims);
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
+  makeEmptyConstants(*model.mutable_graph(), caches);
   binder.bindOutputs(*model.mutable_graph());
   onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1,
                                       /*data_prop_val=*/true);

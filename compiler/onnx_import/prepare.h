@@ -13,10 +13,9 @@
 namespace lindero::compiler {
 
 // Checks the model (ONNX checker), inlines its local functions, names unnamed nodes, makes every
-// input static and propagates shapes. `detached` are initializers presented as inputs: their
-// dimensions are none of the user's business. Errors: what the library says, in one line; recursive
-// functions; opsets outside of 13 to 21; dimensions that are not bound (with the remedy) or bound
-// but unknown.
+// input static and caches of past keys and values empty (empty_caches.h), propagates shapes.
+// Errors: what the library says, in one line; recursive functions; opsets outside of 13 to 21;
+// dimensions that are not bound (with the remedy) or bound but unknown.
 absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, int64_t>& dims,
                           const std::set<std::string>& supported_ops);
 

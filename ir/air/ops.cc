@@ -15,6 +15,8 @@ constexpr llvm::StringLiteral kBaseField = "the result is base";
 constexpr llvm::StringLiteral kExtension = "the result is ext";
 constexpr llvm::StringLiteral kBusPhase = "no operand reads a later phase than the bus's";
 constexpr llvm::StringLiteral kDegree = "the constraint that it stands for has degree 3 at most";
+constexpr llvm::StringLiteral kKind = "kind is local, continuity or boundary";
+constexpr llvm::StringLiteral kKindOfTerm = "of the constraint that it becomes; local if absent";
 constexpr llvm::StringLiteral kGeneratedPhase =
     "phase is 2 or 3, and no operand reads a later phase";
 
@@ -124,10 +126,11 @@ void addColumns(std::vector<OpDef>& ops) {
                       phase,
                       {"running", kBool, true, ""},
                       {"claim", kSymbol, false,
-                       "the group that the last row is a claim of; running only, then required"}},
+                       "the group that the last row is a claim of; running only, then required"},
+                      {"kind", kString, false, kKindOfTerm}},
        .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree,
                        "claim is there if and only if running; add only if running",
-                       "claim names an air.group"}});
+                       "claim names an air.group", kKind}});
   ops.push_back(
       {.name = "air.gather",
        .summary =
@@ -213,12 +216,12 @@ void addExpressions(std::vector<OpDef>& ops) {
 void addRules(std::vector<OpDef>& ops) {
   const AttrSpec name = {"name", kString, true, "for messages and reports"};
   const AttrSpec bus = {"bus", kSymbol, true, ""};
-  ops.push_back({.name = "air.constrain",
-                 .summary = "x is zero on every row",
-                 .operands = {{"x", kOne, ""}},
-                 .attributes = {name, {"kind", kString, true, "local, continuity or boundary"}},
-                 .constraints = {kInTable, "kind is one of those listed",
-                                 "the degree of x is at most 3", "x is base or ext"}});
+  ops.push_back(
+      {.name = "air.constrain",
+       .summary = "x is zero on every row",
+       .operands = {{"x", kOne, ""}},
+       .attributes = {name, {"kind", kString, true, "local, continuity or boundary"}},
+       .constraints = {kInTable, kKind, "the degree of x is at most 3", "x is base or ext"}});
   ops.push_back({.name = "air.lookup",
                  .summary = "The tuple is one that the bus provides, `multiplicity` times",
                  .operands = {{"multiplicity", kOne, ""}, {"tuple", kVariadic, ""}},
@@ -244,8 +247,11 @@ void addRules(std::vector<OpDef>& ops) {
       {.name = "air.term",
        .summary = "Adds num / den of every row to the sum of a group",
        .operands = {{"num", kOne, ""}, {"den", kOne, "not zero, but for unlikely challenges"}},
-       .attributes = {name, {"group", kSymbol, true, ""}, {"phase", kInt, true, "2 or 3"}},
-       .constraints = {kInTable, "group names an air.group", kGeneratedPhase}});
+       .attributes = {name,
+                      {"group", kSymbol, true, ""},
+                      {"phase", kInt, true, "2 or 3"},
+                      {"kind", kString, false, kKindOfTerm}},
+       .constraints = {kInTable, "group names an air.group", kGeneratedPhase, kKind}});
   ops.push_back({.name = "air.instance",
                  .summary = "Rows that do the work of the ONNX nodes in the op's location",
                  .attributes = {{"first_row", kInt, true, ""},

@@ -244,6 +244,13 @@ absl::Status verifyGenerated(const Op& op) {
   return status;
 }
 
+absl::Status kindIsKnown(const Op& op, unsigned constraint) {
+  if (!op.has("kind")) return absl::OkStatus();
+  const std::string& kind = op.stringAttr("kind");
+  if (kind == "local" || kind == "continuity" || kind == "boundary") return absl::OkStatus();
+  return broken(op, constraint, "kind = " + kind);
+}
+
 absl::Status verifyFraction(const Op& op) {
   absl::Status status = verifyGenerated(op);
   const bool running = op.boolAttr("running");
@@ -254,6 +261,7 @@ absl::Status verifyFraction(const Op& op) {
   if (op.has("claim") && !findNamed(op, "air.group", op.symbolAttr("claim"))) {
     status.Update(broken(op, 6, absl::StrCat("no group is named @", op.symbolAttr("claim"))));
   }
+  status.Update(kindIsKnown(op, 7));
   return status;
 }
 
@@ -355,10 +363,7 @@ absl::Status verifyInverse(const Op& op) {
 
 absl::Status verifyConstrain(const Op& op) {
   absl::Status status = inTable(op);
-  const std::string& kind = op.stringAttr("kind");
-  if (kind != "local" && kind != "continuity" && kind != "boundary") {
-    status.Update(broken(op, 2, "kind = " + kind));
-  }
+  status.Update(kindIsKnown(op, 2));
   Analysis analysis;
   const int degree = constraintDegree(op, analysis);
   if (degree > kMaxDegree) status.Update(broken(op, 3, absl::StrCat("degree ", degree)));
@@ -405,6 +410,7 @@ absl::Status verifyTerm(const Op& op) {
   }
   status.Update(between(op, 3, "phase", 2, 3));
   status.Update(readsUpTo(op, 3, op.intAttr("phase")));
+  status.Update(kindIsKnown(op, 4));
   return status;
 }
 

@@ -118,6 +118,25 @@ void addSteps(std::vector<OpDef>& ops) {
        .attributes = {{"width", kInt, true, "of a row"}, {"rows", kInts, true, ""}, kRegion},
        .constraints = {"width >= 1; in is whole rows, out as many as listed",
                        "0 <= row < number of rows of in"}});
+  ops.push_back({.name = "trace.decode",
+                 .summary = "The steps of a decode run from its tokens; Decode in program.proto",
+                 .operands = {{"tape", kOne, "a token more than steps"},
+                              {"lengths", kOne, "steps of the run, and how many were given"}},
+                 .results = {{"active", kOne, ""},
+                             {"chosen", kOne, ""},
+                             {"frontier_in", kOne, ""},
+                             {"frontier_out", kOne, ""},
+                             {"given", kOne, ""},
+                             {"token_in", kOne, ""},
+                             {"token_out", kOne, ""}},
+                 .attributes = {kRegion},
+                 .constraints = {kSizes}});
+  ops.push_back({.name = "trace.mask",
+                 .summary = "out[i] = value[i] where keep[i] is 1, else 0",
+                 .operands = {{"keep", kOne, ""}, {"value", kOne, ""}},
+                 .results = {{"out", kOne, ""}},
+                 .attributes = {kRegion},
+                 .constraints = {"buffers have one size"}});
   ops.push_back({.name = "trace.return", .summary = "Ends the program", .terminator = true});
 }
 

@@ -228,6 +228,20 @@ absl::Status verifyArgmax(const Op& op) {
   return resultSizes(op, n * width, {n, n, all, all, all, n * blocks});
 }
 
+absl::Status verifyDecode(const Op& op) {
+  const int64_t n = sizeOf(op.result(0));
+  absl::Status status =
+      require(op, 1, sizeOf(op.operand(1)) == 2, absl::StrCat(sizeOf(op.operand(1)), " lengths"));
+  status.Update(resultSizes(op, n + 1, std::vector<int64_t>(op.numResults(), n)));
+  return status;
+}
+
+absl::Status verifyMask(const Op& op) {
+  const int64_t size = sizeOf(op.operand(0));
+  return require(op, 1, sizeOf(op.operand(1)) == size && sizeOf(op.result()) == size,
+                 absl::StrCat(size, " to keep"));
+}
+
 }  // namespace
 
 Verifier verifierOf(llvm::StringRef name) {
@@ -244,6 +258,8 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("trace.layernorm", verifyLayernorm)
       .Case("trace.softmax", verifySoftmax)
       .Case("trace.argmax", verifyArgmax)
+      .Case("trace.decode", verifyDecode)
+      .Case("trace.mask", verifyMask)
       .Default(nullptr);
 }
 

@@ -12,6 +12,7 @@
 #include "passes/import_cleanup/normalize_order/normalize_order.h"
 #include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
+#include "passes/import_cleanup/set_length/set_length.h"
 #include "passes/import_cleanup/simplify_views/simplify_views.h"
 #include "passes/import_cleanup/verify_canonical/verify_canonical.h"
 
@@ -32,7 +33,7 @@ absl::Status registerImportCleanup() {
        {registerDropBatch, registerFoldConstants, registerFuseActivation, registerFuseAttention,
         registerFuseLayernorm, registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax,
         registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
-        registerSelectOutputs, registerSimplifyViews, registerVerifyCanonical}) {
+        registerSelectOutputs, registerSetLength, registerSimplifyViews, registerVerifyCanonical}) {
     status.Update(registerOne());
   }
   return status;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/claim/decode_claim.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 
@@ -115,23 +116,9 @@ void compareVerifier(const VerifierDomain& claimed, const VerifierDomain& expect
   compare("verifier.security.regime", claimed.security.regime, expected.security.regime);
 }
 
-// A circuit without a step table proves forward passes.
-void compareDecode(const Claim& claim, Comparison& compare) {
-  compare.require(claim.policy.decode.kind == DecodeKind::kForward,
-                  "policy.decode.kind is not \"forward\", which is all that the circuit proves");
-  compare.require(claim.policy.decode.stop.empty(),
-                  "policy.decode.stop names tokens, but a forward run does not stop");
-  compare.require(claim.policy.limits.steps == 0,
-                  "policy.limits.steps is not 0, but a forward run chooses no tokens");
-  compare.require(claim.steps.first == 0 && claim.steps.count == 0,
-                  "steps names decode steps, but a forward run has none");
-  compare.require(!claim.frontier.start && !claim.frontier.end,
-                  "frontier is not null, but a forward run has none");
-}
-
 }  // namespace
 
-absl::StatusOr<Claim> forwardClaim(const Key& key, const Statement& statement) {
+absl::StatusOr<Claim> claimOf(const Key& key, const Statement& statement, const StopRule& rule) {
   LINDERO_RETURN_IF_ERROR(checkStatement(key.circuit, statement));
   Claim claim = claimOfKey(key);
   size_t inputs = 0, outputs = 0;
@@ -140,6 +127,8 @@ absl::StatusOr<Claim> forwardClaim(const Key& key, const Statement& statement) {
         given.kind() == PublicValues::INPUT ? claim.inputs[inputs++] : claim.outputs[outputs++];
     tensor.values.emplace(given.values().begin(), given.values().end());
   }
+  LINDERO_ASSIGN_OR_RETURN(std::optional<DecodeRun> run, decodeRunOf(claim, key));
+  if (run) LINDERO_RETURN_IF_ERROR(describeRun(*run, rule, claim));
   return claim;
 }
 
@@ -147,6 +136,9 @@ absl::StatusOr<std::vector<Opening>> hideValues(Claim& claim,
                                                 const std::vector<std::string>& names) {
   std::vector<Opening> openings;
   for (const std::string& name : names) {
+    if (claim.frontier.end && (name == kTape || name == kLengths)) {
+      return absl::InvalidArgumentError("the tokens of a decode run cannot be given by digest");
+    }
     ClaimTensor* tensor = findTensor(claim, name);
     if (tensor == nullptr || !tensor->values) {
       return absl::InvalidArgumentError(
@@ -176,8 +168,8 @@ absl::Status checkClaim(const Claim& claim, const Key& key) {
   compare("policy.boundary", claim.policy.boundary, expected.policy.boundary);
   compare("policy.limits.context", claim.policy.limits.context, expected.policy.limits.context);
   compareVerifier(claim.verifier, expected.verifier, compare);
-  compareDecode(claim, compare);
-  return compare.status();
+  LINDERO_RETURN_IF_ERROR(compare.status());
+  return checkDecodeClaim(claim, key);
 }
 
 }  // namespace lindero::runtime

@@ -10,13 +10,15 @@
 #include "runtime/claim/claim.h"
 #include "runtime/claim/key.h"
 #include "runtime/claim/opening.h"
+#include "runtime/decode/decode_run.h"
 #include "runtime/package/statement.pb.h"
 
 namespace lindero::runtime {
 
-// The claim of a forward run: everything that the key and the circuit determine, and the values of
-// the run. Labels and nonce stay empty. Fails where the statement is not of the key's circuit.
-absl::StatusOr<Claim> forwardClaim(const Key& key, const Statement& statement);
+// The claim of a run: everything that the key and the circuit determine, the values of the run,
+// and what they say of it; `rule` is for decode runs. Labels and nonce stay empty. Fails where the
+// statement is not of the key's circuit.
+absl::StatusOr<Claim> claimOf(const Key& key, const Statement& statement, const StopRule& rule);
 
 // Puts digests in place of the values of these tensors, under fresh salts. Fails on a name that is
 // no tensor of the claim.

@@ -143,6 +143,16 @@ StepBuffers buffersOf(const Step& step) {
       readIf(s.has_addend(), s.addend());
       break;
     }
+    case Step::kDecode: {
+      const Decode& s = step.decode();
+      b = {{s.tape(), s.lengths()},
+           {s.active(), s.chosen(), s.frontier_in(), s.frontier_out(), s.given(), s.token_in(),
+            s.token_out()}};
+      break;
+    }
+    case Step::kMask:
+      b = {{step.mask().keep(), step.mask().value()}, {step.mask().out()}};
+      break;
     case Step::kTableLookup:
       b = {{step.table_lookup().key()}, {step.table_lookup().out()}};
       break;

@@ -146,6 +146,20 @@ class StepChecker {
                   uint64_t{step.rows()} * blockCount(step.width(), step.lanes()));
   }
 
+  absl::Status check(const Decode& step) const {
+    LINDERO_RETURN_IF_ERROR(sizeIs("decode.lengths", step.lengths(), 2));
+    for (uint32_t buffer : {step.active(), step.chosen(), step.frontier_in(), step.frontier_out(),
+                            step.given(), step.token_in(), step.token_out()}) {
+      LINDERO_RETURN_IF_ERROR(sizeIs("decode: per step", buffer, bufferSize(step.tape()) - 1));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status check(const Mask& step) const {
+    LINDERO_RETURN_IF_ERROR(sizeIs("mask.value", step.value(), bufferSize(step.keep())));
+    return sizeIs("mask.out", step.out(), bufferSize(step.keep()));
+  }
+
   absl::Status check(const CopyRows& step) const {
     if (step.width() == 0 || bufferSize(step.in()) % step.width() != 0) {
       return field_.error("copy_rows.width ", step.width(), " does not divide the buffer");
@@ -256,6 +270,10 @@ absl::Status checkStep(const FieldPath& field, const Program& program, const Cir
       return checker.check(step.argmax());
     case Step::kOutput:
       return checker.check(step.output());
+    case Step::kDecode:
+      return checker.check(step.decode());
+    case Step::kMask:
+      return checker.check(step.mask());
     case Step::kCopyRows:
       return checker.check(step.copy_rows());
     case Step::KIND_NOT_SET:

@@ -49,7 +49,9 @@ const char* kindOf(const Step& step) {
                                            "softmax",
                                            "argmax",
                                            "output",
-                                           "copy rows"};
+                                           "copy rows",
+                                           "decode steps",
+                                           "mask"};
   return kNames[static_cast<int>(step.kind_case())];
 }
 

@@ -73,6 +73,7 @@ class PendingFile {
   std::string path_;
 };
 
+// `main` may be empty: nothing is placed then.
 class Executor {
  public:
   Executor(const Package& package, const TraceOptions& options, Statement& statement,
@@ -92,7 +93,7 @@ class Executor {
     if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {
-      place(package_.program().placements(static_cast<int>(placement)));
+      if (!main_.empty()) place(package_.program().placements(static_cast<int>(placement)));
     }
     for (uint32_t buffer : info.frees_after[index]) buffers_.free(buffer);
     return absl::OkStatus();
@@ -116,27 +117,36 @@ class Executor {
   Buffers buffers_;
 };
 
+absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inputs,
+                                   absl::Span<uint32_t> main, const TraceOptions& options,
+                                   ThreadPool& pool) {
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, startStatement(package.circuit(), inputs));
+  const int steps = package.program().steps_size();
+  Executor executor(package, options, statement, main, pool);
+  for (int i = 0; i < steps; ++i) {
+    LINDERO_RETURN_IF_ERROR(executor.run(i));
+    if (options.progress) options.progress(i + 1, steps + 1);
+  }
+  return statement;
+}
+
 }  // namespace
+
+absl::StatusOr<Statement> runProgram(const Package& package, const Statement& inputs,
+                                     const TraceOptions& options) {
+  ThreadPool pool(options.threads);
+  return runSteps(package, inputs, {}, options, pool);
+}
 
 absl::StatusOr<Statement> generateTrace(const Package& package, const Statement& inputs,
                                         absl::Span<uint32_t> main, const TraceOptions& options) {
-  LINDERO_ASSIGN_OR_RETURN(Statement statement, startStatement(package.circuit(), inputs));
   ThreadPool pool(options.threads);
-  const int steps = package.program().steps_size();
-  auto report = [&](int done) {
-    if (options.progress) options.progress(done, steps + 1);
-  };
-  {
-    Executor executor(package, options, statement, main, pool);
-    for (int i = 0; i < steps; ++i) {
-      LINDERO_RETURN_IF_ERROR(executor.run(i));
-      report(i + 1);
-    }
-  }
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, runSteps(package, inputs, main, options, pool));
   if (options.multiplicities) {
     LINDERO_RETURN_IF_ERROR(fillMultiplicities(package, main, pool, bool(options.revise)));
   }
-  report(steps + 1);
+  const int steps = package.program().steps_size();
+  if (options.progress) options.progress(steps + 1, steps + 1);
   return statement;
 }
 

@@ -41,6 +41,11 @@ absl::StatusOr<Statement> generateTrace(const Package& package, const Statement&
                                         absl::Span<uint32_t> main,
                                         const TraceOptions& options = {});
 
+// The outputs alone, without a witness: the same steps, and the same errors where a value leaves
+// its range.
+absl::StatusOr<Statement> runProgram(const Package& package, const Statement& inputs,
+                                     const TraceOptions& options = {});
+
 // Counts the lookups of every bus into the multiplicity columns of its providers. `main` holds the
 // columns of phase 1 in the layout of trace.bin, multiplicity columns excepted. A looked-up tuple
 // that stands nowhere is an error that names node, lookup, row and values; or is left out, with

@@ -20,6 +20,8 @@ absl::Status runTableLookup(const StepContext& context, const TableLookup& step)
 absl::Status runLayerNorm(const StepContext& context, const LayerNorm& step);
 absl::Status runSoftmax(const StepContext& context, const Softmax& step);
 absl::Status runArgmax(const StepContext& context, const Argmax& step);
+absl::Status runDecode(const StepContext& context, const Decode& step);
+absl::Status runMask(const StepContext& context, const Mask& step);
 absl::Status runCopyRows(const StepContext& context, const CopyRows& step);
 
 }  // namespace lindero::runtime

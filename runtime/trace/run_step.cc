@@ -49,6 +49,10 @@ absl::Status runStep(const StepContext& context, Statement& statement) {
       return runSoftmax(context, step.softmax());
     case Step::kArgmax:
       return runArgmax(context, step.argmax());
+    case Step::kDecode:
+      return runDecode(context, step.decode());
+    case Step::kMask:
+      return runMask(context, step.mask());
     case Step::kCopyRows:
       return runCopyRows(context, step.copy_rows());
     case Step::kOutput:

@@ -14,6 +14,7 @@ STYLES = {
     "TorchScript, static": ("char_gpt",),
     "TorchScript, dynamic": ("char_gpt_dynamic", "--dim", "batch=1", "--dim", "seq=64"),
     "dynamo": ("char_gpt_dynamo", "--dim", "batch=1", "--dim", "seq=64"),
+    "key-value cache": ("char_gpt_cached", "--dim", "batch=1", "--dim", "seq=64"),
 }
 SELECT = ("--argmax", "--positions", "last:32")
 
@@ -76,6 +77,39 @@ def interpreter_runtime_and_proof_agree(name, *options):
     verified = succeed("verify", proof, "--key", package / "model.key")
     equal(statement(verified), statement(runs[-1]), "verified statement and runtime")
     equal(statement(proven), statement(runs[-1]), "proven statement and runtime")
+
+
+@case
+def decoded_text_is_the_interpreters():
+    """Each generated token is what the interpreter chooses for the tokens before it."""
+    package = models.package("char_gpt", "--decode")
+    given, generated = 20, 32
+    run = succeed("check", package, "--prompt", TEXT[:given], "--generate", generated)
+    assert run["ok"] and run["decoded"]["generated_tokens"] == generated, run["decoded"]
+    tape, lengths = (t["values"] for t in run["statement"] if t["kind"] == "input")
+    equal(tape, run["decoded"]["prompt"] + run["decoded"]["tokens"] + [0] * (WINDOW + 1 - given - generated), "tape")
+    equal(lengths, [given + generated - 1, given - 1], "steps of the run, and how many of them were given")
+    tokens = tape[: given + generated]
+    prefixes = range(given, given + generated)
+    runs = [{"statement": [{"name": "input_ids", "kind": "input", "values": tokens[:n] + [0] * (WINDOW - n)}]}
+            for n in prefixes]
+    chosen = interpret("char_gpt", package, ("--argmax",), runs)
+    equal([found["logits_argmax"][n - 1] for n, found in zip(prefixes, chosen)], run["decoded"]["tokens"],
+          "interpreter and decoded text")
+    choices = chosen[-1]["logits_argmax"][: len(tokens) - 1]
+    equal(outputs(run)["logits_argmax"], choices + [0] * (WINDOW - len(choices)), "choices of all steps")
+
+
+@case
+def one_package_serves_every_run_that_fits():
+    package = models.package("char_gpt", "--decode")
+    for given, generated in [(1, 1), (1, 64), (64, 1), (33, 7), (7, 33)]:
+        run = succeed("check", package, "--prompt", TEXT[:given], "--generate", generated)
+        assert run["ok"], run["failures"]
+        equal((run["decoded"]["prompt_tokens"], run["decoded"]["generated_tokens"]), (given, generated), "lengths")
+    forced = succeed("check", package, "--prompt", TEXT[:65])
+    assert forced["ok"] and forced["decoded"]["generated_tokens"] == 0, forced["decoded"]
+    equal(succeed("check", package, "--prompt", TEXT[:40])["decoded"]["generated_tokens"], 1, "one choice more")
 
 
 @cases(("char GPT", "char_gpt"), ("massive activations", "char_gpt_massive"))

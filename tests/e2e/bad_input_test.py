@@ -264,6 +264,20 @@ def tokens(options, codes, words):
     refused(codes, words, "check", package_with_key(), *options)
 
 
+@cases(
+    ("another sampling policy", "char_gpt", ["--sampling", "nucleus"], USAGE, ["nucleus", "greedy", "--tokens"]),
+    ("temperature", "char_gpt", ["--temperature", "0.7"], USAGE, ["--temperature", "greedy", "--tokens"]),
+    ("no token", "char_gpt", ["--generate", "0"], USAGE, ["--generate", "0"]),
+    ("no room", "char_gpt", ["--generate", "64"], INPUT, ["3 tokens", "64"]),
+    ("choices of some positions", "char_gpt", ["--generate", "4", "--positions", "last:32"], USAGE,
+     ["--positions all"]),
+    ("choices and a decode run", "char_gpt", ["--decode", "--argmax"], USAGE, ["--decode", "--argmax"]),
+    ("a model without tokens", "mlp", ["--generate", "4"], UNSUPPORTED, ["tokens"]),
+)
+def decoding(model, options, code, words):
+    refused(code, words, "check", models.onnx(model), "--tokens", "1,2,3", *options)
+
+
 @case
 def value_out_of_range_inside_the_model():
     """Every input is in its own range; a node behind them is not."""

@@ -69,6 +69,74 @@ def from_the_onnx_file_in_one_command():
 
 
 @case
+def a_decoding_is_told_from_other_runs():
+    package = models.package("char_gpt", "--decode")
+    prompt, path = TEXT[:20], models.folder / "decoded.proof"
+    proven = succeed("prove", package, "--prompt", prompt, "--generate", 32, "-o", path)["decoded"]
+    assert proven["prompt_tokens"] == 20 and proven["generated_tokens"] == 32 and not proven["stopped"]
+    text = proven["text"]
+
+    def decoding(proof, *options):
+        return lindero("verify", proof, "--key", package / "model.key", "--tokenizer", CHAR_GPT / "tokenizer.json",
+                       *options, "--json")
+
+    def accepted(proof, *options):
+        run = decoding(proof, *options)
+        assert run.code == 0, run.out
+        return run.event("result")["decoded"]
+
+    equal(accepted(path), proven, "verified and proven decoding")
+    equal(accepted(path, "--prompt", prompt, "--generate", 32), proven, "the decoding that was asked for")
+    (stop,) = {i for i, c in zip(proven["tokens"], text) if c == " "}
+    stopped = models.folder / "stopped.proof"
+    first = succeed("prove", package, "--prompt", prompt, "--generate", 32, "--stop", stop, "-o", stopped)["decoded"]
+    assert first["stopped"] and first["text"] == text[: text.index(" ") + 1], first
+    equal(accepted(stopped, "--prompt", prompt, "--generate", 32, "--stop", stop), first, "a run that stopped")
+    forced = models.folder / "forced.proof"
+    other = text[:7] + ("x" if text[7] != "x" else "y") + text[8:]
+    given = succeed("prove", package, "--prompt", prompt + other, "-o", forced)["decoded"]
+    equal(accepted(forced, "--prompt", prompt + other), given, "text that somebody else chose")
+    assert given["given_that_are_choices"] < 51, given
+    for proof, *options in [
+        (path, "--prompt", prompt[1:], "--generate", 32),  # another prompt
+        (path, "--prompt", prompt + text[:5], "--generate", 27),  # a chosen token is called given
+        (path, "--prompt", prompt[:-1], "--generate", 33),  # a given token is called chosen
+        (path, "--prompt", prompt, "--generate", 33),  # the last token is none of the run
+        (path, "--prompt", prompt, "--generate", 31),  # the run goes on
+        (path, "--prompt", prompt, "--generate", 32, "--stop", stop),  # it goes on behind a stop token
+        (path, "--prompt", prompt, "--generate", 64),  # longer than the window
+        (stopped, "--prompt", prompt, "--generate", 32),  # ended without a stop token
+        (forced, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose
+    ]:
+        run = decoding(proof, *options)
+        assert run.code == REJECTED and run.event("error")["name"] == "rejected", f"{options}: {run.out}"
+
+
+@case
+def runs_make_a_chain_in_their_order_only():
+    package, key = models.package("char_gpt", "--decode"), models.package("char_gpt", "--decode") / "model.key"
+    a, b, c, other = (models.folder / f"chain_{name}.proof" for name in ("a", "b", "c", "other"))
+    first = succeed("prove", package, "--prompt", TEXT[:20], "--generate", 8, "-o", a)["decoded"]
+    second = succeed("prove", package, "--from", a, "--generate", 6, "-o", b)["decoded"]
+    equal(second["prompt"], first["prompt"] + first["tokens"], "the prompt of the second run")
+    third = succeed("prove", package, "--from", b, "--generate", 4, "-o", c)["decoded"]
+    succeed("prove", package, "--prompt", TEXT[1:29], "--generate", 6, "-o", other)
+
+    def chain(*proofs):
+        return lindero("verify", *proofs, "--chain", "--key", key, "--tokenizer", CHAR_GPT / "tokenizer.json", "--json")
+
+    run = chain(a, b, c)
+    assert run.code == 0, run.out
+    equal(run.event("result")["decoded"], third, "the last run of a chain")
+    for proofs in [(b, a), (a, a), (a, c), (a, b, b), (a, other), (c, b, a)]:
+        run = chain(*proofs)
+        assert run.code == REJECTED and run.event("error")["name"] == "rejected", f"{proofs}: {run.out}"
+    claims = [succeed("verify", proof, "--key", key)["claim"] for proof in (a, b)]
+    equal(claims[0]["frontier"]["end"], claims[1]["frontier"]["start"], "the state between two runs")
+    equal([claim["policy"]["decode"]["kind"] for claim in claims], ["greedy"] * 2, "decode policies")
+
+
+@case
 def the_key_of_another_model_is_rejected():
     proof, _ = proof_of(TEXT[:64])
     for other in ("char_gpt_massive", *SELECT), ("char_gpt", "--argmax", "--positions", "last:31"), ("nanogpt",):

@@ -13,7 +13,7 @@ using ir::Type;
 using ir::Value;
 using Attributes = std::vector<std::pair<llvm::StringRef, ir::Attribute>>;
 
-constexpr int64_t kTokens = kToyTokens, kWidth = 8, kHeads = 2, kHidden = 32;
+constexpr int64_t kWidth = 8, kHeads = 2, kHidden = 32;
 constexpr int kExponent = 8;  // of the residual stream and of LayerNorm's output
 constexpr int kWeightExponent = 7;
 // Small projections leave the residual stream room for wrong values of attention.
@@ -24,6 +24,7 @@ class ToyGpt {
   ToyGpt(ir::Module& module, const ToyOptions& options)
       : module_(module),
         options_(options),
+        tokens_(options.decode ? kToySteps : kToyTokens),
         function_(module.addFunction("main")),
         b_(&function_->body()) {}
 
@@ -50,16 +51,16 @@ class ToyGpt {
   void locate(const char* node) { b_.setLocation({named(node)}); }
 
   Value* embedding() {
-    Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {kTokens}), "input_ids");
+    Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {tokens_}), "input_ids");
     b_.setLocation({"/wte/Gather"});
     return b_.value("integer.embedding",
                     {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
-                     weights({kTokens, kWidth}, kExponent, 300)},
-                    Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300));
+                     weights({tokens_, kWidth}, kExponent, 300)},
+                    Type::fixed({tokens_, kWidth}, kExponent, -1300, 1300));
   }
 
   Value* stream() {
-    return function_->body().addArgument(Type::fixed({kTokens, kWidth}, kExponent, -1300, 1300),
+    return function_->body().addArgument(Type::fixed({tokens_, kWidth}, kExponent, -1300, 1300),
                                          "x");
   }
 
@@ -71,7 +72,7 @@ class ToyGpt {
     locate("/gelu");
     Value* g = b_.value(
         "integer.lookup", {hidden, gelu_},
-        Type::fixed({kTokens, kHidden}, 5, gelu_->type().low, gelu_->type().high),
+        Type::fixed({tokens_, kHidden}, 5, gelu_->type().low, gelu_->type().high),
         Attributes{
             {"shift", int64_t{10}}, {"bits", int64_t{12}}, {"function", std::string("gelu")}});
     return requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
@@ -120,7 +121,7 @@ class ToyGpt {
   Value* norm(const char* node, Value* x) {
     locate(node);
     return b_.value("integer.layernorm", {x, root_},
-                    Type::fixed({kTokens, kWidth}, kExponent, -2048, 2047),
+                    Type::fixed({tokens_, kWidth}, kExponent, -2048, 2047),
                     Attributes{{"square_shift", int64_t{square_shift_}},
                                {"epsilon", int64_t{1}},
                                {"output_bits", int64_t{12}},
@@ -169,7 +170,7 @@ class ToyGpt {
         locate("/split");
         const Type& t = qkv->type();
         part = b_.value("integer.slice", {qkv},
-                        Type::fixed({kTokens, kWidth}, t.exponent, t.low, t.high),
+                        Type::fixed({tokens_, kWidth}, t.exponent, t.low, t.high),
                         Attributes{{"start", i * kWidth}, {"size", kWidth}});
       } else {
         part = linear(kNodes[i], z, kWidth, true);
@@ -185,7 +186,7 @@ class ToyGpt {
     locate("/attn/MatMul");
     int exponent = q->type().exponent + k->type().exponent;
     int64_t bound = kWidth / kHeads * 2048 * 2048;
-    std::vector<int64_t> square{kHeads, kTokens, kTokens};
+    std::vector<int64_t> square{kHeads, tokens_, tokens_};
     Value* scores = b_.value("integer.scores", {q, k}, Type::fixed(square, exponent, -bound, bound),
                              Attributes{{"heads", kHeads}});
     absl::StatusOr<Value*> p = softmax(scores, exponent, bound);
@@ -193,14 +194,14 @@ class ToyGpt {
     locate("/attn/MatMul_1");
     int64_t mixed = int64_t{2048} << 16;
     Value* acc = b_.value("integer.mix", {*p, v},
-                          Type::fixed({kTokens, kWidth}, 16 + v->type().exponent, -mixed, mixed),
+                          Type::fixed({tokens_, kWidth}, 16 + v->type().exponent, -mixed, mixed),
                           Attributes{{"heads", kHeads}});
     return requantize("/attn/o", acc, 12, nullptr, 16);
   }
 
   absl::StatusOr<Value*> softmax(Value* scores, int exponent, int64_t bound) {
     auto t = passes::softmaxTable(exponent, passes::ScoreScale{0.5, kWidth / kHeads}, bound,
-                                  kTokens, 16);
+                                  tokens_, 16);
     if (!t.ok()) return t.status();
     int64_t live = t->exp.size();
     Value* exp = table("exp", {live}, 16, t->exp);
@@ -218,18 +219,21 @@ class ToyGpt {
                                {"exp_at_minus_one", t->exp_at_minus_one}});
   }
 
+  // The last two positions, or all.
   void finish(Value* z) {
-    b_.setLocation({"/select"});
-    const Type& t = z->type();
-    Value* last =
-        b_.value("integer.select_rows", {z}, Type::fixed({2, kWidth}, t.exponent, t.low, t.high),
-                 Attributes{{"rows", std::vector<int64_t>{2, 3}}});
+    if (!options_.decode) {
+      b_.setLocation({"/select"});
+      const Type& t = z->type();
+      z = b_.value("integer.select_rows", {z}, Type::fixed({2, kWidth}, t.exponent, t.low, t.high),
+                   Attributes{{"rows", std::vector<int64_t>{2, 3}}});
+    }
     layer_ = 0;
-    Value* logits = linear("/head", last, kToyVocabulary, false, kWeight, options_.ties);
+    Value* logits = linear("/head", z, kToyVocabulary, false, kWeight, options_.ties);
     std::vector<std::string> names{"logits"};
     if (!options_.logits) {
       locate("/argmax");
-      logits = b_.value("integer.argmax", {logits}, Type::tensor(Element::kInt, {2}));
+      logits =
+          b_.value("integer.argmax", {logits}, Type::tensor(Element::kInt, {z->type().shape[0]}));
       names = {"next"};
     }
     b_.create("integer.return", {logits}, {}, {{"names", names}});
@@ -237,6 +241,7 @@ class ToyGpt {
 
   ir::Module& module_;
   ToyOptions options_;
+  int64_t tokens_;
   int layer_ = 0;
   ir::Function* function_;
   ir::Builder b_;

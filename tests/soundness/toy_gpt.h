@@ -11,14 +11,18 @@ namespace lindero::test {
 
 inline constexpr int64_t kToyTokens = 4;
 inline constexpr int64_t kToyVocabulary = 10;
+inline constexpr int64_t kToySteps = 8;
 
 struct ToyOptions {
   int layers = 2;
   bool logits = false;   // publish the logits, as "logits", and not their argmax
   bool embedded = true;  // else the input is the residual stream, "x", and no embedding
   bool causal = true;
-  int64_t lanes = 4;  // of the tables, at most
-  bool ties = false;  // words 2w and 2w + 1 have the same weights in the head: maxima are tied
+  int64_t lanes = 4;    // of the tables, at most
+  bool ties = false;    // words 2w and 2w + 1 have the same weights in the head: maxima are tied
+  bool decode = false;  // a step table, kToySteps tokens, an argmax at each position
+  // Terms and public tensors in a claim group for each class: "local", "continuity", "boundary".
+  bool class_groups = false;
 };
 
 // @main with input "input_ids" and output "next" (or as the options say).

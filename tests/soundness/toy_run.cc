@@ -16,16 +16,42 @@
 namespace lindero::test {
 namespace {
 
+// Each class of terms is a sum of its own: they have no two ends of different classes.
+void setGroup(ir::Op& op) {
+  if (op.is("air.public")) op.set("group", ir::Symbol{"boundary"});
+  if (!op.is("air.term") || op.symbolAttr("group") != "tensors") return;
+  op.set("group", ir::Symbol{op.has("kind") ? op.stringAttr("kind") : "local"});
+}
+
+void groupByClass(ir::Module& module) {
+  ir::Op* tensors = nullptr;
+  for (ir::Op& op : module.findFunction("circuit")->body().ops()) {
+    if (op.is("air.group") && op.stringAttr("name") == "tensors") tensors = &op;
+    setGroup(op);
+    if (!op.is("air.table")) continue;
+    for (ir::Op& inner : op.block()->ops()) setGroup(inner);
+  }
+  for (const char* name : {"local", "continuity", "boundary"}) {
+    ir::Builder::before(tensors).create("air.group", {}, {}, {{"name", std::string(name)}});
+  }
+  tensors->erase();
+}
+
 absl::Status compile(const ToyOptions& options, const std::string& path) {
   ir::registerAllDialects();
   ir::Module module;
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
-  for (auto& pass :
-       {passes::createLowerToAir({.lanes = options.lanes, .widest = true}),
-        passes::createVerifyIntervals(), passes::createLowerSums(), passes::createVerifyAir()}) {
-    if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
+  auto run = [&](std::unique_ptr<passes::Pass> pass) { return pass->run(module).status(); };
+  if (absl::Status s = run(passes::createLowerToAir(
+          {.lanes = options.lanes, .widest = true, .decode = options.decode}));
+      !s.ok()) {
+    return s;
   }
+  if (absl::Status s = run(passes::createVerifyIntervals()); !s.ok()) return s;
+  if (options.class_groups) groupByClass(module);
+  if (absl::Status s = run(passes::createLowerSums()); !s.ok()) return s;
+  if (absl::Status s = run(passes::createVerifyAir()); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
   return compiler::emitPackage(module, path);
 }
@@ -38,7 +64,7 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
   std::string pattern = (std::filesystem::temp_directory_path() / "lindero_toy_XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) return absl::InternalError("no temporary folder");
   run->folder_ = pattern;
-  std::string path = absl::StrCat(pattern, "/toy.lindero");
+  std::string path = run->path();
   if (absl::Status s = compile(options, path); !s.ok()) return s;
   if (edit) {
     std::string file = absl::StrCat(path, "/", runtime::kCircuitFile);
@@ -52,6 +78,12 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
   absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
   if (!package.ok()) return package.status();
   run->package_ = std::make_unique<runtime::Package>(*std::move(package));
+  if (runtime::mostSteps(run->circuit()) > 0) {
+    auto decoded =
+        runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
+    if (!decoded.ok()) return decoded.status();
+    run->decoded_ = *std::move(decoded);
+  }
   absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
   if (!statement.ok()) return statement.status();
   run->statement_ = *std::move(statement);
@@ -69,6 +101,9 @@ absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
 }
 
 Statement ToyRun::inputs() const {
+  if (runtime::mostSteps(circuit()) > 0) {
+    return *runtime::decodeInputs(circuit(), decoded_);
+  }
   Statement inputs;
   inputs.set_format(1);
   for (const PublicTensor& tensor : circuit().publics()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "runtime/decode/decode_run.h"
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
 #include "runtime/trace/generate_trace.h"
@@ -21,8 +22,11 @@ class ToyRun {
       const ToyOptions& options = {}, const std::function<void(Circuit&)>& edit = nullptr);
   ~ToyRun();  // removes the folder
 
+  std::string path() const { return folder_ + "/toy.lindero"; }  // of the package
   const runtime::Package& package() const { return *package_; }
   const Circuit& circuit() const { return package_->circuit(); }
+  // With a step table: three tokens of a prompt and three chosen ones.
+  const runtime::DecodeRun& decoded() const { return decoded_; }
   // Of the honest run.
   const Statement& statement() const { return statement_; }
   const std::vector<uint32_t>& cells() const { return cells_; }
@@ -39,6 +43,7 @@ class ToyRun {
 
   std::string folder_;
   std::unique_ptr<runtime::Package> package_;
+  runtime::DecodeRun decoded_;
   Statement statement_;
   std::vector<uint32_t> cells_;
 };

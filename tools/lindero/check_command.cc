@@ -14,7 +14,6 @@
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/public_values.h"
 #include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
@@ -77,7 +76,8 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs,
+                           bindSourceInputs(opened, arguments.input, arguments.threads, context));
   std::string trace = scratch.path("trace.bin");
   Stopwatch run;
   LINDERO_ASSIGN_OR_RETURN(Statement statement,
@@ -103,7 +103,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
   summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
   summary.addData("failures", failuresJson(*report));
-  addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
+  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();
@@ -126,6 +126,7 @@ void addCheck(CLI::App& app, Command& chosen) {
                       "Keep trace.bin and statement.pb in this folder, for other checkers");
   command->callback([arguments, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
+    if (arguments->input.decode.generate > 0) arguments->options.lower.decode = true;
     chosen = [arguments](Context& context) { return check(*arguments, context); };
   });
 }

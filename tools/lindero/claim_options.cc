@@ -35,14 +35,15 @@ void addClaimOptions(CLI::App& app, ClaimOptions& options) {
 }
 
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
-                        const Statement& statement, const ClaimFiles& files) {
+                        const Statement& statement, const runtime::StopRule& rule,
+                        const ClaimFiles& files) {
   absl::StatusOr<std::string> bytes = runtime::readFile(files.key, kMostKey);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
   absl::StatusOr<runtime::Key> key = runtime::decodeKey(*bytes);
   if (!key.ok()) {
     return failure(Exit::kPackage, absl::StrCat(files.key, ": ", key.status().message()));
   }
-  absl::StatusOr<runtime::Claim> claim = runtime::forwardClaim(*key, statement);
+  absl::StatusOr<runtime::Claim> claim = runtime::claimOf(*key, statement, rule);
   if (!claim.ok()) {
     return failure(Exit::kPackage,
                    absl::StrCat(opened.path, " with the key ", files.key, ": ",

@@ -27,7 +27,9 @@ struct ClaimFiles {
   std::string openings;  // to be written; empty where no value is given by digest
 };
 
+// `rule` says when a decode run was to end.
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
-                        const Statement& statement, const ClaimFiles& files);
+                        const Statement& statement, const runtime::StopRule& rule,
+                        const ClaimFiles& files);
 
 }  // namespace lindero::cli

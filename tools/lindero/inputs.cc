@@ -100,6 +100,17 @@ const InputArray* findArray(const std::vector<InputArray>& arrays, const std::st
   return nullptr;
 }
 
+absl::Status checkTokens(const PublicTensor& tensor, const TensorFacts& wanted,
+                         const std::vector<int64_t>& tokens) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] >= tensor.low() && tokens[i] <= tensor.high()) continue;
+    return failure(Exit::kToken, absl::StrCat("input '", wanted.name, "': token ", tokens[i],
+                                              " at position ", i, " is outside of the vocabulary ",
+                                              tensor.low(), " .. ", tensor.high()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status bindTokens(const PublicTensor& tensor, const ModelFacts& facts,
                         const TensorFacts& wanted, const InputArray& array, PublicValues& values) {
   if (!array.integer) return wrongInput(wanted, "its values are not integers");
@@ -110,16 +121,8 @@ absl::Status bindTokens(const PublicTensor& tensor, const ModelFacts& facts,
     return wrongInput(wanted, absl::StrCat("it has the shape [", absl::StrJoin(array.shape, ", "),
                                            "]", given > length ? ", which is too long" : ""));
   }
-  for (int64_t i = 0; i < given; ++i) {
-    int64_t token = array.integers[i];
-    if (token < tensor.low() || token > tensor.high()) {
-      return failure(
-          Exit::kToken,
-          absl::StrCat("input '", wanted.name, "': token ", token, " at position ", i,
-                       " is outside of the vocabulary ", tensor.low(), " .. ", tensor.high()));
-    }
-    values.add_values(token);
-  }
+  LINDERO_RETURN_IF_ERROR(checkTokens(tensor, wanted, array.integers));
+  for (int64_t token : array.integers) values.add_values(token);
   for (int64_t i = given; i < length; ++i) values.add_values(0);
   return absl::OkStatus();
 }
@@ -212,8 +215,32 @@ absl::StatusOr<std::vector<InputArray>> gatherInputs(const InputOptions& options
                                                      const ModelFacts& facts,
                                                      const Tokenizer* tokenizer) {
   if (!options.file.empty()) return readInputFile(options.file);
+  if (!options.from.empty()) {
+    InputOptions tokens = options;
+    tokens.from.clear();
+    LINDERO_ASSIGN_OR_RETURN(tokens.tokens, tokensOfProof(options.from));
+    return gatherInputs(tokens, facts, tokenizer);
+  }
   LINDERO_ASSIGN_OR_RETURN(InputArray array, tokensOf(options, facts, tokenizer));
   return std::vector{std::move(array)};
+}
+
+absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit, const ModelFacts& facts,
+                                              const std::vector<InputArray>& arrays) {
+  LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
+  const TensorFacts& wanted = facts.inputs.front();
+  const InputArray* array = findArray(arrays, wanted.name);
+  if (array == nullptr) return failure(Exit::kInput, absl::StrCat("no input '", wanted.name, "'"));
+  if (!array->integer) return wrongInput(wanted, "its values are not integers");
+  if (withoutOnes(array->shape).size() > 1 || array->integers.empty()) {
+    return wrongInput(wanted,
+                      absl::StrCat("it has the shape [", absl::StrJoin(array->shape, ", "), "]"));
+  }
+  for (const PublicTensor& tensor : circuit.publics()) {
+    if (tensor.name() != runtime::kTape) continue;
+    LINDERO_RETURN_IF_ERROR(checkTokens(tensor, wanted, array->integers));
+  }
+  return array->integers;
 }
 
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts& facts,

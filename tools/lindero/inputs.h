@@ -10,17 +10,20 @@
 #include "compiler/driver/model_facts.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
+#include "tools/lindero/decode.h"
 #include "tools/lindero/numpy_file.h"
 #include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 
-// At most one of the first three is given.
+// At most one of the first four is given.
 struct InputOptions {
   std::string file;  // .json, .npy, .npz
   std::vector<int64_t> tokens;
   std::optional<std::string> prompt;
+  std::string from;       // a proof, whose tokens are continued
   std::string tokenizer;  // path; empty: tokenizer.json of the package or beside the model
+  DecodeOptions decode;
 };
 
 // An object of name -> nested list, or a bare nested list, which gets an empty name. Numbers of
@@ -44,5 +47,10 @@ struct BoundInputs {
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const compiler::ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);
+
+// The tokens that a decode run starts with: any number.
+absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit,
+                                              const compiler::ModelFacts& facts,
+                                              const std::vector<InputArray>& arrays);
 
 }  // namespace lindero::cli

@@ -163,6 +163,9 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--output-name", options.output, "The model's output to prove, by name");
   app.add_flag("--argmax", options.argmax,
                "Prove the index of the largest value (the next token), not all values");
+  app.add_flag("--decode", options.lower.decode,
+               "Prove decode runs: any prompt and number of chosen tokens that fit")
+      ->excludes("--argmax");
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,
@@ -219,7 +222,11 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
     context.progress("compare with the float model");
     LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary));
   }
-  if (absl::Status status = compilation->selectValues(options.positions, options.argmax);
+  if (options.lower.decode && options.positions != "all") {
+    return failure(Exit::kUsage, "a decode run has the choices of --positions all");
+  }
+  if (absl::Status status =
+          compilation->selectValues(options.positions, options.argmax || options.lower.decode);
       !status.ok()) {
     return withExit(std::move(status), Exit::kUsage);
   }

@@ -12,6 +12,7 @@
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/public_values.h"
 
 namespace lindero::cli {
 namespace {
@@ -83,7 +84,8 @@ absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelO
 }
 
 absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
-                                             const InputOptions& options) {
+                                             const InputOptions& options, int threads,
+                                             Context& context) {
   std::optional<Tokenizer> tokenizer;
   std::string path = options.tokenizer;
   std::error_code code;
@@ -94,10 +96,33 @@ absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays,
                            gatherInputs(options, opened.facts, tokenizer ? &*tokenizer : nullptr));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs bound,
-                           bindInputs(opened.package.circuit(), opened.facts, arrays));
+  const Circuit& circuit = opened.package.circuit();
+  BoundInputs bound;
+  if (runtime::mostSteps(circuit) == 0) {
+    if (options.decode.generate > 0) {
+      return failure(Exit::kInput, absl::StrCat("--generate: ", opened.facts.file,
+                                                " was compiled without --decode"));
+    }
+    LINDERO_ASSIGN_OR_RETURN(bound, bindInputs(circuit, opened.facts, arrays));
+  } else {
+    LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> given, promptOf(circuit, opened.facts, arrays));
+    LINDERO_ASSIGN_OR_RETURN(runtime::DecodeRun run,
+                             continueTokens(opened, options.decode, given, threads, context));
+    absl::StatusOr<Statement> inputs = runtime::decodeInputs(circuit, run);
+    if (!inputs.ok()) return withRunExit(inputs.status());
+    bound.statement = *std::move(inputs);
+  }
   bound.tokenizer = std::move(tokenizer);
   return bound;
+}
+
+absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
+                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary) {
+  const std::vector<PublicTensorValues> tensors = valuesOf(opened.package.circuit(), statement);
+  LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, findDecodeRun(tensors));
+  addPublicValues(tensors, inputs.tokenizer, summary, /*lines=*/!run);
+  if (run) addDecodeRun(*run, tensors, options.rule(), inputs.tokenizer, summary);
+  return absl::OkStatus();
 }
 
 void addInputOptions(CLI::App& app, InputOptions& options) {
@@ -110,7 +135,9 @@ void addInputOptions(CLI::App& app, InputOptions& options) {
         return absl::SimpleAtoi(text, &id) ? "" : absl::StrCat(text, " is not a token id");
       });
   group->add_option("--prompt", options.prompt, "Text, for the tokenizer");
+  group->add_option("--from", options.from, "A proof of a decode run, whose tokens are continued");
   group->require_option(1);
+  addDecodeOptions(app, options.decode);
 }
 
 absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,

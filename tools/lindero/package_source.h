@@ -28,9 +28,15 @@ absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelO
                                          Summary& summary);
 absl::StatusOr<OpenedPackage> openPackage(const std::string& path);
 
-// Binds the user's inputs; the tokenizer is the given one, or that of the package.
+// Binds the user's inputs and continues them as far as the options say; the tokenizer is the given
+// one, or that of the package.
 absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
-                                             const InputOptions& options);
+                                             const InputOptions& options, int threads,
+                                             Context& context);
+
+// The public values of a run, and what was decoded.
+absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
+                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary);
 
 void addInputOptions(CLI::App& app, InputOptions& options);
 

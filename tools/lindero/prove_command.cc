@@ -12,7 +12,6 @@
 #include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/public_values.h"
 #include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
@@ -138,7 +137,8 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
+                                                                arguments.prover.threads, context));
   Summary estimate;
   LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
   addEstimate(estimateProof(opened.cost, keyParameters(present, arguments.prover),
@@ -156,8 +156,8 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Key key, findKey(present, opened, prover, scratch, context, summary));
   std::string claim = scratch.path("claim.json"), openings;
   if (!arguments.claim.digests.empty()) openings = scratch.path("run.openings");
-  LINDERO_RETURN_IF_ERROR(
-      writeClaim(arguments.claim, opened, statement, {key.path, claim, openings}));
+  LINDERO_RETURN_IF_ERROR(writeClaim(arguments.claim, opened, statement,
+                                     arguments.input.decode.rule(), {key.path, claim, openings}));
   std::string proof = scratch.path("run.proof");
   LINDERO_ASSIGN_OR_RETURN(
       Json report, prover.prove(opened.path, key.path, trace, claim, openings, proof, context));
@@ -168,7 +168,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   }
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
-  addPublicValues(valuesOf(opened.package.circuit(), statement), inputs.tokenizer, summary);
+  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
   addProverReport(report, summary);
   addRegions(opened.cost, summary);
   summary.addData("seconds", watch.seconds());
@@ -194,6 +194,9 @@ void addProve(CLI::App& app, Command& chosen) {
   command->callback([arguments, command, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
     arguments->own_security = securityGiven(*command);
+    if (arguments->input.decode.generate > 0 || !arguments->input.from.empty()) {
+      arguments->options.lower.decode = true;
+    }
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

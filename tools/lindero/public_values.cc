@@ -190,10 +190,11 @@ OutputName parseOutputName(absl::string_view name) {
 }
 
 void addPublicValues(const std::vector<PublicTensorValues>& tensors,
-                     const std::optional<Tokenizer>& tokenizer, Summary& summary) {
+                     const std::optional<Tokenizer>& tokenizer, Summary& summary, bool lines) {
   Json json = Json::array();
   for (const PublicTensorValues& tensor : tensors) json.push_back(tensorJson(tensor, tokenizer));
   summary.addData("statement", std::move(json));
+  if (!lines) return;
   const PublicTensorValues* input = findTokens(tensors);
   for (const PublicTensorValues& tensor : tensors) {
     // Names come from the model: escaped, they cannot pass for other lines of the summary.

@@ -40,8 +40,10 @@ struct OutputName {
 };
 OutputName parseOutputName(absl::string_view name);
 
-// The tokenizer, if there is one, adds texts. JSON holds all values; text the first of them.
+// The tokenizer, if there is one, adds texts. JSON holds all values; text, with `lines`, the first
+// of them.
 void addPublicValues(const std::vector<PublicTensorValues>& tensors,
-                     const std::optional<Tokenizer>& tokenizer, Summary& summary);
+                     const std::optional<Tokenizer>& tokenizer, Summary& summary,
+                     bool lines = true);
 
 }  // namespace lindero::cli

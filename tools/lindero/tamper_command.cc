@@ -292,7 +292,7 @@ absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
   LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context).status());
   ClaimOptions options;
   options.nonce = runtime::toHex(runtime::Digest{});  // the same proof every time
-  LINDERO_RETURN_IF_ERROR(writeClaim(options, run.opened, run.statement, {key, claim, ""}));
+  LINDERO_RETURN_IF_ERROR(writeClaim(options, run.opened, run.statement, {}, {key, claim, ""}));
   LINDERO_RETURN_IF_ERROR(
       prover.prove(run.opened.path, key, run.trace_path, claim, "", proof, run.context).status());
   run.context.progress("mutate the proof and the key");
@@ -366,7 +366,8 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
                                                             scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input));
+  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
+                                                                arguments.prover.threads, context));
   Run run{arguments, opened, scratch, scratch.path("trace.bin"), {}, {}, context};
   LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, inputs.statement, run.trace_path,
                                                    arguments.prover.threads, context));

@@ -1,12 +1,14 @@
 #include "tools/lindero/tokenizer.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
+#include "tools/lindero/byte_level_bpe.h"
 #include "tools/lindero/exit_codes.h"
 
 namespace lindero::cli {
@@ -22,6 +24,66 @@ size_t characterBytes(absl::string_view text) {
   return std::min(size, text.size());
 }
 
+class Characters : public TokenEncoding {
+ public:
+  absl::Status read(const nlohmann::json& json) {
+    auto vocabulary = json.find("vocab");
+    if (vocabulary == json.end() || !vocabulary->is_array()) {
+      return absl::InvalidArgumentError("has no list \"vocab\"");
+    }
+    for (const auto& entry : *vocabulary) {
+      auto id = static_cast<int64_t>(characters_.size());
+      const std::string* character = entry.get_ptr<const std::string*>();
+      if (character == nullptr || character->empty() ||
+          characterBytes(*character) != character->size()) {
+        return absl::InvalidArgumentError(absl::StrCat("vocab[", id, "] is not one character"));
+      }
+      if (!ids_.emplace(*character, id).second) {
+        return absl::InvalidArgumentError(absl::StrCat("vocab[", id, "] appears twice"));
+      }
+      characters_.push_back(*character);
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t vocabulary() const override { return static_cast<int64_t>(characters_.size()); }
+
+  absl::StatusOr<std::vector<int64_t>> encode(absl::string_view text) const override {
+    std::vector<int64_t> ids;
+    while (!text.empty()) {
+      absl::string_view character = text.substr(0, characterBytes(text));
+      auto found = ids_.find(character);
+      if (found == ids_.end()) {
+        return failure(Exit::kToken,
+                       absl::StrCat("character '", absl::Utf8SafeCHexEscape(character),
+                                    "' at position ", ids.size(),
+                                    " of the text is not in the vocabulary; remove or replace it"));
+      }
+      ids.push_back(found->second);
+      text.remove_prefix(character.size());
+    }
+    return ids;
+  }
+
+  const std::string* piece(int64_t id) const override {
+    return id >= 0 && id < vocabulary() ? &characters_[id] : nullptr;
+  }
+
+ private:
+  std::vector<std::string> characters_;
+  std::map<std::string, int64_t, std::less<>> ids_;
+};
+
+absl::StatusOr<std::unique_ptr<const TokenEncoding>> parseEncoding(const nlohmann::json& json) {
+  if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
+  auto type = json.find("type");
+  if (type == json.end()) return parseByteLevelBpe(json);
+  if (*type != "char") return absl::InvalidArgumentError("its type is not \"char\"");
+  auto characters = std::make_unique<Characters>();
+  LINDERO_RETURN_IF_ERROR(characters->read(json));
+  return characters;
+}
+
 }  // namespace
 
 absl::StatusOr<Tokenizer> Tokenizer::load(const std::string& path) {
@@ -31,53 +93,23 @@ absl::StatusOr<Tokenizer> Tokenizer::load(const std::string& path) {
 }
 
 absl::StatusOr<Tokenizer> Tokenizer::parse(absl::string_view text, const std::string& path) {
-  auto wrong = [&](absl::string_view why) {
-    return failure(Exit::kInput, absl::StrCat("tokenizer ", path, ": ", why));
-  };
-  auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!json.is_object()) return wrong("not a JSON object");
-  auto type = json.find("type");
-  if (type == json.end() || *type != "char") {
-    return wrong("only tokenizers of type \"char\" are supported; give token ids with --tokens");
+  auto encoding =
+      parseEncoding(nlohmann::json::parse(text.begin(), text.end(), nullptr, /*exceptions=*/false));
+  if (!encoding.ok()) {
+    return failure(Exit::kInput,
+                   absl::StrCat("tokenizer ", path, ": ", encoding.status().message()));
   }
-  auto vocabulary = json.find("vocab");
-  if (vocabulary == json.end() || !vocabulary->is_array()) return wrong("has no list \"vocab\"");
   Tokenizer tokenizer;
-  tokenizer.path_ = path;
-  for (const auto& entry : *vocabulary) {
-    const std::string* character = entry.get_ptr<const std::string*>();
-    if (character == nullptr || character->empty() ||
-        characterBytes(*character) != character->size()) {
-      return wrong(absl::StrCat("vocab[", tokenizer.vocabulary(), "] is not one character"));
-    }
-    if (!tokenizer.ids_.emplace(*character, tokenizer.vocabulary()).second) {
-      return wrong(absl::StrCat("vocab[", tokenizer.vocabulary(), "] appears twice"));
-    }
-    tokenizer.characters_.push_back(*character);
-  }
+  tokenizer.encoding_ = *std::move(encoding);
   return tokenizer;
-}
-
-absl::StatusOr<std::vector<int64_t>> Tokenizer::encode(absl::string_view text) const {
-  std::vector<int64_t> ids;
-  while (!text.empty()) {
-    absl::string_view character = text.substr(0, characterBytes(text));
-    auto found = ids_.find(character);
-    if (found == ids_.end()) {
-      return failure(Exit::kToken, absl::StrCat("character '", absl::Utf8SafeCHexEscape(character),
-                                                "' at position ", ids.size(),
-                                                " of the text is not in the vocabulary of ", path_,
-                                                "; remove or replace it"));
-    }
-    ids.push_back(found->second);
-    text.remove_prefix(character.size());
-  }
-  return ids;
 }
 
 std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
   std::string text;
-  for (int64_t id : ids) text += id >= 0 && id < vocabulary() ? characters_[id] : "\xef\xbf\xbd";
+  for (int64_t id : ids) {
+    const std::string* piece = encoding_->piece(id);
+    text += piece != nullptr ? *piece : "\xef\xbf\xbd";
+  }
   return text;
 }
 

@@ -8,11 +8,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "runtime/claim/bind.h"
+#include "runtime/claim/decode_claim.h"
 #include "runtime/claim/opening.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
+#include "tools/lindero/decode.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/public_values.h"
 
@@ -58,6 +60,7 @@ absl::Status readFiles(absl::string_view proof, absl::string_view key, absl::str
     LINDERO_ASSIGN_OR_RETURN(list, runtime::decodeOpenings(openings));
   }
   LINDERO_ASSIGN_OR_RETURN(result.opened, runtime::openClaim(result.claim, list));
+  LINDERO_ASSIGN_OR_RETURN(result.run, runtime::decodeRunOf(result.claim, result.key));
   result.proof = runtime::sha256(proof);
   return absl::OkStatus();
 }
@@ -170,7 +173,12 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
   summary.addLine("weights", toHex(claim.model.fixed_root));
   summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",
                                       claim.policy.arithmetic, " defines them"));
-  addPublicValues(valuesOf(verification.opened), tokenizer, summary);
+  const std::vector<PublicTensorValues> tensors = valuesOf(verification.opened);
+  addPublicValues(tensors, tokenizer, summary, /*lines=*/!verification.run);
+  if (verification.run) {
+    const runtime::StopRule rule{claim.policy.limits.steps, claim.policy.decode.stop};
+    addDecodeRun(*verification.run, tensors, rule, tokenizer, summary);
+  }
   const runtime::Labels& labels = claim.labels;
   for (const auto& [what, label] :
        {std::pair{"model", &labels.model}, {"input", &labels.input}, {"output", &labels.output}}) {

@@ -2,6 +2,7 @@
 // about the proof, and that both looked at the same bytes.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -9,6 +10,7 @@
 #include "runtime/claim/attestation.h"
 #include "runtime/claim/claim.h"
 #include "runtime/claim/key.h"
+#include "runtime/decode/decode_run.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/prover.h"
 #include "tools/lindero/tokenizer.h"
@@ -23,9 +25,10 @@ struct VerificationFiles {
 
 struct Verification {
   runtime::Key key;
-  runtime::Claim claim;     // as it was proven
-  runtime::Claim opened;    // with the values of the openings
-  std::string claim_bytes;  // canonical
+  runtime::Claim claim;                   // as it was proven
+  runtime::Claim opened;                  // with the values of the openings
+  std::string claim_bytes;                // canonical
+  std::optional<runtime::DecodeRun> run;  // of a circuit with a step table
   runtime::Digest proof = {};
   Json report;  // of the backend's verifier
   double seconds = 0;

@@ -179,7 +179,7 @@ absl::StatusOr<AttentionPattern> matchAttention(const Op& softmax) {
   found.heads = rank == 3 ? shape[0] : 1;
   if (shape[rank - 1] != found.tokens) {
     return no(absl::StrCat(found.tokens, " queries see ", shape[rank - 1],
-                           " keys; a cache of past keys is not supported"));
+                           " keys; of a cache, leave the past length symbolic"));
   }
   llvm::SmallVector<const Op*, 2> guards;
   IR_ASSIGN_OR_RETURN(found.mix, findMix(softmax, guards));

@@ -1,5 +1,6 @@
 #include "passes/lower_air/lower_sums/lower_sums.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -14,9 +15,18 @@ using ir::air::kMaxDegree;
 // The group that lookups enter; terms may, too, and then share columns with them.
 constexpr const char* kLookups = "lookups";
 
+// In the order in which one prevails where fractions of two kinds share a column.
+enum Kind { kLocal, kContinuity, kBoundary };
+
+Kind kindOf(const ir::Op& term) {
+  if (!term.has("kind") || term.stringAttr("kind") == "local") return kLocal;
+  return term.stringAttr("kind") == "boundary" ? kBoundary : kContinuity;
+}
+
 struct Fraction {
   ir::Value* numerator;
   ir::Value* denominator;
+  Kind kind = kLocal;
 };
 
 struct Sum {
@@ -55,6 +65,8 @@ class TableSums {
                                 {{"name", name}, {"phase", sum.phase}, {"running", running}});
       op->result()->setName(name);
       if (running) op->set("claim", ir::Symbol{group});
+      if (columns[i].kind == kContinuity) op->set("kind", std::string("continuity"));
+      if (columns[i].kind == kBoundary) op->set("kind", std::string("boundary"));
       others = others ? binary("air.add", others, op->result()) : op->result();
     }
   }
@@ -69,7 +81,8 @@ class TableSums {
   Fraction pair(const Fraction& a, const Fraction& b) {
     ir::Value* left = binary("air.mul", a.numerator, b.denominator);
     ir::Value* right = binary("air.mul", b.numerator, a.denominator);
-    return {binary("air.add", left, right), binary("air.mul", a.denominator, b.denominator)};
+    return {binary("air.add", left, right), binary("air.mul", a.denominator, b.denominator),
+            std::max(a.kind, b.kind)};
   }
 
   ir::Builder body_;
@@ -167,7 +180,7 @@ class LowerSums : public Pass {
       if (op->is("air.term")) {
         Sum& sum = groups[op->symbolAttr("group")];
         sum.phase = op->intAttr("phase");
-        sum.fractions.push_back({op->operand(0), op->operand(1)});
+        sum.fractions.push_back({op->operand(0), op->operand(1), kindOf(*op)});
         terms.push_back(op);
       } else if (op->is("air.lookup") || op->is("air.provide")) {
         Sum& sum = groups[kLookups];

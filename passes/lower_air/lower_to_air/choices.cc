@@ -62,6 +62,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     t.place(maximum, {result, "maximum"}, {first, {{a.rows, blocks, 1}, {blocks, 1, 0}}, 0, 0});
     t.place(chosen, {result, "index_sums"}, {first, {{a.rows * blocks, 1, 1}}, 0, 0});
     t.instance(first, e.rows, a.origin.region, a.linear->location());
+    if (l.plan.steps) continue;
     c.publicTensor({a.name, true, a.rows, 1, 0, a.columns - 1, 0, a.address, 1, 1, true});
   }
 
@@ -92,7 +93,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   }
   Expr fold = t.scan("fold", mul, t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
   t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
-  scalarTerm(t, "index", last, address, chosen, 1);
+  scalarTerm(t, "index", last, address, chosen, 1, l.plan.steps ? kContinuity : kBoundary);
 }
 
 }  // namespace lindero::passes

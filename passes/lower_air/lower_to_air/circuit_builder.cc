@@ -16,6 +16,11 @@ std::string laneName(llvm::StringRef name, int lane) {
   return (llvm::Twine(name) + "." + llvm::Twine(lane)).str();
 }
 
+std::string nameOf(TableBuilder::Kind kind) {
+  if (kind == TableBuilder::Kind::kLocal) return "local";
+  return kind == TableBuilder::Kind::kBoundary ? "boundary" : "continuity";
+}
+
 bool isExt(ir::Value* v) { return v->type().element == ir::Element::kExt; }
 
 }  // namespace
@@ -152,22 +157,22 @@ Expr TableBuilder::gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::
 }
 
 void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
-  std::string kind_name = kind == Kind::kLocal ? "local" : "continuity";
-  body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", kind_name}});
+  body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", nameOf(kind)}});
 }
 
 void TableBuilder::term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
-                        Expr denominator) {
-  body_.create("air.term", {numerator.value, denominator.value}, {},
-               {{"name", name.str()}, {"group", ir::Symbol{group}}, {"phase", phase}});
+                        Expr denominator, Kind kind) {
+  ir::Op* op = body_.create("air.term", {numerator.value, denominator.value}, {},
+                            {{"name", name.str()}, {"group", ir::Symbol{group}}, {"phase", phase}});
+  if (kind != Kind::kLocal) op->set("kind", nameOf(kind));
 }
 
-void TableBuilder::term(llvm::StringRef name, Expr numerator, Expr denominator) {
-  term(name, kTensors, 2, numerator, denominator);
+void TableBuilder::term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind) {
+  term(name, kTensors, 2, numerator, denominator, kind);
 }
 
 void TableBuilder::copyTerm(llvm::StringRef name, Expr numerator, Expr denominator) {
-  term(name, kLookups, 3, numerator, denominator);
+  term(name, kLookups, 3, numerator, denominator, Kind::kLocal);
 }
 
 void TableBuilder::lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,

@@ -103,10 +103,10 @@ class TableBuilder {
               llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
               llvm::ArrayRef<int64_t> rows);
 
-  enum class Kind { kLocal, kContinuity };
+  enum class Kind { kLocal, kContinuity, kBoundary };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
   // Adds numerator / denominator of every row to the sum of edges and products, which is zero.
-  void term(llvm::StringRef name, Expr numerator, Expr denominator);
+  void term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind = Kind::kLocal);
   // To the sum that lookups enter, too: the numerator may read folds (phase 2).
   void copyTerm(llvm::StringRef name, Expr numerator, Expr denominator);
   void lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple);
@@ -125,7 +125,7 @@ class TableBuilder {
   friend Expr operator*(Expr, Expr);
   Expr binary(const char* op, Expr a, Expr b);
   void term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
-            Expr denominator);
+            Expr denominator, Kind kind);
   Expr column(llvm::StringRef name, int phase);
 
   CircuitBuilder& circuit_;

@@ -23,13 +23,13 @@ Expr denominator(TableBuilder& t, const EdgeColumns& columns, ir::Value* place_p
 
 void laneTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
               const std::vector<EdgeLanes>& values, int sign, ir::Value* lane_point,
-              ir::Value* place_point) {
+              ir::Value* place_point, TableBuilder::Kind kind) {
   Lanes sums;
   for (const EdgeLanes& v : values) {
     sums.push_back(v.on * t.dot(v.lanes, t.circuit().reciprocals(lane_point, v.lanes.size())));
   }
   Expr sum = t.sum(sums);
-  t.term(name, sign > 0 ? sum : t.zero() - sum, denominator(t, columns, place_point));
+  t.term(name, sign > 0 ? sum : t.zero() - sum, denominator(t, columns, place_point), kind);
 }
 
 }  // namespace
@@ -97,13 +97,14 @@ void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_r
 }
 
 void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const std::vector<EdgeLanes>& values, int sign) {
-  laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint());
+                      const std::vector<EdgeLanes>& values, int sign, TableBuilder::Kind kind) {
+  laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint(), kind);
 }
 
 void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
                     const std::vector<EdgeLanes>& values, int sign) {
-  laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
+  laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint(),
+           TableBuilder::Kind::kContinuity);
 }
 
 ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
@@ -111,12 +112,13 @@ ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
   return c.multiply(c.sigma(), c.power(c.rho(), -lanes * (blocks - 1)));
 }
 
-void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value,
-                int sign) {
+void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,
+                TableBuilder::Kind kind) {
   CircuitBuilder& c = t.circuit();
   ir::Value* weight = c.multiply(c.power(c.rowPoint(), -1), c.power(c.columnPoint(), -1));
   Expr numerator = on * value * t.outside(weight);
-  t.term(name, sign > 0 ? numerator : t.zero() - numerator, t.outside(c.addressPoint()) - address);
+  t.term(name, sign > 0 ? numerator : t.zero() - numerator, t.outside(c.addressPoint()) - address,
+         kind);
 }
 
 }  // namespace lindero::passes

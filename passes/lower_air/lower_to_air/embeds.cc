@@ -35,6 +35,7 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
     t.place(x, {op.result(), ""}, elements);
     t.place(id, {op.result(), "ids"}, {last_row, {{a.rows, blocks, 1}}, 0, 0});
     t.instance(first, e.rows, a.origin.region, op.location());
+    if (l.plan.steps) continue;
     c.publicTensor({a.name, false, a.rows, 1, 0, a.matrix->rows - 1, 0, a.address, 1, 1, false});
   }
   Lanes row;
@@ -43,7 +44,8 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
   t.lookup("row", "vocabulary", last, {id * stride + base, fold});
-  scalarTerm(t, "id", last, address, id, -1);
+  using enum TableBuilder::Kind;
+  scalarTerm(t, "id", last, address, id, -1, l.plan.steps ? kContinuity : kBoundary);
   for (size_t i = 0; i < outs; ++i)
     tokenMajorTerm(t, "out" + std::to_string(i), out[i], {{out[i].on, x}}, 1);
 }

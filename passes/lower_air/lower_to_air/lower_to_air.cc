@@ -122,6 +122,7 @@ class LowerToAir : public Pass {
     for (const auto& s : pack(plan, plan.choices, "argmax", argmaxShape(lanes.entries))) {
       buildChoices(l, s);
     }
+    if (plan.steps) buildSteps(l, *plan.steps);
     l.tables.build(l.circuit, plan.column_cost);
     for (const Given& g : plan.givens) publish(l, g.value->type(), g.name, g.out[0], false);
     for (const Export& e : plan.exports) publish(l, e.value->type(), e.name, e.edge, true);
@@ -150,6 +151,7 @@ absl::Status registerLowerToAir() {
                         reader.read("lanes", options.lanes);
                         reader.read("widest", options.widest);
                         reader.read("weight-lanes", options.weight_lanes);
+                        reader.read("decode", options.decode);
                         if (absl::Status s = reader.finish(); !s.ok()) return s;
                         return createLowerToAir(options);
                       });

@@ -20,6 +20,9 @@ struct LowerToAirOptions {
   bool widest = false;
   // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;
+  // With a step table: runs of any prompt and any number of chosen tokens that fit (GADGETS.md,
+  // 12).
+  bool decode = false;
 };
 
 std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options = {});

@@ -24,7 +24,8 @@ std::vector<EdgeColumns> edgeSlots(TableBuilder& t, const char* name, size_t cou
 void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign) {
   CircuitBuilder& c = t.circuit();
   Expr sum = on * t.dot(values, c.reciprocals(c.columnPoint(), values.size()));
-  t.term("statistics", sign > 0 ? sum : t.zero() - sum, t.outside(c.addressPoint()) - address);
+  t.term("statistics", sign > 0 ? sum : t.zero() - sum, t.outside(c.addressPoint()) - address,
+         TableBuilder::Kind::kContinuity);
 }
 
 }  // namespace

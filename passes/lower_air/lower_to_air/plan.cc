@@ -30,9 +30,17 @@ struct View {
 class Planner {
  public:
   absl::StatusOr<Plan> run(const ir::Function& function, const LowerToAirOptions& options) {
-    for (const auto& argument : function.body().arguments()) arguments_.insert(argument.get());
+    for (const auto& argument : function.body().arguments()) {
+      arguments_.insert(argument.get());
+      if (argument->name() != kTape && argument->name() != kLengths) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("an input is called ", argument->name().str(), ", as one of a decode run"));
+    }
     if (absl::Status s = walk(function.body(), ""); !s.ok()) return s;
     if (absl::Status s = finishResults(); !s.ok()) return s;
+    if (options.decode) {
+      if (absl::Status s = planSteps(); !s.ok()) return s;
+    }
     chooseLanes(plan_, options);
     if (absl::Status s = connect(); !s.ok()) return s;
     return std::move(plan_);
@@ -330,6 +338,27 @@ class Planner {
     return absl::OkStatus();
   }
 
+  // Rows beyond a run must not influence it, and every row's choice must be there.
+  absl::Status planSteps() {
+    auto no = [](const std::string& why) {
+      return absl::UnimplementedError(absl::StrCat("no decode run: ", why));
+    };
+    if (plan_.embeds.size() != 1 || arguments_.size() != 1) {
+      return no("the model's one input must be tokens, read by one embedding");
+    }
+    for (const Attend& a : plan_.attends) {
+      if (!a.origin.op->boolAttr("causal")) return unsupported(*a.origin.op, "it is not causal");
+    }
+    const Embed& embed = plan_.embeds.front();
+    if (plan_.choices.size() != 1 || !plan_.outputs.empty() || !plan_.exports.empty() ||
+        plan_.choices.front().rows != embed.rows || plan_.choices.front().name.empty() ||
+        llvm::any_of(plan_.operands, [](const Operand& o) { return o.selected; })) {
+      return no("its one output must be the argmax of every position");
+    }
+    plan_.steps = Steps{&embed, &plan_.choices.front(), embed.rows, embed.matrix->rows};
+    return absl::OkStatus();
+  }
+
   Edge edge(int64_t rows, int64_t columns, int64_t tile_rows, int64_t tile_columns) {
     Edge e{next_address_, rows, columns, tile_rows, tile_columns, {}};
     next_address_ += e.tiles();
@@ -372,6 +401,11 @@ class Planner {
       }
     }
     for (Choice& c : plan_.choices) c.address = addresses(c.rows);
+    if (plan_.steps) {
+      plan_.steps->tape = addresses(plan_.steps->rows + 1);
+      plan_.steps->lengths = addresses(2);
+      plan_.steps->choices = addresses(plan_.steps->rows);
+    }
     for (Export& e : plan_.exports) {
       int64_t tile_rows = std::gcd(lanes.rows, e.value->type().shape[0]);
       if (absl::Status s = copy(e.origin, e.value, tile_rows, lanes.features, &e.edge); !s.ok()) {

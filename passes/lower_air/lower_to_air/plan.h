@@ -10,6 +10,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -160,6 +161,20 @@ struct Export {
   Edge edge;
 };
 
+// The step table of a decode run: row t consumes token t, whose embedding is read, and leaves token
+// t + 1, which is the choice of position t or was given.
+struct Steps {
+  const Embed* embed = nullptr;
+  const Choice* choice = nullptr;
+  int64_t rows = 0;
+  int64_t vocabulary = 0;
+  // Of the public tensors kTape, kLengths and the choices.
+  int64_t tape = 0, lengths = 0, choices = 0;
+};
+// Public inputs that a step table has, and nothing else (runtime/decode/decode_run.h).
+inline constexpr char kTape[] = "decode/tape";        // rows + 1 tokens
+inline constexpr char kLengths[] = "decode/lengths";  // steps, and how many of them were given
+
 // Elements in a row of a table.
 struct LaneCounts {
   int64_t rows = 1;      // feature-major tables: tokens
@@ -183,6 +198,7 @@ struct Plan {
   std::deque<Embed> embeds;
   std::deque<Given> givens;
   std::deque<Export> exports;
+  std::optional<Steps> steps;
   // Integer ops in program order, regions flattened.
   std::vector<Origin> program;
   // What the results of regions and yields stand for.

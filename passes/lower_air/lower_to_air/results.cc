@@ -171,7 +171,7 @@ void buildOutputs(Lowering& l, const Stack<Result>& stack) {
   Lanes products;
   for (Expr lane : y) products.push_back(lane - bias);
   fold.build(products);
-  featureMajorTerm(t, "out", out, {{out.on, y}}, 1);
+  featureMajorTerm(t, "out", out, {{out.on, y}}, 1, TableBuilder::Kind::kBoundary);
 }
 
 }  // namespace lindero::passes

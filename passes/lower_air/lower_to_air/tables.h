@@ -49,6 +49,7 @@ void buildNormStatistics(Lowering& l, const Plan& plan);
 void buildAttends(Lowering& l, const Stack<Attend>& stack);
 void buildChoices(Lowering& l, const Stack<Choice>& stack);
 void buildEmbeds(Lowering& l, const Stack<Embed>& stack);
+void buildSteps(Lowering& l, const Steps& steps);
 // The trace program: @trace computes every value of the integer program and its witnesses, and
 // places them.
 absl::Status buildTrace(Lowering& l, ir::Function* trace);
@@ -80,13 +81,15 @@ struct EdgeLanes {
 };
 // Adds the lanes to the circuit's sum (`sign` = 1: the row gives the tensor, -1: it takes it).
 void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const std::vector<EdgeLanes>& values, int sign);
+                      const std::vector<EdgeLanes>& values, int sign,
+                      TableBuilder::Kind kind = TableBuilder::Kind::kContinuity);
 void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
                     const std::vector<EdgeLanes>& values, int sign);
 // The step of a fold from the last of a feature's blocks of rows to the next feature's first.
 ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks);
 // Adds sign * value / (address - ...) for a single element (a public token, say).
-void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign);
+void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,
+                TableBuilder::Kind kind);
 
 template <typename Items, typename GetEdges>
 size_t slots(const Items& items, GetEdges edges) {

@@ -37,6 +37,7 @@ class TraceWriter {
       int64_t size = g.value->type().elements();
       keep(g.value, "", b_.value("trace.input", {}, buffer(size), {{"tensor", g.name}}));
     }
+    if (l_.plan.steps) readSteps(*l_.plan.steps);
     for (const Origin& origin : l_.plan.program) {
       region_ = origin.region;
       b_.setLocation(origin.op->location());
@@ -114,9 +115,23 @@ class TraceWriter {
       visitReturn(op);
   }
 
+  void readSteps(const Steps& steps) {
+    region_ = "decode";
+    b_.setLocation(steps.embed->origin.op->location());
+    ir::Value* tape =
+        create("trace.input", {}, {steps.rows + 1}, {{"tensor", std::string(kTape)}})->result();
+    ir::Value* lengths =
+        create("trace.input", {}, {2}, {{"tensor", std::string(kLengths)}})->result();
+    ir::Op* step = create("trace.decode", {tape, lengths}, std::vector<int64_t>(7, steps.rows), {});
+    static constexpr const char* kNames[] = {"active", "chosen", "frontier_in", "frontier_out",
+                                             "given",  "ids",    "token_out"};
+    for (int i = 0; i < 7; ++i) keep(steps.embed->origin.op->result(), kNames[i], step->result(i));
+  }
+
   void visitEmbedding(const ir::Op& op) {
     const Embed& e = *embeds_.at(&op);
-    ir::Value* ids = create("trace.input", {}, {e.rows}, {{"tensor", e.name}})->result();
+    ir::Value* ids = find(op.result(), "ids");
+    if (!ids) ids = create("trace.input", {}, {e.rows}, {{"tensor", e.name}})->result();
     keep(op.result(), "ids", ids);
     std::vector<ir::Value*> operands{ids};
     if (e.addend) operands.push_back(load(l_.constants.at(e.addend)));
@@ -306,6 +321,11 @@ class TraceWriter {
                           {{"rows", c.rows}, {"width", c.columns}, {"lanes", lanes}});
     static constexpr const char* kNames[] = {"", "maximum", "before", "high", "low", "index_sums"};
     for (int i = 0; i < 6; ++i) keep(op.result(), kNames[i], step->result(i));
+    if (!l_.plan.steps) return;
+    const Steps& steps = *l_.plan.steps;
+    ir::Value* active = find(steps.embed->origin.op->result(), "active");
+    keep(op.result(), "shown",
+         create("trace.mask", {active, step->result(0)}, {steps.rows}, {})->result());
   }
 
   void visitReturn(const ir::Op& op) {
@@ -314,7 +334,8 @@ class TraceWriter {
     }
     const auto& names = std::get<std::vector<std::string>>(*op.find("names"));
     for (unsigned i = 0; i < op.numOperands(); ++i) {
-      create("trace.output", {get(op.operand(i))}, {}, {{"tensor", names[i]}});
+      ir::Value* shown = find(l_.plan.resolve(op.operand(i)), "shown");
+      create("trace.output", {shown ? shown : get(op.operand(i))}, {}, {{"tensor", names[i]}});
     }
   }
 

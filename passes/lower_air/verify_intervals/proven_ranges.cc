@@ -231,16 +231,17 @@ absl::StatusOr<bool> ProvenRanges::useConstraint(int table, ir::Op& op) {
     const Polynomial* p = form ? plain(*form) : nullptr;
     if (!p) continue;  // refused later on
     bool before = false;
-    for (const auto& [monomial, k] : *p) {
+    const Polynomial carried = chain(table, c, *p);
+    for (const auto& [monomial, k] : carried) {
       if (monomial.size() != 1 || !monomial[0].before) continue;
       before = true;
       int column = monomial[0].column;
-      if (coefficient(*p, {{column, false}}) == -k && (k == 1 || k == -1) &&
+      if (coefficient(carried, {{column, false}}) == -k && (k == 1 || k == -1) &&
           t.rows.isWitness(column)) {
         chained.insert({column, -k});
       }
     }
-    if (!before) changed |= useEquation(table, c, simplify(table, c, *p));
+    if (!before) changed |= useEquation(table, c, simplify(table, c, carried));
   }
   for (auto [column, unit] : chained) {
     absl::StatusOr<bool> more = useRun(table, op, column, unit);
@@ -250,8 +251,60 @@ absl::StatusOr<bool> ProvenRanges::useConstraint(int table, ir::Op& op) {
   return changed;
 }
 
-// unit (cell - cell before) + rest = 0 on rows that continue, unit cell + rest = 0 on others: a
-// running sum; without rest, one value per run, which is bounded where the run ends.
+// A cell by others of its row, as a constraint there says.
+std::optional<Polynomial> ProvenRanges::definition(int table, int c, int column) {
+  TableRows& rows = tables_[table].rows;
+  for (ir::Op& op : rows.op().block()->ops()) {
+    const Form* form = op.is("air.constrain") ? rows.form(c, op.operand(0)) : nullptr;
+    const Polynomial* p = form ? plain(*form) : nullptr;
+    const int64_t k = p ? coefficient(*p, {{column, false}}) : 0;
+    if ((k != 1 && k != -1) || readsElsewhere(*p, {column, false}) ||
+        llvm::any_of(*p, [](const auto& m) {
+          return m.first.size() > 1 || (m.first.size() == 1 && m.first[0].before);
+        })) {
+      continue;
+    }
+    Polynomial out;
+    addTo(out, *p, -k);
+    out.erase(Monomial{{column, false}});
+    return out;
+  }
+  return std::nullopt;
+}
+
+// A cell of the row before is replaced by what defines it there, if that has a column of which the
+// rows are chained then: x = y before, y = x + step.
+Polynomial ProvenRanges::chain(int table, int c, Polynomial p) {
+  for (const auto& [monomial, k] : p) {
+    if (monomial.size() != 1 || !monomial[0].before) continue;
+    const int column = monomial[0].column;
+    if (coefficient(p, {{column, false}}) != 0) continue;
+    std::optional<Polynomial> defined;
+    bool same = true;
+    for (int b : tables_[table].rows.classes()[c].before) {
+      std::optional<Polynomial> here = definition(table, b, column);
+      same &= here && (!defined || *here == *defined);
+      if (!same) break;
+      defined = std::move(here);
+    }
+    if (!same || !defined) continue;
+    Polynomial out = p;
+    out.erase(Monomial{{column, true}});
+    bool chained = false;
+    for (const auto& [other, factor] : *defined) {
+      Monomial there = other;
+      for (Cell& cell : there) cell.before = true;
+      chained |= !other.empty() && coefficient(p, other) == -k * factor;
+      addTo(out, {{there, factor}}, k);
+    }
+    if (chained) return out;
+  }
+  return p;
+}
+
+// unit (cell - cell before) + rest = 0 on rows that continue, unit cell + rest = 0 on others, or
+// another bound of theirs: a running sum; without rest, one value per run, which is bounded where
+// the run ends.
 absl::StatusOr<bool> ProvenRanges::useRun(int table, ir::Op& op, int column, int64_t unit) {
   Table& t = tables_[table];
   size_t classes = t.rows.classes().size();
@@ -259,7 +312,7 @@ absl::StatusOr<bool> ProvenRanges::useRun(int table, ir::Op& op, int column, int
   std::vector<MaybeInterval> step(classes);
   bool constant = true;
   for (size_t c = 0; c < classes; ++c) {
-    Polynomial p = *plain(*t.rows.form(c, op.operand(0)));
+    Polynomial p = chain(table, c, *plain(*t.rows.form(c, op.operand(0))));
     const int64_t carried = coefficient(p, {{column, true}});
     continues[c] = carried == -unit;
     p.erase({{column, true}});
@@ -273,6 +326,7 @@ absl::StatusOr<bool> ProvenRanges::useRun(int table, ir::Op& op, int column, int
         step[c] = polynomial(table, c, rest);
       }
     }
+    if (!continues[c] && !step[c]) step[c] = t.ranges[c][column];
     constant &= !continues[c] || step[c] == Interval::of(0);
   }
   absl::StatusOr<const Runs*> runs = this->runs(table, continues);

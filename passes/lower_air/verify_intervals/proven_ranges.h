@@ -155,6 +155,8 @@ class ProvenRanges {
   absl::StatusOr<bool> propagate();
   absl::StatusOr<bool> useConstraint(int table, ir::Op& op);
   absl::StatusOr<bool> useRun(int table, ir::Op& op, int column, int64_t unit);
+  Polynomial chain(int table, int c, Polynomial p);
+  std::optional<Polynomial> definition(int table, int c, int column);
   bool useEquation(int table, int c, const Polynomial& p);
   absl::StatusOr<bool> useLookup(int table, int c, ir::Op& op);
   bool useEdges();

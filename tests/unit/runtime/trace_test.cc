@@ -43,6 +43,15 @@ class TraceTest : public ::testing::Test {
   std::string folder_;
 };
 
+TEST_F(TraceTest, RunsWithoutAWitness) {
+  std::unique_ptr<Package> opened = package(testing::linearSample());
+  auto statement = runProgram(*opened, testing::linearInputs(kInputs));
+  ASSERT_TRUE(statement.ok()) << statement.status();
+  EXPECT_TRUE(checkStatement(opened->circuit(), *statement).ok());
+  EXPECT_THAT(findValues(*statement, "y")->values(),
+              ElementsAreArray(testing::linearOutput(kInputs)));
+}
+
 TEST_F(TraceTest, WritesColumnsAndOutputs) {
   std::unique_ptr<Package> opened = package(testing::linearSample());
   std::string path = folder_ + "/trace.bin";

@@ -1,0 +1,64 @@
+// Decode runs: a prompt and the tokens behind it, each the model's choice, the argmax of the
+// position before (of equal logits, the one of the lowest id).
+//
+// A circuit with a step table (passes/lower_air/GADGETS.md, section 12) has the public inputs
+//   decode/tape     T + 1 tokens: prompt, chosen tokens, zeros
+//   decode/lengths  n, the run's steps, which consume all tokens but the last; and how many of the
+//                   tokens that they leave were given: those of the prompt but for the first
+// and proves that the other tokens are the choices; its output is the choice of every step.
+#ifndef LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
+#define LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
+#include "runtime/trace/generate_trace.h"
+
+namespace lindero::runtime {
+
+inline constexpr char kTape[] = "decode/tape";
+inline constexpr char kLengths[] = "decode/lengths";
+
+struct DecodeRun {
+  std::vector<int64_t> tokens;  // two at least
+  int64_t prompt = 0;           // how many of them were given, from 1 to all
+  int64_t steps() const { return static_cast<int64_t>(tokens.size()) - 1; }
+  int64_t generated() const { return static_cast<int64_t>(tokens.size()) - prompt; }
+};
+
+// When a run ends: behind a token of `stop`, or after `most` chosen ones.
+struct StopRule {
+  int64_t most = 1;
+  std::vector<int64_t> stop = {};
+  bool stops(int64_t token) const;
+};
+
+// Most steps of a run; 0: the circuit has no step table.
+int64_t mostSteps(const Circuit& circuit);
+
+// The inputs of the circuit. Fails if the run does not fit or has a token that is none.
+absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& run);
+
+// The run that proven values of the two inputs stand for; fails if they stand for none.
+absl::StatusOr<DecodeRun> readDecodeRun(absl::Span<const int64_t> tape,
+                                        absl::Span<const int64_t> lengths);
+
+// The model's continuation of a prompt, by the package's own integer program: a pass over all
+// positions per token. Fails if there is no room.
+absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<const int64_t> prompt,
+                                         const StopRule& rule, const TraceOptions& options,
+                                         absl::FunctionRef<void(int64_t generated)> progress);
+
+// That a run of chosen tokens ended where the rule says.
+absl::Status checkStop(const DecodeRun& run, const StopRule& rule);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
