@@ -1,13 +1,19 @@
 #include "runtime/package/digest.h"
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
-#include "runtime/package/mapped_file.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/package/files.h"
 
 namespace lindero::runtime {
 
@@ -17,10 +23,22 @@ Digest sha256(absl::string_view bytes) {
   return digest;
 }
 
+// Read, not mapped: mapped pages would count as the caller's memory.
 absl::StatusOr<Digest> sha256File(const std::string& path) {
-  absl::StatusOr<MappedFile> file = MappedFile::openReadOnly(path);
-  if (!file.ok()) return file.status();
-  return sha256({reinterpret_cast<const char*>(file->words().data()), file->size()});
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return systemError(absl::StrCat("cannot open ", path), errno);
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  bool hashed = hash && EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) == 1;
+  std::vector<char> block(1 << 20);
+  while (hashed && file) {
+    file.read(block.data(), static_cast<std::streamsize>(block.size()));
+    hashed = EVP_DigestUpdate(hash.get(), block.data(), static_cast<size_t>(file.gcount())) == 1;
+  }
+  if (file.bad() || !file.eof()) return systemError(absl::StrCat("cannot read ", path), errno);
+  Digest digest;
+  hashed = hashed && EVP_DigestFinal_ex(hash.get(), digest.data(), nullptr) == 1;
+  if (!hashed) return absl::InternalError("SHA-256 failed");
+  return digest;
 }
 
 absl::StatusOr<Digest> randomDigest() {
