@@ -15,6 +15,7 @@
 #include "passes/pass_manager.h"
 #include "passes/region/form_regions/form_regions.h"
 #include "runtime/claim/json.h"
+#include "runtime/decode/decode_run.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/package.h"
 
@@ -123,6 +124,8 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
   IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
   cost_ = costReport(circuit);
   options_.lanes = options.lanes;
+  options_.decode = options.decode;
+  bucket_ = runtime::mostSteps(circuit);
   for (const PublicTensor& tensor : circuit.publics()) {
     if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
   }

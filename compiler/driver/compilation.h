@@ -81,7 +81,7 @@ class Compilation {
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;
-  int64_t bucket_ = 0;  // rows of the first input of the circuit
+  int64_t bucket_ = 0;  // steps of a decode run, or rows of the first input
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
   passes::Exponents exponents_;

@@ -17,6 +17,7 @@ template <>
 struct Fields<CompileOptions> {
   static void visit(auto& each, auto& options) {
     each("argmax", options.argmax);
+    each("decode", options.decode);
     each("dims", options.dims);
     each("lanes", options.lanes);
     each("output", options.output);

@@ -36,6 +36,7 @@ struct DimensionSize {
 // The options of `lindero compile` that shape the circuit.
 struct CompileOptions {
   bool argmax = false;
+  bool decode = false;              // with a step table
   std::vector<DimensionSize> dims;  // by name
   int64_t lanes = 0;
   std::string output;  // empty: the first

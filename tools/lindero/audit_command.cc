@@ -52,6 +52,7 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::ModelRecord& record, const
   options.positions = record.options.positions;
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
+  options.lower.decode = record.options.decode;
   return options;
 }
 
