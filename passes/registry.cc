@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "llvm/Support/ErrorHandling.h"
+#include "passes/boundary/carry_context/carry_context.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
@@ -23,6 +24,7 @@ void registerAllPasses() {
     status.Update(registerImportCleanup());
     status.Update(registerQuantize());
     status.Update(registerFormRegions());
+    status.Update(registerCarryContext());
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());

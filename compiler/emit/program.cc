@@ -117,6 +117,17 @@ class ProgramWriter {
       copyRows(op, *step.mutable_copy_rows());
     } else if (op.is("trace.decode")) {
       decode(op, *step.mutable_decode());
+    } else if (op.is("trace.append_rows")) {
+      step.mutable_append_rows()->set_first(in(op, 0));
+      step.mutable_append_rows()->set_second(in(op, 1));
+      step.mutable_append_rows()->set_out(out(op));
+    } else if (op.is("trace.carry_in")) {
+      step.mutable_carry_in()->set_slot(op.intAttr("slot"));
+      step.mutable_carry_in()->set_out(out(op));
+    } else if (op.is("trace.carry_out")) {
+      step.mutable_carry_out()->set_slot(op.intAttr("slot"));
+      step.mutable_carry_out()->set_buffer(in(op, 0));
+      step.mutable_carry_out()->set_elements(op.intAttr("elements"));
     } else if (op.is("trace.mask")) {
       step.mutable_mask()->set_keep(in(op, 0));
       step.mutable_mask()->set_value(in(op, 1));
@@ -237,6 +248,10 @@ class ProgramWriter {
     s.set_previous_probability(out(op, 6));
     s.set_probability_sums(out(op, 7));
     s.set_previous_probability_sums(out(op, 8));
+    if (op.numOperands() < 2) return;
+    s.set_has_block(true);
+    s.set_block(in(op, 1));
+    s.set_open(out(op, 9));
   }
 
   void argmax(const ir::Op& op, Argmax& a) {
@@ -259,9 +274,10 @@ class ProgramWriter {
     d.set_chosen(out(op, 1));
     d.set_frontier_in(out(op, 2));
     d.set_frontier_out(out(op, 3));
-    d.set_given(out(op, 4));
-    d.set_token_in(out(op, 5));
-    d.set_token_out(out(op, 6));
+    d.set_given_in(out(op, 4));
+    d.set_given_out(out(op, 5));
+    d.set_token_in(out(op, 6));
+    d.set_token_out(out(op, 7));
   }
 
   void copyRows(const ir::Op& op, CopyRows& c) {

@@ -69,6 +69,17 @@ void addTopLevel(std::vector<OpDef>& ops) {
                                  "challenges are three names of air.challenge",
                                  "the name is unique", "0 <= address < p"}});
   ops.push_back(
+      {.name = "air.carry",
+       .summary = "What a block of a bundle takes from the one before and leaves to the "
+                  "next; Carry in runtime/package/circuit.proto",
+       .attributes = {{"in", kSymbol, true, "group of what is taken"},
+                      {"out", kSymbol, true, "group of what is left"},
+                      {"low", kInt, true, "least value that is taken"},
+                      {"high", kInt, true, "greatest value that is taken"},
+                      {"most_blocks", kInt, true, "of a bundle"}},
+       .constraints = {kAtTop, "there is one", "in and out name two groups, air.group",
+                       "low <= 0 <= high, both in (-2^30, 2^30)", "2 <= most_blocks <= 65536"}});
+  ops.push_back(
       {.name = "air.table",
        .summary = "A table of 2^log_height rows; its block lists columns and what they obey",
        .attributes = {{"name", kString, true, ""},

@@ -166,6 +166,23 @@ absl::Status verifyPublic(const Op& op) {
   return status;
 }
 
+absl::Status verifyCarry(const Op& op) {
+  absl::Status status = atTop(op);
+  for (const Op& other : op.parent()->ops()) {
+    if (other.is("air.carry") && &other != &op) status.Update(broken(op, 2, "another one"));
+  }
+  const std::string &in = op.symbolAttr("in"), &out = op.symbolAttr("out");
+  for (const std::string& group : {in, out}) {
+    if (findNamed(op, "air.group", group)) continue;
+    status.Update(broken(op, 3, absl::StrCat("no group is named @", group)));
+  }
+  if (in == out) status.Update(broken(op, 3, absl::StrCat("@", in, " twice")));
+  status.Update(between(op, 4, "low", 1 - kValueLimit, 0));
+  status.Update(between(op, 4, "high", 0, kValueLimit - 1));
+  status.Update(between(op, 5, "most_blocks", 2, 65536));
+  return status;
+}
+
 absl::Status verifyTable(const Op& op) {
   absl::Status status = atTop(op);
   status.Update(between(op, 2, "log_height", 0, 30));
@@ -427,6 +444,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("air.bus", verifyBus)
       .Case("air.group", verifyGroup)
       .Case("air.public", verifyPublic)
+      .Case("air.carry", verifyCarry)
       .Case("air.table", verifyTable)
       .Case("air.column", verifyColumn)
       .Case("air.fill", verifyFill)

@@ -185,6 +185,7 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   if (op.is("integer.slice")) return sliceColumns(**x, op.intAttr("start"), op.intAttr("size"));
   if (op.is("integer.select_rows")) return selectRows(**x, op.intsAttr("rows"));
   if (op.is("integer.argmax")) return argmax(**x);
+  if (op.is("integer.append_rows")) return appendRows(**x, **y);
   if (op.is("integer.scores")) return scores(**x, **y, op.intAttr("heads"));
   if (op.is("integer.mix")) return mix(**x, **y, op.intAttr("heads"));
   return absl::UnimplementedError("not an op of the integer dialect");
@@ -277,11 +278,21 @@ absl::StatusOr<IntArray> Interpreter::softmax(const Op& op) {
   const bool causal = op.boolAttr("causal");
   const int64_t heads = (*scores)->shape[0], queries = (*scores)->shape[1],
                 keys = (*scores)->shape[2];
+  int64_t earlier = 0, first = 0;  // keys before the queries' own, and the first that is seen
+  if (op.numOperands() > 2) {
+    absl::StatusOr<Array> block = read(op.operand(2));
+    if (!block.ok()) return block.status();
+    earlier = keys - queries;
+    absl::Status status = checkRange(**block, 0, earlier / queries, "block");
+    if (!status.ok()) return status;
+    first = earlier - (*block)->values[0] * queries;
+  }
   IntArray p{(*scores)->shape, std::vector<int64_t>((*scores)->values.size(), 0)};
   for (int64_t row = 0; row < heads * queries; ++row) {
-    const size_t live = causal ? std::min(row % queries + 1, keys) : keys;
-    const llvm::ArrayRef<int64_t> in((*scores)->values.data() + row * keys, live);
-    absl::Status status = function.row(in, {p.values.data() + row * keys, live});
+    const size_t live = (causal ? std::min(earlier + row % queries + 1, keys) : keys) - first;
+    const int64_t at = row * keys + first;
+    absl::Status status =
+        function.row({(*scores)->values.data() + at, live}, {p.values.data() + at, live});
     if (status.ok()) continue;
     return absl::Status(status.code(), absl::StrCat("head ", row / queries, ", query ",
                                                     row % queries, ": ", status.message()));

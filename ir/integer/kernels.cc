@@ -227,4 +227,11 @@ IntArray selectRows(const IntArray& x, llvm::ArrayRef<int64_t> rows) {
   return out;
 }
 
+IntArray appendRows(const IntArray& x, const IntArray& y) {
+  IntArray out = x;
+  out.shape[0] += y.shape[0];
+  out.values.insert(out.values.end(), y.values.begin(), y.values.end());
+  return out;
+}
+
 }  // namespace lindero::ir::integer

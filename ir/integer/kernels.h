@@ -99,5 +99,6 @@ absl::StatusOr<IntArray> argmax(const IntArray& values);
 // rule).
 IntArray sliceColumns(const IntArray& x, int64_t start, int64_t size);
 IntArray selectRows(const IntArray& x, llvm::ArrayRef<int64_t> rows);
+IntArray appendRows(const IntArray& x, const IntArray& y);
 
 }  // namespace lindero::ir::integer

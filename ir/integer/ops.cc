@@ -18,7 +18,7 @@ void addProducts(std::vector<OpDef>& ops) {
                  .summary = "y[t] = table[ids[t]] + addend[t]",
                  .operands = {{"ids", kOne, "[T], i64"},
                               {"table", kOne, "[V, D], constant"},
-                              {"addend", kOptional, "[T, D], constant"}},
+                              {"addend", kOptional, "[T, D], constant or of integer.embedding"}},
                  .results = {{"y", kOne, "[T, D]"}},
                  .constraints = {kConstants, "table, addend and result have one exponent",
                                  "the result's range holds the sum of table's and addend's, column "
@@ -35,8 +35,8 @@ void addProducts(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "integer.scores",
        .summary = "acc[h, i, j] = sum over head h's columns c of q[i, c] k[j, c]",
-       .operands = {{"q", kOne, "[T, D]"}, {"k", kOne, "[T, D]"}},
-       .results = {{"acc", kOne, "[heads, T, T]"}},
+       .operands = {{"q", kOne, "[T, D]"}, {"k", kOne, "[K, D]"}},
+       .results = {{"acc", kOne, "[heads, T, K]"}},
        .attributes = {{"heads", kInt, true, "head h has columns h D / heads and following"}},
        .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of q's and k's",
                        "acc's range holds D / heads times the products of q's and k's ranges",
@@ -44,8 +44,8 @@ void addProducts(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "integer.mix",
        .summary = "acc[i, c] = sum over j of p[h, i, j] v[j, c], h the head of column c",
-       .operands = {{"p", kOne, "[heads, T, T], of integer.softmax: each row sums to at most 2^P"},
-                    {"v", kOne, "[T, D]"}},
+       .operands = {{"p", kOne, "[heads, T, K], of integer.softmax: each row sums to at most 2^P"},
+                    {"v", kOne, "[K, D]"}},
        .results = {{"acc", kOne, "[T, D]"}},
        .attributes = {{"heads", kInt, true, ""}},
        .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of p's and v's",
@@ -101,12 +101,16 @@ void addRows(std::vector<OpDef>& ops) {
       {.name = "integer.softmax",
        .summary = "p[h, i, j] = EXP(L - s'[h, i, j]), L the least integer with sum p <= 2^P, "
                   "s' = -((2^(score_shift-1) - s) >> score_shift)",
-       .operands = {{"s", kOne, "[heads, T, T]"},
-                    {"exp", kOne, "[live_rows], constant: EXP(0), EXP(1), ..., nonincreasing"}},
-       .results = {{"p", kOne, "[heads, T, T]"}},
+       .operands = {{"s", kOne, "[heads, T, K]; K = T without block, else a multiple n T, n > 1"},
+                    {"exp", kOne, "[live_rows], constant: EXP(0), EXP(1), ..., nonincreasing"},
+                    {"block", kOptional,
+                     "[1], i64, at most n - 1: before the last T keys, that many blocks of T keys "
+                     "are seen by all queries, and earlier ones by none"}},
+       .results = {{"p", kOne, "[heads, T, K]"}},
        .attributes = {{"score_shift", kInt, true, ""},
                       {"probability_bits", kInt, true, "P"},
-                      {"causal", kBool, true, "query i sees keys 0 .. i; p = 0 elsewhere"},
+                      {"causal", kBool, true,
+                       "query i sees keys 0 .. i of the last T; p = 0 elsewhere. With block: true"},
                       {"live_rows", kInt, true, "U: EXP(k) = 0 for k >= U - 1"},
                       {"dead_width", kInt, true, "a dead row stands for 2^dead_width keys"},
                       {"dead_rows", kInt, true, "their number"},
@@ -119,7 +123,7 @@ void addRows(std::vector<OpDef>& ops) {
                        "live_rows >= 1, dead_rows >= 0, live_rows + dead_rows <= 65536",
                        "S = (L - k) 2^score_shift + 2^(score_shift-1) - r: the two sides differ by "
                        "less than 2^31 - 1 over all L, all rows of the table and s's range",
-                       "T EXP(-1) + 2^17 < 2^31 - 1",
+                       "K EXP(-1) + 2^17 < 2^31 - 1",
                        "the table spans s's range: (live_rows + dead_rows 2^dead_width) "
                        "2^score_shift > high - low",
                        "0 <= normalizer_bits <= 31, 0 <= exp <= EXP(-1)"}});
@@ -145,6 +149,11 @@ void addViews(std::vector<OpDef>& ops) {
                  .attributes = {{"rows", kInts, true, ""}},
                  .constraints = {kShapes, "0 <= row < T for each row",
                                  "x and y have one exponent and range"}});
+  ops.push_back({.name = "integer.append_rows",
+                 .summary = "The rows of x, then those of y",
+                 .operands = {{"x", kOne, "[S, D]"}, {"y", kOne, "[T, D]"}},
+                 .results = {{"z", kOne, "[S + T, D]"}},
+                 .constraints = {kShapes, "x, y and z have one exponent and range"}});
   ops.push_back(
       {.name = "integer.constant",
        .summary = "A constant of the pool: weights or a table",

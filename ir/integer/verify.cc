@@ -113,6 +113,15 @@ const IntegerFacts* factsOf(const Value* constant) {
   return poolConstant(*constant->definingOp()).integerFacts();
 }
 
+// Of a constant, or of what an embedding gives of one.
+const IntegerFacts* addendFacts(const Value* addend) {
+  const Op* op = producer(addend);
+  if (op != nullptr && op->is("integer.embedding") && op->numOperands() == 2) {
+    return factsOf(op->operand(1));
+  }
+  return isConstant(addend) ? factsOf(addend) : nullptr;
+}
+
 absl::Status embeddingRange(const Op& op) {
   const Type& result = op.result()->type();
   Wide low = op.operand(1)->type().low, high = op.operand(1)->type().high;
@@ -123,7 +132,7 @@ absl::Status embeddingRange(const Op& op) {
   if (result.low <= low && result.high >= high) return absl::OkStatus();
   // All columns together reach further than any of them.
   const IntegerFacts* table = factsOf(op.operand(1));
-  const IntegerFacts* addend = op.numOperands() > 2 ? factsOf(op.operand(2)) : nullptr;
+  const IntegerFacts* addend = op.numOperands() > 2 ? addendFacts(op.operand(2)) : nullptr;
   if (table == nullptr || (op.numOperands() > 2 && addend == nullptr)) return absl::OkStatus();
   for (size_t c = 0; c < table->column_low.size(); ++c) {
     low = table->column_low[c] + (addend == nullptr ? 0 : Wide{addend->column_low[c]});
@@ -140,7 +149,13 @@ absl::Status verifyEmbedding(const Op& op) {
                     isIds(op.operand(0)->type(), y.shape[0]) && isFixed(table, table.shape) &&
                     isFixed(y, {y.shape[0], table.shape[1]}) &&
                     (op.numOperands() < 3 || isFixed(op.operand(2)->type(), y.shape));
-  absl::Status status = shapesAs(op, fits, {1, 2});
+  absl::Status status = shapesAs(op, fits, {1});
+  if (op.numOperands() > 2 && !isConstant(op.operand(2))) {
+    const Op* addend = producer(op.operand(2));
+    if (addend == nullptr || !addend->is("integer.embedding")) {
+      status.Update(violates(op, 1, "operand 2 is neither constant nor an embedding"));
+    }
+  }
   if (!status.ok()) return status;
   status.Update(exponentIs(op, 2, op.operand(1), y.exponent));
   if (op.numOperands() > 2) status.Update(exponentIs(op, 2, op.operand(2), y.exponent));
@@ -200,8 +215,9 @@ absl::Status headsDivide(const Op& op, int64_t width) {
 
 absl::Status verifyScores(const Op& op) {
   const Type &q = op.operand(0)->type(), &k = op.operand(1)->type(), &acc = op.result()->type();
-  const bool fits = q.shape.size() == 2 && isFixed(q, q.shape) && isFixed(k, q.shape) &&
-                    isFixed(acc, {op.intAttr("heads"), q.shape[0], q.shape[0]});
+  const bool fits = q.shape.size() == 2 && k.shape.size() == 2 && isFixed(q, q.shape) &&
+                    isFixed(k, {k.shape[0], q.shape[1]}) &&
+                    isFixed(acc, {op.intAttr("heads"), q.shape[0], k.shape[0]});
   absl::Status status = shapesAs(op, fits);
   if (!status.ok()) return status;
   status.Update(headsDivide(op, q.shape[1]));
@@ -222,8 +238,9 @@ absl::Status verifyScores(const Op& op) {
 
 absl::Status verifyMix(const Op& op) {
   const Type &p = op.operand(0)->type(), &v = op.operand(1)->type(), &acc = op.result()->type();
-  const bool fits = v.shape.size() == 2 && isFixed(v, v.shape) && isFixed(acc, v.shape) &&
-                    isFixed(p, {op.intAttr("heads"), v.shape[0], v.shape[0]});
+  const bool fits = v.shape.size() == 2 && p.shape.size() == 3 && isFixed(v, v.shape) &&
+                    isFixed(acc, {p.shape[1], v.shape[1]}) &&
+                    isFixed(p, {op.intAttr("heads"), p.shape[1], v.shape[0]});
   absl::Status status = shapesAs(op, fits);
   if (!status.ok()) return status;
   status.Update(headsDivide(op, v.shape[1]));
@@ -333,9 +350,15 @@ absl::Status softmaxRanges(const Op& op) {
 
 absl::Status verifySoftmax(const Op& op) {
   const Type &s = op.operand(0)->type(), &p = op.result()->type();
-  const bool fits = s.shape.size() == 3 && s.shape[1] == s.shape[2] && isFixed(s, s.shape) &&
-                    isFixed(p, s.shape) &&
-                    isFixed(op.operand(1)->type(), {op.intAttr("live_rows")});
+  const bool block = op.numOperands() > 2;
+  bool fits = s.shape.size() == 3 && isFixed(s, s.shape) && isFixed(p, s.shape) &&
+              isFixed(op.operand(1)->type(), {op.intAttr("live_rows")});
+  if (fits && block) {
+    fits = s.shape[2] > s.shape[1] && s.shape[2] % s.shape[1] == 0 && op.boolAttr("causal") &&
+           isIds(op.operand(2)->type(), 1);
+  } else {
+    fits = fits && s.shape[1] == s.shape[2];
+  }
   absl::Status status = shapesAs(op, fits, {1});
   status.Update(between(op, 2, "probability_bits", 1, 16));
   status.Update(between(op, 3, "score_shift", 0, 16));
@@ -398,6 +421,20 @@ absl::Status verifySelectRows(const Op& op) {
   return status;
 }
 
+absl::Status verifyAppendRows(const Op& op) {
+  const Type &x = op.operand(0)->type(), &y = op.operand(1)->type(), &z = op.result()->type();
+  const bool fits = x.shape.size() == 2 && y.shape.size() == 2 && isFixed(x, x.shape) &&
+                    isFixed(y, {y.shape[0], x.shape[1]}) &&
+                    isFixed(z, {x.shape[0] + y.shape[0], x.shape[1]});
+  absl::Status status = shapesAs(op, fits);
+  if (!status.ok()) return status;
+  for (const Type* type : {&x, &y}) {
+    status.Update(require(op, 2, sameRange(*type, z) && type->exponent == z.exponent,
+                          toText(*type) + " and " + toText(z)));
+  }
+  return status;
+}
+
 absl::Status verifyConstant(const Op& op) {
   const Constant& constant = poolConstant(op);
   const Type& type = op.result()->type();
@@ -435,6 +472,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("integer.argmax", verifyArgmax)
       .Case("integer.slice", verifySlice)
       .Case("integer.select_rows", verifySelectRows)
+      .Case("integer.append_rows", verifyAppendRows)
       .Case("integer.constant", verifyConstant)
       .Case("integer.return", verifyReturn)
       .Default(nullptr);

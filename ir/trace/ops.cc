@@ -121,12 +121,13 @@ void addSteps(std::vector<OpDef>& ops) {
   ops.push_back({.name = "trace.decode",
                  .summary = "The steps of a decode run from its tokens; Decode in program.proto",
                  .operands = {{"tape", kOne, "a token more than steps"},
-                              {"lengths", kOne, "steps of the run, and how many were given"}},
+                              {"lengths", kOne, "steps before and behind; given ones"}},
                  .results = {{"active", kOne, ""},
                              {"chosen", kOne, ""},
                              {"frontier_in", kOne, ""},
                              {"frontier_out", kOne, ""},
-                             {"given", kOne, ""},
+                             {"given_in", kOne, ""},
+                             {"given_out", kOne, ""},
                              {"token_in", kOne, ""},
                              {"token_out", kOne, ""}},
                  .attributes = {kRegion},
@@ -137,6 +138,22 @@ void addSteps(std::vector<OpDef>& ops) {
                  .results = {{"out", kOne, ""}},
                  .attributes = {kRegion},
                  .constraints = {"buffers have one size"}});
+  ops.push_back({.name = "trace.append_rows",
+                 .summary = "out = first, then second",
+                 .operands = {{"first", kOne, ""}, {"second", kOne, ""}},
+                 .results = {{"out", kOne, ""}},
+                 .attributes = {kRegion},
+                 .constraints = {"out has as many elements as both"}});
+  ops.push_back({.name = "trace.carry_in",
+                 .summary = "What the block before left in a slot; zeros in the first block",
+                 .results = {{"out", kOne, ""}},
+                 .attributes = {{"slot", kInt, true, ""}, kRegion}});
+  ops.push_back({.name = "trace.carry_out",
+                 .summary = "Leaves the last elements of a buffer in a slot",
+                 .operands = {{"buffer", kOne, ""}},
+                 .attributes = {{"slot", kInt, true, ""},
+                                {"elements", kInt, true, "as many as carry_in has"},
+                                kRegion}});
   ops.push_back({.name = "trace.return", .summary = "Ends the program", .terminator = true});
 }
 
@@ -175,7 +192,8 @@ void addGadgets(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "trace.softmax",
        .summary = "As integer.softmax, with the gadget's witness; Softmax in program.proto",
-       .operands = {{"scores", kOne, "heads x queries x keys"}},
+       .operands = {{"scores", kOne, "heads x queries x keys"},
+                    {"block", kOptional, "how many blocks of earlier keys are open"}},
        .results = {{"normalizer_low_limb", kOne, "per row: (L - normalizer_low) mod 2^16"},
                    {"normalizer_high_limb", kOne, "per row: the rest, over 2^16"},
                    {"key", kOne, "per element"},
@@ -184,7 +202,8 @@ void addGadgets(std::vector<OpDef>& ops) {
                    {"probability", kOne, "per element"},
                    {"previous_probability", kOne, "per element"},
                    {"probability_sums", kOne, "per row and block of lanes"},
-                   {"previous_probability_sums", kOne, "per row and block of lanes"}},
+                   {"previous_probability_sums", kOne, "per row and block of lanes"},
+                   {"open", kOptional, "with block: per row and block of lanes"}},
        .attributes = {{"heads", kInt, true, ""},
                       {"queries", kInt, true, ""},
                       {"keys", kInt, true, ""},

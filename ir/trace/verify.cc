@@ -215,7 +215,12 @@ absl::Status verifySoftmax(const Op& op) {
   const int64_t n = op.intAttr("heads") * op.intAttr("queries"), all = n * op.intAttr("keys"),
                 lanes = op.intAttr("lanes");
   status.Update(require(op, 1, op.intAttr("keys") % lanes == 0, "lanes do not divide the keys"));
-  status.Update(resultSizes(op, all, {n, n, all, all, all, all, all, all / lanes, all / lanes}));
+  std::vector<int64_t> sizes{n, n, all, all, all, all, all, all / lanes, all / lanes};
+  if (op.numOperands() > 1) sizes.push_back(all / lanes);
+  status.Update(
+      require(op, 1, sizes.size() == op.numResults(), "open without block, or the other way"));
+  if (!status.ok()) return status;
+  status.Update(resultSizes(op, all, sizes));
   status.Update(columnsExist(op, 2, op.symbolAttr("exp_table"), op.stringAttr("exp_column"), 4));
   return status;
 }
@@ -231,9 +236,14 @@ absl::Status verifyArgmax(const Op& op) {
 absl::Status verifyDecode(const Op& op) {
   const int64_t n = sizeOf(op.result(0));
   absl::Status status =
-      require(op, 1, sizeOf(op.operand(1)) == 2, absl::StrCat(sizeOf(op.operand(1)), " lengths"));
+      require(op, 1, sizeOf(op.operand(1)) == 4, absl::StrCat(sizeOf(op.operand(1)), " lengths"));
   status.Update(resultSizes(op, n + 1, std::vector<int64_t>(op.numResults(), n)));
   return status;
+}
+
+absl::Status verifyAppendRows(const Op& op) {
+  const int64_t both = sizeOf(op.operand(0)) + sizeOf(op.operand(1));
+  return require(op, 1, sizeOf(op.result()) == both, absl::StrCat(both, " in both"));
 }
 
 absl::Status verifyMask(const Op& op) {
@@ -260,6 +270,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("trace.argmax", verifyArgmax)
       .Case("trace.decode", verifyDecode)
       .Case("trace.mask", verifyMask)
+      .Case("trace.append_rows", verifyAppendRows)
       .Default(nullptr);
 }
 

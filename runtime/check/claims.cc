@@ -85,11 +85,32 @@ std::vector<QM31> readClaims(const Circuit& circuit, const CircuitInfo& info,
   return claims;
 }
 
+std::vector<QM31> sumClaims(const Circuit& circuit, absl::Span<const QM31> claims) {
+  std::vector<QM31> sums(circuit.claim_groups_size());
+  for (int i = 0; i < circuit.claims_size(); ++i) sums[circuit.claims(i).group()] += claims[i];
+  return sums;
+}
+
+absl::Status checkCarries(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    const std::vector<QM31> sums = sumClaims(circuit, blocks[b]);
+    const std::vector<QM31> before =
+        b == 0 ? std::vector<QM31>(sums.size()) : sumClaims(circuit, blocks[b - 1]);
+    for (const Carry& carry : circuit.carries()) {
+      if ((before[carry.out()] + sums[carry.in()]).isZero()) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("block ", b, " is given something else (claim group ",
+                       circuit.claim_groups(static_cast<int>(carry.in())).name(), ") than ",
+                       b == 0 ? std::string("zeros") : absl::StrCat("block ", b - 1, " leaves")));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Failure>> checkClaimGroups(
     const Circuit& circuit, const CircuitInfo& info, const Columns& columns,
     const Statement& statement, absl::Span<const QM31> challenges, absl::Span<const QM31> claims) {
-  std::vector<QM31> sums(circuit.claim_groups_size()), terms;
-  for (int i = 0; i < circuit.claims_size(); ++i) sums[circuit.claims(i).group()] += claims[i];
+  std::vector<QM31> sums = sumClaims(circuit, claims), terms;
   for (int i = 0; i < circuit.publics_size(); ++i) {
     const PublicTensor& tensor = circuit.publics(i);
     LINDERO_ASSIGN_OR_RETURN(
@@ -99,6 +120,7 @@ absl::StatusOr<std::vector<Failure>> checkClaimGroups(
     terms.push_back(term);
     sums[tensor.group()] += term;
   }
+  for (const Carry& carry : circuit.carries()) sums[carry.in()] = sums[carry.out()] = QM31();
   std::vector<Failure> failures;
   for (uint32_t g = 0; g < sums.size(); ++g) {
     if (sums[g].isZero()) continue;

@@ -22,8 +22,16 @@ absl::StatusOr<QM31> publicTerm(const PublicTensor& tensor, const PublicValues& 
 std::vector<QM31> readClaims(const Circuit& circuit, const CircuitInfo& info,
                              const Columns& columns, uint32_t phase);
 
-// One failure per group that does not sum to zero; its detail lists claims and public terms, and
-// the column sums of the fractions that stand beside a running column in the claiming tables.
+// The sum of each group's claims.
+std::vector<QM31> sumClaims(const Circuit& circuit, absl::Span<const QM31> claims);
+
+// That each block of a bundle is given what the one before leaves, and the first one zeros;
+// `blocks` are the claims of each, under one set of challenges.
+absl::Status checkCarries(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks);
+
+// One failure per group, of those that are not carried, that does not sum to zero; its detail lists
+// claims and public terms, and the column sums of the fractions that stand beside a running column
+// in the claiming tables.
 absl::StatusOr<std::vector<Failure>> checkClaimGroups(
     const Circuit& circuit, const CircuitInfo& info, const Columns& columns,
     const Statement& statement, absl::Span<const QM31> challenges, absl::Span<const QM31> claims);

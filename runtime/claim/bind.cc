@@ -1,5 +1,7 @@
 #include "runtime/claim/bind.h"
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/claim/decode_claim.h"
@@ -9,10 +11,10 @@
 namespace lindero::runtime {
 namespace {
 
-ClaimTensor tensorOf(const PublicTensor& tensor) {
+ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks) {
   ClaimTensor result;
   result.name = tensor.name();
-  result.rows = tensor.rows();
+  result.rows = tensor.rows() * blocks;
   result.columns = tensor.columns();
   result.low = tensor.low();
   result.high = tensor.high();
@@ -20,15 +22,24 @@ ClaimTensor tensorOf(const PublicTensor& tensor) {
   return result;
 }
 
+// How many blocks the claim is of, as far as its first tensor tells.
+int64_t blocksOf(const Claim& claim, const Circuit& circuit) {
+  if (circuit.carries_size() == 0 || circuit.publics_size() == 0) return 1;
+  const PublicTensor& tensor = circuit.publics(0);
+  const auto& list = tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs;
+  const int64_t blocks = list.empty() ? 1 : list[0].rows / tensor.rows();
+  return std::clamp<int64_t>(blocks, 1, circuit.most_blocks());
+}
+
 // Without values, labels and nonce.
-Claim claimOfKey(const Key& key) {
+Claim claimOfKey(const Key& key, int64_t blocks) {
   const StwoParameters& stwo = key.message.stwo();
   Claim claim;
   claim.model = {key.model.onnx,   key.model.external, key.model.id,
                  key.model.bucket, key.circuit_digest, key.fixed_root};
   for (const PublicTensor& tensor : key.circuit.publics()) {
     (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-        .push_back(tensorOf(tensor));
+        .push_back(tensorOf(tensor, blocks));
   }
   claim.policy.arithmetic = key.model.arithmetic;
   claim.policy.boundary = key.model.boundary;
@@ -120,7 +131,7 @@ void compareVerifier(const VerifierDomain& claimed, const VerifierDomain& expect
 
 absl::StatusOr<Claim> claimOf(const Key& key, const Statement& statement, const StopRule& rule) {
   LINDERO_RETURN_IF_ERROR(checkStatement(key.circuit, statement));
-  Claim claim = claimOfKey(key);
+  Claim claim = claimOfKey(key, blocksOf(key.circuit, statement));
   size_t inputs = 0, outputs = 0;
   for (const PublicValues& given : statement.tensors()) {
     ClaimTensor& tensor =
@@ -159,7 +170,7 @@ absl::StatusOr<std::vector<Opening>> hideValues(Claim& claim,
 }
 
 absl::Status checkClaim(const Claim& claim, const Key& key) {
-  Claim expected = claimOfKey(key);
+  Claim expected = claimOfKey(key, blocksOf(claim, key.circuit));
   Comparison compare;
   compareModel(claim.model, expected.model, compare);
   compareTensors("inputs", claim.inputs, expected.inputs, compare);

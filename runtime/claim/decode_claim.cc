@@ -53,6 +53,15 @@ absl::StatusOr<std::optional<DecodeRun>> decodeRunOf(const Claim& claim, const K
     return wrong("the tokens of a decode run are not given by their values");
   }
   LINDERO_ASSIGN_OR_RETURN(DecodeRun run, readDecodeRun(*tape->values, *lengths->values));
+  LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(key.circuit, run));
+  for (const PublicValues& expected : inputs.tensors()) {
+    const ClaimTensor* claimed = findInput(claim, expected.name());
+    if (claimed == nullptr || !claimed->values ||
+        !std::equal(claimed->values->begin(), claimed->values->end(), expected.values().begin(),
+                    expected.values().end())) {
+      return wrong(absl::StrCat(expected.name(), " is not that of the decode run"));
+    }
+  }
   return run;
 }
 

@@ -16,11 +16,34 @@ const PublicTensor* findInput(const Circuit& circuit, absl::string_view name) {
   return nullptr;
 }
 
-PublicValues& addTensor(Statement& statement, const PublicTensor& tensor) {
+// Per block: steps before and behind, given tokens before and behind.
+constexpr int64_t kLengthCount = 4;
+
+// The values of tape and lengths, of all blocks.
+struct Tensors {
+  std::vector<int64_t> tape, lengths;
+};
+
+Tensors tensorsOf(const DecodeRun& run, int64_t block, int64_t blocks) {
+  Tensors out;
+  for (int64_t b = 0; b < blocks; ++b) {
+    for (int64_t t = b * block; t <= (b + 1) * block; ++t) {
+      out.tape.push_back(t <= run.steps() ? run.tokens[t] : 0);
+    }
+    const int64_t before = b * block, behind = std::min(before + block, run.steps());
+    for (int64_t most : {run.steps(), run.prompt - 1}) {
+      out.lengths.push_back(std::min(before, most));
+      out.lengths.push_back(std::min(behind, most));
+    }
+  }
+  return out;
+}
+
+PublicValues& addTensor(Statement& statement, const PublicTensor& tensor, int64_t blocks) {
   PublicValues& values = *statement.add_tensors();
   values.set_name(tensor.name());
   values.set_kind(PublicValues::INPUT);
-  values.set_rows(tensor.rows());
+  values.set_rows(tensor.rows() * static_cast<uint32_t>(blocks));
   values.set_columns(tensor.columns());
   return values;
 }
@@ -36,68 +59,100 @@ bool StopRule::stops(int64_t token) const {
   return std::find(stop.begin(), stop.end(), token) != stop.end();
 }
 
-int64_t mostSteps(const Circuit& circuit) {
+int64_t blockSteps(const Circuit& circuit) {
   const PublicTensor* tape = findInput(circuit, kTape);
   return tape == nullptr || findInput(circuit, kLengths) == nullptr ? 0 : int64_t{tape->rows()} - 1;
 }
 
+int64_t mostSteps(const Circuit& circuit) {
+  return blockSteps(circuit) * std::max<int64_t>(circuit.most_blocks(), 1);
+}
+
 absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& run) {
-  const int64_t most = mostSteps(circuit);
+  const int64_t most = mostSteps(circuit), block = blockSteps(circuit);
   if (run.prompt < 1 || run.generated() < 0 || run.steps() < 1 || run.steps() > most) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a prompt of ", run.prompt, " tokens and ", run.generated(), " more do not fit: ", most,
         " steps are compiled for, and every token but the last needs one"));
   }
+  const int64_t blocks = circuit.carries_size() == 0 ? 1 : (run.steps() + block - 1) / block;
+  const Tensors tensors = tensorsOf(run, block, blocks);
   Statement statement;
   statement.set_format(1);
   for (const PublicTensor& tensor : circuit.publics()) {
     if (tensor.kind() != PublicTensor::INPUT) continue;
-    PublicValues& values = addTensor(statement, tensor);
+    PublicValues& values = addTensor(statement, tensor, blocks);
     if (tensor.name() == kTape) {
-      values.mutable_values()->Assign(run.tokens.begin(), run.tokens.end());
-      values.mutable_values()->Resize(static_cast<int>(most) + 1, 0);
+      values.mutable_values()->Assign(tensors.tape.begin(), tensors.tape.end());
+    } else if (tensor.name() == kLengths) {
+      values.mutable_values()->Assign(tensors.lengths.begin(), tensors.lengths.end());
     } else {
-      values.add_values(run.steps());
-      values.add_values(run.prompt - 1);
+      for (int64_t i = 0; i < values.rows(); ++i) values.add_values(i / tensor.rows());
     }
-    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values));
+    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values, blocks));
   }
   return statement;
 }
 
 absl::StatusOr<DecodeRun> readDecodeRun(absl::Span<const int64_t> tape,
                                         absl::Span<const int64_t> lengths) {
-  const auto rows = static_cast<int64_t>(tape.size()) - 1;
-  if (lengths.size() != 2 || lengths[0] < 1 || lengths[0] > rows || lengths[1] < 0 ||
-      lengths[1] > lengths[0]) {
-    return absl::InvalidArgumentError("the lengths are none of a decode run");
+  const auto blocks = static_cast<int64_t>(lengths.size()) / kLengthCount,
+             rows = static_cast<int64_t>(tape.size());
+  const absl::Status none = absl::InvalidArgumentError("tape and lengths are none of a decode run");
+  if (blocks < 1 || lengths.size() % kLengthCount != 0 || rows % blocks != 0) return none;
+  const int64_t block = rows / blocks - 1, steps = lengths[(blocks - 1) * kLengthCount + 1],
+                given = lengths[(blocks - 1) * kLengthCount + 3];
+  if (block < 1 || steps <= (blocks - 1) * block || steps > blocks * block || given < 0 ||
+      given > steps) {
+    return none;
   }
-  const int64_t steps = lengths[0];
-  if (std::any_of(tape.begin() + steps + 1, tape.end(), [](int64_t v) { return v != 0; })) {
-    return absl::InvalidArgumentError("a token stands behind the decode run");
+  DecodeRun run{{tape[0]}, given + 1};
+  for (int64_t t = 0; t < steps; ++t) {
+    run.tokens.push_back(tape[t / block * (block + 1) + t % block + 1]);
   }
-  return DecodeRun{{tape.begin(), tape.begin() + steps + 1}, lengths[1] + 1};
+  const Tensors expected = tensorsOf(run, block, blocks);
+  if (absl::MakeConstSpan(expected.tape) != tape ||
+      absl::MakeConstSpan(expected.lengths) != lengths) {
+    return none;
+  }
+  return run;
 }
 
 absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<const int64_t> prompt,
                                          const StopRule& rule, const TraceOptions& options,
                                          absl::FunctionRef<void(int64_t generated)> progress) {
+  const Circuit& circuit = package.circuit();
   const auto given = static_cast<int64_t>(prompt.size());
-  const int64_t most = mostSteps(package.circuit());
+  const int64_t most = mostSteps(circuit), block = blockSteps(circuit);
   if (given < 1 || rule.most < 1 || rule.most > most + 1 - given) {
     return absl::InvalidArgumentError(absl::StrCat(given, " tokens of the prompt and ", rule.most,
                                                    " more are more than the ", most + 1,
                                                    " that the model was compiled for"));
   }
   DecodeRun run{{prompt.begin(), prompt.end()}, given};
+  // What the blocks before `done` leave.
+  Carried carried;
+  int64_t done = 0;
   while (run.generated() < rule.most) {
     // All tokens so far are taken for given, and a zero behind them.
     DecodeRun so_far = run;
     so_far.tokens.push_back(0);
     so_far.prompt = static_cast<int64_t>(so_far.tokens.size());
-    LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(package.circuit(), so_far));
-    LINDERO_ASSIGN_OR_RETURN(Statement outputs, runProgram(package, inputs, options));
-    run.tokens.push_back(choicesOf(outputs).values(static_cast<int>(so_far.steps()) - 1));
+    LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(circuit, so_far));
+    const int64_t last = (so_far.steps() - 1) / block;
+    for (;; ++done) {
+      Carried after = carried;
+      TraceOptions block_options = options;
+      block_options.carried = &after;
+      LINDERO_ASSIGN_OR_RETURN(Statement outputs,
+                               runProgram(package, blockOf(circuit, inputs, done), block_options));
+      if (done == last) {
+        run.tokens.push_back(
+            choicesOf(outputs).values(static_cast<int>(so_far.steps() - 1 - last * block)));
+        break;
+      }
+      carried = std::move(after);
+    }
     progress(run.generated());
     if (rule.stops(run.tokens.back())) break;
   }

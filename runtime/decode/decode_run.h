@@ -1,11 +1,14 @@
 // Decode runs: a prompt and the tokens behind it, each the model's choice, the argmax of the
 // position before (of equal logits, the one of the lowest id).
 //
-// A circuit with a step table (passes/lower_air/GADGETS.md, section 12) has the public inputs
-//   decode/tape     T + 1 tokens: prompt, chosen tokens, zeros
-//   decode/lengths  n, the run's steps, which consume all tokens but the last; and how many of the
-//                   tokens that they leave were given: those of the prompt but for the first
-// and proves that the other tokens are the choices; its output is the choice of every step.
+// A circuit with a step table (passes/lower_air/GADGETS.md, section 12) of T rows has the public
+// inputs
+//   decode/tape     T + 1 tokens: the first one, what each step leaves, zeros behind the run
+//   decode/lengths  the run's steps before the first row and up to the last, and how many of the
+//                   tokens that these leave were given: those of the prompt but for the first one
+// and proves that the other tokens are the choices; its output is the choice of every step. In a
+// circuit with carries (--context=carry) that is a block of the run; the blocks after it go on
+// where it ends, and decode/block says how many were before.
 #ifndef LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
 #define LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
 
@@ -25,6 +28,7 @@ namespace lindero::runtime {
 
 inline constexpr char kTape[] = "decode/tape";
 inline constexpr char kLengths[] = "decode/lengths";
+inline constexpr char kBlock[] = "decode/block";
 
 struct DecodeRun {
   std::vector<int64_t> tokens;  // two at least
@@ -43,15 +47,19 @@ struct StopRule {
 // Most steps of a run; 0: the circuit has no step table.
 int64_t mostSteps(const Circuit& circuit);
 
-// The inputs of the circuit. Fails if the run does not fit or has a token that is none.
+// Steps of a block; all that a circuit without carries has.
+int64_t blockSteps(const Circuit& circuit);
+
+// The inputs of the circuit, of all blocks. Fails if the run does not fit or has a token that is
+// none.
 absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& run);
 
 // The run that proven values of the two inputs stand for; fails if they stand for none.
 absl::StatusOr<DecodeRun> readDecodeRun(absl::Span<const int64_t> tape,
                                         absl::Span<const int64_t> lengths);
 
-// The model's continuation of a prompt, by the package's own integer program: a pass over all
-// positions per token. Fails if there is no room.
+// The model's continuation of a prompt, by the package's own integer program: a pass over the
+// positions of its block per token. Fails if there is no room.
 absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<const int64_t> prompt,
                                          const StopRule& rule, const TraceOptions& options,
                                          absl::FunctionRef<void(int64_t generated)> progress);

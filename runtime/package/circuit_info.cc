@@ -32,6 +32,7 @@ class Analyzer {
     }
     LINDERO_RETURN_IF_ERROR(checkLookups(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkPublics());
+    LINDERO_RETURN_IF_ERROR(checkCarries());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
     return std::move(info_);
@@ -317,6 +318,33 @@ class Analyzer {
         if (challenge >= static_cast<uint32_t>(circuit_.challenges_size())) {
           return field.error("challenge ", challenge, " does not exist");
         }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkCarries() const {
+    constexpr uint32_t kMostBlocks = 65536;
+    const FieldPath file("circuit.pb");
+    const bool carries = circuit_.carries_size() > 0;
+    if (carries ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMostBlocks
+                : circuit_.most_blocks() != 0) {
+      return file.error("most_blocks ", circuit_.most_blocks(), " of a circuit with ",
+                        circuit_.carries_size(), " carries");
+    }
+    std::vector<bool> carried(circuit_.claim_groups_size(), false);
+    for (int i = 0; i < circuit_.carries_size(); ++i) {
+      for (uint32_t group : {circuit_.carries(i).in(), circuit_.carries(i).out()}) {
+        if (group >= carried.size() || carried[group]) {
+          return file.error("carries[", i, "]: claim group ", group,
+                            " does not exist, or is carried twice");
+        }
+        carried[group] = true;
+      }
+    }
+    for (const PublicTensor& tensor : circuit_.publics()) {
+      if (carried[tensor.group()]) {
+        return file.error("publics: \"", tensor.name(), "\" is of a claim group that is carried");
       }
     }
     return absl::OkStatus();

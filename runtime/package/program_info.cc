@@ -146,8 +146,8 @@ StepBuffers buffersOf(const Step& step) {
     case Step::kDecode: {
       const Decode& s = step.decode();
       b = {{s.tape(), s.lengths()},
-           {s.active(), s.chosen(), s.frontier_in(), s.frontier_out(), s.given(), s.token_in(),
-            s.token_out()}};
+           {s.active(), s.chosen(), s.frontier_in(), s.frontier_out(), s.given_in(), s.given_out(),
+            s.token_in(), s.token_out()}};
       break;
     }
     case Step::kMask:
@@ -170,6 +170,8 @@ StepBuffers buffersOf(const Step& step) {
            {s.normalizer_low_limb(), s.normalizer_high_limb(), s.key(), s.width(), s.remainder(),
             s.probability(), s.previous_probability(), s.probability_sums(),
             s.previous_probability_sums()}};
+      readIf(s.has_block(), s.block());
+      if (s.has_block()) b.writes.push_back(s.open());
       break;
     }
     case Step::kArgmax: {
@@ -177,6 +179,17 @@ StepBuffers buffersOf(const Step& step) {
       b = {{s.values()}, {s.index(), s.maximum(), s.before(), s.high(), s.low(), s.index_sums()}};
       break;
     }
+    case Step::kAppendRows: {
+      const AppendRows& s = step.append_rows();
+      b = {{s.first(), s.second()}, {s.out()}};
+      break;
+    }
+    case Step::kCarryIn:
+      b.writes = {step.carry_in().out()};
+      break;
+    case Step::kCarryOut:
+      b.reads = {step.carry_out().buffer()};
+      break;
     case Step::kCopyRows:
       b = {{step.copy_rows().in()}, {step.copy_rows().out()}};
       break;

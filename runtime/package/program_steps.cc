@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kMaxElements = uint64_t{1} << 33;
 constexpr uint64_t kRsqrtRows = 65536;
+constexpr uint32_t kMaxSlots = 65536;
 
 class StepChecker {
  public:
@@ -127,6 +128,14 @@ class StepChecker {
       LINDERO_RETURN_IF_ERROR(sizeIs("softmax: per element", buffer, bufferSize(step.scores())));
     }
     uint64_t blocks = rows * blockCount(step.keys(), step.lanes());
+    if (step.has_block()) {
+      if (!step.causal() || step.keys() <= step.queries() || step.keys() % step.queries() != 0 ||
+          step.queries() % step.lanes() != 0) {
+        return field_.error("softmax: ", step.keys(), " keys are no blocks of ", step.queries());
+      }
+      if (bufferSize(step.block()) == 0) return field_.error("softmax.block is empty");
+      LINDERO_RETURN_IF_ERROR(sizeIs("softmax.open", step.open(), blocks));
+    }
     LINDERO_RETURN_IF_ERROR(sizeIs("softmax.probability_sums", step.probability_sums(), blocks));
     return sizeIs("softmax.previous_probability_sums", step.previous_probability_sums(), blocks);
   }
@@ -147,9 +156,9 @@ class StepChecker {
   }
 
   absl::Status check(const Decode& step) const {
-    LINDERO_RETURN_IF_ERROR(sizeIs("decode.lengths", step.lengths(), 2));
+    LINDERO_RETURN_IF_ERROR(sizeIs("decode.lengths", step.lengths(), 4));
     for (uint32_t buffer : {step.active(), step.chosen(), step.frontier_in(), step.frontier_out(),
-                            step.given(), step.token_in(), step.token_out()}) {
+                            step.given_in(), step.given_out(), step.token_in(), step.token_out()}) {
       LINDERO_RETURN_IF_ERROR(sizeIs("decode: per step", buffer, bufferSize(step.tape()) - 1));
     }
     return absl::OkStatus();
@@ -158,6 +167,27 @@ class StepChecker {
   absl::Status check(const Mask& step) const {
     LINDERO_RETURN_IF_ERROR(sizeIs("mask.value", step.value(), bufferSize(step.keep())));
     return sizeIs("mask.out", step.out(), bufferSize(step.keep()));
+  }
+
+  absl::Status check(const AppendRows& step) const {
+    return sizeIs("append_rows.out", step.out(),
+                  bufferSize(step.first()) + bufferSize(step.second()));
+  }
+
+  absl::Status check(const CarryIn& step) const { return slotIs("carry_in", step.slot()); }
+
+  absl::Status check(const CarryOut& step) const {
+    LINDERO_RETURN_IF_ERROR(slotIs("carry_out", step.slot()));
+    const bool pair =
+        std::any_of(program_.steps().begin(), program_.steps().end(), [&](const Step& other) {
+          return other.has_carry_in() && other.carry_in().slot() == step.slot() &&
+                 bufferSize(other.carry_in().out()) == step.elements();
+        });
+    if (!pair || step.elements() > bufferSize(step.buffer())) {
+      return field_.error("carry_out: no carry_in has slot ", step.slot(), " and ", step.elements(),
+                          " elements, or the buffer has fewer");
+    }
+    return absl::OkStatus();
   }
 
   absl::Status check(const CopyRows& step) const {
@@ -179,6 +209,12 @@ class StepChecker {
     if (bufferSize(buffer) == size) return absl::OkStatus();
     return field_.error(what, ": buffer ", buffer, " \"", program_.buffers(buffer).name(),
                         "\" has ", bufferSize(buffer), " elements instead of ", size);
+  }
+
+  absl::Status slotIs(absl::string_view what, uint32_t slot) const {
+    if (circuit_.carries_size() > 0 && slot < kMaxSlots) return absl::OkStatus();
+    return field_.error(what, ": slot ", slot, " of a circuit with ", circuit_.carries_size(),
+                        " carries");
   }
 
   absl::Status inRange(absl::string_view what, int64_t value, int64_t low, int64_t high) const {
@@ -276,6 +312,12 @@ absl::Status checkStep(const FieldPath& field, const Program& program, const Cir
       return checker.check(step.mask());
     case Step::kCopyRows:
       return checker.check(step.copy_rows());
+    case Step::kAppendRows:
+      return checker.check(step.append_rows());
+    case Step::kCarryIn:
+      return checker.check(step.carry_in());
+    case Step::kCarryOut:
+      return checker.check(step.carry_out());
     case Step::KIND_NOT_SET:
       break;
   }

@@ -1,5 +1,6 @@
 #include "runtime/package/statement.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "absl/strings/str_cat.h"
@@ -57,14 +58,15 @@ const PublicValues* findValues(const Statement& statement, absl::string_view nam
   return nullptr;
 }
 
-absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values) {
+absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values, int64_t blocks) {
   const char* kind = tensor.kind() == PublicTensor::INPUT ? "input" : "output";
-  if (values.rows() != tensor.rows() || values.columns() != tensor.columns() ||
-      static_cast<uint64_t>(values.values_size()) != uint64_t{tensor.rows()} * tensor.columns()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        kind, " \"", tensor.name(), "\" has shape ", values.rows(), " x ", values.columns(), " (",
-        values.values_size(), " values); the circuit was compiled for ", tensor.rows(), " x ",
-        tensor.columns()));
+  const uint64_t rows = uint64_t{tensor.rows()} * static_cast<uint64_t>(blocks);
+  if (values.rows() != rows || values.columns() != tensor.columns() ||
+      static_cast<uint64_t>(values.values_size()) != rows * tensor.columns()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(kind, " \"", tensor.name(), "\" has shape ", values.rows(), " x ",
+                     values.columns(), " (", values.values_size(),
+                     " values); the circuit was compiled for ", rows, " x ", tensor.columns()));
   }
   for (int i = 0; i < values.values_size(); ++i) {
     int64_t v = values.values(i);
@@ -84,6 +86,12 @@ absl::Status checkStatement(const Circuit& circuit, const Statement& statement) 
                                                    " tensors; the circuit has ",
                                                    circuit.publics_size()));
   }
+  const int64_t blocks = blocksOf(circuit, statement);
+  if (blocks < 1 || blocks > std::max<int64_t>(circuit.most_blocks(), 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("statement: it is of ", blocks, " blocks; at most ",
+                     std::max<int64_t>(circuit.most_blocks(), 1), " can be proven"));
+  }
   for (int i = 0; i < circuit.publics_size(); ++i) {
     const PublicTensor& tensor = circuit.publics(i);
     const PublicValues& values = statement.tensors(i);
@@ -93,9 +101,45 @@ absl::Status checkStatement(const Circuit& circuit, const Statement& statement) 
           absl::StrCat("statement: tensors[", i, "] is \"", values.name(),
                        "\"; the circuit's public tensor there is \"", tensor.name(), "\""));
     }
-    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values));
+    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values, blocks));
   }
   return absl::OkStatus();
+}
+
+int64_t blocksOf(const Circuit& circuit, const Statement& statement) {
+  if (circuit.carries_size() == 0 || circuit.publics_size() == 0) return 1;
+  return statement.tensors(0).rows() / circuit.publics(0).rows();
+}
+
+Statement blockOf(const Circuit& circuit, const Statement& statement, int64_t block) {
+  Statement out;
+  out.set_format(statement.format());
+  for (const PublicValues& all : statement.tensors()) {
+    const PublicTensor& tensor =
+        *std::find_if(circuit.publics().begin(), circuit.publics().end(),
+                      [&](const PublicTensor& t) { return t.name() == all.name(); });
+    PublicValues& values = *out.add_tensors();
+    values.set_name(all.name());
+    values.set_kind(all.kind());
+    values.set_rows(tensor.rows());
+    values.set_columns(all.columns());
+    const auto size = static_cast<int64_t>(tensor.rows()) * tensor.columns();
+    values.mutable_values()->Assign(all.values().begin() + block * size,
+                                    all.values().begin() + (block + 1) * size);
+  }
+  return out;
+}
+
+void appendBlock(const Statement& block, Statement& all) {
+  if (all.tensors_size() == 0) {
+    all = block;
+    return;
+  }
+  for (int i = 0; i < block.tensors_size(); ++i) {
+    PublicValues& values = *all.mutable_tensors(i);
+    values.set_rows(values.rows() + block.tensors(i).rows());
+    values.mutable_values()->MergeFrom(block.tensors(i).values());
+  }
 }
 
 }  // namespace lindero::runtime

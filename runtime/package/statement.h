@@ -21,14 +21,25 @@ absl::StatusOr<Statement> decodeStatement(absl::string_view bytes);
 
 absl::Status writeStatement(const std::string& path, const Statement& statement);
 
-// The statement has exactly the circuit's public tensors, in order, with values in their ranges.
+// The statement has exactly the circuit's public tensors, in order, with values in their ranges:
+// those of one block, or, of a circuit with carries, of as many as there are rows for.
 absl::Status checkStatement(const Circuit& circuit, const Statement& statement);
+
+// How many blocks a statement that fits the circuit is of.
+int64_t blocksOf(const Circuit& circuit, const Statement& statement);
+
+// Its rows of one block, from 0 on.
+Statement blockOf(const Circuit& circuit, const Statement& statement, int64_t block);
+
+// Adds a block's rows to those of the ones before it; `all` may be empty.
+void appendBlock(const Statement& block, Statement& all);
 
 // The entry of that name, or null.
 const PublicValues* findValues(const Statement& statement, absl::string_view name);
 
 // Shape and range of one tensor's values; the error names tensor, position, value and range.
-absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values);
+absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values,
+                         int64_t blocks = 1);
 
 }  // namespace lindero::runtime
 

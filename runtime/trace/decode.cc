@@ -8,9 +8,9 @@ namespace lindero::runtime {
 
 absl::Status runDecode(const StepContext& context, const Decode& step) {
   absl::Span<const int32_t> tape = context.in(step.tape()), lengths = context.in(step.lengths());
-  const int32_t steps = lengths[0], given = lengths[1],
-                rows = static_cast<int32_t>(tape.size()) - 1;
-  if (steps < 0 || steps > rows || given < 0 || given > steps) {
+  const int32_t before = lengths[0], steps = lengths[1] - before, given_before = lengths[2],
+                given = lengths[3] - given_before, rows = static_cast<int32_t>(tape.size()) - 1;
+  if (before < 0 || steps < 0 || steps > rows || given_before < 0 || given < 0 || given > steps) {
     return context.error(absl::StrCat("a run of ", steps, " steps, ", given,
                                       " of them given, does not fit into ", rows));
   }
@@ -23,9 +23,10 @@ absl::Status runDecode(const StepContext& context, const Decode& step) {
     const bool active = t < steps;
     context.out(step.active())[t] = active;
     context.out(step.chosen())[t] = t >= given;
-    context.out(step.frontier_in())[t] = std::min(t, steps);
-    context.out(step.frontier_out())[t] = std::min(t + 1, steps);
-    context.out(step.given())[t] = std::min(t + 1, given);
+    context.out(step.frontier_in())[t] = before + std::min(t, steps);
+    context.out(step.frontier_out())[t] = before + std::min(t + 1, steps);
+    context.out(step.given_in())[t] = given_before + std::min(t, given);
+    context.out(step.given_out())[t] = given_before + std::min(t + 1, given);
     context.out(step.token_in())[t] = active ? tape[t] : 0;
     context.out(step.token_out())[t] = active ? tape[t + 1] : 0;
   }

@@ -115,6 +115,13 @@ absl::Status runCopyRows(const StepContext& context, const CopyRows& step) {
   return absl::OkStatus();
 }
 
+absl::Status runAppendRows(const StepContext& context, const AppendRows& step) {
+  absl::Span<const int32_t> first = context.in(step.first()), second = context.in(step.second());
+  std::copy(second.begin(), second.end(),
+            std::copy(first.begin(), first.end(), context.out(step.out()).begin()));
+  return absl::OkStatus();
+}
+
 absl::Status runArgmax(const StepContext& context, const Argmax& step) {
   constexpr int64_t kBound = (int64_t{1} << 29) - 1;
   const uint64_t width = step.width(), blocks = (width + step.lanes() - 1) / step.lanes();

@@ -12,7 +12,6 @@
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/buffers.h"
-#include "runtime/trace/run_step.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
@@ -89,7 +88,8 @@ class Executor {
     const Step& step = package_.program().steps(index);
     for (uint32_t buffer : buffersOf(step).writes)
       LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
-    LINDERO_RETURN_IF_ERROR(runStep(StepContext(package_, step, buffers_, pool_), statement_));
+    LINDERO_RETURN_IF_ERROR(runStep(StepContext(package_, step, buffers_, pool_), statement_,
+                                    options_.carried ? *options_.carried : Carried(), after_));
     if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {
@@ -98,6 +98,8 @@ class Executor {
     for (uint32_t buffer : info.frees_after[index]) buffers_.free(buffer);
     return absl::OkStatus();
   }
+
+  Carried& after() { return after_; }
 
  private:
   void place(const Placement& placement) {
@@ -115,6 +117,7 @@ class Executor {
   absl::Span<uint32_t> main_;
   ThreadPool& pool_;
   Buffers buffers_;
+  Carried after_;
 };
 
 absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inputs,
@@ -127,6 +130,7 @@ absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inpu
     LINDERO_RETURN_IF_ERROR(executor.run(i));
     if (options.progress) options.progress(i + 1, steps + 1);
   }
+  if (options.carried) *options.carried = std::move(executor.after());
   return statement;
 }
 

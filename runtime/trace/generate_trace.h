@@ -15,6 +15,7 @@
 #include "runtime/package/statement.pb.h"
 #include "runtime/parallel/thread_pool.h"
 #include "runtime/trace/buffers.h"
+#include "runtime/trace/run_step.h"
 
 namespace lindero::runtime {
 
@@ -27,6 +28,9 @@ struct TraceOptions {
   // out of the multiplicities, as a cheating prover would, and are no error.
   std::function<void(const Step& step, Buffers& buffers)> revise;
   bool multiplicities = true;  // else their columns stay zero
+  // Of a bundle: what the block before left (empty: this is the first one), replaced by what this
+  // one leaves.
+  Carried* carried = nullptr;
 };
 
 // `inputs` names every public tensor of kind INPUT; further entries are refused. The statement that

@@ -23,6 +23,7 @@ absl::Status runArgmax(const StepContext& context, const Argmax& step);
 absl::Status runDecode(const StepContext& context, const Decode& step);
 absl::Status runMask(const StepContext& context, const Mask& step);
 absl::Status runCopyRows(const StepContext& context, const CopyRows& step);
+absl::Status runAppendRows(const StepContext& context, const AppendRows& step);
 
 }  // namespace lindero::runtime
 

@@ -1,5 +1,7 @@
 #include "runtime/trace/run_step.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/package/statement.h"
 #include "runtime/trace/kernels.h"
@@ -26,9 +28,27 @@ absl::Status writeOutput(const StepContext& context, const Output& step, Stateme
                       absl::StrCat("node \"", context.step.node(), "\": ", status.message()));
 }
 
+// The first block is given zeros, which the buffer holds already.
+absl::Status readCarried(const StepContext& context, const CarryIn& step, const Carried& before) {
+  if (before.empty()) return absl::OkStatus();
+  absl::Span<int32_t> out = context.out(step.out());
+  if (step.slot() >= before.size() || before[step.slot()].size() != out.size()) {
+    return context.error(absl::StrCat("the block before left nothing in slot ", step.slot()));
+  }
+  std::copy(before[step.slot()].begin(), before[step.slot()].end(), out.begin());
+  return absl::OkStatus();
+}
+
+void writeCarried(const StepContext& context, const CarryOut& step, Carried& after) {
+  absl::Span<const int32_t> in = context.in(step.buffer());
+  if (after.size() <= step.slot()) after.resize(step.slot() + 1);
+  after[step.slot()].assign(in.end() - step.elements(), in.end());
+}
+
 }  // namespace
 
-absl::Status runStep(const StepContext& context, Statement& statement) {
+absl::Status runStep(const StepContext& context, Statement& statement, const Carried& before,
+                     Carried& after) {
   const Step& step = context.step;
   switch (step.kind_case()) {
     case Step::kInput:
@@ -55,6 +75,13 @@ absl::Status runStep(const StepContext& context, Statement& statement) {
       return runMask(context, step.mask());
     case Step::kCopyRows:
       return runCopyRows(context, step.copy_rows());
+    case Step::kAppendRows:
+      return runAppendRows(context, step.append_rows());
+    case Step::kCarryIn:
+      return readCarried(context, step.carry_in(), before);
+    case Step::kCarryOut:
+      writeCarried(context, step.carry_out(), after);
+      return absl::OkStatus();
     case Step::kOutput:
       return writeOutput(context, step.output(), statement);
     case Step::KIND_NOT_SET:

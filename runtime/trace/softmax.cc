@@ -26,11 +26,14 @@ class SoftmaxRunner {
 
   absl::Status runRow(uint64_t row, std::vector<int64_t>& sigma) const {
     const uint64_t keys = step_.keys();
+    const uint64_t earlier = step_.has_block() ? keys - step_.queries() : 0;
     const uint64_t visible =
-        step_.causal() ? std::min<uint64_t>(keys, row % step_.queries() + 1) : keys;
+        step_.causal() ? std::min<uint64_t>(keys, earlier + row % step_.queries() + 1) : keys;
     absl::Span<const int32_t> scores = context_.in(step_.scores()).subspan(row * keys, keys);
-    sigma.resize(visible);
-    for (uint64_t i = 0; i < visible; ++i) sigma[i] = -((half_ - scores[i]) >> step_.score_shift());
+    sigma.clear();
+    for (uint64_t i = 0; i < visible; ++i) {
+      if (isOpen(i)) sigma.push_back(-((half_ - scores[i]) >> step_.score_shift()));
+    }
     const int64_t normalizer = findNormalizer(sigma);
     const int64_t limb_range = int64_t{1} << step_.normalizer_bits();
     const int64_t shifted = normalizer - step_.normalizer_low();
@@ -44,6 +47,13 @@ class SoftmaxRunner {
   }
 
  private:
+  // Whether the key is of this block, or of an earlier one that is open.
+  bool isOpen(uint64_t key) const {
+    if (!step_.has_block()) return true;
+    const uint64_t earlier = step_.keys() / step_.queries() - 1, block = key / step_.queries();
+    return block + context_.in(step_.block())[0] >= earlier;
+  }
+
   // EXP(k) for any k >= -1.
   int64_t expAt(int64_t k) const {
     return exp_[static_cast<size_t>(
@@ -106,7 +116,10 @@ class SoftmaxRunner {
                         previous_probability = rowOf(step_.previous_probability());
     int64_t sum = 0, previous_sum = 0;
     for (uint64_t i = 0; i < keys; ++i) {
-      if (i < visible) {
+      if (i < visible && !isOpen(i)) {
+        key[i] = static_cast<int32_t>(live);
+        widths[i] = static_cast<int32_t>(step_.dead_width());
+      } else if (i < visible) {
         // distance = (L << s) + 2^(s-1) - S = k * 2^s + r
         int64_t distance = normalizer * (int64_t{1} << s) + half_ - scores[i];
         int64_t k = distance >> s, width = 0;
@@ -139,6 +152,8 @@ class SoftmaxRunner {
         uint64_t block = row * blocks_ + i / step_.lanes();
         context_.out(step_.probability_sums())[block] = static_cast<int32_t>(sum);
         context_.out(step_.previous_probability_sums())[block] = static_cast<int32_t>(previous_sum);
+        const bool earlier = step_.has_block() && i < keys - step_.queries();
+        if (step_.has_block()) context_.out(step_.open())[block] = earlier && isOpen(i);
       }
     }
     return absl::OkStatus();

@@ -6,19 +6,23 @@
 //   A = sum p and C = sum p- run over the query's rows;
 //   at the last, 2^P - A and C - 2^P - 1 are in [0, 2^16): L is unique.
 // A masked score is one cell, the key's, which only the product check of Q K^T reads; its p and p-
-// are zero. GADGETS.md, section 9, has the interval argument.
+// are zero.
+// Of a block of steps, the first keys are of the blocks before, of which so many are open as there
+// are: a key of a closed one is the first dead key, with r = 0, and its score is read by nothing.
+// GADGETS.md, section 9, has the interval argument.
 #include <map>
+#include <optional>
 
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
 namespace {
 
-// Lane l of the block of keys kb is live for the queries t >= kb lanes + l.
+// Lane l of the block of keys kb is live for the queries t >= kb lanes + l - earlier keys.
 void fillCausalMask(TableBuilder& t, const Lanes& live, const Attend& a, int64_t first_row) {
   int64_t lanes = live.size(), blocks = a.keys / lanes;
-  for (int64_t key = 0; key < a.keys; ++key) {
-    int64_t from = key;
+  for (int64_t key = a.block ? a.earlier() : 0; key < a.keys; ++key) {
+    int64_t from = key - (a.block ? a.earlier() : 0);
     if (from >= a.queries) continue;
     t.fill(live[key % lanes], {first_row + from * blocks + key / lanes,
                                {{a.heads, a.queries * blocks, 0}, {a.queries - from, blocks, 0}},
@@ -37,12 +41,16 @@ class SoftmaxTable {
  public:
   SoftmaxTable(Lowering& l, const Stack<Attend>& stack)
       : l_(l), t_(l.circuit, stack.name, stack.rows), lanes_(l.plan.lanes.keys) {
+    if (llvm::any_of(stack.entries, [](const auto& e) { return e.item->block; })) {
+      context_ = ContextColumns(t_);
+    }
     for (const auto& e : stack.entries) {
       fill(*e.item, e.first_row, e.rows);
       place(*e.item, e.first_row);
       t_.instance(e.first_row, e.rows, e.item->origin.region, nodes(*e.item));
     }
     constrain();
+    if (context_) constrainBlocks(stack);
     addProduct();
     tokenMajorTerm(t_, "out", out_, {{out_.on, p_}}, 1);
   }
@@ -84,6 +92,7 @@ class SoftmaxTable {
     } else {
       t_.fill(live_, {first, {{rows, 1, 0}}, 1, 0});
     }
+    if (a.block) fillBlocks(a, first);
     for (int64_t b : {int64_t{16}, std::min<int64_t>(bits, 16), bits - 16}) l_.tables.useRange(b);
     l_.tables.useRange(shift + op.intAttr("dead_width"));
   }
@@ -103,6 +112,56 @@ class SoftmaxTable {
     t_.place(high_, {result, "normalizer_high_limb"}, rows);
     t_.place(sum_, {result, "probability_sums"}, row_blocks);
     t_.place(previous_sum_, {result, "previous_probability_sums"}, row_blocks);
+  }
+
+  // Fixed: rows of keys of the blocks before, their block, the id of the function that opens it,
+  // the first dead key. Main: the blocks before, the same on all rows; whether this one is open.
+  struct ContextColumns {
+    explicit ContextColumns(TableBuilder& t)
+        : on(t.fixed("context")),
+          slot(t.fixed("context.slot")),
+          opens(t.fixed("context.opens")),
+          dead(t.fixed("context.dead")),
+          next(t.fixed("context.next")),
+          end(t.fixed("context.end")),
+          block(t.main("block")),
+          open(t.main("open")) {}
+    Expr on, slot, opens, dead, next, end, block, open;
+  };
+
+  void fillBlocks(const Attend& a, int64_t first) {
+    const int64_t blocks = a.keys / lanes_, queries = a.heads * a.queries;
+    const int64_t earlier = a.earlier() / a.queries, rows = a.queries / lanes_;
+    ContextColumns& c = *context_;
+    auto fill = [&](Expr column, int64_t value, int64_t stride) {
+      t_.fill(column,
+              {first, {{queries, blocks, 0}, {earlier, rows, stride}, {rows, 1, 0}}, value, 0});
+    };
+    fill(c.on, 1, 0);
+    fill(c.slot, 0, 1);
+    fill(c.opens, l_.tables.opened(earlier), 0);
+    fill(c.dead, a.origin.op->intAttr("live_rows"), 0);
+    const ir::Value* result = a.origin.op->result();
+    t_.place(c.open, {result, "open"}, {first, {{queries * blocks, 1, 1}}, 0, 0});
+    t_.place(c.block, {a.block, ""}, {first, {{queries * blocks, 1, 0}}, 0, 0});
+  }
+
+  void constrainBlocks(const Stack<Attend>& stack) {
+    using enum TableBuilder::Kind;
+    ContextColumns& c = *context_;
+    if (stack.rows > 1) t_.fillConstant(c.next, 1, stack.rows - 1, 1);
+    t_.fillConstant(c.end, stack.rows - 1, 1, 1);
+    t_.constrain(c.next * (c.block - t_.previous(c.block)), "one block", kContinuity);
+    t_.constrain(c.open - c.on * c.open, "only blocks before are open or closed");
+    t_.lookup("open", "function", c.on, {c.opens, c.block + c.slot, c.open});
+    Expr closed = c.on - c.open;
+    for (int64_t i = 0; i < lanes_; ++i) {
+      std::string lane = "." + std::to_string(i);
+      t_.constrain(closed * (k_[i] - c.dead), "closed key" + lane);
+      t_.constrain(closed * r_[i], "closed remainder" + lane);
+    }
+    scalarTerm(t_, "block", c.end, t_.constant(l_.plan.steps->block + l_.score_tables++), c.block,
+               -1, kBlock);
   }
 
   static ir::Location nodes(const Attend& a) {
@@ -126,14 +185,14 @@ class SoftmaxTable {
     const Expr one = t_.constant(1), sixteen = t_.constant(16);
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
-      Expr masked = one - live_[i];
+      Expr seen = context_ ? live_[i] + context_->on : live_[i], masked = one - seen;
       t_.constrain(masked * p_[i], "masked probability" + lane);
       t_.constrain(masked * w_[i], "masked width" + lane);
       t_.constrain(masked * r_[i], "masked remainder" + lane);
       t_.constrain(masked * previous_[i], "masked previous probability" + lane);
-      t_.lookup("exponential" + lane, "exponential", live_[i],
+      t_.lookup("exponential" + lane, "exponential", seen,
                 {table_, k_[i], w_[i], p_[i], previous_[i]});
-      t_.range("score remainder" + lane, live_[i], tag_ + w_[i], r_[i]);
+      t_.range("score remainder" + lane, seen, tag_ + w_[i], r_[i]);
     }
     t_.range("mass", last_, sixteen, mass_ - sum_);
     t_.range("mass one step before", last_, sixteen, previous_sum_ - mass_ - one);
@@ -147,7 +206,9 @@ class SoftmaxTable {
     Lanes scores;
     for (int64_t i = 0; i < lanes_; ++i) {
       Expr score = scoreOf(t_, low_, high_, k_[i], r_[i], power_, offset_);
-      scores.push_back(live_[i] * score + (t_.constant(1) - live_[i]) * k_[i]);
+      Expr live = live_[i], masked = t_.constant(1) - live_[i];
+      if (context_) live = live + context_->open, masked = masked - context_->on;
+      scores.push_back(live * score + masked * k_[i]);
     }
     Expr mul = within_ * t_.outside(c.power(c.sigma(), lanes_));
     for (auto& [keys, selector] : next_) {
@@ -176,6 +237,7 @@ class SoftmaxTable {
         previous_ = t_.mainLanes("previous", lanes_);
   Expr low_ = t_.main("normalizer_low"), high_ = t_.main("normalizer_high");
   Expr sum_ = t_.main("sum"), previous_sum_ = t_.main("previous_sum");
+  std::optional<ContextColumns> context_;
 };
 
 }  // namespace

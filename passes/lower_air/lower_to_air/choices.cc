@@ -29,6 +29,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   Lanes before = t.mainLanes("before", lanes), high = t.mainLanes("high", lanes),
         low = t.mainLanes("low", lanes);
   Expr maximum = t.main("maximum"), chosen = t.main("chosen");
+  std::vector<std::pair<std::string, Expr>> publics;  // the rows of each output's indices
   for (const auto& e : stack.entries) {
     const Choice& a = *e.item;
     int64_t blocks = (a.columns + lanes - 1) / lanes, first = e.first_row;
@@ -40,6 +41,12 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     if (a.rows > 1) t.fill(step->second, {first + blocks, {{a.rows - 1, blocks, 0}}, 1, 0});
     t.fill(last, {first + blocks - 1, {{a.rows, blocks, 0}}, 1, 0});
     t.fill(address, {first + blocks - 1, {{a.rows, blocks, 1}}, a.address, 0});
+    if (!l.plan.steps) {
+      publics.push_back({a.name, stack.entries.size() == 1 ? last : t.fixed("index." + a.name)});
+      if (stack.entries.size() > 1) {
+        t.fill(publics.back().second, {first + blocks - 1, {{a.rows, blocks, 0}}, 1, 0});
+      }
+    }
     t.fillConstant(end, first + e.rows - 1, 1, 1);
     t.fillConstant(product, first + e.rows - 1, 1, a.product->id);
     int64_t rest = a.columns % lanes;
@@ -63,7 +70,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     t.place(chosen, {result, "index_sums"}, {first, {{a.rows * blocks, 1, 1}}, 0, 0});
     t.instance(first, e.rows, a.origin.region, a.linear->location());
     if (l.plan.steps) continue;
-    c.publicTensor({a.name, true, a.rows, 1, 0, a.columns - 1, 0, a.address, 1, 1, true});
+    c.publicTensor({a.name, true, a.rows, 1, 0, a.columns - 1, 0, a.address, 1, 1});
   }
 
   using enum TableBuilder::Kind;
@@ -93,7 +100,11 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
   }
   Expr fold = t.scan("fold", mul, t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
   t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
-  scalarTerm(t, "index", last, address, chosen, 1, l.plan.steps ? kContinuity : kBoundary);
+  if (l.plan.steps) {
+    scalarTerm(t, "index", last, address, chosen, 1);
+  } else {
+    for (auto& [name, rows] : publics) scalarTerm(t, "index", rows, address, chosen, 1, name);
+  }
 }
 
 }  // namespace lindero::passes

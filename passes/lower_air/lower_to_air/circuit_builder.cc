@@ -160,19 +160,22 @@ void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
   body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", nameOf(kind)}});
 }
 
-void TableBuilder::term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
-                        Expr denominator, Kind kind) {
-  ir::Op* op = body_.create("air.term", {numerator.value, denominator.value}, {},
-                            {{"name", name.str()}, {"group", ir::Symbol{group}}, {"phase", phase}});
+void TableBuilder::addTerm(llvm::StringRef name, llvm::StringRef group, int64_t phase,
+                           Expr numerator, Expr denominator, Kind kind) {
+  circuit_.group(group);
+  ir::Op* op =
+      body_.create("air.term", {numerator.value, denominator.value}, {},
+                   {{"name", name.str()}, {"group", ir::Symbol{group.str()}}, {"phase", phase}});
   if (kind != Kind::kLocal) op->set("kind", nameOf(kind));
 }
 
-void TableBuilder::term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind) {
-  term(name, kTensors, 2, numerator, denominator, kind);
+void TableBuilder::term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind,
+                        llvm::StringRef group) {
+  addTerm(name, group.empty() ? kTensors : group, 2, numerator, denominator, kind);
 }
 
 void TableBuilder::copyTerm(llvm::StringRef name, Expr numerator, Expr denominator) {
-  term(name, kLookups, 3, numerator, denominator, Kind::kLocal);
+  addTerm(name, kLookups, 3, numerator, denominator, Kind::kLocal);
 }
 
 void TableBuilder::lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
@@ -203,9 +206,11 @@ void TableBuilder::instance(int64_t first_row, int64_t rows, llvm::StringRef reg
 }
 
 CircuitBuilder::CircuitBuilder(ir::Function* function) : function_(function) {
-  for (const char* group : {kTensors, kLookups}) {
-    outer().create("air.group", {}, {}, {{"name", std::string(group)}});
-  }
+  for (const char* name : {kTensors, kLookups}) group(name);
+}
+
+void CircuitBuilder::group(llvm::StringRef name) {
+  if (groups_.insert(name).second) outer().create("air.group", {}, {}, {{"name", name.str()}});
 }
 
 ir::Builder CircuitBuilder::outer() {
@@ -269,6 +274,7 @@ void CircuitBuilder::bus(llvm::StringRef name, int64_t width, int64_t phase) {
 
 void CircuitBuilder::publicTensor(const Public& p) {
   rowPoint(), columnPoint(), addressPoint();
+  group(publicGroup(p.name));
   outer().create("air.public", {}, {},
                  {{"name", p.name},
                   {"kind", std::string(p.output ? "output" : "input")},
@@ -277,12 +283,22 @@ void CircuitBuilder::publicTensor(const Public& p) {
                   {"low", p.low},
                   {"high", p.high},
                   {"exponent", p.exponent},
-                  {"group", ir::Symbol{kTensors}},
-                  {"negative", p.negative},
+                  {"group", ir::Symbol{publicGroup(p.name)}},
+                  {"negative", p.output},
                   {"address", p.address},
                   {"tile_rows", p.tile_rows},
                   {"tile_columns", p.tile_columns},
                   {"challenges", std::vector<std::string>{"address", "row", "column"}}});
+}
+
+void CircuitBuilder::carry(int64_t low, int64_t high, int64_t most_blocks) {
+  group(kCarryIn), group(kCarryOut);
+  outer().create("air.carry", {}, {},
+                 {{"in", ir::Symbol{kCarryIn}},
+                  {"out", ir::Symbol{kCarryOut}},
+                  {"low", low},
+                  {"high", high},
+                  {"most_blocks", most_blocks}});
 }
 
 }  // namespace lindero::passes

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/core/ir.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace lindero::passes {
 
@@ -27,6 +28,11 @@ Expr operator-(Expr a, Expr b);
 Expr operator*(Expr a, Expr b);
 
 using Lanes = std::vector<Expr>;
+
+// The claim group of a public tensor, which it has to itself.
+inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tensor.str(); }
+// Claim groups of what a block of a bundle takes and leaves.
+inline constexpr char kCarryIn[] = "carry.in", kCarryOut[] = "carry.out";
 
 // One loop of a fill: see Placement in runtime/package/program.proto.
 struct Loop {
@@ -105,8 +111,10 @@ class TableBuilder {
 
   enum class Kind { kLocal, kContinuity, kBoundary };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
-  // Adds numerator / denominator of every row to the sum of edges and products, which is zero.
-  void term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind = Kind::kLocal);
+  // Adds numerator / denominator of every row to a sum that is zero: that of a claim group, or, if
+  // it has no name, of all edges and products.
+  void term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind = Kind::kLocal,
+            llvm::StringRef group = "");
   // To the sum that lookups enter, too: the numerator may read folds (phase 2).
   void copyTerm(llvm::StringRef name, Expr numerator, Expr denominator);
   void lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple);
@@ -124,8 +132,8 @@ class TableBuilder {
   friend Expr operator-(Expr, Expr);
   friend Expr operator*(Expr, Expr);
   Expr binary(const char* op, Expr a, Expr b);
-  void term(llvm::StringRef name, const char* group, int64_t phase, Expr numerator,
-            Expr denominator, Kind kind);
+  void addTerm(llvm::StringRef name, llvm::StringRef group, int64_t phase, Expr numerator,
+               Expr denominator, Kind kind);
   Expr column(llvm::StringRef name, int phase);
 
   CircuitBuilder& circuit_;
@@ -163,9 +171,10 @@ class CircuitBuilder {
     std::string name;
     bool output;
     int64_t rows, columns, low, high, exponent, address, tile_rows, tile_columns;
-    bool negative;
   };
   void publicTensor(const Public& p);
+  // What a block of a bundle takes from the one before and leaves to the next, in [low, high].
+  void carry(int64_t low, int64_t high, int64_t most_blocks);
 
   std::vector<WitnessPlacement>& placements() { return placements_; }
   ir::Function* function() { return function_; }
@@ -173,10 +182,12 @@ class CircuitBuilder {
  private:
   friend class TableBuilder;
   ir::Builder outer();  // before the tables
+  void group(llvm::StringRef name);
   ir::Value* outside(const char* op, llvm::ArrayRef<ir::Value*> operands, ir::Type type,
                      int64_t attribute = 0);
   ir::Function* function_;
   ir::Op* first_table_ = nullptr;
+  llvm::StringSet<> groups_;
   std::map<std::string, ir::Value*, std::less<>> challenges_;
   std::map<std::tuple<std::string, ir::Value*, ir::Value*, int64_t>, ir::Value*> derived_;
   std::vector<WitnessPlacement> placements_;

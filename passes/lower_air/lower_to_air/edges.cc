@@ -5,10 +5,10 @@ namespace {
 
 // The last group of columns may be narrower than the tile: two fills.
 void fillColumns(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, const Edge& e,
-                 int64_t first_column, int64_t groups, int64_t width, int64_t blocks) {
+                 int64_t first_column, int64_t groups, int64_t width, int64_t stride) {
   if (groups == 0 || width == 0) return;
-  fillEdge(t, columns, first_row + first_column * blocks,
-           {{groups, width * blocks, 1}, {width, blocks, 0}, {blocks, 1, e.columnTiles()}}, 1,
+  fillEdge(t, columns, first_row + first_column * stride,
+           {{groups, width * stride, 1}, {width, stride, 0}, {e.rowTiles(), 1, e.columnTiles()}}, 1,
            e.address + first_column / e.tile_columns);
 }
 
@@ -23,13 +23,14 @@ Expr denominator(TableBuilder& t, const EdgeColumns& columns, ir::Value* place_p
 
 void laneTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
               const std::vector<EdgeLanes>& values, int sign, ir::Value* lane_point,
-              ir::Value* place_point, TableBuilder::Kind kind) {
+              ir::Value* place_point) {
   Lanes sums;
   for (const EdgeLanes& v : values) {
     sums.push_back(v.on * t.dot(v.lanes, t.circuit().reciprocals(lane_point, v.lanes.size())));
   }
   Expr sum = t.sum(sums);
-  t.term(name, sign > 0 ? sum : t.zero() - sum, denominator(t, columns, place_point), kind);
+  t.term(name, sign > 0 ? sum : t.zero() - sum, denominator(t, columns, place_point),
+         kindOf(columns), columns.group);
 }
 
 }  // namespace
@@ -59,18 +60,33 @@ EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name) {
           t.fixed(prefix + ".on")};
 }
 
+std::vector<EdgeColumns*> EdgeSlots::of(llvm::ArrayRef<Edge> edges) {
+  std::vector<EdgeColumns*> out;
+  for (const Edge& edge : edges) {
+    auto slot = llvm::find_if(slots_, [&](EdgeColumns& s) {
+      return s.group == edge.group && !llvm::is_contained(out, &s);
+    });
+    if (slot == slots_.end()) {
+      slots_.push_back(edgeColumns(t_, name_ + std::to_string(slots_.size())));
+      slot = std::prev(slots_.end());
+      slot->group = edge.group;
+    }
+    out.push_back(&*slot);
+  }
+  return out;
+}
+
 void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
-                           const Edge& e) {
-  int64_t blocks = e.rowTiles();
+                           const Edge& e, int64_t stride) {
   int64_t full = e.columns / e.tile_columns;
-  fillColumns(t, columns, first_row, e, 0, full, e.tile_columns, blocks);
+  fillColumns(t, columns, first_row, e, 0, full, e.tile_columns, stride);
   fillColumns(t, columns, first_row, e, full * e.tile_columns, 1, e.columns % e.tile_columns,
-              blocks);
+              stride);
 }
 
 void fillFeatureMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                       const Edge& e) {
-  fillFeatureMajorPlace(t, columns, first_row, e);
+  fillFeatureMajorPlace(t, columns, first_row, e, e.rowTiles());
   t.fillConstant(columns.on, first_row, e.columns * (e.rows / e.tile_rows), 1);
 }
 
@@ -97,14 +113,13 @@ void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_r
 }
 
 void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const std::vector<EdgeLanes>& values, int sign, TableBuilder::Kind kind) {
-  laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint(), kind);
+                      const std::vector<EdgeLanes>& values, int sign) {
+  laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint());
 }
 
 void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
                     const std::vector<EdgeLanes>& values, int sign) {
-  laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint(),
-           TableBuilder::Kind::kContinuity);
+  laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
 }
 
 ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
@@ -113,12 +128,13 @@ ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
 }
 
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,
-                TableBuilder::Kind kind) {
+                llvm::StringRef tensor) {
+  using enum TableBuilder::Kind;
   CircuitBuilder& c = t.circuit();
   ir::Value* weight = c.multiply(c.power(c.rowPoint(), -1), c.power(c.columnPoint(), -1));
   Expr numerator = on * value * t.outside(weight);
   t.term(name, sign > 0 ? numerator : t.zero() - numerator, t.outside(c.addressPoint()) - address,
-         kind);
+         tensor.empty() ? kContinuity : kBoundary, tensor.empty() ? "" : publicGroup(tensor));
 }
 
 }  // namespace lindero::passes

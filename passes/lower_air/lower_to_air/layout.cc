@@ -75,8 +75,7 @@ int64_t estimateCells(const Plan& plan) {
 TableShape resultShape(int64_t lanes) { return {15, 3 * lanes, 1, 2 + 2 * lanes}; }
 TableShape outputShape(int64_t lanes) { return {9, lanes, 1, 2}; }
 TableShape operandShape(int64_t lanes) { return {16, lanes, 2, 6}; }
-TableShape normShape(int64_t lanes) { return {20, 4 * lanes + 6, 0, 4 + 3 * lanes}; }
-TableShape statisticsShape() { return {7, 10, 0, 8}; }
+TableShape normShape(int64_t lanes) { return {19, 4 * lanes + 6, 0, 4 + 3 * lanes}; }
 TableShape softmaxShape(int64_t lanes) { return {16 + lanes, 5 * lanes + 4, 1, 6 + 2 * lanes}; }
 TableShape argmaxShape(int64_t lanes) { return {8 + lanes, 3 * lanes + 2, 1, 2 + 2 * lanes}; }
 TableShape embeddingShape(int64_t lanes) { return {9 + lanes, lanes + 1, 1, 3}; }
@@ -130,9 +129,9 @@ void chooseLanes(Plan& plan, const LowerToAirOptions& options) {
   plan.column_cost = estimateCells(plan) / kColumnParts;
   LaneCounts& lanes = plan.lanes;
   const int64_t max_lanes = options.lanes;
-  auto choose = [&](int64_t& lanes, const std::vector<int64_t>& candidates,
+  auto choose = [&](int64_t& count, const std::vector<int64_t>& candidates,
                     llvm::function_ref<int64_t()> cost) {
-    lanes = options.widest ? candidates.back() : cheapest(lanes, candidates, cost);
+    count = options.widest ? candidates.back() : cheapest(count, candidates, cost);
   };
   std::vector<int64_t> tokens, features, keys, vocabularies;
   llvm::DenseSet<const Product*> chosen;
@@ -146,7 +145,10 @@ void chooseLanes(Plan& plan, const LowerToAirOptions& options) {
   }
   for (const Norm& n : plan.norms) tokens.push_back(n.rows), features.push_back(n.width);
   for (const Embed& e : plan.embeds) features.push_back(e.width);
-  for (const Attend& a : plan.attends) keys.push_back(a.keys);
+  for (const Attend& a : plan.attends) {
+    keys.push_back(a.keys);
+    if (a.block) keys.push_back(a.queries);
+  }
 
   choose(lanes.rows, divisors(tokens, max_lanes), [&] {
     return costOf(plan, plan.results, resultShape(lanes.rows)) +

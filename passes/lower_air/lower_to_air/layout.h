@@ -23,7 +23,6 @@ TableShape resultShape(int64_t lanes);
 TableShape outputShape(int64_t lanes);
 TableShape operandShape(int64_t lanes);
 TableShape normShape(int64_t lanes);
-TableShape statisticsShape();
 TableShape softmaxShape(int64_t lanes);
 TableShape argmaxShape(int64_t lanes);
 TableShape embeddingShape(int64_t lanes);

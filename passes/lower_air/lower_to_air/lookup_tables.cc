@@ -72,6 +72,16 @@ int64_t LookupTables::activation(const ir::Value* table) {
   return e.id;
 }
 
+int64_t LookupTables::opened(int64_t from) {
+  std::string key = "opened " + std::to_string(from);
+  if (auto it = function_.ids.find(key); it != function_.ids.end()) return it->second;
+  std::vector<int64_t> open(2 * from, 0);
+  std::fill(open.begin() + from, open.end(), 1);
+  Entry& e = newEntry(function_, key, 2 * from, 0);
+  e.sources = {{"", 0, 1}, {own("opened", open), 0, 1}};
+  return e.id;
+}
+
 int64_t LookupTables::exponential(const ir::Op& softmax) {
   const std::string& symbol = softmax.operand(1)->definingOp()->symbolAttr("value");
   int64_t live = softmax.intAttr("live_rows"), dead = softmax.intAttr("dead_rows");

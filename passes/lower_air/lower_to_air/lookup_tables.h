@@ -5,6 +5,7 @@
 //     RANGE(t), id t, 0..16           0 for 0 <= u < 2^t
 //     square                          (u^2 + 2^(q-1)) >> q, |u| < 2^15
 //     activation                      a constant's elements, from u = -size/2 on
+//     opened                          u >= n for 0 <= u < 2n
 //   root        (id, m, R, t0)        reciprocal square root of a normalized variance
 //   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^w), p = 0
 //   four        (limit, j, 4^j, lo)   j <= limit; lo = 0 for j = 0, else 2^14
@@ -35,6 +36,7 @@ class LookupTables {
   int64_t root(const ir::Value* table);        // constant [65536, 2]
   int64_t activation(const ir::Value* table);  // constant [2^bits]
   int64_t exponential(const ir::Op& softmax);
+  int64_t opened(int64_t from);
   // Powers of four up to 4^limit, and of two. The limit is part of the tuple: a variance beyond it
   // must not find a larger shift, for which a normalization would have two witnesses.
   void usePowers(int64_t limit) { exponent_limits_.insert(limit); }

@@ -123,15 +123,28 @@ class LowerToAir : public Pass {
       buildChoices(l, s);
     }
     if (plan.steps) buildSteps(l, *plan.steps);
+    if (!plan.carried.empty()) publishBlocks(l);
     l.tables.build(l.circuit, plan.column_cost);
     for (const Given& g : plan.givens) publish(l, g.value->type(), g.name, g.out[0], false);
     for (const Export& e : plan.exports) publish(l, e.value->type(), e.name, e.edge, true);
   }
 
+  // What the blocks of a bundle have from one another.
+  static void publishBlocks(Lowering& l) {
+    const Steps& steps = *l.plan.steps;
+    const int64_t blocks = steps.context / steps.rows;
+    int64_t low = 0, high = 0;
+    for (const Carried& c : l.plan.carried) {
+      low = std::min(low, c.all->type().low), high = std::max(high, c.all->type().high);
+    }
+    l.circuit.carry(low, high, blocks);
+    l.circuit.publicTensor({kBlock, false, l.score_tables, 1, 0, blocks - 1, 0, steps.block, 1, 1});
+  }
+
   static void publish(Lowering& l, const ir::Type& type, const std::string& name, const Edge& e,
                       bool output) {
     l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
-                            e.address, e.tile_rows, e.tile_columns, output});
+                            e.address, e.tile_rows, e.tile_columns});
   }
 
   LowerToAirOptions options_;

@@ -14,12 +14,6 @@
 namespace lindero::passes {
 namespace {
 
-std::vector<EdgeColumns> edgeSlots(TableBuilder& t, const char* name, size_t count) {
-  std::vector<EdgeColumns> slots;
-  for (size_t i = 0; i < count; ++i) slots.push_back(edgeColumns(t, name + std::to_string(i)));
-  return slots;
-}
-
 // The statistics of a token as one element: sum d, sum v, R, t, 2^t.
 void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign) {
   CircuitBuilder& c = t.circuit();
@@ -33,15 +27,11 @@ void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values,
 void buildNorms(Lowering& l, const Stack<Norm>& stack) {
   TableBuilder t(l.circuit, stack.name, stack.rows);
   int64_t lanes = l.plan.lanes.features;
-  size_t forwards = slots(stack.entries, [](auto& e) { return e.item->forward.size(); });
-  size_t outs = slots(stack.entries, [](auto& e) { return e.item->out.size(); });
   Expr on = t.fixed("on"), within = t.fixed("within"), last = t.fixed("last");
   Expr square = t.fixed("square"), tag = t.fixed("output_tag"), offset = t.fixed("output_offset");
   Expr statistics = t.fixed("statistics");
   std::optional<Expr> uncentered;  // rows of an RMSNorm
-  EdgeColumns in = edgeColumns(t, "in");
-  std::vector<EdgeColumns> forward = edgeSlots(t, "forward", forwards);
-  std::vector<EdgeColumns> out = edgeSlots(t, "out", outs);
+  EdgeSlots in(t, "in"), forward(t, "forward"), out(t, "out");
   Lanes x = t.mainLanes("x", lanes), v = t.mainLanes("v", lanes);
   Lanes z = t.mainLanes("z", lanes), r = t.mainLanes("r", lanes);
   Expr mean = t.main("mean"), root = t.main("root"), shift = t.main("shift"),
@@ -65,11 +55,12 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
     t.fillConstant(tag, first, e.rows, bits);
     t.fillConstant(offset, first, e.rows, int64_t{1} << (bits - 1));
     l.tables.useRange(bits);
-    fillTokenMajor(t, in, first, n.rows, n.in);
-    for (size_t i = 0; i < n.forward.size(); ++i) {
-      fillTokenMajor(t, forward[i], first, n.rows, n.forward[i]);
-    }
-    for (size_t i = 0; i < n.out.size(); ++i) fillTokenMajor(t, out[i], first, n.rows, n.out[i]);
+    auto fill = [&](EdgeSlots& slots, llvm::ArrayRef<Edge> edges) {
+      for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
+        fillTokenMajor(t, *slot, first, n.rows, edge);
+      }
+    };
+    fill(in, n.in), fill(forward, n.forward), fill(out, n.out);
 
     Cells elements{first, {{n.rows, blocks, n.width}, {blocks, 1, lanes}}, 0, 1};
     Cells rows{first, {{n.rows, blocks, 1}, {blocks, 1, 0}}, 0, 0};
@@ -107,12 +98,9 @@ void buildNorms(Lowering& l, const Stack<Norm>& stack) {
     t.range("remainder" + lane, on, shift, r[i]);
   }
   statisticsTerm(t, last, statistics, {sum_d, sum_v, root, shift, power}, 1);
-  tokenMajorTerm(t, "in", in, {{in.on, x}}, -1);
-  for (size_t i = 0; i < forwards; ++i) {
-    tokenMajorTerm(t, "forward" + std::to_string(i), forward[i], {{forward[i].on, x}}, 1);
-  }
-  for (size_t i = 0; i < outs; ++i)
-    tokenMajorTerm(t, "out" + std::to_string(i), out[i], {{out[i].on, z}}, 1);
+  for (EdgeColumns& slot : in.all()) tokenMajorTerm(t, "in", slot, {{slot.on, x}}, -1);
+  for (EdgeColumns& slot : forward.all()) tokenMajorTerm(t, "forward", slot, {{slot.on, x}}, 1);
+  for (EdgeColumns& slot : out.all()) tokenMajorTerm(t, "out", slot, {{slot.on, z}}, 1);
 }
 
 void buildNormStatistics(Lowering& l, const Plan& plan) {

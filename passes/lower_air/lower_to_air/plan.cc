@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "passes/lower_air/lower_to_air/circuit_builder.h"
 #include "passes/lower_air/lower_to_air/layout.h"
 
 namespace lindero::passes {
@@ -74,6 +75,7 @@ class Planner {
     if (op.is("integer.softmax")) return visitSoftmax(origin);
     if (op.is("integer.mix")) return visitMix(origin);
     if (op.is("integer.argmax")) return visitArgmax(origin);
+    if (op.is("integer.append_rows")) return visitAppendRows(op);
     if (op.is("integer.return")) return visitReturn(origin);
     return unsupported(op, "no encoding for this op");
   }
@@ -119,11 +121,24 @@ class Planner {
     e.matrix = &plan_.matrices.back();
     e.rows = op.result()->type().shape[0];
     e.width = table.shape[1];
-    if (op.numOperands() > 2) e.addend = op.operand(2);
+    if (op.numOperands() > 2) {
+      const ir::Value* addend = resolve(op.operand(2));
+      const ir::Op* maker = addend->definingOp();
+      (maker && maker->is("integer.constant") ? e.addend : e.added) = addend;
+    }
     const ir::Value* ids = resolve(op.operand(0));
     if (!arguments_.count(ids)) return unsupported(op, "ids that are not an input of the model");
     e.name = ids->name().str();
     plan_.embeds.push_back(std::move(e));
+    return absl::OkStatus();
+  }
+
+  // What of the tensor is carried shows at the return.
+  absl::Status visitAppendRows(const ir::Op& op) {
+    const ir::Value *before = resolve(op.operand(0)), *own = resolve(op.operand(1));
+    if (!arguments_.count(before) || !appended_.try_emplace(op.result(), before, own).second) {
+      return unsupported(op, "only rows of an input can have others appended");
+    }
     return absl::OkStatus();
   }
 
@@ -192,8 +207,9 @@ class Planner {
       return unsupported(op, "only scores of one use can be normalized");
     }
     const ir::Type& type = op.result()->type();
-    Attend a{origin,        producer, product_of_[producer], type.shape[0], type.shape[1],
-             type.shape[2], {}};
+    Attend a{origin,  producer, product_of_[producer], type.shape[0], type.shape[1], type.shape[2],
+             nullptr, {}};
+    if (op.numOperands() > 2) a.block = resolve(op.operand(2));
     plan_.attends.push_back(std::move(a));
     attend_of_[&op] = &plan_.attends.back();
     return absl::OkStatus();
@@ -301,6 +317,13 @@ class Planner {
         choice->second->name = name;
         continue;
       }
+      if (auto all = appended_.find(value); all != appended_.end()) {
+        if (all->second.first->name() != name) {
+          return unsupported(op, "an output with rows of an input must have its name");
+        }
+        plan_.carried.push_back({all->second.first, value});
+        continue;
+      }
       View v = view(value);
       if (!v.base->definingOp() || !pending_.count(v.base->definingOp())) {
         plan_.exports.push_back({origin, value, name, {}});
@@ -343,24 +366,34 @@ class Planner {
     auto no = [](const std::string& why) {
       return absl::UnimplementedError(absl::StrCat("no decode run: ", why));
     };
-    if (plan_.embeds.size() != 1 || arguments_.size() != 1) {
+    const bool blocks = !plan_.carried.empty();
+    if (plan_.embeds.size() != (blocks ? 2 : 1) ||
+        arguments_.size() != (blocks ? 3 + plan_.carried.size() : 1)) {
       return no("the model's one input must be tokens, read by one embedding");
     }
     for (const Attend& a : plan_.attends) {
       if (!a.origin.op->boolAttr("causal")) return unsupported(*a.origin.op, "it is not causal");
     }
-    const Embed& embed = plan_.embeds.front();
+    const Embed& embed = plan_.embeds.back();
     if (plan_.choices.size() != 1 || !plan_.outputs.empty() || !plan_.exports.empty() ||
         plan_.choices.front().rows != embed.rows || plan_.choices.front().name.empty() ||
         llvm::any_of(plan_.operands, [](const Operand& o) { return o.selected; })) {
       return no("its one output must be the argmax of every position");
     }
-    plan_.steps = Steps{&embed, &plan_.choices.front(), embed.rows, embed.matrix->rows};
+    plan_.steps =
+        Steps{&embed, nullptr, &plan_.choices.front(), embed.rows, embed.rows, embed.matrix->rows};
+    if (blocks) {
+      plan_.steps->positions = &plan_.embeds.front();
+      plan_.steps->context = plan_.attends.front().keys;
+    }
     return absl::OkStatus();
   }
 
   Edge edge(int64_t rows, int64_t columns, int64_t tile_rows, int64_t tile_columns) {
-    Edge e{next_address_, rows, columns, tile_rows, tile_columns, {}};
+    Edge e;
+    e.address = next_address_;
+    e.rows = rows, e.columns = columns;
+    e.tile_rows = tile_rows, e.tile_columns = tile_columns;
     next_address_ += e.tiles();
     return e;
   }
@@ -377,6 +410,14 @@ class Planner {
       token_major_.insert(e.origin.op->result());
       e.address = addresses(e.rows);
     }
+    for (Embed& e : plan_.embeds) {
+      if (!e.added) continue;
+      if (absl::Status s =
+              copy(e.origin, e.added, lanes.rows, lanes.features, &e.in.emplace_back());
+          !s.ok()) {
+        return s;
+      }
+    }
     for (Norm& n : plan_.norms) {
       producers_[n.origin.op->result()] = &n.out;
       token_major_.insert(n.origin.op->result());
@@ -387,7 +428,10 @@ class Planner {
     }
     for (Norm& n : plan_.norms) {
       const ir::Value* x = resolve(n.origin.op->operand(0));
-      if (absl::Status s = copy(n.origin, x, lanes.rows, lanes.features, &n.in); !s.ok()) return s;
+      if (absl::Status s = copy(n.origin, x, lanes.rows, lanes.features, &n.in.emplace_back());
+          !s.ok()) {
+        return s;
+      }
       if (!view(x).rows.empty()) continue;
       hubs_.try_emplace(view(x).base, &n.forward);
       token_major_.insert(view(x).base);
@@ -398,19 +442,21 @@ class Planner {
     for (Result& r : plan_.outputs) {
       for (Part& part : r.parts) {
         part.out.push_back(edge(r.rows, part.size, lanes.rows, lanes.features));
+        part.out.back().group = publicGroup(part.name);
       }
     }
     for (Choice& c : plan_.choices) c.address = addresses(c.rows);
     if (plan_.steps) {
       plan_.steps->tape = addresses(plan_.steps->rows + 1);
-      plan_.steps->lengths = addresses(2);
+      plan_.steps->lengths = addresses(4);
+      plan_.steps->block = addresses(plan_.attends.size());
       plan_.steps->choices = addresses(plan_.steps->rows);
     }
     for (Export& e : plan_.exports) {
       int64_t tile_rows = std::gcd(lanes.rows, e.value->type().shape[0]);
-      if (absl::Status s = copy(e.origin, e.value, tile_rows, lanes.features, &e.edge); !s.ok()) {
-        return s;
-      }
+      absl::Status s =
+          copy(e.origin, e.value, tile_rows, lanes.features, &e.edge, publicGroup(e.name));
+      if (!s.ok()) return s;
     }
     return absl::OkStatus();
   }
@@ -435,6 +481,9 @@ class Planner {
       a->out.push_back(o.edges[0]);
       return absl::OkStatus();
     }
+    if (auto all = appended_.find(o.value); all != appended_.end()) {
+      return connectCarried(o, all->second.first, all->second.second);
+    }
     bool by_columns = o.kind == Operand::kRightColumns;
     if (by_columns && token_major_.contains(view(o.value).base) && lanes != plan_.lanes.features) {
       return unsupported(*o.origin.op, "its values come from no matrix product");
@@ -442,9 +491,25 @@ class Planner {
     return copy(o.origin, o.value, lanes, by_columns ? lanes : plan_.lanes.features, &o.edges[0]);
   }
 
+  // Rows of the block before, then of this one.
+  absl::Status connectCarried(Operand& o, const ir::Value* before, const ir::Value* own) {
+    const int64_t lanes = plan_.lanes.rows, rows = before->type().shape[0];
+    const int64_t tile_columns = o.kind == Operand::kRightColumns ? lanes : plan_.lanes.features;
+    if (!carried_.insert(before).second) {
+      return unsupported(*o.origin.op, "reads rows of an input that another op reads too");
+    }
+    o.carried = rows;
+    Edge e = edge(rows, before->type().shape[1], lanes, tile_columns);
+    e.group = kCarryIn;
+    o.before.push_back(e);
+    e.group = kCarryOut;
+    o.after.push_back(e);
+    return copy(o.origin, own, lanes, tile_columns, &o.edges[0]);
+  }
+
   // A new copy of `value`, registered with its producer (or the norm that passes it on).
   absl::Status copy(const Origin& origin, const ir::Value* value, int64_t tile_rows,
-                    int64_t tile_columns, Edge* out) {
+                    int64_t tile_columns, Edge* out, const std::string& group = "") {
     View v = view(value);
     int64_t rows = v.rows.empty() ? v.base->type().shape[0] : int64_t(v.rows.size());
     if (v.start != 0 || v.size != v.base->type().shape.back()) {
@@ -452,6 +517,7 @@ class Planner {
     }
     *out = edge(rows, v.size, tile_rows, tile_columns);
     out->selected = v.rows;
+    out->group = group;
     if (!v.rows.empty() && !token_major_.contains(v.base)) {
       return unsupported(*origin.op, "rows can be selected after a LayerNorm only");
     }
@@ -463,6 +529,7 @@ class Planner {
       if (!given_.insert(v.base).second) {
         return unsupported(*origin.op, "reads an input of the model that another op reads too");
       }
+      out->group = publicGroup(v.base->name());
       plan_.givens.push_back({origin, v.base, v.base->name().str(), {*out}});
     } else {
       return unsupported(*origin.op, "its input comes from no encoded op");
@@ -474,7 +541,9 @@ class Planner {
   int64_t next_product_ = 1;
   int64_t next_address_ = 1;
   std::set<const ir::Value*> arguments_;
-  llvm::DenseSet<const ir::Value*> given_;
+  llvm::DenseSet<const ir::Value*> given_, carried_;
+  // Of each result of integer.append_rows: the input, and what is appended.
+  std::map<const ir::Value*, std::pair<const ir::Value*, const ir::Value*>> appended_;
   std::map<const ir::Value*, View> views_;
   std::map<const ir::Op*, Result> pending_;
   std::vector<const ir::Op*> order_;

@@ -26,6 +26,8 @@ struct Edge {
   int64_t address = 0;
   int64_t rows = 0, columns = 0;
   int64_t tile_rows = 1, tile_columns = 1;
+  // The claim group of its ends if they are not both in the circuit.
+  std::string group = {};
   // Rows of the producer that are copied; empty: all. They end where the last tile ends.
   std::vector<int64_t> selected;
   int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
@@ -73,12 +75,16 @@ struct Operand {
   Kind kind = kLeft;
   const ir::Value* value = nullptr;
   const Product* product = nullptr;
-  int64_t batch = 1;                 // heads whose tensors are copied by an edge each (P)
-  int64_t inner = 0;                 // folded values per batch
-  int64_t length = 0;                // elements folded into each
-  int64_t padding = 0;               // of them zeros in front
-  int64_t heads = 1;                 // kRightColumns: column groups of V
-  std::vector<Edge> edges;           // one per batch
+  int64_t batch = 1;        // heads whose tensors are copied by an edge each (P)
+  int64_t inner = 0;        // folded values per batch
+  int64_t length = 0;       // elements folded into each
+  int64_t padding = 0;      // of them zeros in front
+  int64_t heads = 1;        // kRightColumns: column groups of V
+  std::vector<Edge> edges;  // one per batch
+  // Right kinds: how many of the tensor's rows, the first ones, are of the block before, and their
+  // copies: from there, and, of as many rows at the end, for the next one.
+  int64_t carried = 0;
+  std::vector<Edge> before, after;
   int64_t shift = 0;                 // kAdded
   bool selected = false;             // some rows of a tensor
   const Matrix* matrix = nullptr;    // kLeft: the other factor
@@ -109,7 +115,7 @@ struct Result {
 struct Norm {
   Origin origin;
   int64_t rows = 0, width = 0;
-  Edge in;
+  std::vector<Edge> in;       // one
   std::vector<Edge> forward;  // the input, passed on
   std::vector<Edge> out;
   int64_t statistics = 0;  // address of row 0's statistics
@@ -120,7 +126,9 @@ struct Attend {  // a softmax over scores
   const ir::Op* scores = nullptr;
   const Product* product = nullptr;
   int64_t heads = 0, queries = 0, keys = 0;
-  std::vector<Edge> out;  // one per head
+  const ir::Value* block = nullptr;  // how many of its blocks of earlier keys are open
+  std::vector<Edge> out;             // one per head
+  int64_t earlier() const { return keys - queries; }
 };
 
 struct Choice {  // an argmax over the columns of a linear op
@@ -138,7 +146,9 @@ struct Embed {
   Origin origin;
   const Matrix* matrix = nullptr;
   int64_t rows = 0, width = 0;
-  const ir::Value* addend = nullptr;
+  const ir::Value* addend = nullptr;  // a constant
+  const ir::Value* added = nullptr;   // or a tensor
+  std::vector<Edge> in;               // its copy
   std::vector<Edge> out;
   std::string name;  // of the public input
   int64_t address = 0;
@@ -165,15 +175,24 @@ struct Export {
 // t + 1, which is the choice of position t or was given.
 struct Steps {
   const Embed* embed = nullptr;
+  const Embed* positions = nullptr;  // of a block of steps: the embedding that reads them
   const Choice* choice = nullptr;
   int64_t rows = 0;
+  int64_t context = 0;  // steps of the longest run
   int64_t vocabulary = 0;
-  // Of the public tensors kTape, kLengths and the choices.
-  int64_t tape = 0, lengths = 0, choices = 0;
+  // Of the public tensors kTape, kLengths, kBlock and the choices.
+  int64_t tape = 0, lengths = 0, block = 0, choices = 0;
 };
 // Public inputs that a step table has, and nothing else (runtime/decode/decode_run.h).
 inline constexpr char kTape[] = "decode/tape";        // rows + 1 tokens
-inline constexpr char kLengths[] = "decode/lengths";  // steps, and how many of them were given
+inline constexpr char kLengths[] = "decode/lengths";  // steps before and behind; of them given
+inline constexpr char kBlock[] = "decode/block";      // blocks before, for each table of scores
+
+// A tensor of the block before, and what is left of it and this block's rows to the next one.
+struct Carried {
+  const ir::Value* before = nullptr;  // an input
+  const ir::Value* all = nullptr;     // of integer.append_rows
+};
 
 // Elements in a row of a table.
 struct LaneCounts {
@@ -198,6 +217,7 @@ struct Plan {
   std::deque<Embed> embeds;
   std::deque<Given> givens;
   std::deque<Export> exports;
+  std::deque<Carried> carried;
   std::optional<Steps> steps;
   // Integer ops in program order, regions flattened.
   std::vector<Origin> program;

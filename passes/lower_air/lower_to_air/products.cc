@@ -8,6 +8,7 @@
 // is checked under a challenge drawn after phase 2: compared under an earlier one, a copy could be
 // forged.
 #include <map>
+#include <optional>
 
 #include "passes/lower_air/lower_to_air/tables.h"
 
@@ -79,6 +80,12 @@ void buildWeights(Lowering& l, const Stack<Matrix>& stack) {
 
 namespace {
 
+// Copies of another claim group; `on` by kind of operand: folded over rows, and over columns.
+struct OtherCopies {
+  EdgeColumns at;
+  std::optional<Expr> rows, columns;
+};
+
 // The fixed columns of the table of operands.
 struct OperandColumns {
   explicit OperandColumns(TableBuilder& t) : t(t) {}
@@ -95,6 +102,9 @@ struct OperandColumns {
   Expr addend = t.fixed("addend"), added_to = t.fixed("added_to");
   Expr address = t.fixed("in.address"), place = t.fixed("in.place"), corner = t.fixed("in.corner");
   EdgeColumns in{address, place, corner, {}};
+  // Copies whose other end is elsewhere, by claim group, and the rows without a copy of this table.
+  std::map<std::string, OtherCopies> others;
+  std::optional<Expr> no_rows, no_columns;
   // By the blocks of a feature: where a fold goes on to the next feature.
   std::map<int64_t, Expr> next;
 };
@@ -134,30 +144,99 @@ void fillFolds(OperandColumns& c, const Operand& o, int64_t first_row, int64_t r
   }
 }
 
-// Right columns: a row per (head, token, block of the head's features).
-void placeTokenMajor(OperandColumns& c, const Lanes& x, const Operand& o, int64_t first_row) {
-  const Edge& edge = o.edges[0];
-  const int64_t keys = edge.rows, blocks = o.blocks, lanes = x.size();
-  fillEdge(c.t, c.in, first_row,
-           {{o.heads, keys * blocks, blocks},
-            {keys / edge.tile_rows, edge.tile_rows * blocks, edge.columnTiles()},
-            {edge.tile_rows, blocks, 0},
-            {blocks, 1, 1}},
-           2, edge.address);
-  c.t.place(
-      x, {o.value, ""},
-      {first_row,
-       {{o.heads, keys * blocks, o.length}, {keys, blocks, o.heads * o.length}, {blocks, 1, lanes}},
-       0,
-       1});
+// Where a copy of `edge.rows` rows of the operand's tensor stands, from row `first` on. Right
+// columns have a row per (head, token, block of the head's features), the others one per (feature,
+// block of tokens); `batch` is that of the others.
+void fillPlaces(OperandColumns& c, const EdgeColumns& columns, const Operand& o, const Edge& edge,
+                int64_t first_row, int64_t first, int64_t batch, int64_t lanes) {
+  const int64_t blocks = o.blocks;
+  if (o.kind == Operand::kRightColumns) {
+    const int64_t keys = o.inner / o.heads;
+    fillEdge(c.t, columns, first_row + first * blocks,
+             {{o.heads, keys * blocks, blocks},
+              {edge.rows / edge.tile_rows, edge.tile_rows * blocks, edge.columnTiles()},
+              {edge.tile_rows, blocks, 0},
+              {blocks, 1, 1}},
+             2, edge.address);
+  } else {
+    fillFeatureMajorPlace(c.t, columns, first_row + batch * o.inner * blocks + first / lanes, edge,
+                          blocks);
+  }
 }
 
-// The others: a row per (batch, feature, block of tokens).
+// 1 on the rows of a copy.
+void fillRows(TableBuilder& t, Expr column, const Operand& o, const Edge& edge, int64_t first_row,
+              int64_t first, int64_t lanes) {
+  if (o.kind == Operand::kRightColumns) {
+    t.fill(column, {first_row + first * o.blocks,
+                    {{o.heads, o.inner / o.heads * o.blocks, 0}, {edge.rows * o.blocks, 1, 0}},
+                    1,
+                    0});
+  } else {
+    t.fill(column,
+           {first_row + first / lanes, {{o.inner, o.blocks, 0}, {edge.rowTiles(), 1, 0}}, 1, 0});
+  }
+}
+
+void fillOtherCopy(OperandColumns& c, const Operand& o, const Edge& edge, int64_t first_row,
+                   int64_t first, int64_t lanes) {
+  auto made = c.others.find(edge.group);
+  if (made == c.others.end()) {
+    const std::string& name = edge.group;
+    EdgeColumns at{c.t.fixed(name + ".address"),
+                   c.t.fixed(name + ".place"),
+                   c.t.fixed(name + ".corner"),
+                   {},
+                   name};
+    made = c.others.emplace(name, OtherCopies{at, {}, {}}).first;
+  }
+  fillPlaces(c, made->second.at, o, edge, first_row, first, 0, lanes);
+  const bool by_columns = o.kind == Operand::kRightColumns;
+  std::optional<Expr>& on = by_columns ? made->second.columns : made->second.rows;
+  if (!on) on = c.t.fixed(edge.group + (by_columns ? ".by_columns" : ".by_rows"));
+  fillRows(c.t, *on, o, edge, first_row, first, lanes);
+}
+
+// The copies that an operand takes, and leaves.
+void fillCopies(OperandColumns& c, const Operand& o, int64_t first_row, int64_t lanes) {
+  const bool by_columns = o.kind == Operand::kRightColumns;
+  auto leaveOut = [&](const Edge& edge, int64_t first) {
+    std::optional<Expr>& no = by_columns ? c.no_columns : c.no_rows;
+    if (!no) no = c.t.fixed(by_columns ? "in.no_columns" : "in.no_rows");
+    fillRows(c.t, *no, o, edge, first_row, first, lanes);
+  };
+  for (int64_t b = 0; b < o.batch; ++b) {
+    const Edge& edge = o.edges[b];
+    if (edge.group.empty()) {
+      fillPlaces(c, c.in, o, edge, first_row, o.carried, b, lanes);
+    } else {
+      fillOtherCopy(c, o, edge, first_row, o.carried, lanes);
+      leaveOut(edge, o.carried);
+    }
+  }
+  for (const Edge& edge : o.before) {
+    fillOtherCopy(c, o, edge, first_row, 0, lanes);
+    leaveOut(edge, 0);
+  }
+  for (const Edge& edge : o.after) {
+    const int64_t rows = by_columns ? o.inner / o.heads : o.length;
+    fillOtherCopy(c, o, edge, first_row, rows - edge.rows, lanes);
+  }
+}
+
+void placeTokenMajor(OperandColumns& c, const Lanes& x, const Operand& o, int64_t first_row) {
+  const int64_t keys = o.inner / o.heads, blocks = o.blocks;
+  c.t.place(x, {o.value, ""},
+            {first_row,
+             {{o.heads, keys * blocks, o.length},
+              {keys, blocks, o.heads * o.length},
+              {blocks, 1, static_cast<int64_t>(x.size())}},
+             0,
+             1});
+}
+
 void placeFeatureMajor(OperandColumns& c, const Lanes& x, const Operand& o, int64_t first_row) {
   const int64_t lanes = x.size();
-  for (int64_t b = 0; b < o.batch; ++b) {
-    fillFeatureMajorPlace(c.t, c.in, first_row + b * o.inner * o.blocks, o.edges[b]);
-  }
   // The first block holds the padding, and what is left of it.
   const int64_t partial = o.padding > 0 ? 1 : 0;
   if (partial) {
@@ -186,6 +265,7 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
   for (const auto& e : stack.entries) {
     const Operand& o = *e.item;
     fillFolds(f, o, e.first_row, e.rows);
+    fillCopies(f, o, e.first_row, lanes);
     if (o.kind == Operand::kRightColumns) {
       placeTokenMajor(f, x, o, e.first_row);
     } else {
@@ -208,8 +288,18 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
   t.term("product", factor * fold, t.outside(c.productPoint()) - f.product);
   t.term("added", f.addend * fold, t.outside(c.productPoint()) - f.added_to);
   t.copyTerm("copy", f.right_end * fold - f.left_end * factor, t.outside(c.copyPoint()) - f.copy);
-  featureMajorTerm(t, "in by rows", f.in, {{f.left + f.right_rows + f.added, x}}, -1);
-  tokenMajorTerm(t, "in by columns", f.in, {{f.right_columns, x}}, -1);
+  Expr by_rows = f.left + f.right_rows + f.added, by_columns = f.right_columns;
+  if (f.no_rows) by_rows = by_rows - *f.no_rows;
+  if (f.no_columns) by_columns = by_columns - *f.no_columns;
+  featureMajorTerm(t, "in by rows", f.in, {{by_rows, x}}, -1);
+  tokenMajorTerm(t, "in by columns", f.in, {{by_columns, x}}, -1);
+  for (auto& [group, copies] : f.others) {
+    const int sign = group == kCarryOut ? 1 : -1;
+    if (copies.rows) featureMajorTerm(t, group + " by rows", copies.at, {{*copies.rows, x}}, sign);
+    if (copies.columns) {
+      tokenMajorTerm(t, group + " by columns", copies.at, {{*copies.columns, x}}, sign);
+    }
+  }
 }
 
 }  // namespace lindero::passes

@@ -82,19 +82,10 @@ Cells elements(const Part& part, int64_t first_row, int64_t blocks, int64_t lane
 void buildResults(Lowering& l, const Stack<Result>& stack) {
   TableBuilder t(l.circuit, stack.name, stack.rows);
   const int64_t lanes = l.plan.lanes.rows;
-  size_t edges = 0;
-  for (const auto& e : stack.entries) {
-    for (const Part& part : e.item->parts) edges = std::max(edges, part.out.size());
-  }
   Expr bias = t.fixed("bias"), on = t.fixed("on"), power = t.fixed("power");
   Expr tag = t.fixed("remainder_tag"), function = t.fixed("function"), offset = t.fixed("offset");
-  std::vector<EdgeColumns> out;  // `on` for q
-  Lanes out_values;              // fixed columns: on, for g
-  for (size_t i = 0; i < edges; ++i) {
-    std::string name = "out" + std::to_string(i);
-    out.push_back(edgeColumns(t, name));
-    out_values.push_back(t.fixed(name + ".value_on"));
-  }
+  EdgeSlots out(t, "out");                 // `on` for q
+  std::map<EdgeColumns*, Expr> looked_up;  // fixed columns: `on`, for g
   Lanes q = t.mainLanes("q", lanes), r = t.mainLanes("r", lanes), g = t.mainLanes("g", lanes);
   FeatureFold fold(t, lanes);
   for (const auto& e : stack.entries) {
@@ -119,9 +110,12 @@ void buildResults(Lowering& l, const Stack<Result>& stack) {
         t.fillConstant(offset, first, rows, int64_t{1} << (bits - 1));
         l.tables.useRange(bits);
       }
-      for (size_t i = 0; i < part.out.size(); ++i) {
-        fillFeatureMajorPlace(t, out[i], first, part.out[i]);
-        t.fillConstant(lookup ? out_values[i] : out[i].on, first, rows, 1);
+      for (auto [slot, edge] : llvm::zip(out.of(part.out), part.out)) {
+        fillFeatureMajorPlace(t, *slot, first, edge, blocks);
+        if (lookup && !looked_up.count(slot)) {
+          looked_up[slot] = t.fixed("looked_up" + std::to_string(looked_up.size()));
+        }
+        t.fillConstant(lookup ? looked_up[slot] : slot->on, first, rows, 1);
       }
       Cells cells = elements(part, first, blocks, lanes);
       t.place(q, {part.result, lookup ? "key" : ""}, cells);
@@ -133,9 +127,10 @@ void buildResults(Lowering& l, const Stack<Result>& stack) {
   Lanes y;
   for (int64_t i = 0; i < lanes; ++i) y.push_back(q[i] * power + r[i] - half - bias);
   fold.build(y);
-  for (size_t i = 0; i < edges; ++i) {
-    std::string name = "out" + std::to_string(i);
-    featureMajorTerm(t, name, out[i], {{out[i].on, q}, {out_values[i], g}}, 1);
+  for (EdgeColumns& slot : out.all()) {
+    std::vector<EdgeLanes> values{{slot.on, q}};
+    if (looked_up.count(&slot)) values.push_back({looked_up[&slot], g});
+    featureMajorTerm(t, "out", slot, values, 1);
   }
   for (int64_t i = 0; i < lanes; ++i) {
     std::string lane = "." + std::to_string(i);
@@ -148,7 +143,7 @@ void buildOutputs(Lowering& l, const Stack<Result>& stack) {
   TableBuilder t(l.circuit, stack.name, stack.rows);
   const int64_t lanes = l.plan.lanes.rows;
   Expr bias = t.fixed("bias");
-  EdgeColumns out = edgeColumns(t, "out");
+  EdgeSlots out(t, "out");
   Lanes y = t.mainLanes("y", lanes);
   FeatureFold fold(t, lanes);
   for (const auto& e : stack.entries) {
@@ -161,17 +156,16 @@ void buildOutputs(Lowering& l, const Stack<Result>& stack) {
       const ir::Type& type = part.result->type();
       const Edge& edge = part.out[0];
       t.instance(first, part.size * blocks, part.origin.region, location(item, *part.origin.op));
-      fillFeatureMajor(t, out, first, edge);
+      fillFeatureMajor(t, *out.of(part.out)[0], first, edge);
       t.place(y, {part.result, ""}, elements(part, first, blocks, lanes));
       l.circuit.publicTensor({part.name, true, item.rows, part.size, type.low, type.high,
-                              type.exponent, edge.address, edge.tile_rows, edge.tile_columns,
-                              true});
+                              type.exponent, edge.address, edge.tile_rows, edge.tile_columns});
     }
   }
   Lanes products;
   for (Expr lane : y) products.push_back(lane - bias);
   fold.build(products);
-  featureMajorTerm(t, "out", out, {{out.on, y}}, 1, TableBuilder::Kind::kBoundary);
+  for (EdgeColumns& slot : out.all()) featureMajorTerm(t, "out", slot, {{slot.on, y}}, 1);
 }
 
 }  // namespace lindero::passes

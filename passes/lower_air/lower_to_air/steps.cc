@@ -1,10 +1,10 @@
 // The steps of a decode run, a row each: state in, token in -> token out, state out.
 //   active = 1 on the run's steps, 0 behind them; chosen = 0 while tokens are given, then 1;
-//   frontier_in, frontier_out: tokens consumed before and after; given: rows with a given token;
-//   shown = active * choice, and chosen (token_out - shown) = 0.
-// The first token, every token_out, the run's length and how much of it was given are public;
-// token_in is what the step's embedding reads, choice the argmax of its position. GADGETS.md,
-// section 12.
+//   frontier_in, frontier_out: tokens consumed before and after; given_in, given_out: those of them
+//   with a given token behind; shown = active * choice, and chosen (token_out - shown) = 0.
+// The first token, every token_out and the state before the first row and behind the last one are
+// public; token_in is what the step's embedding reads, choice the argmax of its position.
+// GADGETS.md, section 12.
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
@@ -36,7 +36,8 @@ void buildSteps(Lowering& l, const Steps& steps) {
   Expr active = main("active", read, "active"), chosen = main("chosen", read, "chosen");
   Expr frontier_in = main("frontier_in", read, "frontier_in");
   Expr frontier_out = main("frontier_out", read, "frontier_out");
-  Expr given = main("given", read, "given");
+  Expr given_in = main("given_in", read, "given_in");
+  Expr given_out = main("given_out", read, "given_out");
   Expr token_in = main("token_in", read, "ids"), token_out = main("token_out", read, "token_out");
   Expr choice = main("choice", choose, ""), shown = main("shown", choose, "shown");
 
@@ -45,6 +46,7 @@ void buildSteps(Lowering& l, const Steps& steps) {
   t.constrain(on * active * (one - active), "active is a bit");
   t.constrain(on * chosen * (one - chosen), "chosen is a bit");
   t.constrain(on * (frontier_out - frontier_in - active), "a step consumes one token");
+  t.constrain(on * (given_out - given_in - one + chosen), "given tokens counted");
   t.constrain(on * (shown - active * choice), "the choice of a step of the run is shown");
   t.constrain(on * chosen * (token_out - shown), "a token that is not given is the choice");
   t.constrain(on * (one - active) * token_out, "no token behind the run");
@@ -57,28 +59,33 @@ void buildSteps(Lowering& l, const Steps& steps) {
               kContinuity);
   t.constrain(within * (frontier_in - t.previous(frontier_out)), "frontier handed over",
               kContinuity);
-  t.constrain(within * (given - t.previous(given) - one + chosen), "given tokens counted",
-              kContinuity);
+  t.constrain(within * (given_in - t.previous(given_out)), "given tokens handed over", kContinuity);
 
-  t.constrain(first * frontier_in, "nothing is consumed before the run", kBoundary);
-  t.constrain(first * (given - one + chosen), "nothing is given before the run", kBoundary);
-
-  scalarTerm(t, "embedding", on, embedding, token_in, 1, kContinuity);
-  scalarTerm(t, "choice", on, position, choice, -1, kContinuity);
-  scalarTerm(t, "first token", first, t.constant(steps.tape), token_in, -1, kBoundary);
-  scalarTerm(t, "tape", on, tape, token_out, -1, kBoundary);
-  scalarTerm(t, "choices", on, published, shown, 1, kBoundary);
-  scalarTerm(t, "steps of the run", last, t.constant(steps.lengths), frontier_out, -1, kBoundary);
-  scalarTerm(t, "given steps", last, t.constant(steps.lengths + 1), given, -1, kBoundary);
+  scalarTerm(t, "embedding", on, embedding, token_in, 1);
+  scalarTerm(t, "choice", on, position, choice, -1);
+  if (steps.positions) {
+    Expr place = t.fixed("place");
+    addresses(place, steps.positions->address);
+    scalarTerm(t, "place", on, place, frontier_in, 1);
+  }
+  scalarTerm(t, "first token", first, t.constant(steps.tape), token_in, -1, kTape);
+  scalarTerm(t, "tape", on, tape, token_out, -1, kTape);
+  scalarTerm(t, "choices", on, published, shown, 1, steps.choice->name);
+  auto length = [&](const char* name, Expr row, int64_t index, Expr value) {
+    scalarTerm(t, name, row, t.constant(steps.lengths + index), value, -1, kLengths);
+  };
+  length("steps before", first, 0, frontier_in);
+  length("steps behind", last, 1, frontier_out);
+  length("given before", first, 2, given_in);
+  length("given behind", last, 3, given_out);
 
   ir::Location nodes = steps.embed->origin.op->location();
   llvm::append_range(nodes, steps.choice->origin.op->location());
   t.instance(0, steps.rows, "decode", nodes);
-  c.publicTensor(
-      {kTape, false, steps.rows + 1, 1, 0, steps.vocabulary - 1, 0, steps.tape, 1, 1, false});
-  c.publicTensor({kLengths, false, 2, 1, 0, steps.rows, 0, steps.lengths, 1, 1, false});
+  c.publicTensor({kTape, false, steps.rows + 1, 1, 0, steps.vocabulary - 1, 0, steps.tape, 1, 1});
+  c.publicTensor({kLengths, false, 4, 1, 0, steps.context, 0, steps.lengths, 1, 1});
   c.publicTensor({steps.choice->name, true, steps.rows, 1, 0, steps.choice->columns - 1, 0,
-                  steps.choices, 1, 1, true});
+                  steps.choices, 1, 1});
 }
 
 }  // namespace lindero::passes

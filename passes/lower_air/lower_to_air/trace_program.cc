@@ -38,6 +38,11 @@ class TraceWriter {
       keep(g.value, "", b_.value("trace.input", {}, buffer(size), {{"tensor", g.name}}));
     }
     if (l_.plan.steps) readSteps(*l_.plan.steps);
+    for (const auto& [slot, c] : llvm::enumerate(l_.plan.carried)) {
+      keep(c.before, "",
+           create("trace.carry_in", {}, {c.before->type().elements()}, {{"slot", int64_t(slot)}})
+               ->result());
+    }
     for (const Origin& origin : l_.plan.program) {
       region_ = origin.region;
       b_.setLocation(origin.op->location());
@@ -109,6 +114,8 @@ class TraceWriter {
       visitPart(op);
     else if (op.is("integer.select_rows"))
       visitSelectRows(op);
+    else if (op.is("integer.append_rows"))
+      visitAppendRows(op);
     else if (op.is("integer.argmax"))
       visitArgmax(op);
     else if (op.is("integer.return"))
@@ -121,11 +128,16 @@ class TraceWriter {
     ir::Value* tape =
         create("trace.input", {}, {steps.rows + 1}, {{"tensor", std::string(kTape)}})->result();
     ir::Value* lengths =
-        create("trace.input", {}, {2}, {{"tensor", std::string(kLengths)}})->result();
-    ir::Op* step = create("trace.decode", {tape, lengths}, std::vector<int64_t>(7, steps.rows), {});
-    static constexpr const char* kNames[] = {"active", "chosen", "frontier_in", "frontier_out",
-                                             "given",  "ids",    "token_out"};
-    for (int i = 0; i < 7; ++i) keep(steps.embed->origin.op->result(), kNames[i], step->result(i));
+        create("trace.input", {}, {4}, {{"tensor", std::string(kLengths)}})->result();
+    ir::Op* step = create("trace.decode", {tape, lengths}, std::vector<int64_t>(8, steps.rows), {});
+    static constexpr const char* kNames[] = {"active",   "chosen",    "frontier_in", "frontier_out",
+                                             "given_in", "given_out", "ids",         "token_out"};
+    for (int i = 0; i < 8; ++i) keep(steps.embed->origin.op->result(), kNames[i], step->result(i));
+    if (!steps.positions) return;
+    keep(steps.positions->origin.op->result(), "ids", step->result(2));
+    ir::Value* block =
+        create("trace.input", {}, {l_.score_tables}, {{"tensor", std::string(kBlock)}})->result();
+    for (const Attend& a : l_.plan.attends) keep(l_.plan.resolve(a.block), "", block);
   }
 
   void visitEmbedding(const ir::Op& op) {
@@ -135,6 +147,7 @@ class TraceWriter {
     keep(op.result(), "ids", ids);
     std::vector<ir::Value*> operands{ids};
     if (e.addend) operands.push_back(load(l_.constants.at(e.addend)));
+    if (e.added) operands.push_back(get(e.added));
     const ConstantPlace& place = l_.constants.at(e.matrix->constant);
     Attributes attributes{{"vocabulary", e.matrix->rows},
                           {"width", e.width},
@@ -272,9 +285,14 @@ class TraceWriter {
     int64_t heads = type.shape[0], queries = type.shape[1], keys = type.shape[2];
     int64_t rows = heads * queries, elements = rows * keys, lanes = l_.plan.lanes.keys;
     auto exp = l_.tables.place("exponential", l_.tables.exponential(op));
-    ir::Op* step = create("trace.softmax", {get(op.operand(0))},
-                          {rows, rows, elements, elements, elements, elements, elements,
-                           elements / lanes, elements / lanes},
+    std::vector<ir::Value*> operands{get(op.operand(0))};
+    std::vector<int64_t> sizes{rows,     rows,     elements,         elements,        elements,
+                               elements, elements, elements / lanes, elements / lanes};
+    if (op.numOperands() > 2) {
+      operands.push_back(get(op.operand(2)));
+      sizes.push_back(elements / lanes);
+    }
+    ir::Op* step = create("trace.softmax", operands, sizes,
                           {{"heads", heads},
                            {"queries", queries},
                            {"keys", keys},
@@ -299,8 +317,9 @@ class TraceWriter {
                                              "",
                                              "previous_probability",
                                              "probability_sums",
-                                             "previous_probability_sums"};
-    for (int i = 0; i < 9; ++i) keep(op.result(), kNames[i], step->result(i));
+                                             "previous_probability_sums",
+                                             "open"};
+    for (size_t i = 0; i < sizes.size(); ++i) keep(op.result(), kNames[i], step->result(i));
   }
 
   void visitSelectRows(const ir::Op& op) {
@@ -310,6 +329,18 @@ class TraceWriter {
     keep(op.result(), "",
          create("trace.copy_rows", {get(op.operand(0))}, {size}, {{"width", width}, {"rows", rows}})
              ->result());
+  }
+
+  void visitAppendRows(const ir::Op& op) {
+    ir::Value* all = create("trace.append_rows", {get(op.operand(0)), get(op.operand(1))},
+                            {op.result()->type().elements()}, {})
+                         ->result();
+    keep(op.result(), "", all);
+    for (const auto& [slot, c] : llvm::enumerate(l_.plan.carried)) {
+      if (c.all != op.result()) continue;
+      create("trace.carry_out", {all}, {},
+             {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
+    }
   }
 
   void visitArgmax(const ir::Op& op) {
@@ -334,6 +365,9 @@ class TraceWriter {
     }
     const auto& names = std::get<std::vector<std::string>>(*op.find("names"));
     for (unsigned i = 0; i < op.numOperands(); ++i) {
+      const ir::Value* output = l_.plan.resolve(op.operand(i));
+      if (llvm::any_of(l_.plan.carried, [&](const Carried& c) { return c.all == output; }))
+        continue;
       ir::Value* shown = find(l_.plan.resolve(op.operand(i)), "shown");
       create("trace.output", {shown ? shown : get(op.operand(i))}, {}, {{"tensor", names[i]}});
     }

@@ -99,6 +99,7 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
   TableRows& rows = ranges_.rows(table);
   const std::string& name = term.stringAttr("name");
   std::vector<std::optional<ProvenRanges::Pole>> poles(rows.classes().size());
+  const std::string& group = term.symbolAttr("group");
   bool folded = false;
   for (size_t c = 0; c < poles.size(); ++c) {
     const Form* form = rows.form(c, term.operand(0));
@@ -127,6 +128,9 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     int64_t id = poles[c]->at(rows, row);
     bool late = challenge->definingOp()->intAttr("after") >= 2;
     pole_challenges_.insert(challenge);
+    if (groups_.try_emplace(challenge, group).first->second != group) {
+      return ranges_.refused(table, c, name, "what is summed under one challenge has two groups");
+    }
     if (!late && id == 0) continue;  // names no product: what is summed there bounds nothing
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
@@ -265,6 +269,15 @@ absl::Status Folds::boundLookups() {
     if (keys.empty()) return no(0, "provides nothing");
     provided_rows_[bus] = Interval::between(*keys.begin(), *keys.rbegin());
   }
+  // What is added to a row that is looked up may be another one.
+  IR_RETURN_IF_ERROR(boundRows(provided, /*all=*/false));
+  ranges_.useAllEdges();
+  return boundRows(provided, /*all=*/true);
+}
+
+// The cells of rows that are looked up, as far as (`all`: each) what is added to them is bounded.
+absl::Status Folds::boundRows(const std::map<std::string, Interval>& provided, bool all) {
+  looked_up_.clear();
   for (int t = 0; t < ranges_.tables(); ++t) {
     TableRows& rows = ranges_.rows(t);
     for (ir::Op& op : rows.op().block()->ops()) {
@@ -275,7 +288,7 @@ absl::Status Folds::boundLookups() {
       }
       absl::StatusOr<Scan*> scan = this->scan(t, *fold);
       if (!scan.ok()) return scan.status();
-      const Interval& cells = provided[ranges_.busName(op)];
+      const Interval& cells = provided.at(ranges_.busName(op));
       std::set<std::array<int, 3>> bounded;
       std::set<const Step*> seen;
       for (int64_t row = 0; row < rows.height(); ++row) {
@@ -296,6 +309,7 @@ absl::Status Folds::boundLookups() {
               }
             }
             MaybeInterval shift = ranges_.polynomial(t, c, rest);
+            if (column >= 0 && !shift && !all) continue;
             if (column < 0 || !shift) {
               return ranges_.refused(t, c, fold->stringAttr("name"),
                                      "its lanes are not a witness cell each, and fixed ones");

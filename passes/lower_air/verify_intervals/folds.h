@@ -52,6 +52,7 @@ class Folds {
   const std::vector<std::array<int, 3>>& lookedUp() const { return looked_up_; }
 
  private:
+  absl::Status boundRows(const std::map<std::string, Interval>& provided, bool all);
   using Exponents = std::array<int64_t, 2>;
   // What a scan does on the rows of a class.
   struct Step {
@@ -158,7 +159,8 @@ class Folds {
   std::map<std::pair<int, ir::Op*>, std::unique_ptr<Scan>> scans_;
   std::map<int64_t, Product> products_;
   const ir::Value* product_challenge_ = nullptr;
-  std::set<const ir::Value*> pole_challenges_;  // of products and copies
+  std::map<const ir::Value*, std::string> groups_;  // of the terms, by the challenge of their pole
+  std::set<const ir::Value*> pole_challenges_;      // of products and copies
   std::map<std::pair<const ir::Value*, int64_t>, End> copies_;
   std::map<std::tuple<int, int64_t, int>, std::pair<const ir::Value*, int64_t>> taken_;
   std::map<std::pair<const ir::Value*, int64_t>, int> takers_;

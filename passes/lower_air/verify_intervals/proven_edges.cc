@@ -98,6 +98,7 @@ absl::StatusOr<ProvenRanges::Ends> ProvenRanges::endsOf(int table, int c, ir::Op
                                                         const Form& numerator) {
   Ends ends;
   ends.table = table, ends.term = &term, ends.c = c, ends.sign = 0;
+  ends.group = term.symbolAttr("group");
   auto no = [&](const char* why) { return refused(table, c, term.stringAttr("name"), why); };
   for (const auto& [weight, p] : numerator) {
     bool inverses = !weight.empty() && weight.size() <= 2;
@@ -224,6 +225,7 @@ absl::Status ProvenRanges::readPublics() {
     Ends ends;
     ends.term = &op;
     ends.sign = op.boolAttr("negative") ? -1 : 1;
+    ends.group = op.symbolAttr("group");
     ends.lane_challenge = challenges[names[1]], ends.place_challenge = challenges[names[2]];
     if (names[0] == names[1] || names[1] == names[2] || names[2] == names[0]) {
       return absl::FailedPreconditionError(
@@ -249,6 +251,28 @@ absl::Status ProvenRanges::readPublics() {
   return absl::OkStatus();
 }
 
+// By induction over the blocks: the first one is given zeros, and each must give what lies in the
+// range in which it takes.
+absl::Status ProvenRanges::readCarry() {
+  for (ir::Op& op : circuit_->body().ops()) {
+    if (!op.is("air.carry")) continue;
+    carry_ = Carry{op.symbolAttr("in"), op.symbolAttr("out"),
+                   Interval::between(op.intAttr("low"), op.intAttr("high"))};
+  }
+  for (const Ends& ends : ends_) {
+    const bool in = carry_ && ends.group == carry_->in, out = carry_ && ends.group == carry_->out;
+    if ((!in && !out) || (ends.table >= 0 && ends.sign == (in ? -1 : 1))) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("verify-intervals: ", ends.term->stringAttr("name"), ": a block takes from @",
+                     carry_->in, " and gives to @", carry_->out, ", and no public tensor does"));
+  }
+  return absl::OkStatus();
+}
+
+std::string ProvenRanges::sumOf(const Ends& ends) const {
+  return carry_ && ends.group == carry_->out ? carry_->in : ends.group;
+}
+
 absl::Status ProvenRanges::readEdges() {
   nameAddresses();
   for (size_t t = 0; t < tables_.size(); ++t) {
@@ -257,6 +281,7 @@ absl::Status ProvenRanges::readEdges() {
     }
   }
   IR_RETURN_IF_ERROR(readPublics());
+  IR_RETURN_IF_ERROR(readCarry());
   return closeTiles();
 }
 
@@ -276,6 +301,12 @@ absl::Status ProvenRanges::closeTiles() {
       return absl::FailedPreconditionError(absl::StrCat("verify-intervals: public tensor ",
                                                         some.term->stringAttr("name"), ": ", why));
     }
+    for (auto& [index, places] : tile) {
+      if (sumOf(ends_[index]) == sumOf(some)) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat("verify-intervals: the ends of address ", address, " stand in two sums"));
+    }
+    kind.carried = carry_ && sumOf(some) == carry_->in;
     const Ends &a = ends_[kind.gives[0]], &b = ends_[kind.takes[0]];
     std::set challenges_a{a.lane_challenge, a.place_challenge};
     std::set challenges_b{b.lane_challenge, b.place_challenge};
@@ -297,6 +328,7 @@ absl::Status ProvenRanges::closeTiles() {
 }
 
 MaybeInterval ProvenRanges::otherEnd(const TileKind& kind, bool gives, int64_t lane) const {
+  if (kind.carried) return gives ? std::nullopt : MaybeInterval(carry_->range);
   MaybeInterval out;
   auto add = [&](const Interval& r) { out = out ? hull(*out, r) : r; };
   for (int index : gives ? kind.takes : kind.gives) {

@@ -13,6 +13,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -56,6 +57,11 @@ class ProvenRanges {
                                                 const std::vector<MaybeInterval>& tuple);
   // Every value of a position, of fixed tuples.
   MaybeInterval providedHull(const std::string& bus, size_t position) const;
+  // Takes over from the other ends of edges what is known there.
+  void useAllEdges() {
+    while (useEdges()) {
+    }
+  }
   // Whether the bus provides fixed tuples only.
   bool isTable(const std::string& bus) const { return buses_.at(bus).fixed; }
   // Whether edges name their elements by this challenge.
@@ -92,20 +98,24 @@ class ProvenRanges {
     Pole corner = {};         // address times place
     bool multiplied = false;  // by the form of the denominator, whatever the corner
     Interval given;           // of a public tensor
+    std::string group;
   };
   // The elements under one address: who gives and who takes. Tiles of one kind share all this.
   struct TileKind {
     std::vector<int> gives, takes;  // indices into ends()
     bool same_layout = false;       // element for element the same rows and lanes
+    bool carried = false;           // given to the next block of a bundle, taken by it
   };
   const std::vector<Ends>& ends() const { return ends_; }
+  // What a block is given, and must give.
+  const Interval& carriedRange() const { return carry_->range; }
   const std::vector<TileKind>& tileKinds() const { return kinds_; }
   // The kind of the tile with this address, or -1.
   int tileKind(int64_t address) const {
     auto it = kind_of_.find(address);
     return it == kind_of_.end() ? -1 : it->second;
   }
-  // What the other end proves about a lane of this one.
+  // What the other end proves about a lane of this one; nothing if what is given is carried.
   MaybeInterval otherEnd(const TileKind& kind, bool gives, int64_t lane) const;
 
   // A term's denominator on the rows of a class: a factor, or two, that of the address first, if
@@ -144,6 +154,9 @@ class ProvenRanges {
   absl::Status readEdges();
   void nameAddresses();
   absl::Status readPublics();
+  absl::Status readCarry();
+  // The group in whose sum the other end of an edge stands.
+  std::string sumOf(const Ends& ends) const;
   bool readPole(int table, const Polynomial& p, int64_t sign, Pole& pole) const;
   absl::Status readTerm(int table, ir::Op& term);
   absl::StatusOr<Ends> endsOf(int table, int c, ir::Op& term, const Form& numerator);
@@ -171,6 +184,11 @@ class ProvenRanges {
   // While edges are read: per address, the ends that touch it and their places.
   std::map<int64_t, std::map<int, uint64_t>> open_;
   const ir::Value* address_challenge_ = nullptr;
+  struct Carry {
+    std::string in, out;
+    Interval range;
+  };
+  std::optional<Carry> carry_;
 };
 
 }  // namespace lindero::passes

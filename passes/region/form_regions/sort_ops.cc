@@ -20,7 +20,9 @@ bool allReaders(const Op& op, llvm::function_ref<bool(const Op&)> holds) {
          llvm::all_of(readers, [&](const Op* reader) { return holds(*reader); });
 }
 
-bool isProductOfAttention(const Op& op) { return op.is("integer.scores") || op.is("integer.mix"); }
+bool isProductOfAttention(const Op& op) {
+  return op.is("integer.scores") || op.is("integer.mix") || op.is("integer.append_rows");
+}
 
 // Q, K or V: what only the products of attention read.
 bool isAttentionInput(const Op& op) {
@@ -72,6 +74,7 @@ class Sorter {
                                    .Case("integer.scores", {"attention", "compare"})
                                    .Case("integer.softmax", {"attention", "normalize"})
                                    .Case("integer.mix", {"attention", "mix"})
+                                   .Case("integer.append_rows", {"attention", "views"})
                                    .Case("integer.lookup", {"lookup", ""})
                                    .Case("integer.select_rows", {"decode", ""})
                                    .Case("integer.argmax", {"decode", ""})
@@ -91,12 +94,13 @@ class Sorter {
     int64_t first = position_.lookup(&attention);
     const Op* op = attention.operand(operand)->definingOp();
     while (op != nullptr) {
-      const bool follow = op->is("integer.requantize") || op->is("integer.slice") ||
+      const bool appends = op->is("integer.append_rows");
+      const bool follow = appends || op->is("integer.requantize") || op->is("integer.slice") ||
                           op->is("integer.linear") || opensLayer(*op);
       if (!follow) break;
       first = std::min(first, position_.lookup(op));
       if (op->is("integer.layernorm")) break;
-      op = op->operand(0)->definingOp();
+      op = op->operand(appends ? 1 : 0)->definingOp();
     }
     return first;
   }
