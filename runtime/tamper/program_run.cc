@@ -25,8 +25,10 @@ ProgramRun::ProgramRun(const Package& package)
 }
 
 absl::StatusOr<std::unique_ptr<ProgramRun>> ProgramRun::create(const Package& package,
-                                                               const Statement& inputs) {
+                                                               const Statement& inputs,
+                                                               Carried before) {
   auto run = std::unique_ptr<ProgramRun>(new ProgramRun(package));
+  run->before_ = std::move(before);
   LINDERO_RETURN_IF_ERROR(run->checkOrder());
   LINDERO_RETURN_IF_ERROR(run->runHonestly(inputs));
   return run;
@@ -52,6 +54,8 @@ absl::Status ProgramRun::checkOrder() const {
 absl::Status ProgramRun::runHonestly(const Statement& inputs) {
   cells_.assign(package_.traceLayout().cells(), 0);
   TraceOptions options;
+  Carried carried = before_;
+  options.carried = &carried;
   options.revise = [&](const Step& step, Buffers& buffers) {
     for (uint32_t buffer : buffersOf(step).writes) {
       absl::Span<const int32_t> values = buffers.at(buffer);
@@ -93,7 +97,8 @@ absl::Status ProgramRun::rerun(int index, absl::FunctionRef<void(const Step&, Bu
     if (i == index) {
       revise(step, buffers_);
     } else {
-      LINDERO_RETURN_IF_ERROR(runStep(StepContext(package_, step, buffers_, pool_), statement_));
+      LINDERO_RETURN_IF_ERROR(
+          runStep(StepContext(package_, step, buffers_, pool_), statement_, before_, after_));
     }
     for (uint32_t buffer : use.writes) dirty_[buffer] = differs(buffer);
   }

@@ -16,15 +16,17 @@
 #include "runtime/package/statement.pb.h"
 #include "runtime/parallel/thread_pool.h"
 #include "runtime/trace/buffers.h"
+#include "runtime/trace/run_step.h"
 
 namespace lindero::runtime {
 
 class ProgramRun {
  public:
-  // `inputs` as for generateTrace. Unimplemented when a step overwrites what an earlier one read:
+  // `inputs` as for generateTrace, and what the block before left. Unimplemented when a step overwrites what an earlier one read:
   // programs that no pass emits. The package must outlive this.
   static absl::StatusOr<std::unique_ptr<ProgramRun>> create(const Package& package,
-                                                            const Statement& inputs);
+                                                            const Statement& inputs,
+                                                            Carried before = {});
 
   // Of the honest run.
   const std::vector<uint32_t>& cells() const { return cells_; }
@@ -46,6 +48,7 @@ class ProgramRun {
   bool differs(uint32_t buffer) const;
 
   const Package& package_;
+  Carried before_, after_;
   ThreadPool pool_;
   std::vector<uint32_t> cells_;
   Statement honest_statement_, statement_;

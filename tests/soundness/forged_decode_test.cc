@@ -50,7 +50,8 @@ const runtime::Package& without(const std::string& kind) {
 }
 
 struct Rows {
-  absl::Span<int32_t> active, chosen, frontier_in, frontier_out, given, token_in, token_out;
+  absl::Span<int32_t> active, chosen, frontier_in, frontier_out, given_in, given_out, token_in,
+      token_out;
 };
 
 // Changes what the run's steps are, before anything reads it. The choice of a step is shown times
@@ -59,7 +60,7 @@ void onRows(Forgery& f, std::function<void(Rows&)> change) {
   f.onStep("/wte/Gather", Step::kDecode, [change](const Step& step, Buffers& b) {
     const Decode& s = step.decode();
     Rows rows{b.at(s.active()), b.at(s.chosen()),   b.at(s.frontier_in()), b.at(s.frontier_out()),
-              b.at(s.given()),  b.at(s.token_in()), b.at(s.token_out())};
+              b.at(s.given_in()), b.at(s.given_out()), b.at(s.token_in()), b.at(s.token_out())};
     change(rows);
   });
   f.onStep("/argmax", Step::kMask, [](const Step& step, Buffers& b) {
@@ -81,7 +82,7 @@ void claimTape(Forgery& f, int position, int64_t token) {
   claim(f, runtime::kTape, {{position, token}});
 }
 void claimLengths(Forgery& f, int64_t steps, int64_t given) {
-  claim(f, runtime::kLengths, {{0, steps}, {1, given}});
+  claim(f, runtime::kLengths, {{1, steps}, {3, given}});
 }
 
 // The token that a step leaves becomes what is shown as its choice, also in the claim.
@@ -115,7 +116,7 @@ void stepCountedTwice(Forgery& f) {
     r.token_out[0] = 0;
     for (int t = 1; t < kRows; ++t) r.active[t] = r.token_in[t] = r.token_out[t] = 0;
     for (int t = 0; t < kRows; ++t) r.frontier_in[t] = t == 0 ? 0 : 2, r.frontier_out[t] = 2;
-    for (int t = 0; t < kRows; ++t) r.chosen[t] = t > 0, r.given[t] = 1;
+    for (int t = 0; t < kRows; ++t) r.chosen[t] = r.given_in[t] = t > 0, r.given_out[t] = 1;
   });
   claim(f, runtime::kTape, {{0, kFirst}, {1, 0}, {2, 0}, {3, 0}, {4, 0}, {5, 0}});
   claimLengths(f, 2, 1);
@@ -125,7 +126,8 @@ void stepCountedTwice(Forgery& f) {
 void choiceCountedTwice(Forgery& f) {
   onRows(f, [](Rows& r) {
     r.chosen[kGiven] = 2;
-    for (int t = kGiven; t < kRows; ++t) r.given[t] = kGiven - 1;
+    for (int t = kGiven; t < kRows; ++t) r.given_out[t] = kGiven - 1;
+    for (int t = kGiven + 1; t < kRows; ++t) r.given_in[t] = kGiven - 1;
   });
   claimLengths(f, kSteps, kGiven - 1);
 }
@@ -135,6 +137,13 @@ void stepConsumesTwo(Forgery& f) {
     for (int t = kLast; t < kRows; ++t) r.frontier_out[t] += 1, r.frontier_in[t] += t > kLast;
   });
   claimLengths(f, kSteps + 1, kGiven);
+}
+
+void borderMoved(Forgery& f) {
+  onRows(f, [](Rows& r) {
+    for (int t = kLast; t < kRows; ++t) r.given_out[t] += 1, r.given_in[t] += t > kLast;
+  });
+  claimLengths(f, kSteps, kGiven + 1);
 }
 
 // Of a step whose token was given.
@@ -163,7 +172,7 @@ void outputTokenAltered(Forgery& f) {
 void tokenBehindTheRun(Forgery& f) {
   onRows(f, [](Rows& r) {
     r.token_out[kSteps] = 2;
-    for (int t = 0; t < kRows; ++t) r.chosen[t] = 0, r.given[t] = t + 1;
+    for (int t = 0; t < kRows; ++t) r.chosen[t] = 0, r.given_in[t] = t, r.given_out[t] = t + 1;
   });
   claimTape(f, kSteps + 1, 2);
   claimLengths(f, kSteps, kRows);
@@ -198,7 +207,7 @@ void runStartsAgain(Forgery& f) {
 void givenAfterAChoice(Forgery& f) {
   onRows(f, [](Rows& r) {
     r.chosen[3] = 0;
-    for (int t = 3; t < kRows; ++t) r.given[t] = kGiven + 1;
+    for (int t = 3; t < kRows; ++t) r.given_in[t] = kGiven + (t > 3), r.given_out[t] = kGiven + 1;
     r.token_out[3] = r.token_in[4] = another(r.token_out[3]);
   });
   f.atLast([](Forgery& g) {
@@ -228,9 +237,9 @@ void stepDropped(Forgery& f) {
   claimLengths(f, kSteps - 1, kGiven);
 }
 
-void borderMoved(Forgery& f) {
+void givenHandedOverAltered(Forgery& f) {
   onRows(f, [](Rows& r) {
-    for (int t = 4; t < kRows; ++t) r.given[t] += 1;
+    for (int t = 4; t < kRows; ++t) r.given_in[t] += 1, r.given_out[t] += 1;
   });
   claimLengths(f, kSteps, kGiven + 1);
 }
@@ -263,7 +272,7 @@ void runStartsLate(Forgery& f) {
 
 void givenBeforeTheRun(Forgery& f) {
   onRows(f, [](Rows& r) {
-    for (int t = 0; t < kRows; ++t) r.given[t] += 1;
+    for (int t = 0; t < kRows; ++t) r.given_in[t] += 1, r.given_out[t] += 1;
   });
   claimLengths(f, kSteps, kGiven + 1);
 }
@@ -302,6 +311,7 @@ const std::vector<Case>& cases() {
       {"StepCountedTwice", stepCountedTwice, "constraint steps.active is a bit"},
       {"ChoiceCountedTwice", choiceCountedTwice, "constraint steps.chosen is a bit"},
       {"StepConsumesTwo", stepConsumesTwo, "constraint steps.a step consumes one token"},
+      {"BorderMoved", borderMoved, "constraint steps.given tokens counted"},
       {"ShownChoiceAltered", shownChoiceAltered,
        "constraint steps.the choice of a step of the run is shown"},
       {"OutputTokenAndShownChoiceAltered", outputTokenAndShownChoiceAltered,
@@ -315,11 +325,12 @@ const std::vector<Case>& cases() {
       {"HandoffAltered", handoffAltered, "constraint steps.token handed over"},
       {"StepsSwapped", stepsSwapped, "constraint steps.token handed over"},
       {"StepDropped", stepDropped, "constraint steps.frontier handed over"},
-      {"BorderMoved", borderMoved, "constraint steps.given tokens counted"},
+      {"GivenHandedOverAltered", givenHandedOverAltered,
+       "constraint steps.given tokens handed over"},
       {"EmbeddingOfAnotherToken", embeddingOfAnotherToken, "continuity"},
       {"ChoiceOfAnotherPosition", choiceOfAnotherPosition, "continuity"},
-      {"RunStartsLate", runStartsLate, "constraint steps.nothing is consumed before the run"},
-      {"GivenBeforeTheRun", givenBeforeTheRun, "constraint steps.nothing is given before the run"},
+      {"RunStartsLate", runStartsLate, "boundary"},
+      {"GivenBeforeTheRun", givenBeforeTheRun, "boundary"},
       {"FirstTokenOfThePromptAltered", anotherTape(0), "boundary"},
       {"PromptTokenAltered", anotherTape(1), "boundary"},
       {"ClaimedOutputTokenAltered", anotherTape(kSteps), "boundary"},

@@ -21,6 +21,8 @@ struct ToyOptions {
   int64_t lanes = 4;    // of the tables, at most
   bool ties = false;    // words 2w and 2w + 1 have the same weights in the head: maxima are tied
   bool decode = false;  // a step table, kToySteps tokens, an argmax at each position
+  // With a step table: of this many steps, a block that carries context; which one is run.
+  int64_t block = 0, at = 0;
   // Terms and public tensors in a claim group for each class: "local", "continuity", "boundary".
   bool class_groups = false;
 };

@@ -8,6 +8,7 @@
 #include "compiler/emit/emit.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
+#include "passes/boundary/carry_context/carry_context.h"
 #include "passes/lower_air/drop_class/drop_class.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
@@ -15,6 +16,7 @@
 #include "passes/lower_air/verify_intervals/verify_intervals.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proto_io.h"
+#include "runtime/package/statement.h"
 
 namespace lindero::test {
 namespace {
@@ -22,7 +24,9 @@ namespace {
 // Each class of terms is a sum of its own: they have no two ends of different classes.
 void setGroup(ir::Op& op) {
   if (op.is("air.public")) op.set("group", ir::Symbol{"boundary"});
-  if (!op.is("air.term") || op.symbolAttr("group") != "tensors") return;
+  if (!op.is("air.term")) return;
+  const std::string& group = op.symbolAttr("group");
+  if (group != "tensors" && !llvm::StringRef(group).starts_with("public:")) return;
   op.set("group", ir::Symbol{op.has("kind") ? op.stringAttr("kind") : "local"});
 }
 
@@ -46,6 +50,7 @@ absl::Status lower(ir::Module& module, const ToyOptions& options, const std::str
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
   std::vector<std::unique_ptr<passes::Pass>> pipeline;
+  if (options.block > 0) pipeline.push_back(passes::createCarryContext(options.block));
   pipeline.push_back(
       passes::createLowerToAir({.lanes = options.lanes, .widest = true, .decode = options.decode}));
   pipeline.push_back(dropped.empty() ? passes::createVerifyIntervals()
@@ -89,6 +94,14 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
         runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
     if (!decoded.ok()) return decoded.status();
     run->decoded_ = *std::move(decoded);
+    for (int64_t b = 0; b < options.at; ++b) {
+      runtime::TraceOptions trace_options;
+      trace_options.carried = &run->carried_;
+      Statement inputs = *runtime::decodeInputs(run->circuit(), run->decoded_);
+      auto ran = runtime::runProgram(*run->package_, runtime::blockOf(run->circuit(), inputs, b),
+                                     trace_options);
+      if (!ran.ok()) return ran.status();
+    }
   }
   absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
   if (!statement.ok()) return statement.status();
@@ -119,12 +132,15 @@ absl::StatusOr<runtime::Package> ToyRun::without(const std::string& kind) const 
 absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
                                         const runtime::TraceOptions& options) const {
   cells.assign(package_->traceLayout().cells(), 0);
-  return runtime::generateTrace(*package_, inputs(), absl::MakeSpan(cells), options);
+  runtime::Carried carried = carried_;
+  runtime::TraceOptions block_options = options;
+  if (block_options.carried == nullptr) block_options.carried = &carried;
+  return runtime::generateTrace(*package_, inputs(), absl::MakeSpan(cells), block_options);
 }
 
 Statement ToyRun::inputs() const {
   if (runtime::mostSteps(circuit()) > 0) {
-    return *runtime::decodeInputs(circuit(), decoded_);
+    return runtime::blockOf(circuit(), *runtime::decodeInputs(circuit(), decoded_), options_.at);
   }
   Statement inputs;
   inputs.set_format(1);

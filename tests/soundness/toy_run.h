@@ -27,7 +27,9 @@ class ToyRun {
   const Circuit& circuit() const { return package_->circuit(); }
   // With a step table: three tokens of a prompt and three chosen ones.
   const runtime::DecodeRun& decoded() const { return decoded_; }
-  // Of the honest run.
+  // What its blocks before ToyOptions::at leave.
+  const runtime::Carried& carried() const { return carried_; }
+  // Of the honest run; of a run of blocks, that one.
   const Statement& statement() const { return statement_; }
   const std::vector<uint32_t>& cells() const { return cells_; }
 
@@ -48,6 +50,7 @@ class ToyRun {
   std::string folder_;
   std::unique_ptr<runtime::Package> package_;
   runtime::DecodeRun decoded_;
+  runtime::Carried carried_;
   Statement statement_;
   std::vector<uint32_t> cells_;
 };
