@@ -51,7 +51,10 @@ const char* kindOf(const Step& step) {
                                            "output",
                                            "copy rows",
                                            "decode steps",
-                                           "mask"};
+                                           "mask",
+                                           "append rows",
+                                           "carry in",
+                                           "carry out"};
   return kNames[static_cast<int>(step.kind_case())];
 }
 
@@ -73,7 +76,7 @@ class Campaign {
 
   absl::Status prepare(std::vector<Worker>& workers) {
     for (Worker& worker : workers) {
-      LINDERO_ASSIGN_OR_RETURN(worker.run, ProgramRun::create(package_, inputs_));
+      LINDERO_ASSIGN_OR_RETURN(worker.run, ProgramRun::create(package_, inputs_, options_.before));
       LINDERO_ASSIGN_OR_RETURN(
           worker.recheck, Recheck::create(package_, worker.run->statement(), worker.run->cells()));
       worker.recheck->setCheckBuses(false);

@@ -11,6 +11,7 @@
 #include "runtime/check/checker.h"
 #include "runtime/check/claims.h"
 #include "runtime/package/statement.h"
+#include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -92,6 +93,171 @@ TEST(Carry, ChoosesTheTokensOfRecompute) {
   ASSERT_TRUE(whole.ok()) << whole.status();
   EXPECT_EQ(toy().decoded().tokens, (*whole)->decoded().tokens);
 }
+
+// Integers ----------------------------------------------------------------------------------------
+
+// What each op computes, in the order of the program, but for those that carry-context adds.
+class Recorder : public ir::integer::Observer {
+ public:
+  void observe(const ir::Value& value, const IntArray& array) override {
+    const ir::Op* op = value.definingOp();
+    if (op == nullptr || op->is("integer.append_rows")) return;
+    if (op->is("integer.embedding") && op->operand(0)->name() == "decode/position") return;
+    arrays.push_back(array);
+  }
+  std::vector<IntArray> arrays;
+};
+
+// Row t of the whole is row t of its block; a score of key j, in block b, that of its slot.
+void expectRowsOf(const IntArray& whole, const IntArray& block, int64_t b) {
+  const int64_t before = b * kBlock, closed = kToySteps - kBlock - before;
+  const bool scores = whole.shape.size() == 3;
+  const int64_t width = whole.shape.size() == 1 ? 1 : whole.shape.back();
+  for (int64_t h = 0; h < (scores ? whole.shape[0] : 1); ++h) {
+    for (int64_t t = 0; t < kBlock; ++t) {
+      for (int64_t j = 0; j < (scores ? before + t + 1 : width); ++j) {
+        EXPECT_EQ(block.values[(h * kBlock + t) * width + j + (scores ? closed : 0)],
+                  whole.values[(h * kToySteps + before + t) * width + j]);
+      }
+    }
+  }
+}
+
+TEST(Carry, ComputesTheIntegersOfRecompute) {
+  ir::registerAllDialects();
+  ir::Module whole, blocks;
+  const ToyOptions options{.decode = true};
+  ASSERT_TRUE(makeToyGpt(whole, options).ok() && makeToyGpt(blocks, options).ok());
+  auto carried = passes::createCarryContext(kBlock)->run(blocks);
+  ASSERT_TRUE(carried.ok()) << carried.status();
+  const std::vector<int64_t> tokens{3, 1, 4, 1, 5, 9, 2, 6};
+  Recorder all;
+  ASSERT_TRUE(
+      interpret(*whole.findFunction("main"), IntArray{{kToySteps}, tokens}, &all).ok());
+  const ir::Function& main = *blocks.findFunction("main");
+  std::vector<IntArray> state;
+  for (const auto& argument : main.body().arguments().drop_front(3)) {
+    const auto& shape = argument->type().shape;
+    state.push_back({{shape[0], shape[1]}, std::vector<int64_t>(shape[0] * shape[1])});
+  }
+  for (int64_t b = 0; b < kToySteps / kBlock; ++b) {
+    std::vector<IntArray> inputs{{{kBlock}, {}}, {{kBlock}, {}}, {{1}, {b}}};
+    for (int64_t t = b * kBlock; t < (b + 1) * kBlock; ++t) {
+      inputs[0].values.push_back(tokens[t]);
+      inputs[1].values.push_back(t);
+    }
+    inputs.insert(inputs.end(), state.begin(), state.end());
+    Recorder recorder;
+    auto out = interpret(main, inputs, &recorder);
+    ASSERT_TRUE(out.ok()) << out.status();
+    ASSERT_EQ(recorder.arrays.size(), all.arrays.size());
+    for (size_t i = 0; i < all.arrays.size(); ++i) {
+      expectRowsOf(all.arrays[i], recorder.arrays[i], b);
+    }
+    for (size_t s = 0; s < state.size(); ++s) {
+      const std::vector<int64_t>& rows = (*out)[s + 1].values;
+      state[s].values.assign(rows.end() - state[s].values.size(), rows.end());
+    }
+  }
+}
+
+// Forgeries ---------------------------------------------------------------------------------------
+
+constexpr int64_t kAt = 1;  // the block that is forged, of which one earlier block is open
+
+struct Case {
+  const char* name;
+  Revise revise;
+  std::string rejected_by;  // what is wrong in block kAt, or a seam
+};
+
+// Elements of what a step of the kind wrote, first of those whose node holds the text.
+template <typename Change>
+Revise onStep(Step::KindCase kind, Change change, int64_t at = kAt) {
+  return [=, seen = std::make_shared<bool>(false)](int64_t block, const Step& step,
+                                                   runtime::Buffers& buffers) {
+    if (block != at || step.kind_case() != kind || std::exchange(*seen, true)) return;
+    change(step, buffers);
+  };
+}
+
+Revise inSlot(uint32_t slot, int64_t at) {
+  return [=](int64_t block, const Step& step, runtime::Buffers& b) {
+    if (block == at && step.has_carry_in() && step.carry_in().slot() == slot) {
+      b.at(step.carry_in().out()).back() ^= 1;
+    }
+  };
+}
+
+// The first earlier key of the first row is of a closed block, the last one of an open one.
+Revise onSoftmax(std::function<void(const Softmax&, runtime::Buffers&, uint64_t last)> change) {
+  return onStep(Step::kSoftmax, [=](const Step& step, runtime::Buffers& b) {
+    const Softmax& s = step.softmax();
+    change(s, b, s.keys() - s.queries() - 1);
+  });
+}
+
+const std::vector<Case>& cases() {
+  static auto& all = *new std::vector<Case>{
+      {"EarlierKeyAltered", inSlot(0, kAt), "block 1 is given something else"},
+      {"EarlierValueAltered", inSlot(1, kAt), "block 1 is given something else"},
+      {"EarlierKeyOfALaterLayerAltered", inSlot(2, kAt), "block 1 is given something else"},
+      {"FirstBlockIsGivenKeys", inSlot(0, 0), "block 0 is given something else"},
+      {"ClosedBlockOpened",
+       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) { b.at(s.open())[0] = 1; }),
+       "bus function"},
+      {"OpenBlockClosed",
+       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
+         b.at(s.open())[last / s.lanes()] = 0;
+       }),
+       "closed key"},
+      {"OwnKeysClosed",
+       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
+         b.at(s.open())[last / s.lanes() + 1] = 1;
+       }),
+       "only blocks before are open or closed"},
+      {"ClosedKeyAttended",
+       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
+         b.at(s.key())[0] = 0;
+         b.at(s.width())[0] = 0;
+         b.at(s.probability())[0] = b.at(s.previous_probability())[0] = 65536;
+         runtime::sumSoftmaxRow(s, b, 0);
+       }),
+       "closed key"},
+      {"ClosedRemainderAltered",
+       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
+         b.at(s.remainder())[0] = 1;
+       }),
+       "closed remainder"},
+      {"AnotherBlockThanClaimed",
+       [](int64_t block, const Step& step, runtime::Buffers& b) {
+         if (block != kAt || !step.has_input()) return;
+         const auto tensor = static_cast<int>(step.input().tensor());
+         if (toy().circuit().publics(tensor).name() != runtime::kBlock) return;
+         b.at(step.input().out())[0] = kAt + 1;
+       },
+       "claim group public:decode/block does not cancel"},
+  };
+  return all;
+}
+
+class CarryForgery : public ::testing::TestWithParam<Case> {};
+
+TEST_P(CarryForgery, IsRejected) {
+  const Case& c = GetParam();
+  const Verdict verdict = check(prove(toy().decoded(), c.revise));
+  std::string wrong;
+  for (const std::string& block : verdict.blocks) wrong += block;
+  // Of an open block, only the seam tells; the scores of a closed one must be those of zeros, too.
+  if (!verdict.seams.ok()) {
+    if (std::string(c.name) != "FirstBlockIsGivenKeys") EXPECT_EQ(wrong, "");
+    wrong = std::string(verdict.seams.message());
+  }
+  EXPECT_THAT(wrong, HasSubstr(c.rejected_by));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CarryForgery, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace lindero::test

@@ -50,6 +50,7 @@ TEST_P(MutationTest, OneErrorAndItsConsequencesAreCaught) {
   ASSERT_EQ(run.status(), absl::OkStatus());
   runtime::StepCampaignOptions options;
   options.trials = 1000;
+  options.before = (*run)->carried();
   auto report = runtime::tamperSteps((*run)->package(), (*run)->inputs(), options);
   ASSERT_EQ(report.status(), absl::OkStatus());
   std::string text = report->toString((*run)->package().program());
@@ -63,7 +64,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
   auto run = ToyRun::create(GetParam().options);
   ASSERT_EQ(run.status(), absl::OkStatus());
   const runtime::Package& package = (*run)->package();
-  auto program = runtime::ProgramRun::create(package, (*run)->inputs());
+  auto program = runtime::ProgramRun::create(package, (*run)->inputs(), (*run)->carried());
   ASSERT_EQ(program.status(), absl::OkStatus());
   EXPECT_EQ((*program)->cells(), (*run)->cells());
   std::mt19937 random(5);
@@ -137,7 +138,9 @@ INSTANTIATE_TEST_SUITE_P(
                       // Rows of several blocks, everywhere.
                       Variant{"WideTables", {.lanes = 16}}, Variant{"NarrowTables", {.lanes = 2}},
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
-                      Variant{"GivenStream", {.embedded = false, .causal = false}}),
+                      Variant{"GivenStream", {.embedded = false, .causal = false}},
+                      // The second block: one earlier block is open, two are closed.
+                      Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });
 
 struct Hole {
