@@ -4,7 +4,7 @@ mod common;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use common::{check, make_key, make_proof, proven, QUICK};
+use common::{check, make_forgery, make_key, make_proof, proven, QUICK};
 use lindero_package::{decode_canonical, digest, encode, proto};
 use lindero_prover_stwo::damage::{Damage, Random};
 use lindero_stwo_verifier::codec::{self, Commitment};
@@ -443,6 +443,26 @@ fn blocks_cannot_be_moved() {
                 assert_rejected(&key, &moved(&other.claim), &format!("{what}, with another claim"));
             }
         }
+    }
+}
+
+/// Two bundles of one claim that differ in the main columns of the last block: they share no challenge, so no block fits the other.
+#[test]
+fn challenges_depend_on_the_main_columns_of_all_blocks() {
+    let sample = samples::carrying_blocks(0, 3);
+    let key = make_key(&sample, &QUICK).unwrap();
+    let mut other = sample.clone();
+    other.traces[2] = samples::carrying_blocks(1, 3).traces[2].clone();
+    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
+    let ours = read(&make_proof(&sample, &key).unwrap());
+    let theirs = read(&make_forgery(&other, &key));
+    assert_eq!(read(&make_forgery(&sample, &key)), ours, "proving is deterministic");
+    hush();
+    for block in 0..3 {
+        assert_ne!(ours.blocks[block].claims, theirs.blocks[block].claims);
+        let mut mixed = ours.clone();
+        mixed.blocks[block] = theirs.blocks[block].clone();
+        assert_rejected(&key, &encode(&mixed), &format!("block {block} of the other bundle"));
     }
 }
 
