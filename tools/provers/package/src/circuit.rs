@@ -26,6 +26,9 @@ pub struct Circuit {
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
     pub segments: Vec<proto::Segment>,
+    pub carries: Vec<proto::Carry>,
+    /// Most blocks of a bundle; 1 without carries.
+    pub most_blocks: usize,
 }
 
 #[derive(Clone, Debug)]

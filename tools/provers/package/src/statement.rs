@@ -38,17 +38,25 @@ pub struct Opening {
     pub values: Vec<i64>,
 }
 
-/// The public tensors as a claim states them, in the circuit's order.
+/// The public tensors as a claim states them, in the circuit's order. Each has the rows of all blocks, one block after the
+/// other.
 #[derive(Clone, Debug)]
 pub struct Statement {
+    blocks: usize,
     tensors: Vec<StatedTensor>,
     digest: [u8; 32],
     claim: Vec<u8>,
 }
 
 impl Statement {
-    /// Reads the claim, which must name exactly the public tensors of the circuit, in order, with values in range.
-    pub fn decode(claim: &[u8], circuit: &Circuit) -> Result<Self, Error> {
+    /// Reads the claim of a bundle of `blocks`, which must name exactly the public tensors of the circuit, in order, with values
+    /// in range.
+    pub fn decode(claim: &[u8], circuit: &Circuit, blocks: usize) -> Result<Self, Error> {
+        ensure!(
+            (1..=circuit.most_blocks).contains(&blocks),
+            "there are {blocks} blocks, the circuit allows 1 to {}",
+            circuit.most_blocks
+        );
         let part: PublicPart = parse(claim, "the claim")?;
         let (mut inputs, mut outputs) = (part.inputs.into_iter(), part.outputs.into_iter());
         let mut tensors = Vec::with_capacity(circuit.publics.len());
@@ -57,7 +65,7 @@ impl Statement {
             let Some(stated) = list.next() else {
                 return Err(Error::new(format!("the claim lacks public tensor {}", tensor.name)));
             };
-            check_tensor(&stated, tensor)?;
+            check_tensor(&stated, tensor, blocks)?;
             tensors.push(stated);
         }
         ensure!(
@@ -65,7 +73,7 @@ impl Statement {
             "the claim has {} public tensors more than the circuit",
             inputs.len() + outputs.len()
         );
-        Ok(Statement { tensors, digest: digest(claim), claim: claim.to_vec() })
+        Ok(Statement { blocks, tensors, digest: digest(claim), claim: claim.to_vec() })
     }
 
     /// Takes values for tensors that the claim gives by digest, from a JSON list of [`Opening`]s; each must hash to
@@ -84,7 +92,7 @@ impl Statement {
                 stated.digest.as_deref() == Some(hexadecimal(&digest(&bytes)).as_str()),
                 "the opening of {name:?} does not hash to the digest in the claim"
             );
-            check_values(&opening.values, &circuit.publics[index])?;
+            check_values(&opening.values, &circuit.publics[index], self.blocks)?;
             stated.values = Some(opening.values);
         }
         Ok(())
@@ -96,10 +104,20 @@ impl Statement {
         self.tensors[tensor].values = Some(values.to_vec());
     }
 
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
     /// The values of a public tensor, row-major, by its index in the circuit; `None` if the claim gives it by digest and
     /// it was not opened.
     pub fn values(&self, tensor: usize) -> Option<&[i64]> {
         self.tensors[tensor].values.as_deref()
+    }
+
+    /// Those of one block.
+    pub fn values_of_block(&self, tensor: usize, block: usize) -> Option<&[i64]> {
+        let values = self.values(tensor)?;
+        values.chunks_exact(values.len() / self.blocks).nth(block)
     }
 
     /// Whether the claim gives the tensor by digest, opened or not.
@@ -127,7 +145,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Error
     serde_json::from_slice(bytes).map_err(|error| Error::new(format!("{what} is malformed: {error}")))
 }
 
-fn check_tensor(stated: &StatedTensor, tensor: &PublicTensor) -> Result<(), Error> {
+fn check_tensor(stated: &StatedTensor, tensor: &PublicTensor, blocks: usize) -> Result<(), Error> {
     ensure!(
         stated.name == tensor.name,
         "the claim has public tensor {:?} where the circuit has {:?}",
@@ -135,24 +153,28 @@ fn check_tensor(stated: &StatedTensor, tensor: &PublicTensor) -> Result<(), Erro
         tensor.name
     );
     ensure!(
-        (stated.rows, stated.columns) == (tensor.rows, tensor.columns)
+        (stated.rows as u64, stated.columns) == (rows(tensor, blocks), tensor.columns)
             && (stated.low, stated.high, stated.exponent) == (tensor.low, tensor.high, tensor.exponent),
-        "public tensor {:?} has another shape, range or exponent in the claim than in the circuit",
+        "public tensor {:?} has another shape, range or exponent in the claim than {blocks} blocks of the circuit have",
         tensor.name
     );
     match (&stated.values, &stated.digest) {
-        (Some(values), None) => check_values(values, tensor),
+        (Some(values), None) => check_values(values, tensor, blocks),
         (None, Some(_)) => Ok(()),
         _ => Err(Error::new(format!("public tensor {:?} needs either values or a digest", tensor.name))),
     }
 }
 
-fn check_values(values: &[i64], tensor: &PublicTensor) -> Result<(), Error> {
+fn rows(tensor: &PublicTensor, blocks: usize) -> u64 {
+    blocks as u64 * tensor.rows as u64
+}
+
+fn check_values(values: &[i64], tensor: &PublicTensor, blocks: usize) -> Result<(), Error> {
+    let rows = rows(tensor, blocks);
     ensure!(
-        values.len() as u64 == tensor.rows as u64 * tensor.columns as u64,
-        "public tensor {:?} must be {} x {}",
+        values.len() as u128 == rows as u128 * tensor.columns as u128,
+        "public tensor {:?} must be {rows} x {}",
         tensor.name,
-        tensor.rows,
         tensor.columns
     );
     let outside = values.iter().position(|v| !(tensor.low..=tensor.high).contains(v));

@@ -12,6 +12,7 @@ const KOALA_BEAR: u32 = (1 << 31) - (1 << 24) + 1;
 const MAX_LOG_HEIGHT: u32 = 28;
 const MIN_LOG_HEIGHT: u32 = 5;
 const MAX_DEGREE: u32 = 3;
+const MAX_BLOCKS: u32 = 1 << 16;
 
 pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
     ensure!(message.format == 1, "circuit format {} is not supported (this reads format 1)", message.format);
@@ -34,6 +35,8 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         publics: message.publics,
         buses: message.buses,
         segments: message.segments,
+        carries: message.carries,
+        most_blocks: message.most_blocks.max(1) as usize,
     };
     for challenge in &circuit.challenges {
         ensure!(
@@ -70,6 +73,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
     }
     public_addresses(&circuit)?;
+    carries(&circuit, message.most_blocks)?;
     segments(&circuit)?;
     Ok(circuit)
 }
@@ -454,6 +458,38 @@ fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), 
             && rows_and_columns as i64 <= modulus,
         "has addresses that do not fit the field"
     );
+    Ok(())
+}
+
+/// The groups of a carry are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
+/// share: columns of phase 2 read no others. Nothing but its carry says what the sum of such a group is.
+fn carries(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
+    let expected = if circuit.carries.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
+    ensure!(
+        expected.contains(&most_blocks),
+        "a circuit with {} carries cannot have bundles of up to {most_blocks} blocks",
+        circuit.carries.len()
+    );
+    let mut carried = vec![false; circuit.claim_groups.len()];
+    for group in circuit.carries.iter().flat_map(|carry| [carry.r#in, carry.out]) {
+        let fresh = carried.get_mut(group as usize).map(|carried| !std::mem::replace(carried, true));
+        ensure!(fresh == Some(true), "carries name claim group {group}, which does not exist, or twice");
+        let name = &circuit.claim_groups[group as usize].name;
+        ensure!(circuit.claims.iter().any(|claim| claim.group == group), "carried group {name} has no claim");
+        ensure!(
+            circuit.publics.iter().all(|tensor| tensor.group != group),
+            "carried group {name} has a public tensor"
+        );
+    }
+    for column in circuit.tables.iter().flat_map(|table| &table.columns) {
+        let Some(Generator::RunningFraction { claim, .. }) = column.generator else { continue };
+        ensure!(
+            column.phase == 2 || !carried[circuit.claims[claim].group as usize],
+            "column {} makes a carried claim in phase {}; blocks share the challenges of phase 1 only",
+            column.name,
+            column.phase
+        );
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Circuits that break a rule are refused, with a message that says which.
 
 use lindero_package::proto::{self, column::Generator, node::Op};
-use lindero_package::{encode, fill_order, schedule, Circuit, ColumnFile};
+use lindero_package::{encode, fill_order, schedule, Circuit, ColumnFile, StatedTensor, Statement};
 use lindero_testkit::samples;
 
 fn decode(change: impl FnOnce(&mut proto::Circuit)) -> Result<Circuit, String> {
@@ -103,6 +103,7 @@ fn broken_circuits_are_refused() {
         ("is of no group", |c| c.claims[0].group = 9),
         ("is of no group", |c| c.publics[0].group = 9),
         ("challenge that does not exist", |c| c.publics[0].row_challenge = 99),
+        ("cannot have bundles", |c| c.most_blocks = 2),
         ("does not embed", |c| c.publics[0].high = 0x7fff_ffff),
         ("does not embed", |c| (c.publics[0].low, c.publics[0].high) = (1, 0)),
         ("empty tiles", |c| c.publics[0].tile_rows = 0),
@@ -162,6 +163,75 @@ fn broken_circuits_are_refused() {
 }
 
 #[test]
+fn carries_are_checked() {
+    type Change = fn(&mut proto::Circuit);
+    /// The index of a claim group.
+    fn group(circuit: &proto::Circuit, name: &str) -> u32 {
+        circuit.claim_groups.iter().position(|group| group.name == name).unwrap() as u32
+    }
+    let cases: Vec<(&str, Change)> = vec![
+        ("cannot have bundles", |c| c.most_blocks = 0),
+        ("cannot have bundles", |c| c.most_blocks = 1),
+        ("cannot have bundles", |c| c.most_blocks = (1 << 16) + 1),
+        ("cannot have bundles", |c| c.carries.clear()),
+        ("does not exist, or twice", |c| c.carries[0].out = 99),
+        ("does not exist, or twice", |c| c.carries[0].out = c.carries[0].r#in),
+        ("does not exist, or twice", |c| {
+            let (r#in, out) = (c.carries[0].out, group(c, "range"));
+            c.carries.push(proto::Carry { r#in, out });
+        }),
+        ("has no claim", |c| {
+            c.claim_groups.push(proto::ClaimGroup { name: "empty".into() });
+            c.carries[0].r#in = group(c, "empty");
+        }),
+        ("has a public tensor", |c| c.carries[0].out = group(c, "state")),
+        // A sum under a challenge of phase 2, which another block does not have.
+        ("makes a carried claim in phase 3", |c| c.carries[0].out = group(c, "range")),
+    ];
+    let decode = |change: Change| {
+        let mut circuit = samples::carrying(0, 0, 0).circuit;
+        change(&mut circuit);
+        Circuit::decode(&encode(&circuit)).map_err(|error| error.to_string())
+    };
+    assert_eq!(decode(|c| c.most_blocks = 1 << 16).unwrap().most_blocks, 1 << 16);
+    for (message, change) in cases {
+        let error =
+            decode(change).err().unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
+        assert!(error.contains(message), "expected {message:?}, got {error:?}");
+    }
+}
+
+/// Every tensor has the rows of all blocks, and there are as many blocks as the circuit allows.
+#[test]
+fn a_claim_has_the_rows_of_its_blocks() {
+    let circuit = Circuit::decode(&encode(&samples::carrying(0, 0, 0).circuit)).unwrap();
+    for blocks in 1..=samples::MOST_BLOCKS {
+        let claim = samples::carrying_blocks(0, blocks).claim;
+        for named in 0..6 {
+            let statement = Statement::decode(&claim, &circuit, named);
+            assert_eq!(statement.is_ok(), named == blocks, "{blocks} blocks read as {named}");
+        }
+        let statement = Statement::decode(&claim, &circuit, blocks).unwrap();
+        let values = statement.values(0).unwrap();
+        for block in 0..blocks {
+            assert_eq!(statement.values_of_block(0, block).unwrap(), &values[64 * block..64 * (block + 1)]);
+        }
+    }
+    let two = samples::carrying_blocks(0, 2);
+    type Change = fn(&mut StatedTensor);
+    let changes: [(&str, Change); 4] = [
+        ("a row less", |tensor| tensor.rows -= 1),
+        ("a block more", |tensor| tensor.rows = 3),
+        ("a value less", |tensor| tensor.values = Some(vec![0])),
+        ("a value more", |tensor| tensor.values.as_mut().unwrap().push(0)),
+    ];
+    for (what, change) in changes {
+        let claim = two.stating(|part| change(&mut part.outputs[0])).claim;
+        assert!(Statement::decode(&claim, &circuit, 2).is_err(), "{what}");
+    }
+}
+
+#[test]
 fn gather_sources_are_checked() {
     type Change = fn(&mut proto::Gather);
     let cases: Vec<(&str, Change)> = vec![
@@ -214,13 +284,14 @@ fn column_files_must_fit() {
     let sample = samples::everything();
     let (circuit, _) = sample.decode();
     let path = std::env::temp_dir().join(format!("lindero-columns-{}", std::process::id()));
-    std::fs::write(&path, &sample.trace).unwrap();
+    let trace = &sample.traces[0];
+    std::fs::write(&path, trace).unwrap();
     let file = ColumnFile::open(&path, &circuit, 1).unwrap();
     let first = circuit.tables[0].columns_of_phase(1).start;
     assert_eq!(file.column(0, first).len(), 128);
     let words: Vec<u8> = file.column(0, first).iter().flat_map(|word| word.to_le_bytes()).collect();
-    assert_eq!(words, sample.trace[..512]);
-    std::fs::write(&path, &sample.trace[1..]).unwrap();
+    assert_eq!(words, trace[..512]);
+    std::fs::write(&path, &trace[1..]).unwrap();
     assert!(ColumnFile::open(&path, &circuit, 1).is_err());
     std::fs::remove_file(&path).unwrap();
 }

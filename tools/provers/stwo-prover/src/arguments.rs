@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use lindero_package::Error;
 
-/// The options of a verb; each is given at most once, and all must be used.
+/// The options of a verb; all must be used, and only those of [`Arguments::several`] may be given more than once.
 pub struct Arguments {
-    options: BTreeMap<String, String>,
+    options: BTreeMap<String, Vec<String>>,
 }
 
 impl Arguments {
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Self, Error> {
-        let mut options = BTreeMap::new();
+        let mut options: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut words = words.map(|word| if word == "-o" { "--output".to_string() } else { word });
         while let Some(word) = words.next() {
             let Some(name) = word.strip_prefix("--") else {
@@ -24,21 +24,29 @@ impl Arguments {
                 None => (name, words.next()),
             };
             let value = value.ok_or_else(|| Error::new(format!("option --{name} lacks its value")))?;
-            if options.insert(name.to_string(), value).is_some() {
-                return Err(Error::new(format!("option --{name} is given twice")));
-            }
+            options.entry(name.to_string()).or_default().push(value);
         }
         Ok(Arguments { options })
     }
 
     pub fn optional<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Error> {
-        let Some(value) = self.options.remove(name) else { return Ok(None) };
+        let Some(values) = self.options.remove(name) else { return Ok(None) };
+        let [value] = values.as_slice() else {
+            return Err(Error::new(format!("option --{name} is given twice")));
+        };
         let parsed = value.parse().map_err(|_| Error::new(format!("option --{name} cannot be {value:?}")))?;
         Ok(Some(parsed))
     }
 
     pub fn required(&mut self, name: &str) -> Result<PathBuf, Error> {
-        self.optional(name)?.ok_or_else(|| Error::new(format!("option --{name} is missing")))
+        self.optional(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// The values of an option that is given once or more, in order.
+    #[cfg(feature = "prover")]
+    pub fn several(&mut self, name: &str) -> Result<Vec<PathBuf>, Error> {
+        let values = self.options.remove(name).ok_or_else(|| missing(name))?;
+        Ok(values.into_iter().map(PathBuf::from).collect())
     }
 
     /// Fails if an option is left over.
@@ -48,4 +56,8 @@ impl Arguments {
             Some(name) => Err(Error::new(format!("option --{name} is unknown to this verb"))),
         }
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::new(format!("option --{name} is missing"))
 }

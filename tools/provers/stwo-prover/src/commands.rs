@@ -1,6 +1,7 @@
 //! The verbs that need the prover.
 
 use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
@@ -89,17 +90,18 @@ pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, En
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
-    let (trace, claim) = (arguments.required("trace")?, files::read(&arguments.required("claim")?)?);
+    let (traces, claim) = (arguments.several("trace")?, files::read(&arguments.required("claim")?)?);
     let output = arguments.required("output")?;
     let openings = files::read_optional(&mut arguments, "openings")?;
     arguments.finish()?;
     let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
-    let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
-    let mut statement = Statement::decode(&claim, &package.circuit)?;
+    let open = |trace: &PathBuf| ColumnFile::open(trace, &package.circuit, 1);
+    let traces = traces.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
+    let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
     if let Some(openings) = &openings {
         statement.open(openings, &package.circuit)?;
     }
-    let proof = prover::prove(&package, &trace, &key, &statement, progress)?;
+    let proof = prover::prove(&package, &traces, &key, &statement, progress)?;
     progress.begin("verify");
     let parts = report::parts(&key, &proof)?;
     verify(&key, &proof, openings.as_deref()).map_err(|error| {
@@ -112,6 +114,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     Ok(json!({
         "proof_digest": report::hexadecimal(&digest(&proof)),
         "proof_bytes": proof.len(),
+        "blocks": statement.blocks(),
         "bytes": parts,
         "claim_digest": report::hexadecimal(&statement.digest()),
         "time": progress.summary(),

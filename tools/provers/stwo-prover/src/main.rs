@@ -24,8 +24,9 @@ usage: lindero-prover-stwo VERB --option value ...
           Chooses parameters and commits the fixed columns. --pow-bits is an upper limit.
   commit  --package FOLDER --key KEY --trace FILE
           Prints the roots of the fixed and the main columns.
-  prove   --package FOLDER --key KEY --trace FILE --claim FILE --output PROOF [--openings FILE]
-          The claim is kept in the proof and bound by it. Openings hold the values that it gives by digest.
+  prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
+          One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
+          values that it gives by digest.
   verify  --key KEY --proof PROOF [--openings FILE]
           Knows of the claim only what it says about public tensors; `lindero verify` knows the rest.
   tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
@@ -131,6 +132,7 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());
+    report["blocks"] = json!(verdict.statement.blocks());
     report["bytes"] = report::parts(&key, &proof)?;
     report["seconds"] = seconds;
     Ok(report)

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use serde_json::{json, Map, Value};
 
-/// Times stages and reports their begin and end. Stages follow one another; starting one ends the one before.
+/// Times stages and reports their begin and end. Stages follow one another; starting one ends the one before. Where there are
+/// several blocks, the lines say which one a stage is of.
 pub struct Progress {
     state: Mutex<State>,
 }
@@ -16,13 +17,15 @@ struct State {
     out: Option<File>,
     begun: Instant,
     current: Option<(String, Instant)>,
+    /// Which of how many.
+    block: Option<(usize, usize)>,
     seconds: Vec<(String, f64)>,
 }
 
 impl Progress {
     /// Lines go to `out`, if there is one.
     pub fn new(out: Option<File>) -> Self {
-        let state = State { out, begun: Instant::now(), current: None, seconds: Vec::new() };
+        let state = State { out, begun: Instant::now(), current: None, block: None, seconds: Vec::new() };
         Progress { state: Mutex::new(state) }
     }
 
@@ -38,7 +41,21 @@ impl Progress {
         self.lock().end_current();
     }
 
-    /// Seconds per stage in the order of their first begin, and their sum.
+    /// The stages from here on are of this block.
+    pub fn enter_block(&self, index: usize, blocks: usize) {
+        let mut state = self.lock();
+        state.end_current();
+        state.block = (blocks > 1).then_some((index, blocks));
+    }
+
+    /// The stages from here on are of no block.
+    pub fn leave_blocks(&self) {
+        let mut state = self.lock();
+        state.end_current();
+        state.block = None;
+    }
+
+    /// Seconds per stage, over all blocks, in the order of their first begin, and their sum.
     pub fn summary(&self) -> Value {
         let mut state = self.lock();
         state.end_current();
@@ -72,7 +89,11 @@ impl State {
         }
     }
 
-    fn line(&mut self, line: Value) {
+    fn line(&mut self, mut line: Value) {
+        if let Some((index, blocks)) = self.block {
+            line["block"] = json!(index);
+            line["blocks"] = json!(blocks);
+        }
         // Whoever reads the progress may have gone away; the work goes on.
         if let Some(out) = &mut self.out {
             if writeln!(out, "{line}").is_err() {

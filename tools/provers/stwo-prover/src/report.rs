@@ -48,7 +48,7 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
         json!({
             "name": tensor.name,
             "kind": if tensor.kind() == Kind::Input { "input" } else { "output" },
-            "rows": tensor.rows,
+            "rows": tensor.rows as usize * verdict.statement.blocks(),
             "columns": tensor.columns,
             "exponent": tensor.exponent,
             "values": verdict.statement.values(index), // null: given by digest and not opened
@@ -61,24 +61,28 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
     report
 }
 
-/// Bytes of a proof by what they are for.
+/// Bytes of a proof by what they are for, over all blocks.
 pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
-    let stark = codec::decode(key, &message.commitment)?.stark.0;
     let (base, secure, hash) = (4, 16, 32);
-    let values: usize = stark.sampled_values.iter().flatten().map(Vec::len).sum();
-    let rows: usize = stark.queried_values.iter().flatten().map(Vec::len).sum();
-    let paths: usize = stark.decommitments.iter().map(|witness| witness.hash_witness.len()).sum();
-    let layers = std::iter::once(&stark.fri_proof.first_layer).chain(&stark.fri_proof.inner_layers);
-    let fri: usize = layers
-        .map(|layer| secure * layer.fri_witness.len() + hash * (1 + layer.decommitment.hash_witness.len()))
-        .sum();
+    let [mut values, mut rows, mut paths, mut fri, mut claims] = [0; 5];
+    for block in &message.blocks {
+        let stark = codec::decode(key, &block.commitment)?.stark.0;
+        values += stark.sampled_values.iter().flatten().map(Vec::len).sum::<usize>();
+        rows += stark.queried_values.iter().flatten().map(Vec::len).sum::<usize>();
+        paths += stark.decommitments.iter().map(|witness| witness.hash_witness.len()).sum::<usize>();
+        for layer in std::iter::once(&stark.fri_proof.first_layer).chain(&stark.fri_proof.inner_layers) {
+            fri += secure * layer.fri_witness.len() + hash * (1 + layer.decommitment.hash_witness.len());
+        }
+        fri += secure * stark.fri_proof.last_layer_poly.len();
+        claims += block.claims.len() + block.fingerprints.len();
+    }
     Ok(json!({
         "out_of_domain": secure * values,
         "opened_rows": base * rows,
         "merkle_paths": hash * paths,
-        "fri": fri + secure * stark.fri_proof.last_layer_poly.len(),
-        "claims": message.claims.len() + message.fingerprints.len(),
+        "fri": fri,
+        "claims": claims,
         "claim": message.claim.len(),
     }))
 }

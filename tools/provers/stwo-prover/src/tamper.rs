@@ -26,8 +26,10 @@ enum Target {
     Word,
     /// Roots exchanged, or one replaced.
     Roots,
-    /// Claims that still cancel, exchanged claims, other claims.
+    /// Claims that still cancel, be it with those of another block, or do not.
     Claims,
+    /// Blocks exchanged, dropped or repeated; parts of two blocks exchanged.
+    Blocks,
     /// Bytes of the key.
     Key,
     /// Bytes of the key, and the proof names the changed key.
@@ -36,12 +38,13 @@ enum Target {
     NamedKeyField,
 }
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     Target::Proof,
     Target::ProofField,
     Target::Word,
     Target::Roots,
     Target::Claims,
+    Target::Blocks,
     Target::Key,
     Target::NamedKey,
     Target::NamedKeyField,
@@ -88,6 +91,7 @@ fn add(bytes: &mut [u8], at: usize, delta: u32) {
 impl Honest<'_> {
     fn change(&self, target: Target, random: &mut Random) -> Changed {
         let mut proof = self.proof.clone();
+        let block = random.below(proof.blocks.len());
         let proof_with = |what, proof: proto::Proof| Changed { what, key: None, proof: Some(encode(&proof)) };
         let named = |what, key: Vec<u8>| {
             let proof = proto::Proof { key_digest: digest(&key).to_vec(), ..self.proof.clone() };
@@ -100,21 +104,24 @@ impl Honest<'_> {
                 Changed { what, key: None, proof: Some(bytes) }
             }
             Target::ProofField => {
+                let of_block = &mut proof.blocks[block];
                 let fields = [
                     ("key digest", &mut proof.key_digest),
                     ("claim", &mut proof.claim),
-                    ("claims", &mut proof.claims),
-                    ("fingerprints", &mut proof.fingerprints),
-                    ("commitment", &mut proof.commitment),
+                    ("nonce", &mut proof.nonce),
+                    ("claims", &mut of_block.claims),
+                    ("fingerprints", &mut of_block.fingerprints),
+                    ("commitment", &mut of_block.commitment),
                 ];
                 let chosen = random.below(fields.len());
                 let (name, field) = fields.into_iter().nth(chosen).expect("below their number");
-                let what = format!("{name}, {}", damaged(field, random));
+                let what = format!("{name}, block {block}, {}", damaged(field, random));
                 proof_with(what, proof)
             }
             Target::Word => {
-                let at = random.below(proof.commitment.len() / 4);
-                let old = word(&proof.commitment, at);
+                let commitment = &mut proof.blocks[block].commitment;
+                let at = random.below(commitment.len() / 4);
+                let old = word(commitment, at);
                 let value = match random.below(6) {
                     0 => old.wrapping_add(1),
                     1 => old.wrapping_sub(1),
@@ -123,35 +130,38 @@ impl Honest<'_> {
                     4 => u32::MAX,
                     _ => random.next() as u32 % P,
                 };
-                set_word(&mut proof.commitment, at, value);
-                proof_with(format!("word {at} is {value} instead of {old}"), proof)
+                set_word(commitment, at, value);
+                proof_with(format!("word {at} of block {block} is {value} instead of {old}"), proof)
             }
             Target::Roots => {
                 let roots = self.key.layout.log_heights.len() + 1;
-                let start = self.roots_start();
+                let commitment = &mut proof.blocks[block].commitment;
+                let start = self.roots_start(commitment);
                 let root = |i: usize| start + 32 * i..start + 32 * (i + 1);
                 let a = random.below(roots);
                 let b = (a + 1 + random.below(roots - 1)) % roots;
-                let (first, second) =
-                    (proof.commitment[root(a)].to_vec(), proof.commitment[root(b)].to_vec());
+                let (first, second) = (commitment[root(a)].to_vec(), commitment[root(b)].to_vec());
                 let swapped = random.below(2) == 0;
-                proof.commitment[root(b)].copy_from_slice(&first);
+                commitment[root(b)].copy_from_slice(&first);
                 if swapped {
-                    proof.commitment[root(a)].copy_from_slice(&second);
+                    commitment[root(a)].copy_from_slice(&second);
                 }
-                proof_with(format!("root {b} is root {a}, swapped: {swapped}"), proof)
+                proof_with(format!("root {b} of block {block} is root {a}, swapped: {swapped}"), proof)
             }
             Target::Claims => {
                 let claims = self.key.circuit.claims.len();
                 let (a, b) = (random.below(claims), random.below(claims));
                 let (coordinate, delta) = (random.below(4), 1 + random.next() as u32 % (P - 1));
+                let other = random.below(proof.blocks.len());
                 let cancels = random.below(2) == 0;
-                add(&mut proof.claims, 4 * a + coordinate, delta);
+                add(&mut proof.blocks[block].claims, 4 * a + coordinate, delta);
                 if cancels {
-                    add(&mut proof.claims, 4 * b + coordinate, P - delta);
+                    add(&mut proof.blocks[other].claims, 4 * b + coordinate, P - delta);
                 }
-                proof_with(format!("claim {a} plus {delta}, claim {b} makes up for it: {cancels}"), proof)
+                let first = format!("claim {a} of block {block} plus {delta}");
+                proof_with(format!("{first}, claim {b} of block {other} makes up for it: {cancels}"), proof)
             }
+            Target::Blocks => proof_with(change_blocks(&mut proof.blocks, random), proof),
             Target::Key | Target::NamedKey => {
                 let mut bytes = self.key_bytes.to_vec();
                 let what = damaged(&mut bytes, random);
@@ -168,10 +178,10 @@ impl Honest<'_> {
         }
     }
 
-    /// Where the roots stand in the backend's proof: behind the nonces.
-    fn roots_start(&self) -> usize {
+    /// Where the roots stand in the backend's proof: behind the nonce.
+    fn roots_start(&self, commitment: &[u8]) -> usize {
         let fixed_root = &self.key.fixed_root[..];
-        self.proof.commitment.windows(32).position(|bytes| bytes == fixed_root).unwrap_or(0)
+        commitment.windows(32).position(|bytes| bytes == fixed_root).unwrap_or(0)
     }
 
     /// True: rejected. An error is a panic.
@@ -183,6 +193,46 @@ impl Honest<'_> {
         }))
         .map_err(|_| ())
     }
+}
+
+fn change_blocks(blocks: &mut Vec<proto::Block>, random: &mut Random) -> String {
+    let (a, b) = (random.below(blocks.len()), random.below(blocks.len()));
+    let mut exchange = |part: fn(&mut proto::Block) -> &mut Vec<u8>| {
+        let of_a = part(&mut blocks[a]).clone();
+        let of_b = std::mem::replace(part(&mut blocks[b]), of_a);
+        *part(&mut blocks[a]) = of_b;
+    };
+    let what = match random.below(7) {
+        0 => {
+            exchange(|block| &mut block.claims);
+            "exchanged claims"
+        }
+        1 => {
+            exchange(|block| &mut block.fingerprints);
+            "exchanged fingerprints"
+        }
+        2 => {
+            exchange(|block| &mut block.commitment);
+            "exchanged commitments"
+        }
+        3 => {
+            blocks.swap(a, b);
+            "exchanged places"
+        }
+        4 => {
+            blocks.insert(b, blocks[a].clone());
+            "the first once more before the second"
+        }
+        5 => {
+            blocks[b] = blocks[a].clone();
+            "the first in place of the second"
+        }
+        _ => {
+            blocks.remove(a);
+            "the first dropped"
+        }
+    };
+    format!("blocks {a} and {b}: {what}")
 }
 
 fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> String {
@@ -244,6 +294,7 @@ fn name(target: Target) -> &'static str {
         Target::Word => "proof: words, counts",
         Target::Roots => "proof: roots",
         Target::Claims => "proof: claims",
+        Target::Blocks => "proof: blocks",
         Target::Key => "key: bytes",
         Target::NamedKey => "key: bytes, named by the proof",
         Target::NamedKeyField => "key: fields, named by the proof",

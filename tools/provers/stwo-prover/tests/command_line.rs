@@ -106,6 +106,64 @@ fn exit_codes_tell_what_went_wrong() {
     }
 }
 
+/// PROVE with these traces.
+fn prove_blocks<'a>(traces: &[&'a str]) -> Vec<&'a str> {
+    let mut words: Vec<&str> = PROVE.to_vec();
+    let at = words.iter().position(|&word| word == "--trace").unwrap();
+    words.splice(at..at + 2, traces.iter().flat_map(|&trace| ["--trace", trace]));
+    words
+}
+
+const TRACES: [&str; 3] = ["trace.bin", "trace1.bin", "trace2.bin"];
+
+#[test]
+fn a_bundle_takes_a_trace_per_block() {
+    let folder = Folder::new(&samples::carrying_blocks(0, 3));
+    assert_eq!(code(&run(&folder.0, SETUP)), 0);
+    let output = run(&folder.0, &[&prove_blocks(&TRACES)[..], &["--progress-fd", "2"]].concat());
+    let lines = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(code(&output), 0, "{lines}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["blocks"], 3);
+    // All are committed before the first one is proven, and all but the first once more in their turn.
+    let events = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let begun: Vec<_> = events.filter(|event| event["event"] == "begin").collect();
+    let blocks_of = |stage: &str| -> Vec<_> {
+        begun.iter().filter(|event| event["stage"] == stage).map(|event| event["block"].as_u64()).collect()
+    };
+    assert_eq!(blocks_of("commit_main"), [1, 2, 0, 1, 2].map(Some));
+    assert_eq!(blocks_of("composition"), [0, 1, 2].map(Some));
+    assert_eq!((blocks_of("commit_fixed"), blocks_of("verify")), (vec![None], vec![None]));
+    assert!(begun.iter().filter(|event| event["block"].is_u64()).all(|event| event["blocks"] == 3));
+
+    let output = run(&folder.0, &["verify", "--key", "model.key", "--proof", "run.proof"]);
+    assert_eq!(code(&output), 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["blocks"], &report["statement"][0]["rows"]), (&3.into(), &192.into()));
+    let sum: u64 = report["bytes"].as_object().unwrap().values().map(|bytes| bytes.as_u64().unwrap()).sum();
+    let total = report["proof_bytes"].as_u64().unwrap();
+    // The rest is nonces, roots, counts and the message around.
+    assert!((total - 1500..total).contains(&sum), "{report}");
+
+    assert_eq!(code(&run(&folder.0, &prove_blocks(&["trace1.bin", "trace.bin", "trace2.bin"]))), 3);
+    assert_eq!(code(&run(&folder.0, &prove_blocks(&TRACES[..2]))), 2);
+    assert_eq!(code(&run(&folder.0, &prove_blocks(&[]))), 2);
+    assert_eq!(code(&run(&folder.0, &[PROVE, &["--claim", "claim.json"]].concat())), 2);
+}
+
+#[test]
+fn tampered_bundles_are_rejected() {
+    let folder = Folder::new(&samples::carrying_blocks(0, 3));
+    for words in [SETUP, &prove_blocks(&TRACES)] {
+        assert_eq!(code(&run(&folder.0, words)), 0);
+    }
+    let words = ["tamper", "--key", "model.key", "--proof", "run.proof", "--count", "900"];
+    let output = run(&folder.0, &words);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["tried"], &report["survived"]), (&900.into(), &0.into()), "{report}");
+    assert!(report["kinds"]["proof: blocks"]["rejected"].as_u64().unwrap() > 50, "{report}");
+}
+
 #[test]
 fn a_failed_prover_leaves_the_old_proof_and_no_other_file() {
     let made = proven();

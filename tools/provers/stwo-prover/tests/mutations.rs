@@ -4,12 +4,12 @@ mod common;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use common::{check, make_key, make_proof, proven, QUICK};
+use common::{check, make_forgery, make_key, make_proof, proven, QUICK};
 use lindero_package::{decode_canonical, digest, encode, proto};
 use lindero_prover_stwo::damage::{Damage, Random};
 use lindero_stwo_verifier::codec::{self, Commitment};
 use lindero_stwo_verifier::{Key, Target};
-use lindero_testkit::samples;
+use lindero_testkit::{samples, Sample};
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
 
@@ -37,8 +37,8 @@ fn hush() {
     }));
 }
 
-fn mutations(count: usize, seed: u64) {
-    let (key, proof) = proven(&samples::everything(), &QUICK);
+fn mutations(sample: &Sample, count: usize, seed: u64) {
+    let (key, proof) = proven(sample, &QUICK);
     check(&key, &proof).unwrap();
     hush();
     let mut random = Random(seed);
@@ -59,7 +59,8 @@ fn mutations(count: usize, seed: u64) {
 /// The verb `tamper` does the same to any proof.
 #[test]
 fn random_mutations_are_rejected() {
-    mutations(1200, 1);
+    mutations(&samples::everything(), 1200, 1);
+    mutations(&samples::carrying_blocks(0, 3), 300, 2);
 }
 
 #[test]
@@ -88,20 +89,23 @@ fn well_formed_mutations_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
     type Change = fn(&mut proto::Proof);
-    let changes: [(&str, Change); 13] = [
-        ("format 2", |proof| proof.format = 2),
+    let changes: [(&str, Change); 16] = [
+        ("format 1", |proof| proof.format = 1),
+        ("format 3", |proof| proof.format = 3),
         ("no format", |proof| proof.format = 0),
         ("no key digest", |proof| proof.key_digest.clear()),
         ("no claim", |proof| proof.claim.clear()),
         ("a blank behind the claim", |proof| proof.claim.push(b' ')),
-        ("a fingerprint", |proof| proof.fingerprints.extend([0; 16])),
-        ("no claims", |proof| proof.claims.clear()),
-        ("claims exchanged", |proof| proof.claims.rotate_left(16)),
-        ("one claim more", |proof| proof.claims.extend([0; 16])),
-        ("no commitment", |proof| proof.commitment.clear()),
-        ("a zero more in the commitment", |proof| proof.commitment.push(0)),
-        ("a word more in the commitment", |proof| proof.commitment.extend([0; 4])),
-        ("roots exchanged", |proof| proof.commitment[..64].rotate_left(32)),
+        ("a fingerprint", |proof| proof.blocks[0].fingerprints.extend([0; 16])),
+        ("no claims", |proof| proof.blocks[0].claims.clear()),
+        ("claims exchanged", |proof| proof.blocks[0].claims.rotate_left(16)),
+        ("one claim more", |proof| proof.blocks[0].claims.extend([0; 16])),
+        ("no commitment", |proof| proof.blocks[0].commitment.clear()),
+        ("a zero more in the commitment", |proof| proof.blocks[0].commitment.push(0)),
+        ("a word more in the commitment", |proof| proof.blocks[0].commitment.extend([0; 4])),
+        ("a nonce where there is no grinding", |proof| proof.nonce.extend([0; 8])),
+        ("a byte for a nonce", |proof| proof.nonce.push(0)),
+        ("roots exchanged", |proof| proof.blocks[0].commitment[..64].rotate_left(32)),
     ];
     for (what, change) in changes {
         let mut changed = message.clone();
@@ -109,9 +113,9 @@ fn well_formed_mutations_are_rejected() {
         assert_rejected(&key, &encode(&changed), what);
     }
     // Field elements plus the modulus: the same value, other bytes.
-    for word in 0..message.claims.len() / 4 {
+    for word in 0..message.blocks[0].claims.len() / 4 {
         let mut changed = message.clone();
-        let bytes = &mut changed.claims[4 * word..4 * word + 4];
+        let bytes = &mut changed.blocks[0].claims[4 * word..4 * word + 4];
         let value = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         bytes.copy_from_slice(&(value + 0x7fff_ffff).to_le_bytes());
         assert_rejected(&key, &encode(&changed), "a claim that is not canonical");
@@ -123,12 +127,13 @@ fn well_formed_mutations_are_rejected() {
 fn other_encodings_of_the_same_message_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     for (name, bytes) in [("proof", &proof), ("key", &key)] {
-        // Field 1, the format, is first: tag 8, value 1.
-        assert_eq!(bytes[..2], [8, 1], "{name}");
+        // Field 1, the format, is first: tag 8.
+        let format = if name == "proof" { 2 } else { 1 };
+        assert_eq!(bytes[..2], [8, format], "{name}");
         let unknown = [bytes.as_slice(), &[0x78, 1]].concat();
-        let repeated = [bytes.as_slice(), &[8, 1]].concat();
-        let moved = [&bytes[2..], &[8, 1]].concat();
-        let overlong = [&[8, 0x81, 0], &bytes[2..]].concat();
+        let repeated = [bytes.as_slice(), &[8, format]].concat();
+        let moved = [&bytes[2..], &[8, format]].concat();
+        let overlong = [&[8, 0x80 | format, 0], &bytes[2..]].concat();
         for (what, changed) in [
             ("unknown field", unknown),
             ("field repeated", repeated),
@@ -210,6 +215,13 @@ fn changes_of_parts(honest: &Commitment) -> Vec<(String, Commitment)> {
     changes
 }
 
+/// The proof with another commitment in its first block.
+fn with_commitment(message: &proto::Proof, commitment: Vec<u8>) -> proto::Proof {
+    let mut changed = message.clone();
+    changed.blocks[0].commitment = commitment;
+    changed
+}
+
 #[test]
 fn every_part_of_a_proof_counts() {
     // More than one FRI layer.
@@ -218,18 +230,19 @@ fn every_part_of_a_proof_counts() {
     hush();
     let decoded = Key::decode(&key).unwrap();
     let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
-    let honest = codec::decode(&decoded, &message.commitment).unwrap();
-    assert_eq!(codec::encode(&decoded, &honest), message.commitment);
-    let with = |commitment: Vec<u8>| encode(&proto::Proof { commitment, ..message.clone() });
+    let original = &message.blocks[0].commitment;
+    let honest = codec::decode(&decoded, original).unwrap();
+    assert_eq!(&codec::encode(&decoded, &honest), original);
+    let with = |commitment: Vec<u8>| encode(&with_commitment(&message, commitment));
     for (what, changed) in changes_of_parts(&honest) {
         assert_rejected(&key, &with(codec::encode(&decoded, &changed)), &what);
     }
     // Counts and residues as large as can be.
-    for word in 0..message.commitment.len() / 4 {
+    for word in 0..original.len() / 4 {
         for value in [u32::MAX, P, 0x7fff_0000] {
-            let mut commitment = message.commitment.clone();
+            let mut commitment = original.clone();
             commitment[4 * word..4 * word + 4].copy_from_slice(&value.to_le_bytes());
-            if commitment != message.commitment {
+            if &commitment != original {
                 assert_rejected(&key, &with(commitment), &format!("word {word} set to {value:#x}"));
             }
         }
@@ -251,7 +264,7 @@ fn claims_that_cancel_are_not_enough() {
             let mut changed = message.clone();
             for (claim, difference) in [(i, 1), (j, P - 1)] {
                 let word: &mut [u8; 4] =
-                    (&mut changed.claims[16 * claim..16 * claim + 4]).try_into().unwrap();
+                    (&mut changed.blocks[0].claims[16 * claim..16 * claim + 4]).try_into().unwrap();
                 let value = (u32::from_le_bytes(*word) as u64 + difference as u64) % P as u64;
                 *word = (value as u32).to_le_bytes();
             }
@@ -282,12 +295,14 @@ fn parts_of_another_run_are_rejected() {
                 ours.clone()
             }
         };
-        let mixed = proto::Proof {
-            claim: take(0, &ours.claim, &theirs.claim),
-            claims: take(1, &ours.claims, &theirs.claims),
-            commitment: take(2, &ours.commitment, &theirs.commitment),
-            ..ours.clone()
+        let (our_block, their_block) = (&ours.blocks[0], &theirs.blocks[0]);
+        let block = proto::Block {
+            claims: take(1, &our_block.claims, &their_block.claims),
+            commitment: take(2, &our_block.commitment, &their_block.commitment),
+            ..our_block.clone()
         };
+        let claim = take(0, &ours.claim, &theirs.claim);
+        let mixed = proto::Proof { claim, blocks: vec![block], ..ours.clone() };
         assert_rejected(&key, &encode(&mixed), &format!("parts {parts:03b} of another run"));
     }
 }
@@ -337,12 +352,166 @@ fn a_column_that_does_not_repeat_is_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let key = lindero_stwo_verifier::Key::decode(&key).unwrap();
     let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
-    let mut commitment = lindero_stwo_verifier::codec::decode(&key, &message.commitment).unwrap();
+    let mut commitment = lindero_stwo_verifier::codec::decode(&key, &message.blocks[0].commitment).unwrap();
     let opened = commitment.stark.0.sampled_values[1].iter_mut().find(|values| values.len() == 4).unwrap();
     assert_eq!(opened[1], opened[3]);
     opened[3] = opened[0];
     let commitment = lindero_stwo_verifier::codec::encode(&key, &commitment);
-    let error = lindero_stwo_verifier::verify(&key, &encode(&proto::Proof { commitment, ..message }), None)
-        .unwrap_err();
+    let changed = encode(&with_commitment(&message, commitment));
+    let error = lindero_stwo_verifier::verify(&key, &changed, None).unwrap_err();
     assert!(error.to_string().contains("does not repeat"), "{error}");
+}
+
+/// Every claim of a bundle, and every root.
+#[test]
+fn every_block_counts() {
+    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    hush();
+    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    for block in 0..3 {
+        for word in 0..message.blocks[block].claims.len() / 4 {
+            let mut changed = message.clone();
+            changed.blocks[block].claims[4 * word] ^= 1;
+            assert_rejected(&key, &encode(&changed), &format!("word {word} of the claims of block {block}"));
+        }
+        for root in 0..5 {
+            let mut changed = message.clone();
+            changed.blocks[block].commitment[32 * root] ^= 1;
+            assert_rejected(&key, &encode(&changed), &format!("root {root} of block {block}"));
+        }
+    }
+}
+
+/// Blocks of a bundle in other places, of another bundle, or with parts of each other; with the claim as it is, and with the
+/// one that such a bundle would have.
+#[test]
+fn blocks_cannot_be_moved() {
+    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
+    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    let ours = read(&proof);
+    // Of another run; and the same run once more under another claim: only the challenges differ.
+    let others = [samples::carrying_blocks(1, 3), samples::carrying_blocks(0, 3).labelled("again")];
+    let others = others.map(|sample| read(&make_proof(&sample, &key).unwrap()));
+    hush();
+    let mut cases: Vec<(String, Vec<proto::Block>)> = Vec::new();
+    let mut case = |what: String, change: &dyn Fn(&mut Vec<proto::Block>)| {
+        let mut blocks = ours.blocks.clone();
+        change(&mut blocks);
+        cases.push((what, blocks));
+    };
+    case("all dropped".into(), &|blocks| blocks.clear());
+    for a in 0..3 {
+        case(format!("block {a} dropped"), &|blocks| drop(blocks.remove(a)));
+        case(format!("blocks from {a} on dropped"), &|blocks| blocks.truncate(a));
+        case(format!("block {a} twice"), &|blocks| blocks.insert(a, blocks[a].clone()));
+        case(format!("block {a} at the end"), &|blocks| blocks.push(blocks[a].clone()));
+        for (index, other) in others.iter().enumerate() {
+            case(format!("block {a} of bundle {index}"), &|blocks| blocks[a] = other.blocks[a].clone());
+            case(format!("bundle {index} from block {a} on"), &|blocks| {
+                blocks[a..].clone_from_slice(&other.blocks[a..]);
+            });
+        }
+        for b in 0..a {
+            case(format!("blocks {b} and {a} swapped"), &|blocks| blocks.swap(a, b));
+            case(format!("block {a} for {b}"), &|blocks| blocks[b] = blocks[a].clone());
+            case(format!("block {b} for {a}"), &|blocks| blocks[a] = blocks[b].clone());
+            case(format!("claims of {b} and {a} swapped"), &|blocks| {
+                let (head, tail) = blocks.split_at_mut(a);
+                std::mem::swap(&mut head[b].claims, &mut tail[0].claims);
+            });
+            case(format!("commitments of {b} and {a} swapped"), &|blocks| {
+                let (head, tail) = blocks.split_at_mut(a);
+                std::mem::swap(&mut head[b].commitment, &mut tail[0].commitment);
+            });
+        }
+    }
+    let claims: Vec<Vec<u8>> =
+        (1..=samples::MOST_BLOCKS).map(|blocks| samples::carrying_blocks(0, blocks).claim).collect();
+    for (what, blocks) in cases {
+        let moved = |claim: &Vec<u8>| {
+            encode(&proto::Proof { claim: claim.clone(), blocks: blocks.clone(), ..ours.clone() })
+        };
+        assert_rejected(&key, &moved(&ours.claim), &what);
+        for claim in &claims {
+            if (claim, &blocks) != (&ours.claim, &ours.blocks) {
+                assert_rejected(&key, &moved(claim), &format!("{what}, with a claim of other rows"));
+            }
+        }
+        for other in &others {
+            // The other bundle as a whole is a proof.
+            if blocks != other.blocks {
+                assert_rejected(&key, &moved(&other.claim), &format!("{what}, with another claim"));
+            }
+        }
+    }
+}
+
+/// Two bundles of one claim that differ in the main columns of the last block: they share no challenge, so no block fits the other.
+#[test]
+fn challenges_depend_on_the_main_columns_of_all_blocks() {
+    let sample = samples::carrying_blocks(0, 3);
+    let key = make_key(&sample, &QUICK).unwrap();
+    let mut other = sample.clone();
+    other.traces[2] = samples::carrying_blocks(1, 3).traces[2].clone();
+    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
+    let ours = read(&make_proof(&sample, &key).unwrap());
+    let theirs = read(&make_forgery(&other, &key));
+    assert_eq!(read(&make_forgery(&sample, &key)), ours, "proving is deterministic");
+    hush();
+    for block in 0..3 {
+        assert_ne!(ours.blocks[block].claims, theirs.blocks[block].claims);
+        let mut mixed = ours.clone();
+        mixed.blocks[block] = theirs.blocks[block].clone();
+        assert_rejected(&key, &encode(&mixed), &format!("block {block} of the other bundle"));
+    }
+}
+
+/// Claims of two blocks changed so that each sum and each carry still cancels.
+#[test]
+fn claims_that_cancel_over_blocks_are_not_enough() {
+    let (key, proof) = proven(&samples::carrying_blocks(0, 2), &QUICK);
+    let circuit = Key::decode(&key).unwrap().circuit;
+    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let claim_of = |group: u32| circuit.claims.iter().position(|claim| claim.group == group).unwrap();
+    let (taken, left) = (claim_of(circuit.carries[0].r#in), claim_of(circuit.carries[0].out));
+    let add = |message: &mut proto::Proof, block: usize, claim: usize, delta: u32| {
+        let word: &mut [u8; 4] =
+            (&mut message.blocks[block].claims[16 * claim..16 * claim + 4]).try_into().unwrap();
+        *word = (((u32::from_le_bytes(*word) as u64 + delta as u64) % P as u64) as u32).to_le_bytes();
+    };
+    let mut changed = message.clone();
+    add(&mut changed, 0, left, 1);
+    add(&mut changed, 1, taken, P - 1);
+    assert_rejected(&key, &encode(&changed), "a carry that cancels");
+    let mut changed = message.clone();
+    add(&mut changed, 1, left, 1);
+    assert_rejected(&key, &encode(&changed), "what the last block leaves");
+}
+
+/// With grinding before the challenges of phase 1, its nonce is in the proof: of 8 bytes, absorbed, and checked.
+#[test]
+fn the_nonce_of_a_bundle_counts() {
+    let target = Target { bits: 110, pow_bits: 8, ..Target::DEFAULT };
+    let sample = samples::carrying_blocks(0, 2);
+    let (key, proof) = proven(&sample, &target);
+    assert!(Key::decode(&key).unwrap().parameters.challenge_pow_bits > 0);
+    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    check(&key, &proof).unwrap();
+    assert_eq!(message.nonce.len(), 8);
+    hush();
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, Change); 5] = [
+        ("one more", |nonce| nonce[0] = nonce[0].wrapping_add(1)),
+        ("zero", |nonce| nonce.fill(0)),
+        ("none", |nonce| nonce.clear()),
+        ("a byte less", |nonce| nonce.truncate(7)),
+        ("a byte more", |nonce| nonce.push(0)),
+    ];
+    for (what, change) in changes {
+        let mut changed = message.clone();
+        change(&mut changed.nonce);
+        if changed != message {
+            assert_rejected(&key, &encode(&changed), what);
+        }
+    }
 }

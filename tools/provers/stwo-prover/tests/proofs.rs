@@ -2,8 +2,11 @@
 
 mod common;
 
-use common::{check, make_dishonest_proof, make_key, make_proof, make_proof_with, proven, QUICK};
-use lindero_package::{proto, Opening, StatedTensor};
+use common::{
+    check, make_dishonest_proof, make_forgery, make_forgery_with, make_key, make_proof, make_proof_with,
+    proven, QUICK,
+};
+use lindero_package::{proto, Opening, StatedTensor, Statement};
 use lindero_prover_stwo::prover::Failure;
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{verify, Key, Target};
@@ -15,6 +18,9 @@ fn cases() -> Vec<(&'static str, Sample)> {
         ("range lookup, range table taller", samples::range_lookup(5, 2, 8)),
         ("range lookup over many blocks", samples::range_lookup(12, 6, 9)),
         ("every operation", samples::everything()),
+        ("a carry, one block", samples::carrying_blocks(0, 1)),
+        ("a carry, three blocks", samples::carrying_blocks(0, 3)),
+        ("a carry, most blocks", samples::carrying_blocks(0, samples::MOST_BLOCKS)),
     ]
 }
 
@@ -44,6 +50,9 @@ fn default_security_is_reached() {
     check(&key, &proof).unwrap();
     let soundness = Key::decode(&key).unwrap().soundness;
     assert!((96.0..98.0).contains(&soundness.total()), "{soundness:?}");
+    // A bundle takes more queries: as a whole it must not be weaker.
+    let bundle = Key::decode(&make_key(&samples::carrying(0, 0, 0), &target).unwrap()).unwrap();
+    assert!((96.0..98.0).contains(&bundle.soundness.total()), "{:?}", bundle.soundness);
 }
 
 #[test]
@@ -60,14 +69,14 @@ fn a_claim_is_bound_as_a_whole() {
 /// The sample with a value of the trace changed, at a word of trace.bin.
 fn with_cell(sample: &Sample, word: usize, change: impl Fn(u32) -> u32) -> Sample {
     let mut changed = sample.clone();
-    let bytes: [u8; 4] = sample.trace[4 * word..4 * word + 4].try_into().unwrap();
-    changed.trace[4 * word..4 * word + 4].copy_from_slice(&change(u32::from_le_bytes(bytes)).to_le_bytes());
+    let bytes: &mut [u8; 4] = (&mut changed.traces[0][4 * word..4 * word + 4]).try_into().unwrap();
+    *bytes = change(u32::from_le_bytes(*bytes)).to_le_bytes();
     changed
 }
 
 #[test]
 fn wrong_witnesses_have_no_proof() {
-    let words = |sample: &Sample| sample.trace.len() / 4;
+    let words = |sample: &Sample| sample.traces[0].len() / 4;
     for (name, sample) in cases() {
         let key = make_key(&sample, &QUICK).unwrap();
         // Every 37th cell reaches every column of the samples; each is constrained, looked up or public.
@@ -190,7 +199,7 @@ fn a_digest_opens_to_the_values_of_the_run_alone() {
     let changes: [fn(&mut Vec<u8>); 3] = [|bytes| bytes[0] ^= 1, Vec::clear, |bytes| bytes.extend([0; 16])];
     for change in changes {
         let mut changed = message.clone();
-        change(&mut changed.fingerprints);
+        change(&mut changed.blocks[0].fingerprints);
         let changed = lindero_package::encode(&changed);
         assert!(verify(&key, &changed, None).is_err());
         assert!(verify(&key, &changed, Some(&openings)).is_err());
@@ -225,6 +234,93 @@ fn a_digest_of_other_values_is_found_when_it_is_opened() {
         verify(&key, &proof, Some(&file_of(&[opening]))).is_err(),
         "nor does the truth hash to the digest"
     );
+}
+
+/// The blocks of a run, and the states that they take.
+fn blocks_of(run: usize, states: &[i64]) -> Vec<Sample> {
+    states.iter().enumerate().map(|(block, &state)| samples::carrying(run, block, state)).collect()
+}
+
+/// Runs of which every block is right by itself. Nothing but the carries is wrong, and it is they that the verifier names.
+#[test]
+fn blocks_that_do_not_follow_each_other_are_rejected() {
+    let key = make_key(&samples::carrying(0, 0, 0), &QUICK).unwrap();
+    let first = samples::carried(0, 0, 0);
+    let second = samples::carried(0, 1, first);
+    let honest = blocks_of(0, &[0, first, second]);
+    check(&key, &make_forgery(&Sample::bundle(&honest), &key)).unwrap();
+    let (other, swapped) = (samples::carried(1, 0, 0), [&honest[1], &honest[0], &honest[2]]);
+    let cases = [
+        ("a first block that takes a state", 0, blocks_of(0, &[1])),
+        (
+            "a first block that takes a state, its followers right",
+            0,
+            blocks_of(0, &[5, first + 5, second + 5]),
+        ),
+        ("a state altered", 1, blocks_of(0, &[0, first + 1, second + 1])),
+        ("the last state altered", 2, blocks_of(0, &[0, first, second + 1])),
+        ("the last block starts anew", 2, blocks_of(0, &[0, first, 0])),
+        ("a block swapped with the first", 0, swapped.map(Sample::clone).to_vec()),
+        ("a block dropped", 1, vec![honest[0].clone(), honest[2].clone()]),
+        ("the first block dropped", 0, honest[1..].to_vec()),
+        ("a block repeated", 2, vec![honest[0].clone(), honest[1].clone(), honest[1].clone()]),
+        ("the last block of another run", 1, vec![honest[0].clone(), samples::carrying(1, 1, other)]),
+    ];
+    for (what, block, blocks) in cases {
+        let sample = Sample::bundle(&blocks);
+        assert!(matches!(make_proof(&sample, &key), Err(Failure::Witness(_))), "{what}: an honest prover");
+        let error = check(&key, &make_forgery(&sample, &key)).expect_err(what).to_string();
+        assert!(error.contains("taken") && error.contains("the block before leaves"), "{what}: {error}");
+        let named = blocks.len() == 1 || error.starts_with(&format!("block {block}:"));
+        assert!(named, "{what}: {error}");
+    }
+    // Nobody reads what the last one leaves: a shorter run is a run.
+    check(&key, &make_proof(&Sample::bundle(&honest[..2]), &key).unwrap()).unwrap();
+}
+
+#[test]
+fn a_bundle_has_at_most_the_blocks_of_its_key() {
+    let key = make_key(&samples::carrying(0, 0, 0), &QUICK).unwrap();
+    check(&key, &make_forgery(&samples::carrying_blocks(0, 4), &key)).unwrap();
+    let error = check(&key, &make_forgery(&samples::carrying_blocks(0, 5), &key)).unwrap_err().to_string();
+    assert!(error.contains("5 blocks, the circuit allows 1 to 4"), "{error}");
+    // A circuit without carries is proven by itself.
+    let (key, proof) = proven(&samples::everything(), &QUICK);
+    let mut message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    message.blocks.push(message.blocks[0].clone());
+    assert!(check(&key, &lindero_package::encode(&message)).is_err());
+    message.blocks.clear();
+    assert!(check(&key, &lindero_package::encode(&message)).is_err());
+}
+
+/// Each public tensor of the sample is alone in its claim group.
+#[test]
+fn an_unopened_tensor_leaves_the_other_groups_proven() {
+    let honest = samples::carrying_blocks(0, 3);
+    let key = make_key(&honest, &QUICK).unwrap();
+    let (sample, opening) = hidden(&honest);
+    let openings = file_of(std::slice::from_ref(&opening));
+    let proof = make_proof_with(&sample, &key, &openings).unwrap();
+    let decoded = Key::decode(&key).unwrap();
+    assert_eq!(verify(&decoded, &proof, None).unwrap().unopened, vec![0]);
+    assert_eq!(verify(&decoded, &proof, Some(&openings)).unwrap().unopened, Vec::<usize>::new());
+    // Other values of one block, in the claim or behind the digest, are found by the group or by the opening.
+    for block in 0..3 {
+        let lying = sample.stating(|part| part.outputs[0].values.as_mut().unwrap()[block] += 1);
+        let open = |statement: &mut Statement| statement.open_unchecked(0, &opening.values);
+        let error = verify(&decoded, &make_forgery_with(&lying, &key, open), None).unwrap_err().to_string();
+        assert!(error.contains("group state do not cancel"), "{error}");
+        let mut other = opening.clone();
+        other.values[64 * block + 5] ^= 1;
+        let lying = honest.stating(|part| {
+            part.inputs[0].values = None;
+            part.inputs[0].digest = Some(digest_of(&other));
+        });
+        let proof = make_dishonest_proof(&lying, &key, &opening.values);
+        assert_eq!(verify(&decoded, &proof, None).unwrap().unopened, vec![0], "nobody can tell yet");
+        let error = verify(&decoded, &proof, Some(&file_of(&[other]))).unwrap_err().to_string();
+        assert!(error.contains("fingerprint"), "{error}");
+    }
 }
 
 #[test]

@@ -6,24 +6,25 @@ use stwo::core::fields::batch_inverse;
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
 
-/// Requires that in each group the claims and the public tensors' terms sum to zero. Takes time linear in the
-/// public values. `fingerprints` are the terms of the tensors that the claim gives by digest, in the circuit's order: each must
-/// be that of its values where it was opened, and is taken as it is where not.
-pub fn check_claims(
+/// Per group, the sum of a block's claims and of its public tensors' terms. Takes time linear in the public values.
+/// `fingerprints` are the terms of the tensors that the claim gives by digest, in the circuit's order: each must be that of its
+/// values where it was opened, and is taken as it is where not.
+pub fn sums(
     circuit: &Circuit,
     statement: &Statement,
+    block: usize,
     challenges: &[SecureField],
     claims: &[SecureField],
     fingerprints: &[SecureField],
-) -> Result<(), Error> {
+) -> Result<Vec<SecureField>, Error> {
     let mut sums = vec![SecureField::zero(); circuit.claim_groups.len()];
     for (claim, &value) in circuit.claims.iter().zip(claims) {
         sums[claim.group as usize] += value;
     }
     let mut fingerprints = fingerprints.iter();
     for (index, tensor) in circuit.publics.iter().enumerate() {
-        let own =
-            statement.values(index).map(|values| public_term(tensor, values, challenges)).transpose()?;
+        let values = statement.values_of_block(index, block);
+        let own = values.map(|values| public_term(tensor, values, challenges)).transpose()?;
         let published = if statement.by_digest(index) { fingerprints.next().copied() } else { None };
         let term = match (own, published) {
             (Some(own), Some(published)) if own != published => {
@@ -34,31 +35,42 @@ pub fn check_claims(
             }
             (own, published) => own.or(published).ok_or_else(|| Error::new("a fingerprint is missing"))?,
         };
-        let sum = &mut sums[tensor.group as usize];
-        if tensor.negative {
-            *sum -= term;
-        } else {
-            *sum += term;
-        }
+        sums[tensor.group as usize] += if tensor.negative { -term } else { term };
     }
-    match sums.iter().position(|sum| !sum.is_zero()) {
-        None => Ok(()),
-        Some(group) => Err(Error::new(format!(
-            "the claims of group {} do not cancel: the tables and the public values disagree",
-            circuit.claim_groups[group].name
-        ))),
-    }
+    Ok(sums)
 }
 
-/// The terms of the tensors that the claim gives by digest, in the circuit's order. Their values must be known.
+/// Requires that a block's sums are zero, each by itself, or, for what it takes from the block before, with that block's. What
+/// it leaves is the next one's to check.
+pub fn check_sums(
+    circuit: &Circuit,
+    before: Option<&[SecureField]>,
+    sums: &[SecureField],
+) -> Result<(), Error> {
+    let mut rests = sums.to_vec();
+    for carry in &circuit.carries {
+        rests[carry.r#in as usize] += before.map_or(SecureField::zero(), |before| before[carry.out as usize]);
+        rests[carry.out as usize] = SecureField::zero();
+    }
+    let Some(group) = rests.iter().position(|rest| !rest.is_zero()) else { return Ok(()) };
+    let name = &circuit.claim_groups[group].name;
+    Err(Error::new(if circuit.carries.iter().any(|carry| carry.r#in as usize == group) {
+        format!("the claims of group {name} are not of what the block before leaves")
+    } else {
+        format!("the claims of group {name} do not cancel: the tables and the public values disagree")
+    }))
+}
+
+/// The terms of a block's tensors that the claim gives by digest, in the circuit's order. Their values must be known.
 pub fn fingerprints(
     circuit: &Circuit,
     statement: &Statement,
+    block: usize,
     challenges: &[SecureField],
 ) -> Result<Vec<SecureField>, Error> {
     let tensors = circuit.publics.iter().enumerate().filter(|&(index, _)| statement.by_digest(index));
     tensors
-        .map(|(index, tensor)| match statement.values(index) {
+        .map(|(index, tensor)| match statement.values_of_block(index, block) {
             Some(values) => public_term(tensor, values, challenges),
             None => Err(Error::new(format!("the values of {:?} are missing: an opening", tensor.name))),
         })

@@ -1,11 +1,11 @@
-//! The bytes of a Stwo proof.
+//! The bytes of a Stwo proof, of which there is one per block.
 //!
 //! Every length follows from the key, but for those that depend on which queries happen to coincide; these
 //! are written as
 //! 32-bit counts and bounded. Integers are little-endian. A field element is a canonical residue in 4 bytes, an extension element four
 //! of them, a hash 32 bytes. In order:
 //!
-//! - grinding nonces (8 bytes each) before the challenges of phases 1 and 2, where there is grinding
+//! - the nonce (8 bytes) of the grinding before the challenges of phase 2, where there is grinding
 //! - roots: one per tree, the composition polynomial's last
 //! - out-of-domain values: per tree, column and opening
 //! - the nonce before the queries
@@ -31,21 +31,16 @@ use crate::transcript::grinds;
 
 pub type Stark = StarkProof<Blake2sMerkleHasher>;
 
-/// A Stwo proof and the nonces of the grinding before challenges, for phases 1 and 2 (0 where there is none).
+/// A Stwo proof and the nonce of the grinding before the challenges of phase 2 (0 where there is none).
 #[derive(Clone, Debug)]
 pub struct Commitment {
-    pub nonces: [u64; 2],
+    pub nonce: u64,
     pub stark: Stark,
 }
 
 pub fn encode(key: &Key, commitment: &Commitment) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = encode_nonce(key, 2, commitment.nonce);
     let proof = &commitment.stark.0;
-    for phase in 1..3 {
-        if grinds(key, phase) {
-            out.extend(commitment.nonces[phase - 1].to_le_bytes());
-        }
-    }
     proof.commitments.iter().for_each(|root| out.extend(root.0));
     proof.sampled_values.iter().flatten().flatten().for_each(|value| put_secure(&mut out, value));
     out.extend(proof.proof_of_work.to_le_bytes());
@@ -80,12 +75,7 @@ fn put_hashes(out: &mut Vec<u8>, hashes: &[Blake2sHash]) {
 /// the key's.
 pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
     let mut reader = Reader { bytes };
-    let mut nonces = [0; 2];
-    for phase in 1..3 {
-        if grinds(key, phase) {
-            nonces[phase - 1] = u64::from_le_bytes(reader.take()?);
-        }
-    }
+    let nonce = reader.nonce(key, 2)?;
     let counts = key.layout.sample_counts(&key.circuit);
     let commitments = reader.repeat(counts.len(), Reader::hash)?;
     let tree = |reader: &mut Reader, tree: &Vec<usize>| {
@@ -121,9 +111,7 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
     let inner_layers =
         (0..inner_layers(key)).map(|_| layer(&mut reader)).collect::<Result<Vec<_>, Error>>()?;
     let coefficients = reader.repeat(1 << key.parameters.log_last_layer_degree, Reader::secure)?;
-    if !reader.bytes.is_empty() {
-        return Err(Error::new(format!("the proof has {} bytes too many", reader.bytes.len())));
-    }
+    reader.finish()?;
     let fri_proof = FriProof { first_layer, inner_layers, last_layer_poly: LinePoly::new(coefficients) };
     let proof = CommitmentSchemeProof {
         config: key.config(),
@@ -134,7 +122,7 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
         proof_of_work,
         fri_proof,
     };
-    Ok(Commitment { nonces, stark: StarkProof(proof) })
+    Ok(Commitment { nonce, stark: StarkProof(proof) })
 }
 
 /// The first layer folds `fold_step` times, then each layer up to `fold_step` times, down to the last
@@ -155,6 +143,17 @@ impl Reader<'_> {
             self.bytes.split_first_chunk().ok_or_else(|| Error::new("the proof is too short"))?;
         self.bytes = rest;
         Ok(*first)
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        match self.bytes.len() {
+            0 => Ok(()),
+            left => Err(Error::new(format!("the proof has {left} bytes too many"))),
+        }
+    }
+
+    fn nonce(&mut self, key: &Key, phase: usize) -> Result<u64, Error> {
+        Ok(if grinds(key, phase) { u64::from_le_bytes(self.take()?) } else { 0 })
     }
 
     /// A count that is at least 0 and at most `limit`.
@@ -186,6 +185,22 @@ impl Reader<'_> {
     fn hash(&mut self) -> Result<Blake2sHash, Error> {
         Ok(Blake2sHash(self.take()?))
     }
+}
+
+/// The nonce of the grinding before the challenges of a phase: no bytes where there is none.
+pub fn encode_nonce(key: &Key, phase: usize, nonce: u64) -> Vec<u8> {
+    if grinds(key, phase) {
+        nonce.to_le_bytes().to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
+pub fn decode_nonce(key: &Key, phase: usize, bytes: &[u8]) -> Result<u64, Error> {
+    let mut reader = Reader { bytes };
+    let nonce = reader.nonce(key, phase)?;
+    reader.finish()?;
+    Ok(nonce)
 }
 
 /// Extension elements, 16 bytes each.

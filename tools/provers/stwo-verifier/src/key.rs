@@ -9,7 +9,7 @@ use crate::parameters::Parameters;
 use crate::security::{Regime, Soundness};
 
 /// Library, version and transcript that a key is made for.
-pub const BACKEND: &str = "stwo-2.3.0/2";
+pub const BACKEND: &str = "stwo-2.3.0/3";
 
 /// A decoded and checked verifying key.
 pub struct Key {

@@ -105,6 +105,11 @@ impl Layout {
         self.log_heights.len()
     }
 
+    /// That of phase 1: a circuit of [`crate::check_circuit`] has main columns.
+    pub fn main_tree(&self) -> usize {
+        self.tree_of_phase[1].expect("there are main columns")
+    }
+
     /// Tree and index of the first base column of a column outside tree 0.
     pub fn position(&self, circuit: &Circuit, table: usize, column: usize) -> (usize, usize) {
         let phase = circuit.tables[table].columns[column].phase;

@@ -19,7 +19,7 @@ mod values;
 mod verify;
 
 pub use air::TableAir;
-pub use claims::{check_claims, fingerprints};
+pub use claims::{check_sums, fingerprints, sums};
 pub use key::{check_circuit, Key, BACKEND};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;

@@ -2,8 +2,8 @@
 //!
 //! Notation: F the extension field, |F| = (2^31 - 1)^4; N = 2^(L + b) the evaluation domain for tables of up
 //! to 2^L rows and a blowup of 2^b; rho = 2^-b the rate; q queries; g and h the bits of grinding before the
-//! queries and before the circuit's challenges; M the values opened out of domain; C the constraints. A list
-//! has at most l codewords.
+//! queries and before the circuit's challenges; M the values opened out of domain; C the constraints; B the most blocks
+//! of a bundle. A list has at most l codewords.
 //!
 //! | part         | error                                        | conjectured              | proven, for some m >= 3            |
 //! |--------------|----------------------------------------------|--------------------------|------------------------------------|
@@ -11,7 +11,11 @@
 //! | proximity    | batching and folding keep the distance       | N / \|F\|                | (M + 8) c N^2 / \|F\|, see below   |
 //! | out of domain| l * 8 * 2^L / \|F\|: degree 3, two sides     | l = 1                    | l = (m + 1/2) / sqrt(rho)          |
 //! | constraints  | l * C / \|F\|: powers of one coefficient     |                          |                                    |
-//! | challenges   | l * D 2^-h / \|F\|: D as below               |                          |                                    |
+//! | challenges   | l^k * D 2^-h / \|F\|: D, k as below          |                          |                                    |
+//!
+//! Each is that of one block. Blocks have their own constraints, points out of domain, FRI and queries, and a false bundle has
+//! a false block or a false carry between two: every error is B times as large, and that is what is stated, whatever the number
+//! of blocks in a proof.
 //!
 //! with c = (m + 1/2)^7 / (3 rho^(3/2)) (Ben-Sasson, Carmon, Ishai, Kopparty, Saraf 2020, theorems 5.1 and
 //! 6.2; the folding rounds, on ever smaller domains, add less than 8 batched columns would). The conjecture
@@ -20,7 +24,9 @@
 //! D is the degree, numerator and denominators, of the sums that must cancel, as rational functions of the
 //! circuit's challenges: for fixed columns of phase 1 they cancel identically or for at most D values of a
 //! challenge (Schwartz-Zippel). It is computed from the generators: a running fraction of n rows adds n
-//! denominators, a scan multiplies n times.
+//! denominators, a scan multiplies n times. Each claim is in one sum, be it of its block or of a carry, so B blocks have degree
+//! B * D. A commitment that is close to l codewords leaves as many witnesses to hope for; the sum of a carry is over the main columns
+//! of two blocks, pairs of codewords: k = 2 with carries, else 1.
 //!
 //! The field bounds everything but the queries: around 2^20 rows, 124 - 21 = 103 bits remain, and a proven
 //! regime ends near 60 bits however many queries are made.
@@ -60,7 +66,7 @@ impl From<Regime> for i32 {
 /// log2 of the field's size, rounded down far below what is reported.
 const FIELD_BITS: f64 = 123.999_999;
 
-/// Bits (-log2 of the error) of each part.
+/// Bits (-log2 of the error) of each part, for the largest bundle.
 #[derive(Clone, Copy, Debug)]
 pub struct Soundness {
     pub queries: f64,
@@ -77,6 +83,8 @@ struct Sizes {
     constraints: f64,
     /// log2 of D.
     log_degree: f64,
+    /// log2 of B.
+    log_blocks: f64,
 }
 
 impl Soundness {
@@ -103,6 +111,17 @@ impl Soundness {
                 .max_by(|a, b| a.total().total_cmp(&b.total()))
                 .expect("the range is not empty"),
         }
+        .of_any_block(sizes)
+    }
+
+    fn of_any_block(self, sizes: &Sizes) -> Self {
+        Soundness {
+            queries: self.queries - sizes.log_blocks,
+            proximity: self.proximity - sizes.log_blocks,
+            out_of_domain: self.out_of_domain - sizes.log_blocks,
+            constraints: self.constraints - sizes.log_blocks,
+            challenges: self.challenges - sizes.log_blocks,
+        }
     }
 
     fn conjectured(sizes: &Sizes, parameters: &Parameters) -> Self {
@@ -128,12 +147,14 @@ impl Soundness {
 
     /// The parts that depend on the regime through the list size only.
     fn of_lists(sizes: &Sizes, parameters: &Parameters, log_list: f64) -> Self {
+        let lists = if sizes.log_blocks > 0.0 { 2.0 } else { 1.0 };
         Soundness {
             queries: f64::INFINITY,
             proximity: f64::INFINITY,
             out_of_domain: FIELD_BITS - log_list - 3.0 - sizes.log_height,
             constraints: FIELD_BITS - log_list - sizes.constraints.log2(),
-            challenges: FIELD_BITS - log_list - sizes.log_degree + parameters.challenge_pow_bits as f64,
+            challenges: FIELD_BITS - lists * log_list - sizes.log_degree
+                + parameters.challenge_pow_bits as f64,
         }
     }
 }
@@ -225,6 +246,7 @@ impl Sizes {
             opened: opened as f64,
             constraints: constraints as f64,
             log_degree: degree_of_sums(circuit)?.max(1.0).log2(),
+            log_blocks: (circuit.most_blocks as f64).log2(),
         })
     }
 }
@@ -338,7 +360,7 @@ mod tests {
     use super::*;
 
     fn sizes(log_height: f64, log_degree: f64) -> Sizes {
-        Sizes { log_height, opened: 1000.0, constraints: 500.0, log_degree }
+        Sizes { log_height, opened: 1000.0, constraints: 500.0, log_degree, log_blocks: 0.0 }
     }
 
     fn total(regime: Regime, queries: u32, log_blowup: u32, log_height: f64) -> f64 {
@@ -358,6 +380,27 @@ mod tests {
         // Up to half a bit per query, as long as the field does not bound.
         let few = total(Regime::Proven, 40, 1, 10.0);
         assert!((31.0..40.0).contains(&few), "{few}");
+    }
+
+    #[test]
+    fn a_bundle_has_the_bits_of_all_its_blocks() {
+        let parameters = Target::DEFAULT.with_queries(40, 20);
+        let parts = |log_blocks, regime| {
+            let soundness = Soundness::best(&Sizes { log_blocks, ..sizes(20.0, 20.0) }, &parameters, regime);
+            let Soundness { queries, proximity, out_of_domain, constraints, challenges } = soundness;
+            [queries, proximity, out_of_domain, constraints, challenges, soundness.total()]
+        };
+        let losses = |regime| {
+            let (one, many) = (parts(0.0, regime), parts(4.0, regime));
+            one.iter().zip(many).map(|(one, many)| one - many).collect::<Vec<_>>()
+        };
+        for loss in losses(Regime::Conjectured) {
+            assert!((loss - 4.0).abs() < 1e-9, "{loss}");
+        }
+        // Queries bound, so the list size is the same, (m + 1/2) 2: it counts once more for the sums of carries.
+        let proven = losses(Regime::Proven);
+        assert!((proven[0] - 4.0).abs() < 1e-9 && (proven[5] - 4.0).abs() < 0.1, "{proven:?}");
+        assert!(proven[4] > 4.0 + 7f64.log2() - 1e-9, "{proven:?}");
     }
 
     #[test]

@@ -1,28 +1,45 @@
 //! What both sides absorb and draw, in this order. Nothing is drawn before everything that it must bind is
 //! absorbed.
 //!
-//! 1. the protocol's name and version, the parameters, SHA-256 of model.key and of the claim
-//! 2. roots of trees 0 and 1; grinding; the challenges of phase 1
-//! 3. the root of phase 2, if it has columns; grinding; the challenges of phase 2
-//! 4. the root of phase 3, if it has columns; the circuit's claims and the fingerprints
-//! 5. Stwo's protocol: composition, out-of-domain values, FRI, grinding, queries
+//! 1. the protocol's name and version, the parameters, SHA-256 of the key and of the claim, the number of blocks
+//! 2. the root of tree 0; the root of tree 1 of every block, in order; grinding; the challenges of phase 1
+//!
+//! What follows is per block, on a channel of its own that goes on from all of the above:
+//!
+//! 3. the block's index; its roots of trees 0 and 1 once more, because Stwo absorbs what it commits
+//! 4. the root of phase 2, if it has columns; grinding; the challenges of phase 2
+//! 5. the root of phase 3, if it has columns; the block's claims and fingerprints
+//! 6. Stwo's protocol: composition, out-of-domain values, FRI, grinding, queries
 
 use lindero_package::Circuit;
-use stwo::core::channel::{Blake2sChannel, Channel};
+use stwo::core::channel::{Blake2sChannel, Channel, MerkleChannel};
 use stwo::core::fields::qm31::SecureField;
+use stwo::core::vcs::blake2_hash::Blake2sHash;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::key::Key;
 
-const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 2\0\0\0";
+const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 3\0\0\0";
 
-/// Step 1.
-pub fn begin(key: &Key, claim: [u8; 32]) -> Blake2sChannel {
+/// Step 1, and the roots of step 2.
+pub fn begin(key: &Key, claim: [u8; 32], main_roots: &[Blake2sHash]) -> Blake2sChannel {
     let mut channel = Blake2sChannel::default();
     absorb(&mut channel, PROTOCOL);
     key.config().mix_into(&mut channel);
     for digest in [&key.digest, &claim] {
         absorb(&mut channel, digest);
     }
+    channel.mix_u64(main_roots.len() as u64);
+    for &root in [Blake2sHash(key.fixed_root)].iter().chain(main_roots) {
+        Blake2sMerkleChannel::mix_root(&mut channel, root);
+    }
+    channel
+}
+
+/// The channel of a block, from that behind step 2.
+pub fn begin_block(bundle: &Blake2sChannel, index: usize) -> Blake2sChannel {
+    let mut channel = bundle.clone();
+    channel.mix_u64(index as u64);
     channel
 }
 

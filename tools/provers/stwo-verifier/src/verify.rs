@@ -11,7 +11,7 @@ use stwo::core::pcs::CommitmentSchemeVerifier;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::air::TableAir;
-use crate::claims::check_claims;
+use crate::claims::{check_sums, sums};
 use crate::codec::{self, Commitment};
 use crate::key::Key;
 use crate::transcript;
@@ -22,8 +22,9 @@ use crate::values::uniform_values;
 pub struct Verdict {
     /// The public tensors.
     pub statement: Statement,
-    /// Those that the claim gives by digest and nobody opened. Their fingerprints are the prover's own word, so the sums of
-    /// their groups show nothing, and what the tables hold is tied neither to each other nor to any public value.
+    /// Those that the claim gives by digest and nobody opened. Their fingerprints are the prover's own word, so the sum of a
+    /// group with one of them shows nothing: neither of the tensors in it, nor of what it would tie together in the tables. Other
+    /// groups show what they always do.
     pub unopened: Vec<usize>,
 }
 
@@ -32,79 +33,116 @@ pub struct Verdict {
 /// What Stwo leaves to its caller is checked here: the configuration and the number and shape of everything
 /// in the proof (they come from the key), the root of tree 0, the grinding before challenges, that short
 /// columns which are read at three offsets repeat with their table's height, that claims and public values
-/// cancel, and that they were absorbed before what they must precede.
+/// cancel, that each block takes what the one before leaves, and that all was absorbed before what it must precede.
 ///
 /// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
 pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdict, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
-    if message.format != 1 {
+    if message.format != 2 {
         return Err(Error::new(format!(
-            "proof format {} is not supported (this reads format 1)",
+            "proof format {} is not supported (this reads format 2)",
             message.format
         )));
     }
     if message.key_digest != key.digest {
         return Err(Error::new("the proof was made for another key"));
     }
-    let mut statement = Statement::decode(&message.claim, &key.circuit)?;
+    let mut statement = Statement::decode(&message.claim, &key.circuit, message.blocks.len())?;
     if let Some(openings) = openings {
         statement.open(openings, &key.circuit)?;
     }
-    let published = Published {
-        claims: codec::decode_elements(&message.claims, key.circuit.claims.len(), "claims")?,
-        fingerprints: codec::decode_elements(&message.fingerprints, statement.digests(), "fingerprints")?,
+    let nonce = codec::decode_nonce(key, 1, &message.nonce)?;
+    let decode = |(index, block)| {
+        Block::decode(key, &statement, block).map_err(|error| within(&statement, index, error))
     };
-    let commitment = codec::decode(key, &message.commitment)?;
-    if commitment.stark.commitments[0].0 != key.fixed_root {
-        return Err(Error::new("the proof's fixed columns are not the key's"));
-    }
-    check_periods(key, &commitment)?;
-    let channel = transcript::begin(key, statement.digest());
+    let blocks = message.blocks.iter().enumerate().map(decode).collect::<Result<Vec<_>, Error>>()?;
     // Lengths that depend on the queries are asserted inside Stwo.
-    catch_unwind(AssertUnwindSafe(|| check_proof(key, &statement, &published, commitment, channel)))
+    catch_unwind(AssertUnwindSafe(|| check_bundle(key, &statement, nonce, blocks)))
         .unwrap_or_else(|_| Err(Error::new("the proof is malformed")))?;
     let unopened =
         (0..key.circuit.publics.len()).filter(|&tensor| statement.values(tensor).is_none()).collect();
     Ok(Verdict { statement, unopened })
 }
 
-/// What a proof says beside its commitment.
-struct Published {
-    claims: Vec<SecureField>,
-    fingerprints: Vec<SecureField>,
+/// Says which block is meant where there are several.
+fn within(statement: &Statement, block: usize, error: Error) -> Error {
+    match statement.blocks() {
+        1 => error,
+        _ => error.within(format!("block {block}")),
+    }
 }
 
-fn check_proof(
+struct Block {
+    claims: Vec<SecureField>,
+    fingerprints: Vec<SecureField>,
+    commitment: Commitment,
+}
+
+impl Block {
+    fn decode(key: &Key, statement: &Statement, message: &proto::Block) -> Result<Self, Error> {
+        let commitment = codec::decode(key, &message.commitment)?;
+        if commitment.stark.commitments[0].0 != key.fixed_root {
+            return Err(Error::new("the proof's fixed columns are not the key's"));
+        }
+        check_periods(key, &commitment)?;
+        Ok(Block {
+            claims: codec::decode_elements(&message.claims, key.circuit.claims.len(), "claims")?,
+            fingerprints: codec::decode_elements(&message.fingerprints, statement.digests(), "fingerprints")?,
+            commitment,
+        })
+    }
+}
+
+fn check_bundle(key: &Key, statement: &Statement, nonce: u64, blocks: Vec<Block>) -> Result<(), Error> {
+    let main_roots: Vec<_> =
+        blocks.iter().map(|block| block.commitment.stark.commitments[key.layout.main_tree()]).collect();
+    let mut channel = transcript::begin(key, statement.digest(), &main_roots);
+    let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
+    check_grinding(key, 1, nonce, &mut channel)?;
+    transcript::draw_challenges(&mut channel, &key.circuit, 1, &mut challenges);
+    let mut before = None;
+    for (index, block) in blocks.into_iter().enumerate() {
+        let channel = transcript::begin_block(&channel, index);
+        let sums = check_block(key, statement, index, block, challenges.clone(), channel)
+            .and_then(|sums| check_sums(&key.circuit, before.as_deref(), &sums).map(|()| sums))
+            .map_err(|error| within(statement, index, error))?;
+        before = Some(sums);
+    }
+    Ok(())
+}
+
+/// Everything but what the block has to do with others: its sums, per claim group. `challenges` has those of phase 1.
+fn check_block(
     key: &Key,
     statement: &Statement,
-    published: &Published,
-    commitment: Commitment,
+    index: usize,
+    block: Block,
+    mut challenges: Vec<SecureField>,
     mut channel: Blake2sChannel,
-) -> Result<(), Error> {
+) -> Result<Vec<SecureField>, Error> {
     let channel = &mut channel;
     let layout = &key.layout;
+    let Block { claims, fingerprints, commitment } = &block;
     let mut scheme = CommitmentSchemeVerifier::<Blake2sMerkleChannel>::new(key.config());
-    let roots = commitment.stark.commitments.clone();
-    let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
-    for phase in 0..4 {
+    let mut commit = |phase: usize, channel: &mut Blake2sChannel| {
         if let Some(tree) = layout.tree_of_phase[phase] {
-            scheme.commit(roots[tree], &layout.log_heights[tree], channel);
+            scheme.commit(commitment.stark.commitments[tree], &layout.log_heights[tree], channel);
         }
-        if phase == 1 || phase == 2 {
-            check_grinding(key, phase, commitment.nonces[phase - 1], channel)?;
-            transcript::draw_challenges(channel, &key.circuit, phase, &mut challenges);
-        }
-    }
-    let Published { claims, fingerprints } = published;
+    };
+    (0..3).for_each(|phase| commit(phase, channel));
+    check_grinding(key, 2, commitment.nonce, channel)?;
+    transcript::draw_challenges(channel, &key.circuit, 2, &mut challenges);
+    commit(3, channel);
     transcript::absorb_claims(channel, claims, fingerprints);
-    check_claims(&key.circuit, statement, &challenges, claims, fingerprints)?;
+    let sums = sums(&key.circuit, statement, index, &challenges, claims, fingerprints)?;
     let uniform = uniform_values(&key.circuit, &challenges, claims, 4)?;
     let airs: Vec<TableAir> = (0..key.circuit.tables.len())
         .map(|table| TableAir { circuit: &key.circuit, layout, table, uniform: &uniform })
         .collect();
     let components: Vec<&dyn Component> = airs.iter().map(|air| air as &dyn Component).collect();
-    stwo::core::verifier::verify(&components, channel, &mut scheme, commitment.stark)
-        .map_err(|error| Error::new(format!("the proof does not hold: {error}")))
+    stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark)
+        .map_err(|error| Error::new(format!("the proof does not hold: {error}")))?;
+    Ok(sums)
 }
 
 fn check_grinding(key: &Key, phase: usize, nonce: u64, channel: &mut Blake2sChannel) -> Result<(), Error> {

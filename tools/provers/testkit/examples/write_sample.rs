@@ -1,5 +1,5 @@
-//! Writes a sample as a package with its witness: `write_sample FOLDER everything`, or
-//! `write_sample FOLDER range LOG_HEIGHT LANES BITS`.
+//! Writes a sample as a package with its witness: `write_sample FOLDER everything`,
+//! `write_sample FOLDER carrying BLOCKS`, or `write_sample FOLDER range LOG_HEIGHT LANES BITS`.
 
 use lindero_testkit::samples;
 
@@ -8,10 +8,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (folder, sample) = match words[..] {
         [folder, "everything"] => (folder, samples::everything()),
+        [folder, "carrying", blocks] => (folder, samples::carrying_blocks(0, blocks.parse()?)),
         [folder, "range", log_height, lanes, bits] => {
             (folder, samples::range_lookup(log_height.parse()?, lanes.parse()?, bits.parse()?))
         }
-        _ => return Err("usage: write_sample FOLDER everything | range LOG_HEIGHT LANES BITS".into()),
+        _ => {
+            return Err(
+                "usage: write_sample FOLDER everything | carrying BLOCKS | range LOG_HEIGHT LANES BITS"
+                    .into(),
+            )
+        }
     };
     sample.write(folder.as_ref())?;
     Ok(())

@@ -20,7 +20,8 @@ pub struct Builder {
 pub struct Sample {
     pub circuit: proto::Circuit,
     pub fixed: Vec<u8>,
-    pub trace: Vec<u8>,
+    /// One per block.
+    pub traces: Vec<Vec<u8>>,
     /// The public part of a claim.
     pub claim: Vec<u8>,
 }
@@ -211,6 +212,12 @@ impl Builder {
         self.node(Op::Inverse, a, 0, 0)
     }
 
+    /// Lets group `out` of a block be what group `in` of the next one takes, in bundles of up to `most_blocks`.
+    pub fn carry(&mut self, r#in: u32, out: u32, most_blocks: u32) {
+        self.circuit.carries.push(proto::Carry { r#in, out });
+        self.circuit.most_blocks = most_blocks;
+    }
+
     pub fn finish(self) -> Sample {
         let bytes = |tables: &[Vec<Vec<u32>>]| {
             tables.iter().flatten().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
@@ -234,7 +241,7 @@ impl Builder {
         }
         Sample {
             fixed: bytes(&self.fixed),
-            trace: bytes(&self.main),
+            traces: vec![bytes(&self.main)],
             claim: claim_of(&part),
             circuit: self.circuit,
         }
@@ -246,20 +253,55 @@ impl Sample {
         encode(&self.circuit)
     }
 
-    /// Writes circuit.pb, fixed.bin, trace.bin and claim.json into a new or existing folder.
+    /// The samples, all of one circuit, as the blocks of one.
+    pub fn bundle(blocks: &[Sample]) -> Sample {
+        let parts: Vec<PublicPart> = blocks.iter().map(Sample::part).collect();
+        let join = |tensors: fn(&PublicPart) -> &Vec<StatedTensor>| -> Vec<StatedTensor> {
+            let mut joined = tensors(&parts[0]).clone();
+            for (index, tensor) in joined.iter_mut().enumerate() {
+                let same = parts.iter().map(|part| &tensors(part)[index]);
+                tensor.rows = same.clone().map(|tensor| tensor.rows).sum();
+                tensor.values =
+                    same.map(|tensor| tensor.values.clone()).collect::<Option<Vec<_>>>().map(|v| v.concat());
+            }
+            joined
+        };
+        let part = PublicPart { inputs: join(|part| &part.inputs), outputs: join(|part| &part.outputs) };
+        Sample {
+            traces: blocks.iter().flat_map(|block| block.traces.clone()).collect(),
+            claim: claim_of(&part),
+            ..blocks[0].clone()
+        }
+    }
+
+    /// The file of a block's trace.
+    pub fn trace_file(block: usize) -> String {
+        match block {
+            0 => "trace.bin".into(),
+            _ => format!("trace{block}.bin"),
+        }
+    }
+
+    /// Writes circuit.pb, fixed.bin, the traces and claim.json into a new or existing folder.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("circuit.pb"), self.circuit_bytes())?;
         std::fs::write(folder.join("fixed.bin"), &self.fixed)?;
-        std::fs::write(folder.join("trace.bin"), &self.trace)?;
+        for (block, trace) in self.traces.iter().enumerate() {
+            std::fs::write(folder.join(Sample::trace_file(block)), trace)?;
+        }
         std::fs::write(folder.join("claim.json"), &self.claim)
     }
 
     /// The sample with its public part changed.
     pub fn stating(&self, change: impl FnOnce(&mut PublicPart)) -> Sample {
-        let mut part = serde_json::from_slice(&self.claim).expect("the sample's claim is JSON");
+        let mut part = self.part();
         change(&mut part);
         Sample { claim: claim_of(&part), ..self.clone() }
+    }
+
+    fn part(&self) -> PublicPart {
+        serde_json::from_slice(&self.claim).expect("the sample's claim is JSON")
     }
 
     /// The sample with a member in its claim of which provers know nothing.
@@ -271,7 +313,8 @@ impl Sample {
 
     pub fn decode(&self) -> (Circuit, Statement) {
         let circuit = Circuit::decode(&self.circuit_bytes()).expect("the sample is a valid circuit");
-        let statement = Statement::decode(&self.claim, &circuit).expect("the sample's claim fits");
+        let statement =
+            Statement::decode(&self.claim, &circuit, self.traces.len()).expect("the sample's claim fits");
         (circuit, statement)
     }
 }

@@ -1,6 +1,6 @@
 //! Small circuits with a satisfying witness.
 
-use lindero_package::proto::{GatherSource, PublicTensor};
+use lindero_package::proto::{public_tensor::Kind, GatherSource, PublicTensor};
 
 use crate::builder::{Builder, Sample};
 
@@ -151,6 +151,110 @@ pub fn everything_of_run(run: usize) -> Sample {
     let values = (0..16).flat_map(|row| (0..LANES).map(move |lane| input(row, lane))).collect();
     b.public(tensor, values);
     b.finish()
+}
+
+/// Most blocks of [`carrying`]'s bundles.
+pub const MOST_BLOCKS: usize = 4;
+
+const STEPS: usize = 64;
+
+fn drawn(run: usize, block: usize, step: usize) -> i64 {
+    noise(1000 * run + block, step, 5)
+}
+
+/// What a block of [`carrying`] leaves.
+pub fn carried(run: usize, block: usize, before: i64) -> i64 {
+    (0..STEPS).fold(before, |state, step| state + drawn(run, block, step))
+}
+
+/// A block of a run with a running sum: each row adds a drawn value to the state that the row before leaves; the first
+/// row takes what the block before leaves, here `before`. The drawn values and the last state are public, each in a claim group
+/// of its own. Drawn values are looked up, under a challenge that blocks do not share.
+pub fn carrying(run: usize, block: usize, before: i64) -> Sample {
+    let mut b = Builder::new();
+    let (edges, ends, lookups) = (b.group("drawn"), b.group("state"), b.group("range"));
+    let (taken, left) = (b.group("taken"), b.group("left"));
+    let (steps, range) = (b.table("steps", STEPS.ilog2()), b.table("range", 5));
+    let mut states = vec![before];
+    (0..STEPS).for_each(|step| states.push(states[step] + drawn(run, block, step)));
+    let mut counts = vec![0i64; 32];
+    (0..STEPS).for_each(|step| counts[drawn(run, block, step) as usize] += 1);
+
+    let address = b.fixed(steps, "address", |row| row as i64);
+    let x = b.main(steps, "drawn", |row| drawn(run, block, row));
+    let state = b.main(steps, "before", |row| states[row]);
+    let after = b.main(steps, "after", |row| states[row + 1]);
+    let value = b.fixed(range, "value", |row| row as i64);
+    let count = b.main(range, "count", |row| counts[row]);
+
+    let (za, zr, zc) = (b.challenge("za", 1), b.challenge("zr", 1), b.challenge("zc", 1));
+    let z = b.challenge("z", 2);
+    let (zero, one) = (b.constant(0), b.constant(1));
+    let (first, last) = (b.is_first(), b.is_last());
+    let not_first = b.sub(one, first);
+
+    let sum = b.add(state, x);
+    let equation = b.sub(after, sum);
+    b.constrain(steps, "step", equation);
+    let previous = b.shift(after, -1);
+    let difference = b.sub(state, previous);
+    let equation = b.mul(not_first, difference);
+    b.constrain(steps, "state", equation);
+
+    let at_address = b.sub(za, address);
+    let lanes = b.mul(zr, zc);
+    let lane = b.inverse(lanes);
+    let numerator = b.mul(x, lane);
+    b.running(steps, "drawn", 2, numerator, at_address, zero, edges);
+    let end = b.mul(last, after);
+    let numerator = b.mul(end, lane);
+    b.running(steps, "end", 2, numerator, at_address, zero, ends);
+    let slot = b.constant(7);
+    let at_slot = b.sub(za, slot);
+    let start = b.mul(first, state);
+    let numerator = b.neg(start);
+    b.running(steps, "taken", 2, numerator, at_slot, zero, taken);
+    b.running(steps, "left", 2, end, at_slot, zero, left);
+
+    let pole = b.sub(z, x);
+    b.running(steps, "lookups", 3, one, pole, zero, lookups);
+    let (provided, missing) = (b.sub(z, value), b.neg(count));
+    b.running(range, "provided", 3, missing, provided, zero, lookups);
+
+    let challenges = [za, zr, zc].map(|node| b.challenge_index(node));
+    let tensor = |name: &str, rows: usize, high: i64, group: u32| PublicTensor {
+        name: name.into(),
+        rows: rows as u32,
+        columns: 1,
+        high,
+        group,
+        tile_rows: 1,
+        tile_columns: 1,
+        address_challenge: challenges[0],
+        row_challenge: challenges[1],
+        column_challenge: challenges[2],
+        ..Default::default()
+    };
+    let values = (0..STEPS).map(|step| drawn(run, block, step)).collect();
+    b.public(PublicTensor { negative: true, ..tensor("drawn", STEPS, 31, edges) }, values);
+    let end = tensor("state", 1, 1 << 20, ends);
+    let (kind, address) = (Kind::Output as i32, STEPS as u32 - 1);
+    b.public(PublicTensor { negative: true, kind, address, ..end }, vec![states[STEPS]]);
+    b.carry(taken, left, MOST_BLOCKS as u32);
+    b.finish()
+}
+
+/// A bundle of a run's first blocks.
+pub fn carrying_blocks(run: usize, blocks: usize) -> Sample {
+    let mut state = 0;
+    let blocks: Vec<Sample> = (0..blocks)
+        .map(|block| {
+            let sample = carrying(run, block, state);
+            state = carried(run, block, state);
+            sample
+        })
+        .collect();
+    Sample::bundle(&blocks)
 }
 
 /// `sum_b x_b / (z - b)`

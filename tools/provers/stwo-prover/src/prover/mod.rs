@@ -14,7 +14,7 @@ mod stages;
 use lindero_package::Error;
 
 pub use bare::prove_bare;
-pub use prove::{main_root, prove, setup};
+pub use prove::{main_root, prove, prove_unchecked, setup};
 
 /// Why there is no proof.
 #[derive(Debug)]

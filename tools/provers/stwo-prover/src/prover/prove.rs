@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
-use lindero_stwo_verifier::codec::{encode_elements, Commitment};
+use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
+use lindero_stwo_verifier::codec::{encode_elements, Commitment, Stark};
 use lindero_stwo_verifier::{
-    check_claims, codec, fingerprints, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target,
+    check_sums, codec, fingerprints, sums, transcript, uniform_values, Key, Layout, Parameters, TableAir,
+    Target,
 };
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
@@ -14,6 +15,7 @@ use stwo::core::pcs::PcsConfig;
 use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::proof_of_work::GrindOps;
 use stwo::core::utils::MaybeOwned;
+use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::mempool::BaseColumnPool;
@@ -54,103 +56,216 @@ pub fn main_root(package: &Package, trace: &ColumnFile, key: &Key) -> Result<[u8
     Ok(tree.commitment.root().0)
 }
 
-/// Makes the bytes of a proof. Tensors that the claim gives by digest must be opened in the statement.
+/// Makes the bytes of a proof of a bundle, one block per trace. Tensors that the claim gives by digest must be opened in the
+/// statement.
+///
+/// The main columns of all blocks are committed before the challenges of phase 1, but only the tree of one block is in memory
+/// at a time: the others are dropped, all but their roots, and made again when the block is proven. The fixed columns are
+/// committed once.
 pub fn prove(
     package: &Package,
-    trace: &ColumnFile,
+    traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
+    prove_bundle(package, traces, key, statement, progress, check_sums)
+}
+
+/// Proves without a look at the sums, as a cheating prover would: for tests.
+#[doc(hidden)]
+pub fn prove_unchecked(
+    package: &Package,
+    traces: &[ColumnFile],
+    key: &Key,
+    statement: &Statement,
+    progress: &Arc<Progress>,
+) -> Result<Vec<u8>, Failure> {
+    prove_bundle(package, traces, key, statement, progress, |_, _, _| Ok(()))
+}
+
+/// [`check_sums`], or what takes its place.
+type Check = fn(&Circuit, Option<&[SecureField]>, &[SecureField]) -> Result<(), Error>;
+
+fn prove_bundle(
+    package: &Package,
+    traces: &[ColumnFile],
+    key: &Key,
+    statement: &Statement,
+    progress: &Arc<Progress>,
+    check: Check,
+) -> Result<Vec<u8>, Failure> {
     if digest(&package.circuit_bytes) != key.circuit_digest {
         return Err(Failure::Input(Error::new("the key is of another circuit than the package")));
     }
+    if traces.len() != statement.blocks() {
+        return Err(Failure::Input(Error::new("there must be one trace per block")));
+    }
     progress.begin("twiddles");
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
-    let mut session = Session {
-        key,
-        progress,
-        scheme: Scheme::new(key.config(), &twiddles),
-        channel: transcript::begin(key, statement.digest()),
-        challenges: vec![SecureField::zero(); key.circuit.challenges.len()],
-        claims: vec![SecureField::zero(); key.circuit.claims.len()],
-        nonces: [0; 2],
-    };
-    // A value out of domain is a sum over the coefficients; from evaluations it takes weights of its own, per
-    // height and point, which cost ten times as much.
-    session.scheme.set_store_polynomials_coefficients();
-    session.commit_base_phases(package, trace)?;
-    session.commit_challenge_phases(&package.fixed, trace)?;
-    let fingerprints = fingerprints(&key.circuit, statement, &session.challenges)?;
-    transcript::absorb_claims(&mut session.channel, &session.claims, &fingerprints);
-    check_claims(&key.circuit, statement, &session.challenges, &session.claims, &fingerprints)
-        .map_err(Failure::Witness)?;
-    let claims = encode_elements(&session.claims);
-    let commitment = session.finish()?;
+    let fixed = commit_fixed(package, key, &twiddles, progress)?;
+    let bundle = Bundle { package, traces, key, statement, progress, twiddles: &twiddles, fixed: &fixed };
+    let (roots, first) = bundle.commit_main_columns()?;
+    let mut channel = transcript::begin(key, statement.digest(), &roots);
+    progress.begin("draw_challenges");
+    let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
+    let nonce = draw_challenges(key, 1, &mut channel, &mut challenges);
+    let (mut first, mut before) = (Some(first), None);
+    let mut blocks = Vec::with_capacity(traces.len());
+    for index in 0..traces.len() {
+        let main = first.take().map_or_else(|| bundle.commit_main(index), Ok)?;
+        let session = Session::new(&bundle, index, main, &channel, &challenges);
+        let (block, sums) = session.prove(before.as_deref(), check)?;
+        blocks.push(block);
+        before = Some(sums);
+    }
+    progress.leave_blocks();
     Ok(encode(&proto::Proof {
-        format: 1,
+        format: 2,
         key_digest: key.digest.to_vec(),
         claim: statement.claim().to_vec(),
-        claims,
-        fingerprints: encode_elements(&fingerprints),
-        commitment: codec::encode(key, &commitment),
+        blocks,
+        nonce: codec::encode_nonce(key, 1, nonce),
     }))
 }
 
-/// A proof in the making.
-struct Session<'a> {
+fn commit_fixed(
+    package: &Package,
+    key: &Key,
+    twiddles: &TwiddleTree<SimdBackend>,
+    progress: &Progress,
+) -> Result<Tree, Failure> {
+    progress.begin("load_fixed");
+    let columns = load::fixed_columns(&package.circuit, &key.layout, &package.fixed)?;
+    progress.begin("commit_fixed");
+    let tree = commit(columns, key.config(), twiddles);
+    if tree.commitment.root().0 != key.fixed_root {
+        return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
+    }
+    Ok(tree)
+}
+
+/// Grinds where the key asks for it, then draws; returns the nonce.
+fn draw_challenges(
+    key: &Key,
+    phase: usize,
+    channel: &mut Blake2sChannel,
+    challenges: &mut [SecureField],
+) -> u64 {
+    let mut nonce = 0;
+    if transcript::grinds(key, phase) {
+        nonce = SimdBackend::grind(channel, key.parameters.challenge_pow_bits);
+        channel.mix_u64(nonce);
+    }
+    transcript::draw_challenges(channel, &key.circuit, phase, challenges);
+    nonce
+}
+
+/// What the blocks have in common.
+struct Bundle<'a> {
+    package: &'a Package,
+    traces: &'a [ColumnFile],
     key: &'a Key,
+    statement: &'a Statement,
     progress: &'a Arc<Progress>,
+    twiddles: &'a TwiddleTree<SimdBackend>,
+    fixed: &'a Tree,
+}
+
+impl Bundle<'_> {
+    fn commit_main(&self, block: usize) -> Result<Tree, Failure> {
+        self.progress.enter_block(block, self.traces.len());
+        self.progress.begin("load_main");
+        let columns = load::main_columns(&self.package.circuit, &self.traces[block])?;
+        self.progress.begin("commit_main");
+        Ok(commit(columns, self.key.config(), self.twiddles))
+    }
+
+    /// The roots of all blocks, and the tree of block 0, which is proven first.
+    fn commit_main_columns(&self) -> Result<(Vec<Blake2sHash>, Tree), Failure> {
+        let root = |block| Ok(self.commit_main(block)?.commitment.root());
+        let later = (1..self.traces.len()).map(root).collect::<Result<Vec<_>, Failure>>()?;
+        let first = self.commit_main(0)?;
+        self.progress.leave_blocks();
+        Ok(([vec![first.commitment.root()], later].concat(), first))
+    }
+}
+
+/// The proof of a block in the making.
+struct Session<'a> {
+    bundle: &'a Bundle<'a>,
+    index: usize,
     scheme: Scheme<'a>,
     channel: Blake2sChannel,
     challenges: Vec<SecureField>,
     claims: Vec<SecureField>,
-    nonces: [u64; 2],
 }
 
-impl Session<'_> {
-    fn commit_base_phases(&mut self, package: &Package, trace: &ColumnFile) -> Result<(), Failure> {
-        let key = self.key;
-        self.progress.begin("load_fixed");
-        let fixed = load::fixed_columns(&package.circuit, &key.layout, &package.fixed)?;
-        self.progress.begin("commit_fixed");
-        let tree = commit(fixed, key.config(), self.scheme.twiddles);
-        if tree.commitment.root().0 != key.fixed_root {
-            return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
-        }
-        self.scheme.commit_tree(MaybeOwned::Owned(tree), &mut self.channel);
-        self.progress.begin("load_main");
-        let main = load::main_columns(&package.circuit, trace)?;
-        self.progress.begin("commit_main");
-        self.commit(main);
-        Ok(())
+impl<'a> Session<'a> {
+    /// `channel` and `challenges` are those behind phase 1.
+    fn new(
+        bundle: &'a Bundle<'a>,
+        index: usize,
+        main: Tree,
+        channel: &Blake2sChannel,
+        challenges: &[SecureField],
+    ) -> Self {
+        let mut session = Session {
+            bundle,
+            index,
+            scheme: Scheme::new(bundle.key.config(), bundle.twiddles),
+            channel: transcript::begin_block(channel, index),
+            challenges: challenges.to_vec(),
+            claims: vec![SecureField::zero(); bundle.key.circuit.claims.len()],
+        };
+        // A value out of domain is a sum over the coefficients; from evaluations it takes weights of its own, per
+        // height and point, which cost ten times as much.
+        session.scheme.set_store_polynomials_coefficients();
+        session.scheme.commit_tree(MaybeOwned::Borrowed(bundle.fixed), &mut session.channel);
+        session.scheme.commit_tree(MaybeOwned::Owned(main), &mut session.channel);
+        session
     }
 
-    fn commit_challenge_phases(&mut self, fixed: &ColumnFile, trace: &ColumnFile) -> Result<(), Failure> {
-        let circuit = &self.key.circuit;
-        let mut columns = Columns::new(circuit, fixed, trace);
+    /// The block and its sums, which `check` compares with those of the block before.
+    fn prove(
+        mut self,
+        before: Option<&[SecureField]>,
+        check: Check,
+    ) -> Result<(proto::Block, Vec<SecureField>), Failure> {
+        let Bundle { key, statement, traces, progress, .. } = *self.bundle;
+        progress.enter_block(self.index, traces.len());
+        let nonce = self.commit_challenge_phases()?;
+        let fingerprints = fingerprints(&key.circuit, statement, self.index, &self.challenges)?;
+        transcript::absorb_claims(&mut self.channel, &self.claims, &fingerprints);
+        let sums = sums(&key.circuit, statement, self.index, &self.challenges, &self.claims, &fingerprints)?;
+        check(&key.circuit, before, &sums).map_err(Failure::Witness)?;
+        let claims = encode_elements(&self.claims);
+        let stark = self.finish()?;
+        let commitment = codec::encode(key, &Commitment { nonce, stark });
+        Ok((proto::Block { claims, fingerprints: encode_elements(&fingerprints), commitment }, sums))
+    }
+
+    /// Returns the nonce of phase 2.
+    fn commit_challenge_phases(&mut self) -> Result<u64, Failure> {
+        let Bundle { package, traces, key, progress, .. } = *self.bundle;
+        let circuit = &key.circuit;
+        let mut columns = Columns::new(circuit, &package.fixed, &traces[self.index]);
+        let mut nonce = 0;
         for (phase, fill, commit) in [(2, "fill_fold", "commit_fold"), (3, "fill_lookup", "commit_lookup")] {
-            self.progress.begin(fill);
-            self.draw_challenges(phase - 1);
-            if self.key.layout.tree_of_phase[phase].is_none() {
+            progress.begin(fill);
+            if phase == 3 {
+                nonce = draw_challenges(key, 2, &mut self.channel, &mut self.challenges);
+            }
+            if key.layout.tree_of_phase[phase].is_none() {
                 continue;
             }
             let uniform =
                 uniform_values(circuit, &self.challenges, &self.claims, phase).map_err(Failure::Witness)?;
             columns.fill(phase, &uniform, &mut self.claims).map_err(Failure::Witness)?;
-            self.progress.begin(commit);
-            self.commit(evaluations(self.key, &columns, phase));
+            progress.begin(commit);
+            self.commit(evaluations(key, &columns, phase));
         }
-        Ok(())
-    }
-
-    fn draw_challenges(&mut self, phase: usize) {
-        if transcript::grinds(self.key, phase) {
-            let nonce = SimdBackend::grind(&self.channel, self.key.parameters.challenge_pow_bits);
-            self.channel.mix_u64(nonce);
-            self.nonces[phase - 1] = nonce;
-        }
-        transcript::draw_challenges(&mut self.channel, &self.key.circuit, phase, &mut self.challenges);
+        Ok(nonce)
     }
 
     fn commit(&mut self, columns: Vec<Evaluation>) {
@@ -158,27 +273,25 @@ impl Session<'_> {
         self.scheme.commit_tree(MaybeOwned::Owned(tree), &mut self.channel);
     }
 
-    fn finish(mut self) -> Result<Commitment, Failure> {
-        let circuit = &self.key.circuit;
+    fn finish(mut self) -> Result<Stark, Failure> {
+        let Bundle { key, progress, .. } = *self.bundle;
+        let circuit = &key.circuit;
         let uniform = uniform_values(circuit, &self.challenges, &self.claims, 4).map_err(Failure::Witness)?;
         let tables: Vec<TableProver> = (0..circuit.tables.len())
-            .map(|table| {
-                TableProver(TableAir { circuit, layout: &self.key.layout, table, uniform: &uniform })
-            })
+            .map(|table| TableProver(TableAir { circuit, layout: &key.layout, table, uniform: &uniform }))
             .collect();
         let components: Vec<&dyn ComponentProver<SimdBackend>> =
             tables.iter().map(|table| table as &dyn ComponentProver<SimdBackend>).collect();
         let (channel, scheme) = (&mut self.channel, self.scheme);
-        let stark = with_stages(self.progress, || {
+        let stark = with_stages(progress, || {
             stwo::prover::prove::<SimdBackend, Blake2sMerkleChannel>(&components, channel, scheme)
         });
-        self.progress.end();
-        let stark = stark.map_err(|_| {
+        progress.end();
+        stark.map_err(|_| {
             Failure::Witness(Error::new(
                 "the witness does not satisfy the constraints; `lindero check` names the first row that fails",
             ))
-        })?;
-        Ok(Commitment { nonces: self.nonces, stark })
+        })
     }
 }
 

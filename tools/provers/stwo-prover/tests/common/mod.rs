@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lindero_package::{Circuit, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{prove, setup, Failure};
+use lindero_prover_stwo::prover::{prove, prove_unchecked, setup, Failure};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
 use lindero_testkit::Sample;
 
@@ -21,6 +21,12 @@ impl Folder {
         let folder = Folder(std::env::temp_dir().join(name));
         sample.write(&folder.0).expect("the temporary folder is writable");
         folder
+    }
+
+    pub fn traces(&self, sample: &Sample, package: &Package) -> Result<Vec<ColumnFile>, Error> {
+        (0..sample.traces.len())
+            .map(|block| ColumnFile::open(&self.0.join(Sample::trace_file(block)), &package.circuit, 1))
+            .collect()
     }
 
     pub fn package(&self) -> Result<Package, Error> {
@@ -67,11 +73,28 @@ fn prove_opened(
 ) -> Result<Vec<u8>, Failure> {
     let folder = Folder::new(sample);
     let package = folder.package()?;
-    let trace = ColumnFile::open(&folder.0.join("trace.bin"), &package.circuit, 1)?;
-    let key = Key::decode(key)?;
-    let mut statement = Statement::decode(&sample.claim, &package.circuit)?;
+    let traces = folder.traces(sample, &package)?;
+    let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len())?;
     open(&mut statement, &package.circuit)?;
-    prove(&package, &trace, &key, &statement, &Arc::new(Progress::new(None)))
+    prove(&package, &traces, &Key::decode(key)?, &statement, &Arc::new(Progress::new(None)))
+}
+
+/// Proves a sample of which claims and public values need not cancel, with as many blocks as it has.
+pub fn make_forgery(sample: &Sample, key: &[u8]) -> Vec<u8> {
+    make_forgery_with(sample, key, |_| {})
+}
+
+/// The same where the claim gives tensors by digest.
+pub fn make_forgery_with(sample: &Sample, key: &[u8], open: impl FnOnce(&mut Statement)) -> Vec<u8> {
+    let folder = Folder::new(sample);
+    let (mut package, mut key) = (folder.package().unwrap(), Key::decode(key).unwrap());
+    // What the forger believes; the digests are those of the circuit as it is.
+    package.circuit.most_blocks = usize::MAX;
+    key.circuit.most_blocks = usize::MAX;
+    let traces = folder.traces(sample, &package).unwrap();
+    let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
+    open(&mut statement);
+    prove_unchecked(&package, &traces, &key, &statement, &Arc::new(Progress::new(None))).unwrap()
 }
 
 pub fn check(key: &[u8], proof: &[u8]) -> Result<Verdict, Error> {
