@@ -5,6 +5,7 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
+#include "passes/lower_air/drop_class/drop_class.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
@@ -27,6 +28,7 @@ void registerAllPasses() {
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());
     status.Update(registerVerifyIntervals());
+    status.Update(registerDropClass());
     status.Update(registerPipeline("import-cleanup", "From ONNX ops to canonical ones",
                                    importCleanupPipeline()));
     status.Update(registerPipeline("default", "From an ONNX model to its circuit",
