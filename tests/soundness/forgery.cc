@@ -7,6 +7,7 @@
 #include "runtime/check/challenges.h"
 #include "runtime/check/checker.h"
 #include "runtime/check/claims.h"
+#include "runtime/package/statement.h"
 #include "runtime/parallel/thread_pool.h"
 
 namespace lindero::test {
@@ -124,6 +125,23 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
   if (lookups && !bus) names.insert("copies");
   if (bus && !lookups) names.insert("buses and their claims disagree");
   return names;
+}
+
+absl::StatusOr<bool> Forgery::acceptedBy(const runtime::Package& package) const {
+  auto checker = runtime::Checker::create(package, statementOf(package.circuit()), cells, {});
+  if (!checker.ok()) return checker.status();
+  auto report = (*checker)->check();
+  if (!report.ok()) return report.status();
+  return report->ok();
+}
+
+Statement Forgery::statementOf(const Circuit& circuit) const {
+  Statement said;
+  said.set_format(statement.format());
+  for (const PublicTensor& tensor : circuit.publics()) {
+    *said.add_tensors() = *runtime::findValues(statement, tensor.name());
+  }
+  return said;
 }
 
 // The group's sum, with one challenge replaced.

@@ -38,6 +38,11 @@ class Forgery {
   // sums change with the challenges for addresses and for products. Lanes are cut off the names.
   absl::StatusOr<std::set<std::string>> failures() const;
 
+  // Whether a circuit, the run's or one without a class, accepts it.
+  absl::StatusOr<bool> acceptedBy(const runtime::Package& package) const;
+  // The forged values of the public tensors that the circuit has.
+  Statement statementOf(const Circuit& circuit) const;
+
   const ToyRun& run() const { return run_; }
   uint32_t& cell(const std::string& table, const std::string& column, uint64_t row);
   // Of the copy that a product of this node reads.

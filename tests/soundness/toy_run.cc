@@ -8,10 +8,13 @@
 #include "compiler/emit/emit.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
+#include "passes/lower_air/drop_class/drop_class.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/lower_air/verify_intervals/verify_intervals.h"
+#include "runtime/package/files.h"
+#include "runtime/package/proto_io.h"
 
 namespace lindero::test {
 namespace {
@@ -37,23 +40,23 @@ void groupByClass(ir::Module& module) {
   tensors->erase();
 }
 
-absl::Status compile(const ToyOptions& options, const std::string& path) {
+// @circuit and @trace; without the class `dropped`, if it is one.
+absl::Status lower(ir::Module& module, const ToyOptions& options, const std::string& dropped) {
   ir::registerAllDialects();
-  ir::Module module;
   if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
-  auto run = [&](std::unique_ptr<passes::Pass> pass) { return pass->run(module).status(); };
-  if (absl::Status s = run(passes::createLowerToAir(
-          {.lanes = options.lanes, .widest = true, .decode = options.decode}));
-      !s.ok()) {
-    return s;
+  std::vector<std::unique_ptr<passes::Pass>> pipeline;
+  pipeline.push_back(
+      passes::createLowerToAir({.lanes = options.lanes, .widest = true, .decode = options.decode}));
+  pipeline.push_back(dropped.empty() ? passes::createVerifyIntervals()
+                                     : passes::createDropClass({dropped}));
+  pipeline.push_back(passes::createLowerSums());
+  if (dropped.empty()) pipeline.push_back(passes::createVerifyAir());
+  for (const auto& pass : pipeline) {
+    if (options.class_groups && pass->name() == "lower-sums") groupByClass(module);
+    if (absl::Status s = pass->run(module).status(); !s.ok()) return s;
   }
-  if (absl::Status s = run(passes::createVerifyIntervals()); !s.ok()) return s;
-  if (options.class_groups) groupByClass(module);
-  if (absl::Status s = run(passes::createLowerSums()); !s.ok()) return s;
-  if (absl::Status s = run(passes::createVerifyAir()); !s.ok()) return s;
-  if (absl::Status s = ir::verify(module); !s.ok()) return s;
-  return compiler::emitPackage(module, path);
+  return ir::verify(module);
 }
 
 }  // namespace
@@ -64,8 +67,11 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
   std::string pattern = (std::filesystem::temp_directory_path() / "lindero_toy_XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) return absl::InternalError("no temporary folder");
   run->folder_ = pattern;
+  run->options_ = options;
   std::string path = run->path();
-  if (absl::Status s = compile(options, path); !s.ok()) return s;
+  ir::Module module;
+  if (absl::Status s = lower(module, options, /*dropped=*/""); !s.ok()) return s;
+  if (absl::Status s = compiler::emitPackage(module, path); !s.ok()) return s;
   if (edit) {
     std::string file = absl::StrCat(path, "/", runtime::kCircuitFile);
     Circuit circuit;
@@ -92,6 +98,22 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
 
 ToyRun::~ToyRun() {
   if (!folder_.empty()) std::filesystem::remove_all(folder_);
+}
+
+absl::StatusOr<runtime::Package> ToyRun::without(const std::string& kind) const {
+  namespace fs = std::filesystem;
+  const fs::path path = absl::StrCat(folder_, "/without_", kind, ".lindero");
+  ir::Module module;
+  if (absl::Status s = lower(module, options_, kind); !s.ok()) return s;
+  absl::StatusOr<Circuit> circuit = compiler::makeCircuit(module);
+  if (!circuit.ok()) return circuit.status();
+  fs::create_directories(path);
+  absl::Status written =
+      runtime::writeFile(path / runtime::kCircuitFile, runtime::serializeProto(*circuit));
+  if (!written.ok()) return written;
+  fs::copy_file(fs::path(this->path()) / runtime::kFixedFile, path / runtime::kFixedFile,
+                fs::copy_options::overwrite_existing);
+  return runtime::Package::open(path, {.program = false});
 }
 
 absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,

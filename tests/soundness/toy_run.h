@@ -32,6 +32,9 @@ class ToyRun {
   const std::vector<uint32_t>& cells() const { return cells_; }
 
   Statement inputs() const;
+  // Its circuit without a class of constraints ("local", "continuity" or "boundary"), as a package
+  // beside that of `path`: one trace fits both. It has no trace program.
+  absl::StatusOr<runtime::Package> without(const std::string& kind) const;
   // Another run of the same inputs.
   absl::StatusOr<Statement> trace(std::vector<uint32_t>& cells,
                                   const runtime::TraceOptions& options) const;
@@ -41,6 +44,7 @@ class ToyRun {
  private:
   ToyRun() = default;
 
+  ToyOptions options_;
   std::string folder_;
   std::unique_ptr<runtime::Package> package_;
   runtime::DecodeRun decoded_;
