@@ -136,6 +136,9 @@ class Steps {
       case Step::kOutput:
       case Step::kDecode:  // the fixture's package has no step table
       case Step::kMask:
+      case Step::kAppendRows:
+      case Step::kCarryIn:
+      case Step::kCarryOut:
       case Step::KIND_NOT_SET:
         return;
     }

@@ -250,7 +250,9 @@ TEST_P(CarryForgery, IsRejected) {
   for (const std::string& block : verdict.blocks) wrong += block;
   // Of an open block, only the seam tells; the scores of a closed one must be those of zeros, too.
   if (!verdict.seams.ok()) {
-    if (std::string(c.name) != "FirstBlockIsGivenKeys") EXPECT_EQ(wrong, "");
+    if (std::string(c.name) != "FirstBlockIsGivenKeys") {
+      EXPECT_EQ(wrong, "");
+    }
     wrong = std::string(verdict.seams.message());
   }
   EXPECT_THAT(wrong, HasSubstr(c.rejected_by));
