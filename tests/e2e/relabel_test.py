@@ -14,7 +14,7 @@ import subprocess
 
 from ed25519 import PrivateKey
 from harness import BIN, Models, case, lindero, main, succeed, temporary_folder
-from messages import decoded, encoded
+from messages import decoded, encoded, key_file, keys_of
 
 REJECTED = 13
 TOKENS = "3,1,4,1,5,9,2,6"
@@ -60,7 +60,7 @@ class World:
     """The files of a verifier, taken apart."""
 
     def __init__(self, proof, key, attestation):
-        self.proof, self.key = decoded("Proof", proof), key
+        self.proof, (self.key,) = decoded("Proof", proof), keys_of(key)
         self.claim = json.loads(self.proof.claim)
         self.claim_bytes = None  # in place of the canonical form of `claim`
         self.behind_proof = b""
@@ -101,7 +101,7 @@ class World:
     def files(self):
         return {
             "run.proof": self.proof_bytes(),
-            "model.key": self.key,
+            "model.key": key_file(self.key),
             "run.attestation": self.envelope_bytes or canonical(self.envelope),
         }
 
@@ -302,7 +302,7 @@ def _(world):
 
 @mutation("key of another model", "key", "tensors", "claim")
 def _(world):
-    world.key = base["other key"]
+    (world.key,) = keys_of(base["other key"])
 
 
 def key_mutation(name, bare="transcript", full="claim"):

@@ -25,13 +25,13 @@ struct AuditArguments {
   ProverOptions prover;
 };
 
-absl::StatusOr<runtime::Key> readKey(const std::string& path, std::string& bytes) {
+absl::StatusOr<runtime::KeySet> readKeys(const std::string& path, std::string& bytes) {
   absl::StatusOr<std::string> read = runtime::readFile(path, kMostKey);
   if (!read.ok()) return withExit(read.status(), Exit::kFile);
   bytes = *std::move(read);
-  absl::StatusOr<runtime::Key> key = runtime::decodeKey(bytes);
-  if (key.ok()) return key;
-  return failure(Exit::kPackage, absl::StrCat(path, ": ", key.status().message()));
+  absl::StatusOr<runtime::KeySet> keys = runtime::decodeKeySet(bytes);
+  if (keys.ok()) return keys;
+  return failure(Exit::kPackage, absl::StrCat(path, ": ", keys.status().message()));
 }
 
 absl::Status rejected(const AuditArguments& arguments, absl::string_view why) {
@@ -89,7 +89,8 @@ std::string difference(const runtime::Key& key, const runtime::Key& again) {
 
 absl::Status audit(const AuditArguments& arguments, Context& context) {
   std::string given, made;
-  LINDERO_ASSIGN_OR_RETURN(runtime::Key key, readKey(arguments.key, given));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet keys, readKeys(arguments.key, given));
+  const runtime::Key& key = keys.keys.front();
   absl::StatusOr<runtime::Digest> onnx = runtime::sha256File(arguments.model);
   if (!onnx.ok()) return withExit(onnx.status(), Exit::kFile);
   if (*onnx != key.model.onnx) {
@@ -109,8 +110,8 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
   }
   std::string path = scratch.path(runtime::kKeyFile);
   LINDERO_RETURN_IF_ERROR(prover.setup(opened->path, path, context).status());
-  LINDERO_ASSIGN_OR_RETURN(runtime::Key again, readKey(path, made));
-  if (made != given) return rejected(arguments, difference(key, again));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet again, readKeys(path, made));
+  if (made != given) return rejected(arguments, difference(key, again.keys.front()));
   summary.add("verdict", "verdict", "confirmed",
               "CONFIRMED: this key is this model, byte for byte");
   summary.add("id", "id", toHex(key.model.id), toHex(key.model.id));

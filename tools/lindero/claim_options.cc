@@ -39,9 +39,16 @@ absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened
                         const ClaimFiles& files) {
   absl::StatusOr<std::string> bytes = runtime::readFile(files.key, kMostKey);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
-  absl::StatusOr<runtime::Key> key = runtime::decodeKey(*bytes);
-  if (!key.ok()) {
-    return failure(Exit::kPackage, absl::StrCat(files.key, ": ", key.status().message()));
+  absl::StatusOr<runtime::KeySet> keys = runtime::decodeKeySet(*bytes);
+  if (!keys.ok()) {
+    return failure(Exit::kPackage, absl::StrCat(files.key, ": ", keys.status().message()));
+  }
+  const runtime::Key* key = keys->findCircuit(opened.package.circuitDigest());
+  if (key == nullptr) {
+    return failure(
+        Exit::kPackage,
+        absl::StrCat(files.key, " has no key of the circuit of ", opened.path, ", only those of ",
+                     runtime::describeBuckets(*keys), " of ", runtime::toHex(keys->model().id)));
   }
   absl::StatusOr<runtime::Claim> claim = runtime::claimOf(*key, statement, rule);
   if (!claim.ok()) {

@@ -69,9 +69,8 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
     summary.addSeconds("setup_seconds", "key made in", setup.seconds());
     summary.addData("key", std::move(report));
   }
-  addEstimate(
-      estimateProof(opened.cost, keyParameters(key, arguments.prover), arguments.prover.threads),
-      summary);
+  StwoParameters parameters = keyParameters(key, opened.package.circuitDigest(), arguments.prover);
+  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), summary);
   if (absl::Status status = runtime::installPackage(opened.path, output); !status.ok()) {
     return withExit(std::move(status), Exit::kFile);
   }

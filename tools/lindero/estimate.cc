@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/claim/key.h"
 #include "runtime/package/files.h"
 
 namespace lindero::cli {
@@ -63,11 +64,13 @@ StwoParameters expectedParameters(const ProverOptions& options) {
   return parameters;
 }
 
-StwoParameters keyParameters(const std::string& path, const ProverOptions& options) {
-  VerifyingKey key;
+StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+                             const ProverOptions& options) {
   absl::StatusOr<std::string> bytes = runtime::readFile(path, uint64_t{1} << 31);
-  if (bytes.ok() && key.ParseFromString(*bytes) && key.stwo().queries() > 0) return key.stwo();
-  return expectedParameters(options);
+  if (!bytes.ok()) return expectedParameters(options);
+  absl::StatusOr<runtime::KeySet> keys = runtime::decodeKeySet(*bytes);
+  const runtime::Key* key = keys.ok() ? keys->findCircuit(circuit) : nullptr;
+  return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,

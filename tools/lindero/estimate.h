@@ -9,6 +9,7 @@
 #include <string>
 
 #include "compiler/emit/report.h"
+#include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/prover.h"
@@ -26,8 +27,9 @@ struct Estimate {
 
 // The parameters that the prover will choose, as far as costs depend on them.
 StwoParameters expectedParameters(const ProverOptions& options);
-// Those of the key in `path`, or the expected ones if there is none.
-StwoParameters keyParameters(const std::string& path, const ProverOptions& options);
+// Those of the circuit's key in `path`, or the expected ones if there is none.
+StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+                             const ProverOptions& options);
 
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
                        int threads);

@@ -183,10 +183,10 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
   summary.addCount("columns", "columns", opened.cost.columns);
-  StwoParameters parameters =
-      arguments.own_security
-          ? expectedParameters(arguments.prover)
-          : keyParameters(absl::StrCat(opened.path, "/", runtime::kKeyFile), arguments.prover);
+  StwoParameters parameters = arguments.own_security
+                                  ? expectedParameters(arguments.prover)
+                                  : keyParameters(absl::StrCat(opened.path, "/", runtime::kKeyFile),
+                                                  opened.package.circuitDigest(), arguments.prover);
   addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), summary);
   addRegions(opened.cost, summary);
   addTables(opened.cost, summary);

@@ -141,9 +141,9 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
                                                                 arguments.prover.threads, context));
   Summary estimate;
   LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
-  addEstimate(estimateProof(opened.cost, keyParameters(present, arguments.prover),
-                            arguments.prover.threads),
-              estimate);
+  StwoParameters parameters =
+      keyParameters(present, opened.package.circuitDigest(), arguments.prover);
+  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), estimate);
   context.estimate(estimate);
   noteGivenTokens(inputs, opened, context);
 
