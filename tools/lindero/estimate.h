@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "compiler/emit/report.h"
 #include "runtime/package/digest.h"
@@ -17,6 +18,7 @@
 namespace lindero::cli {
 
 struct Estimate {
+  int64_t rows = 0;          // of all tables
   int64_t online_cells = 0;  // committed in every proof
   int64_t fixed_cells = 0;   // committed once per model
   double seconds = 0;
@@ -34,5 +36,12 @@ StwoParameters keyParameters(const std::string& path, const runtime::Digest& cir
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
                        int threads);
 void addEstimate(const Estimate& estimate, Summary& summary);
+
+// A line for each bucket of a package.
+struct BucketCost {
+  int64_t bucket = 0;
+  Estimate estimate;
+};
+void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary);
 
 }  // namespace lindero::cli
