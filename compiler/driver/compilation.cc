@@ -9,6 +9,7 @@
 #include "llvm/Support/Path.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
+#include "passes/import_cleanup/set_length/set_length.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/verify_air/verify_air.h"
 #include "passes/lower_air/verify_intervals/verify_intervals.h"
@@ -75,6 +76,7 @@ const ir::Function& Compilation::integerFunction() const { return mainOf(*intege
 ModelFacts Compilation::facts() const {
   ModelFacts facts = modelFacts(floatFunction());
   facts.file = file_;
+  if (context_ > 0) facts.parameters = parameters_;
   facts.sha256 = runtime::toHex(onnx_);
   return facts;
 }
@@ -102,8 +104,23 @@ absl::StatusOr<passes::Exponents> Compilation::calibrate(
   return passes::chooseExponents(floatFunction(), calibration, options);
 }
 
+absl::Status Compilation::setLength(int64_t length) {
+  if (context_ == 0) {
+    const ModelFacts found = facts();
+    if (found.inputs.empty() || found.inputs[0].shape.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(file_, ": its inputs have no length"));
+    }
+    context_ = found.inputs[0].shape[0];
+    parameters_ = found.parameters;
+  }
+  std::vector<std::unique_ptr<passes::Pass>> list;
+  list.push_back(passes::createSetLength(length));
+  return runPasses(*float_, std::move(list));
+}
+
 absl::Status Compilation::quantize(const passes::Exponents& exponents) {
   exponents_ = exponents;
+  records_.clear();
   integer_ = std::make_unique<ir::Module>();
   return passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_);
 }
@@ -134,7 +151,8 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
 
 absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
   runtime::ModelRecord record;
-  record.bucket = record.context = bucket_;
+  record.bucket = bucket_;
+  record.context = context_ > 0 ? context_ : bucket_;
   record.compiler = LINDERO_VERSION;
   IR_ASSIGN_OR_RETURN(record.exponents,
                       runtime::parseJson(passes::toJson(exponents_), runtime::kExponentsFile));
@@ -154,7 +172,6 @@ absl::Status Compilation::write(const std::string& path,
   IR_ASSIGN_OR_RETURN(runtime::ModelRecord model, record());
   IR_ASSIGN_OR_RETURN(std::string record_bytes, runtime::encodeModelRecord(model));
   all.push_back({runtime::kModelFile, std::move(record_bytes)});
-  all.push_back({runtime::kExponentsFile, passes::toJson(exponents_)});
   all.push_back({runtime::kReportFile, report.dump(1, ' ', false, replace) + "\n"});
   return emitPackage(*integer_, path, all);
 }

@@ -3,15 +3,17 @@
 //   load            import, clean up          -> the float function, in canonical form
 //   selectOutput    (optional)                   which of its outputs
 //   calibrate       (optional)                -> exponents, unless there are some already
+//   setLength       (optional)                   for fewer positions: a bucket
 //   quantize                                  -> the integer function
 //   compare         (optional)                   how far that is from the float model
 //   selectValues    (optional)                   what of the output gets proven
 //   lower           regions, AIR, sums, rules -> the circuit
 //   write                                     -> the package
 //
-// Each stage needs the ones before it, once and in this order. Errors name node, reason and remedy;
-// their codes: see ImportOptions for `load`; in the others kInvalidArgument is a wrong option or
-// sample, kOutOfRange and kResourceExhausted a value or weight beyond its static bound,
+// Each stage needs the ones before it, in this order. From setLength on they can be gone through
+// again, for a shorter length each time: the exponents are those of all. Errors name node, reason
+// and remedy; their codes: see ImportOptions for `load`; in the others kInvalidArgument is a wrong
+// option or sample, kOutOfRange and kResourceExhausted a value or weight beyond its static bound,
 // kUnimplemented an op that has no circuit.
 #pragma once
 
@@ -50,6 +52,9 @@ class Compilation {
 
   absl::StatusOr<passes::Exponents> calibrate(llvm::ArrayRef<passes::Sample> samples,
                                               const passes::QuantizeOptions& options) const;
+  // Needs a causal model of tokens. The context stays the length of `load`.
+  absl::Status setLength(int64_t length);
+
   // With the exponents of a calibration, this one's or an earlier one's.
   absl::Status quantize(const passes::Exponents& exponents);
   const passes::Exponents& exponents() const { return exponents_; }
@@ -68,7 +73,7 @@ class Compilation {
   // What was compiled and how: the model.json of the package.
   absl::StatusOr<runtime::ModelRecord> record() const;
 
-  // model.json, exponents.json and report.json (facts and costs) go into the package, and `files`.
+  // model.json and report.json (facts and costs) go into the package, and `files`.
   absl::Status write(const std::string& path, const std::vector<PackageFile>& files) const;
 
  private:
@@ -81,7 +86,10 @@ class Compilation {
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;
-  int64_t bucket_ = 0;  // steps of a decode run, or rows of the first input
+  int64_t bucket_ = 0;   // steps of a decode run, or rows of the first input
+  // As they were before setLength; 0: nobody called it.
+  int64_t context_ = 0;
+  int64_t parameters_ = 0;
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
   passes::Exponents exponents_;

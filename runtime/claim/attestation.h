@@ -22,7 +22,7 @@ inline constexpr char kPayloadType[] = "application/vnd.in-toto+json";
 // What is attested to: the subjects' digests, and the claim as the predicate.
 struct Attested {
   Digest proof = {};
-  Digest key = {};
+  Digest key = {};  // of the verifying key, as the proof names it
   Digest onnx = {};
   std::string claim;  // canonical bytes
 };

@@ -130,9 +130,7 @@ absl::Status checkChain(absl::Span<const Claim> claims) {
     }
     if (i == 0) continue;
     const Frontier &end = *claims[i - 1].frontier.end, &start = *claims[i].frontier.start;
-    if (claims[i].model.id != claims[0].model.id ||
-        claims[i].model.circuit != claims[0].model.circuit ||
-        claims[i].model.fixed_root != claims[0].model.fixed_root) {
+    if (claims[i].model.id != claims[0].model.id) {
       return absl::InvalidArgumentError(absl::StrCat("run ", i + 1, " is of another model"));
     }
     if (start.position != end.position) {

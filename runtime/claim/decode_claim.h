@@ -33,7 +33,8 @@ absl::Status describeRun(const DecodeRun& run, const StopRule& rule, Claim& clai
 // member.
 absl::Status checkDecodeClaim(const Claim& claim, const Key& key);
 
-// That each run starts where the one before it ended: the same key, and the same state.
+// That each run starts where the one before it ended: the same model, in whatever bucket, and the
+// same state. That the circuits are that model's is what the keys say: those of one set.
 absl::Status checkChain(absl::Span<const Claim> claims);
 
 }  // namespace lindero::runtime

@@ -1,11 +1,16 @@
 #include "runtime/claim/key.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
+namespace {
 
 absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   Key key;
@@ -29,6 +34,93 @@ absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   key.circuit_digest = sha256(key.message.circuit());
   key.digest = sha256(bytes);
   return key;
+}
+
+// What all keys of a set have in common.
+absl::StatusOr<std::string> commonPart(const Key& key) {
+  ModelRecord model = key.model;
+  model.bucket = 0;
+  LINDERO_ASSIGN_OR_RETURN(std::string record, encodeModelRecord(model));
+  return absl::StrCat(record, key.message.backend(), "\n", serializeProto(key.message.security()));
+}
+
+absl::Status checkSet(const KeySet& set) {
+  const Key& first = set.keys.front();
+  LINDERO_ASSIGN_OR_RETURN(const std::string common, commonPart(first));
+  int64_t before = 0;
+  for (const Key& key : set.keys) {
+    if (key.model.id != first.model.id) {
+      return absl::InvalidArgumentError(absl::StrCat("key: its keys are of two models, ",
+                                                     toHex(first.model.id), " and ",
+                                                     toHex(key.model.id)));
+    }
+    LINDERO_ASSIGN_OR_RETURN(const std::string part, commonPart(key));
+    if (part != common) {
+      return absl::InvalidArgumentError(
+          "key: its keys differ in more than the bucket: they were not made together");
+    }
+    if (key.model.bucket <= before || key.model.bucket > key.model.context) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("key: its buckets do not ascend to the context of ", key.model.context,
+                       " positions: ", describeBuckets(set)));
+    }
+    before = key.model.bucket;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const Key* KeySet::findCircuit(const Digest& circuit) const {
+  for (const Key& key : keys) {
+    if (key.circuit_digest == circuit) return &key;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
+  lindero::KeySet message;
+  LINDERO_RETURN_IF_ERROR(parseProto(bytes, "key", message));
+  if (serializeProto(message) != bytes) {
+    return absl::InvalidArgumentError("key: the bytes are not the canonical encoding");
+  }
+  if (message.format() != 1) {
+    return absl::InvalidArgumentError("key: of another format than this version reads");
+  }
+  if (message.keys().empty()) return absl::InvalidArgumentError("key: the file holds none");
+  KeySet set;
+  for (const std::string& key : message.keys()) {
+    LINDERO_ASSIGN_OR_RETURN(set.keys.emplace_back(), decodeKey(key));
+  }
+  LINDERO_RETURN_IF_ERROR(checkSet(set));
+  return set;
+}
+
+std::string encodeKeySet(absl::Span<const Key> keys) {
+  lindero::KeySet message;
+  message.set_format(1);
+  for (const Key& key : keys) message.add_keys(serializeProto(key.message));
+  return serializeProto(message);
+}
+
+absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
+  Proof message;
+  LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
+  for (const Key& key : set.keys) {
+    if (message.key_digest() ==
+        absl::string_view(reinterpret_cast<const char*>(key.digest.data()), key.digest.size())) {
+      return key;
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "key: the proof was made for another key than ", set.keys.size() == 1 ? "that" : "those",
+      " of ", describeBuckets(set), " of the model ", toHex(set.model().id)));
+}
+
+std::string describeBuckets(const KeySet& set) {
+  auto bucket = [](std::string* out, const Key& key) { absl::StrAppend(out, key.model.bucket); };
+  return absl::StrCat(set.keys.size() == 1 ? "bucket " : "buckets ",
+                      absl::StrJoin(set.keys, ", ", bucket));
 }
 
 }  // namespace lindero::runtime

@@ -5,9 +5,11 @@
 #define LINDERO_RUNTIME_CLAIM_KEY_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "runtime/claim/model_record.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/digest.h"
@@ -21,12 +23,31 @@ struct Key {
   ModelRecord model;
   Digest fixed_root = {};
   Digest circuit_digest = {};
-  Digest digest = {};  // of the key's bytes
+  Digest digest = {};  // of its bytes, those of the message
 };
 
-// Refuses a key that is not in canonical encoding, or has no model record (one that was made from a
-// circuit alone).
-absl::StatusOr<Key> decodeKey(absl::string_view bytes);
+// What a key file holds: one key or more, ascending by bucket, of one model: their model records
+// say the same but for the bucket, and they promise the same security.
+struct KeySet {
+  std::vector<Key> keys;
+
+  // Of all of them, but for the bucket.
+  const ModelRecord& model() const { return keys.front().model; }
+  // The key of the circuit with this digest, or null.
+  const Key* findCircuit(const Digest& circuit) const;
+};
+
+// Refuses bytes that are not the canonical encoding of such a set, and keys without a model record
+// (which were made from a circuit alone).
+absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes);
+
+std::string encodeKeySet(absl::Span<const Key> keys);
+
+// The key that the proof of these bytes names. The error says which keys there are instead.
+absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof);
+
+// "bucket 8", "buckets 16, 32, 64"
+std::string describeBuckets(const KeySet& set);
 
 }  // namespace lindero::runtime
 

@@ -5,7 +5,9 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "runtime/field/m31.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proto_io.h"
@@ -16,6 +18,7 @@ namespace {
 
 // Parsed messages take a few times their bytes in memory; real packages are far below.
 constexpr uint64_t kMaxMessageBytes = uint64_t{1} << 28;
+constexpr char kBucketPrefix[] = "bucket-";
 
 // The file's name in an error becomes its path.
 absl::Status within(const std::string& path, const absl::Status& status) {
@@ -42,6 +45,28 @@ absl::StatusOr<MappedFile> mapFixed(const std::string& folder, const ColumnLayou
 }
 
 }  // namespace
+
+std::string bucketFolder(const std::string& package, int64_t bucket) {
+  return absl::StrCat(package, "/", kBucketPrefix, bucket);
+}
+
+std::vector<int64_t> listBuckets(const std::string& package) {
+  std::vector<int64_t> buckets;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(package, code)) {
+    const std::string name = entry.path().filename().string();
+    absl::string_view digits = name;
+    int64_t bucket = 0;
+    // The name must be the one that bucketFolder gives.
+    if (absl::ConsumePrefix(&digits, kBucketPrefix) && absl::SimpleAtoi(digits, &bucket) &&
+        bucket > 0 && digits == absl::StrCat(bucket) &&
+        std::filesystem::exists(entry.path() / kCircuitFile, code)) {
+      buckets.push_back(bucket);
+    }
+  }
+  std::sort(buckets.begin(), buckets.end());
+  return buckets;
+}
 
 ColumnLayout::ColumnLayout(const Circuit& circuit, uint32_t phase) {
   places_.reserve(circuit.tables_size());

@@ -1,5 +1,5 @@
-// The circuit package: a folder that holds a circuit, its fixed columns and its trace program
-// (FORMAT.md).
+// The circuit package: a folder that holds a circuit, its fixed columns and its trace program, or
+// such folders for several lengths (FORMAT.md).
 //
 // Opening a package validates everything that later code relies on: a Package in hand has indices
 // in range, topological order, sizes that match. The fixed columns are memory-mapped and stay on
@@ -30,6 +30,12 @@ inline constexpr char kExponentsFile[] = "exponents.json";
 inline constexpr char kReportFile[] = "report.json";
 inline constexpr char kModelFile[] = "model.json";
 inline constexpr char kKeyFile[] = "model.key";
+
+// A package of decode runs holds packages for several lengths, its buckets, in folders of this
+// name.
+std::string bucketFolder(const std::string& package, int64_t bucket);
+// Their lengths, ascending; empty for any other package.
+std::vector<int64_t> listBuckets(const std::string& package);
 
 // Where the columns of phase 0 (fixed.bin) or 1 (trace.bin) stand in their file, in cells of 4
 // bytes.

@@ -20,7 +20,8 @@ absl::Status checkDestination(const std::string& path) {
   std::error_code code;
   fs::file_status status = fs::symlink_status(path, code);
   if (status.type() == fs::file_type::not_found) return absl::OkStatus();
-  if (fs::is_directory(path, code) && fs::exists(absl::StrCat(path, "/", kCircuitFile), code)) {
+  if (fs::is_directory(path, code) &&
+      (fs::exists(absl::StrCat(path, "/", kCircuitFile), code) || !listBuckets(path).empty())) {
     return absl::OkStatus();
   }
   if (fs::is_directory(path, code) && fs::is_empty(path, code)) return absl::OkStatus();

@@ -8,7 +8,7 @@ import shutil
 import onnx
 
 from harness import Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
-from messages import decoded, encoded
+from messages import decoded, encoded, key_file, keys_of
 
 FILE, INPUT, USAGE, REJECTED, PACKAGE, UNOPENED = 15, 8, 2, 13, 16, 17
 TOKENS = "3,1,4,1,5,9,2,6"
@@ -177,13 +177,15 @@ def what_is_said_of_a_decode_run_is_that_run():
 @case
 def a_key_of_something_else_is_not():
     model, key = models.onnx("toy_gpt"), (models.package("toy_gpt") / "model.key").read_bytes()
-    other = decoded("VerifyingKey", (models.package("toy_gpt", "--argmax") / "model.key").read_bytes())
+    (single,) = keys_of(key)
+    (other,) = keys_of((models.package("toy_gpt", "--argmax") / "model.key").read_bytes())
+    other = decoded("VerifyingKey", other)
     path = models.folder / "bad.key"
 
     def audited(change, words, code=REJECTED):
-        message = decoded("VerifyingKey", key)
+        message = decoded("VerifyingKey", single)
         change(message)
-        path.write_bytes(encoded(message))
+        path.write_bytes(key_file(encoded(message)))
         refused(code, words, "audit", model, "--key", path)
 
     def record(**members):

@@ -55,9 +55,12 @@ int run(int argc, char** argv) {
   Json runs = Json::parse(std::string(std::istreambuf_iterator<char>(std::cin), {}));
   Context context(false);
   Summary summary;
-  absl::StatusOr<CompiledModel> compiled = compileModel(model, options, context, summary);
-  if (!compiled.ok()) return context.finish(compiled.status());
-  absl::StatusOr<Json> outputs = interpretAll(compiled->compilation.integerFunction(), runs);
+  absl::StatusOr<PreparedModel> prepared = prepareModel(model, options, context, summary);
+  if (!prepared.ok()) return context.finish(prepared.status());
+  if (absl::Status status = lowerModel(options, 0, *prepared, context); !status.ok()) {
+    return context.finish(status);
+  }
+  absl::StatusOr<Json> outputs = interpretAll(prepared->compilation.integerFunction(), runs);
   if (!outputs.ok()) return context.finish(outputs.status());
   std::cout << *outputs << "\n";
   return 0;

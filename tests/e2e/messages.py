@@ -29,3 +29,16 @@ def decoded(name, content):
 
 def encoded(message):
     return message.SerializeToString(deterministic=True)
+
+
+def keys_of(content):
+    """The verifying keys, encoded, of a key file that has this content."""
+    return list(decoded("KeySet", content).keys)
+
+
+def key_file(*keys):
+    """The content of a key file with these."""
+    file = decoded("KeySet", b"")
+    file.format = 1
+    file.keys.extend(keys)
+    return encoded(file)

@@ -8,12 +8,14 @@ decode run, whose claim says more.
 """
 
 import functools
+import hashlib
+import json
 import re
 import subprocess
 
 from ed25519 import PrivateKey
-from harness import BIN, Models, cases, lindero, main, succeed, temporary_folder
-from messages import decoded
+from harness import BIN, Models, case, cases, lindero, main, succeed, temporary_folder
+from messages import decoded, key_file, keys_of
 from relabelings import MEMBERS_OF, MUTATIONS, RUNS, World, canonical, set_member
 
 REJECTED = 13
@@ -23,7 +25,7 @@ VARIANTS = ("raw", "digests", "signed")
 CHECKS = {
     "claim: ": "claim",
     "a token stands behind the decode run": "claim",
-    "the lengths are none of a decode run": "claim",
+    "tape and lengths are none of a decode run": "claim",
     "the run goes on behind": "claim",
     "the run has": "claim",
     "attestation: ": "attestation",
@@ -148,6 +150,56 @@ def every_mutation_is_rejected(run):
         print("  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip())
     print(f"{len(rows)} mutations in {len(VARIANTS)} variants")
     assert not wrong, "\n".join(wrong)
+
+
+BUCKETS = ("--decode", "--buckets", "4,8")
+# A proof in bucket 4, passed off as one in bucket 8 by one who has the keys of both: what its claim takes over from a proof in
+# bucket 8, which key it names; what the backend's verifier notices, what `lindero verify` notices when all is signed again.
+PASSED_OFF = {
+    "bucket": (("bucket",), 4, "transcript", "claim"),
+    "circuit": (("circuit",), 4, "transcript", "claim"),
+    "fixed root": (("fixed_root",), 4, "transcript", "claim"),
+    "bucket, circuit and fixed root": (("bucket", "circuit", "fixed_root"), 4, "transcript", "claim"),
+    "key": ((), 8, "tensors", "claim"),
+    "key and bucket": (("bucket",), 8, "tensors", "claim"),
+    "key, bucket, circuit and fixed root": (("bucket", "circuit", "fixed_root"), 8, "tensors", "claim"),
+    "key and the whole claim": (None, 8, "encoding", "encoding"),
+}
+
+
+@case
+def a_run_of_one_bucket_is_not_one_of_another():
+    package, folder = models.package("toy_gpt", *BUCKETS), models.folder
+    file = (package / "model.key").read_bytes()
+    keys = dict(zip((4, 8), keys_of(file)))
+    for bucket in keys:
+        succeed("prove", package / f"bucket-{bucket}", "--key", package / "model.key", "--tokens", "3,1,4",
+                "--generate", 2, "-o", folder / f"{bucket}.proof")
+    succeed("attest", folder / "4.proof", "--key", package / "model.key", "--onnx", models.onnx("toy_gpt"), "--sign",
+            folder / "signer.pem", "-o", folder / "4.attestation")
+    base = {"run": (folder / "4.proof").read_bytes(), "attestation": (folder / "4.attestation").read_bytes(), **signers}
+    long = json.loads(decoded("Proof", (folder / "8.proof").read_bytes()).claim)
+
+    def passed_off(members, named, variant):
+        world = World({**base, "key": key_file(keys[named])})
+        world.proof.key_digest = hashlib.sha256(world.key).digest()
+        if members is None:
+            world.claim = long
+        else:
+            world.claim["model"].update({member: long["model"][member] for member in members})
+        if variant != "raw":
+            world.put_digests_right()
+        world.put_payload()
+        if variant == "signed":
+            world.sign(world.signer)
+        return {**world.files(), "model.key": file}
+
+    for variant in VARIANTS:
+        assert verdict(passed_off((), 4, variant)) is None and bare_verdict() is None, variant
+    for name, (members, named, bare, full) in PASSED_OFF.items():
+        caught = [verdict(passed_off(members, named, variant)) for variant in VARIANTS]
+        print(f"  {name}: {', '.join(map(str, caught))}; the backend alone: {bare_verdict()}")
+        assert None not in caught and (bare_verdict(), caught[2]) == (bare, full), name
 
 
 @each_run

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 
-from messages import decoded, encoded
+from messages import decoded, encoded, key_file, keys_of
 
 # Options of compile, of prove, and of prove for another run. The decode run goes on with 10, 10, 10, 15.
 RUNS = {
@@ -44,7 +44,8 @@ class World:
 
     def __init__(self, base):
         self.base = base
-        self.proof, self.key, self.signer = decoded("Proof", base["run"]), base["key"], base["signer"]
+        self.proof, self.signer = decoded("Proof", base["run"]), base["signer"]
+        (self.key,) = keys_of(base["key"])
         self.claim = json.loads(self.proof.claim)
         self.frontier = json.loads(self.proof.claim)["frontier"]
         self.claim_bytes = None  # in place of the canonical form of `claim`
@@ -62,7 +63,7 @@ class World:
         """Of a decode run that can be read; a frontier that was changed stays."""
         tape, lengths = map(tensors(self.claim).get, (TAPE, LENGTHS))
         if tape and lengths and self.claim["frontier"] == self.frontier:
-            ends = {"start": lengths[1] + 1, "end": lengths[0] + 1}
+            ends = {"start": lengths[3] + 1, "end": lengths[1] + 1}
             self.claim["frontier"] = {end: frontier(self.claim, tape[:position]) for end, position in ends.items()}
 
     def put_digests_right(self):
@@ -94,7 +95,7 @@ class World:
     def files(self):
         return {
             "run.proof": self.proof_bytes(),
-            "model.key": self.key,
+            "model.key": key_file(self.key),
             "run.attestation": self.envelope_bytes or canonical(self.envelope),
         }
 
@@ -210,7 +211,7 @@ MEMBERS_OF = {
         ("border tokens swapped", ("inputs", 0, "values"), exchanged(1, 3), "transcript", "transcript"),
         ("a token less", ("inputs", 0, "values"), lambda v: v[:-1], "tensors", "claim"),
         ("order of inputs", ("inputs",), exchanged(0, 1), "tensors", "claim"),
-        ("order of lengths", ("inputs", 1, "values"), exchanged(0, 1), "transcript", "claim"),
+        ("order of lengths", ("inputs", 1, "values"), exchanged(1, 3), "transcript", "claim"),
         ("length", ("inputs", 1, "values", 0), 5, "transcript", "claim"),
         ("length out of range", ("inputs", 1, "values", 0), 9, "tensors", "claim"),
         ("given steps", ("inputs", 1, "values", 1), 1, "transcript", "claim"),
@@ -254,7 +255,7 @@ def decode_mutation(name, bare="transcript", full="transcript"):
 
 def tokens_of(world):
     values = tensors(world.claim)
-    return values[TAPE][: values[LENGTHS][0] + 1]
+    return values[TAPE][: values[LENGTHS][1] + 1]
 
 
 def tell(world, tokens, prompt):
@@ -262,7 +263,7 @@ def tell(world, tokens, prompt):
     claim, chosen = world.claim, len(tokens) - prompt
     tape, lengths = (tensors(claim)[name] for name in (TAPE, LENGTHS))
     tape[:] = tokens + [0] * (len(tape) - len(tokens))
-    lengths[:] = [len(tokens) - 1, prompt - 1]
+    lengths[:] = [0, len(tokens) - 1, 0, prompt - 1]
     claim["steps"]["count"] = len(tokens) - 1
     claim["policy"]["limits"]["steps"] = chosen
     if chosen == 0:
@@ -326,7 +327,7 @@ def _(world):
 def _(world):
     world.claim["inputs"][0].update(values=None, digest="ab" * 32)
     world.claim["policy"]["digests"] = [TAPE]
-    world.proof.fingerprints = bytes(16)
+    world.proof.blocks[0].fingerprints = bytes(16)
 
 
 @mutation("unknown member", "claim", "transcript", "claim")
@@ -383,7 +384,7 @@ def _(world):
 def _(world):
     world.claim["outputs"][0].update(values=None, digest="ab" * 32)
     world.claim["policy"]["digests"] = [world.claim["outputs"][0]["name"]]
-    world.proof.fingerprints = bytes(16)
+    world.proof.blocks[0].fingerprints = bytes(16)
 
 
 @mutation("claim of another run", "claim")
@@ -413,14 +414,14 @@ def _(world):
 
 @mutation("table claims of another run", "proof")
 def _(world):
-    world.proof.claims = decoded("Proof", world.base["other run"]).claims
+    world.proof.blocks[0].claims = decoded("Proof", world.base["other run"]).blocks[0].claims
 
 
 @mutation("a bit of the proof", "proof")
 def _(world):
-    commitment = bytearray(world.proof.commitment)
+    commitment = bytearray(world.proof.blocks[0].commitment)
     commitment[len(commitment) // 2] ^= 1
-    world.proof.commitment = bytes(commitment)
+    world.proof.blocks[0].commitment = bytes(commitment)
 
 
 @mutation("bytes behind the proof", "proof", "encoding", "encoding")
@@ -435,17 +436,17 @@ def _(world):
 
 @mutation("bytes behind the backend's proof", "proof", "encoding")
 def _(world):
-    world.proof.commitment += bytes(4)
+    world.proof.blocks[0].commitment += bytes(4)
 
 
 @mutation("a fingerprint that no digest asks for", "proof", "tensors")
 def _(world):
-    world.proof.fingerprints = bytes(16)
+    world.proof.blocks[0].fingerprints = bytes(16)
 
 
 @mutation("key of another model", "key", "tensors", "claim")
 def _(world):
-    world.key = world.base["other key"]
+    (world.key,) = keys_of(world.base["other key"])
 
 
 def key_mutation(name, bare="transcript", full="claim"):

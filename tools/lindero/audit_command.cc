@@ -8,6 +8,7 @@
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/key_file.h"
 #include "tools/lindero/package_source.h"
 #include "tools/lindero/prover.h"
 #include "tools/lindero/scratch.h"
@@ -17,22 +18,11 @@ namespace {
 
 using runtime::toHex;
 
-constexpr uint64_t kMostKey = uint64_t{1} << 31;
-
 struct AuditArguments {
   std::string model;
   std::string key;
   ProverOptions prover;
 };
-
-absl::StatusOr<runtime::Key> readKey(const std::string& path, std::string& bytes) {
-  absl::StatusOr<std::string> read = runtime::readFile(path, kMostKey);
-  if (!read.ok()) return withExit(read.status(), Exit::kFile);
-  bytes = *std::move(read);
-  absl::StatusOr<runtime::Key> key = runtime::decodeKey(bytes);
-  if (key.ok()) return key;
-  return failure(Exit::kPackage, absl::StrCat(path, ": ", key.status().message()));
-}
 
 absl::Status rejected(const AuditArguments& arguments, absl::string_view why) {
   return failure(Exit::kRejected, absl::StrCat("REJECTED: ", arguments.key, " is not the key of ",
@@ -40,7 +30,8 @@ absl::Status rejected(const AuditArguments& arguments, absl::string_view why) {
 }
 
 // How the key says that its model was compiled.
-absl::StatusOr<ModelOptions> optionsOf(const runtime::ModelRecord& record, const Scratch& scratch) {
+absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys, const Scratch& scratch) {
+  const runtime::ModelRecord& record = keys.model();
   ModelOptions options;
   for (const runtime::DimensionSize& dim : record.options.dims) {
     options.dims.push_back(absl::StrCat(dim.name, "=", dim.size));
@@ -53,7 +44,19 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::ModelRecord& record, const
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
   options.lower.decode = record.options.decode;
+  for (const runtime::Key& key : keys.keys) {
+    if (record.options.decode) options.buckets.push_back(key.model.bucket);
+  }
   return options;
+}
+
+// The package with its keys, in `home`.
+absl::Status compileAgain(const std::string& path, const ModelOptions& options,
+                          const Prover& prover, const std::string& home, Context& context,
+                          Summary& summary) {
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, prepareModel(path, options, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets, chooseBuckets(options, model));
+  return compilePackage(options, buckets, &prover, std::move(model), home, context).status();
 }
 
 // Another blowup than these is none of `lindero compile`, and shows as a difference.
@@ -87,35 +90,56 @@ std::string difference(const runtime::Key& key, const runtime::Key& again) {
   return "its parameters are not those that its security asks for";
 }
 
+// The same of a set, by its first key that differs; empty: all of it comes out again.
+std::string difference(const runtime::KeySet& keys, const runtime::KeySet& again) {
+  if (keys.keys.size() != again.keys.size()) {
+    return absl::StrCat("it has ", keys.keys.size(), " keys, the model has ", again.keys.size());
+  }
+  for (size_t i = 0; i < keys.keys.size(); ++i) {
+    if (keys.keys[i].digest == again.keys[i].digest) continue;
+    return absl::StrCat("bucket ", keys.keys[i].model.bucket, ": ",
+                        difference(keys.keys[i], again.keys[i]));
+  }
+  return "";
+}
+
 absl::Status audit(const AuditArguments& arguments, Context& context) {
-  std::string given, made;
-  LINDERO_ASSIGN_OR_RETURN(runtime::Key key, readKey(arguments.key, given));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet keys, readKeys(arguments.key));
   absl::StatusOr<runtime::Digest> onnx = runtime::sha256File(arguments.model);
   if (!onnx.ok()) return withExit(onnx.status(), Exit::kFile);
-  if (*onnx != key.model.onnx) {
+  if (*onnx != keys.model().onnx) {
     return rejected(arguments, absl::StrCat("the file is ", toHex(*onnx), ", the key is of ",
-                                            toHex(key.model.onnx)));
+                                            toHex(keys.model().onnx)));
   }
-  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(proverOptions(key, arguments.prover)));
+  LINDERO_ASSIGN_OR_RETURN(Prover prover,
+                           Prover::find(proverOptions(keys.keys.front(), arguments.prover)));
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
-  LINDERO_ASSIGN_OR_RETURN(ModelOptions options, optionsOf(key.model, scratch));
+  LINDERO_ASSIGN_OR_RETURN(ModelOptions options, optionsOf(keys, scratch));
   Stopwatch watch;
   Summary summary;
-  absl::StatusOr<OpenedPackage> opened =
-      openSource(arguments.model, options, scratch, context, summary);
-  if (!opened.ok()) {
+  const std::string home = scratch.path("package");
+  if (absl::Status status = compileAgain(arguments.model, options, prover, home, context, summary);
+      !status.ok()) {
+    if (exitOf(status) == Exit::kProverFailed) return status;
     return rejected(arguments, absl::StrCat("the model cannot be compiled as the key says: ",
-                                            opened.status().message()));
+                                            status.message()));
   }
-  std::string path = scratch.path(runtime::kKeyFile);
-  LINDERO_RETURN_IF_ERROR(prover.setup(opened->path, path, context).status());
-  LINDERO_ASSIGN_OR_RETURN(runtime::Key again, readKey(path, made));
-  if (made != given) return rejected(arguments, difference(key, again));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet again,
+                           readKeys(absl::StrCat(home, "/", runtime::kKeyFile)));
+  if (std::string found = difference(keys, again); !found.empty()) {
+    return rejected(arguments, found);
+  }
   summary.add("verdict", "verdict", "confirmed",
               "CONFIRMED: this key is this model, byte for byte");
-  summary.add("id", "id", toHex(key.model.id), toHex(key.model.id));
+  summary.add("id", "id", toHex(keys.model().id), toHex(keys.model().id));
   summary.add("onnx", "ONNX file", toHex(*onnx), toHex(*onnx));
-  summary.add("key", "key", toHex(key.digest), toHex(key.digest));
+  Json list = Json::array();
+  for (const runtime::Key& key : keys.keys) {
+    list.push_back({{"bucket", key.model.bucket}, {"digest", toHex(key.digest)}});
+    summary.addLine("key",
+                    absl::StrCat(toHex(key.digest), ", for ", key.model.bucket, " positions"));
+  }
+  summary.addData("keys", std::move(list));
   summary.addSeconds("seconds", "audited in", watch.seconds());
   context.result("audit", summary);
   return absl::OkStatus();

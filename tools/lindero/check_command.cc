@@ -74,14 +74,14 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
                                                 ? Scratch::temporary()
                                                 : Scratch::beside(arguments.save_trace));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
-                                                            scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs,
-                           bindSourceInputs(opened, arguments.input, arguments.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(Source source,
+                           openSource(arguments.source, arguments.options, arguments.input,
+                                      arguments.threads, scratch, context, summary));
+  const OpenedPackage& opened = source.opened;
   std::string trace = scratch.path("trace.bin");
   Stopwatch run;
-  LINDERO_ASSIGN_OR_RETURN(Statement statement,
-                           runTrace(opened, inputs.statement, trace, arguments.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, source.inputs.statement, trace,
+                                                         arguments.threads, context));
   summary.addSeconds("trace_seconds", "model run in", run.seconds());
   if (!arguments.save_trace.empty()) {
     std::string stated = scratch.path("statement.pb");
@@ -103,7 +103,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
   summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
   summary.addData("failures", failuresJson(*report));
-  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
+  LINDERO_RETURN_IF_ERROR(addRun(source, statement, arguments.input.decode, summary));
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();

@@ -5,11 +5,10 @@
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/key_file.h"
 
 namespace lindero::cli {
 namespace {
-
-constexpr uint64_t kMostKey = uint64_t{1} << 31;
 
 absl::StatusOr<runtime::Digest> nonceOf(const std::string& given) {
   if (given.empty()) return runtime::randomDigest();
@@ -37,11 +36,13 @@ void addClaimOptions(CLI::App& app, ClaimOptions& options) {
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
                         const Statement& statement, const runtime::StopRule& rule,
                         const ClaimFiles& files) {
-  absl::StatusOr<std::string> bytes = runtime::readFile(files.key, kMostKey);
-  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
-  absl::StatusOr<runtime::Key> key = runtime::decodeKey(*bytes);
-  if (!key.ok()) {
-    return failure(Exit::kPackage, absl::StrCat(files.key, ": ", key.status().message()));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet keys, readKeys(files.key));
+  const runtime::Key* key = keys.findCircuit(opened.package.circuitDigest());
+  if (key == nullptr) {
+    return failure(
+        Exit::kPackage,
+        absl::StrCat(files.key, " has no key of the circuit of ", opened.path, ", only those of ",
+                     runtime::describeBuckets(keys), " of ", runtime::toHex(keys.model().id)));
   }
   absl::StatusOr<runtime::Claim> claim = runtime::claimOf(*key, statement, rule);
   if (!claim.ok()) {

@@ -28,16 +28,34 @@ struct CompileArguments {
   ProverOptions prover;
 };
 
+// Of the longest bucket, and a line for each.
+void addCosts(const std::vector<int64_t>& buckets, const std::vector<Estimate>& estimates,
+              const compiler::CostReport& longest, Summary& summary) {
+  std::vector<BucketCost> lines;
+  for (size_t i = 0; i < buckets.size(); ++i) lines.push_back({buckets[i], estimates[i]});
+  if (buckets.back() > 0) addBuckets(lines, summary);
+  addEstimate(estimates.back(), summary);
+  addRegions(longest, summary);
+}
+
 // Everything but the package.
 absl::Status estimateCost(const CompileArguments& arguments, Context& context) {
   Stopwatch watch;
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(CompiledModel model,
-                           compileModel(arguments.model, arguments.options, context, summary));
-  const compiler::CostReport& cost = model.compilation.cost();
-  addEstimate(estimateProof(cost, expectedParameters(arguments.prover), arguments.prover.threads),
-              summary);
-  addRegions(cost, summary);
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model,
+                           prepareModel(arguments.model, arguments.options, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
+                           chooseBuckets(arguments.options, model));
+  const StwoParameters parameters = expectedParameters(arguments.prover);
+  std::vector<Estimate> estimates;
+  compiler::CostReport longest;
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    LINDERO_RETURN_IF_ERROR(lowerModel(arguments.options, *bucket, model, context));
+    const compiler::CostReport& cost = model.compilation.cost();
+    if (estimates.empty()) longest = cost;
+    estimates.insert(estimates.begin(), estimateProof(cost, parameters, arguments.prover.threads));
+  }
+  addCosts(buckets, estimates, longest, summary);
   summary.addSeconds("seconds", "time", watch.seconds());
   context.result("compile", summary);
   return absl::OkStatus();
@@ -60,23 +78,31 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(output));
   Stopwatch watch;
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.model, arguments.options,
-                                                            scratch, context, summary));
-  std::string key = absl::StrCat(opened.path, "/", runtime::kKeyFile);
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model,
+                           prepareModel(arguments.model, arguments.options, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
+                           chooseBuckets(arguments.options, model));
+  const std::string home = scratch.path("package");
+  LINDERO_ASSIGN_OR_RETURN(CompiledPackage compiled,
+                           compilePackage(arguments.options, buckets, prover ? &*prover : nullptr,
+                                          std::move(model), home, context));
+  summary.addSeconds("compile_seconds", "compile time", watch.seconds() - compiled.setup_seconds);
   if (prover) {
-    Stopwatch setup;
-    LINDERO_ASSIGN_OR_RETURN(Json report, prover->setup(opened.path, key, context));
-    summary.addSeconds("setup_seconds", "key made in", setup.seconds());
-    summary.addData("key", std::move(report));
+    summary.addSeconds("setup_seconds", "key made in", compiled.setup_seconds);
+    summary.addData("key", compiled.setup.back());
   }
-  addEstimate(
-      estimateProof(opened.cost, keyParameters(key, arguments.prover), arguments.prover.threads),
-      summary);
-  if (absl::Status status = runtime::installPackage(opened.path, output); !status.ok()) {
+  std::vector<Estimate> estimates;
+  const std::string key = absl::StrCat(home, "/", runtime::kKeyFile);
+  for (const OpenedPackage& circuit : compiled.circuits) {
+    const StwoParameters parameters =
+        keyParameters(key, circuit.package.circuitDigest(), arguments.prover);
+    estimates.push_back(estimateProof(circuit.cost, parameters, arguments.prover.threads));
+  }
+  if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {
     return withExit(std::move(status), Exit::kFile);
   }
   summary.add("package", "package", output, output);
-  addRegions(opened.cost, summary);
+  addCosts(buckets, estimates, compiled.circuits.back().cost, summary);
   summary.addData("seconds", watch.seconds());
   context.result("compile", summary);
   return absl::OkStatus();

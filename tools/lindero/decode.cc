@@ -65,17 +65,26 @@ void addDecodeOptions(CLI::App& app, DecodeOptions& options) {
   }
 }
 
+absl::StatusOr<int64_t> chooseBucket(const std::vector<int64_t>& buckets, int64_t prompt,
+                                     const DecodeOptions& options) {
+  // A step consumes a token: all of the run but the last.
+  const int64_t most = buckets.back();
+  if (prompt + options.generate > most + 1) {
+    return failure(Exit::kInput, absl::StrCat(prompt, " tokens of the prompt and ",
+                                              options.generate, " more are more than the ",
+                                              most + 1, " that the model was compiled for"));
+  }
+  const int64_t steps = std::min(most, prompt + options.rule().most - 1);
+  return *std::lower_bound(buckets.begin(), buckets.end(), steps);
+}
+
 absl::StatusOr<DecodeRun> continueTokens(const OpenedPackage& opened, const DecodeOptions& options,
                                          const std::vector<int64_t>& given, int threads,
                                          Context& context) {
-  const int64_t room = runtime::mostSteps(opened.package.circuit()) + 1;
+  const int64_t most = runtime::mostSteps(opened.package.circuit());
   const auto prompt = static_cast<int64_t>(given.size());
-  if (prompt + options.generate > room || room < 2) {
-    return failure(Exit::kInput, absl::StrCat(prompt, " tokens of the prompt and ",
-                                              options.generate, " more are more than the ", room,
-                                              " that the model was compiled for"));
-  }
-  if (prompt == room) return DecodeRun{given, prompt};
+  LINDERO_RETURN_IF_ERROR(chooseBucket({most}, prompt, options).status());
+  if (prompt == most + 1) return DecodeRun{given, prompt};
   const StopRule rule = options.rule();
   runtime::TraceOptions run_options;
   run_options.threads = threads;

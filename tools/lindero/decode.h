@@ -32,6 +32,11 @@ struct DecodeOptions {
 
 void addDecodeOptions(CLI::App& app, DecodeOptions& options);
 
+// The shortest of the buckets (ascending) that a run from so many tokens fits in; without
+// --generate, any run does that chooses nothing. Fails if none is long enough.
+absl::StatusOr<int64_t> chooseBucket(const std::vector<int64_t>& buckets, int64_t prompt,
+                                     const DecodeOptions& options);
+
 // Continues the tokens as the options say; without --generate by one token, if there is room, so
 // that the choice of every given one is shown.
 absl::StatusOr<runtime::DecodeRun> continueTokens(const OpenedPackage& opened,

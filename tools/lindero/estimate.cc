@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/package/files.h"
+#include "tools/lindero/key_file.h"
 
 namespace lindero::cli {
 namespace {
@@ -63,16 +63,17 @@ StwoParameters expectedParameters(const ProverOptions& options) {
   return parameters;
 }
 
-StwoParameters keyParameters(const std::string& path, const ProverOptions& options) {
-  VerifyingKey key;
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, uint64_t{1} << 31);
-  if (bytes.ok() && key.ParseFromString(*bytes) && key.stwo().queries() > 0) return key.stwo();
-  return expectedParameters(options);
+StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+                             const ProverOptions& options) {
+  absl::StatusOr<runtime::KeySet> keys = readKeys(path);
+  const runtime::Key* key = keys.ok() ? keys->findCircuit(circuit) : nullptr;
+  return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
                        int threads) {
   Estimate estimate;
+  for (const compiler::TableCost& table : cost.tables) estimate.rows += table.height;
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
   unsigned workers = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
@@ -88,6 +89,29 @@ Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& p
     estimate.scratch_bytes += 4.0 * static_cast<double>(table.cells(1));
   }
   return estimate;
+}
+
+void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const BucketCost& bucket : buckets) {
+    const Estimate& estimate = bucket.estimate;
+    rows.push_back({absl::StrCat(bucket.bucket), withCommas(estimate.rows),
+                    withCommas(estimate.online_cells), withCommas(estimate.fixed_cells),
+                    formatSeconds(estimate.seconds), formatBytes(estimate.memory_bytes),
+                    formatBytes(estimate.proof_bytes)});
+    json.push_back({{"bucket", bucket.bucket},
+                    {"rows", estimate.rows},
+                    {"online_cells", estimate.online_cells},
+                    {"fixed_cells", estimate.fixed_cells},
+                    {"seconds", estimate.seconds},
+                    {"memory_bytes", estimate.memory_bytes},
+                    {"proof_bytes", estimate.proof_bytes}});
+  }
+  summary.addTable("buckets", "Buckets (a run takes the shortest that it fits in)",
+                   {"positions", "rows", "cells to prove", "cells of the model",
+                    "prove time, about", "memory", "proof size"},
+                   std::move(rows), std::move(json));
 }
 
 void addEstimate(const Estimate& estimate, Summary& summary) {

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "compiler/emit/report.h"
+#include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/prover.h"
@@ -16,6 +18,7 @@
 namespace lindero::cli {
 
 struct Estimate {
+  int64_t rows = 0;          // of all tables
   int64_t online_cells = 0;  // committed in every proof
   int64_t fixed_cells = 0;   // committed once per model
   double seconds = 0;
@@ -26,11 +29,19 @@ struct Estimate {
 
 // The parameters that the prover will choose, as far as costs depend on them.
 StwoParameters expectedParameters(const ProverOptions& options);
-// Those of the key in `path`, or the expected ones if there is none.
-StwoParameters keyParameters(const std::string& path, const ProverOptions& options);
+// Those of the circuit's key in `path`, or the expected ones if there is none.
+StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+                             const ProverOptions& options);
 
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
                        int threads);
 void addEstimate(const Estimate& estimate, Summary& summary);
+
+// A line for each bucket of a package.
+struct BucketCost {
+  int64_t bucket = 0;
+  Estimate estimate;
+};
+void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary);
 
 }  // namespace lindero::cli

@@ -100,13 +100,13 @@ const InputArray* findArray(const std::vector<InputArray>& arrays, const std::st
   return nullptr;
 }
 
-absl::Status checkTokens(const PublicTensor& tensor, const TensorFacts& wanted,
+absl::Status checkTokens(int64_t low, int64_t high, const TensorFacts& wanted,
                          const std::vector<int64_t>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] >= tensor.low() && tokens[i] <= tensor.high()) continue;
-    return failure(Exit::kToken, absl::StrCat("input '", wanted.name, "': token ", tokens[i],
-                                              " at position ", i, " is outside of the vocabulary ",
-                                              tensor.low(), " .. ", tensor.high()));
+    if (tokens[i] >= low && tokens[i] <= high) continue;
+    return failure(Exit::kToken,
+                   absl::StrCat("input '", wanted.name, "': token ", tokens[i], " at position ", i,
+                                " is outside of the vocabulary ", low, " .. ", high));
   }
   return absl::OkStatus();
 }
@@ -121,7 +121,7 @@ absl::Status bindTokens(const PublicTensor& tensor, const ModelFacts& facts,
     return wrongInput(wanted, absl::StrCat("it has the shape [", absl::StrJoin(array.shape, ", "),
                                            "]", given > length ? ", which is too long" : ""));
   }
-  LINDERO_RETURN_IF_ERROR(checkTokens(tensor, wanted, array.integers));
+  LINDERO_RETURN_IF_ERROR(checkTokens(tensor.low(), tensor.high(), wanted, array.integers));
   for (int64_t token : array.integers) values.add_values(token);
   for (int64_t i = given; i < length; ++i) values.add_values(0);
   return absl::OkStatus();
@@ -225,7 +225,7 @@ absl::StatusOr<std::vector<InputArray>> gatherInputs(const InputOptions& options
   return std::vector{std::move(array)};
 }
 
-absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit, const ModelFacts& facts,
+absl::StatusOr<std::vector<int64_t>> promptOf(const ModelFacts& facts,
                                               const std::vector<InputArray>& arrays) {
   LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
   const TensorFacts& wanted = facts.inputs.front();
@@ -236,10 +236,7 @@ absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit, const Mode
     return wrongInput(wanted,
                       absl::StrCat("it has the shape [", absl::StrJoin(array->shape, ", "), "]"));
   }
-  for (const PublicTensor& tensor : circuit.publics()) {
-    if (tensor.name() != runtime::kTape) continue;
-    LINDERO_RETURN_IF_ERROR(checkTokens(tensor, wanted, array->integers));
-  }
+  LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
   return array->integers;
 }
 

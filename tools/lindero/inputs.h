@@ -42,15 +42,13 @@ absl::StatusOr<std::vector<InputArray>> gatherInputs(const InputOptions& options
 // padded with token 0 behind them: `given` says how many were given.
 struct BoundInputs {
   Statement statement;
-  int64_t given_tokens = -1;           // -1: the model reads no tokens
-  std::optional<Tokenizer> tokenizer;  // to show tokens with, if there is one
+  int64_t given_tokens = -1;  // -1: the model reads no tokens
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const compiler::ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);
 
 // The tokens that a decode run starts with: any number.
-absl::StatusOr<std::vector<int64_t>> promptOf(const Circuit& circuit,
-                                              const compiler::ModelFacts& facts,
+absl::StatusOr<std::vector<int64_t>> promptOf(const compiler::ModelFacts& facts,
                                               const std::vector<InputArray>& arrays);
 
 }  // namespace lindero::cli

@@ -4,9 +4,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/estimate.h"
+#include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
 
 namespace lindero::cli {
@@ -14,6 +16,7 @@ namespace {
 
 struct InspectArguments {
   std::string package;
+  int64_t bucket = 0;  // 0: the longest
   int64_t nodes = 20;
   bool own_security = false;  // an option of the security was given
   ProverOptions prover;
@@ -173,21 +176,40 @@ void addBoundaries(const Circuit& circuit, Summary& summary) {
                                            : absl::StrCat(circuit.segments_size(), " segments"));
 }
 
+Estimate estimateOf(const OpenedPackage& opened, const InspectArguments& arguments) {
+  const StwoParameters parameters =
+      arguments.own_security ? expectedParameters(arguments.prover)
+                             : keyParameters(absl::StrCat(opened.home, "/", runtime::kKeyFile),
+                                             opened.package.circuitDigest(), arguments.prover);
+  return estimateProof(opened.cost, parameters, arguments.prover.threads);
+}
+
 absl::Status inspect(const InspectArguments& arguments, Context& context) {
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package));
+  const std::vector<int64_t> buckets = runtime::listBuckets(arguments.package);
+  const int64_t shown =
+      arguments.bucket == 0 && !buckets.empty() ? buckets.back() : arguments.bucket;
+  if (shown > 0 && !std::binary_search(buckets.begin(), buckets.end(), shown)) {
+    return failure(Exit::kUsage, absl::StrCat("--bucket ", shown, ": ", arguments.package, " has ",
+                                              buckets.empty() ? "no buckets" : "the buckets ",
+                                              absl::StrJoin(buckets, ", ")));
+  }
+  std::vector<BucketCost> costs;
+  for (int64_t bucket : buckets) {
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, bucket));
+    costs.push_back({bucket, estimateOf(opened, arguments)});
+  }
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, shown));
   const Circuit& circuit = opened.package.circuit();
   Summary summary;
   summary.add("model", "model", opened.facts.file, opened.facts.file);
   summary.addCount("parameters", "parameters", opened.facts.parameters);
   summary.addData("facts", toJson(opened.facts));
+  if (!costs.empty()) addBuckets(costs, summary);
+  if (shown > 0) summary.add("bucket", "bucket", shown, absl::StrCat(shown, " positions"));
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
   summary.addCount("columns", "columns", opened.cost.columns);
-  StwoParameters parameters =
-      arguments.own_security
-          ? expectedParameters(arguments.prover)
-          : keyParameters(absl::StrCat(opened.path, "/", runtime::kKeyFile), arguments.prover);
-  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), summary);
+  addEstimate(estimateOf(opened, arguments), summary);
   addRegions(opened.cost, summary);
   addTables(opened.cost, summary);
   addPhases(opened.cost, summary);
@@ -205,6 +227,10 @@ void addInspect(CLI::App& app, Command& chosen) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show tables, costs, constraints and boundaries");
   command->add_option("package", arguments->package, "Package")->required();
+  command
+      ->add_option("--bucket", arguments->bucket,
+                   "Of a package of decode runs (default: the longest)")
+      ->check(CLI::PositiveNumber);
   command->add_option("--nodes", arguments->nodes, "Most ONNX nodes to list")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

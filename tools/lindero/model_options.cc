@@ -1,5 +1,6 @@
 #include "tools/lindero/model_options.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "runtime/package/files.h"
+#include "runtime/package/package.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/samples.h"
@@ -22,6 +24,7 @@ using compiler::ModelFacts;
 
 constexpr char kModelGroup[] = "Compiling an ONNX file";
 constexpr uint64_t kMostJson = 64 << 20;
+constexpr int64_t kLeastBucket = 16;
 
 absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
   compiler::ImportOptions import;
@@ -97,6 +100,7 @@ absl::StatusOr<passes::Exponents> chooseExponents(const ModelOptions& options,
   return exponents;
 }
 
+// With the integer function at full length.
 absl::Status compare(const ModelOptions& options, const Compilation& compilation,
                      const std::optional<Tokenizer>& tokenizer, Summary& summary) {
   std::vector<passes::ComparisonSample> samples;
@@ -135,12 +139,13 @@ void describeModel(const ModelFacts& facts, Summary& summary) {
   summary.addData("facts", toJson(facts));
 }
 
-absl::StatusOr<std::vector<compiler::PackageFile>> packageFiles(const std::string& tokenizer) {
-  std::vector<compiler::PackageFile> files;
+absl::StatusOr<std::vector<compiler::PackageFile>> packageFiles(const passes::Exponents& exponents,
+                                                                const std::string& tokenizer) {
+  std::vector<compiler::PackageFile> files = {{runtime::kExponentsFile, passes::toJson(exponents)}};
   if (tokenizer.empty()) return files;
   absl::StatusOr<std::string> bytes = runtime::readFile(tokenizer, kMostJson);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
-  files.push_back({"tokenizer.json", *std::move(bytes)});
+  files.push_back({kTokenizerFile, *std::move(bytes)});
   return files;
 }
 
@@ -166,6 +171,11 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_flag("--decode", options.lower.decode,
                "Prove decode runs: any prompt and number of chosen tokens that fit")
       ->excludes("--argmax");
+  app.add_option("--buckets", options.buckets,
+                 "Lengths to make circuits of decode runs for: 16,64 (default: 16, 32, 64, ... and "
+                 "the model's context)")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,
@@ -197,11 +207,11 @@ std::string givenModelOption(const ModelOptions& options) {
 std::string findTokenizer(const std::string& given, const std::string& model) {
   if (!given.empty()) return given;
   std::error_code code;
-  fs::path beside = fs::path(model).parent_path() / "tokenizer.json";
+  fs::path beside = fs::path(model).parent_path() / kTokenizerFile;
   return fs::exists(beside, code) ? beside.string() : "";
 }
 
-absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelOptions& options,
+absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
                                            Context& context, Summary& summary) {
   LINDERO_ASSIGN_OR_RETURN(compiler::ImportOptions import, importOptions(options));
   context.progress("import");
@@ -216,24 +226,55 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   describeModel(compilation->facts(), summary);
   LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents,
                            chooseExponents(options, *compilation, tokenizer, context));
-  context.progress("quantize");
-  LINDERO_RETURN_IF_ERROR(withModelExit(compilation->quantize(exponents)));
   if (!options.compare.empty()) {
     context.progress("compare with the float model");
+    LINDERO_RETURN_IF_ERROR(withModelExit(compilation->quantize(exponents)));
     LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary));
   }
+  LINDERO_ASSIGN_OR_RETURN(std::vector<compiler::PackageFile> files,
+                           packageFiles(exponents, tokenizer_path));
+  return PreparedModel{*std::move(compilation), std::move(exponents), std::move(files)};
+}
+
+absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
+                                                   const PreparedModel& model) {
+  if (!options.lower.decode) {
+    if (options.buckets.empty()) return std::vector<int64_t>{0};
+    return failure(Exit::kUsage, "--buckets: only decode runs have them: give --decode");
+  }
+  const ModelFacts facts = model.compilation.facts();
+  const int64_t context = facts.readsTokens() ? facts.inputs[0].shape[0] : 0;
+  if (context == 0) {
+    return failure(Exit::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
+  }
+  std::vector<int64_t> buckets = options.buckets;
+  if (buckets.empty()) {
+    for (int64_t bucket = kLeastBucket; bucket < context; bucket *= 2) buckets.push_back(bucket);
+    buckets.push_back(context);
+  }
+  std::sort(buckets.begin(), buckets.end());
+  buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
+  if (buckets.back() <= context) return buckets;
+  return failure(Exit::kUsage, absl::StrCat("--buckets ", buckets.back(), ": the model has ",
+                                            context, " positions"));
+}
+
+absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
+                        Context& context) {
   if (options.lower.decode && options.positions != "all") {
     return failure(Exit::kUsage, "a decode run has the choices of --positions all");
   }
+  Compilation& compilation = model.compilation;
+  context.progress("quantize");
+  if (bucket > 0) LINDERO_RETURN_IF_ERROR(withModelExit(compilation.setLength(bucket)));
+  LINDERO_RETURN_IF_ERROR(withModelExit(compilation.quantize(model.exponents)));
   if (absl::Status status =
-          compilation->selectValues(options.positions, options.argmax || options.lower.decode);
+          compilation.selectValues(options.positions, options.argmax || options.lower.decode);
       !status.ok()) {
     return withExit(std::move(status), Exit::kUsage);
   }
   context.progress("lower");
-  LINDERO_RETURN_IF_ERROR(withModelExit(compilation->lower(options.lower)));
-  LINDERO_ASSIGN_OR_RETURN(std::vector<compiler::PackageFile> files, packageFiles(tokenizer_path));
-  return CompiledModel{*std::move(compilation), std::move(files)};
+  return withModelExit(compilation.lower(options.lower));
 }
 
 }  // namespace lindero::cli

@@ -26,6 +26,7 @@ struct ModelOptions {
   bool argmax = false;
   passes::QuantizeOptions quantize;
   passes::LowerToAirOptions lower;
+  std::vector<int64_t> buckets;   // of decode runs; empty: all
   const CLI::App* app = nullptr;  // where they were added
 };
 
@@ -34,17 +35,30 @@ void addModelOptions(CLI::App& app, ModelOptions& options);
 // compiled already, takes none of them.
 std::string givenModelOption(const ModelOptions& options);
 
-// The path of the tokenizer to use, empty if there is none: as given, or beside the model.
+// The path of the tokenizer to use, empty if there is none: as given, or beside the model. A
+// package "x" has its own: it is beside "x/".
 std::string findTokenizer(const std::string& given, const std::string& model);
 
-struct CompiledModel {
+// What the circuits for all lengths have in common: the stages up to the exponents.
+struct PreparedModel {
   compiler::Compilation compilation;
-  // Files that go into the package beside the circuit: the tokenizer.
+  passes::Exponents exponents;
+  // Files that go into the package beside the circuits: exponents, tokenizer.
   std::vector<compiler::PackageFile> files;
 };
 
-// All stages but the writing; adds what they found to the summary.
-absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelOptions& options,
+// Adds what the stages found to the summary.
+absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
                                            Context& context, Summary& summary);
+
+// The lengths that decode runs get circuits for, ascending: as the options say, or 16, 32, 64, ...
+// below the context, and the context. Without --decode it is {0}: the one circuit is for the length
+// that the model was imported with.
+absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
+                                                   const PreparedModel& model);
+
+// The stages from there to the circuit, for a bucket of these. Of several, the longest comes first.
+absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
+                        Context& context);
 
 }  // namespace lindero::cli

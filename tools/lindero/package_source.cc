@@ -12,6 +12,7 @@
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/key_file.h"
 #include "tools/lindero/public_values.h"
 
 namespace lindero::cli {
@@ -40,9 +41,58 @@ std::string withoutLayer(absl::string_view region) {
   return digits == 0 ? std::string(region) : absl::StrCat("layer*", rest.substr(digits));
 }
 
+// What the user gives, before it is known which circuit takes it.
+struct Given {
+  std::vector<InputArray> arrays;
+  std::optional<Tokenizer> tokenizer;
+};
+
+// The tokenizer's path is empty if there is none.
+absl::StatusOr<Given> readInputs(const InputOptions& options, const compiler::ModelFacts& facts,
+                                 const std::string& tokenizer) {
+  Given given;
+  if (!tokenizer.empty() && facts.readsTokens()) {
+    LINDERO_ASSIGN_OR_RETURN(given.tokenizer, Tokenizer::load(tokenizer));
+  }
+  LINDERO_ASSIGN_OR_RETURN(
+      given.arrays, gatherInputs(options, facts, given.tokenizer ? &*given.tokenizer : nullptr));
+  return given;
+}
+
+// Which of the buckets the run takes; {0} of a circuit without.
+absl::StatusOr<int64_t> bucketOf(const compiler::ModelFacts& facts, const Given& given,
+                                 const DecodeOptions& options,
+                                 const std::vector<int64_t>& buckets) {
+  if (buckets.back() == 0) return 0;
+  LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(facts, given.arrays));
+  return chooseBucket(buckets, static_cast<int64_t>(prompt.size()), options);
+}
+
+absl::StatusOr<Source> bind(OpenedPackage opened, Given given, const DecodeOptions& options,
+                            int threads, Context& context) {
+  const Circuit& circuit = opened.package.circuit();
+  BoundInputs inputs;
+  if (runtime::mostSteps(circuit) == 0) {
+    if (options.generate > 0) {
+      return failure(Exit::kInput, absl::StrCat("--generate: ", opened.facts.file,
+                                                " was compiled without --decode"));
+    }
+    LINDERO_ASSIGN_OR_RETURN(inputs, bindInputs(circuit, opened.facts, given.arrays));
+  } else {
+    LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(opened.facts, given.arrays));
+    LINDERO_ASSIGN_OR_RETURN(runtime::DecodeRun run,
+                             continueTokens(opened, options, prompt, threads, context));
+    absl::StatusOr<Statement> statement = runtime::decodeInputs(circuit, run);
+    if (!statement.ok()) return withRunExit(statement.status());
+    inputs.statement = *std::move(statement);
+  }
+  return Source{std::move(opened), std::move(inputs), std::move(given.tokenizer)};
+}
+
 }  // namespace
 
-absl::StatusOr<OpenedPackage> openPackage(const std::string& path) {
+absl::StatusOr<OpenedPackage> openPackage(const std::string& home, int64_t bucket) {
+  const std::string path = bucket > 0 ? runtime::bucketFolder(home, bucket) : home;
   std::error_code code;
   if (fs::is_directory(path, code) &&
       !fs::exists(absl::StrCat(path, "/", runtime::kCircuitFile), code)) {
@@ -53,75 +103,88 @@ absl::StatusOr<OpenedPackage> openPackage(const std::string& path) {
   if (!package.ok()) return withPackageExit(package.status());
   LINDERO_ASSIGN_OR_RETURN(compiler::ModelFacts facts, readFacts(path));
   compiler::CostReport cost = compiler::costReport(package->circuit());
-  return OpenedPackage{path, false, *std::move(package), std::move(facts), std::move(cost)};
+  return OpenedPackage{home, path, *std::move(package), std::move(facts), std::move(cost)};
 }
 
-absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelOptions& options,
-                                         const Scratch& scratch, Context& context,
-                                         Summary& summary) {
+absl::StatusOr<CompiledPackage> compilePackage(const ModelOptions& options,
+                                               const std::vector<int64_t>& buckets,
+                                               const Prover* prover, PreparedModel model,
+                                               const std::string& home, Context& context) {
+  CompiledPackage result;
+  std::vector<runtime::Key> keys;
+  const std::string key_path = absl::StrCat(home, "/", runtime::kKeyFile);
+  // A model can only get shorter.
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    LINDERO_RETURN_IF_ERROR(lowerModel(options, *bucket, model, context));
+    context.progress("write the package");
+    const std::string path = *bucket > 0 ? runtime::bucketFolder(home, *bucket) : home;
+    LINDERO_RETURN_IF_ERROR(withRunExit(model.compilation.write(path, {})));
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(home, *bucket));
+    result.circuits.insert(result.circuits.begin(), std::move(opened));
+    if (prover == nullptr) continue;
+    Stopwatch setup;
+    LINDERO_ASSIGN_OR_RETURN(Json report, prover->setup(path, key_path, context));
+    result.setup_seconds += setup.seconds();
+    result.setup.insert(result.setup.begin(), std::move(report));
+    LINDERO_ASSIGN_OR_RETURN(runtime::KeySet made, readKeys(key_path));
+    keys.insert(keys.begin(), std::move(made.keys.front()));
+  }
+  for (const compiler::PackageFile& file : model.files) {
+    const std::string path = absl::StrCat(home, "/", file.name);
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeFile(path, file.bytes), Exit::kFile));
+  }
+  if (prover != nullptr) {
+    const std::string set = runtime::encodeKeySet(keys);
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeFile(key_path, set), Exit::kFile));
+  }
+  return result;
+}
+
+absl::StatusOr<Source> openSource(const std::string& source, const ModelOptions& options,
+                                  const InputOptions& input, int threads, const Scratch& scratch,
+                                  Context& context, Summary& summary) {
   std::error_code code;
   if (fs::is_directory(source, code)) {
     if (std::string option = givenModelOption(options); !option.empty()) {
       return failure(Exit::kUsage, absl::StrCat(source, " is compiled already: give ", option,
                                                 " to `lindero compile`, or the ONNX file here"));
     }
-    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(source));
+    const std::string tokenizer = findTokenizer(input.tokenizer, absl::StrCat(source, "/"));
+    std::vector<int64_t> buckets = runtime::listBuckets(source);
+    if (buckets.empty()) buckets = {0};
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(source, buckets.back()));
+    LINDERO_ASSIGN_OR_RETURN(Given given, readInputs(input, opened.facts, tokenizer));
+    LINDERO_ASSIGN_OR_RETURN(const int64_t bucket,
+                             bucketOf(opened.facts, given, input.decode, buckets));
+    if (bucket != buckets.back()) {
+      LINDERO_ASSIGN_OR_RETURN(opened, openPackage(source, bucket));
+    }
     summary.add("model", "model", opened.facts.file, opened.facts.file);
     summary.addCount("parameters", "parameters", opened.facts.parameters);
-    return opened;
+    return bind(std::move(opened), std::move(given), input.decode, threads, context);
   }
   Stopwatch watch;
-  LINDERO_ASSIGN_OR_RETURN(CompiledModel model, compileModel(source, options, context, summary));
-  std::string path = scratch.path("package");
-  context.progress("write the package");
-  if (absl::Status status = model.compilation.write(path, model.files); !status.ok()) {
-    return withRunExit(std::move(status));
-  }
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, prepareModel(source, options, context, summary));
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets, chooseBuckets(options, model));
+  const compiler::ModelFacts facts = model.compilation.facts();
+  LINDERO_ASSIGN_OR_RETURN(Given given,
+                           readInputs(input, facts, findTokenizer(input.tokenizer, source)));
+  LINDERO_ASSIGN_OR_RETURN(const int64_t bucket, bucketOf(facts, given, input.decode, buckets));
+  LINDERO_ASSIGN_OR_RETURN(CompiledPackage compiled,
+                           compilePackage(options, {bucket}, nullptr, std::move(model),
+                                          scratch.path("package"), context));
   summary.addSeconds("compile_seconds", "compile time", watch.seconds());
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(path));
-  opened.compiled = true;
-  return opened;
+  return bind(std::move(compiled.circuits.front()), std::move(given), input.decode, threads,
+              context);
 }
 
-absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
-                                             const InputOptions& options, int threads,
-                                             Context& context) {
-  std::optional<Tokenizer> tokenizer;
-  std::string path = options.tokenizer;
-  std::error_code code;
-  std::string own = absl::StrCat(opened.path, "/tokenizer.json");
-  if (path.empty() && fs::exists(own, code)) path = own;
-  if (!path.empty() && opened.facts.readsTokens()) {
-    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(path));
-  }
-  LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays,
-                           gatherInputs(options, opened.facts, tokenizer ? &*tokenizer : nullptr));
-  const Circuit& circuit = opened.package.circuit();
-  BoundInputs bound;
-  if (runtime::mostSteps(circuit) == 0) {
-    if (options.decode.generate > 0) {
-      return failure(Exit::kInput, absl::StrCat("--generate: ", opened.facts.file,
-                                                " was compiled without --decode"));
-    }
-    LINDERO_ASSIGN_OR_RETURN(bound, bindInputs(circuit, opened.facts, arrays));
-  } else {
-    LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> given, promptOf(circuit, opened.facts, arrays));
-    LINDERO_ASSIGN_OR_RETURN(runtime::DecodeRun run,
-                             continueTokens(opened, options.decode, given, threads, context));
-    absl::StatusOr<Statement> inputs = runtime::decodeInputs(circuit, run);
-    if (!inputs.ok()) return withRunExit(inputs.status());
-    bound.statement = *std::move(inputs);
-  }
-  bound.tokenizer = std::move(tokenizer);
-  return bound;
-}
-
-absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
-                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary) {
-  const std::vector<PublicTensorValues> tensors = valuesOf(opened.package.circuit(), statement);
+absl::Status addRun(const Source& source, const Statement& statement, const DecodeOptions& options,
+                    Summary& summary) {
+  const std::vector<PublicTensorValues> tensors =
+      valuesOf(source.opened.package.circuit(), statement);
   LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, findDecodeRun(tensors));
-  addPublicValues(tensors, inputs.tokenizer, summary, /*lines=*/!run);
-  if (run) addDecodeRun(*run, tensors, options.rule(), inputs.tokenizer, summary);
+  addPublicValues(tensors, source.tokenizer, summary, /*lines=*/!run);
+  if (run) addDecodeRun(*run, tensors, options.rule(), source.tokenizer, summary);
   return absl::OkStatus();
 }
 

@@ -1,7 +1,9 @@
 // A package to work with: one that exists, or one that is compiled from an ONNX file on the way.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "compiler/driver/model_facts.h"
@@ -10,33 +12,49 @@
 #include "tools/lindero/context.h"
 #include "tools/lindero/inputs.h"
 #include "tools/lindero/model_options.h"
+#include "tools/lindero/prover.h"
 #include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 
+// A circuit of a package: the only one, or that of a bucket.
 struct OpenedPackage {
-  std::string path;
-  bool compiled = false;  // from an ONNX file, just now
+  std::string home;  // the package's folder, with key and tokenizer
+  std::string path;  // the circuit's folder: a bucket's, or the same
   runtime::Package package;
   compiler::ModelFacts facts;
   compiler::CostReport cost;
 };
 
-// `source` is a package's folder or an ONNX file; what is compiled goes to `scratch`.
-absl::StatusOr<OpenedPackage> openSource(const std::string& source, const ModelOptions& options,
-                                         const Scratch& scratch, Context& context,
-                                         Summary& summary);
-absl::StatusOr<OpenedPackage> openPackage(const std::string& path);
+// Bucket 0: of a package without buckets.
+absl::StatusOr<OpenedPackage> openPackage(const std::string& home, int64_t bucket);
 
-// Binds the user's inputs and continues them as far as the options say; the tokenizer is the given
-// one, or that of the package.
-absl::StatusOr<BoundInputs> bindSourceInputs(const OpenedPackage& opened,
-                                             const InputOptions& options, int threads,
-                                             Context& context);
+// Compiles circuits for these buckets (chooseBuckets) to a package in the folder `home`, and with a
+// prover makes its keys.
+struct CompiledPackage {
+  std::vector<OpenedPackage> circuits;  // ascending
+  std::vector<Json> setup;              // what the prover said of each; empty without one
+  double setup_seconds = 0;
+};
+absl::StatusOr<CompiledPackage> compilePackage(const ModelOptions& options,
+                                               const std::vector<int64_t>& buckets,
+                                               const Prover* prover, PreparedModel model,
+                                               const std::string& home, Context& context);
+
+// What a run needs: a circuit that it fits in, and its inputs, continued as far as the options say.
+struct Source {
+  OpenedPackage opened;
+  BoundInputs inputs;
+  std::optional<Tokenizer> tokenizer;  // the given one, or that of the package; if there is one
+};
+// `source` is a package's folder or an ONNX file, which is compiled to `scratch`.
+absl::StatusOr<Source> openSource(const std::string& source, const ModelOptions& options,
+                                  const InputOptions& input, int threads, const Scratch& scratch,
+                                  Context& context, Summary& summary);
 
 // The public values of a run, and what was decoded.
-absl::Status addRun(const OpenedPackage& opened, const Statement& statement,
-                    const BoundInputs& inputs, const DecodeOptions& options, Summary& summary);
+absl::Status addRun(const Source& source, const Statement& statement, const DecodeOptions& options,
+                    Summary& summary);
 
 void addInputOptions(CLI::App& app, InputOptions& options);
 

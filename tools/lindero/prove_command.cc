@@ -44,7 +44,7 @@ absl::StatusOr<std::string> presentKey(const ProveArguments& arguments,
     if (fs::is_regular_file(arguments.key, code)) return arguments.key;
     return failure(Exit::kFile, absl::StrCat("cannot open the key ", arguments.key));
   }
-  std::string own = absl::StrCat(opened.path, "/", runtime::kKeyFile);
+  std::string own = absl::StrCat(opened.home, "/", runtime::kKeyFile);
   return !arguments.own_security && fs::is_regular_file(own, code) ? own : "";
 }
 
@@ -135,21 +135,21 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(arguments.output));
   Stopwatch watch;
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
-                                                            scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
-                                                                arguments.prover.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(Source source,
+                           openSource(arguments.source, arguments.options, arguments.input,
+                                      arguments.prover.threads, scratch, context, summary));
+  const OpenedPackage& opened = source.opened;
   Summary estimate;
   LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
-  addEstimate(estimateProof(opened.cost, keyParameters(present, arguments.prover),
-                            arguments.prover.threads),
-              estimate);
+  StwoParameters parameters =
+      keyParameters(present, opened.package.circuitDigest(), arguments.prover);
+  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), estimate);
   context.estimate(estimate);
-  noteGivenTokens(inputs, opened, context);
+  noteGivenTokens(source.inputs, opened, context);
 
   Stopwatch run;
   std::string trace = scratch.path("trace.bin");
-  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, inputs.statement, trace,
+  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, source.inputs.statement, trace,
                                                          arguments.prover.threads, context));
   summary.addSeconds("trace_seconds", "model run in", run.seconds());
 
@@ -168,7 +168,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   }
   LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(proof, arguments.output), Exit::kFile));
   summary.add("proof", "proof", arguments.output, arguments.output);
-  LINDERO_RETURN_IF_ERROR(addRun(opened, statement, inputs, arguments.input.decode, summary));
+  LINDERO_RETURN_IF_ERROR(addRun(source, statement, arguments.input.decode, summary));
   addProverReport(report, summary);
   addRegions(opened.cost, summary);
   summary.addData("seconds", watch.seconds());

@@ -364,12 +364,12 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   }
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openSource(arguments.source, arguments.options,
-                                                            scratch, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(BoundInputs inputs, bindSourceInputs(opened, arguments.input,
-                                                                arguments.prover.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(Source source,
+                           openSource(arguments.source, arguments.options, arguments.input,
+                                      arguments.prover.threads, scratch, context, summary));
+  OpenedPackage& opened = source.opened;
   Run run{arguments, opened, scratch, scratch.path("trace.bin"), {}, {}, context};
-  LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, inputs.statement, run.trace_path,
+  LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, source.inputs.statement, run.trace_path,
                                                    arguments.prover.threads, context));
   absl::StatusOr<runtime::MappedFile> trace = runtime::MappedFile::openReadOnly(run.trace_path);
   if (!trace.ok()) return withExit(trace.status(), Exit::kFile);

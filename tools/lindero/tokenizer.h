@@ -16,6 +16,9 @@
 
 namespace lindero::cli {
 
+// In a package, or beside a model.
+inline constexpr char kTokenizerFile[] = "tokenizer.json";
+
 // What a kind of tokenizer does.
 class TokenEncoding {
  public:

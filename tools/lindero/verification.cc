@@ -51,7 +51,8 @@ absl::StatusOr<std::string> claimBytes(absl::string_view proof) {
 // Without the backend: that claim, key and openings fit each other.
 absl::Status readFiles(absl::string_view proof, absl::string_view key, absl::string_view openings,
                        Verification& result) {
-  LINDERO_ASSIGN_OR_RETURN(result.key, runtime::decodeKey(key));
+  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet keys, runtime::decodeKeySet(key));
+  LINDERO_ASSIGN_OR_RETURN(result.key, runtime::keyOfProof(keys, proof));
   LINDERO_ASSIGN_OR_RETURN(result.claim_bytes, claimBytes(proof));
   LINDERO_ASSIGN_OR_RETURN(result.claim, runtime::decodeClaim(result.claim_bytes));
   LINDERO_RETURN_IF_ERROR(runtime::checkClaim(result.claim, result.key));

@@ -24,7 +24,7 @@ struct VerificationFiles {
 };
 
 struct Verification {
-  runtime::Key key;
+  runtime::Key key;                       // that the proof names
   runtime::Claim claim;                   // as it was proven
   runtime::Claim opened;                  // with the values of the openings
   std::string claim_bytes;                // canonical

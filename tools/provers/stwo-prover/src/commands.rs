@@ -8,7 +8,7 @@ use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{self, Failure};
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{verify, Key, Target};
+use lindero_stwo_verifier::{verify, Key, KeySet, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
@@ -65,18 +65,24 @@ pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = prover::setup(&package, &target, progress)?;
-    files::write(&output, &key)?;
     let mut report = report::key(&Key::decode(&key)?);
     report["key_bytes"] = json!(key.len());
+    files::write(&output, &KeySet::encode(vec![key]))?;
     report["time"] = progress.summary();
     Ok(report)
+}
+
+/// The package's key, out of the file's.
+fn key_of(package: &Package, file: &[u8]) -> Result<Key, Error> {
+    Key::decode(KeySet::decode(file)?.of_circuit(&digest(&package.circuit_bytes))?)
 }
 
 pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
     let trace = arguments.required("trace")?;
     arguments.finish()?;
-    let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
+    let package = Package::open(&folder)?;
+    let key = key_of(&package, &key)?;
     let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
     progress.begin("commit_main");
     let root = prover::main_root(&package, &trace, &key)?;
@@ -94,7 +100,8 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     let output = arguments.required("output")?;
     let openings = files::read_optional(&mut arguments, "openings")?;
     arguments.finish()?;
-    let (package, key) = (Package::open(&folder)?, Key::decode(&key)?);
+    let package = Package::open(&folder)?;
+    let key = key_of(&package, &key)?;
     let open = |trace: &PathBuf| ColumnFile::open(trace, &package.circuit, 1);
     let traces = traces.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
     let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
@@ -122,8 +129,9 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
 }
 
 pub fn bare(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
-    let key = Key::decode(&files::read(&arguments.required("key")?)?)?;
+    let keys = KeySet::decode(&files::read(&arguments.required("key")?)?)?;
     arguments.finish()?;
+    let key = Key::decode(keys.first())?;
     prover::prove_bare(&key, progress)?;
     Ok(json!({ "time": progress.summary() }))
 }

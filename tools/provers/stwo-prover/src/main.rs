@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use lindero_package::{digest, Error};
-use lindero_stwo_verifier::{verify, Key};
+use lindero_stwo_verifier::{verify, Key, KeySet};
 use serde_json::json;
 
 const USAGE: &str = "\
@@ -21,7 +21,8 @@ usage: lindero-prover-stwo VERB --option value ...
   setup   --package FOLDER --output KEY
           [--security-bits 96] [--regime conjectured|proven] [--log-blowup 2] [--pow-bits 18]
           [--fold-step 3] [--log-last-layer-degree 5]
-          Chooses parameters and commits the fixed columns. --pow-bits is an upper limit.
+          Chooses parameters and commits the fixed columns; writes a key file with this key alone. --pow-bits is an
+          upper limit.
   commit  --package FOLDER --key KEY --trace FILE
           Prints the roots of the fixed and the main columns.
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
@@ -32,7 +33,10 @@ usage: lindero-prover-stwo VERB --option value ...
   tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
           Verifies COUNT changed copies of the proof and the key, and counts those that are not rejected.
   bare    --key KEY
-          For benchmarks: the time of Stwo alone, on random columns of the key's sizes. Proves nothing.
+          For benchmarks: the time of Stwo alone, on random columns of the first key's sizes. Proves nothing.
+
+A KEY file holds a key per bucket of a model: commit and prove take that of the package's circuit, verify and tamper the
+one that the proof names.
 
 setup, commit, prove and bare also take
   --progress-fd N   JSON lines on this file descriptor
@@ -122,7 +126,8 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let openings = files::read_optional(&mut arguments, "openings")?;
     arguments.finish()?;
     let begun = Instant::now();
-    let key = Key::decode(&key).map_err(End::Rejected)?;
+    let key =
+        KeySet::decode(&key).and_then(|keys| Key::decode(keys.of_proof(&proof)?)).map_err(End::Rejected)?;
     let decoded = begun.elapsed();
     let verdict = verify(&key, &proof, openings.as_deref()).map_err(End::Rejected)?;
     let seconds = json!({

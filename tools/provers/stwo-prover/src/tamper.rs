@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lindero_package::{decode_canonical, digest, encode, proto, Error};
 use lindero_prover_stwo::damage::{Damage, Random};
-use lindero_stwo_verifier::{verify, Key};
+use lindero_stwo_verifier::{verify, Key, KeySet};
 use serde_json::{json, Value};
 use stwo::core::fields::m31::P;
 
@@ -30,7 +30,7 @@ enum Target {
     Claims,
     /// Blocks exchanged, dropped or repeated; parts of two blocks exchanged.
     Blocks,
-    /// Bytes of the key.
+    /// Bytes of the key file.
     Key,
     /// Bytes of the key, and the proof names the changed key.
     NamedKey,
@@ -51,6 +51,8 @@ const TARGETS: [Target; 9] = [
 ];
 
 struct Honest<'a> {
+    /// A file with the proof's key alone: a change of another key would be none.
+    key_file: &'a [u8],
     key_bytes: &'a [u8],
     proof_bytes: &'a [u8],
     key: Key,
@@ -95,7 +97,7 @@ impl Honest<'_> {
         let proof_with = |what, proof: proto::Proof| Changed { what, key: None, proof: Some(encode(&proof)) };
         let named = |what, key: Vec<u8>| {
             let proof = proto::Proof { key_digest: digest(&key).to_vec(), ..self.proof.clone() };
-            Changed { what, key: Some(key), proof: Some(encode(&proof)) }
+            Changed { what, key: Some(KeySet::encode(vec![key])), proof: Some(encode(&proof)) }
         };
         match target {
             Target::Proof => {
@@ -162,13 +164,15 @@ impl Honest<'_> {
                 proof_with(format!("{first}, claim {b} of block {other} makes up for it: {cancels}"), proof)
             }
             Target::Blocks => proof_with(change_blocks(&mut proof.blocks, random), proof),
-            Target::Key | Target::NamedKey => {
+            Target::Key => {
+                let mut bytes = self.key_file.to_vec();
+                let what = damaged(&mut bytes, random);
+                Changed { what, key: Some(bytes), proof: None }
+            }
+            Target::NamedKey => {
                 let mut bytes = self.key_bytes.to_vec();
                 let what = damaged(&mut bytes, random);
-                match target {
-                    Target::Key => Changed { what, key: Some(bytes), proof: None },
-                    _ => named(what, bytes),
-                }
+                named(what, bytes)
             }
             Target::NamedKeyField => {
                 let mut key = self.key_message.clone();
@@ -189,7 +193,10 @@ impl Honest<'_> {
         let proof = changed.proof.as_deref().unwrap_or(self.proof_bytes);
         catch_unwind(AssertUnwindSafe(|| match &changed.key {
             None => verify(&self.key, proof, None).is_err(),
-            Some(key) => Key::decode(key).and_then(|key| verify(&key, proof, None)).is_err(),
+            Some(file) => KeySet::decode(file)
+                .and_then(|keys| Key::decode(keys.of_proof(proof)?))
+                .and_then(|key| verify(&key, proof, None))
+                .is_err(),
         }))
         .map_err(|_| ())
     }
@@ -302,8 +309,18 @@ fn name(target: Target) -> &'static str {
 }
 
 /// `count` changes, over all kinds in turn; each depends on the seed and its number alone.
-pub fn tamper(key: &[u8], proof: &[u8], count: usize, seed: u64, threads: usize) -> Result<Value, Error> {
+pub fn tamper(
+    key_file: &[u8],
+    proof: &[u8],
+    count: usize,
+    seed: u64,
+    threads: usize,
+) -> Result<Value, Error> {
+    let keys = KeySet::decode(key_file)?;
+    let key = keys.of_proof(proof)?;
+    let key_file = &KeySet::encode(vec![key.to_vec()])[..];
     let honest = Honest {
+        key_file,
         key_bytes: key,
         proof_bytes: proof,
         key: Key::decode(key)?,
@@ -327,7 +344,7 @@ pub fn tamper(key: &[u8], proof: &[u8], count: usize, seed: u64, threads: usize)
                 let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (trial as u64) << 20);
                 let changed = honest.change(target, &mut random);
                 let same = |changed: &Option<Vec<u8>>, bytes| changed.as_deref().is_none_or(|c| c == bytes);
-                let unchanged = same(&changed.key, key) && same(&changed.proof, proof);
+                let unchanged = same(&changed.key, key_file) && same(&changed.proof, proof);
                 let begun = Instant::now();
                 let verdict = if unchanged { Ok(true) } else { honest.rejects(&changed) };
                 let mut tallies = tallies.lock().expect("no thread panics with the lock");

@@ -9,7 +9,7 @@ use common::{
 use lindero_package::{proto, Opening, StatedTensor, Statement};
 use lindero_prover_stwo::prover::Failure;
 use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{verify, Key, Target};
+use lindero_stwo_verifier::{verify, Key, KeySet, Target};
 use lindero_testkit::{samples, Sample};
 
 fn cases() -> Vec<(&'static str, Sample)> {
@@ -93,6 +93,27 @@ fn cells_that_are_not_residues_are_refused() {
     let key = make_key(&sample, &QUICK).unwrap();
     let result = make_proof(&with_cell(&sample, 3, |value| value + 0x7fff_ffff), &key);
     assert!(matches!(result, Err(Failure::Input(_))));
+}
+
+#[test]
+fn a_key_file_has_the_key_that_a_proof_or_a_circuit_asks_for() {
+    let (key, proof) = proven(&samples::everything(), &QUICK);
+    let (other_key, other_proof) = proven(&samples::range_lookup(7, 4, 5), &QUICK);
+    let file = KeySet::encode(vec![other_key.clone(), key.clone()]);
+    let both = KeySet::decode(&file).unwrap();
+    assert_eq!(both.first(), other_key);
+    for (key, proof) in [(&key, &proof), (&other_key, &other_proof)] {
+        assert_eq!(both.of_proof(proof).unwrap(), key);
+        assert_eq!(both.of_circuit(&Key::decode(key).unwrap().circuit_digest).unwrap(), key);
+    }
+    let one = KeySet::decode(&KeySet::encode(vec![key.clone()])).unwrap();
+    assert!(one.of_proof(&other_proof).unwrap_err().to_string().contains("another key"));
+    assert!(one.of_proof(&proof[1..]).is_err());
+    assert!(one.of_circuit(&[0; 32]).unwrap_err().to_string().contains("another circuit"));
+    let trailing = [&file[..], &[0]].concat();
+    for wrong in [&[][..], &KeySet::encode(vec![]), &key, &file[..file.len() - 1], &trailing] {
+        assert!(KeySet::decode(wrong).is_err());
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `model.key`.
+//! Verifying keys, and `model.key`, which holds them.
 
 use lindero_package::{decode_canonical, digest, encode, proto, Circuit, Error};
 use stwo::core::fields::m31::P;
@@ -90,6 +90,60 @@ impl Key {
 
     pub fn config(&self) -> PcsConfig {
         self.parameters.config(self.layout.max_log_height)
+    }
+}
+
+/// `model.key`: the verifying keys of one model, one per bucket, in their encoded form. That they are of one model is for
+/// `lindero` to check; here a proof names its key, and nothing is taken from the others.
+pub struct KeySet(Vec<Vec<u8>>);
+
+impl KeySet {
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let message: proto::KeySet = decode_canonical(bytes, "the key")?;
+        if message.format != 1 || message.keys.is_empty() {
+            return Err(Error::new(format!(
+                "the key is of format {} with {} keys; this reads format 1 with at least one",
+                message.format,
+                message.keys.len()
+            )));
+        }
+        Ok(KeySet(message.keys))
+    }
+
+    pub fn encode(keys: Vec<Vec<u8>>) -> Vec<u8> {
+        encode(&proto::KeySet { format: 1, keys })
+    }
+
+    /// The bytes of the key that the proof names.
+    pub fn of_proof(&self, proof: &[u8]) -> Result<&[u8], Error> {
+        let proof: proto::Proof = decode_canonical(proof, "the proof")?;
+        self.find(|key| Ok(digest(key)[..] == proof.key_digest), "the proof was made for another key")
+    }
+
+    /// The bytes of the key whose circuit has this digest.
+    pub fn of_circuit(&self, circuit: &[u8; 32]) -> Result<&[u8], Error> {
+        let is_of_circuit = |key: &[u8]| {
+            let message: proto::VerifyingKey = decode_canonical(key, "the key")?;
+            Ok(digest(&message.circuit) == *circuit)
+        };
+        self.find(is_of_circuit, "the key is of another circuit than the package")
+    }
+
+    /// The bytes of the key of the shortest bucket.
+    pub fn first(&self) -> &[u8] {
+        &self.0[0]
+    }
+
+    fn find(&self, test: impl Fn(&[u8]) -> Result<bool, Error>, otherwise: &str) -> Result<&[u8], Error> {
+        for key in &self.0 {
+            if test(key)? {
+                return Ok(key);
+            }
+        }
+        Err(Error::new(match self.0.len() {
+            1 => otherwise.to_string(),
+            count => format!("{otherwise}: none of the {count} keys of the file"),
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Verifies a proof with the key alone.
 //!
-//! [`verify`] takes the bytes of `model.key` and of a proof and returns what was proven. It builds without
+//! [`verify`] takes a key, which [`KeySet`] finds in `model.key`, and the bytes of a proof and returns what was proven. It builds without
 //! the prover, on stable Rust. The prover shares [`Layout`] (which column stands where in which tree),
 //! [`transcript`] (what is absorbed and drawn, in which order), [`TableAir`] (the constraints as Stwo's
 //! `Component`) and [`codec`] (the bytes of a proof), so that the two sides cannot drift apart.
@@ -20,7 +20,7 @@ mod verify;
 
 pub use air::TableAir;
 pub use claims::{check_sums, fingerprints, sums};
-pub use key::{check_circuit, Key, BACKEND};
+pub use key::{check_circuit, Key, KeySet, BACKEND};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;

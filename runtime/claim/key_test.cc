@@ -1,0 +1,150 @@
+#include "runtime/claim/key.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "runtime/package/proof.pb.h"
+#include "runtime/package/proto_io.h"
+
+namespace lindero::runtime {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kContext = 64;
+
+ModelRecord sampleRecord(int64_t bucket) {
+  ModelRecord record;
+  record.bucket = bucket;
+  record.context = kContext;
+  record.compiler = "1";
+  record.exponents = Json::object();
+  record.onnx.fill(1);
+  record.options.decode = true;
+  return record;
+}
+
+std::string bytesOf(ModelRecord record) {
+  record.id = modelId(record).value();
+  return encodeModelRecord(record).value();
+}
+
+// A key as far as this library reads it: the circuit has a number instead of tables.
+VerifyingKey sampleKey(int64_t bucket) {
+  Circuit circuit;
+  circuit.set_modulus(static_cast<uint32_t>(bucket));
+  VerifyingKey key;
+  key.set_format(1);
+  key.set_backend("stwo");
+  key.set_circuit(serializeProto(circuit));
+  key.mutable_security()->set_bits(96);
+  key.mutable_stwo()->set_queries(30);
+  key.set_fixed_root(std::string(32, 'r'));
+  key.set_model(bytesOf(sampleRecord(bucket)));
+  return key;
+}
+
+std::string setOf(const std::vector<VerifyingKey>& keys) {
+  lindero::KeySet set;
+  set.set_format(1);
+  for (const VerifyingKey& key : keys) set.add_keys(serializeProto(key));
+  return serializeProto(set);
+}
+
+std::string proofOf(const VerifyingKey& key) {
+  const Digest digest = sha256(serializeProto(key));
+  Proof proof;
+  proof.set_format(1);
+  proof.set_key_digest(std::string(digest.begin(), digest.end()));
+  return serializeProto(proof);
+}
+
+TEST(KeySet, SurvivesTheRoundTrip) {
+  const std::string bytes = setOf({sampleKey(16), sampleKey(32), sampleKey(64)});
+  absl::StatusOr<KeySet> set = decodeKeySet(bytes);
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(encodeKeySet(set->keys), bytes);
+  EXPECT_EQ(describeBuckets(*set), "buckets 16, 32, 64");
+  EXPECT_EQ(set->keys[1].digest, sha256(serializeProto(sampleKey(32))));
+}
+
+TEST(KeySet, FindsTheKeyOfAProofAndOfACircuit) {
+  absl::StatusOr<KeySet> set = decodeKeySet(setOf({sampleKey(16), sampleKey(64)}));
+  ASSERT_TRUE(set.ok()) << set.status();
+  absl::StatusOr<Key> key = keyOfProof(*set, proofOf(sampleKey(64)));
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(key->model.bucket, 64);
+  EXPECT_EQ(set->findCircuit(sha256(sampleKey(16).circuit())), &set->keys[0]);
+  EXPECT_EQ(set->findCircuit(sha256(sampleKey(32).circuit())), nullptr);
+  absl::StatusOr<Key> other = keyOfProof(*set, proofOf(sampleKey(32)));
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(std::string(other.status().message()),
+              HasSubstr("made for another key than those of buckets 16, 64"));
+}
+
+TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
+  const std::string good = setOf({sampleKey(16), sampleKey(32)});
+  auto changed = [](const std::function<void(VerifyingKey&)>& change) {
+    VerifyingKey key = sampleKey(32);
+    change(key);
+    return setOf({sampleKey(16), key});
+  };
+  auto recorded = [&](const std::function<void(ModelRecord&)>& change) {
+    ModelRecord record = sampleRecord(32);
+    change(record);
+    return changed([&](VerifyingKey& key) { key.set_model(bytesOf(record)); });
+  };
+  lindero::KeySet other_format;
+  ASSERT_TRUE(other_format.ParseFromString(good));
+  other_format.set_format(2);
+  struct Case {
+    std::string what, bytes, message;
+  };
+  const Case cases[] = {
+      {"no bytes", "", "another format"},
+      {"no key", setOf({}), "holds none"},
+      {"another format", serializeProto(other_format), "another format"},
+      {"a key alone", serializeProto(sampleKey(16)), "key"},
+      {"cut", good.substr(0, good.size() - 1), "key"},
+      {"trailing bytes", good + std::string(2, '\0'), "key"},
+      {"an unknown field", good + "\x78\x01", "key"},
+      {"a set behind the set", good + good, "canonical"},
+      {"fields in another order", good.substr(2) + good.substr(0, 2), "canonical"},
+      {"an empty key", good + std::string("\x12\x00", 2), "another format"},
+      {"a bucket twice", setOf({sampleKey(16), sampleKey(16)}), "16, 16"},
+      {"a bucket twice, with other weights", changed([](VerifyingKey& key) {
+         key = sampleKey(16);
+         key.set_fixed_root(std::string(32, 's'));
+       }),
+       "16, 16"},
+      {"descending buckets", setOf({sampleKey(32), sampleKey(16)}), "32, 16"},
+      {"a bucket of no length", setOf({sampleKey(0), sampleKey(16)}), "0, 16"},
+      {"a bucket beyond the context", setOf({sampleKey(16), sampleKey(65)}), "16, 65"},
+      {"another model's file", recorded([](ModelRecord& r) { r.onnx.fill(2); }), "two models"},
+      {"other exponents", recorded([](ModelRecord& r) { r.exponents["f"] = 1; }), "two models"},
+      {"other weights", recorded([](ModelRecord& r) { r.external = {{"w", {}}}; }), "two models"},
+      {"other arithmetic", recorded([](ModelRecord& r) { r.arithmetic = "x"; }), "two models"},
+      {"another context", recorded([](ModelRecord& r) { r.context = 128; }), "more than the buck"},
+      {"other options", recorded([](ModelRecord& r) { r.options.lanes = 4; }),
+       "more than the buck"},
+      {"another compiler", recorded([](ModelRecord& r) { r.compiler = "2"; }),
+       "more than the buck"},
+      {"another backend", changed([](VerifyingKey& key) { key.set_backend("x"); }),
+       "more than the"},
+      {"less security", changed([](VerifyingKey& key) { key.mutable_security()->set_bits(80); }),
+       "more than the"},
+      {"no model", changed([](VerifyingKey& key) { key.clear_model(); }), "which model"},
+      {"no root", changed([](VerifyingKey& key) { key.clear_fixed_root(); }), "32 bytes"},
+  };
+  ASSERT_TRUE(decodeKeySet(good).ok());
+  for (const Case& c : cases) {
+    absl::StatusOr<KeySet> set = decodeKeySet(c.bytes);
+    ASSERT_FALSE(set.ok()) << c.what;
+    EXPECT_THAT(std::string(set.status().message()), HasSubstr(c.message)) << c.what;
+  }
+}
+
+}  // namespace
+}  // namespace lindero::runtime
