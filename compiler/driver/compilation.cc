@@ -7,6 +7,7 @@
 #include "ir/dialects.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
+#include "passes/boundary/carry_context/carry_context.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/import_cleanup/set_length/set_length.h"
@@ -130,8 +131,9 @@ absl::StatusOr<passes::Comparison> Compilation::compare(
   return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples);
 }
 
-absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
+absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_t block) {
   std::vector<std::unique_ptr<passes::Pass>> list;
+  if (block > 0) list.push_back(passes::createCarryContext(block));
   list.push_back(passes::createFormRegions());
   list.push_back(passes::createLowerToAir(options));
   list.push_back(passes::createVerifyIntervals());
@@ -142,6 +144,7 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
   cost_ = costReport(circuit);
   options_.lanes = options.lanes;
   options_.decode = options.decode;
+  options_.block = block;
   bucket_ = runtime::mostSteps(circuit);
   for (const PublicTensor& tensor : circuit.publics()) {
     if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
@@ -152,6 +155,7 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options) {
 absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
   runtime::ModelRecord record;
   record.bucket = bucket_;
+  record.boundary = runtime::boundaryOf(options_);
   record.context = context_ > 0 ? context_ : bucket_;
   record.compiler = LINDERO_VERSION;
   IR_ASSIGN_OR_RETURN(record.exponents,

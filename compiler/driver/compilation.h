@@ -67,7 +67,8 @@ class Compilation {
   // The positions of the output, and whether as values or as their argmax.
   absl::Status selectValues(const std::string& positions, bool argmax);
 
-  absl::Status lower(const passes::LowerToAirOptions& options);
+  // `block`: of decode runs, in blocks of so many steps that carry context; 0: in one.
+  absl::Status lower(const passes::LowerToAirOptions& options, int64_t block = 0);
   const CostReport& cost() const { return cost_; }
 
   // What was compiled and how: the model.json of the package.
@@ -86,7 +87,7 @@ class Compilation {
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;
-  int64_t bucket_ = 0;   // steps of a decode run, or rows of the first input
+  int64_t bucket_ = 0;  // steps of a decode run, or rows of the first input
   // As they were before setLength; 0: nobody called it.
   int64_t context_ = 0;
   int64_t parameters_ = 0;

@@ -127,17 +127,46 @@ absl::StatusOr<CheckReport> Checker::check() {
   return checkAll();
 }
 
-absl::StatusOr<CheckReport> checkTrace(const Package& package, const Statement& statement,
-                                       const std::string& trace_path, const CheckOptions& options) {
-  LINDERO_ASSIGN_OR_RETURN(MappedFile trace, MappedFile::openReadOnly(trace_path));
-  if (trace.size() != package.traceLayout().bytes()) {
-    return absl::InvalidArgumentError(absl::StrCat(trace_path, " has ", trace.size(),
-                                                   " bytes; the circuit describes ",
-                                                   package.traceLayout().bytes()));
+absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement& statement,
+                                        const std::vector<std::string>& trace_paths,
+                                        const CheckOptions& options) {
+  const Circuit& circuit = package.circuit();
+  LINDERO_RETURN_IF_ERROR(checkStatement(circuit, statement));
+  const auto blocks = static_cast<int64_t>(trace_paths.size());
+  if (blocksOf(circuit, statement) != blocks) {
+    return absl::InvalidArgumentError(absl::StrCat(blocks, " traces; the statement is of ",
+                                                   blocksOf(circuit, statement), " blocks"));
   }
-  LINDERO_ASSIGN_OR_RETURN(std::unique_ptr<Checker> checker,
-                           Checker::create(package, statement, trace.words(), options));
-  return checker->check();
+  CheckReport report;
+  std::vector<std::vector<QM31>> claims;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const std::string& path = trace_paths[block];
+    LINDERO_ASSIGN_OR_RETURN(MappedFile trace, MappedFile::openReadOnly(path));
+    if (trace.size() != package.traceLayout().bytes()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, " has ", trace.size(),
+                                                     " bytes; the circuit describes ",
+                                                     package.traceLayout().bytes()));
+    }
+    LINDERO_ASSIGN_OR_RETURN(
+        std::unique_ptr<Checker> checker,
+        Checker::create(package, blockOf(circuit, statement, block), trace.words(), options));
+    LINDERO_ASSIGN_OR_RETURN(CheckReport own, checker->check());
+    for (Failure& failure : own.failures) {
+      if (blocks > 1) failure.block = block;
+    }
+    report.add(std::move(own));
+    claims.emplace_back(checker->claims().begin(), checker->claims().end());
+  }
+  if (absl::Status carried = checkCarries(circuit, claims); !carried.ok()) {
+    CheckReport seam;
+    seam.failure_count = 1;
+    seam.failures.emplace_back();
+    seam.failures[0].kind = Failure::Kind::kClaimGroup;
+    seam.failures[0].name = circuit.claim_groups(static_cast<int>(circuit.carries(0).in())).name();
+    seam.failures[0].detail = std::string(carried.message());
+    report.add(std::move(seam));
+  }
+  return report;
 }
 
 }  // namespace lindero::runtime

@@ -85,10 +85,11 @@ class Checker {
   std::vector<ZeroDenominator> zeros_;
 };
 
-// Checks a trace file, whose cells need not be trusted.
-absl::StatusOr<CheckReport> checkTrace(const Package& package, const Statement& statement,
-                                       const std::string& trace_path,
-                                       const CheckOptions& options = {});
+// Checks trace files, whose cells need not be trusted, one for each block that the statement is of:
+// each by itself, under one set of challenges, and that each takes what the one before leaves.
+absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement& statement,
+                                        const std::vector<std::string>& trace_paths,
+                                        const CheckOptions& options = {});
 
 }  // namespace lindero::runtime
 

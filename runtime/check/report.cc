@@ -33,6 +33,7 @@ std::string Failure::toString() const {
       text = absl::StrCat("claim group ", name, " does not cancel");
       break;
   }
+  if (block >= 0) text = absl::StrCat("block ", block, ": ", text);
   if (!detail.empty()) absl::StrAppend(&text, ": ", detail);
   for (const FailureExample& example : examples) {
     absl::StrAppend(&text, "\n  row ", example.row, ": ");
@@ -49,6 +50,14 @@ std::string Failure::toString() const {
                     }));
   }
   return text;
+}
+
+void CheckReport::add(CheckReport other) {
+  constraints += other.constraints;
+  rows += other.rows;
+  cells += other.cells;
+  failure_count += other.failure_count;
+  for (Failure& failure : other.failures) failures.push_back(std::move(failure));
 }
 
 std::string CheckReport::toString() const {

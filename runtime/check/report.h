@@ -33,6 +33,7 @@ struct Failure {
     kClaimGroup,   // name: the group; no table
   };
   Kind kind = Kind::kConstraint;
+  int64_t block = -1;  // of a bundle; -1: there is one only
   std::string table;
   std::string name;
   uint64_t rows = 0;                     // how many rows fail
@@ -50,6 +51,8 @@ struct CheckReport {
   std::vector<Failure> failures;  // the first CheckOptions.max_failures of failure_count
 
   bool ok() const { return failure_count == 0; }
+  // Takes over what was found in another block.
+  void add(CheckReport other);
   // Several lines, one paragraph per failure.
   std::string toString() const;
 };

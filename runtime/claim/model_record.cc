@@ -17,6 +17,7 @@ template <>
 struct Fields<CompileOptions> {
   static void visit(auto& each, auto& options) {
     each("argmax", options.argmax);
+    each("block", options.block);
     each("decode", options.decode);
     each("dims", options.dims);
     each("lanes", options.lanes);
@@ -50,6 +51,10 @@ absl::Status checkExternal(const std::vector<ExternalFile>& files, absl::string_
   return absl::OkStatus();
 }
 
+std::string boundaryOf(const CompileOptions& options) {
+  return options.block == 0 ? "whole" : absl::StrCat("per-step=", options.block);
+}
+
 absl::StatusOr<Digest> modelId(const ModelRecord& record) {
   Json json = {{"arithmetic", toJson(record.arithmetic)},
                {"exponents", record.exponents},
@@ -71,6 +76,9 @@ absl::StatusOr<ModelRecord> decodeModelRecord(absl::string_view bytes) {
   }
   LINDERO_RETURN_IF_ERROR(checkExternal(record.external, "model.json: external"));
   LINDERO_ASSIGN_OR_RETURN(Digest id, modelId(record));
+  if (record.boundary != boundaryOf(record.options)) {
+    return absl::InvalidArgumentError("model.json: boundary is not that of its options");
+  }
   if (id != record.id) {
     return absl::InvalidArgumentError("model.json: id is not the hash of what it names");
   }

@@ -17,8 +17,6 @@ namespace lindero::runtime {
 inline constexpr char kModelFormat[] = "lindero/model/1";
 // What integers, scales and rounding of the integer program mean; another meaning is another name.
 inline constexpr char kArithmetic[] = "lindero/integer/1";
-// One proof covers the whole run.
-inline constexpr char kBoundary[] = "whole";
 
 // A file that holds weights of the model, beside its ONNX file.
 struct ExternalFile {
@@ -36,6 +34,7 @@ struct DimensionSize {
 // The options of `lindero compile` that shape the circuit.
 struct CompileOptions {
   bool argmax = false;
+  int64_t block = 0;                // steps of a block that carries context; 0: one for all
   bool decode = false;              // with a step table
   std::vector<DimensionSize> dims;  // by name
   int64_t lanes = 0;
@@ -46,7 +45,7 @@ struct CompileOptions {
 struct ModelRecord {
   std::string format = kModelFormat;
   std::string arithmetic = kArithmetic;
-  std::string boundary = kBoundary;
+  std::string boundary;                // boundaryOf(options)
   int64_t bucket = 0;                  // positions that the circuit was compiled for
   int64_t context = 0;                 // most positions that the model can have
   std::string compiler;                // version
@@ -57,14 +56,17 @@ struct ModelRecord {
   CompileOptions options;
 };
 
+// Where a proof ends and the next one begins: "whole", or "per-step=16" of runs in blocks.
+std::string boundaryOf(const CompileOptions& options);
+
 // SHA-256 of what determines the model's integers at every length.
 absl::StatusOr<Digest> modelId(const ModelRecord& record);
 
 // The canonical bytes. Fails on a string that is no UTF-8.
 absl::StatusOr<std::string> encodeModelRecord(const ModelRecord& record);
 
-// Refuses whatever encodeModelRecord does not write, another format, and an id that is not that of
-// the record.
+// Refuses whatever encodeModelRecord does not write, another format, and an id or boundary that is
+// not that of the record.
 absl::StatusOr<ModelRecord> decodeModelRecord(absl::string_view bytes);
 
 }  // namespace lindero::runtime

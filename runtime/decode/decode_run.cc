@@ -159,6 +159,18 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   return run;
 }
 
+absl::StatusOr<Carried> carriedBefore(const Package& package, const Statement& inputs,
+                                      int64_t block, const TraceOptions& options) {
+  Carried carried;
+  TraceOptions block_options = options;
+  block_options.carried = &carried;
+  for (int64_t b = 0; b < block; ++b) {
+    LINDERO_RETURN_IF_ERROR(
+        runProgram(package, blockOf(package.circuit(), inputs, b), block_options).status());
+  }
+  return carried;
+}
+
 absl::Status checkStop(const DecodeRun& run, const StopRule& rule) {
   for (int64_t i = run.prompt; i < run.steps(); ++i) {
     if (!rule.stops(run.tokens[i])) continue;

@@ -64,6 +64,10 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
                                          const StopRule& rule, const TraceOptions& options,
                                          absl::FunctionRef<void(int64_t generated)> progress);
 
+// What the blocks before this one leave, in a run with these inputs (decodeInputs).
+absl::StatusOr<Carried> carriedBefore(const Package& package, const Statement& inputs,
+                                      int64_t block, const TraceOptions& options = {});
+
 // That a run of chosen tokens ended where the rule says.
 absl::Status checkStop(const DecodeRun& run, const StopRule& rule);
 

@@ -94,14 +94,10 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
         runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
     if (!decoded.ok()) return decoded.status();
     run->decoded_ = *std::move(decoded);
-    for (int64_t b = 0; b < options.at; ++b) {
-      runtime::TraceOptions trace_options;
-      trace_options.carried = &run->carried_;
-      Statement inputs = *runtime::decodeInputs(run->circuit(), run->decoded_);
-      auto ran = runtime::runProgram(*run->package_, runtime::blockOf(run->circuit(), inputs, b),
-                                     trace_options);
-      if (!ran.ok()) return ran.status();
-    }
+    auto carried = runtime::carriedBefore(
+        *run->package_, *runtime::decodeInputs(run->circuit(), run->decoded_), options.at);
+    if (!carried.ok()) return carried.status();
+    run->carried_ = *std::move(carried);
   }
   absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
   if (!statement.ok()) return statement.status();

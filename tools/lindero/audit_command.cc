@@ -44,6 +44,11 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys, const Scratc
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
   options.lower.decode = record.options.decode;
+  if (record.options.block > 0) {
+    options.context = "carry";
+    options.block = record.options.block;
+    return options;
+  }
   for (const runtime::Key& key : keys.keys) {
     if (record.options.decode) options.buckets.push_back(key.model.bucket);
   }

@@ -78,32 +78,38 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
                            openSource(arguments.source, arguments.options, arguments.input,
                                       arguments.threads, scratch, context, summary));
   const OpenedPackage& opened = source.opened;
-  std::string trace = scratch.path("trace.bin");
-  Stopwatch run;
-  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, source.inputs.statement, trace,
-                                                         arguments.threads, context));
-  summary.addSeconds("trace_seconds", "model run in", run.seconds());
+  Stopwatch watch;
+  LINDERO_ASSIGN_OR_RETURN(TracedRun run, runTrace(opened, source.inputs.statement, scratch,
+                                                   arguments.threads, context));
+  summary.addSeconds("trace_seconds", "model run in", watch.seconds());
   if (!arguments.save_trace.empty()) {
     std::string stated = scratch.path("statement.pb");
-    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, statement), Exit::kFile));
-    LINDERO_RETURN_IF_ERROR(saveRun({trace, stated}, arguments.save_trace));
-    trace = fs::path(arguments.save_trace) / "trace.bin";
+    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, run.statement), Exit::kFile));
+    std::vector<std::string> files = run.traces;
+    files.push_back(stated);
+    LINDERO_RETURN_IF_ERROR(saveRun(files, arguments.save_trace));
+    for (std::string& trace : run.traces) {
+      trace = fs::path(arguments.save_trace) / fs::path(trace).filename();
+    }
   }
-  Stopwatch watch;
+  Stopwatch check;
   context.progress("check");
   runtime::CheckOptions options;
   options.seed = arguments.seed;
   options.threads = arguments.threads;
   absl::StatusOr<runtime::CheckReport> report =
-      runtime::checkTrace(opened.package, statement, trace, options);
+      runtime::checkTraces(opened.package, run.statement, run.traces, options);
   if (!report.ok()) return withRunExit(report.status());
-  summary.addSeconds("check_seconds", "checked in", watch.seconds());
+  summary.addSeconds("check_seconds", "checked in", check.seconds());
+  if (run.traces.size() > 1) {
+    summary.addCount("blocks", "blocks", static_cast<int64_t>(run.traces.size()));
+  }
   summary.addCount("constraints", "constraints", static_cast<int64_t>(report->constraints));
   summary.addCount("rows", "rows", static_cast<int64_t>(report->rows));
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
   summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
   summary.addData("failures", failuresJson(*report));
-  LINDERO_RETURN_IF_ERROR(addRun(source, statement, arguments.input.decode, summary));
+  LINDERO_RETURN_IF_ERROR(addRun(source, run.statement, arguments.input.decode, summary));
   if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
   context.result("check", summary);
   if (report->ok()) return absl::OkStatus();

@@ -71,8 +71,9 @@ StwoParameters keyParameters(const std::string& path, const runtime::Digest& cir
 }
 
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
-                       int threads) {
+                       int threads, int64_t blocks) {
   Estimate estimate;
+  estimate.blocks = blocks;
   for (const compiler::TableCost& table : cost.tables) estimate.rows += table.height;
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
@@ -88,6 +89,12 @@ Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& p
   for (const compiler::TableCost& table : cost.tables) {
     estimate.scratch_bytes += 4.0 * static_cast<double>(table.cells(1));
   }
+  // One after the other.
+  const auto times = static_cast<double>(blocks);
+  estimate.online_cells *= blocks;
+  estimate.seconds *= times;
+  estimate.proof_bytes *= times;
+  estimate.scratch_bytes *= times;
   return estimate;
 }
 
@@ -115,6 +122,7 @@ void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary) {
 }
 
 void addEstimate(const Estimate& estimate, Summary& summary) {
+  if (estimate.blocks > 1) summary.addCount("blocks", "blocks of steps", estimate.blocks);
   summary.addCount("online_cells", "cells to prove", estimate.online_cells);
   summary.addCount("fixed_cells", "cells of the model", estimate.fixed_cells);
   summary.add("seconds", "expected prove time", estimate.seconds,

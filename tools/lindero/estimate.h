@@ -19,7 +19,8 @@ namespace lindero::cli {
 
 struct Estimate {
   int64_t rows = 0;          // of all tables
-  int64_t online_cells = 0;  // committed in every proof
+  int64_t blocks = 1;        // of the run
+  int64_t online_cells = 0;  // committed in every proof, of all blocks
   int64_t fixed_cells = 0;   // committed once per model
   double seconds = 0;
   double memory_bytes = 0;
@@ -33,8 +34,9 @@ StwoParameters expectedParameters(const ProverOptions& options);
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
                              const ProverOptions& options);
 
+// Of a bundle, `blocks` proofs of the circuit.
 Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
-                       int threads);
+                       int threads, int64_t blocks = 1);
 void addEstimate(const Estimate& estimate, Summary& summary);
 
 // A line for each bucket of a package.

@@ -25,6 +25,11 @@ using compiler::ModelFacts;
 constexpr char kModelGroup[] = "Compiling an ONNX file";
 constexpr uint64_t kMostJson = 64 << 20;
 constexpr int64_t kLeastBucket = 16;
+constexpr int64_t kBlockSteps = 16;
+
+int64_t blockOf(const ModelOptions& options) {
+  return options.block > 0 ? options.block : kBlockSteps;
+}
 
 absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
   compiler::ImportOptions import;
@@ -176,6 +181,16 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  "the model's context)")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
+  app.add_option("--context", options.context,
+                 "What a step of a decode run has of those before. recompute: tokens, one proof of "
+                 "all positions; carry: keys and values, a proof of each block of steps, in memory "
+                 "that does not grow with the run")
+      ->check(CLI::IsMember({"recompute", "carry"}))
+      ->capture_default_str();
+  app.add_option("--block", options.block,
+                 absl::StrCat("Steps of a block, with --context=carry (default: ", kBlockSteps,
+                              "); divides the model's context"))
+      ->check(CLI::PositiveNumber);
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,
@@ -238,14 +253,34 @@ absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelO
 
 absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
                                                    const PreparedModel& model) {
+  const bool carry = options.context == "carry";
   if (!options.lower.decode) {
-    if (options.buckets.empty()) return std::vector<int64_t>{0};
-    return failure(Exit::kUsage, "--buckets: only decode runs have them: give --decode");
+    const char* given = !options.buckets.empty() ? "--buckets"
+                        : carry                  ? "--context=carry"
+                                                 : nullptr;
+    if (given == nullptr) return std::vector<int64_t>{0};
+    return failure(Exit::kUsage, absl::StrCat(given, ": only decode runs have it: give --decode"));
+  }
+  if (carry && !options.buckets.empty()) {
+    return failure(Exit::kUsage,
+                   "--buckets: with --context=carry a run has as many blocks as it "
+                   "needs, of one circuit");
+  }
+  if (!carry && options.block > 0) {
+    return failure(Exit::kUsage, "--block: there are blocks with --context=carry only");
   }
   const ModelFacts facts = model.compilation.facts();
   const int64_t context = facts.readsTokens() ? facts.inputs[0].shape[0] : 0;
   if (context == 0) {
     return failure(Exit::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
+  }
+  if (carry) {
+    const int64_t block = blockOf(options);
+    if (context % block == 0 && context > block) return std::vector<int64_t>{context};
+    return failure(Exit::kUsage,
+                   absl::StrCat("blocks of ", block, " steps do not divide the ", context,
+                                " positions of the model into two or "
+                                "more: give another --block"));
   }
   std::vector<int64_t> buckets = options.buckets;
   if (buckets.empty()) {
@@ -274,7 +309,8 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
     return withExit(std::move(status), Exit::kUsage);
   }
   context.progress("lower");
-  return withModelExit(compilation.lower(options.lower));
+  const bool carry = options.context == "carry";
+  return withModelExit(compilation.lower(options.lower, carry ? blockOf(options) : 0));
 }
 
 }  // namespace lindero::cli

@@ -26,8 +26,10 @@ struct ModelOptions {
   bool argmax = false;
   passes::QuantizeOptions quantize;
   passes::LowerToAirOptions lower;
-  std::vector<int64_t> buckets;   // of decode runs; empty: all
-  const CLI::App* app = nullptr;  // where they were added
+  std::vector<int64_t> buckets;       // of decode runs; empty: all
+  std::string context = "recompute";  // of decode runs: or "carry"
+  int64_t block = 0;                  // steps of a block that carries; 0: kBlockSteps
+  const CLI::App* app = nullptr;      // where they were added
 };
 
 void addModelOptions(CLI::App& app, ModelOptions& options);

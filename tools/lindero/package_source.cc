@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "runtime/package/files.h"
+#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
 #include "tools/lindero/exit_codes.h"
@@ -203,17 +204,29 @@ void addInputOptions(CLI::App& app, InputOptions& options) {
   addDecodeOptions(app, options.decode);
 }
 
-absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,
-                                   const std::string& path, int threads, Context& context) {
-  runtime::TraceOptions options;
-  options.threads = threads;
-  options.progress = [&](int done, int total) {
-    context.progress("run the model", static_cast<double>(done) / total);
-  };
-  absl::StatusOr<Statement> statement =
-      runtime::generateTrace(opened.package, inputs, path, options);
-  if (!statement.ok()) return withRunExit(statement.status());
-  return statement;
+absl::StatusOr<TracedRun> runTrace(const OpenedPackage& opened, const Statement& inputs,
+                                   const Scratch& scratch, int threads, Context& context) {
+  const Circuit& circuit = opened.package.circuit();
+  const int64_t blocks = inputs.tensors_size() == 0 ? 1 : runtime::blocksOf(circuit, inputs);
+  TracedRun run;
+  runtime::Carried carried;
+  for (int64_t block = 0; block < blocks; ++block) {
+    runtime::TraceOptions options;
+    options.threads = threads;
+    options.carried = &carried;
+    options.progress = [&](int done, int total) {
+      context.progress("run the model",
+                       (static_cast<double>(block) + static_cast<double>(done) / total) /
+                           static_cast<double>(blocks));
+    };
+    const std::string name = blocks == 1 ? "trace.bin" : absl::StrCat("trace-", block, ".bin");
+    run.traces.push_back(scratch.path(name));
+    absl::StatusOr<Statement> statement = runtime::generateTrace(
+        opened.package, runtime::blockOf(circuit, inputs, block), run.traces.back(), options);
+    if (!statement.ok()) return withRunExit(statement.status());
+    runtime::appendBlock(*statement, run.statement);
+  }
+  return run;
 }
 
 void addRegions(const compiler::CostReport& cost, Summary& summary) {

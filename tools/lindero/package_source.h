@@ -58,9 +58,15 @@ absl::Status addRun(const Source& source, const Statement& statement, const Deco
 
 void addInputOptions(CLI::App& app, InputOptions& options);
 
-// The trace of a run, in `path`; reports progress.
-absl::StatusOr<Statement> runTrace(const OpenedPackage& opened, const Statement& inputs,
-                                   const std::string& path, int threads, Context& context);
+// A run with its traces, one for each of its blocks.
+struct TracedRun {
+  Statement statement;
+  std::vector<std::string> traces;
+};
+// Traces go to trace.bin in the scratch folder, or trace-0.bin, ... if there are several; reports
+// progress.
+absl::StatusOr<TracedRun> runTrace(const OpenedPackage& opened, const Statement& inputs,
+                                   const Scratch& scratch, int threads, Context& context);
 
 // Cells of every region; in text, one line for the same region of all layers.
 void addRegions(const compiler::CostReport& cost, Summary& summary);

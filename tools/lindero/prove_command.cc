@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/files.h"
+#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/claim_options.h"
 #include "tools/lindero/commands.h"
@@ -143,15 +144,16 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(std::string present, presentKey(arguments, opened));
   StwoParameters parameters =
       keyParameters(present, opened.package.circuitDigest(), arguments.prover);
-  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads), estimate);
+  const int64_t blocks = runtime::blocksOf(opened.package.circuit(), source.inputs.statement);
+  addEstimate(estimateProof(opened.cost, parameters, arguments.prover.threads, blocks), estimate);
   context.estimate(estimate);
   noteGivenTokens(source.inputs, opened, context);
 
-  Stopwatch run;
-  std::string trace = scratch.path("trace.bin");
-  LINDERO_ASSIGN_OR_RETURN(Statement statement, runTrace(opened, source.inputs.statement, trace,
-                                                         arguments.prover.threads, context));
-  summary.addSeconds("trace_seconds", "model run in", run.seconds());
+  Stopwatch ran;
+  LINDERO_ASSIGN_OR_RETURN(TracedRun run, runTrace(opened, source.inputs.statement, scratch,
+                                                   arguments.prover.threads, context));
+  const Statement& statement = run.statement;
+  summary.addSeconds("trace_seconds", "model run in", ran.seconds());
 
   LINDERO_ASSIGN_OR_RETURN(Key key, findKey(present, opened, prover, scratch, context, summary));
   std::string claim = scratch.path("claim.json"), openings;
@@ -159,8 +161,8 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(writeClaim(arguments.claim, opened, statement,
                                      arguments.input.decode.rule(), {key.path, claim, openings}));
   std::string proof = scratch.path("run.proof");
-  LINDERO_ASSIGN_OR_RETURN(
-      Json report, prover.prove(opened.path, key.path, trace, claim, openings, proof, context));
+  LINDERO_ASSIGN_OR_RETURN(Json report, prover.prove(opened.path, key.path, run.traces, claim,
+                                                     openings, proof, context));
   LINDERO_RETURN_IF_ERROR(keepKey(key, keyDestination(arguments, key), summary));
   if (std::string kept = openingsDestination(arguments); !kept.empty()) {
     LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(openings, kept), Exit::kFile));

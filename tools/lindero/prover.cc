@@ -148,13 +148,14 @@ absl::StatusOr<Json> Prover::setup(const std::string& package, const std::string
 }
 
 absl::StatusOr<Json> Prover::prove(const std::string& package, const std::string& key,
-                                   const std::string& trace, const std::string& claim,
+                                   const std::vector<std::string>& traces, const std::string& claim,
                                    const std::string& openings, const std::string& proof,
                                    Context& context) const {
   std::vector<std::string> arguments = {
-      "--package",     package,     "--key",    key,   "--trace",   trace,
-      "--claim",       claim,       "--output", proof, "--threads", absl::StrCat(options_.threads),
+      "--package",     package,     "--key", key,         "--claim",
+      claim,           "--output",  proof,   "--threads", absl::StrCat(options_.threads),
       "--progress-fd", "{progress}"};
+  for (const std::string& trace : traces) arguments.insert(arguments.end(), {"--trace", trace});
   addOpenings(openings, arguments);
   absl::StatusOr<Json> report = make(proof, "prove", std::move(arguments), context);
   if (exitOf(report.status()) != Exit::kPackage) return report;

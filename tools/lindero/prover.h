@@ -33,12 +33,12 @@ class Prover {
   static absl::StatusOr<Prover> find(const ProverOptions& options);
 
   // Each returns what the program printed; its errors are tagged kProverFailed, a proof that does
-  // not hold kRejected. Output files appear whole or not at all. `openings`: a file with the values
-  // that the claim gives by digest, empty if there is none.
+  // not hold kRejected. `traces`: one per block of the run. Output files appear whole or not at
+  // all. `openings`: a file with the values that the claim gives by digest, empty if there is none.
   absl::StatusOr<Json> setup(const std::string& package, const std::string& key,
                              Context& context) const;
   absl::StatusOr<Json> prove(const std::string& package, const std::string& key,
-                             const std::string& trace, const std::string& claim,
+                             const std::vector<std::string>& traces, const std::string& claim,
                              const std::string& openings, const std::string& proof,
                              Context& context) const;
   absl::StatusOr<Json> verify(const std::string& key, const std::string& proof,

@@ -9,6 +9,7 @@
 #include "runtime/check/read_index.h"
 #include "runtime/eval/describe.h"
 #include "runtime/package/mapped_file.h"
+#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/cell_campaign.h"
 #include "runtime/tamper/families.h"
@@ -68,9 +69,11 @@ struct Run {
   const TamperArguments& arguments;
   OpenedPackage& opened;
   const Scratch& scratch;
-  std::string trace_path;
+  TracedRun traced;
+  // What is mutated but for the proof: the run, or the last of its blocks.
   Statement statement;
   runtime::MappedFile trace;
+  runtime::Carried before;
   Context& context;
 
   std::vector<Mutator> mutators() const {
@@ -240,6 +243,7 @@ absl::Status tamperSteps(const Run& run, Necessity& necessity, Summary& summary,
   options.seed = run.arguments.seed;
   options.threads = run.arguments.prover.threads;
   options.trials = run.arguments.steps;
+  options.before = run.before;
   options.necessity = &necessity;
   options.progress = [&](uint64_t done, uint64_t total) {
     run.context.progress("mutate steps of the run",
@@ -292,9 +296,11 @@ absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
   LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context).status());
   ClaimOptions options;
   options.nonce = runtime::toHex(runtime::Digest{});  // the same proof every time
-  LINDERO_RETURN_IF_ERROR(writeClaim(options, run.opened, run.statement, {}, {key, claim, ""}));
   LINDERO_RETURN_IF_ERROR(
-      prover.prove(run.opened.path, key, run.trace_path, claim, "", proof, run.context).status());
+      writeClaim(options, run.opened, run.traced.statement, {}, {key, claim, ""}));
+  LINDERO_RETURN_IF_ERROR(
+      prover.prove(run.opened.path, key, run.traced.traces, claim, "", proof, run.context)
+          .status());
   run.context.progress("mutate the proof and the key");
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.tamper(key, proof, run.arguments.proofs,
                                                       run.arguments.seed, run.context));
@@ -368,10 +374,17 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
                            openSource(arguments.source, arguments.options, arguments.input,
                                       arguments.prover.threads, scratch, context, summary));
   OpenedPackage& opened = source.opened;
-  Run run{arguments, opened, scratch, scratch.path("trace.bin"), {}, {}, context};
-  LINDERO_ASSIGN_OR_RETURN(run.statement, runTrace(opened, source.inputs.statement, run.trace_path,
-                                                   arguments.prover.threads, context));
-  absl::StatusOr<runtime::MappedFile> trace = runtime::MappedFile::openReadOnly(run.trace_path);
+  const Statement& inputs = source.inputs.statement;
+  Run run{arguments, opened, scratch, {}, {}, {}, {}, context};
+  LINDERO_ASSIGN_OR_RETURN(run.traced,
+                           runTrace(opened, inputs, scratch, arguments.prover.threads, context));
+  const int64_t last = static_cast<int64_t>(run.traced.traces.size()) - 1;
+  run.statement = runtime::blockOf(run.circuit(), run.traced.statement, last);
+  absl::StatusOr<runtime::Carried> before = runtime::carriedBefore(opened.package, inputs, last);
+  if (!before.ok()) return withRunExit(before.status());
+  run.before = *std::move(before);
+  absl::StatusOr<runtime::MappedFile> trace =
+      runtime::MappedFile::openReadOnly(run.traced.traces.back());
   if (!trace.ok()) return withExit(trace.status(), Exit::kFile);
   run.trace = *std::move(trace);
   auto index = runtime::ReadIndex::create(run.package(), run.trace.words());

@@ -66,7 +66,7 @@ TEST_F(CheckerTest, AcceptsTheHonestTrace) {
     options.seed = seed;
     EXPECT_TRUE(check(options).ok()) << seed;
   }
-  auto from_file = checkTrace(*package_, statement_, trace_path_);
+  auto from_file = checkTraces(*package_, statement_, {trace_path_});
   ASSERT_TRUE(from_file.ok()) << from_file.status();
   EXPECT_TRUE(from_file->ok());
 }
@@ -137,7 +137,7 @@ TEST(BusCounterTest, FindsRowsThatStandElsewhere) {
     std::string trace = folder + ".trace";
     auto statement = generateTrace(*package, testing::linearInputs(kInputs), trace);
     EXPECT_TRUE(statement.ok()) << statement.status();
-    EXPECT_TRUE(checkTrace(*package, *statement, trace)->ok());
+    EXPECT_TRUE(checkTraces(*package, *statement, {trace})->ok());
     return *readFile(trace, 1 << 20);
   };
   std::string expected = run("/in_place");
@@ -256,7 +256,7 @@ TEST_F(CheckerTest, RefusesUnfitFiles) {
   options.challenges.resize(3);
   EXPECT_FALSE(Checker::create(*package_, statement_, trace_.words(), options).ok());
   std::filesystem::resize_file(trace_path_, 12);
-  EXPECT_THAT(std::string(checkTrace(*package_, statement_, trace_path_).status().message()),
+  EXPECT_THAT(std::string(checkTraces(*package_, statement_, {trace_path_}).status().message()),
               HasSubstr("12 bytes"));
 }
 
