@@ -131,6 +131,9 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     if (groups_.try_emplace(challenge, group).first->second != group) {
       return ranges_.refused(table, c, name, "what is summed under one challenge has two groups");
     }
+    if (ranges_.isCarried(group)) {
+      return ranges_.refused(table, c, name, "its sum goes on in another block");
+    }
     if (!late && id == 0) continue;  // names no product: what is summed there bounds nothing
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
@@ -269,14 +272,17 @@ absl::Status Folds::boundLookups() {
     if (keys.empty()) return no(0, "provides nothing");
     provided_rows_[bus] = Interval::between(*keys.begin(), *keys.rbegin());
   }
+  absl::StatusOr<bool> all = boundRows(provided, /*all=*/false);
+  if (!all.ok() || *all) return all.status();
   // What is added to a row that is looked up may be another one.
-  IR_RETURN_IF_ERROR(boundRows(provided, /*all=*/false));
   ranges_.useAllEdges();
-  return boundRows(provided, /*all=*/true);
+  return boundRows(provided, /*all=*/true).status();
 }
 
-// The cells of rows that are looked up, as far as (`all`: each) what is added to them is bounded.
-absl::Status Folds::boundRows(const std::map<std::string, Interval>& provided, bool all) {
+// The cells of rows that are looked up. Whether what is added to each is bounded; with `all`, it is
+// an error if not.
+absl::StatusOr<bool> Folds::boundRows(const std::map<std::string, Interval>& provided, bool all) {
+  bool bounds_all = true;
   looked_up_.clear();
   for (int t = 0; t < ranges_.tables(); ++t) {
     TableRows& rows = ranges_.rows(t);
@@ -309,7 +315,10 @@ absl::Status Folds::boundRows(const std::map<std::string, Interval>& provided, b
               }
             }
             MaybeInterval shift = ranges_.polynomial(t, c, rest);
-            if (column >= 0 && !shift && !all) continue;
+            if (column >= 0 && !shift && !all) {
+              bounds_all = false;
+              continue;
+            }
             if (column < 0 || !shift) {
               return ranges_.refused(t, c, fold->stringAttr("name"),
                                      "its lanes are not a witness cell each, and fixed ones");
@@ -324,7 +333,7 @@ absl::Status Folds::boundRows(const std::map<std::string, Interval>& provided, b
       looked_up_.insert(looked_up_.end(), bounded.begin(), bounded.end());
     }
   }
-  return absl::OkStatus();
+  return bounds_all;
 }
 
 }  // namespace lindero::passes

@@ -52,7 +52,7 @@ class Folds {
   const std::vector<std::array<int, 3>>& lookedUp() const { return looked_up_; }
 
  private:
-  absl::Status boundRows(const std::map<std::string, Interval>& provided, bool all);
+  absl::StatusOr<bool> boundRows(const std::map<std::string, Interval>& provided, bool all);
   using Exponents = std::array<int64_t, 2>;
   // What a scan does on the rows of a class.
   struct Step {

@@ -107,6 +107,9 @@ class ProvenRanges {
     bool carried = false;           // given to the next block of a bundle, taken by it
   };
   const std::vector<Ends>& ends() const { return ends_; }
+  bool isCarried(const std::string& group) const {
+    return carry_ && (group == carry_->in || group == carry_->out);
+  }
   // What a block is given, and must give.
   const Interval& carriedRange() const { return carry_->range; }
   const std::vector<TileKind>& tileKinds() const { return kinds_; }
