@@ -86,7 +86,7 @@ class Compilation {
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;
-  int64_t bucket_ = 0;   // steps of a decode run, or rows of the first input
+  int64_t bucket_ = 0;  // steps of a decode run, or rows of the first input
   // As they were before setLength; 0: nobody called it.
   int64_t context_ = 0;
   int64_t parameters_ = 0;
