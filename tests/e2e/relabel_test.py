@@ -207,7 +207,8 @@ def a_prover_who_lies_from_the_start_is_rejected(run):
     """The transcript is about the lie then, and holds: it is for `lindero verify` to compare claim, key and run."""
     base, folder = base_of(run), models.folder
     succeed("check", base["package"], *RUNS[run][1], "--save-trace", folder / "trace")
-    files = ["--package", base["package"], "--key", base["package"] / "model.key", "--trace", folder / "trace" / "trace.bin"]
+    circuit = next(base["package"].glob("bucket-*"), base["package"])
+    files = ["--package", circuit, "--key", base["package"] / "model.key", "--trace", folder / "trace" / "trace.bin"]
     tried = 0
     for name, path, value, bare, full in MEMBERS_OF[run]:
         if (bare, full) != ("transcript", "claim") or path[0] in ("inputs", "outputs"):

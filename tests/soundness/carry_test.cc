@@ -12,13 +12,15 @@
 #include "runtime/check/claims.h"
 #include "runtime/package/statement.h"
 #include "runtime/tamper/forged_rows.h"
+#include "tests/soundness/backend.h"
 #include "tests/soundness/toy_run.h"
+#include "tools/lindero/exit_codes.h"
 
 namespace lindero::test {
 namespace {
 
-using ::testing::HasSubstr;
 using ir::integer::IntArray;
+using ::testing::HasSubstr;
 
 constexpr int64_t kBlock = 2;
 constexpr int64_t kBlocks = 3;  // of the 5 steps
@@ -51,9 +53,8 @@ Bundle prove(const runtime::DecodeRun& run, const Revise& revise = nullptr) {
       };
     }
     std::vector<uint32_t> cells(toy().package().traceLayout().cells());
-    auto statement =
-        runtime::generateTrace(toy().package(), runtime::blockOf(circuit, inputs, b),
-                               absl::MakeSpan(cells), options);
+    auto statement = runtime::generateTrace(toy().package(), runtime::blockOf(circuit, inputs, b),
+                                            absl::MakeSpan(cells), options);
     EXPECT_TRUE(statement.ok()) << statement.status();
     out.statements.push_back(*statement);
     out.cells.push_back(std::move(cells));
@@ -70,8 +71,7 @@ Verdict check(const Bundle& bundle) {
   Verdict out;
   std::vector<std::vector<runtime::QM31>> claims;
   for (size_t b = 0; b < bundle.cells.size(); ++b) {
-    auto checker =
-        runtime::Checker::create(toy().package(), bundle.statements[b], bundle.cells[b]);
+    auto checker = runtime::Checker::create(toy().package(), bundle.statements[b], bundle.cells[b]);
     EXPECT_TRUE(checker.ok()) << checker.status();
     auto report = (*checker)->check();
     EXPECT_TRUE(report.ok()) << report.status();
@@ -132,8 +132,7 @@ TEST(Carry, ComputesTheIntegersOfRecompute) {
   ASSERT_TRUE(carried.ok()) << carried.status();
   const std::vector<int64_t> tokens{3, 1, 4, 1, 5, 9, 2, 6};
   Recorder all;
-  ASSERT_TRUE(
-      interpret(*whole.findFunction("main"), IntArray{{kToySteps}, tokens}, &all).ok());
+  ASSERT_TRUE(interpret(*whole.findFunction("main"), IntArray{{kToySteps}, tokens}, &all).ok());
   const ir::Function& main = *blocks.findFunction("main");
   std::vector<IntArray> state;
   for (const auto& argument : main.body().arguments().drop_front(3)) {
@@ -206,26 +205,22 @@ const std::vector<Case>& cases() {
       {"ClosedBlockOpened",
        onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) { b.at(s.open())[0] = 1; }),
        "bus function"},
-      {"OpenBlockClosed",
-       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
+      {"OpenBlockClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes()] = 0;
        }),
        "closed key"},
-      {"OwnKeysClosed",
-       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
+      {"OwnKeysClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes() + 1] = 1;
        }),
        "only blocks before are open or closed"},
-      {"ClosedKeyAttended",
-       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
+      {"ClosedKeyAttended", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          b.at(s.key())[0] = 0;
          b.at(s.width())[0] = 0;
          b.at(s.probability())[0] = b.at(s.previous_probability())[0] = 65536;
          runtime::sumSoftmaxRow(s, b, 0);
        }),
        "closed key"},
-      {"ClosedRemainderAltered",
-       onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
+      {"ClosedRemainderAltered", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          b.at(s.remainder())[0] = 1;
        }),
        "closed remainder"},
@@ -256,6 +251,44 @@ TEST_P(CarryForgery, IsRejected) {
     wrong = std::string(verdict.seams.message());
   }
   EXPECT_THAT(wrong, HasSubstr(c.rejected_by));
+}
+
+Statement stacked(const Bundle& bundle) {
+  Statement all;
+  for (const Statement& block : bundle.statements) runtime::appendBlock(block, all);
+  return all;
+}
+
+TEST(CarryProof, OfARunIsAccepted) {
+  auto backend = Backend::of(toy().package());
+  ASSERT_EQ(backend.status(), absl::OkStatus());
+  const Bundle bundle = prove(toy().decoded());
+  ASSERT_EQ(backend->prove(stacked(bundle), bundle.cells), absl::OkStatus());
+  EXPECT_EQ(backend->verify(), absl::OkStatus());
+}
+
+// A row of K of an earlier block is altered in a later one: accepted without the class, and refused
+// with it.
+TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
+  const Bundle forged = prove(toy().decoded(), inSlot(0, kAt));
+  auto whole = Backend::of(toy().package());
+  ASSERT_EQ(whole.status(), absl::OkStatus());
+  const absl::Status refused = whole->prove(stacked(forged), forged.cells);
+  EXPECT_EQ(cli::exitOf(refused), cli::Exit::kProverFailed) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("carry"));
+  auto rest = toy().without("continuity");
+  ASSERT_EQ(rest.status(), absl::OkStatus());
+  auto backend = Backend::of(*rest);
+  ASSERT_EQ(backend.status(), absl::OkStatus());
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    auto checker = runtime::Checker::create(*rest, forged.statements[b], forged.cells[b]);
+    ASSERT_EQ(checker.status(), absl::OkStatus());
+    EXPECT_TRUE((*checker)->check()->ok());
+    // Without carries, each block is proven by itself.
+    ASSERT_EQ(backend->prove(forged.statements[b], {forged.cells[b]}), absl::OkStatus());
+    EXPECT_EQ(backend->verify(), absl::OkStatus());
+    EXPECT_EQ(cli::exitOf(whole->verifyProofOf(*backend)), cli::Exit::kRejected);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CarryForgery, ::testing::ValuesIn(cases()),

@@ -11,16 +11,10 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "runtime/claim/claim.h"
-#include "runtime/package/digest.h"
-#include "runtime/package/files.h"
-#include "runtime/package/proof.pb.h"
-#include "runtime/package/proto_io.h"
-#include "runtime/package/statement.h"
 #include "runtime/tamper/forged_rows.h"
+#include "tests/soundness/backend.h"
 #include "tests/soundness/forgery.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/prover.h"
 
 namespace lindero::test {
 namespace {
@@ -59,8 +53,9 @@ struct Rows {
 void onRows(Forgery& f, std::function<void(Rows&)> change) {
   f.onStep("/wte/Gather", Step::kDecode, [change](const Step& step, Buffers& b) {
     const Decode& s = step.decode();
-    Rows rows{b.at(s.active()), b.at(s.chosen()),   b.at(s.frontier_in()), b.at(s.frontier_out()),
-              b.at(s.given_in()), b.at(s.given_out()), b.at(s.token_in()), b.at(s.token_out())};
+    Rows rows{b.at(s.active()),       b.at(s.chosen()),   b.at(s.frontier_in()),
+              b.at(s.frontier_out()), b.at(s.given_in()), b.at(s.given_out()),
+              b.at(s.token_in()),     b.at(s.token_out())};
     change(rows);
   });
   f.onStep("/argmax", Step::kMask, [](const Step& step, Buffers& b) {
@@ -404,77 +399,6 @@ TEST(ForgedDecode, HasACheatForEachConstraint) {
   EXPECT_EQ(classes, (std::set<std::string>{"boundary", "continuity", "local"}));
 }
 
-// All that the backend reads of a claim: the values.
-runtime::Claim claimOf(const Circuit& circuit, const Statement& statement) {
-  runtime::Claim claim;
-  for (int i = 0; i < circuit.publics_size(); ++i) {
-    const PublicTensor& t = circuit.publics(i);
-    const auto& values = statement.tensors(i).values();
-    (t.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-        .push_back({t.name(), t.rows(), t.columns(), t.low(), t.high(), t.exponent(),
-                    std::vector<int64_t>(values.begin(), values.end())});
-  }
-  return claim;
-}
-
-// Stwo's prover and verifier of a circuit.
-class Backend {
- public:
-  static absl::StatusOr<Backend> of(const runtime::Package& package) {
-    auto prover = cli::Prover::find({.security_bits = 20});
-    if (!prover.ok()) return prover.status();
-    Backend backend(package, *std::move(prover));
-    absl::Status made =
-        backend.prover_.setup(package.path(), backend.file("key"), backend.context_).status();
-    if (!made.ok()) return made;
-    return backend;
-  }
-
-  // Leaves the proof behind.
-  absl::Status prove(const Forgery& forgery) {
-    const auto* cells = reinterpret_cast<const char*>(forgery.cells.data());
-    const Circuit& circuit = package_.circuit();
-    auto claim = runtime::encodeClaim(claimOf(circuit, forgery.statementOf(circuit)));
-    absl::Status status = claim.status();
-    if (status.ok()) status = runtime::writeFile(file("claim"), *claim);
-    status.Update(
-        runtime::writeFile(file("trace"), {cells, forgery.cells.size() * sizeof(uint32_t)}));
-    if (!status.ok()) return status;
-    return prover_
-        .prove(package_.path(), file("key"), file("trace"), file("claim"), /*openings=*/"",
-               file("proof"), context_)
-        .status();
-  }
-
-  absl::Status verify() {
-    return prover_.verify(file("key"), file("proof"), /*openings=*/"", context_).status();
-  }
-
-  // Another circuit's proof that says it is one of this circuit.
-  absl::Status verifyProofOf(const Backend& other) {
-    auto key = runtime::readFile(file("key"), kMaxBytes);
-    auto bytes = runtime::readFile(other.file("proof"), kMaxBytes);
-    Proof proof;
-    if (!key.ok() || !bytes.ok() || !proof.ParseFromString(*bytes)) {
-      return absl::InternalError("no key, or no proof");
-    }
-    const runtime::Digest digest = runtime::sha256(*key);
-    proof.set_key_digest(digest.data(), digest.size());
-    absl::Status status = runtime::writeFile(file("proof"), runtime::serializeProto(proof));
-    return status.ok() ? verify() : status;
-  }
-
- private:
-  static constexpr uint64_t kMaxBytes = 1 << 28;
-  Backend(const runtime::Package& package, cli::Prover prover)
-      : package_(package), prover_(std::move(prover)) {}
-  std::string file(const char* name) const { return absl::StrCat(package_.path(), ".", name); }
-
-  const runtime::Package& package_;
-  cli::Prover prover_;
-  cli::Context context_{/*json=*/false};
-};
-
 TEST(ForgedDecodeProof, IsAcceptedWithoutItsClassAlone) {
   auto whole = Backend::of(toy().package());
   ASSERT_EQ(whole.status(), absl::OkStatus());
@@ -488,11 +412,11 @@ TEST(ForgedDecodeProof, IsAcceptedWithoutItsClassAlone) {
       Forgery forgery(toy());
       c.cheat(forgery);
       ASSERT_EQ(forgery.forge(), absl::OkStatus());
-      ASSERT_EQ(rest->prove(forgery), absl::OkStatus());
+      ASSERT_EQ(rest->prove(forgery.statement, {forgery.cells}), absl::OkStatus());
       EXPECT_EQ(rest->verify(), absl::OkStatus());
       EXPECT_EQ(cli::exitOf(whole->verifyProofOf(*rest)), cli::Exit::kRejected);
 
-      const absl::Status status = whole->prove(forgery);
+      const absl::Status status = whole->prove(forgery.statement, {forgery.cells});
       if (honest) {
         EXPECT_EQ(status, absl::OkStatus());
         EXPECT_EQ(whole->verify(), absl::OkStatus());
