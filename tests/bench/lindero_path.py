@@ -31,13 +31,13 @@ class Path:
         processes, stages = {}, {}
         for name, step in steps.items():
             stages[name], processes[name] = step()
-        sizes = {"package": sum(file.stat().st_size for file in self.package.iterdir()),
+        sizes = {"package": sum(file.stat().st_size for file in self.package.rglob("*") if file.is_file()),
                  "key": self.key.stat().st_size, "proof": self.proof.stat().st_size}
         return {"processes": processes, "stages": stages, "bytes": sizes}
 
     def result(self, runs):
         """What the repetitions say together."""
-        report = json.loads((self.package / "report.json").read_text())
+        report = json.loads(next(self.package.rglob("report.json")).read_text())
         cost = report["cost"]
         result = {
             "about": self.model.about,

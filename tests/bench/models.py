@@ -19,6 +19,7 @@ class Model:
     text: bool = False  # is given the beginning of held_out.txt
     default: bool = True  # runs when no model is named
     generate: tuple = ()  # words for models/generate.py; none: the name
+    chosen: int = 0  # tokens behind the prompt that are the model's choice; the prompt leaves room for them
 
     @property
     def file_name(self):
@@ -40,7 +41,9 @@ class Model:
         for size in tensor["shape"]:
             count *= size
         if self.text:
-            return ["--prompt", HELD_OUT.read_text()[:count]]
+            # The last choice needs no position.
+            prompt = HELD_OUT.read_text()[: count + 1 - self.chosen if self.chosen else count]
+            return ["--prompt", prompt, *(["--generate", str(self.chosen)] if self.chosen else [])]
         draw = random.Random(1)
         if tensor["element"] == "int":
             return ["--tokens", ",".join(str(draw.randrange(facts["vocabulary"])) for _ in range(count))]
@@ -69,7 +72,6 @@ MODELS = {model.name: model for model in (
 )}
 
 
-
 def sweep_model(layers, tokens):
     return Model(f"layers {layers}, tokens {tokens}", f"{layers} layers, d 64, {tokens} tokens",
                  options=("--argmax", "--positions", f"last:{tokens // 2}"),
@@ -79,6 +81,14 @@ def sweep_model(layers, tokens):
 # How the cost grows: one size at a time.
 SWEEP = [sweep_model(layers, 64) for layers in (2, 4, 6, 8, 10, 12)]
 SWEEP += [sweep_model(4, tokens) for tokens in (8, 16, 32, 128)]
+
+# The same positions of one model: as a forward pass, and as decode runs of 20 + 45 tokens.
+DECODE = [
+    Model("forward", "char GPT; argmax at all 64 positions", "char_gpt/char_gpt.onnx", ("--argmax",), True),
+    Model("recompute", "decode run in one proof", "char_gpt/char_gpt.onnx", ("--decode", "--buckets", "64"), True, chosen=45),
+    Model("carry", "decode run in 4 blocks of 16 steps", "char_gpt/char_gpt.onnx", ("--decode", "--context", "carry"), True,
+          chosen=45),
+]
 
 # What is asked, as (what, where in the model's result, largest value allowed).
 PROVE, VERIFY = "stages.prove.total.median", "processes.verify.wall.median"
@@ -105,6 +115,8 @@ BARS = {
         ("verify, the process [s]", VERIFY, 0.100),
         ("peak memory [bytes]", "processes.prove.peak_bytes.max", 12 * 2**30),
     ),
+    # Step table, claim and continuity, over the forward pass.
+    "recompute": (("online cells / those of the forward pass", "cells_ratio", 1.03),),
     # Ours over the peer's, if the peer ran.
     "mlp": (("prove / EZKL's prove", "peers.ezkl.prove_ratio", 1 / 50),),
 }

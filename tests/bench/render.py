@@ -157,3 +157,22 @@ def markdown(result):
 Medians in ms; behind the slash Stwo alone.
 
 {stages(models)}{peers(models)}"""
+
+
+def decode(result):
+    """A column per layout. Cells, columns and memory of `carry` are of one block."""
+    def stage(process, name):
+        return lambda result: milliseconds(result["stages"][process][name])
+
+    return heading(result) + "\n" + by_model(result["models"], [
+        ("online cells, with padding (carry: of a block)", lambda result: f"{result['sizes']['online_cells']:,}"),
+        ("of those of the forward pass", lambda result: f"{100 * result['cells_ratio']:.2f} %"),
+        ("columns", lambda result: f"{result['sizes']['columns']:,}"),
+        ("model run in", stage("prove", "trace")),
+        ("**prove, without grinding**", stage("prove", "without_grinding")),
+        ("proof, KB", lambda result: kilobytes(result["bytes"]["proof"]["median"])),
+        ("**verify**, inside", stage("verify", "verify")),
+        ("verify, the process", lambda result: milliseconds(result["processes"]["verify"]["wall"])),
+        ("peak of prove, MB", lambda result: megabytes(result["processes"]["prove"]["peak_bytes"]["max"])),
+        ("bits of security", lambda result: f"{result['security']['bits']}"),
+    ])

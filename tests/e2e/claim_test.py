@@ -57,7 +57,7 @@ def values_by_digest_prove_nothing_before_they_are_opened(names):
     name = "-".join(names)
     package, proof = run_of(name, *(word for tensor in names for word in ("--digest", tensor)))
     key, values = package / "model.key", proof.with_suffix(".openings")
-    refused(UNOPENED, "nothing about the run is proven", "verify", proof, "--key", key)
+    refused(UNOPENED, "the digest is not tied to the run", "verify", proof, "--key", key)
     events = [json.loads(line) for line in lindero("verify", proof, "--key", key, "--json").out.splitlines()]
     (result,) = [event for event in events if event["event"] == "result"]
     equal(result["verdict"], "unopened", "verdict")

@@ -39,7 +39,7 @@ constexpr ExitInfo kTable[] = {
     {Exit::kPackage, "package",
      "a package or key is damaged, of another version or of another model"},
     {Exit::kUnopened, "unopened",
-     "`verify`: the claim gives values by digest; nothing is proven before `open` has seen them"},
+     "`verify`: the claim gives values by digest; they are not proven before `open` has seen them"},
 };
 
 using ExitOfCode = std::pair<absl::StatusCode, Exit>;

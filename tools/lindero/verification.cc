@@ -131,8 +131,8 @@ absl::Status unopened(const Verification& verification, const std::string& proof
   return failure(Exit::kUnopened,
                  absl::StrCat("UNOPENED: ", proof, " gives ",
                               absl::StrJoin(verification.opened.policy.digests, ", ", escaped),
-                              " by digest: the digest is not tied to the run, and nothing about "
-                              "the run is proven, until `lindero open` has seen the values"));
+                              " by digest: the digest is not tied to the run, which may have had "
+                              "other values there, until `lindero open` has seen them"));
 }
 
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,

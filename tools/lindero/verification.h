@@ -35,7 +35,7 @@ struct Verification {
 
   // What an attestation to this must say.
   runtime::Attested attested() const { return {proof, key.digest, claim.model.onnx, claim_bytes}; }
-  // False while values that the claim gives by digest are not opened: then nothing is proven.
+  // False while values that the claim gives by digest are not opened: then those are not proven.
   bool complete() const { return opened.policy.digests.empty(); }
 };
 
