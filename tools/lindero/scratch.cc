@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <mutex>
 #include <set>
@@ -84,6 +85,8 @@ absl::StatusOr<Scratch> Scratch::temporary() {
 std::string Scratch::path(absl::string_view name) const { return absl::StrCat(folder_, "/", name); }
 
 void cleanUpWhenInterrupted() {
+  // Who reads our output may go: what was begun is finished.
+  std::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);

@@ -32,7 +32,7 @@ class Scratch {
 };
 
 // From here on SIGINT, SIGTERM and SIGHUP end the program only after scratch folders and running
-// programs are gone. Called once, before other threads exist.
+// programs are gone, and SIGPIPE does not. Called once, before other threads exist.
 void cleanUpWhenInterrupted();
 
 // A program to be ended then, while this object lives.

@@ -8,7 +8,6 @@
 namespace lindero::passes {
 namespace {
 
-constexpr int64_t kMinHeight = 32;  // provers work on at least 2^5 rows
 // Claim groups.
 constexpr const char *kTensors = "tensors", *kLookups = "lookups";
 
@@ -25,6 +24,9 @@ bool isExt(ir::Value* v) { return v->type().element == ir::Element::kExt; }
 
 }  // namespace
 
+// Provers work on at least 2^5 rows.
+int64_t heightOf(int64_t rows) { return std::max<int64_t>(32, llvm::PowerOf2Ceil(rows)); }
+
 Expr operator+(Expr a, Expr b) { return a.table->binary("air.add", a, b); }
 Expr operator-(Expr a, Expr b) { return a.table->binary("air.sub", a, b); }
 Expr operator*(Expr a, Expr b) { return a.table->binary("air.mul", a, b); }
@@ -32,7 +34,7 @@ Expr operator*(Expr a, Expr b) { return a.table->binary("air.mul", a, b); }
 TableBuilder::TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows)
     : circuit_(circuit),
       name_(name.str()),
-      height_(std::max<int64_t>(kMinHeight, llvm::PowerOf2Ceil(rows))),
+      height_(heightOf(rows)),
       op_(ir::Builder(&circuit.function_->body())
               .create("air.table", {}, {},
                       {{"name", name_}, {"log_height", int64_t(llvm::Log2_64(height_))}})),

@@ -19,6 +19,9 @@ namespace lindero::passes {
 class CircuitBuilder;
 class TableBuilder;
 
+// The height of a table with this many rows in use.
+int64_t heightOf(int64_t rows);
+
 struct Expr {
   ir::Value* value = nullptr;
   TableBuilder* table = nullptr;

@@ -81,8 +81,6 @@ TableShape argmaxShape(int64_t lanes) { return {8 + lanes, 3 * lanes + 2, 1, 2 +
 TableShape embeddingShape(int64_t lanes) { return {9 + lanes, lanes + 1, 1, 3}; }
 TableShape weightShape(int64_t lanes) { return {4 + lanes, 1, 1, 2}; }
 
-int64_t heightOf(int64_t rows) { return std::max<int64_t>(32, llvm::PowerOf2Ceil(rows)); }
-
 std::vector<std::vector<size_t>> packRows(const std::vector<int64_t>& rows, const TableShape& shape,
                                           int64_t column_cost) {
   std::vector<std::vector<size_t>> tables;

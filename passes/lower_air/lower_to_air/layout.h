@@ -8,6 +8,7 @@
 #include <deque>
 #include <vector>
 
+#include "passes/lower_air/lower_to_air/circuit_builder.h"
 #include "passes/lower_air/lower_to_air/plan.h"
 
 namespace lindero::passes {
@@ -27,9 +28,6 @@ TableShape softmaxShape(int64_t lanes);
 TableShape argmaxShape(int64_t lanes);
 TableShape embeddingShape(int64_t lanes);
 TableShape weightShape(int64_t lanes);
-
-// The height of a table with this many rows in use.
-int64_t heightOf(int64_t rows);
 
 // The items, given by their rows, of each table of a kind.
 std::vector<std::vector<size_t>> packRows(const std::vector<int64_t>& rows, const TableShape& shape,
