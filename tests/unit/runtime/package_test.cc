@@ -261,6 +261,56 @@ TEST(Package, RefusesBadCircuits) {
   }
 }
 
+TEST(Package, RefusesBadCarries) {
+  auto groupOf = [](const Circuit& c, const std::string& name) {
+    for (int g = 0; g < c.claim_groups_size(); ++g) {
+      if (c.claim_groups(g).name() == name) return static_cast<uint32_t>(g);
+    }
+    return kModulus;
+  };
+  const std::vector<BadCircuit> cases = {
+      {"one block", [](Circuit& c) { c.set_most_blocks(1); }, "most_blocks 1 of a circuit with 1"},
+      {"no blocks", [](Circuit& c) { c.set_most_blocks(0); }, "most_blocks 0 of a circuit with 1"},
+      {"many blocks", [](Circuit& c) { c.set_most_blocks(65537); }, "most_blocks 65537"},
+      {"blocks without a carry", [](Circuit& c) { c.clear_carries(); },
+       "most_blocks 3 of a circuit with 0 carries"},
+      {"no group", [](Circuit& c) { c.mutable_carries(0)->set_in(9); },
+       "carries[0]: claim group 9 does not exist, or is carried twice"},
+      {"in and out", [](Circuit& c) { c.mutable_carries(0)->set_in(c.carries(0).out()); },
+       "is carried twice"},
+      {"twice",
+       [](Circuit& c) {
+         c.add_claim_groups()->set_name("more");
+         Carry& carry = *c.add_carries();
+         carry.set_in(c.carries(0).in());
+         carry.set_out(static_cast<uint32_t>(c.claim_groups_size() - 1));
+       },
+       "carries[1]: claim group"},
+      {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.carries(0).in()); },
+       "publics: \"x\" is of a claim group that is carried"},
+      {"its groups' public tensors",
+       [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "public")); },
+       "is of a claim group that is carried"},
+      {"late challenges", [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "range")); },
+       "blocks share the challenges of phase 1 alone"},
+      {"nothing is left",
+       [](Circuit& c) {
+         c.mutable_carries(0)->set_out(static_cast<uint32_t>(c.claim_groups_size()));
+         c.add_claim_groups()->set_name("more");
+       },
+       "is carried, and has no claim"},
+  };
+  ASSERT_TRUE(analyzeCircuit(testing::carryingSample()).ok());
+  for (const BadCircuit& bad : cases) {
+    Circuit circuit = testing::carryingSample();
+    bad.change(circuit);
+    absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
+    ASSERT_FALSE(info.ok()) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr("circuit.pb: ")) << bad.name;
+  }
+}
+
 struct BadProgram {
   std::string name;
   std::function<void(Program&)> change;
