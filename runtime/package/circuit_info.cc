@@ -342,6 +342,23 @@ class Analyzer {
         carried[group] = true;
       }
     }
+    std::vector<bool> claimed(carried.size(), false);
+    for (int i = 0; i < circuit_.claims_size(); ++i) {
+      const Claim& claim = circuit_.claims(i);
+      claimed[claim.group()] = true;
+      const ColumnRef ref = info_.claim_columns[i];
+      const uint32_t phase = circuit_.tables(ref.table).columns(ref.column).phase();
+      if (carried[claim.group()] && phase != 2) {
+        return file.at("claims", i, claim.name())
+            .error("is of a claim group that is carried, but of phase ", phase,
+                   ": blocks share the challenges of phase 1 alone");
+      }
+    }
+    for (size_t g = 0; g < carried.size(); ++g) {
+      if (carried[g] && !claimed[g]) {
+        return file.error("claim group ", g, " is carried, and has no claim");
+      }
+    }
     for (const PublicTensor& tensor : circuit_.publics()) {
       if (carried[tensor.group()]) {
         return file.error("publics: \"", tensor.name(), "\" is of a claim group that is carried");

@@ -133,7 +133,6 @@ class StepChecker {
           step.queries() % step.lanes() != 0) {
         return field_.error("softmax: ", step.keys(), " keys are no blocks of ", step.queries());
       }
-      if (bufferSize(step.block()) == 0) return field_.error("softmax.block is empty");
       LINDERO_RETURN_IF_ERROR(sizeIs("softmax.open", step.open(), blocks));
     }
     LINDERO_RETURN_IF_ERROR(sizeIs("softmax.probability_sums", step.probability_sums(), blocks));

@@ -177,8 +177,8 @@ void Necessity::observe(Recheck& recheck, absl::Span<const CellChange> changes,
   const uint32_t group = verdict.groups[0];
   const uint32_t number = find(Requirement::Kind::kClaimGroup, 0, group);
   if (!shown(number)) show(number, context);
-  if (changes.empty()) return;
-  if (!balanced) return;
+  if (changes.empty()) showClaims(context, group);
+  if (changes.empty() || !balanced) return;
   const uint64_t attempt = attempts_++;
   const bool thoroughly = attempt < kEagerAttempts || attempt % kAttemptsApart == 0;
   if (lookups_left_ > 0) observeLookups(recheck, context, thoroughly);

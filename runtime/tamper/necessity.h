@@ -10,7 +10,8 @@
 //   by a cell whose value is solved for. The check with that must find nothing.
 // - the buses miss the terms of one lookup alone, and nothing else: it is necessary. A prover of
 //   the circuit without it leaves its terms out of the multiplicities.
-// - the statement is another, and its claim group alone does not cancel: the tensor is bound.
+// - the statement alone is another, and one claim group does not cancel: the tensor is bound, and
+//   the group and the definitions of its claims are necessary.
 // What is never shown is implied by other parts, or these changes are too few (families.h). Changes
 // that show something new are rare: after the first ones, only some are looked at. Thread-safe.
 #ifndef LINDERO_RUNTIME_TAMPER_NECESSITY_H_

@@ -33,11 +33,13 @@ absl::StatusOr<std::vector<StatementTally>> tamperStatement(const Package& packa
           ++tally.survived;
         } else {
           ++tally.caught;
-          if (necessity != nullptr) {
-            necessity->observeTensor(
-                static_cast<uint32_t>(t),
-                absl::StrCat("value ", i, ": ", honest + delta, " instead of ", honest));
-          }
+          if (necessity == nullptr) continue;
+          auto witness = [&] {
+            return absl::StrCat(tensor.name(), ", value ", i, ": ", honest + delta, " instead of ",
+                                honest);
+          };
+          necessity->observeTensor(static_cast<uint32_t>(t), witness());
+          necessity->observe(*recheck, {}, &changed, *findings, /*balanced=*/true, witness);
         }
       }
       tensor.set_values(i, honest);

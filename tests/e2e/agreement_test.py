@@ -88,7 +88,7 @@ def decoded_text_is_the_interpreters():
     assert run["ok"] and run["decoded"]["generated_tokens"] == generated, run["decoded"]
     tape, lengths = (t["values"] for t in run["statement"] if t["kind"] == "input")
     equal(tape, run["decoded"]["prompt"] + run["decoded"]["tokens"] + [0] * (WINDOW + 1 - given - generated), "tape")
-    equal(lengths, [given + generated - 1, given - 1], "steps of the run, and how many of them were given")
+    equal(lengths, [0, given + generated - 1, 0, given - 1], "steps before and behind, and given tokens")
     tokens = tape[: given + generated]
     prefixes = range(given, given + generated)
     runs = [{"statement": [{"name": "input_ids", "kind": "input", "values": tokens[:n] + [0] * (WINDOW - n)}]}

@@ -162,14 +162,18 @@ def the_values_cannot_be_changed(kind, index):
     rejected(proof.replace(stated(values), stated(changed)), key, f"another {kind}")
 
 
-@cases(("claim", "claim"), ("claims", "claims"), ("commitment", "commitment"))
-def a_part_of_another_proof_is_rejected(part):
-    """The parts of proof.proto; both proofs are good, of two inputs."""
+@cases(("claim", "claim"), ("claims", "claims", "blocks"), ("commitment", "commitment", "blocks"), ("block", "blocks"))
+def a_part_of_another_proof_is_rejected(part, of=None):
+    """The parts of proof.proto; both proofs are good, of two inputs, and of one block."""
     key = (models.package("char_gpt", *SELECT) / "model.key").read_bytes()
     first, second = (decoded("Proof", proof_of(TEXT[start : start + 64])[0].read_bytes()) for start in (0, 300))
     equal(encoded(first), proof_of(TEXT[:64])[0].read_bytes(), "encoding")
-    assert getattr(first, part) != getattr(second, part)
-    setattr(first, part, getattr(second, part))
+    to, source = (proof.blocks[0] if of else proof for proof in (first, second))
+    assert getattr(to, part) != getattr(source, part)
+    if part == "blocks":
+        first.blocks[0].CopyFrom(second.blocks[0])
+    else:
+        setattr(to, part, getattr(source, part))
     rejected(encoded(first), key, part)
 
 

@@ -428,17 +428,17 @@ const std::vector<Case>& cases() {
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       {"CountOfMinusOne", countOfMinusOne, {"constraint argmax.before is a bit"}, kTies},
       // The index cannot be published, so the public one is another.
-      {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "edges"}},
+      {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "public:next"}},
       {"NothingChosen",
        nothingChosen,
        {"constraint argmax.index of the chosen", "constraint argmax.something is chosen"}},
       {"IndexOffByOne", indexOffByOne, {"constraint argmax.index of the chosen"}},
       {"SwappedMultiplicities", swappedMultiplicities, {"lookup functions.function0"}},
       {"WrongEmbeddingRow", wrongEmbeddingRow, {"lookup embeddings.row", "lookup weights.row"}},
-      {"AnotherToken", anotherToken, {"edges"}},
-      {"AnotherInput", anotherValue(PublicValues::INPUT), {"edges"}},
-      {"AnotherOutput", anotherValue(PublicValues::OUTPUT), {"edges"}},
-      {"AnotherLogit", anotherValue(PublicValues::OUTPUT), {"edges"}, kLogits},
+      {"AnotherToken", anotherToken, {"public:input_ids"}},
+      {"AnotherInput", anotherValue(PublicValues::INPUT), {"public:input_ids"}},
+      {"AnotherOutput", anotherValue(PublicValues::OUTPUT), {"public:next"}},
+      {"AnotherLogit", anotherValue(PublicValues::OUTPUT), {"public:logits"}, kLogits},
   };
   return all;
 }

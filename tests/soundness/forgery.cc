@@ -6,7 +6,6 @@
 #include "absl/strings/str_split.h"
 #include "runtime/check/challenges.h"
 #include "runtime/check/checker.h"
-#include "runtime/check/claims.h"
 #include "runtime/package/statement.h"
 #include "runtime/parallel/thread_pool.h"
 
@@ -144,7 +143,7 @@ Statement Forgery::statementOf(const Circuit& circuit) const {
   return said;
 }
 
-// The group's sum, with one challenge replaced.
+// The sum of what is in no public tensor, with one challenge replaced.
 absl::StatusOr<QM31> Forgery::tensorSum(const std::string& redrawn) const {
   const Circuit& circuit = run_.circuit();
   runtime::CheckOptions options;
@@ -162,14 +161,6 @@ absl::StatusOr<QM31> Forgery::tensorSum(const std::string& redrawn) const {
     if (circuit.claim_groups(static_cast<int>(circuit.claims(i).group())).name() == "tensors") {
       sum += (*checker)->claims()[i];
     }
-  }
-  for (int i = 0; i < circuit.publics_size(); ++i) {
-    const PublicTensor& p = circuit.publics(i);
-    auto term = runtime::publicTerm(
-        p, statement.tensors(i), options.challenges[p.address_challenge()],
-        options.challenges[p.row_challenge()], options.challenges[p.column_challenge()]);
-    if (!term.ok()) return term.status();
-    sum += *term;
   }
   return sum;
 }

@@ -261,6 +261,56 @@ TEST(Package, RefusesBadCircuits) {
   }
 }
 
+TEST(Package, RefusesBadCarries) {
+  auto groupOf = [](const Circuit& c, const std::string& name) {
+    for (int g = 0; g < c.claim_groups_size(); ++g) {
+      if (c.claim_groups(g).name() == name) return static_cast<uint32_t>(g);
+    }
+    return kModulus;
+  };
+  const std::vector<BadCircuit> cases = {
+      {"one block", [](Circuit& c) { c.set_most_blocks(1); }, "most_blocks 1 of a circuit with 1"},
+      {"no blocks", [](Circuit& c) { c.set_most_blocks(0); }, "most_blocks 0 of a circuit with 1"},
+      {"many blocks", [](Circuit& c) { c.set_most_blocks(65537); }, "most_blocks 65537"},
+      {"blocks without a carry", [](Circuit& c) { c.clear_carries(); },
+       "most_blocks 3 of a circuit with 0 carries"},
+      {"no group", [](Circuit& c) { c.mutable_carries(0)->set_in(9); },
+       "carries[0]: claim group 9 does not exist, or is carried twice"},
+      {"in and out", [](Circuit& c) { c.mutable_carries(0)->set_in(c.carries(0).out()); },
+       "is carried twice"},
+      {"twice",
+       [](Circuit& c) {
+         c.add_claim_groups()->set_name("more");
+         Carry& carry = *c.add_carries();
+         carry.set_in(c.carries(0).in());
+         carry.set_out(static_cast<uint32_t>(c.claim_groups_size() - 1));
+       },
+       "carries[1]: claim group"},
+      {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.carries(0).in()); },
+       "publics: \"x\" is of a claim group that is carried"},
+      {"its groups' public tensors",
+       [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "public")); },
+       "is of a claim group that is carried"},
+      {"late challenges", [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "range")); },
+       "blocks share the challenges of phase 1 alone"},
+      {"nothing is left",
+       [](Circuit& c) {
+         c.mutable_carries(0)->set_out(static_cast<uint32_t>(c.claim_groups_size()));
+         c.add_claim_groups()->set_name("more");
+       },
+       "is carried, and has no claim"},
+  };
+  ASSERT_TRUE(analyzeCircuit(testing::carryingSample()).ok());
+  for (const BadCircuit& bad : cases) {
+    Circuit circuit = testing::carryingSample();
+    bad.change(circuit);
+    absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
+    ASSERT_FALSE(info.ok()) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr("circuit.pb: ")) << bad.name;
+  }
+}
+
 struct BadProgram {
   std::string name;
   std::function<void(Program&)> change;
@@ -332,6 +382,115 @@ TEST(Package, RefusesBadPrograms) {
     ASSERT_FALSE(info.ok()) << bad.name;
     EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
   }
+}
+
+// What the block before left (4 values) and the sample's 8 in one buffer, whose last 4 are left; a
+// softmax of 2 queries over 6 keys.
+Program carryingProgram() {
+  Program program = testing::linearSample().program;
+  auto buffer = [&](const char* name, uint64_t size) {
+    Buffer* b = program.add_buffers();
+    b->set_name(name);
+    b->set_size(size);
+    return static_cast<uint32_t>(program.buffers_size() - 1);
+  };
+  const uint32_t quotient = program.steps(3).requantize().quotient();
+  CarryIn& in = *program.add_steps()->mutable_carry_in();
+  in.set_out(buffer("earlier", 4));
+  AppendRows& append = *program.add_steps()->mutable_append_rows();
+  append.set_first(in.out());
+  append.set_second(quotient);
+  append.set_out(buffer("all", 12));
+  CarryOut& out = *program.add_steps()->mutable_carry_out();
+  out.set_buffer(append.out());
+  out.set_elements(4);
+  Softmax& softmax = *program.add_steps()->mutable_softmax();
+  softmax.set_scores(append.out());
+  softmax.set_heads(1);
+  softmax.set_queries(2);
+  softmax.set_keys(6);
+  softmax.set_lanes(2);
+  softmax.set_causal(true);
+  softmax.set_exp_table(0);
+  softmax.set_live_rows(2);
+  softmax.set_normalizer_low_limb(buffer("low", 2));
+  softmax.set_normalizer_high_limb(buffer("high", 2));
+  softmax.set_key(buffer("key", 12));
+  softmax.set_width(buffer("width", 12));
+  softmax.set_remainder(buffer("remainder", 12));
+  softmax.set_probability(buffer("p", 12));
+  softmax.set_previous_probability(buffer("previous p", 12));
+  softmax.set_probability_sums(buffer("sums", 6));
+  softmax.set_previous_probability_sums(buffer("previous sums", 6));
+  softmax.set_has_block(true);
+  softmax.set_block(quotient);
+  softmax.set_open(buffer("open", 6));
+  return program;
+}
+
+TEST(Package, RefusesBadStepsOfBlocks) {
+  auto softmax = [](Program& p) -> Softmax& { return *p.mutable_steps(8)->mutable_softmax(); };
+  const std::vector<BadProgram> cases = {
+      {"appended", [](Program& p) { p.mutable_buffers(6)->set_size(11); },
+       "append_rows.out: buffer 6 \"all\" has 11 elements instead of 12"},
+      {"slot", [](Program& p) { p.mutable_steps(5)->mutable_carry_in()->set_slot(65536); },
+       "carry_in: slot 65536"},
+      {"left slot", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(65536); },
+       "carry_out: slot 65536"},
+      {"carried by nobody",
+       [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(1); },
+       "no carry_in has slot 1 and 4 elements"},
+      {"fewer elements",
+       [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_elements(3); },
+       "no carry_in has slot 0 and 3 elements"},
+      {"more elements than there are",
+       [](Program& p) {
+         p.mutable_buffers(5)->set_size(8);
+         p.mutable_buffers(6)->set_size(16);
+         p.mutable_steps(7)->mutable_carry_out()->set_elements(8);
+         p.mutable_steps(7)->mutable_carry_out()->set_buffer(1);
+       },
+       "or the buffer has fewer"},
+      {"unwritten", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_buffer(16); },
+       "before any step writes it"},
+      {"what is unwritten", [](Program& p) { p.mutable_steps()->DeleteSubrange(5, 1); },
+       "before any step writes it"},
+      {"not causal", [&](Program& p) { softmax(p).set_causal(false); },
+       "softmax: 6 keys are no blocks of 2"},
+      {"one block",
+       [&](Program& p) {
+         softmax(p).set_queries(2), softmax(p).set_keys(2), softmax(p).set_heads(3);
+         for (int b : {7, 8}) p.mutable_buffers(b)->set_size(6);
+       },
+       "softmax: 2 keys are no blocks of 2"},
+      {"no whole blocks",
+       [&](Program& p) {
+         softmax(p).set_queries(4), softmax(p).set_keys(3);
+         for (int b : {7, 8}) p.mutable_buffers(b)->set_size(4);
+       },
+       "softmax: 3 keys are no blocks of 4"},
+      {"lanes of two blocks", [&](Program& p) { softmax(p).set_lanes(3); },
+       "softmax: 6 keys are no blocks of 2"},
+      {"open", [](Program& p) { p.mutable_buffers(16)->set_size(12); },
+       "softmax.open: buffer 16 \"open\" has 12 elements instead of 6"},
+      {"block", [&](Program& p) { softmax(p).set_block(70); }, "buffer 70"},
+      {"block not known yet", [&](Program& p) { softmax(p).set_block(softmax(p).open()); },
+       "reads buffer 16 \"open\" before any step writes it"},
+  };
+  const Circuit circuit = testing::carryingSample();
+  ASSERT_EQ(analyzeProgram(carryingProgram(), circuit).status(), absl::OkStatus());
+  for (const BadProgram& bad : cases) {
+    Program program = carryingProgram();
+    bad.change(program);
+    absl::StatusOr<ProgramInfo> info = analyzeProgram(program, circuit);
+    ASSERT_FALSE(info.ok()) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+  }
+  // A circuit without carries has no slots.
+  EXPECT_THAT(
+      std::string(
+          analyzeProgram(carryingProgram(), testing::linearSample().circuit).status().message()),
+      HasSubstr("carry_in: slot 0 of a circuit with 0 carries"));
 }
 
 TEST(Package, LevelsFollowDependencies) {

@@ -282,6 +282,25 @@ class LinearSample {
 
 Sample linearSample() { return LinearSample().build(); }
 
+Circuit carryingSample() {
+  Circuit circuit = linearSample().circuit;
+  const int left = circuit.claim_groups_size();
+  circuit.add_claim_groups()->set_name("left");
+  for (Claim& claim : *circuit.mutable_claims()) {
+    if (circuit.claim_groups(static_cast<int>(claim.group())).name() != "product") continue;
+    Carry& carry =
+        circuit.carries_size() == 0 ? *circuit.add_carries() : *circuit.mutable_carries(0);
+    if (circuit.tables(static_cast<int>(claim.table())).name() == "w") {
+      carry.set_in(claim.group());
+    } else {
+      claim.set_group(static_cast<uint32_t>(left));
+      carry.set_out(claim.group());
+    }
+  }
+  circuit.set_most_blocks(3);
+  return circuit;
+}
+
 Statement linearInputs(const std::vector<int64_t>& x) {
   Statement statement;
   statement.set_format(1);

@@ -43,6 +43,10 @@ inline constexpr int64_t kSampleWeights[2][2] = {{3, -5}, {7, 2}};
 Statement linearInputs(const std::vector<int64_t>& x);
 std::vector<int64_t> linearOutput(const std::vector<int64_t>& x);
 
+// Its circuit as one of up to three blocks: what "y" sums of the product is left to the next, what
+// "w" sums is taken from the one before.
+Circuit carryingSample();
+
 absl::Status writeSample(const Sample& sample, const std::string& path);
 
 // An empty folder for the running test.

@@ -81,5 +81,80 @@ TEST(Statement, NamesWhatDoesNotFit) {
   }
 }
 
+// The values of `blocks` blocks, each with other ones.
+Statement several(int blocks) {
+  Statement all;
+  for (int b = 0; b < blocks; ++b) {
+    Statement block = full();
+    block.mutable_tensors(0)->set_values(0, b);
+    block.mutable_tensors(1)->set_values(7, -b);
+    appendBlock(block, all);
+  }
+  return all;
+}
+
+TEST(Statement, HoldsTheRowsOfSeveralBlocks) {
+  const Circuit circuit = testing::carryingSample();
+  for (int blocks = 1; blocks <= 3; ++blocks) {
+    const Statement all = several(blocks);
+    EXPECT_EQ(checkStatement(circuit, all), absl::OkStatus()) << blocks;
+    EXPECT_EQ(blocksOf(circuit, all), blocks);
+    EXPECT_EQ(all.tensors(0).rows(), 4 * blocks);
+    EXPECT_EQ(all.tensors(0).columns(), 2);
+    Statement again;
+    for (int b = 0; b < blocks; ++b) {
+      const Statement block = blockOf(circuit, all, b);
+      EXPECT_EQ(encodeStatement(block), encodeStatement(blockOf(circuit, several(b + 1), b)));
+      EXPECT_EQ(block.tensors(0).rows(), 4);
+      EXPECT_EQ(block.tensors(0).values(0), b);
+      EXPECT_EQ(block.tensors(1).values(7), -b);
+      EXPECT_EQ(blocksOf(circuit, block), 1);
+      appendBlock(block, again);
+    }
+    EXPECT_EQ(encodeStatement(again), encodeStatement(all));
+  }
+}
+
+TEST(Statement, IsOfBlocksThatTheCircuitHas) {
+  const Circuit circuit = testing::carryingSample();
+  struct Case {
+    std::function<void(Statement&)> change;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {[](Statement& s) { s = several(4); }, "it is of 4 blocks; at most 3 can be proven"},
+      {[](Statement& s) {
+         for (PublicValues& tensor : *s.mutable_tensors())
+           tensor.set_rows(0), tensor.clear_values();
+       },
+       "it is of 0 blocks"},
+      // The second tensor has another number of blocks.
+      {[](Statement& s) { *s.mutable_tensors(1) = several(1).tensors(1); },
+       "output \"y\" has shape 4 x 2 (8 values); the circuit was compiled for 8 x 2"},
+      {[](Statement& s) { *s.mutable_tensors(1) = several(3).tensors(1); },
+       "output \"y\" has shape 12 x 2"},
+      // A block that is not whole.
+      {[](Statement& s) {
+         for (PublicValues& tensor : *s.mutable_tensors()) {
+           tensor.set_rows(7);
+           tensor.mutable_values()->Truncate(14);
+         }
+       },
+       "input \"x\" has shape 7 x 2"},
+      {[](Statement& s) { s.mutable_tensors(0)->set_values(15, 101); },
+       "the value 101 at [7, 1] is outside of the proven range"},
+  };
+  for (const Case& c : cases) {
+    Statement statement = several(2);
+    c.change(statement);
+    EXPECT_THAT(std::string(checkStatement(circuit, statement).message()), HasSubstr(c.message));
+  }
+  // A circuit without carries has one block.
+  const Circuit single = testing::linearSample().circuit;
+  EXPECT_EQ(blocksOf(single, several(2)), 1);
+  EXPECT_THAT(std::string(checkStatement(single, several(2)).message()),
+              HasSubstr("has shape 8 x 2"));
+}
+
 }  // namespace
 }  // namespace lindero::runtime
