@@ -45,7 +45,7 @@ struct CompileOptions {
 struct ModelRecord {
   std::string format = kModelFormat;
   std::string arithmetic = kArithmetic;
-  std::string boundary;                // boundaryOf(options)
+  std::string boundary = "whole";      // boundaryOf(options)
   int64_t bucket = 0;                  // positions that the circuit was compiled for
   int64_t context = 0;                 // most positions that the model can have
   std::string compiler;                // version
