@@ -24,8 +24,10 @@ class Campaign:
         self.seed = secrets.randbits(63) if arguments.seed is None else arguments.seed
         self.random = np.random.default_rng(self.seed)
         self.package = Package(arguments.package)
-        main = read_columns(arguments.trace, self.package.tables, 1)
-        statement = read_statement(arguments.statement, self.package.circuit)
+        if len(arguments.trace) > 1:
+            raise BadInput("one block at a time")
+        main = read_columns(arguments.trace[0], self.package.tables, 1)
+        (statement,) = read_statement(arguments.statement, self.package.circuit)
         self.state = State(self.package, main, self.random)
         failures = verify(self.state, statement)
         if failures:

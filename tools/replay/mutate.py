@@ -212,7 +212,8 @@ class Batch:
         return failing
 
     def failing_groups(self):
-        """Which copies have a claim group that does not sum to zero, as it did before."""
+        """Which copies have a claim group whose sum is not what it was: zero or, of what blocks hand on, what the others
+        have."""
         failing = np.zeros(self.size, dtype=bool)
         for g in range(len(self.package.circuit.claim_groups)):
             total = np.zeros((4, self.size), dtype=np.uint64)

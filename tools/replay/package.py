@@ -119,17 +119,19 @@ def read_columns(path, tables, phase):
     return columns
 
 
-def read_statement(path, circuit):
-    """The values of every public tensor, as an integer array of its shape."""
+def read_statement(path, circuit, blocks=1):
+    """For each block the values of every public tensor, as an integer array of its shape."""
     statement = read_message(path, "Statement")
     require(len(statement.tensors) == len(circuit.publics), path, "has another number of tensors than the circuit")
+    require(blocks <= max(circuit.most_blocks, 1), blocks, "traces of a circuit that has fewer blocks")
     values = []
     for given, tensor in zip(statement.tensors, circuit.publics):
-        for field in ("name", "kind", "rows", "columns"):
+        for field in ("name", "kind", "columns"):
             require(getattr(given, field) == getattr(tensor, field), path, f"tensor {tensor.name}: another {field}")
-        require(len(given.values) == tensor.rows * tensor.columns, path, f"tensor {tensor.name}: wrong number of values")
-        values.append(np.array(given.values, dtype=np.int64).reshape(tensor.rows, tensor.columns))
-    return values
+        require(given.rows == blocks * tensor.rows, path, f"tensor {tensor.name}: another rows")
+        require(len(given.values) == given.rows * given.columns, path, f"tensor {tensor.name}: wrong number of values")
+        values.append(np.array(given.values, dtype=np.int64).reshape(blocks, tensor.rows, tensor.columns))
+    return list(map(list, zip(*values))) if values else [[] for _ in range(blocks)]
 
 
 def _check_names(what, items):
@@ -190,6 +192,23 @@ def _check_circuit(package):
     require(sorted(claimed) == list(range(len(circuit.claims))), "a claim without exactly one running column")
     for tensor in circuit.publics:
         _check_public(circuit, tensor)
+    _check_carries(package)
+
+
+def carried_groups(circuit):
+    return [group for carry in circuit.carries for group in (getattr(carry, "in"), carry.out)]
+
+
+def _check_carries(package):
+    circuit, groups = package.circuit, carried_groups(package.circuit)
+    least, most = (2, 1 << 16) if groups else (0, 0)
+    require(least <= circuit.most_blocks <= most, len(circuit.carries), "carries, and", circuit.most_blocks, "blocks")
+    require(all(group < len(circuit.claim_groups) for group in groups), "a carry of no claim group")
+    require(len(set(groups)) == len(groups), "a claim group is carried twice")
+    require(set(groups) <= {claim.group for claim in circuit.claims}, "a carried claim group has no claim")
+    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a carried claim group has a public tensor")
+    for k, claim in enumerate(circuit.claims):
+        require(claim.group not in groups or phase_of_claim(package, k) == 2, "claim", claim.name, "is carried in phase 3")
 
 
 def _check_node(package, table, node, where):

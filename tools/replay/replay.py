@@ -10,49 +10,60 @@ import numpy as np
 
 from package import BadInput, Package, read_columns, read_statement
 from state import State, ZeroDenominator
-from verify import Failure, verify
+from verify import Failure, carry_failures, verify
 
 ACCEPTED, REJECTED, BAD_INPUT = 0, 1, 2
 
 
 def add_run_arguments(parser):
     parser.add_argument("package", help="folder of the circuit package")
-    parser.add_argument("--trace", required=True, help="trace.bin of the run")
+    parser.add_argument("--trace", required=True, nargs="+", help="trace.bin of the run, or those of its blocks in their order")
     parser.add_argument("--statement", required=True, help="statement.pb of the run")
     parser.add_argument("--seed", type=int, help="of the challenges and of all choices (default: a fresh one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def text_of(failure):
+def text_of(failure, block):
     where = f"{failure.table}." if failure.table else ""
     row = "" if failure.row is None else f", row {failure.row}" + (f" (one of {failure.rows})" if failure.rows > 1 else "")
     node = f", node {failure.node}" if failure.node else ""
-    return f"{failure.kind} {where}{failure.name}{row}{node}: {failure.detail}"
+    return f"{block}{failure.kind} {where}{failure.name}{row}{node}: {failure.detail}"
+
+
+def judge(package, traces, statement, random, rows):
+    """((block, failure) for all failures, seconds that filling took). The blocks share the challenges of phase 1."""
+    failures, claims, filling, first = [], [], 0, None
+    for block, (trace, values) in enumerate(zip(traces, statement)):
+        main = read_columns(trace, package.tables, 1)
+        begin = time.monotonic()
+        try:
+            state = State(package, main, random, first)
+        except ZeroDenominator as error:
+            return failures + [(block, Failure("denominator", None, str(error), 1, None, None, "zero"))], filling
+        filling += time.monotonic() - begin
+        failures += [(block, failure) for failure in verify(state, values, rows, random)]
+        claims.append(state.claims)
+        first = first or state
+    return failures + list(carry_failures(package.circuit, claims)), filling
 
 
 def replay(arguments):
     begin = time.monotonic()
     seed = secrets.randbits(63) if arguments.seed is None else arguments.seed
-    random = np.random.default_rng(seed)
     package = Package(arguments.package)
-    main = read_columns(arguments.trace, package.tables, 1)
-    statement = read_statement(arguments.statement, package.circuit)
-    try:
-        state = State(package, main, random)
-        filled = time.monotonic()
-        failures = verify(state, statement, arguments.rows, random)
-    except ZeroDenominator as error:
-        filled = time.monotonic()
-        failures = [Failure("denominator", None, str(error), 1, None, None, "zero")]
+    statement = read_statement(arguments.statement, package.circuit, len(arguments.trace))
+    failures, filling = judge(package, arguments.trace, statement, np.random.default_rng(seed), arguments.rows)
+    several = len(package.circuit.carries) > 0
     return {
         "verdict": "rejected" if failures else "accepted",
         "seed": seed,
         "tables": len(package.tables),
         "constraints": sum(len(table.message.constraints) for table in package.tables),
         "cells": sum(table.height * sum(4 if p >= 2 else p for p in table.phases) for table in package.tables),
-        "fill_seconds": round(filled - begin, 2),
-        "verify_seconds": round(time.monotonic() - filled, 2),
-        "failures": [failure._asdict() | {"text": text_of(failure)} for failure in failures],
+        "fill_seconds": round(filling, 2),
+        "verify_seconds": round(time.monotonic() - begin - filling, 2),
+        "failures": [failure._asdict() | {"block": block, "text": text_of(failure, f"block {block}: " if several else "")}
+                     for block, failure in failures],
     }
 
 

@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "e2e"))
 from harness import HELD_OUT, Models, case, cases, equal, main, succeed, temporary_folder  # noqa: E402
 
+from graph import Op  # noqa: E402
 from mutate import Batch, Mutation, has_influence, random_mutations  # noqa: E402
 from package import Package, read_columns, read_message, read_statement  # noqa: E402
 from qm31 import P  # noqa: E402
@@ -55,7 +56,8 @@ def judged(code, package, run, *options, **program):
 def toy():
     package, run = honest("toy_gpt")
     package = Package(package)
-    return package, read_columns(run / "trace.bin", package.tables, 1), read_statement(run / "statement.pb", package.circuit)
+    (statement,) = read_statement(run / "statement.pb", package.circuit)
+    return package, read_columns(run / "trace.bin", package.tables, 1), statement
 
 
 def copied(change_package=None, change_run=None):
@@ -207,11 +209,11 @@ def names_the_bus():
     assert "group" in [f["kind"] for f in failures], failures
 
 
-@cases(("input", 0), ("output", 1))
-def wrong_public_value(tensor):
+@cases(("input", 0, "input_ids"), ("output", 1, "logits_argmax"))
+def wrong_public_value(tensor, name):
     run = copied(change_run=lambda run: set_public(run / "statement.pb", tensor, lambda v: v ^ 1))[1]
     failures = judged(REJECTED, honest("toy_gpt")[0], run)["failures"]
-    equal([(f["kind"], f["name"]) for f in failures], [("group", "tensors")], "failures")
+    equal([(f["kind"], f["name"]) for f in failures], [("group", f"public:{name}")], "failures")
 
 
 @case
@@ -257,6 +259,29 @@ def last_node(**fields):
     return circuit_edit(change)
 
 
+def carrying(circuit, left):
+    """The toy's circuit as one of three blocks at most, that takes in the sum of group `tensors`, and leaves the claim of
+    table `left` in it; with no such table, zero, in a table of its own. The toy's sum is zero: its blocks hand nothing on."""
+    groups = [group.name for group in circuit.claim_groups]
+    out = len(groups)
+    circuit.claim_groups.add(name="left")
+    circuit.carries.add(out=out, **{"in": groups.index("tensors")})
+    circuit.most_blocks = 3
+    if left:
+        table = [table.name for table in circuit.tables].index(left)
+        (claim,) = [c for c in circuit.claims if c.table == table and groups[c.group] == "tensors"]
+        claim.group = out
+        return
+    circuit.nodes.add(op=Op.CONSTANT, a=0)
+    circuit.nodes.add(op=Op.CHALLENGE, a=0)
+    zero, point = len(circuit.nodes) - 2, len(circuit.nodes) - 1
+    column = circuit.tables.add(name="nothing").columns.add(name="sum", phase=2)
+    column.fraction.numerator = column.fraction.add = zero
+    column.fraction.denominator, column.fraction.running, column.fraction.claim = point, True, len(circuit.claims)
+    circuit.claims.add(name="nothing", table=len(circuit.tables) - 1, group=out)
+    circuit.segments[0].tables.append(len(circuit.tables) - 1)
+
+
 @cases(
     ("trace too short", None, edit("trace.bin", lambda b: b[:-4]), "bytes"),
     ("cell beyond p", None, edit("trace.bin", lambda b: P.to_bytes(4, "little") + b[4:]), "beyond p"),
@@ -270,12 +295,74 @@ def last_node(**fields):
     ("node of an unknown operation", last_node(op=11), None, "unknown operation"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
     ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
+    ("one block", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),
+    ("blocks without carries", circuit_edit(lambda c: setattr(c, "most_blocks", 2)), None, "blocks"),
+    ("a group carried twice", circuit_edit(lambda c: (carrying(c, "softmax"), c.carries.append(c.carries[0]))), None, "twice"),
+    ("a public tensor carried", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c.publics[0], "group", c.carries[0].out))),
+     None, "public tensor"),
+    ("carried without a claim", circuit_edit(lambda c: (carrying(c, "softmax"), c.claim_groups.add(name="x"),
+                                                        setattr(c.carries[0], "out", len(c.claim_groups) - 1))), None, "no claim"),
+    ("carried in phase 3", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(
+        c.carries[0], "out", [group.name for group in c.claim_groups].index("lookups")))), None, "phase 3"),
     ("generator missing", circuit_edit(lambda c: c.tables[0].columns[-1].ClearField("fraction")), None, "generator"),
 )
 def bad_input(change_package, change_run, word):
     code, out, errors = replay(*copied(change_package, change_run))
     assert code == BAD_INPUT and out == "" and errors.startswith("replay: ") and errors.count("\n") == 1, out + errors
     assert word in errors, f"wanted '{word}': {errors}"
+
+
+@functools.cache
+def toy_run(tokens):
+    run = models.folder / f"toy-run-{tokens}"
+    succeed("check", honest("toy_gpt")[0], "--tokens", tokens, "--save-trace", run)
+    return run
+
+
+def bundle_failures(code, left, *runs):
+    """What fails where, in the blocks with these tokens."""
+    package, folder = copied(change_package=circuit_edit(lambda circuit: carrying(circuit, left)))
+    folders = [toy_run(tokens) for tokens in runs]
+    first, *others = (read_message(run / "statement.pb", "Statement") for run in folders)
+    for other in others:
+        for all_values, values in zip(first.tensors, other.tensors):
+            all_values.rows += values.rows
+            all_values.values.extend(values.values)
+    statement = folder / "statement.pb"
+    statement.write_bytes(first.SerializeToString(deterministic=True))
+    command = [sys.executable, HERE / "replay.py", package, "--trace", *[run / "trace.bin" for run in folders],
+               "--statement", statement, "--json"]
+    process = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)
+    assert process.returncode == code, f"exit {process.returncode}, wanted {code}: {process.stdout}{process.stderr}"
+    if code == BAD_INPUT:
+        return process.stderr
+    return [(f["block"], f["kind"], f["name"]) for f in json.loads(process.stdout)["failures"]]
+
+
+OTHER_TOKENS = "2,7,1,8,2,8,1,8"
+
+
+@case
+def accepts_a_bundle():
+    """Three blocks that hand nothing on."""
+    equal(bundle_failures(ACCEPTED, None, TOY_TOKENS), [], "of one block")
+    equal(bundle_failures(ACCEPTED, None, TOY_TOKENS, OTHER_TOKENS, TOY_TOKENS), [], "of three")
+
+
+@case
+def what_a_block_is_given_was_left():
+    """What the claim of `softmax` lacks in the others is given by the block before, if that is of the same run; the first
+    block is given zeros. Under challenges of phase 1 that were not shared, no block's claims would be another one's."""
+    first = (0, "carry", "tensors")
+    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS), [first], "the first block")
+    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, TOY_TOKENS), [first], "blocks of one run")
+    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, OTHER_TOKENS), [first, (2, "carry", "tensors")],
+          "the last block of another run")
+
+
+@case
+def a_bundle_has_no_more_blocks_than_the_circuit():
+    assert "fewer blocks" in bundle_failures(BAD_INPUT, None, *[TOY_TOKENS] * 4)
 
 
 if __name__ == "__main__":

@@ -57,24 +57,29 @@ def on_all(plan, scalars, rows):
 
 
 class State:
-    """`columns` from (table, column) to cells: (height,) in phases 0 and 1, else (4, height). `claims` by index."""
+    """`columns` from (table, column) to cells: (height,) in phases 0 and 1, else (4, height). `claims` by index.
 
-    def __init__(self, package, main, random):
+    Blocks share the challenges of phase 1: those of another block's state, if it is given."""
+
+    def __init__(self, package, main, random, other=None):
         self.package = package
         self.columns = {**package.fixed, **main}
         self.claims = {}
         self.plans = {}
-        self._draw(random)
+        self._draw(random, other)
         self.order = [place for phase in (2, 3) for place in fill_order(package, phase)]
         for t, c in self.order:
             phase = package.tables[t].phases[c]
             self.columns[t, c] = self._fill(t, package.tables[t].columns[c], self.scalars[phase]).astype(np.uint32)
 
-    def _draw(self, random):
+    def _draw(self, random, other):
         """Challenges, and the scalars that a filler of phase 2, and one of phase 3, knows."""
         graph, count = self.package.graph, len(self.package.circuit.challenges)
         while True:
             self.challenges = random.integers(0, qm31.P, size=(count, 4), dtype=np.uint64)
+            for k, challenge in enumerate(self.package.circuit.challenges):
+                if other and challenge.phase == 1:
+                    self.challenges[k] = other.challenges[k]
             try:
                 self.scalars = {phase: graph.scalars(self.challenges, phase - 1) for phase in (2, 3)}
                 return

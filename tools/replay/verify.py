@@ -5,9 +5,10 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
+from package import carried_groups
 from state import in_chunks, on_all
 
-# kind: constraint, bus, group or range; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
+# kind: constraint, bus, group, range or carry; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
 Failure = namedtuple("Failure", "kind table name rows row node detail")
 
 
@@ -132,16 +133,37 @@ def public_term(tensor, values, challenges):
     return qm31.neg(qm31.total(terms)) if tensor.negative else qm31.total(terms)
 
 
+def sum_of_claims(circuit, claims, group):
+    total = np.zeros((4, 1), dtype=np.uint64)
+    for k, claim in enumerate(circuit.claims):
+        if claim.group == group:
+            total = qm31.add(total, claims[k])
+    return total
+
+
 def group_failures(state, statement):
     circuit = state.package.circuit
+    carried = carried_groups(circuit)
     for g, group in enumerate(circuit.claim_groups):
-        total = np.zeros((4, 1), dtype=np.uint64)
-        for k, claim in enumerate(circuit.claims):
-            if claim.group == g:
-                total = qm31.add(total, state.claims[k])
+        if g in carried:
+            continue
+        total = sum_of_claims(circuit, state.claims, g)
         for tensor, values in zip(circuit.publics, statement):
             if tensor.group == g:
                 total = qm31.add(total, public_term(tensor, values, state.challenges))
         if total.any():
             detail = "claims and public tensors do not sum to zero"
             yield Failure("group", None, group.name, 1, None, None, detail)
+
+
+def carry_failures(circuit, blocks):
+    """(block, failure) where a block is given what the one before did not leave; `blocks` are the claims of each."""
+    for b, claims in enumerate(blocks):
+        for carry in circuit.carries:
+            given = getattr(carry, "in")
+            total = sum_of_claims(circuit, claims, given)
+            if b:
+                total = qm31.add(total, sum_of_claims(circuit, blocks[b - 1], carry.out))
+            if total.any():
+                detail = "is given what the block before did not leave" if b else "is given more than zeros"
+                yield b, Failure("carry", None, circuit.claim_groups[given].name, 1, None, None, detail)
