@@ -132,7 +132,7 @@ absl::Status unopened(const Verification& verification, const std::string& proof
                  absl::StrCat("UNOPENED: ", proof, " gives ",
                               absl::StrJoin(verification.opened.policy.digests, ", ", escaped),
                               " by digest: the digest is not tied to the run, which may have had "
-                              "other values there, until `lindero open` has seen them"));
+                              "anything there, until `lindero open` has seen the values"));
 }
 
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,

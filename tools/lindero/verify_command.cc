@@ -83,8 +83,8 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
     summary.add("verdict", "verdict", "accepted",
                 "ACCEPTED: the key's model gave these outputs for these inputs");
   } else {
-    summary.add("verdict", "verdict", "unopened", "UNOPENED: the key's model had a run with the values below; those that are given by "
-                "digest are not known to be its");
+    summary.add("verdict", "verdict", "unopened", "UNOPENED: the digests are not tied to the run before `lindero open` has seen "
+                "their values");
   }
   if (!arguments.attestation.empty()) {
     summary.add("attestation", "attestation", arguments.attestation,
