@@ -22,8 +22,9 @@ namespace lindero::runtime {
 
 class ProgramRun {
  public:
-  // `inputs` as for generateTrace, and what the block before left. Unimplemented when a step overwrites what an earlier one read:
-  // programs that no pass emits. The package must outlive this.
+  // `inputs` as for generateTrace, and what the block before left. Unimplemented when a step
+  // overwrites what an earlier one read: programs that no pass emits. The package must outlive
+  // this.
   static absl::StatusOr<std::unique_ptr<ProgramRun>> create(const Package& package,
                                                             const Statement& inputs,
                                                             Carried before = {});

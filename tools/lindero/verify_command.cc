@@ -83,7 +83,8 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
     summary.add("verdict", "verdict", "accepted",
                 "ACCEPTED: the key's model gave these outputs for these inputs");
   } else {
-    summary.add("verdict", "verdict", "unopened", "UNOPENED: the digests are not tied to the run before `lindero open` has seen "
+    summary.add("verdict", "verdict", "unopened",
+                "UNOPENED: the digests are not tied to the run before `lindero open` has seen "
                 "their values");
   }
   if (!arguments.attestation.empty()) {
