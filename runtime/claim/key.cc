@@ -12,6 +12,21 @@
 namespace lindero::runtime {
 namespace {
 
+// As far as a claim's shapes are read off it; the backend checks all of a circuit.
+absl::Status checkShapes(const Circuit& circuit) {
+  constexpr uint32_t kMostBlocks = 1 << 16;
+  const uint32_t blocks = circuit.most_blocks();
+  if (circuit.carries().empty() ? blocks != 0 : blocks < 2 || blocks > kMostBlocks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("key: its circuit cannot have bundles of up to ", blocks, " blocks"));
+  }
+  for (const PublicTensor& tensor : circuit.publics()) {
+    if (tensor.rows() > 0 && tensor.columns() > 0) continue;
+    return absl::InvalidArgumentError("key: its circuit has an empty public tensor");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   Key key;
   LINDERO_RETURN_IF_ERROR(parseProto(bytes, "key", key.message));
@@ -22,6 +37,7 @@ absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
     return absl::InvalidArgumentError("key: of another format than this version reads");
   }
   LINDERO_RETURN_IF_ERROR(parseProto(key.message.circuit(), "key: circuit", key.circuit));
+  LINDERO_RETURN_IF_ERROR(checkShapes(key.circuit));
   if (key.message.fixed_root().size() != key.fixed_root.size()) {
     return absl::InvalidArgumentError("key: fixed_root is not 32 bytes long");
   }

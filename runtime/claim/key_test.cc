@@ -96,6 +96,11 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
     change(record);
     return changed([&](VerifyingKey& key) { key.set_model(bytesOf(record)); });
   };
+  auto compiled = [&](const std::function<void(Circuit&)>& change) {
+    Circuit circuit;
+    change(circuit);
+    return changed([&](VerifyingKey& key) { key.set_circuit(serializeProto(circuit)); });
+  };
   lindero::KeySet other_format;
   ASSERT_TRUE(other_format.ParseFromString(good));
   other_format.set_format(2);
@@ -136,6 +141,15 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"less security", changed([](VerifyingKey& key) { key.mutable_security()->set_bits(80); }),
        "more than the"},
       {"no model", changed([](VerifyingKey& key) { key.clear_model(); }), "which model"},
+      {"an empty tensor of blocks", compiled([](Circuit& c) {
+         c.add_carries();
+         c.set_most_blocks(2);
+         c.add_publics()->set_columns(1);
+       }),
+       "empty public tensor"},
+      {"blocks of a circuit without carries", compiled([](Circuit& c) { c.set_most_blocks(2); }),
+       "up to 2 blocks"},
+      {"carries to no block", compiled([](Circuit& c) { c.add_carries(); }), "up to 0 blocks"},
       {"no root", changed([](VerifyingKey& key) { key.clear_fixed_root(); }), "32 bytes"},
   };
   ASSERT_TRUE(decodeKeySet(good).ok());
