@@ -160,7 +160,9 @@ def what_is_said_of_a_decode_run_is_that_run():
     package, proof = models.package("toy_gpt", "--decode"), models.folder / "decoded.proof"
     key = package / "model.key"
     arguments = ["prove", package, "--tokens", "3,1,4", "--generate", 3, "-o", proof]
-    refused(USAGE, "cannot be given by digest", *arguments, "--digest", "decode/tape")
+    blocks = ["prove", models.package("toy_gpt", "--decode", "--context", "carry", "--block", "2"), *arguments[2:]]
+    for command, tensor in (arguments, "decode/tape"), (arguments, "decode/lengths"), (blocks, "decode/block"):
+        refused(USAGE, "cannot be given by digest", *command, "--digest", tensor)
     run = succeed(*arguments)["decoded"]
     claim = succeed("verify", proof, "--key", key)["claim"]
 
