@@ -93,7 +93,6 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
   Stored result;
   result.exponents.assign(width, *exponent);
   llvm::SmallVector<Value*, 3> operands = {stored(*op.operand(0)).value};
-  int64_t low = 0, high = 0;
   for (unsigned i = 1; i < op.numOperands(); ++i) {
     const ir::Constant* source = constantOf(*op.operand(i));
     if (source == nullptr) return absl::InvalidArgumentError("its tables must be constants");
@@ -111,14 +110,11 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
       rounded.push_back(static_cast<int32_t>(value));
     }
     operands.push_back(narrowConstant(source->name, array->shape, rounded, *exponent));
-    low += operands.back()->type().low;
-    high += operands.back()->type().high;
   }
-  // Column by column the sum of the extremes fits (that is how the exponent is chosen); the type
-  // holds the range of all.
-  result.value = builder_.value(
-      "integer.embedding", operands,
-      Type::fixed(type.shape, *exponent, std::max(low, -limit), std::min(high, limit - 1)));
+  // Column by column the sum of the extremes fits (that is how the exponent is chosen). The type is
+  // that of all lengths, not of the positions that are here: weights of a reader depend on it.
+  result.value = builder_.value("integer.embedding", operands,
+                                Type::fixed(type.shape, *exponent, -limit, limit - 1));
   keep(*op.result(), std::move(result), "residual");
   return absl::OkStatus();
 }

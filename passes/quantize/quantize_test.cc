@@ -150,6 +150,50 @@ TEST(Quantize, ResultsDoNotDependOnTheLength) {
   EXPECT_EQ((*all)[0].values, (*some)[0].values);
 }
 
+// An embedding whose last position is far out, read by a product.
+std::unique_ptr<ir::Module> embeddingAndProduct(int64_t tokens) {
+  auto module = std::make_unique<ir::Module>();
+  ir::Function* function = module->addFunction("main");
+  ir::Builder builder(&function->body());
+  ir::Value* ids =
+      function->body().addArgument(ir::Type::tensor(ir::Element::kInt, {tokens}), "ids");
+  auto constant = [&](const char* name, int64_t rows, std::vector<float> values) {
+    module->constants().addOwned(name, {rows, 2}, std::move(values));
+    return builder.value("tensor.constant", {}, ir::Type::tensor(ir::Element::kFloat, {rows, 2}),
+                         {{"value", ir::Symbol{name}}});
+  };
+  std::vector<float> positions(2 * tokens, 0.1f);
+  if (tokens == 4) positions.back() = 40;
+  const ir::Type type = ir::Type::tensor(ir::Element::kFloat, {tokens, 2});
+  ir::Value* words = constant("words", 3, {0.3f, -0.4f, 0.5f, 0.1f, -0.2f, 0.7f});
+  ir::Value* x = builder.value("tensor.embedding",
+                               {ids, words, constant("positions", tokens, positions)}, type);
+  ir::Value* y =
+      builder.value("tensor.linear", {x, constant("w", 2, {0.9f, -0.7f, 0.8f, 0.6f})}, type);
+  builder.create("tensor.return", {y}, {}, {{"names", std::vector<std::string>{"logits"}}});
+  return module;
+}
+
+TEST(Quantize, WeightsDoNotDependOnTheLength) {
+  auto longer = embeddingAndProduct(4), shorter = embeddingAndProduct(3);
+  const ir::Function& floats = *longer->findFunction("main");
+  auto exponents = chooseExponents(floats, *calibrate(floats, *defaultSamples(floats, 16)), {});
+  ASSERT_TRUE(exponents.ok()) << exponents.status();
+  std::vector<ir::Type> weights;
+  ir::Module targets[2];
+  for (int i = 0; i < 2; ++i) {
+    ir::Function& integers = *targets[i].addFunction("main");
+    absl::Status status =
+        quantize(*(i == 0 ? longer : shorter)->findFunction("main"), *exponents, integers);
+    ASSERT_TRUE(status.ok()) << status;
+    for (const ir::Op& op : integers.body().ops()) {
+      if (op.is("integer.linear")) weights.push_back(op.operand(1)->type());
+    }
+  }
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_EQ(weights[0], weights[1]);
+}
+
 TEST(Quantize, LayersShareTables) {
   auto q = quantizeGpt({});
   ASSERT_TRUE(q.ok());
