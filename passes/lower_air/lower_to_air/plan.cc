@@ -210,6 +210,9 @@ class Planner {
     Attend a{origin,  producer, product_of_[producer], type.shape[0], type.shape[1], type.shape[2],
              nullptr, {}};
     if (op.numOperands() > 2) a.block = resolve(op.operand(2));
+    if (a.block && op.intAttr("dead_rows") == 0) {
+      return unsupported(op, "it has no dead key, which those of closed blocks are");
+    }
     plan_.attends.push_back(std::move(a));
     attend_of_[&op] = &plan_.attends.back();
     return absl::OkStatus();
@@ -325,6 +328,7 @@ class Planner {
         continue;
       }
       View v = view(value);
+      if (arguments_.count(v.base)) return unsupported(op, "an output that is an input");
       if (!v.base->definingOp() || !pending_.count(v.base->definingOp())) {
         plan_.exports.push_back({origin, value, name, {}});
         continue;
