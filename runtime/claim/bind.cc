@@ -147,8 +147,9 @@ absl::StatusOr<std::vector<Opening>> hideValues(Claim& claim,
                                                 const std::vector<std::string>& names) {
   std::vector<Opening> openings;
   for (const std::string& name : names) {
-    if (claim.frontier.end && (name == kTape || name == kLengths)) {
-      return absl::InvalidArgumentError("the tokens of a decode run cannot be given by digest");
+    if (claim.frontier.end && (name == kTape || name == kLengths || name == kBlock)) {
+      return absl::InvalidArgumentError(
+          "the tokens and steps of a decode run cannot be given by digest");
     }
     ClaimTensor* tensor = findTensor(claim, name);
     if (tensor == nullptr || !tensor->values) {
