@@ -101,9 +101,6 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
       runtime::checkTraces(opened.package, run.statement, run.traces, options);
   if (!report.ok()) return withRunExit(report.status());
   summary.addSeconds("check_seconds", "checked in", check.seconds());
-  if (run.traces.size() > 1) {
-    summary.addCount("blocks", "blocks", static_cast<int64_t>(run.traces.size()));
-  }
   summary.addCount("constraints", "constraints", static_cast<int64_t>(report->constraints));
   summary.addCount("rows", "rows", static_cast<int64_t>(report->rows));
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
