@@ -52,6 +52,7 @@ CostReport costReport(const Circuit& circuit) {
     for (int64_t c : cost.columns) report.columns += c;
     report.tables.push_back(std::move(cost));
   }
+  report.most_blocks = circuit.most_blocks();
   report.regions = toVector(regions);
   report.nodes = toVector(nodes);
   return report;

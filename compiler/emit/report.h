@@ -34,7 +34,8 @@ struct CostReport {
   std::vector<Share> regions;  // in order of first appearance
   std::vector<Share> nodes;
   int64_t online = 0, fixed = 0, padding = 0;
-  int64_t columns = 0;  // of all phases, base field
+  int64_t columns = 0;      // of all phases, base field
+  int64_t most_blocks = 0;  // of a bundle, where all figures are those of a block; 0: no bundle
 };
 
 CostReport costReport(const Circuit& circuit);

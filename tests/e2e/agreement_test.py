@@ -3,9 +3,8 @@
 import json
 import random
 import shutil
-import subprocess
 
-from harness import (CHAR_GPT, HELD_OUT, TESTS, Models, case, cases, equal, main, outputs, statement, succeed,
+from harness import (CHAR_GPT, HELD_OUT, Models, case, cases, equal, main, outputs, statement, succeed,
                      temporary_folder)
 
 WINDOW = 64
@@ -50,10 +49,7 @@ def inputs_for(name):
 def interpret(name, package, options, runs):
     """The outputs of the integer interpreter on the inputs of `runs`, which are results of `check`."""
     given = [{t["name"]: t["values"] for t in run["statement"] if t["kind"] == "input"} for run in runs]
-    command = [TESTS / "interpret", models.onnx(name), "--exponents", package / "exponents.json", *options]
-    found = subprocess.run(command, input=json.dumps(given).encode(), capture_output=True)
-    assert found.returncode == 0, found.stderr.decode()
-    return json.loads(found.stdout)
+    return models.interpret(name, package, options, given)
 
 
 @cases(
@@ -91,9 +87,8 @@ def decoded_text_is_the_interpreters():
     equal(lengths, [0, given + generated - 1, 0, given - 1], "steps before and behind, and given tokens")
     tokens = tape[: given + generated]
     prefixes = range(given, given + generated)
-    runs = [{"statement": [{"name": "input_ids", "kind": "input", "values": tokens[:n] + [0] * (WINDOW - n)}]}
-            for n in prefixes]
-    chosen = interpret("char_gpt", package, ("--argmax",), runs)
+    inputs = [{"input_ids": tokens[:n] + [0] * (WINDOW - n)} for n in prefixes]
+    chosen = models.interpret("char_gpt", package, ("--argmax",), inputs)
     equal([found["logits_argmax"][n - 1] for n, found in zip(prefixes, chosen)], run["decoded"]["tokens"],
           "interpreter and decoded text")
     choices = chosen[-1]["logits_argmax"][: len(tokens) - 1]

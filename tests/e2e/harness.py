@@ -147,3 +147,10 @@ class Models:
             succeed("compile", self.onnx(name), "-o", package, *options)
             self.made[key] = package
         return self.made[key]
+
+    def interpret(self, name, package, options, inputs):
+        """What the integer interpreter gives for each of the inputs, under the exponents of the package."""
+        command = [TESTS / "interpret", self.onnx(name), "--exponents", package / "exponents.json", *options]
+        found = subprocess.run(command, input=json.dumps(inputs).encode(), capture_output=True)
+        assert found.returncode == 0, found.stderr.decode()
+        return json.loads(found.stdout)

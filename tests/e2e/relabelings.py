@@ -1,6 +1,7 @@
 """What can be said differently about a proof: the files of a verifier taken apart, and the mutations of them.
 
-MEMBERS_OF[run] changes single members of the claim of a "forward" or "decode" run, MUTATIONS[run] all files.
+MEMBERS_OF[run] changes single members of the claim of a "forward" run, of a "decode" run in one pass, or of one in blocks that
+"carry" context; MUTATIONS[run] all files, of the last only where the blocks are in question.
 """
 
 import base64
@@ -9,16 +10,16 @@ import json
 
 from messages import decoded, encoded, key_file, keys_of
 
-# Options of compile, of prove, and of prove for another run. The decode run goes on with 10, 10, 10, 15.
+DECODE_RUNS = ["--tokens", "2,14,10", "--generate", 4, "--stop", "9,13"], ["--tokens", "3,1,4", "--generate", 3]
+# Options of compile, of prove, and of prove for another run. The decode runs go on with 10, 10, 10, 15; the other one has three
+# blocks, too.
 RUNS = {
     "forward": ([], ["--tokens", "3,1,4,1,5,9,2,6"], ["--tokens", "3,1,4,1,5,9,2,7"]),
-    "decode": (
-        ["--decode"],
-        ["--tokens", "2,14,10", "--generate", 4, "--stop", "9,13"],
-        ["--tokens", "3,1,4", "--generate", 3],
-    ),
+    "decode": (["--decode"], *DECODE_RUNS),
+    "carry": (["--decode", "--context", "carry", "--block", "2"], *DECODE_RUNS),
 }
-TAPE, LENGTHS = "decode/tape", "decode/lengths"
+WHOLE = ("forward", "decode")  # runs of one block
+TAPE, LENGTHS, BLOCK = "decode/tape", "decode/lengths", "decode/block"
 
 
 def sha256(content):
@@ -37,6 +38,12 @@ def frontier(claim, tokens):
 
 def tensors(claim):
     return {tensor["name"]: tensor["values"] for tensor in claim["inputs"]}
+
+
+def joined(tape, lengths):
+    """The tokens on the tape of all blocks; each but the first starts with the last one of the block before."""
+    width = len(tape) // max(1, len(lengths) // 4)
+    return tape[:1] + [token for i, token in enumerate(tape) if i % max(1, width)]
 
 
 class World:
@@ -63,8 +70,8 @@ class World:
         """Of a decode run that can be read; a frontier that was changed stays."""
         tape, lengths = map(tensors(self.claim).get, (TAPE, LENGTHS))
         if tape and lengths and self.claim["frontier"] == self.frontier:
-            ends = {"start": lengths[3] + 1, "end": lengths[1] + 1}
-            self.claim["frontier"] = {end: frontier(self.claim, tape[:position]) for end, position in ends.items()}
+            tokens, ends = joined(tape, lengths), {"start": lengths[-1] + 1, "end": lengths[-3] + 1}
+            self.claim["frontier"] = {end: frontier(self.claim, tokens[:position]) for end, position in ends.items()}
 
     def put_digests_right(self):
         self.put_frontier_right()
@@ -103,7 +110,7 @@ class World:
 MUTATIONS = {run: [] for run in RUNS}
 
 
-def mutation(name, where, bare="transcript", full=None, runs=tuple(RUNS)):
+def mutation(name, where, bare="transcript", full=None, runs=WHOLE):
     """`where`: claim, attestation, proof or key. `bare`: the check of the backend's verifier that must notice; None: the proof is
     the honest one. `full`: the check that must notice when all is signed again; by default it is not asked for."""
 
@@ -190,6 +197,65 @@ MEMBERS += [
     for kind in ("inputs", "outputs")
     for member, value in MEMBERS_OF_TENSORS
 ]
+# Of every decode run.
+MEMBERS_OF_DECODING = [
+    ("choice of a given step", ("outputs", 0, "values", 0), lambda v: v ^ 1, "transcript", "transcript"),
+    ("choice of the last step", ("outputs", 0, "values", 5), lambda v: v ^ 1, "transcript", "transcript"),
+    ("a token less", ("inputs", 0, "values"), lambda v: v[:-1], "tensors", "claim"),
+    ("order of inputs", ("inputs",), exchanged(0, 1), "tensors", "claim"),
+    ("forward", ("policy", "decode", "kind"), "forward", "transcript", "claim"),
+    ("teacher-forced", ("policy", "decode", "kind"), "teacher-forced", "transcript", "claim"),
+    ("sampled", ("policy", "decode", "kind"), "sampled", "transcript", "claim"),
+    ("stop token added", ("policy", "decode", "stop"), [9, 11, 13], "transcript", "transcript"),
+    ("stop token removed", ("policy", "decode", "stop"), [9], "transcript", "transcript"),
+    ("no stop tokens", ("policy", "decode", "stop"), [], "transcript", "transcript"),
+    ("stop token replaced", ("policy", "decode", "stop", 1), 12, "transcript", "transcript"),
+    ("stop tokens reordered", ("policy", "decode", "stop"), [13, 9], "transcript", "claim"),
+    ("stop token twice", ("policy", "decode", "stop"), [9, 9, 13], "transcript", "claim"),
+    ("stop token inside", ("policy", "decode", "stop"), [9, 10, 13], "transcript", "claim"),
+    ("stop token at the end", ("policy", "decode", "stop"), [9, 13, 15], "transcript", "transcript"),
+    ("higher limit", ("policy", "limits", "steps"), 5, "transcript", "claim"),
+    ("lower limit", ("policy", "limits", "steps"), 3, "transcript", "claim"),
+    ("no limit", ("policy", "limits", "steps"), 0, "transcript", "claim"),
+    ("first step", ("steps", "first"), 1, "transcript", "claim"),
+    ("a step less", ("steps", "count"), 5, "transcript", "claim"),
+    ("a step more", ("steps", "count"), 7, "transcript", "claim"),
+    ("start position", ("frontier", "start", "position"), 2, "transcript", "claim"),
+    ("start digest", ("frontier", "start", "digest"), flipped, "transcript", "claim"),
+    ("no start", ("frontier", "start"), None, "transcript", "claim"),
+    ("end position", ("frontier", "end", "position"), 6, "transcript", "claim"),
+    ("end digest", ("frontier", "end", "digest"), flipped, "transcript", "claim"),
+    ("no end", ("frontier", "end"), None, "transcript", "claim"),
+]
+# Three blocks: of the tape 2, 14, 10; 10, 10, 10; 10, 10, 15, of the lengths 0, 2, 0, 2; 2, 4, 2, 2; 4, 6, 2, 2.
+MEMBERS_OF_BLOCKS = [
+    ("first token of the prompt", ("inputs", 0, "values", 0), lambda v: v ^ 1, "transcript", "transcript"),
+    ("token within a block", ("inputs", 0, "values", 4), lambda v: v ^ 1, "transcript", "transcript"),
+    ("last token of a block", ("inputs", 0, "values", 2), lambda v: v ^ 1, "transcript", "claim"),
+    ("first token of a block", ("inputs", 0, "values", 3), lambda v: v ^ 1, "transcript", "claim"),
+    ("last generated token", ("inputs", 0, "values", 8), lambda v: v ^ 1, "transcript", "transcript"),
+    ("tapes of two blocks swapped", ("inputs", 0, "values"), lambda v: v[:3] + v[6:] + v[3:6], "transcript", "claim"),
+    ("tape without the seams", ("inputs", 0, "values"), lambda v: v[:3] + v[4:6] + v[7:] + [0, 0], "transcript", "claim"),
+    ("lengths of two blocks swapped", ("inputs", 1, "values"), lambda v: v[:4] + v[8:] + v[4:8], "transcript", "claim"),
+    ("a block ends early", ("inputs", 1, "values", 1), 1, "transcript", "claim"),
+    ("a block starts late", ("inputs", 1, "values", 4), 3, "transcript", "claim"),
+    ("a gap between blocks", ("inputs", 1, "values"), [0, 1, 0, 1, 2, 4, 2, 2, 4, 6, 2, 2], "transcript", "claim"),
+    ("the last block starts the run again", ("inputs", 1, "values"), [0, 2, 0, 2, 2, 4, 2, 2, 0, 2, 2, 2], "transcript", "claim"),
+    ("a given token in the first block", ("inputs", 1, "values", 3), 1, "transcript", "claim"),
+    ("a given token in a later block", ("inputs", 1, "values", 7), 3, "transcript", "claim"),
+    ("length out of range", ("inputs", 1, "values", 9), 9, "tensors", "claim"),
+    ("number of a block", ("inputs", 2, "values", 1), 2, "transcript", "claim"),
+    ("numbers of blocks swapped", ("inputs", 2, "values"), exchanged(0, 2), "transcript", "claim"),
+    ("a later block called the first", ("inputs", 2, "values", 2), 0, "transcript", "claim"),
+    ("blocks numbered from one", ("inputs", 2, "values"), [1, 2, 3], "transcript", "claim"),
+    ("number of a block out of range", ("inputs", 2, "values", 2), 4, "tensors", "claim"),
+    ("choices of two blocks swapped", ("outputs", 0, "values"), lambda v: v[2:4] + v[:2] + v[4:], "transcript", "transcript"),
+    ("one pass", ("policy", "boundary"), "whole", "transcript", "claim"),
+    ("blocks of other steps", ("policy", "boundary"), "per-step=4", "transcript", "claim"),
+    ("steps of a block, written otherwise", ("policy", "boundary"), "per-step=02", "transcript", "claim"),
+    ("range of a block's number", ("inputs", 2, "high"), 4, "tensors", "claim"),
+    ("rows of a block's number", ("inputs", 2, "rows"), 2, "tensors", "claim"),
+]
 MEMBERS_OF = {
     "forward": [
         ("input value", ("inputs", 0, "values", 2), lambda v: v ^ 1, "transcript", "transcript"),
@@ -209,39 +275,14 @@ MEMBERS_OF = {
         ("prompt tokens swapped", ("inputs", 0, "values"), exchanged(0, 1), "transcript", "transcript"),
         ("generated tokens swapped", ("inputs", 0, "values"), exchanged(5, 6), "transcript", "transcript"),
         ("border tokens swapped", ("inputs", 0, "values"), exchanged(1, 3), "transcript", "transcript"),
-        ("a token less", ("inputs", 0, "values"), lambda v: v[:-1], "tensors", "claim"),
-        ("order of inputs", ("inputs",), exchanged(0, 1), "tensors", "claim"),
         ("order of lengths", ("inputs", 1, "values"), exchanged(1, 3), "transcript", "claim"),
         ("length", ("inputs", 1, "values", 0), 5, "transcript", "claim"),
         ("length out of range", ("inputs", 1, "values", 0), 9, "tensors", "claim"),
         ("given steps", ("inputs", 1, "values", 1), 1, "transcript", "claim"),
-        ("choice of a given step", ("outputs", 0, "values", 0), lambda v: v ^ 1, "transcript", "transcript"),
-        ("choice of the last step", ("outputs", 0, "values", 5), lambda v: v ^ 1, "transcript", "transcript"),
         ("choice behind the run", ("outputs", 0, "values", 6), 5, "transcript", "transcript"),
-        ("forward", ("policy", "decode", "kind"), "forward", "transcript", "claim"),
-        ("teacher-forced", ("policy", "decode", "kind"), "teacher-forced", "transcript", "claim"),
-        ("sampled", ("policy", "decode", "kind"), "sampled", "transcript", "claim"),
-        ("stop token added", ("policy", "decode", "stop"), [9, 11, 13], "transcript", "transcript"),
-        ("stop token removed", ("policy", "decode", "stop"), [9], "transcript", "transcript"),
-        ("no stop tokens", ("policy", "decode", "stop"), [], "transcript", "transcript"),
-        ("stop token replaced", ("policy", "decode", "stop", 1), 12, "transcript", "transcript"),
-        ("stop tokens reordered", ("policy", "decode", "stop"), [13, 9], "transcript", "claim"),
-        ("stop token twice", ("policy", "decode", "stop"), [9, 9, 13], "transcript", "claim"),
-        ("stop token inside", ("policy", "decode", "stop"), [9, 10, 13], "transcript", "claim"),
-        ("stop token at the end", ("policy", "decode", "stop"), [9, 13, 15], "transcript", "transcript"),
-        ("higher limit", ("policy", "limits", "steps"), 5, "transcript", "claim"),
-        ("lower limit", ("policy", "limits", "steps"), 3, "transcript", "claim"),
-        ("no limit", ("policy", "limits", "steps"), 0, "transcript", "claim"),
-        ("first step", ("steps", "first"), 1, "transcript", "claim"),
-        ("a step less", ("steps", "count"), 5, "transcript", "claim"),
-        ("a step more", ("steps", "count"), 7, "transcript", "claim"),
-        ("start position", ("frontier", "start", "position"), 2, "transcript", "claim"),
-        ("start digest", ("frontier", "start", "digest"), flipped, "transcript", "claim"),
-        ("no start", ("frontier", "start"), None, "transcript", "claim"),
-        ("end position", ("frontier", "end", "position"), 6, "transcript", "claim"),
-        ("end digest", ("frontier", "end", "digest"), flipped, "transcript", "claim"),
-        ("no end", ("frontier", "end"), None, "transcript", "claim"),
+        *MEMBERS_OF_DECODING,
     ],
+    "carry": [*MEMBERS_OF_BLOCKS, *MEMBERS_OF_DECODING],
 }
 for run in RUNS:
     MEMBERS_OF[run] = MEMBERS + MEMBERS_OF[run]
@@ -249,22 +290,39 @@ for run in RUNS:
         mutation(name, "claim", bare, full, [run])(set_member(path, value))
 
 
-def decode_mutation(name, bare="transcript", full="transcript"):
-    return mutation(name, "claim", bare, full, ["decode"])
+def decode_mutation(name, bare="transcript", full="transcript", runs=("decode", "carry")):
+    return mutation(name, "claim", bare, full, runs)
+
+
+def carry_mutation(name, where="claim", bare="transcript", full="transcript"):
+    return mutation(name, where, bare, full, ["carry"])
 
 
 def tokens_of(world):
     values = tensors(world.claim)
-    return values[TAPE][: values[LENGTHS][1] + 1]
+    return joined(values[TAPE], values[LENGTHS])[: values[LENGTHS][-3] + 1]
 
 
 def tell(world, tokens, prompt):
     """The claim is that of the run of these tokens, but for the choices that are shown."""
-    claim, chosen = world.claim, len(tokens) - prompt
-    tape, lengths = (tensors(claim)[name] for name in (TAPE, LENGTHS))
-    tape[:] = tokens + [0] * (len(tape) - len(tokens))
-    lengths[:] = [0, len(tokens) - 1, 0, prompt - 1]
-    claim["steps"]["count"] = len(tokens) - 1
+    claim, chosen, steps = world.claim, len(tokens) - prompt, len(tokens) - 1
+    found = tensors(claim)
+    before = len(found[LENGTHS]) // 4
+    block = len(found[TAPE]) // before - 1
+    # The last block may be empty; there is one more where the steps need it.
+    starts = range(0, max(steps, before * block), block)
+    values = {
+        TAPE: [token for start in starts for token in (tokens[start : start + block + 1] + [0] * block)[: block + 1]],
+        LENGTHS: [min(at, most) for start in starts for most in (steps, prompt - 1) for at in (start, start + block)],
+        BLOCK: list(range(len(starts))),
+    }
+    for tensor in claim["inputs"]:
+        tensor["values"] = values[tensor["name"]]
+        tensor["rows"] = len(tensor["values"])
+    (choices,) = claim["outputs"]
+    choices["values"] += [0] * (block * (len(starts) - before))
+    choices["rows"] = len(choices["values"])
+    claim["steps"]["count"] = steps
     claim["policy"]["limits"]["steps"] = chosen
     if chosen == 0:
         claim["policy"]["decode"] = {"kind": "teacher-forced", "stop": []}
@@ -275,7 +333,8 @@ def _(world):
     tell(world, tokens_of(world)[:-1], 3)
 
 
-@decode_mutation("run of a step more")
+@decode_mutation("run of a step more", runs=["decode"])
+@carry_mutation("run of a block more", bare="tensors", full="tensors")
 def _(world):
     tell(world, [*tokens_of(world), 15], 3)
 
@@ -327,7 +386,8 @@ def _(world):
 def _(world):
     world.claim["inputs"][0].update(values=None, digest="ab" * 32)
     world.claim["policy"]["digests"] = [TAPE]
-    world.proof.blocks[0].fingerprints = bytes(16)
+    for block in world.proof.blocks:
+        block.fingerprints = bytes(16)
 
 
 @mutation("unknown member", "claim", "transcript", "claim")

@@ -101,9 +101,6 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
       runtime::checkTraces(opened.package, run.statement, run.traces, options);
   if (!report.ok()) return withRunExit(report.status());
   summary.addSeconds("check_seconds", "checked in", check.seconds());
-  if (run.traces.size() > 1) {
-    summary.addCount("blocks", "blocks", static_cast<int64_t>(run.traces.size()));
-  }
   summary.addCount("constraints", "constraints", static_cast<int64_t>(report->constraints));
   summary.addCount("rows", "rows", static_cast<int64_t>(report->rows));
   summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
@@ -128,8 +125,9 @@ void addCheck(CLI::App& app, Command& chosen) {
   command->add_option("--threads", arguments->threads, "0: one per processor")
       ->check(CLI::Range(0, 1024));
   command->add_option("--seed", arguments->seed, "Of the test challenges");
-  command->add_option("--save-trace", arguments->save_trace,
-                      "Keep trace.bin and statement.pb in this folder, for other checkers");
+  command->add_option(
+      "--save-trace", arguments->save_trace,
+      "Keep the trace of each block and statement.pb in this folder, for other checkers");
   command->callback([arguments, &chosen] {
     arguments->input.tokenizer = arguments->options.tokenizer;
     if (arguments->input.decode.generate > 0) arguments->options.lower.decode = true;

@@ -28,12 +28,16 @@ struct CompileArguments {
   ProverOptions prover;
 };
 
-// Of the longest bucket, and a line for each.
+// Of the longest bucket, and a line for each; or of a block.
 void addCosts(const std::vector<int64_t>& buckets, const std::vector<Estimate>& estimates,
               const compiler::CostReport& longest, Summary& summary) {
   std::vector<BucketCost> lines;
   for (size_t i = 0; i < buckets.size(); ++i) lines.push_back({buckets[i], estimates[i]});
-  if (buckets.back() > 0) addBuckets(lines, summary);
+  if (longest.most_blocks > 0) {
+    addBlocks(buckets.back() / longest.most_blocks, longest.most_blocks, summary);
+  } else if (buckets.back() > 0) {
+    addBuckets(lines, summary);
+  }
   addEstimate(estimates.back(), summary);
   addRegions(longest, summary);
 }

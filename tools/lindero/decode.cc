@@ -130,9 +130,9 @@ absl::Status checkDecoding(const std::optional<DecodeRun>& run, const std::vecto
   return withExit(runtime::checkStop(*run, {options.generate, options.stop}), Exit::kRejected);
 }
 
-void addDecodeRun(const DecodeRun& run, const std::vector<PublicTensorValues>& tensors,
-                  const runtime::StopRule& rule, const std::optional<Tokenizer>& tokenizer,
-                  Summary& summary) {
+void addDecodeRun(const DecodeRun& run, const Circuit& circuit,
+                  const std::vector<PublicTensorValues>& tensors, const runtime::StopRule& rule,
+                  const std::optional<Tokenizer>& tokenizer, Summary& summary) {
   const std::vector<int64_t> prompt(run.tokens.begin(), run.tokens.begin() + run.prompt);
   const std::vector<int64_t> chosen(run.tokens.begin() + run.prompt, run.tokens.end());
   const bool stopped = !chosen.empty() && rule.stops(chosen.back());
@@ -159,6 +159,12 @@ void addDecodeRun(const DecodeRun& run, const std::vector<PublicTensorValues>& t
   summary.add("decoded", "decoded", std::move(json),
               absl::StrCat(run.generated(), " tokens behind them, each the model's choice",
                            stopped ? ", up to a stop token" : "", ": ", textOf(chosen, tokenizer)));
+  if (circuit.carries_size() == 0) return;
+  const int64_t steps = runtime::blockSteps(circuit), blocks = (run.steps() + steps - 1) / steps;
+  summary.add("blocks", "blocks", {{"count", blocks}, {"steps", steps}},
+              absl::StrCat(blocks, " of ", steps, " steps, ",
+                           blocks == 1 ? "which is given no keys and values"
+                                       : "each given the keys and values of those before it"));
 }
 
 }  // namespace lindero::cli

@@ -56,9 +56,10 @@ absl::StatusOr<std::optional<runtime::DecodeRun>> findDecodeRun(
 absl::Status checkDecoding(const std::optional<runtime::DecodeRun>& run,
                            const std::vector<int64_t>& prompt, const DecodeOptions& options);
 
-// Prompt, chosen tokens, and how many of the given ones are the model's choice, too.
-void addDecodeRun(const runtime::DecodeRun& run, const std::vector<PublicTensorValues>& tensors,
-                  const runtime::StopRule& rule, const std::optional<Tokenizer>& tokenizer,
-                  Summary& summary);
+// Prompt, chosen tokens, how many of the given ones are the model's choice, too, and the blocks
+// that the circuit proves the run in.
+void addDecodeRun(const runtime::DecodeRun& run, const Circuit& circuit,
+                  const std::vector<PublicTensorValues>& tensors, const runtime::StopRule& rule,
+                  const std::optional<Tokenizer>& tokenizer, Summary& summary);
 
 }  // namespace lindero::cli

@@ -121,6 +121,12 @@ void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary) {
                    std::move(rows), std::move(json));
 }
 
+void addBlocks(int64_t steps, int64_t most, Summary& summary) {
+  summary.add("blocks", "blocks", {{"steps", steps}, {"most", most}},
+              absl::StrCat("a run has up to ", most, ", of ", steps,
+                           " steps each; the costs here are those of one"));
+}
+
 void addEstimate(const Estimate& estimate, Summary& summary) {
   if (estimate.blocks > 1) summary.addCount("blocks", "blocks of steps", estimate.blocks);
   summary.addCount("online_cells", "cells to prove", estimate.online_cells);

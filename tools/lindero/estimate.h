@@ -46,4 +46,7 @@ struct BucketCost {
 };
 void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary);
 
+// Of a circuit that is proven for block after block of `steps`. All costs beside it are of one.
+void addBlocks(int64_t steps, int64_t most, Summary& summary);
+
 }  // namespace lindero::cli

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/decode/decode_run.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/estimate.h"
@@ -133,6 +134,22 @@ std::string shapeText(const PublicTensor& tensor) {
                       tensor.high(), ", 2^", -tensor.exponent());
 }
 
+// What each block of steps leaves to the next.
+void addCarried(const runtime::Package& package, Summary& summary) {
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const Step& step : package.program().steps()) {
+    if (!step.has_carry_out()) continue;
+    const auto elements = static_cast<int64_t>(step.carry_out().elements());
+    rows.push_back({shortenNodes(step.node()), step.region(), withCommas(elements)});
+    json.push_back({{"node", step.node()}, {"region", step.region()}, {"elements", elements}});
+  }
+  if (rows.empty()) return;
+  const std::string title = absl::StrCat("Tensors left to the next block (", rows.size(), ")");
+  summary.addTable("carried", title, {"node", "region", "integers"}, std::move(rows),
+                   std::move(json));
+}
+
 // What crosses into and out of the proof: the public tensors; and between its tables: claims that
 // must cancel.
 void addBoundaries(const Circuit& circuit, Summary& summary) {
@@ -172,8 +189,9 @@ void addBoundaries(const Circuit& circuit, Summary& summary) {
   }
   summary.addText("");
   summary.add("segments", "proof boundaries", std::move(segments),
-              circuit.segments_size() <= 1 ? "none: one proof covers all tables"
-                                           : absl::StrCat(circuit.segments_size(), " segments"));
+              circuit.most_blocks() > 0 ? "between blocks of steps: each has a proof of all tables"
+              : circuit.segments_size() <= 1 ? "none: one proof covers all tables"
+                                             : absl::StrCat(circuit.segments_size(), " segments"));
 }
 
 Estimate estimateOf(const OpenedPackage& opened, const InspectArguments& arguments) {
@@ -204,7 +222,11 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   summary.add("model", "model", opened.facts.file, opened.facts.file);
   summary.addCount("parameters", "parameters", opened.facts.parameters);
   summary.addData("facts", toJson(opened.facts));
-  if (!costs.empty()) addBuckets(costs, summary);
+  if (opened.cost.most_blocks > 0) {
+    addBlocks(runtime::blockSteps(circuit), opened.cost.most_blocks, summary);
+  } else if (!costs.empty()) {
+    addBuckets(costs, summary);
+  }
   if (shown > 0) summary.add("bucket", "bucket", shown, absl::StrCat(shown, " positions"));
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
@@ -215,6 +237,7 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   addPhases(opened.cost, summary);
   addNodes(opened.cost, arguments.nodes, summary);
   addConstraints(circuit, summary);
+  addCarried(opened.package, summary);
   addBoundaries(circuit, summary);
   context.result("inspect", summary);
   return absl::OkStatus();

@@ -26,9 +26,35 @@ constexpr char kModelGroup[] = "Compiling an ONNX file";
 constexpr uint64_t kMostJson = 64 << 20;
 constexpr int64_t kLeastBucket = 16;
 constexpr int64_t kBlockSteps = 16;
+constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at most
 
 int64_t blockOf(const ModelOptions& options) {
   return options.block > 0 ? options.block : kBlockSteps;
+}
+
+// What does not go together, whatever the model.
+absl::Status checkDecodeOptions(const ModelOptions& options) {
+  const bool carry = options.context == "carry";
+  if (!options.lower.decode) {
+    const char* given = carry                      ? "--context=carry"
+                        : options.block > 0        ? "--block"
+                        : !options.buckets.empty() ? "--buckets"
+                                                   : nullptr;
+    if (given == nullptr) return absl::OkStatus();
+    return failure(Exit::kUsage, absl::StrCat(given, ": only decode runs have it: give --decode"));
+  }
+  if (carry && !options.buckets.empty()) {
+    return failure(Exit::kUsage,
+                   "--buckets: with --context=carry a run has as many blocks as it "
+                   "needs, of one circuit");
+  }
+  if (!carry && options.block > 0) {
+    return failure(Exit::kUsage, "--block: there are blocks with --context=carry only");
+  }
+  if (options.positions != "all") {
+    return failure(Exit::kUsage, "a decode run has the choices of --positions all");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
@@ -180,7 +206,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  "Lengths to make circuits of decode runs for: 16,64 (default: 16, 32, 64, ... and "
                  "the model's context)")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, kMostPositions));
   app.add_option("--context", options.context,
                  "What a step of a decode run has of those before. recompute: tokens, one proof of "
                  "all positions; carry: keys and values, a proof of each block of steps, in memory "
@@ -190,7 +216,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--block", options.block,
                  absl::StrCat("Steps of a block, with --context=carry (default: ", kBlockSteps,
                               "); divides the model's context"))
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, kMostPositions));
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,
@@ -228,6 +254,7 @@ std::string findTokenizer(const std::string& given, const std::string& model) {
 
 absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
                                            Context& context, Summary& summary) {
+  LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
   LINDERO_ASSIGN_OR_RETURN(compiler::ImportOptions import, importOptions(options));
   context.progress("import");
   absl::StatusOr<Compilation> compilation = Compilation::load(path, import);
@@ -253,34 +280,17 @@ absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelO
 
 absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
                                                    const PreparedModel& model) {
-  const bool carry = options.context == "carry";
-  if (!options.lower.decode) {
-    const char* given = !options.buckets.empty() ? "--buckets"
-                        : carry                  ? "--context=carry"
-                                                 : nullptr;
-    if (given == nullptr) return std::vector<int64_t>{0};
-    return failure(Exit::kUsage, absl::StrCat(given, ": only decode runs have it: give --decode"));
-  }
-  if (carry && !options.buckets.empty()) {
-    return failure(Exit::kUsage,
-                   "--buckets: with --context=carry a run has as many blocks as it "
-                   "needs, of one circuit");
-  }
-  if (!carry && options.block > 0) {
-    return failure(Exit::kUsage, "--block: there are blocks with --context=carry only");
-  }
+  if (!options.lower.decode) return std::vector<int64_t>{0};
   const ModelFacts facts = model.compilation.facts();
   const int64_t context = facts.readsTokens() ? facts.inputs[0].shape[0] : 0;
   if (context == 0) {
     return failure(Exit::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
   }
-  if (carry) {
+  if (options.context == "carry") {
     const int64_t block = blockOf(options);
     if (context % block == 0 && context > block) return std::vector<int64_t>{context};
-    return failure(Exit::kUsage,
-                   absl::StrCat("blocks of ", block, " steps do not divide the ", context,
-                                " positions of the model into two or "
-                                "more: give another --block"));
+    return failure(Exit::kUsage, absl::StrCat("--block ", block, ": the model's ", context,
+                                              " positions are not two or more blocks of so many"));
   }
   std::vector<int64_t> buckets = options.buckets;
   if (buckets.empty()) {
@@ -296,9 +306,6 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
 
 absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
                         Context& context) {
-  if (options.lower.decode && options.positions != "all") {
-    return failure(Exit::kUsage, "a decode run has the choices of --positions all");
-  }
   Compilation& compilation = model.compilation;
   context.progress("quantize");
   if (bucket > 0) LINDERO_RETURN_IF_ERROR(withModelExit(compilation.setLength(bucket)));

@@ -49,7 +49,7 @@ struct PreparedModel {
   std::vector<compiler::PackageFile> files;
 };
 
-// Adds what the stages found to the summary.
+// Adds what the stages found to the summary. Fails first if the options do not go together.
 absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
                                            Context& context, Summary& summary);
 

@@ -185,7 +185,10 @@ absl::Status addRun(const Source& source, const Statement& statement, const Deco
       valuesOf(source.opened.package.circuit(), statement);
   LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, findDecodeRun(tensors));
   addPublicValues(tensors, source.tokenizer, summary, /*lines=*/!run);
-  if (run) addDecodeRun(*run, tensors, options.rule(), source.tokenizer, summary);
+  if (run) {
+    addDecodeRun(*run, source.opened.package.circuit(), tensors, options.rule(), source.tokenizer,
+                 summary);
+  }
   return absl::OkStatus();
 }
 
@@ -250,7 +253,8 @@ void addRegions(const compiler::CostReport& cost, Summary& summary) {
     rows.push_back({line.name, withCommas(line.cells), absl::StrFormat("%.1f %%", share)});
   }
   summary.addCount("region_count", "regions", static_cast<int64_t>(cost.regions.size()));
-  summary.addTable("regions", "Cells per region", {"region", "cells", "share"}, std::move(rows),
+  const char* title = cost.most_blocks > 0 ? "Cells per region, of a block" : "Cells per region";
+  summary.addTable("regions", title, {"region", "cells", "share"}, std::move(rows),
                    std::move(json));
 }
 

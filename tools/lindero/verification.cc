@@ -169,8 +169,13 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
     summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
   }
   summary.addLine("", absl::StrCat("id        ", toHex(claim.model.id)));
-  summary.addLine("circuit", absl::StrCat(toHex(claim.model.circuit), ", for ", claim.model.bucket,
-                                          " positions"));
+  const Circuit& circuit = verification.key.circuit;
+  summary.addLine(
+      "circuit",
+      absl::StrCat(toHex(claim.model.circuit), ", for ", claim.model.bucket, " positions",
+                   circuit.carries_size() == 0
+                       ? ""
+                       : absl::StrCat(" in blocks of ", runtime::blockSteps(circuit))));
   summary.addLine("weights", toHex(claim.model.fixed_root));
   summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",
                                       claim.policy.arithmetic, " defines them"));
@@ -178,7 +183,7 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
   addPublicValues(tensors, tokenizer, summary, /*lines=*/!verification.run);
   if (verification.run) {
     const runtime::StopRule rule{claim.policy.limits.steps, claim.policy.decode.stop};
-    addDecodeRun(*verification.run, tensors, rule, tokenizer, summary);
+    addDecodeRun(*verification.run, circuit, tensors, rule, tokenizer, summary);
   }
   const runtime::Labels& labels = claim.labels;
   for (const auto& [what, label] :
