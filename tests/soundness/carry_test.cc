@@ -3,11 +3,13 @@
 // seams.
 #include <map>
 
+#include "compiler/onnx_import/import.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ir/dialects.h"
 #include "ir/integer/interpreter.h"
 #include "passes/boundary/carry_context/carry_context.h"
+#include "passes/pass_manager.h"
 #include "runtime/check/checker.h"
 #include "runtime/check/claims.h"
 #include "runtime/package/statement.h"
@@ -109,39 +111,41 @@ class Recorder : public ir::integer::Observer {
 };
 
 // Row t of the whole is row t of its block; a score of key j, in block b, that of its slot.
-void expectRowsOf(const IntArray& whole, const IntArray& block, int64_t b) {
-  const int64_t before = b * kBlock, closed = kToySteps - kBlock - before;
+bool rowsAgree(const IntArray& whole, const IntArray& block, int64_t b) {
   const bool scores = whole.shape.size() == 3;
+  const int64_t heads = scores ? whole.shape[0] : 1, rows = whole.shape[scores ? 1 : 0],
+                steps = block.shape[scores ? 1 : 0], before = b * steps,
+                closed = scores ? rows - steps - before : 0;
   const int64_t width = whole.shape.size() == 1 ? 1 : whole.shape.back();
-  for (int64_t h = 0; h < (scores ? whole.shape[0] : 1); ++h) {
-    for (int64_t t = 0; t < kBlock; ++t) {
-      for (int64_t j = 0; j < (scores ? before + t + 1 : width); ++j) {
-        EXPECT_EQ(block.values[(h * kBlock + t) * width + j + (scores ? closed : 0)],
-                  whole.values[(h * kToySteps + before + t) * width + j]);
-      }
+  for (int64_t h = 0; h < heads; ++h) {
+    for (int64_t t = 0; t < steps; ++t) {
+      const auto in_block = block.values.begin() + (h * steps + t) * width + closed;
+      const auto in_whole = whole.values.begin() + (h * rows + before + t) * width;
+      if (!std::equal(in_whole, in_whole + (scores ? before + t + 1 : width), in_block))
+        return false;
     }
   }
+  return true;
 }
 
-TEST(Carry, ComputesTheIntegersOfRecompute) {
-  ir::registerAllDialects();
-  ir::Module whole, blocks;
-  const ToyOptions options{.decode = true};
-  ASSERT_TRUE(makeToyGpt(whole, options).ok() && makeToyGpt(blocks, options).ok());
-  auto carried = passes::createCarryContext(kBlock)->run(blocks);
+// `blocks` is `whole` until it is made one over blocks.
+void expectTheIntegersOfRecompute(const ir::Module& whole, ir::Module& blocks, int64_t steps,
+                                  const std::vector<int64_t>& tokens) {
+  auto carried = passes::createCarryContext(steps)->run(blocks);
   ASSERT_TRUE(carried.ok()) << carried.status();
-  const std::vector<int64_t> tokens{3, 1, 4, 1, 5, 9, 2, 6};
+  const auto context = static_cast<int64_t>(tokens.size());
   Recorder all;
-  ASSERT_TRUE(interpret(*whole.findFunction("main"), IntArray{{kToySteps}, tokens}, &all).ok());
+  auto choices = interpret(*whole.findFunction("main"), IntArray{{context}, tokens}, &all);
+  ASSERT_TRUE(choices.ok()) << choices.status();
   const ir::Function& main = *blocks.findFunction("main");
   std::vector<IntArray> state;
   for (const auto& argument : main.body().arguments().drop_front(3)) {
     const auto& shape = argument->type().shape;
     state.push_back({{shape[0], shape[1]}, std::vector<int64_t>(shape[0] * shape[1])});
   }
-  for (int64_t b = 0; b < kToySteps / kBlock; ++b) {
-    std::vector<IntArray> inputs{{{kBlock}, {}}, {{kBlock}, {}}, {{1}, {b}}};
-    for (int64_t t = b * kBlock; t < (b + 1) * kBlock; ++t) {
+  for (int64_t b = 0; b < context / steps; ++b) {
+    std::vector<IntArray> inputs{{{steps}, {}}, {{steps}, {}}, {{1}, {b}}};
+    for (int64_t t = b * steps; t < (b + 1) * steps; ++t) {
       inputs[0].values.push_back(tokens[t]);
       inputs[1].values.push_back(t);
     }
@@ -151,13 +155,41 @@ TEST(Carry, ComputesTheIntegersOfRecompute) {
     ASSERT_TRUE(out.ok()) << out.status();
     ASSERT_EQ(recorder.arrays.size(), all.arrays.size());
     for (size_t i = 0; i < all.arrays.size(); ++i) {
-      expectRowsOf(all.arrays[i], recorder.arrays[i], b);
+      EXPECT_TRUE(rowsAgree(all.arrays[i], recorder.arrays[i], b)) << "block " << b << ", op " << i;
     }
     for (size_t s = 0; s < state.size(); ++s) {
       const std::vector<int64_t>& rows = (*out)[s + 1].values;
       state[s].values.assign(rows.end() - state[s].values.size(), rows.end());
     }
   }
+}
+
+TEST(Carry, ComputesTheIntegersOfRecompute) {
+  ir::registerAllDialects();
+  ir::Module whole, blocks;
+  const ToyOptions options{.decode = true};
+  ASSERT_TRUE(makeToyGpt(whole, options).ok() && makeToyGpt(blocks, options).ok());
+  expectTheIntegersOfRecompute(whole, blocks, kBlock, {3, 1, 4, 1, 5, 9, 2, 6});
+}
+
+std::unique_ptr<ir::Module> integerCharGpt() {
+  auto module = compiler::importOnnx(LINDERO_MODELS "/char_gpt/char_gpt.onnx", {});
+  EXPECT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager;
+  absl::Status status =
+      manager.addPipeline("import-cleanup,quantize,select-outputs{argmax},eliminate-dead-ops");
+  status.Update(manager.run(**module).status());
+  EXPECT_TRUE(status.ok()) << status;
+  return *std::move(module);
+}
+
+TEST(Carry, ComputesTheIntegersOfACharGpt) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  auto whole = integerCharGpt(), blocks = integerCharGpt();
+  std::vector<int64_t> tokens;
+  for (int64_t t = 0; t < 64; ++t) tokens.push_back((7 * t * t + 3 * t + 1) % 80);
+  expectTheIntegersOfRecompute(*whole, *blocks, 16, tokens);
 }
 
 // Forgeries ---------------------------------------------------------------------------------------
