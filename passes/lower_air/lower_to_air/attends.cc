@@ -9,7 +9,7 @@
 // are zero.
 // Of a block of steps, the first keys are of the blocks before, of which so many are open as there
 // are: a key of a closed one is the first dead key, with r = 0, and its score is read by nothing.
-// GADGETS.md, section 9, has the interval argument.
+// GADGETS.md, sections 9 and 13, has the interval arguments.
 #include <map>
 #include <optional>
 
@@ -21,8 +21,8 @@ namespace {
 // Lane l of the block of keys kb is live for the queries t >= kb lanes + l - earlier keys.
 void fillCausalMask(TableBuilder& t, const Lanes& live, const Attend& a, int64_t first_row) {
   int64_t lanes = live.size(), blocks = a.keys / lanes;
-  for (int64_t key = a.block ? a.earlier() : 0; key < a.keys; ++key) {
-    int64_t from = key - (a.block ? a.earlier() : 0);
+  for (int64_t key = a.earlier(); key < a.keys; ++key) {
+    int64_t from = key - a.earlier();
     if (from >= a.queries) continue;
     t.fill(live[key % lanes], {first_row + from * blocks + key / lanes,
                                {{a.heads, a.queries * blocks, 0}, {a.queries - from, blocks, 0}},

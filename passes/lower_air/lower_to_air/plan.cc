@@ -39,6 +39,11 @@ class Planner {
     }
     if (absl::Status s = walk(function.body(), ""); !s.ok()) return s;
     if (absl::Status s = finishResults(); !s.ok()) return s;
+    if (!options.decode &&
+        (!plan_.carried.empty() || llvm::any_of(plan_.attends, [](auto& a) { return a.block; }))) {
+      return absl::UnimplementedError(
+          "blocks of steps are those of a decode run: give the option decode");
+    }
     if (options.decode) {
       if (absl::Status s = planSteps(); !s.ok()) return s;
     }
@@ -377,8 +382,16 @@ class Planner {
     }
     for (const Attend& a : plan_.attends) {
       if (!a.origin.op->boolAttr("causal")) return unsupported(*a.origin.op, "it is not causal");
+      const Attend& first = plan_.attends.front();
+      if (a.block != first.block || a.keys != first.keys || (a.block != nullptr) != blocks) {
+        return unsupported(*a.origin.op, "all scores must be of the same blocks of steps, or none");
+      }
     }
     const Embed& embed = plan_.embeds.back();
+    if (blocks &&
+        (plan_.attends.empty() || embed.added != plan_.embeds.front().origin.op->result())) {
+      return no("a block of steps attends, and adds positions to its tokens");
+    }
     if (plan_.choices.size() != 1 || !plan_.outputs.empty() || !plan_.exports.empty() ||
         plan_.choices.front().rows != embed.rows || plan_.choices.front().name.empty() ||
         llvm::any_of(plan_.operands, [](const Operand& o) { return o.selected; })) {
