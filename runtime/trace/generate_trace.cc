@@ -79,6 +79,7 @@ class Executor {
            absl::Span<uint32_t> main, ThreadPool& pool)
       : package_(package),
         options_(options),
+        before_(options.carried ? *options.carried : none_),
         statement_(statement),
         main_(main),
         pool_(pool),
@@ -88,8 +89,8 @@ class Executor {
     const Step& step = package_.program().steps(index);
     for (uint32_t buffer : buffersOf(step).writes)
       LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
-    LINDERO_RETURN_IF_ERROR(runStep(StepContext(package_, step, buffers_, pool_), statement_,
-                                    options_.carried ? *options_.carried : Carried(), after_));
+    LINDERO_RETURN_IF_ERROR(
+        runStep(StepContext(package_, step, buffers_, pool_), statement_, before_, after_));
     if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {
@@ -113,6 +114,8 @@ class Executor {
 
   const Package& package_;
   const TraceOptions& options_;
+  const Carried none_;
+  const Carried& before_;
   Statement& statement_;
   absl::Span<uint32_t> main_;
   ThreadPool& pool_;
