@@ -48,7 +48,7 @@ struct CheckReport {
   uint64_t rows = 0;         // of all tables together
   uint64_t cells = 0;        // base field elements in all phases: an extension cell counts 4
   uint64_t failure_count = 0;
-  std::vector<Failure> failures;  // the first CheckOptions.max_failures of failure_count
+  std::vector<Failure> failures;  // of each block the first CheckOptions.max_failures
 
   bool ok() const { return failure_count == 0; }
   // Takes over what was found in another block.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/package/circuit_info.h"
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
@@ -14,9 +15,8 @@ namespace {
 
 // As far as a claim's shapes are read off it; the backend checks all of a circuit.
 absl::Status checkShapes(const Circuit& circuit) {
-  constexpr uint32_t kMostBlocks = 1 << 16;
   const uint32_t blocks = circuit.most_blocks();
-  if (circuit.carries().empty() ? blocks != 0 : blocks < 2 || blocks > kMostBlocks) {
+  if (circuit.carries().empty() ? blocks != 0 : blocks < 2 || blocks > kMaxBlocks) {
     return absl::InvalidArgumentError(
         absl::StrCat("key: its circuit cannot have bundles of up to ", blocks, " blocks"));
   }

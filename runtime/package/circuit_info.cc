@@ -324,10 +324,9 @@ class Analyzer {
   }
 
   absl::Status checkCarries() const {
-    constexpr uint32_t kMostBlocks = 65536;
     const FieldPath file("circuit.pb");
     const bool carries = circuit_.carries_size() > 0;
-    if (carries ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMostBlocks
+    if (carries ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
                 : circuit_.most_blocks() != 0) {
       return file.error("most_blocks ", circuit_.most_blocks(), " of a circuit with ",
                         circuit_.carries_size(), " carries");

@@ -19,6 +19,7 @@ namespace lindero::runtime {
 
 // Limits of format 1. A circuit beyond them is refused when it is read.
 inline constexpr uint32_t kMaxLogHeight = 28;
+inline constexpr uint32_t kMaxBlocks = 1 << 16;  // of a bundle
 inline constexpr int kMaxTables = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
 inline constexpr int kMaxNodes = 1 << 23;
