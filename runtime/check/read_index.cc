@@ -112,10 +112,10 @@ absl::Status ReadIndex::addParts(const Package& package) {
         defined[column] = true;
         continue;
       }
-      if (info.nodes[root].phase >= 2 || info.nodes[root].claim_phase > 0) {
+      if (info.nodes[root].claim_phase > 0) {
         return absl::UnimplementedError(absl::StrCat(
             "constraint ", table.name(), ".", table.constraints(i).name(),
-            " reads challenge phases, but is no generator's definition; check all rows instead"));
+            " reads a claim, but is no generator's definition; check all rows instead"));
       }
       parts_.push_back({CircuitPart::Kind::kConstraint,
                         static_cast<uint32_t>(t),

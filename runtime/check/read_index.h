@@ -43,9 +43,9 @@ struct GatheredRow {
 class ReadIndex {
  public:
   // `main` as for a Checker; only fixed cells are read. An error when a constraint that defines no
-  // column reads a column of phase 2 or 3, a gather's index leaves its sources, or a running sum is
-  // read elsewhere than in its definition: circuits that no pass emits. FailedPrecondition when a
-  // generated column lacks its definition: such a circuit is not sound.
+  // column reads a claim, a gather's index leaves its sources, or a running sum is read elsewhere
+  // than in its definition: circuits that no pass emits. FailedPrecondition when a generated column
+  // lacks its definition: such a circuit is not sound.
   static absl::StatusOr<ReadIndex> create(const Package& package, absl::Span<const uint32_t> main);
 
   const std::vector<CircuitPart>& parts() const { return parts_; }

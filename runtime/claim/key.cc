@@ -13,6 +13,8 @@
 namespace lindero::runtime {
 namespace {
 
+constexpr uint32_t kProofFormat = 3;
+
 // As far as a claim's shapes are read off it; the backend checks all of a circuit.
 absl::Status checkShapes(const Circuit& circuit) {
   const uint32_t blocks = circuit.most_blocks();
@@ -122,6 +124,12 @@ std::string encodeKeySet(absl::Span<const Key> keys) {
 absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
   Proof message;
   LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
+  if (message.format() < kProofFormat) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "proof: format ", message.format(),
+        " is of a version that accepts proofs of false statements (.github/SECURITY.md, "
+        "LINDERO-2026-1): prove the run again"));
+  }
   for (const Key& key : set.keys) {
     if (message.key_digest() ==
         absl::string_view(reinterpret_cast<const char*>(key.digest.data()), key.digest.size())) {

@@ -56,7 +56,7 @@ std::string setOf(const std::vector<VerifyingKey>& keys) {
 std::string proofOf(const VerifyingKey& key) {
   const Digest digest = sha256(serializeProto(key));
   Proof proof;
-  proof.set_format(1);
+  proof.set_format(3);
   proof.set_key_digest(std::string(digest.begin(), digest.end()));
   return serializeProto(proof);
 }
@@ -82,6 +82,17 @@ TEST(KeySet, FindsTheKeyOfAProofAndOfACircuit) {
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(std::string(other.status().message()),
               HasSubstr("made for another key than those of buckets 16, 64"));
+}
+
+TEST(KeySet, SaysWhyItRefusesOldProofs) {
+  absl::StatusOr<KeySet> set = decodeKeySet(setOf({sampleKey(16)}));
+  ASSERT_TRUE(set.ok()) << set.status();
+  Proof proof;
+  ASSERT_TRUE(proof.ParseFromString(proofOf(sampleKey(16))));
+  proof.set_format(2);
+  absl::StatusOr<Key> key = keyOfProof(*set, serializeProto(proof));
+  ASSERT_FALSE(key.ok());
+  EXPECT_THAT(std::string(key.status().message()), HasSubstr("LINDERO-2026-1"));
 }
 
 TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {

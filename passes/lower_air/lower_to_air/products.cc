@@ -284,7 +284,8 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
                  (f.right_rows + f.right_columns) * t.dot(x, c.descendingPowers(c.sigma(), lanes)));
   Expr factor = t.gather("factor", f.left_end * f.copy, l.source_tables, l.source_columns,
                          l.source_bases, l.source_rows);
-  // Rows that end no factor have product 0, so that their factor needs no selector.
+  // Where no copy binds it, a factor would be free, and chosen after the challenges of its product.
+  t.constrain(factor - f.left_end * factor, "no factor where none ends");
   t.term("product", factor * fold, t.outside(c.productPoint()) - f.product);
   t.term("added", f.addend * fold, t.outside(c.productPoint()) - f.added_to);
   t.copyTerm("copy", f.right_end * fold - f.left_end * factor, t.outside(c.copyPoint()) - f.copy);

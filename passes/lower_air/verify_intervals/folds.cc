@@ -134,7 +134,18 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     if (ranges_.isCarried(group)) {
       return ranges_.refused(table, c, name, "its sum goes on in another block");
     }
-    if (!late && id == 0) continue;  // names no product: what is summed there bounds nothing
+    // Id 0 names no product: what is summed there bounds nothing. But a factor is chosen after the
+    // challenge is drawn: were it not zero there, it could cancel whatever else stands in this sum.
+    if (!late && id == 0) {
+      for (const auto& [monomial, k] : *plain(*rows.form(c, term.operand(0)))) {
+        for (Cell cell : monomial) {
+          if (rows.columns()[cell.column]->is("air.gather") && !rows.isZeroed(c, cell)) {
+            return ranges_.refused(table, c, name, "sums a factor of no product, which is free");
+          }
+        }
+      }
+      continue;
+    }
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
     };

@@ -217,6 +217,13 @@ const Form* TableRows::form(int c, ir::Value* value) {
       value, memos_[c], [&](ir::Value* column, bool before) { return cell(c, column, before); });
 }
 
+bool TableRows::isZeroed(int c, Cell cell) {
+  return llvm::any_of(op_->block()->ops(), [&](ir::Op& op) {
+    const Form* form = op.is("air.constrain") ? this->form(c, op.operand(0)) : nullptr;
+    return form && plain(*form) && *plain(*form) == Polynomial{{{cell}, 1}};
+  });
+}
+
 std::string TableRows::describe(const std::string& what, int c) const {
   std::string out = absl::StrCat(name(), ".", what, " (");
   if (classes_[c].instance >= 0) {

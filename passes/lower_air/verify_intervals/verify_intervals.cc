@@ -140,6 +140,11 @@ class IntervalRule {
     }
     Polynomial p = ranges_.simplify(t, c, *plain(*form));
     if (p.empty() || isAlone(t, c, p)) return absl::OkStatus();
+    // A gathered cell that is zero.
+    if (p.size() == 1 && p.begin()->first.size() == 1 &&
+        ranges_.rows(t).isZeroed(c, p.begin()->first[0])) {
+      return absl::OkStatus();
+    }
     if (std::string cell = openCell(t, c, p); !cell.empty()) {
       return ranges_.refused(
           t, c, name,

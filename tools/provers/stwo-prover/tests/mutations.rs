@@ -28,6 +28,19 @@ fn naming(key: &[u8], proof: &[u8]) -> Vec<u8> {
     encode(&message)
 }
 
+#[test]
+fn keys_and_proofs_of_unsound_versions_are_refused_with_the_reason() {
+    let (key, proof) = proven(&samples::everything(), &QUICK);
+    let mut old: proto::VerifyingKey = decode_canonical(&key, "the key").unwrap();
+    old.backend = "stwo-2.3.0/3".to_string();
+    let old = encode(&old);
+    let refusal = |key: &[u8], proof: &[u8]| check(key, proof).unwrap_err().to_string();
+    assert!(refusal(&old, &naming(&old, &proof)).contains("LINDERO-2026-1"));
+    let mut message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    message.format = 2;
+    assert!(refusal(&key, &encode(&message)).contains("LINDERO-2026-1"));
+}
+
 /// Stwo's own panics are caught and expected; their messages would drown ours.
 fn hush() {
     std::panic::set_hook(Box::new(|info| {
@@ -128,7 +141,7 @@ fn other_encodings_of_the_same_message_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     for (name, bytes) in [("proof", &proof), ("key", &key)] {
         // Field 1, the format, is first: tag 8.
-        let format = if name == "proof" { 2 } else { 1 };
+        let format = if name == "proof" { 3 } else { 1 };
         assert_eq!(bytes[..2], [8, format], "{name}");
         let unknown = [bytes.as_slice(), &[0x78, 1]].concat();
         let repeated = [bytes.as_slice(), &[8, format]].concat();

@@ -9,7 +9,11 @@ use crate::parameters::Parameters;
 use crate::security::{Regime, Soundness};
 
 /// Library, version and transcript that a key is made for.
-pub const BACKEND: &str = "stwo-2.3.0/3";
+pub const BACKEND: &str = "stwo-2.3.0/4";
+/// Of [`proto::Proof`].
+pub const PROOF_FORMAT: u32 = 3;
+/// Versions of [`BACKEND`] before this one are of circuits that accept false proofs.
+const UNSOUND_BACKENDS: [&str; 3] = ["stwo-2.3.0/1", "stwo-2.3.0/2", "stwo-2.3.0/3"];
 
 /// A decoded and checked verifying key.
 pub struct Key {
@@ -30,6 +34,13 @@ pub struct Key {
 impl Key {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let message: proto::VerifyingKey = decode_canonical(bytes, "the key")?;
+        if UNSOUND_BACKENDS.contains(&message.backend.as_str()) {
+            return Err(Error::new(format!(
+                "the key is for {:?}, whose circuits accept proofs of false statements (.github/SECURITY.md, \
+                 LINDERO-2026-1); compile the model and prove the run again, with {BACKEND:?}",
+                message.backend
+            )));
+        }
         if message.format != 1 || message.backend != BACKEND {
             return Err(Error::new(format!(
                 "the key is of format {} for {:?}; this reads format 1 for {BACKEND:?}",
@@ -117,6 +128,7 @@ impl KeySet {
     /// The bytes of the key that the proof names.
     pub fn of_proof(&self, proof: &[u8]) -> Result<&[u8], Error> {
         let proof: proto::Proof = decode_canonical(proof, "the proof")?;
+        check_format(&proof)?;
         self.find(|key| Ok(digest(key)[..] == proof.key_digest), "the proof was made for another key")
     }
 
@@ -145,6 +157,19 @@ impl KeySet {
             count => format!("{otherwise}: none of the {count} keys of the file"),
         }))
     }
+}
+
+/// Proofs of earlier formats were made for circuits that accept false proofs.
+pub(crate) fn check_format(proof: &proto::Proof) -> Result<(), Error> {
+    let why = match proof.format {
+        PROOF_FORMAT => return Ok(()),
+        1 | 2 => {
+            ", of a version that accepts proofs of false statements (.github/SECURITY.md, LINDERO-2026-1): prove the \
+             run again"
+        }
+        _ => "",
+    };
+    Err(Error::new(format!("proof format {} is not supported (this reads {PROOF_FORMAT}){why}", proof.format)))
 }
 
 /// What this backend demands of a circuit besides its validity.

@@ -19,7 +19,7 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::key::Key;
 
-const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 3\0\0\0";
+const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 4\0\0\0";
 
 /// Step 1, and the roots of step 2.
 pub fn begin(key: &Key, claim: [u8; 32], main_roots: &[Blake2sHash]) -> Blake2sChannel {

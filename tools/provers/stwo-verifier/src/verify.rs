@@ -13,7 +13,7 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use crate::air::TableAir;
 use crate::claims::{check_sums, sums};
 use crate::codec::{self, Commitment};
-use crate::key::Key;
+use crate::key::{check_format, Key};
 use crate::transcript;
 use crate::values::uniform_values;
 
@@ -38,12 +38,7 @@ pub struct Verdict {
 /// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
 pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdict, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
-    if message.format != 2 {
-        return Err(Error::new(format!(
-            "proof format {} is not supported (this reads format 2)",
-            message.format
-        )));
-    }
+    check_format(&message)?;
     if message.key_digest != key.digest {
         return Err(Error::new("the proof was made for another key"));
     }

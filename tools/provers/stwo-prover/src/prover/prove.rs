@@ -6,7 +6,7 @@ use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package
 use lindero_stwo_verifier::codec::{encode_elements, Commitment, Stark};
 use lindero_stwo_verifier::{
     check_sums, codec, fingerprints, sums, transcript, uniform_values, Key, Layout, Parameters, TableAir,
-    Target,
+    Target, PROOF_FORMAT,
 };
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
@@ -121,7 +121,7 @@ fn prove_bundle(
     }
     progress.leave_blocks();
     Ok(encode(&proto::Proof {
-        format: 2,
+        format: PROOF_FORMAT,
         key_digest: key.digest.to_vec(),
         claim: statement.claim().to_vec(),
         blocks,
