@@ -181,11 +181,20 @@ class Rules:
         reads = self.graph.reads(factor)
         cone = self.points.cone(factor)
         if not reads.challenges and self._committed(reads, t) == 0:
-            variable = reads.columns or any(self.graph.ops[i] in (Op.IS_FIRST, Op.IS_LAST) for i in cone)
-            return bool(variable) or bool(self.points.values[factor].all())
+            return bool(reads.columns) or all(self._on_rows(factor, *row).all() for row in self._kinds_of_rows(t))
         inverted = {k for i in cone if self.graph.ops[i] == Op.INVERSE for k in self.graph.reads(i).challenges}
         late = [k for k in reads.challenges if k not in inverted and self._drawn(k) >= self._committed(reads, t)]
         return any(self._constant_top(factor, chosen) for n in (1, 2) for chosen in combinations(late, n))
+
+    def _kinds_of_rows(self, t):
+        """(is_first, is_last) of the rows of a table."""
+        height = self.tables[t].height
+        return {(int(row == 0), int(row == height - 1)) for row in (0, height // 2, height - 1)}
+
+    def _on_rows(self, node, first, last):
+        """Of a node over constants and selectors."""
+        selectors = zip((Op.IS_FIRST, Op.IS_LAST), (first, last))
+        return self.points.given(node, {(op, 0, 0, 0): np.full(POINTS, value, dtype=np.uint64) for op, value in selectors})
 
     def _constant_top(self, factor, challenges):
         """Whether the highest power of these challenges has a coefficient that is a constant."""
