@@ -112,6 +112,49 @@ def the_toy(rule, change):
     judge(rule, package, package / "no text")
 
 
+ROWS = (HERE / "rows.lir").read_text()
+
+
+def fill(column, **change):
+    """Replaces what one fill of rows.lir says."""
+
+    def apply(text):
+        (line,) = re.findall(rf"^.*fill\(%{column}\).*$", text, re.MULTILINE)
+        changed = line
+        for name, value in change.items():
+            changed = re.sub(rf"{name} = [^ ,]+", f"{name} = {value}", changed)
+        return text.replace(line, changed)
+
+    return apply
+
+
+def replaced(old, new):
+    return lambda text: text.replace(old, new)
+
+
+# The row rule: verify-intervals sees the fixed columns, and which row gives what another one takes.
+@cases(
+    ("as it is", None),
+    ("a giver that is not the declared row", fill("end_w", first_row=1)),
+    ("a declared row that is not the giver", fill("index_x", offset=2)),
+    ("a giver that is not of the declared table", replaced('source_tables = ["w"]', 'source_tables = ["x"]')),
+    ("a giver of twice the coefficient", fill("end_w", offset=2)),
+    ("two givers", fill("end_w", counts="[2]")),
+    ("two takers", fill("end_x", counts="[2]")),
+    ("no giver", replaced("air.term(%num_w, ", "air.term(%z_w, ")),
+    ("a giver at another pole", replaced("%cid_w = air.constant {value = 1}", "%cid_w = air.constant {value = 2}")),
+    ("an index of zero at a pole that is given", fill("index_x", offset=0)),
+    ("no zero where the index is zero", replaced("air.sub(%factor_x, %num_x)", "air.sub(%num_x, %num_x)")),
+)
+def rows(change):
+    text = change(ROWS) if change else ROWS
+    assert change is None or text != ROWS, "the case changes nothing"
+    file = folder / "rows.lir"
+    file.write_text(text)
+    said = refusal(1, [BIN / "lindero-opt", "--passes", "verify-intervals", file])
+    assert (said is None) == (change is None), said or "accepted"
+
+
 if __name__ == "__main__":
     with temporary_folder() as folder:
         models = Models(folder)
