@@ -23,8 +23,8 @@ class Op(IntEnum):
     INVERSE = 10
 
 
-# Challenges are of the extension: a power that is one at every residue need not be one at them.
-HIGHEST_DEGREE = 1 << 16
+# Challenges are of the extension: a power that is one at every residue need not be one at them. An argmax over n tokens takes 2 n.
+HIGHEST_DEGREE = 1 << 20
 BINARY = {Op.ADD: qm31.add, Op.SUB: qm31.sub, Op.MUL: qm31.mul}
 
 # What a node reads: pairs (column, offset), and indices of challenges and claims.
@@ -85,7 +85,7 @@ class Graph:
         self.degree[i] = 1 if leaf else sum(degrees) if op == Op.MUL else max(degrees, default=0)
         self.total[i] = self._total_degree(op, [self.total[operand] for operand in operands])
         if sum(self.total[i]) > HIGHEST_DEGREE:
-            return "has a degree above 2^16 in all that it reads"
+            return "has a degree above 2^20 in all that it reads"
         self.scalar[i] = not leaf and op != Op.CLAIM and all(self.scalar[operand] for operand in operands)
         if op == Op.INVERSE and not self.scalar[i]:
             return "inverts more than constants and challenges"

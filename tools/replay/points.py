@@ -1,12 +1,12 @@
 """The nodes of a circuit at random points, for tests of polynomial identities.
 
-Each column at an offset, each challenge, each claim and each selector is a variable of its own, with a random residue at each of a
-few points; so is none that somebody could know before the circuit is written, for the seed is a digest of the circuit.
-`Graph` bounds the degrees, without which residues would say nothing of extension elements: z^p - z is zero at every residue.
+Each column at an offset, each challenge, each claim and each selector is a variable of its own, with a random residue at each of
+several points. The seed is a digest of the circuit, so that nobody writes a circuit for points that are known. `Graph` bounds the
+degrees, without which residues would say nothing of the extension: z^p - z is zero at every residue.
 """
 
 import functools
-from hashlib import sha256
+from hashlib import shake_256
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from circuit import BadInput
 from graph import Op, ZeroInverse
 from qm31 import P, reduce
 
-POINTS = 8  # (2^16 / p)^8 < 2^-119
+POINTS = 16  # (2^20 / p)^16 < 2^-175
 BINARY = {
     Op.ADD: lambda x, y: reduce(x + y),
     Op.SUB: lambda x, y: reduce(x + (np.uint64(P) - y)),
@@ -50,7 +50,7 @@ class Points:
 
     def leaf(self, key):
         if key not in self.leaves:
-            digest = sha256(self.seed + repr(tuple(map(int, key))).encode()).digest()
+            digest = shake_256(self.seed + repr(tuple(map(int, key))).encode()).digest(4 * POINTS)
             self.leaves[key] = np.frombuffer(digest, dtype="<u4").astype(np.uint64) % np.uint64(P)
         return self.leaves[key]
 

@@ -102,8 +102,8 @@ def accepts(model, options):
 
 
 @case
-def accepts_a_challenge_of_degree_two_to_the_sixteen():
-    package, run = copied(circuit_edit(lambda c: square(c, 16)))
+def accepts_a_challenge_of_degree_two_to_the_twenty():
+    package, run = copied(circuit_edit(lambda c: square(c, 20)))
     judged(ACCEPTED, package, run, "--rows", "50")
 
 
@@ -331,7 +331,7 @@ def square(circuit, times):
     ("node of an unknown operation", last_node(op=11), None, "unknown operation"),
     ("a factor that nothing binds", without("operands", "no factor where none ends"), None, 'table "operands": column "factor": R4: '),
     ("a scan that nothing defines", without("operands", "fold"), None, 'table "operands": column "fold": R0: '),
-    ("a challenge of degree 2^17", circuit_edit(lambda c: square(c, 17)), None, "degree above 2^16"),
+    ("a challenge of degree 2^21", circuit_edit(lambda c: square(c, 21)), None, "degree above 2^20"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
     ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
     ("one block", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),

@@ -9,13 +9,13 @@ from itertools import combinations
 import numpy as np
 
 import qm31
-from circuit import BadInput, carried_groups, generator_nodes
+from circuit import BadInput, carried_groups, generator_nodes, require
 from graph import Op, ZeroInverse
 from points import BINARY, POINTS, Points, challenge_key, column_key, interpolation
 from qm31 import reduce
 
 HIGHEST = 64  # degree in the challenges that keep a denominator from zero
-FRACTIONS = 1024  # that a column is split into, at most
+FRACTIONS = 1024  # of a column, at most
 
 # What reads a column: a field of a generator, with the generator's column; a constraint, a lookup, or a gather.
 Reader = namedtuple("Reader", "what name node")
@@ -37,8 +37,7 @@ class Rules:
         self.points, self.others = Points(self.graph, seed + b"a"), Points(self.graph, seed + b"b")
         self.columns = [(t, c) for t, table in enumerate(self.tables) for c, phase in enumerate(table.phases) if phase >= 2]
         self.gathered = {place for place in self.columns if self._kind(*place) == "gather"}
-        self.fractions = {place: self._split(self._column(*place).fraction)
-                          for place in self.columns if self._kind(*place) == "fraction"}
+        self.fractions = {place: self._split(place) for place in self.columns if self._kind(*place) == "fraction"}
         self.claimed = {of.fraction.claim: place for place in self.fractions
                         for of in [self._column(*place)] if of.fraction.running}
         self.definitions = {}  # of a column: the constraints that are its generator's
@@ -70,13 +69,14 @@ class Rules:
     def _product(self, node):
         return (self.graph.a[node], self.graph.b[node]) if self.graph.ops[node] == Op.MUL else None
 
-    def _split(self, fraction):
+    def _split(self, place):
         """The single fractions (numerator, denominator) of a column."""
-        graph, singles, stack = self.graph, [], [(fraction.numerator, fraction.denominator)]
+        graph, fraction = self.graph, self._column(*place).fraction
+        singles, stack = [], [(fraction.numerator, fraction.denominator)]
         while stack:
             numerator, denominator = stack.pop()
             parts = None
-            if graph.ops[numerator] == Op.ADD and len(stack) + len(singles) < FRACTIONS:
+            if graph.ops[numerator] == Op.ADD:
                 left, right = self._product(graph.a[numerator]), self._product(graph.b[numerator])
                 of = self._product(denominator)
                 if left and right and of == (right[1], left[1]):
@@ -85,6 +85,8 @@ class Rules:
                 stack += parts
             else:
                 singles.append((numerator, denominator))
+            # Nodes are shared: a few of them can stand for more fractions than there is time for.
+            require(len(stack) + len(singles) <= FRACTIONS, f"{self.tables[place[0]].name}.{self._name(place)}: too many fractions")
         return singles
 
     def _factors(self, denominator):

@@ -134,7 +134,8 @@ def doubled(n, d, times):
 
 
 # A reader of keys does not try to list them.
-case(None, "a column of 2^40 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))), text=False)
+case(None, "a column of 32 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 5))), text=False)
+case("structure", "a column of 2^40 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))), text=False)
 
 
 def vanishing(challenge):
@@ -142,6 +143,8 @@ def vanishing(challenge):
     return power(power(challenge, P) - challenge, P**4 - 1)
 
 
+case(None, "a challenge of degree 2^17, as an argmax over 65,536 tokens has it", filled(
+    early=lambda v: v.t.value("e", power(v.sigma, 1 << 17) * v.x)))
 case("structure", "a definition, times one less what vanishes at residues", defining(
     "fold", lambda v: (v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(-1) - v.x) * (1 - vanishing(v.c.alpha))), text=False)
 case("structure", "a selector, less itself by what vanishes at residues", filled(
@@ -261,6 +264,10 @@ case("R3", "a rest that reads a second gathered column", filled(
     after=lambda v: v.t.running("e", v.u * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
 case("R3", "a rest that reads the claim of y's products", filled(
     binding=lambda v: (v.s * v.y - v.g * claim("t", "tensors.sum"), v.z - v.a)), reads_claim=True)
+case("R3", "a rest that reads a fraction under the same challenge", filled(
+    late=lambda v: setattr(v, "v", v.t.fraction("v", v.x, v.z - v.id)),
+    binding=lambda v: (v.s * v.y - v.g * v.v, v.z - v.a)))
+case("R3", "a rest that reads the challenge", filled(binding=lambda v: (v.s * v.y - v.g * v.z * v.fold, v.z - v.a)))
 case("R3", "the denominator f c", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.z * v.u)))
 case("R3", "the denominator f c - a", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.u * (v.z - v.a))))
 case("R3", "the denominator 2 c - a", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.z + v.z - v.a)))
