@@ -101,8 +101,10 @@ case(None, "a definition with its sign changed",
 for name in ("fold", "e", "part", "tensors.sum", "copies.sum"):
     case("R0", f"no definition of {name}", defining(name, None, **more), text=False)
 case("R0", "a scan that goes round", defining("fold", lambda v: v.fold - v.c.sigma * v.fold.at(-1) - v.x), text=False)
-case("R0", "a scan from the next row", defining("fold", lambda v: v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(1) - v.x), text=False)
-case("R0", "a scan of another column", defining("fold", lambda v: v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(-1) - v.w), text=False)
+case("R0", "a scan from the next row", defining(
+    "fold", lambda v: v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(1) - v.x), text=False)
+case("R0", "a scan of another column", defining(
+    "fold", lambda v: v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(-1) - v.w), text=False)
 case("R0", "a definition on some rows", defining("e", lambda v: v.s * (v.e - v.c.sigma * v.fold), **more), text=False)
 case("R0", "a definition, twice", defining("e", lambda v: (v.e - v.c.sigma * v.fold) * 2, **more), text=False)
 case("R0", "a fraction without its numerator", defining("part", lambda v: v.part * (v.c.other - v.x), **more), text=False)
@@ -135,7 +137,8 @@ def doubled(n, d, times):
 
 # A reader of keys does not try to list them.
 case(None, "a column of 32 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 5))), text=False)
-case("structure", "a column of 2^40 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))), text=False)
+case("structure", "a column of 2^40 fractions", filled(
+    late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))), text=False)
 
 
 def vanishing(challenge):
@@ -181,6 +184,7 @@ case("R1", "a column of phase 2", ratio(lambda v: v.fold))
 case("R1", "f z + w, with f fixed", ratio(lambda v: v.f * v.z + v.w))
 case(None, "z + f w, with f fixed", ratio(lambda v: v.z + v.f * v.w))
 case("R1", "z - z + w", ratio(lambda v: v.z - v.z + v.w))
+case("R1", "z - z + 5", ratio(lambda v: v.z - v.z + 5))
 case(None, "z + z + w", ratio(lambda v: v.z + v.z + v.w))
 case("R1", "z times a column, less another", ratio(lambda v: v.z * v.fold - v.w))
 case("R1", "z times an early challenge, less a column of phase 2", ratio(lambda v: v.z * v.early - v.fold))
@@ -194,8 +198,10 @@ case(None, "two on the first row, else one", ratio(lambda v: 1 + FIRST))
 case("R1", "a good factor, and one that is free", ratio(lambda v: (v.z - v.a) * v.w))
 case("R1", "a free factor behind a sign", ratio(lambda v: -((v.z - v.a) * -v.fold)))
 case(None, "two good factors behind a sign", ratio(lambda v: -((v.z - v.a) * -(v.other - v.fold))))
+case(None, "a fixed factor and a good one, behind a sign", ratio(lambda v: -(v.f * (v.z - v.fold))))
 case(None, "two poles, multiplied out", ratio(lambda v: v.z * v.other - v.a * v.other - v.b * v.z + v.a * v.b))
-case("R1", "two poles, multiplied out, that hide a column", ratio(lambda v: v.w * v.z * v.other - v.a * v.other - v.b * v.z + v.a * v.b))
+case("R1", "two poles, multiplied out, that hide a column", ratio(
+    lambda v: v.w * v.z * v.other - v.a * v.other - v.b * v.z + v.a * v.b))
 case("R1", "1 / z - w", ratio(lambda v: inverse(v.z) - v.w))
 case(None, "z of degree 64, less w", ratio(lambda v: power(v.z, 64) - v.w))
 case("R1", "z of degree 65, less w", ratio(lambda v: power(v.z, 65) - v.w))
@@ -300,6 +306,8 @@ case(None, "two fractions in one column", filled(
 
 case(None, "another fraction under the challenge", filled(
     after=lambda v: v.t.running("e", v.w, v.z - v.id, group="third")))
+case("R3", "another fraction under the challenge, which nothing adds", filled(
+    after=lambda v: v.t.fraction("e", v.w, v.z - v.id)))
 case("R3", "a witness denominator under the same challenge", filled(
     after=lambda v: v.t.running("e", v.x, v.z - v.w, group="third")))
 case("R3", "the challenge in an expression", filled(after=lambda v: v.t.value("e", v.z * v.x, phase=3)))
@@ -347,7 +355,8 @@ case("R4", "not zeroed, beside a fraction that is", filled(
 case(None, "not zeroed, and weighed by the selector", filled(zero=None, product=lambda v: (v.s * v.y * v.fold, v.point - v.id)))
 case(None, "not zeroed, and bound on every row", filled(zero=None, binding=lambda v: (v.y - v.g * v.fold, v.z - v.a)))
 case(None, "not zeroed, and read by nothing else", filled(zero=None, product=lambda v: (v.fold * v.fold, v.point - v.id)))
-case("R4", "bound on every row by one column, zeroed by none", filled(zero=None, binding=lambda v: (v.u * v.y - v.g * v.fold, v.z - v.a)))
+case("R4", "bound on every row by one column, zeroed by none", filled(
+    zero=None, binding=lambda v: (v.u * v.y - v.g * v.fold, v.z - v.a)))
 
 # R5
 

@@ -294,7 +294,8 @@ class TextWriter:
         for number, (name, group, challenges) in enumerate(of.publics):
             names = ", ".join(f'"{challenge}"' for challenge in challenges)
             self._line(f"air.public {{address = {1000 + number}, challenges = [{names}], columns = 1, exponent = 0, group = @{group}, "
-                       f'high = 9, kind = "input", low = 0, name = "{name}", negative = false, rows = 1, tile_columns = 1, tile_rows = 1}}')
+                       f'high = 9, kind = "input", low = 0, name = "{name}", negative = false, rows = 1, tile_columns = 1, '
+                       "tile_rows = 1}")
         for into, out in of.carries:
             self._line(f"air.carry {{high = 15, in = @{into}, low = 0, most_blocks = 4, out = @{out}}}")
         for table in of.tables:
@@ -306,7 +307,8 @@ class TextWriter:
 
     def _new(self, op, operands, type_):
         self.next += 1
-        self._line(f"%n{self.next} = air.{op} : {type_}" if not operands else f"%n{self.next} = air.{op}({', '.join(operands)}) : {type_}")
+        given = f"({', '.join(operands)})" if operands else ""
+        self._line(f"%n{self.next} = air.{op}{given} : {type_}")
         return f"%n{self.next}", type_
 
     def _value(self, e):
