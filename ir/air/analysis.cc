@@ -43,16 +43,13 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
       f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
       f.degree = std::min(f.degree, kHighDegree);
       f.phase = std::max(f.phase, g.phase);
-      f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
       f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);
-      f.gathered = std::max(f.gathered, g.gathered);
     }
     if (!ready) continue;
     if (isColumn(op)) {
-      int phase = static_cast<int>(op.intAttr("phase"));
-      f = {.degree = 1, .phase = phase, .gathered = op.is("air.gather") ? phase : f.gathered};
+      f = {.degree = 1, .phase = static_cast<int>(op.intAttr("phase"))};
     } else if (op.is("air.challenge")) {
-      f.earliest_challenge = f.latest_challenge = op.intAttr("after");
+      f.latest_challenge = op.intAttr("after");
     } else if (op.is("air.first") || op.is("air.last")) {
       f.degree = 1;
     }

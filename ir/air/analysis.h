@@ -7,17 +7,12 @@
 namespace lindero::ir::air {
 
 // What an expression reads, column by column: its degree as a polynomial in the columns of a row,
-// the latest phase of a column in it, and the earliest phase after which one of its challenges is
-// drawn (kNone: no challenge).
+// the latest phase of a column in it, and the latest phase after which one of its challenges is
+// drawn.
 struct ExpressionFacts {
-  static constexpr int kNone = 99;
   int degree = 0;
-  int phase = -1;  // -1: no column
-  int earliest_challenge = kNone;
+  int phase = -1;            // -1: no column
   int latest_challenge = 0;  // 0: none
-  // The latest phase of a gathered column on which it depends, through other generated columns too;
-  // 0: none. Only gathered columns are free in the phase in which they are committed.
-  int gathered = 0;
 };
 
 class Analysis {
