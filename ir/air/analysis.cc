@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+
 namespace lindero::ir::air {
 namespace {
 
@@ -57,6 +60,38 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
     stack.pop_back();
   }
   return facts_[value];
+}
+
+std::vector<const Value*> leavesOf(const Value* expression) {
+  std::vector<const Value*> leaves;
+  llvm::SmallVector<const Value*, 32> stack{expression};
+  llvm::DenseSet<const Value*> seen;
+  while (!stack.empty()) {
+    const Value* v = stack.pop_back_val();
+    if (!seen.insert(v).second) continue;
+    const Op& op = *v->definingOp();
+    if (isColumn(op) || op.numOperands() == 0) {
+      leaves.push_back(v);
+      continue;
+    }
+    for (const Value* operand : llvm::reverse(op.operands())) stack.push_back(operand);
+  }
+  return leaves;
+}
+
+std::vector<const Value*> factorsOf(const Value* denominator) {
+  std::vector<const Value*> factors;
+  llvm::SmallVector<const Value*, 4> stack{denominator};
+  while (!stack.empty()) {
+    const Value* v = stack.pop_back_val();
+    const Op& op = *v->definingOp();
+    if (op.is("air.neg") || op.is("air.mul")) {
+      for (const Value* operand : llvm::reverse(op.operands())) stack.push_back(operand);
+    } else {
+      factors.push_back(v);
+    }
+  }
+  return factors;
 }
 
 int constraintDegree(const Op& op, Analysis& analysis) {

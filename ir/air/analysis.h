@@ -1,6 +1,8 @@
 // Analysis of expressions of the air dialect. It costs one visit per value.
 #pragma once
 
+#include <vector>
+
 #include "ir/core/ir.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -26,6 +28,11 @@ class Analysis {
 
 // A column of a table: the result of air.column, expression, scan, fraction or gather.
 bool isColumn(const Op& op);
+
+// The columns, challenges and other values without arithmetic that the expression reads, each once.
+std::vector<const Value*> leavesOf(const Value* expression);
+// The factors of a denominator: the operands of air.mul, however deep; air.neg is looked through.
+std::vector<const Value*> factorsOf(const Value* denominator);
 
 // Of the constraint that an air.constrain, expression, scan or fraction stands for; 0 of other ops.
 int constraintDegree(const Op& op, Analysis& analysis);

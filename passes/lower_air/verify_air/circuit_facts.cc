@@ -33,21 +33,6 @@ void split(const ir::Op& op, const ir::Value* num, const ir::Value* den,
 
 }  // namespace
 
-std::vector<const ir::Value*> factorsOf(const ir::Value* denominator) {
-  std::vector<const ir::Value*> factors, open{denominator};
-  while (!open.empty()) {
-    const ir::Value* v = open.back();
-    open.pop_back();
-    const ir::Op& op = *v->definingOp();
-    if (op.is("air.neg") || op.is("air.mul")) {
-      for (const ir::Value* operand : llvm::reverse(op.operands())) open.push_back(operand);
-    } else {
-      factors.push_back(v);
-    }
-  }
-  return factors;
-}
-
 CircuitFacts::CircuitFacts(ir::Function& circuit) {
   for (const ir::Op& op : circuit.body().ops()) {
     if (op.is("air.table")) readTable(op);

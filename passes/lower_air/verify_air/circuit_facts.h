@@ -48,9 +48,6 @@ struct CircuitTable {
   const std::string& name() const { return op->stringAttr("name"); }
 };
 
-// The factors of a denominator: the operands of air.mul, however deep; air.neg is looked through.
-std::vector<const ir::Value*> factorsOf(const ir::Value* denominator);
-
 class CircuitFacts {
  public:
   explicit CircuitFacts(ir::Function& circuit);

@@ -1,6 +1,7 @@
 #include "passes/lower_air/verify_air/rules.h"
 
 #include "absl/strings/str_cat.h"
+#include "ir/air/analysis.h"
 #include "ir/core/status_macros.h"
 #include "passes/lower_air/verify_air/circuit_facts.h"
 #include "passes/lower_air/verify_air/identities.h"
@@ -77,7 +78,7 @@ class Rules {
 
   // R1.
   absl::Status checkDenominator(const CircuitTable& table, const SingleFraction& f) {
-    for (const ir::Value* factor : factorsOf(f.den)) {
+    for (const ir::Value* factor : ir::air::factorsOf(f.den)) {
       const Reads& reads = facts_.reads(factor);
       if (reads.challenges.empty() && readsFixedAlone(reads)) {
         const bool constant = reads.columns.empty() && !reads.selectors;
@@ -311,7 +312,7 @@ class Rules {
                     absl::StrCat("the challenge ", nameOf(c),
                                  " of its denominator is drawn before ", nameOf(column), how));
     };
-    for (const ir::Value* factor : factorsOf(f.den)) {
+    for (const ir::Value* factor : ir::air::factorsOf(f.den)) {
       const Reads& reads = facts_.reads(factor);
       for (const ir::Value* c : reads.challenges) {
         for (const ir::Value* column : reads.columns) {
