@@ -82,8 +82,10 @@ std::vector<const Value*> leavesOf(const Value* expression) {
 std::vector<const Value*> factorsOf(const Value* denominator) {
   std::vector<const Value*> factors;
   llvm::SmallVector<const Value*, 4> stack{denominator};
+  llvm::DenseSet<const Value*> seen;
   while (!stack.empty()) {
     const Value* v = stack.pop_back_val();
+    if (!seen.insert(v).second) continue;
     const Op& op = *v->definingOp();
     if (op.is("air.neg") || op.is("air.mul")) {
       for (const Value* operand : llvm::reverse(op.operands())) stack.push_back(operand);

@@ -31,7 +31,8 @@ bool isColumn(const Op& op);
 
 // The columns, challenges and other values without arithmetic that the expression reads, each once.
 std::vector<const Value*> leavesOf(const Value* expression);
-// The factors of a denominator: the operands of air.mul, however deep; air.neg is looked through.
+// The factors of a denominator, each once: the operands of air.mul, however deep; air.neg is looked
+// through.
 std::vector<const Value*> factorsOf(const Value* denominator);
 
 // Of the constraint that an air.constrain, expression, scan or fraction stands for; 0 of other ops.

@@ -1,8 +1,8 @@
 // Analysis: what the rules R1 to R6 of verify-air ask of a circuit. It mutates nothing.
 //
-// A *sum* is one fraction num / den of an air.term, or of an air.fraction: where its denominator is
-// d1 d2 and its numerator n1 d2 + n2 d1, of the same values, it stands for n1 / d1 + n2 / d2, and
-// so on. Cost: one visit per value and op that reads it.
+// A single fraction num / den is that of an air.term, or of an air.fraction: where its denominator
+// is d1 d2 and its numerator n1 d2 + n2 d1, of the same values, it stands for n1 / d1 + n2 / d2,
+// and so on. Cost: one visit per value and op that reads it.
 #pragma once
 
 #include <map>
