@@ -262,7 +262,7 @@ TEST_F(CheckerTest, RefusesUnfitFiles) {
 
 TEST_F(CheckerTest, ReportsZeroDenominatorsAndInverses) {
   CheckOptions options;
-  options.challenges = drawChallenges(1, 7);
+  options.challenges = drawChallenges(1, 8);
   // z = 8 with alpha = 0: every denominator z - (8 + alpha * q) of the lookups of q is zero.
   options.challenges[5] = QM31(M31::fromCanonical(8));
   options.challenges[6] = QM31();
