@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "runtime/field/m31.h"
+#include "runtime/package/adaptive_rules.h"
 #include "runtime/package/circuit_lookups.h"
 #include "runtime/package/circuit_nodes.h"
 #include "runtime/package/field_path.h"
@@ -35,6 +36,7 @@ class Analyzer {
     LINDERO_RETURN_IF_ERROR(checkCarries());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
+    LINDERO_RETURN_IF_ERROR(checkAdaptiveRules(circuit_, info_));
     return std::move(info_);
   }
 
