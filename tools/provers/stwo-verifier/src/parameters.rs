@@ -73,6 +73,12 @@ impl Parameters {
             lifting_log_size: Some(max_log_height + self.log_blowup),
         }
     }
+
+    /// FRI's layers after the first, which folds `fold_step` times; then each layer folds up to as often, down to the last
+    /// polynomial.
+    pub fn inner_layers(&self, max_log_height: u32) -> usize {
+        (max_log_height - self.fold_step - self.log_last_layer_degree).div_ceil(self.fold_step) as usize
+    }
 }
 
 impl From<proto::StwoParameters> for Parameters {
