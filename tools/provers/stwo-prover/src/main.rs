@@ -7,6 +7,7 @@ mod files;
 mod report;
 mod tamper;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -28,8 +29,9 @@ usage: lindero-prover-stwo VERB --option value ...
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
           One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
           values that it gives by digest.
-  verify  --key KEY --proof PROOF [--openings FILE]
-          Knows of the claim only what it says about public tensors; `lindero verify` knows the rest.
+  verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
+          Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
+          an accepted proof to the transcript, with the nonce before it.
   tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
           Verifies COUNT changed copies of the proof and the key, and counts those that are not rejected.
   bare    --key KEY
@@ -124,6 +126,7 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let key = files::read(&arguments.required("key")?)?;
     let proof = files::read(&arguments.required("proof")?)?;
     let openings = files::read_optional(&mut arguments, "openings")?;
+    let transcript: Option<PathBuf> = arguments.optional("transcript")?;
     arguments.finish()?;
     let begun = Instant::now();
     let key =
@@ -134,6 +137,9 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
         "read_key": decoded.as_secs_f64(),
         "verify": (begun.elapsed() - decoded).as_secs_f64(),
     });
+    if let Some(path) = transcript {
+        files::write(&path, report::transcript(&verdict).to_string().as_bytes())?;
+    }
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());

@@ -2,6 +2,7 @@
 
 use lindero_package::proto::public_tensor::Kind;
 use lindero_package::{decode_canonical, proto, Error};
+use lindero_stwo_verifier::channel::{Challenge, Drawn};
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{codec, Key, Verdict};
 use serde_json::{json, Value};
@@ -26,6 +27,10 @@ pub fn key(key: &Key) -> Value {
             "queries": parameters.queries,
             "pow_bits": parameters.pow_bits,
             "challenge_pow_bits": parameters.challenge_pow_bits,
+            "composition_pow_bits": parameters.composition_pow_bits,
+            "out_of_domain_pow_bits": parameters.out_of_domain_pow_bits,
+            "batching_pow_bits": parameters.batching_pow_bits,
+            "fold_pow_bits": parameters.fold_pow_bits,
             "fold_step": parameters.fold_step,
             "log_last_layer_degree": parameters.log_last_layer_degree,
         },
@@ -59,6 +64,27 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
     report["claim_digest"] = json!(hexadecimal(&verdict.statement.digest()));
     report["statement"] = Value::Array(tensors.collect());
     report
+}
+
+/// What was drawn: a list for the bundle, then one for each block.
+pub fn transcript(verdict: &Verdict) -> Value {
+    let name = |challenge| match challenge {
+        Challenge::Circuit { phase } => format!("circuit_{phase}"),
+        Challenge::Composition => "composition".into(),
+        Challenge::OutOfDomain => "out_of_domain".into(),
+        Challenge::Batching => "batching".into(),
+        Challenge::Fold { layer } => format!("fold_{layer}"),
+    };
+    let entry = |drawn: &Drawn| {
+        let values: Vec<_> = drawn.values.iter().map(|v| v.to_m31_array().map(|m31| m31.0)).collect();
+        json!({
+            "challenge": name(drawn.draw.challenge),
+            "pow_bits": drawn.draw.pow_bits,
+            "nonce": drawn.nonce,
+            "values": values,
+        })
+    };
+    verdict.drawn.iter().map(|drawn| drawn.iter().map(entry).collect::<Value>()).collect()
 }
 
 /// Bytes of a proof by what they are for, over all blocks.

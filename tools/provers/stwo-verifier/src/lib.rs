@@ -8,6 +8,7 @@
 //! Trees: 0 fixed columns, then one per phase that has columns. An extension column is four base columns.
 
 mod air;
+pub mod channel;
 mod claims;
 pub mod codec;
 mod key;

@@ -215,6 +215,10 @@ impl Target {
             queries,
             pow_bits: self.pow_bits,
             challenge_pow_bits: 0,
+            composition_pow_bits: 0,
+            out_of_domain_pow_bits: 0,
+            batching_pow_bits: 0,
+            fold_pow_bits: 0,
             fold_step,
             log_last_layer_degree: self.log_last_layer_degree.min(max_log_height - fold_step),
         }

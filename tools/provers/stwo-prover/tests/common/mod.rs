@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use lindero_package::{Circuit, ColumnFile, Error, Package, Statement};
+use lindero_package::{decode_canonical, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{prove, prove_unchecked, setup, Failure};
+use lindero_prover_stwo::prover::{prove, prove_grinding, prove_unchecked, setup, Failure, Grind};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
 use lindero_testkit::Sample;
 
@@ -95,6 +95,23 @@ pub fn make_forgery_with(sample: &Sample, key: &[u8], open: impl FnOnce(&mut Sta
     let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
     open(&mut statement);
     prove_unchecked(&package, &traces, &key, &statement, &Arc::new(Progress::new(None))).unwrap()
+}
+
+/// Proves an honest sample with nonces of another origin.
+pub fn make_proof_grinding(sample: &Sample, key: &[u8], grind: Grind) -> Vec<u8> {
+    let folder = Folder::new(sample);
+    let package = folder.package().unwrap();
+    let traces = folder.traces(sample, &package).unwrap();
+    let statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
+    let (key, progress) = (Key::decode(key).unwrap(), Arc::new(Progress::new(None)));
+    prove_grinding(&package, &traces, &key, &statement, &progress, grind).unwrap()
+}
+
+/// The key with other parameters.
+pub fn with_parameters(key: &[u8], change: impl FnOnce(&mut proto::StwoParameters)) -> Vec<u8> {
+    let mut message: proto::VerifyingKey = decode_canonical(key, "the key").unwrap();
+    change(message.stwo.as_mut().unwrap());
+    encode(&message)
 }
 
 pub fn check(key: &[u8], proof: &[u8]) -> Result<Verdict, Error> {
