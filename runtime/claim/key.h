@@ -46,6 +46,10 @@ std::string encodeKeySet(absl::Span<const Key> keys);
 // The key that the proof of these bytes names. The error says which keys there are instead.
 absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof);
 
+// "proven" or "list-decoding"; empty for a regime that this version does not know, which the
+// backend's verifier refuses.
+std::string regimeName(SecurityTarget::Regime regime);
+
 // "bucket 8", "buckets 16, 32, 64"
 std::string describeBuckets(const KeySet& set);
 
