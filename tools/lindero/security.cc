@@ -125,8 +125,8 @@ void addSecurityTable(const Json& security, Summary& summary) {
   summary.addTable("regimes", "Security (* binds; the best known attack is information only)",
                    std::move(header), std::move(rows), security.value("regimes", Json::array()));
   for (const RegimeBits& regime : regimes) {
-    summary.addText(absl::StrCat("  ", regime.name, ": ", textOf(regime.report, "radius"),
-                                 "; it rests on ", textOf(regime.report, "rests_on")));
+    summary.addText(absl::StrCat("  ", regime.name, ": ", textOf(regime.report, "radius"), "; ",
+                                 textOf(regime.report, "rests_on")));
   }
 }
 

@@ -83,7 +83,7 @@ fn rests_on(regime: Regime) -> &'static str {
     match regime {
         Regime::Proven => "published theorems on Reed-Solomon codes (circle transfer: SOUNDNESS.md, lemma 1)",
         Regime::ListDecoding => CONJECTURE,
-        Regime::BestKnownAttack => "nothing: it is what the best known attack takes, for information only",
+        Regime::BestKnownAttack => "information only: what the best known attack takes",
     }
 }
 

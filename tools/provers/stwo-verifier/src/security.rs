@@ -47,7 +47,7 @@ use crate::layout::Layout;
 use crate::parameters::Parameters;
 
 /// What the list-decoding regime rests on.
-pub const CONJECTURE: &str = "up to the Elias radius over the base field, 1 - rho - h(rho) / 31, a point drawn out of domain \
+pub const CONJECTURE: &str = "a conjecture: up to the Elias radius over the base field, 1 - rho - h(rho) / 31, a point drawn out of domain \
     leaves one codeword, and of the points of a line or curve no more are near the code than the domain has, times the \
     degree, unless all are";
 

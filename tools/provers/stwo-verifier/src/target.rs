@@ -172,8 +172,16 @@ mod tests {
     fn the_target_is_reached_with_as_few_queries_as_possible() {
         let proven = Target::DEFAULT;
         let assumed = Target { regime: Regime::ListDecoding, ..proven };
-        let bundle = Sizes { log_blocks: 4.0, ..CHAR_GPT };
-        for sizes in [CHAR_GPT, bundle] {
+        // The shape of GPT-2, and bundles of 16 blocks of either.
+        let gpt2 = Sizes {
+            log_height: 20,
+            quotients: 1128.0,
+            constraints: 135.0,
+            log_degrees: [31.0, 23.0],
+            log_blocks: 0.0,
+        };
+        let bundle = |sizes| Sizes { log_blocks: 4.0, ..sizes };
+        for sizes in [CHAR_GPT, bundle(CHAR_GPT), gpt2, bundle(gpt2)] {
             for target in [proven, assumed]
                 .into_iter()
                 .flat_map(|target| [1, 2, 3].map(|log_blowup| Target { log_blowup, ..target }))
