@@ -58,8 +58,7 @@ Claim claimOfKey(const Key& key, int64_t blocks) {
                                .queries = stwo.queries()};
   const SecurityTarget& security = key.message.security();
   claim.verifier.security.bits = security.bits();
-  claim.verifier.security.regime =
-      security.regime() == SecurityTarget::PROVEN ? "proven" : "conjectured";
+  claim.verifier.security.regime = regimeName(security.regime());
   return claim;
 }
 

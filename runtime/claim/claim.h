@@ -99,7 +99,7 @@ struct ProofParameters {
 
 struct ClaimedSecurity {
   int64_t bits = 0;
-  std::string regime;  // "conjectured" or "proven"
+  std::string regime;  // "proven" or "list-decoding"
 };
 
 struct VerifierDomain {

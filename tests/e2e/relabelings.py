@@ -180,7 +180,7 @@ MEMBERS = [
     ("folding step", ("verifier", "parameters", "fold_step"), lambda v: v + 1, "transcript", "claim"),
     ("FRI's last layer", ("verifier", "parameters", "log_last_layer_degree"), lambda v: v + 1, "transcript", "claim"),
     ("security bits", ("verifier", "security", "bits"), 128, "transcript", "claim"),
-    ("security regime", ("verifier", "security", "regime"), "proven", "transcript", "claim"),
+    ("security regime", ("verifier", "security", "regime"), "list-decoding", "transcript", "claim"),
     ("label of the model", ("labels", "model"), "GPT-5", "transcript", "transcript"),
     ("label of the input", ("labels", "input"), "a question", "transcript", "transcript"),
     ("label of the output", ("labels", "output"), "the answer", "transcript", "transcript"),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
 use lindero_stwo_verifier::codec::{encode_elements, Commitment};
+use lindero_stwo_verifier::security::Sizes;
 use lindero_stwo_verifier::{
-    check_sums, codec, fingerprints, sums, transcript, uniform_values, Key, Layout, Parameters, TableAir,
-    Target, PROOF_FORMAT,
+    check_sums, codec, fingerprints, scan_rows, sums, transcript, uniform_values, Key, Layout, Parameters,
+    TableAir, Target, PROOF_FORMAT,
 };
 use num_traits::Zero;
 use stwo::core::channel::MerkleChannel;
@@ -38,7 +39,9 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     let circuit = &package.circuit;
     lindero_stwo_verifier::check_circuit(circuit)?;
     let layout = Layout::new(circuit);
-    let parameters = target.parameters(circuit, &layout)?;
+    let scan_rows = scan_rows(circuit, &package.fixed);
+    let sizes = Sizes::of(circuit, &layout, &scan_rows)?;
+    let parameters = target.parameters(circuit, &layout, &sizes)?;
     progress.begin("commit_fixed");
     let twiddles = twiddles(layout.max_log_height, &parameters);
     let config = parameters.config(layout.max_log_height);
@@ -46,7 +49,7 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     progress.end();
     let root = tree.commitment.root().0;
     let (circuit, model) = (package.circuit_bytes.clone(), package.model.clone());
-    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, model))
+    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, scan_rows, model))
 }
 
 /// The root of the main columns under the key's parameters.

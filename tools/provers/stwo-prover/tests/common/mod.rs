@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use lindero_package::{decode_canonical, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
+use lindero_package::{
+    decode_canonical, encode, proto, Circuit, ColumnFile, Error, Opening, Package, Statement,
+};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{prove, prove_grinding, prove_unchecked, setup, Failure, Grind};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
@@ -123,4 +125,29 @@ pub fn proven(sample: &Sample, target: &Target) -> (Vec<u8>, Vec<u8>) {
     let key = make_key(sample, target).expect("a sample has a key");
     let proof = make_proof(sample, &key).expect("a sample can be proven");
     (key, proof)
+}
+
+/// The sample with its input by digest, and the opening of that.
+pub fn hidden(sample: &Sample) -> (Sample, Opening) {
+    let mut opening = None;
+    let hidden = sample.stating(|part| {
+        let tensor = &mut part.inputs[0];
+        let made = Opening {
+            name: tensor.name.clone(),
+            salt: "1".repeat(64),
+            values: tensor.values.take().unwrap(),
+        };
+        tensor.digest = Some(digest_of(&made));
+        opening = Some(made);
+    });
+    (hidden, opening.unwrap())
+}
+
+pub fn digest_of(opening: &Opening) -> String {
+    let digest = lindero_package::digest(&serde_json::to_vec(opening).unwrap());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn file_of(openings: &[Opening]) -> Vec<u8> {
+    serde_json::to_vec(openings).unwrap()
 }
