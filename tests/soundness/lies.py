@@ -13,6 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "replay"))
 import qm31  # noqa: E402
+from graph import Op  # noqa: E402
 from package import P, Package, read_columns, read_statement  # noqa: E402
 from state import State, StateRows, on_all  # noqa: E402
 from verify import Buses  # noqa: E402
@@ -299,18 +300,43 @@ def another_context(run, other):
 # Circuits ----------------------------------------------------------------------------------------
 
 
-def without(source, folder, dropped):
-    """A package with the circuit of another one, but for the constraints that `dropped`(table, constraint) names."""
+def edited(source, folder, edit):
+    """A package with the circuit of another one, changed by `edit`."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    package = Package(source)
+    circuit = Package(source).circuit
+    edit(circuit)
+    (folder / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
+    (folder / "fixed.bin").write_bytes((pathlib.Path(source) / "fixed.bin").read_bytes())
+    return folder
+
+
+def drop(circuit, dropped):
+    """Leaves out the constraints that `dropped`(table, constraint) names."""
     found = 0
-    for table in package.circuit.tables:
+    for table in circuit.tables:
         kept = [constraint for constraint in table.constraints if not dropped(table.name, constraint.name)]
         found += len(table.constraints) - len(kept)
         del table.constraints[:]
         table.constraints.extend(kept)
     assert found, "nothing to leave out"
-    (folder / "circuit.pb").write_bytes(package.circuit.SerializeToString(deterministic=True))
-    (folder / "fixed.bin").write_bytes((pathlib.Path(source) / "fixed.bin").read_bytes())
-    return folder
+
+
+def one_place(circuit):
+    """All copies stand in one place: together they are what they are copies of, and each by itself is anything."""
+    challenge = [of.name for of in circuit.challenges].index("copy")
+    constant = next(i for i, node in enumerate(circuit.nodes) if node.op == Op.CONSTANT)
+    nodes, found = circuit.nodes, 0
+    for node in nodes:
+        if node.op != Op.SUB or nodes[node.a].op != Op.CHALLENGE or nodes[node.a].a != challenge:
+            continue
+        read = nodes[node.b]
+        if read.op == Op.COLUMN and circuit.tables[read.a].columns[read.b].name == "copy":
+            assert constant < node.b
+            node.b, found = constant, found + 1
+    assert found > 1, "no copies"
+
+
+def drawn_early(circuit):
+    """What binds copies is known when they are chosen."""
+    next(of for of in circuit.challenges if of.name == "copy").phase = 1

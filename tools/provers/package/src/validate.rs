@@ -63,10 +63,12 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
     }
     claims(&circuit)?;
-    let freedom = freedom(&circuit)?;
-    for index in 0..circuit.tables.len() {
-        binding(&circuit, &freedom, index)
-            .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
+    if !cfg!(feature = "without-rules") {
+        let freedom = freedom(&circuit)?;
+        for index in 0..circuit.tables.len() {
+            binding(&circuit, &freedom, index)
+                .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
+        }
     }
     for tensor in &circuit.publics {
         public_tensor(&circuit, tensor)

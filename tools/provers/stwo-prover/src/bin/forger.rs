@@ -2,7 +2,6 @@
 
 #[path = "../arguments.rs"]
 mod arguments;
-#[allow(dead_code)] // it writes nothing
 #[path = "../files.rs"]
 mod files;
 
@@ -14,16 +13,16 @@ use lindero_package::{decode_canonical, encode, proto, ColumnFile, Error, Packag
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::forger::{forge, Freedom, Kind, Report, Rows, NOTHING_TO_MOVE};
 use lindero_prover_stwo::prover::{setup, Failure};
-use lindero_stwo_verifier::{verify, Key, Target};
+use lindero_stwo_verifier::{verify, Key, KeySet, Target};
 use serde_json::{json, Value};
 
 const USAGE: &str = "\
 usage: lindero-forger --package FOLDER --claim FILE --trace FILE ... [--freedoms all|free|none] [--openings FILE]
-                      [--fixed FOLDER] [--seed 1]
+                      [--fixed FOLDER] [--seed 1] [--save FOLDER]
 
 Commits the traces, one per block, and then makes use of every freedom that it finds to have the proof say what the claim says.
 Prints a JSON object per attempt: what was tried, what the verifier said. --fixed: the package whose key the verifier has, if
-the forger commits the fixed columns of another one.
+the forger commits the fixed columns of another one. --save: where the key (`key`) and the last proof (`proof`) go.
 ";
 
 /// Quick: what is looked at is everything but the number of queries.
@@ -71,8 +70,10 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
     let openings = files::read_optional(&mut arguments, "openings")?;
     let other: Option<PathBuf> = arguments.optional("fixed")?;
     let seed = arguments.optional("seed")?.unwrap_or(1);
+    let save: Option<PathBuf> = arguments.optional("save")?;
     arguments.finish()?;
-    let key = key_of(&package)?;
+    let key_bytes = setup(&package, &TARGET, &Progress::new(None))?;
+    let key = Key::decode(&key_bytes)?;
     let shown_to = other.map(|folder| key_of(&Package::open(&folder)?)).transpose()?;
     let shown_to = shown_to.as_ref().unwrap_or(&key);
     let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
@@ -89,14 +90,16 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
             Blocks::InOrder | Blocks::LastDropped | Blocks::LastRepeated => {}
         }
         let traces = traces.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
-        if let Some(said) = lie.attempt(&traces, freedom, blocks)? {
-            println!("{said}");
+        let Some((said, proof)) = lie.attempt(&traces, freedom, blocks)? else { continue };
+        println!("{said}");
+        if let Some(folder) = &save {
+            files::write(&folder.join("key"), &KeySet::encode(vec![key_bytes.clone()]))?;
+            files::write(&folder.join("proof"), &proof)?;
         }
     }
     Ok(())
 }
 
-/// The forger's own key: it says what it likes of its circuit.
 fn key_of(package: &Package) -> Result<Key, Error> {
     Key::decode(&setup(package, &TARGET, &Progress::new(None))?)
 }
@@ -133,7 +136,7 @@ impl Lie<'_> {
         traces: &[ColumnFile],
         freedom: Freedom,
         blocks: Blocks,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Option<(Value, Vec<u8>)>, Error> {
         let begun = Instant::now();
         let made = forge(self.package, traces, self.key, &self.statement, freedom, self.seed);
         let (mut proof, report) = match made {
@@ -152,19 +155,12 @@ impl Lie<'_> {
             proof = encode(&message);
         }
         let verdict = verify(self.shown_to, &proof, self.openings.as_deref());
-        let said = match &verdict {
-            Ok(verdict) if verdict.unopened.is_empty() => "accepted".to_string(),
-            Ok(_) => "a tensor is unopened".to_string(),
-            Err(error) => error.to_string(),
+        let (accepted, said) = match &verdict {
+            Ok(verdict) if verdict.unopened.is_empty() => (true, "accepted".to_string()),
+            Ok(_) => (false, "a tensor is unopened".to_string()),
+            Err(error) => (false, error.to_string()),
         };
-        Ok(Some(describe(
-            freedom,
-            blocks,
-            &report,
-            verdict.is_ok_and(|v| v.unopened.is_empty()),
-            &said,
-            begun,
-        )))
+        Ok(Some((describe(freedom, blocks, &report, accepted, &said, begun), proof)))
     }
 }
 
