@@ -36,7 +36,7 @@ CIRCUITS = {
     "carry": (TOY, ["--decode", "--context", "carry", "--block", "2"], "bucket-8"),
     "char": (CHAR / "char_gpt.onnx", ["--argmax", "--positions", "last:32"], ""),
     "char decode": (CHAR / "char_gpt.onnx", ["--decode", "--buckets", "32"], "bucket-32"),
-    "char carry": (CHAR / "char_gpt.onnx", ["--decode", "--context", "carry", "--block", "16", "--buckets", "64"], "bucket-64"),
+    "char carry": (CHAR / "char_gpt.onnx", ["--decode", "--context", "carry", "--block", "16"], "bucket-64"),
 }
 # The constraint without which a gathered cell is free where no copy binds it.
 HOLE = "no factor where none ends"
