@@ -1,5 +1,10 @@
 //! The command line of the Stwo prover.
 
+#[cfg(feature = "forger")]
+compile_error!(
+    "the feature `forger` is for the program of that name alone: it reads circuits that are refused here"
+);
+
 mod arguments;
 #[cfg(feature = "prover")]
 mod commands;

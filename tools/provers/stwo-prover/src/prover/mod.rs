@@ -2,8 +2,11 @@
 
 mod bare;
 mod component;
+mod course;
 mod field;
 mod fill;
+#[cfg(feature = "forger")]
+pub mod forger;
 mod grind;
 mod interpreter;
 mod load;

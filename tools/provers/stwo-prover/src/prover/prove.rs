@@ -6,8 +6,7 @@ use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package
 use lindero_stwo_verifier::codec::{encode_elements, Commitment};
 use lindero_stwo_verifier::security::Sizes;
 use lindero_stwo_verifier::{
-    check_sums, codec, fingerprints, scan_rows, sums, transcript, uniform_values, Key, Layout, Parameters,
-    TableAir, Target, PROOF_FORMAT,
+    codec, scan_rows, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target, PROOF_FORMAT,
 };
 use num_traits::Zero;
 use stwo::core::channel::MerkleChannel;
@@ -24,6 +23,7 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::{CommitmentSchemeProver, CommitmentTreeProver, ComponentProver};
 
 use super::component::TableProver;
+use super::course::{Course, Honest, Published, Step, Unchecked};
 use super::fill::Columns;
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
@@ -72,7 +72,7 @@ pub fn prove(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, check_sums, HONEST)
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST)
 }
 
 /// Proves without a look at the sums, as a cheating prover would: for tests.
@@ -84,7 +84,7 @@ pub fn prove_unchecked(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, |_, _, _| Ok(()), HONEST)
+    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, HONEST)
 }
 
 /// Proves with nonces of another origin, as a lazy prover would: for tests.
@@ -97,19 +97,16 @@ pub fn prove_grinding(
     progress: &Arc<Progress>,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, check_sums, grind)
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, grind)
 }
 
-/// [`check_sums`], or what takes its place.
-type Check = fn(&Circuit, Option<&[SecureField]>, &[SecureField]) -> Result<(), Error>;
-
-fn prove_bundle(
+pub(super) fn prove_bundle(
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
-    check: Check,
+    course: &mut dyn Course,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
     if digest(&package.circuit_bytes) != key.circuit_digest {
@@ -134,7 +131,7 @@ fn prove_bundle(
     for index in 0..traces.len() {
         let main = first.take().map_or_else(|| bundle.commit_main(index), Ok)?;
         let session = Session::new(&bundle, index, main, &channel, &challenges);
-        let (block, sums) = session.prove(before.as_deref(), check)?;
+        let (block, sums) = session.prove(before.as_deref(), course)?;
         blocks.push(block);
         before = Some(sums);
     }
@@ -230,26 +227,36 @@ impl<'a> Session<'a> {
         session
     }
 
-    /// The block and its sums, which `check` compares with those of the block before.
+    /// The block and its sums, which `course` compares with those of the block before.
     fn prove(
         mut self,
         before: Option<&[SecureField]>,
-        check: Check,
+        course: &mut dyn Course,
     ) -> Result<(proto::Block, Vec<SecureField>), Failure> {
         let Bundle { key, statement, traces, progress, .. } = *self.bundle;
         progress.enter_block(self.index, traces.len());
-        self.commit_challenge_phases()?;
-        let fingerprints = fingerprints(&key.circuit, statement, self.index, &self.challenges)?;
+        self.commit_challenge_phases(before, course)?;
+        let step = Step {
+            circuit: &key.circuit,
+            statement,
+            block: self.index,
+            challenges: &self.challenges,
+            before,
+        };
+        let Published { fingerprints, sums } = course.publish(&step, &mut self.claims)?;
         transcript::absorb_claims(&mut self.channel, &self.claims, &fingerprints);
-        let sums = sums(&key.circuit, statement, self.index, &self.challenges, &self.claims, &fingerprints)?;
-        check(&key.circuit, before, &sums).map_err(Failure::Witness)?;
+        course.check(&step, &sums).map_err(Failure::Witness)?;
         let claims = encode_elements(&self.claims);
-        let commitment = codec::encode(&self.finish()?);
+        let commitment = codec::encode(&self.finish(&course.proven(&key.circuit))?);
         Ok((proto::Block { claims, fingerprints: encode_elements(&fingerprints), commitment }, sums))
     }
 
-    fn commit_challenge_phases(&mut self) -> Result<(), Failure> {
-        let Bundle { package, traces, key, progress, .. } = *self.bundle;
+    fn commit_challenge_phases(
+        &mut self,
+        before: Option<&[SecureField]>,
+        course: &mut dyn Course,
+    ) -> Result<(), Failure> {
+        let Bundle { package, traces, key, statement, progress, .. } = *self.bundle;
         let circuit = &key.circuit;
         let mut columns = Columns::new(circuit, &package.fixed, &traces[self.index]);
         for (phase, fill, commit) in [(2, "fill_fold", "commit_fold"), (3, "fill_lookup", "commit_lookup")] {
@@ -263,6 +270,8 @@ impl<'a> Session<'a> {
             let uniform =
                 uniform_values(circuit, &self.challenges, &self.claims, phase).map_err(Failure::Witness)?;
             columns.fill(phase, &uniform, &mut self.claims).map_err(Failure::Witness)?;
+            let step = Step { circuit, statement, block: self.index, challenges: &self.challenges, before };
+            course.filled(&step, phase, &mut columns, &mut self.claims)?;
             progress.begin(commit);
             self.commit(evaluations(key, &columns, phase));
         }
@@ -274,9 +283,9 @@ impl<'a> Session<'a> {
         self.scheme.commit_tree(MaybeOwned::Owned(tree), &mut self.channel);
     }
 
-    fn finish(mut self) -> Result<Commitment, Failure> {
+    /// Proves the constraints of `circuit`, which has the key's columns.
+    fn finish(mut self, circuit: &Circuit) -> Result<Commitment, Failure> {
         let Bundle { key, progress, .. } = *self.bundle;
-        let circuit = &key.circuit;
         let uniform = uniform_values(circuit, &self.challenges, &self.claims, 4).map_err(Failure::Witness)?;
         let tables: Vec<TableProver> = (0..circuit.tables.len())
             .map(|table| TableProver(TableAir { circuit, layout: &key.layout, table, uniform: &uniform }))
