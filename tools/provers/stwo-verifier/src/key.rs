@@ -169,7 +169,10 @@ pub(crate) fn check_format(proof: &proto::Proof) -> Result<(), Error> {
         }
         _ => "",
     };
-    Err(Error::new(format!("proof format {} is not supported (this reads {PROOF_FORMAT}){why}", proof.format)))
+    Err(Error::new(format!(
+        "proof format {} is not supported (this reads {PROOF_FORMAT}){why}",
+        proof.format
+    )))
 }
 
 /// What this backend demands of a circuit besides its validity.

@@ -345,7 +345,11 @@ fn degree_of_node(
 ) -> Rational {
     let of = |node: u32| nodes[node as usize].unwrap_or_default();
     match circuit.nodes[node as usize] {
-        Node::Constant(_) | Node::Claim(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+        Node::Constant(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+        Node::Claim(claim) => {
+            let (table, column) = circuit.claim_columns[claim];
+            columns[table][column]
+        }
         Node::Challenge(_) => Rational { numerator: 1.0, denominator: 0.0 },
         Node::Column { table, column, .. } => columns[table][column],
         Node::Add(a, b) | Node::Sub(a, b) => of(a).plus(of(b)),
