@@ -277,7 +277,11 @@ impl<'a> Walk<'a> {
 
     fn value(&self, node: NodeId) -> Rational {
         match self.circuit.nodes[node as usize] {
-            Node::Constant(_) | Node::Claim(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+            Node::Constant(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+            Node::Claim(claim) => {
+                let (table, column) = self.circuit.claim_columns[claim];
+                self.columns[table][column].clone()
+            }
             Node::Challenge(index) => Rational::polynomial(self.challenge(index)),
             Node::Column { table, column, .. } => self.columns[table][column].clone(),
             Node::Add(a, b) | Node::Sub(a, b) => self.of(a).plus(&self.of(b)),
