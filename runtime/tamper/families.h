@@ -1,9 +1,8 @@
 // The rules of a circuit, and how each is known to be needed.
 //
 // A family is a rule: the parts (necessity.h) that differ in their lane, or in the table of a kind
-// that they stand in. It is shown by a trace that shows one of its parts; or readers require it:
-// a circuit without one of its constraints breaks an adaptive rule (FORMAT.md, section 10), so that
-// no trace needs to; or it is known to be implied by others; or it is open.
+// that they stand in. It is shown by a trace that shows one of its parts, or it is known to be
+// implied by others, or it is open.
 #ifndef LINDERO_RUNTIME_TAMPER_FAMILIES_H_
 #define LINDERO_RUNTIME_TAMPER_FAMILIES_H_
 
@@ -28,16 +27,12 @@ struct Family {
   std::string name;
   uint64_t parts = 0, shown = 0;
   std::string witness = "";  // of the first part that is shown; empty: none
-  std::string rule = "";     // if not shown: the rule that is broken without it, as "R4"
   std::string reason = "";   // why others imply it; empty: nothing is known
-  bool open() const { return shown == 0 && rule.empty() && reason.empty(); }
-  const char* status() const {
-    return shown > 0 ? "shown" : !rule.empty() ? "required" : open() ? "open" : "implied";
-  }
+  bool open() const { return shown == 0 && reason.empty(); }
+  const char* status() const { return shown > 0 ? "shown" : open() ? "open" : "implied"; }
 };
 
-// In the order of the circuit. Not while observing. For each rule that no trace shows, it takes
-// what reading the circuit takes.
+// In the order of the circuit. Not while observing.
 std::vector<Family> familiesOf(const Necessity& necessity, const Circuit& circuit);
 
 }  // namespace lindero::runtime

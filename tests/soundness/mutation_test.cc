@@ -215,12 +215,11 @@ TEST(NecessityTest, HoldsOfCircuitsWithoutTheConstraint) {
   EXPECT_GT(tried, 10);
 }
 
-// Over toys that have all rules: no rule is open, none is called implied that is shown or required
-// by readers, and the names in the lists of cheats and of what is implied are those of rules.
+// Over toys that have all rules: no rule is open, none is called implied that is shown, and the
+// names in the lists of cheats and of what is implied are those of rules.
 TEST(NecessityTest, EveryRuleIsShownOrImplied) {
   struct Known {
     bool shown = false, open = true;
-    std::string required = "";
   };
   std::map<std::string, Known> rules;
   for (const ToyOptions& toy :
@@ -247,18 +246,13 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
       Known& rule = rules[family.name];
       rule.shown |= family.shown > 0;
       rule.open &= family.open();
-      if (!family.rule.empty()) rule.required = family.rule;
     }
   }
   for (const auto& [name, rule] : rules) EXPECT_FALSE(rule.open) << name;
   for (const runtime::ImpliedFamily& implied : runtime::impliedFamilies()) {
     ASSERT_EQ(rules.count(implied.name), 1) << implied.name;
     EXPECT_FALSE(rules[implied.name].shown) << implied.name;
-    EXPECT_EQ(rules[implied.name].required, "") << implied.name;
   }
-  // A copied cell of phase 2 counts there: no change of the trace shows what an adaptive prover
-  // would do with it.
-  EXPECT_EQ(rules["constraint operands.no factor where none ends"].required, "R4");
   for (const runtime::Cheat& cheat : runtime::cheats()) {
     for (const char* aim : cheat.aims) {
       if (aim == nullptr) continue;

@@ -351,7 +351,6 @@ void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& s
                     {"shown", f.shown},
                     {"status", f.status()},
                     {"witness", f.witness},
-                    {"rule", f.rule},
                     {"implied_because", f.reason}});
   }
   summary.addTable("families",
@@ -359,10 +358,6 @@ void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& s
                    "circuit rejects, and would accept without it",
                    {"rule", "parts", "shown", "status"}, std::move(rows), std::move(json));
   for (const Family& f : families) {
-    if (f.shown == 0 && !f.rule.empty()) {
-      summary.addText(absl::StrCat("  required by ", f.rule,
-                                   ": without it readers refuse the circuit: ", f.name));
-    }
     if (!f.reason.empty()) summary.addText(absl::StrCat("  implied: ", f.name, ": ", f.reason));
   }
   summary.addData("parts", partsJson(necessity, circuit));
