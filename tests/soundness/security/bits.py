@@ -1,11 +1,11 @@
 """The errors of the protocol, written down from the papers a second time: nothing is taken from the Rust crate.
 
 A word far from the code is accepted with at most the sum of these. Errors are numbers, not bits, until the end. Names: k
-coefficients and n points of the first code, F the extension field's size. `BCHKS25` is ePrint 2025/2055.
+coefficients and n points of the first code, F the extension field's size.
 """
 
 from dataclasses import dataclass
-from math import inf, log2, sqrt
+from math import inf, log2
 
 F = (2**31 - 1) ** 4
 
@@ -43,40 +43,28 @@ def arities(sizes, parameters):
 
 
 class Radius:
-    """What is known at a distance from the code: `passes` is how much of the domain agrees, `list` how many codewords may be that
-    near, `batch` how many points of a line, and `folds` how many points of all folds' curves may be, though the rest is not."""
+    """What is known at a distance from the code: `passes` is how much of the domain agrees, `batch` how many points of a line,
+    and `folds` how many points of all folds' curves may be that near, though the rest is not."""
 
-    def __init__(self, passes, size, batch, folds):
-        self.passes, self.list, self.batch, self.folds = passes, size, batch, folds
+    def __init__(self, passes, batch, folds):
+        self.passes, self.batch, self.folds = passes, batch, folds
 
 
-def unique(sizes, parameters, loss=0.0):
+def unique(sizes, parameters, loss=1e-6):
+    """Half the distance, less a loss: SOUNDNESS.md, lemmas 2 to 4. From distance `start` down to `end`, so many points of a
+    line, and of a curve of degree d, d times as many."""
     k, n = 2**sizes.log_height, 2 ** (sizes.log_height + parameters.log_blowup)
     relative = 1 - (k + 3) / n  # the distance of a code with k + 3 coefficients
     half = relative / 2
     folds = arities(sizes, parameters)
-    # BCHKS25 corollary 1.4: at most delta n + 1 points of a line; of a curve of degree d, d times as many.
-    exact = lambda delta: delta * n + 1
-    if not loss:
-        return Radius(1 - half, 1, exact(half), sum(a - 1 for a in folds) * exact(half))
 
-    # Theorem 1.3: from distance `start` down to `end`.
     def lossy(start, end):
-        return min(exact(start), max((relative - end) / (end * (relative - 2 * end)), start / (start - end)))
+        return max((relative - end) / (end * (relative - 2 * end)), start / (start - end))
 
     step = loss / 2 / len(folds)
     ends = [half - loss / 2 - i * step for i in range(len(folds) + 1)]
     total = sum((a - 1) * lossy(start, end) for a, start, end in zip(folds, ends, ends[1:]))
-    return Radius(1 - ends[-1], 1, lossy(half, ends[0]), total)
-
-
-def johnson(sizes, parameters, m):
-    # BCHKS25 theorem 4.2, with eta = sqrt(rho) / (2 m).
-    rho, n = 2.0**-parameters.log_blowup, 2.0 ** (sizes.log_height + parameters.log_blowup)
-    passes = sqrt(rho) + sqrt(rho) / (2 * m)
-    half = m + 0.5
-    points = n * (2 * half**5 + 3 * half * (1 - passes) * rho) / (3 * rho * sqrt(rho)) + half / sqrt(rho)
-    return Radius(passes, half / sqrt(rho), points, points * sum(a - 1 for a in arities(sizes, parameters)))
+    return Radius(1 - ends[-1], lossy(half, ends[0]), total)
 
 
 def assumed(sizes, parameters, passes):
@@ -85,7 +73,7 @@ def assumed(sizes, parameters, passes):
     for arity in arities(sizes, parameters):
         total += (arity - 1) * (layer + 1)
         layer /= arity
-    return Radius(passes, 1, n, total)
+    return Radius(passes, n, total)
 
 
 def elias(sizes, parameters):
@@ -99,15 +87,14 @@ def rate(sizes, parameters):
 
 
 def errors(sizes, parameters, radius):
-    lists = radius.list ** (2 if sizes.blocks > 1 else 1)
     early, late = (2.0**degree for degree in sizes.log_degrees)
     one = {
         "queries": radius.passes**parameters.queries / 2**parameters.pow_bits,
         "batching": max(sizes.quotients - 1, 1) * radius.batch / F / 2**parameters.batching_pow_bits,
         "folds": radius.folds / F / 2**parameters.fold_pow_bits,
-        "out_of_domain": radius.list * (4 * 2**sizes.log_height + 8) / F / 2**parameters.out_of_domain_pow_bits,
-        "constraints": radius.list * sizes.constraints / F / 2**parameters.composition_pow_bits,
-        "challenges": lists * (early / 2**parameters.challenge_pow_bits + late) / F,
+        "out_of_domain": (4 * 2**sizes.log_height + 8) / F / 2**parameters.out_of_domain_pow_bits,
+        "constraints": sizes.constraints / F / 2**parameters.composition_pow_bits,
+        "challenges": (early / 2**parameters.challenge_pow_bits + late) / F,
     }
     return {name: sizes.blocks * error for name, error in one.items()}
 
@@ -124,8 +111,7 @@ def radii(sizes, parameters, regime):
         return [rate(sizes, parameters)]
     half = (1 - (2**sizes.log_height + 3) / 2 ** (sizes.log_height + parameters.log_blowup)) / 2
     losses = [loss for i in range(12, 320) if (loss := 2 ** (-i / 16)) < half / 2]
-    return ([unique(sizes, parameters, loss) for loss in [0.0, *losses]]
-            + [johnson(sizes, parameters, m) for m in range(3, 1001)])
+    return [unique(sizes, parameters, loss) for loss in losses]
 
 
 def best(sizes, parameters, regime):

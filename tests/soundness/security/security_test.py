@@ -43,7 +43,7 @@ def references():
             failed += 1
             print(f"FAILED {line}: {ours:.3f}")
     print(f"{len(lines)} figures of other implementations, {failed} differ")
-    return failed + (len(lines) < 50)
+    return failed + (len(lines) < 25)
 
 
 def same_sizes(name, printed, package):

@@ -82,7 +82,7 @@ pub fn security(
 
 fn rests_on(regime: Regime) -> &'static str {
     match regime {
-        Regime::Proven => "published theorems on Reed-Solomon codes (circle transfer: SOUNDNESS.md, lemma 1)",
+        Regime::Proven => "unique decoding (circle transfer: SOUNDNESS.md, lemma 1)",
         Regime::ListDecoding => CONJECTURE,
         Regime::BestKnownAttack => "information only: what the best known attack takes",
     }

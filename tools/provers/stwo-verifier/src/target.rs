@@ -36,17 +36,16 @@ impl Target {
 
     /// The fewest queries that reach the target, with the least grinding for so many.
     ///
-    /// Counts on bounds without a loss only. Within the time for grinding, each radius leaves a choice: more grinding for
-    /// the other terms leaves more of the error to the queries, and less grinding before them.
+    /// Within the time for grinding, each radius leaves a choice: more grinding for the other terms leaves more of the error to
+    /// the queries, and less grinding before them.
     pub fn parameters(&self, circuit: &Circuit, layout: &Layout, sizes: &Sizes) -> Result<Parameters, Error> {
         self.parameters_for(sizes, most_hashes(circuit, layout, self.log_blowup))
     }
 
     fn parameters_for(&self, sizes: &Sizes, most_hashes: f64) -> Result<Parameters, Error> {
         self.unground(1, sizes.log_height).check(sizes.log_height)?;
-        let choices = || {
-            sizes.published(self.regime).flat_map(|radius| (0..=MOST_SLACK).map(move |slack| (radius, slack)))
-        };
+        let choices =
+            || sizes.radii(self.regime).flat_map(|radius| (0..=MOST_SLACK).map(move |slack| (radius, slack)));
         let within = |limit: f64| {
             choices()
                 .filter_map(|(radius, slack)| self.choose(sizes, radius, slack, limit))
@@ -110,7 +109,7 @@ impl Target {
             ..self.unground(MAX_QUERIES, sizes.log_height)
         };
         let bits = |radius| sizes.at(&most, radius).total();
-        let cap = sizes.published(self.regime).map(bits).fold(0.0, f64::max);
+        let cap = sizes.radii(self.regime).map(bits).fold(0.0, f64::max);
         Error::new(format!(
             "{} bits are out of reach for this circuit in the {} regime: with {MAX_QUERIES} queries and at most {} bits of \
              each grinding it has {cap:.1}; ask for at most {}, or take another blowup or smaller tables",
@@ -189,7 +188,7 @@ mod tests {
                 let parameters = chosen(&sizes, target);
                 let bits = |parameters: &Parameters| {
                     let at = |radius| sizes.at(parameters, radius).total();
-                    sizes.published(target.regime).map(at).fold(0.0, f64::max)
+                    sizes.radii(target.regime).map(at).fold(0.0, f64::max)
                 };
                 assert!(bits(&parameters) >= 96.0, "{parameters:?}");
                 assert!(sizes.soundness(&parameters, target.regime).total() >= 96.0);
