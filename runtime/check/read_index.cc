@@ -105,11 +105,11 @@ absl::Status ReadIndex::addParts(const Package& package) {
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);
     DefinitionMatcher matcher(circuit, t);
-    std::vector<bool> defined(table.columns_size(), false);
+    std::vector<int>& defined = definitions_.emplace_back(table.columns_size(), -1);
     for (int i = 0; i < table.constraints_size(); ++i) {
       const uint32_t root = table.constraints(i).node();
       if (int column = matcher.match(root); column >= 0) {
-        defined[column] = true;
+        defined[column] = i;
         continue;
       }
       if (info.nodes[root].claim_phase > 0) {
@@ -124,7 +124,7 @@ absl::Status ReadIndex::addParts(const Package& package) {
     }
     for (int c = 0; c < table.columns_size(); ++c) {
       const Column& column = table.columns(c);
-      if (column.phase() < 2 || column.has_gather() || defined[c]) continue;
+      if (column.phase() < 2 || column.has_gather() || defined[c] >= 0) continue;
       return absl::FailedPreconditionError(
           absl::StrCat("column ", table.name(), ".", column.name(),
                        " is filled from its generator, but no constraint says so: a prover may "

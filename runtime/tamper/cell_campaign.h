@@ -1,10 +1,17 @@
 // Mutates the cells of an accepted trace, one by one, and counts what a verifier would let pass.
 //
-// A mutation is tried alone, and, where it changes what is looked up, once more with the
-// multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
+// A mutation of a main cell is tried alone, and, where it changes what is looked up, once more with
+// the multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
 // rejects it. What passes must be padding: a cell that has no influence (influence.h). Anything
-// else that passes is a survivor: a cell that nothing pins. Deterministic for a seed; about 5
-// microseconds per mutation and thread, after one full check per thread.
+// else that passes is a survivor: a cell that nothing pins.
+//
+// A cell of phase 2 or 3 is chosen after the challenges of earlier phases are known. Its mutation,
+// with all that follows from it, is caught by a constraint, or by a sum that it changes by an
+// amount that depends on a later challenge. If it changes sums by an amount that does not, a prover
+// solves for the cell: such a mutation is *solvable*, and a survivor, too.
+//
+// Deterministic for a seed; about 5 microseconds per mutation and thread, after one full check per
+// thread, and a second one where cells of phase 2 are not pinned by constraints.
 #ifndef LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
 #define LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
 
@@ -39,7 +46,7 @@ struct CellCampaignOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
-// How many cells a campaign mutates.
+// How many cells of phases 1 to 3 a campaign mutates.
 uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column);
 
 struct ColumnTally {
@@ -58,10 +65,14 @@ struct Survivor {
   Mutator mutator = Mutator::kIncrement;
   bool multiplicities = false;  // with them
   std::string influence;        // what may depend on the cell, and did not notice
+  bool solvable = false;        // `influence`: the sums that alone refuse it
 };
 
+// What a survivor should have been noticed by.
+std::string describeInfluence(const Survivor& survivor);
+
 struct CellCampaignReport {
-  std::vector<ColumnTally> columns;  // of phase 1, by table and column
+  std::vector<ColumnTally> columns;  // of phases 1 to 3, by table and column
   std::vector<Survivor> survivors;   // the first ones of each column
   ColumnTally total() const;
   // A line per table, or per column, and one per survivor with its ONNX node.

@@ -129,6 +129,7 @@ Json survivorsJson(const CellCampaignReport& report, const Circuit& circuit) {
                     {"node", instance == nullptr ? "" : instance->node()},
                     {"mutator", runtime::nameOf(s.mutator)},
                     {"multiplicities", s.multiplicities},
+                    {"solvable", s.solvable},
                     {"read_by", s.influence}});
   }
   return list;
@@ -184,8 +185,7 @@ void addCells(const CellCampaignReport& report, const Circuit& circuit, Summary&
     summary.addText(absl::StrCat(
         "  survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(), ", ",
         runtime::describeRow(table, s.row), ", ", runtime::nameOf(s.mutator),
-        s.multiplicities ? " with multiplicities" : "",
-        s.influence.empty() ? "; not declared padding" : absl::StrCat("; read by ", s.influence)));
+        s.multiplicities ? " with multiplicities" : "", "; ", runtime::describeInfluence(s)));
   }
 }
 
