@@ -34,16 +34,6 @@ struct CellChange {
   uint32_t value;
 };
 
-// A cell of a challenge phase that a cheating prover may fill as it likes, after it has seen the
-// challenges of earlier phases: one of a gathering column, which no constraint defines, or of a
-// column whose definition a circuit lacks.
-struct FreeCell {
-  uint32_t table;
-  uint32_t column;
-  uint64_t row;
-  QM31 value;
-};
-
 // By how much the changed rows of a lookup change the sum of its bus.
 struct LookupDelta {
   uint32_t part;  // of ReadIndex
