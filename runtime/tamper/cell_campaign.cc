@@ -46,7 +46,7 @@ class Campaign {
         statement_(statement),
         main_(main),
         options_(options),
-        total_(cellsToMutate(package.circuit(), options.rows_per_column)),
+        total_(cellsToMutate(package.circuit(), options.rows_per_column, options.first_phase)),
         report_(report) {}
 
   void run(const Task& task, Worker& worker) {
@@ -293,10 +293,11 @@ uint64_t rowsToMutate(const Table& table, uint64_t rows_per_column) {
 
 }  // namespace
 
-uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column) {
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column, uint32_t first_phase) {
   uint64_t cells = 0;
   for (const Table& table : circuit.tables()) {
-    const auto columns = static_cast<uint64_t>(table.columns_size() - firstColumnOfPhase(table, 1));
+    const auto columns =
+        static_cast<uint64_t>(table.columns_size() - firstColumnOfPhase(table, first_phase));
     cells += columns * rowsToMutate(table, rows_per_column);
   }
   return cells;
@@ -335,7 +336,7 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const uint64_t rows = rowsToMutate(circuit.tables(t), options.rows_per_column);
     for (int c = 0; c < circuit.tables(t).columns_size(); ++c) {
-      if (circuit.tables(t).columns(c).phase() == 0) continue;
+      if (circuit.tables(t).columns(c).phase() < options.first_phase) continue;
       for (uint64_t row = 0; row < rows; row += kRowsPerTask) {
         tasks.push_back({report.columns.size(), row, std::min(kRowsPerTask, rows - row)});
       }

@@ -40,6 +40,7 @@ struct CellCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;               // 0: as many as the machine has
   uint64_t rows_per_column = 0;  // that many, at random; 0: every row
+  uint32_t first_phase = 1;      // 2: cells of challenge phases only
   std::vector<Mutator> mutators{std::begin(kMutators), std::end(kMutators)};
   Necessity* necessity = nullptr;  // sees every mutation
   // Of cells; one call at a time, from any thread.
@@ -47,7 +48,7 @@ struct CellCampaignOptions {
 };
 
 // How many cells of phases 1 to 3 a campaign mutates.
-uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column);
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column, uint32_t first_phase = 1);
 
 struct ColumnTally {
   uint32_t table = 0;
