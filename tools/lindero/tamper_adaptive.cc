@@ -101,7 +101,7 @@ void addFindings(const AdaptiveReport& report, absl::Span<const Witnesses> witne
   Json json = Json::array();
   for (const auto& [name, ranks] : witnesses) {
     for (const RankFinding& f : ranks->findings) {
-      summary.addText(absl::StrCat("  ", name, ": ", describe(f, circuit)));
+      summary.addText(shortenNodes(absl::StrCat("  ", name, ": ", describe(f, circuit))));
       Json entry = {{"witness", name},
                     {"kind", nameOf(f.kind)},
                     {"phase", f.phase},
@@ -129,7 +129,7 @@ void addFindings(const AdaptiveReport& report, absl::Span<const Witnesses> witne
   }
   for (const runtime::Premise& p : report.premises) {
     for (const std::string& example : p.examples) {
-      summary.addText(absl::StrCat("  ", p.name, ": ", example));
+      summary.addText(shortenNodes(absl::StrCat("  ", p.name, ": ", example)));
     }
   }
   if (!report.campaign_error.empty()) {
@@ -150,7 +150,7 @@ void addAttack(const AdaptiveReport& report, const Circuit& circuit, Summary& su
     return;
   }
   const runtime::Attack& attack = *report.attack;
-  summary.addText(absl::StrCat("  ", describe(attack, circuit)));
+  summary.addText(shortenNodes(absl::StrCat("  ", describe(attack, circuit))));
   auto place = [&](uint32_t table, uint32_t column, uint64_t row) {
     const Table& t = circuit.tables(static_cast<int>(table));
     return Json{{"table", t.name()},

@@ -75,7 +75,7 @@ absl::StatusOr<AdaptiveReport> tamperAdaptively(const Package& package, const St
     const Witness any{&checker->columns(),
                       {checker->challenges().begin(), checker->challenges().end()},
                       {checker->claims().begin(), checker->claims().end()}};
-    LINDERO_ASSIGN_OR_RETURN(report.premises, checkPremises(package, any, pool));
+    LINDERO_ASSIGN_OR_RETURN(report.premises, checkPremises(package, any, main, pool));
   }
   std::vector<Direction> directions = directionsOf(report.run);
   if (directions.empty()) directions = directionsOf(report.any);

@@ -50,37 +50,37 @@ std::string describeTouch(const Circuit& circuit, const Touch& t) {
 class ElementCheck {
  public:
   ElementCheck(Derivatives& derivatives, const Package& package, const Witness& any,
-               const Scalars& scalars, ThreadPool& pool)
+               absl::Span<const uint32_t> main, const Scalars& scalars, ThreadPool& pool)
       : derivatives_(derivatives),
         package_(package),
+        main_(main),
         circuit_(derivatives.circuit()),
         any_(any),
         scalars_(scalars),
         pool_(pool) {}
 
-  Premise run() {
+  std::vector<Premise> run() {
     for (const auto& [fraction, group, of] : fractions_) readFraction(fraction, group, of);
     std::sort(touches_.begin(), touches_.end(), [](const Touch& a, const Touch& b) {
       return std::tie(a.group, a.key, a.table, a.column, a.row, a.sign) <
              std::tie(b.group, b.key, b.table, b.column, b.row, b.sign);
     });
     for (const PublicTensor& tensor : circuit_.publics()) readPublic(tensor);
-    Premise premise{"elements of edges: given once, taken once"};
     for (size_t i = 0; i < touches_.size();) {
       size_t end = i;
       while (end < touches_.size() && touches_[end].group == touches_[i].group &&
              touches_[end].key == touches_[i].key) {
         ++end;
       }
-      judge(i, end, premise);
+      judge(i, end);
       i = end;
     }
     for (const auto& [place, ends] : publics_) {
-      ++premise.examined;
-      premise.fail(absl::StrCat("public ", ends.where, " names no cell"));
+      ++elements_.examined;
+      elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
-    judgeCarries(premise);
-    return premise;
+    judgeCarries();
+    return {std::move(elements_), std::move(zeros_)};
   }
 
   // Before scalars are made.
@@ -161,11 +161,11 @@ class ElementCheck {
     }
   }
 
-  void judge(size_t begin, size_t end, Premise& premise) {
+  void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
     if (isCarried(circuit_, first.group)) {
       ++carried_[{first.group, first.key}];
-      if (end - begin != 1) premise.fail(describeTouch(circuit_, first) + ": carried twice");
+      if (end - begin != 1) elements_.fail(describeTouch(circuit_, first) + ": carried twice");
       return;
     }
     uint64_t count[2] = {0, 0};
@@ -174,24 +174,30 @@ class ElementCheck {
       for (int s : {0, 1}) count[s] += it->second.count[s];
       publics_.erase(it);
     }
-    ++premise.examined;
+    if (count[0] + count[1] == 1) {
+      ++zeros_.examined;
+      const uint64_t cell = package_.traceLayout().offset(first.table, first.column) + first.row;
+      if (main_[cell] != 0) zeros_.fail(describeTouch(circuit_, first));
+      return;
+    }
+    ++elements_.examined;
     if (count[0] == 1 && count[1] == 1) return;
-    premise.fail(absl::StrCat(describeTouch(circuit_, first), ": given ", count[0],
-                              " times, taken ", count[1], " times, or the other way round"));
+    elements_.fail(absl::StrCat(describeTouch(circuit_, first), ": given ", count[0],
+                                " times, taken ", count[1], " times, or the other way round"));
   }
 
-  void judgeCarries(Premise& premise) {
+  void judgeCarries() {
     for (const Carry& carry : circuit_.carries()) {
       for (const auto& [place, unused] : carried_) {
         const uint32_t other = place.first == carry.in()    ? carry.out()
                                : place.first == carry.out() ? carry.in()
                                                             : place.first;
         if (other == place.first) continue;
-        ++premise.examined;
+        ++elements_.examined;
         if (!carried_.contains({other, place.second})) {
-          premise.fail(absl::StrCat("claim group ",
-                                    circuit_.claim_groups(static_cast<int>(place.first)).name(),
-                                    ": an element that the other side of the seam does not have"));
+          elements_.fail(absl::StrCat(
+              "claim group ", circuit_.claim_groups(static_cast<int>(place.first)).name(),
+              ": an element that the other side of the seam does not have"));
         }
       }
     }
@@ -199,6 +205,7 @@ class ElementCheck {
 
   Derivatives& derivatives_;
   const Package& package_;
+  absl::Span<const uint32_t> main_;
   const Circuit& circuit_;
   const Witness& any_;
   const Scalars& scalars_;
@@ -207,6 +214,8 @@ class ElementCheck {
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
   std::map<std::pair<uint32_t, Key>, uint64_t> carried_;
+  Premise elements_{"elements of edges: given once, taken once"};
+  Premise zeros_{"elements with one end: zero"};
 };
 
 // At the poles c - a, a over fixed columns, of one kind of fractions: what generated and gathered
@@ -336,12 +345,14 @@ class IdCheck {
 
 }  // namespace
 
-absl::StatusOr<Premise> checkElements(Derivatives& derivatives, const Package& package,
-                                      const Witness& any, ThreadPool& pool) {
+absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
+                                                   const Witness& any,
+                                                   absl::Span<const uint32_t> main,
+                                                   ThreadPool& pool) {
   auto fractions = ElementCheck::find(derivatives);
   Scalars scalars(derivatives.circuit(), derivatives.info());
   LINDERO_RETURN_IF_ERROR(scalars.advance(3, any.challenges, any.claims));
-  ElementCheck check(derivatives, package, any, scalars, pool);
+  ElementCheck check(derivatives, package, any, main, scalars, pool);
   check.set(std::move(fractions));
   return check.run();
 }

@@ -11,11 +11,11 @@ void Premise::fail(std::string example, uint64_t count) {
 }
 
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
+                                                   absl::Span<const uint32_t> main,
                                                    ThreadPool& pool) {
   Derivatives derivatives(package.circuit(), package.circuitInfo());
-  std::vector<Premise> result;
-  LINDERO_ASSIGN_OR_RETURN(Premise elements, checkElements(derivatives, package, any, pool));
-  result.push_back(std::move(elements));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
+                           checkElements(derivatives, package, any, main, pool));
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> ids,
                            checkCopiesAndProducts(derivatives, any, pool));
   for (Premise& p : ids) result.push_back(std::move(p));

@@ -3,7 +3,8 @@
 //
 // - Elements: within a claim group, each element of an edge is given once and taken once: cells,
 //   and public values, whose derivatives of the group's sum are equal up to the sign are one
-//   element, but with negligible probability. What carries take and leave are the same elements.
+//   element, but with negligible probability. One with a single end is a cell that the sum holds
+//   at zero: it is zero in the honest run, too. What carries take and leave are the same elements.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
 // - Products: each product has summands, and one result.
 // - Weights: no two main cells of one fold have the same weight, but for those of one lane.
@@ -34,13 +35,16 @@ struct Premise {
   void fail(std::string example, uint64_t count = 1);
 };
 
-// `any` is filled from random main cells.
+// `any` is filled from random main cells; `main` are those of an accepted trace.
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
+                                                   absl::Span<const uint32_t> main,
                                                    ThreadPool& pool);
 
 // Its parts.
-absl::StatusOr<Premise> checkElements(Derivatives& derivatives, const Package& package,
-                                      const Witness& any, ThreadPool& pool);
+absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
+                                                   const Witness& any,
+                                                   absl::Span<const uint32_t> main,
+                                                   ThreadPool& pool);
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
                                                             const Witness& any, ThreadPool& pool);
 absl::StatusOr<Premise> checkWeights(Derivatives& derivatives, const Witness& any,
