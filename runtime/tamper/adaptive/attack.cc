@@ -39,7 +39,11 @@ class AttackBuilder {
   absl::StatusOr<std::optional<Attack>> run() {
     if (directions_.empty()) return std::nullopt;
     LINDERO_ASSIGN_OR_RETURN(checker_, Checker::create(package_, statement_, cells_, options_));
-    LINDERO_RETURN_IF_ERROR(checker_->fill());
+    LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, {}));
+    if (!accepted) {
+      return absl::InvalidArgumentError(
+          "an attack starts from an accepted trace, and the circuit does not accept this one");
+    }
     honest_ = sums();
     movable_.assign(honest_.size(), false);
     LINDERO_ASSIGN_OR_RETURN(const std::vector<std::vector<QM31>> effects,

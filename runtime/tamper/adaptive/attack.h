@@ -39,7 +39,7 @@ struct Attack {
 };
 
 // Nothing: no attack was found with any one of the directions, or with all of them together.
-// Requires an accepted trace.
+// InvalidArgument when the trace is not accepted.
 absl::StatusOr<std::optional<Attack>> buildAttack(const Package& package,
                                                   const Statement& statement,
                                                   absl::Span<const uint32_t> main,
