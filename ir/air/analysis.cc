@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+
 namespace lindero::ir::air {
 namespace {
 
@@ -43,16 +46,13 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
       f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
       f.degree = std::min(f.degree, kHighDegree);
       f.phase = std::max(f.phase, g.phase);
-      f.earliest_challenge = std::min(f.earliest_challenge, g.earliest_challenge);
       f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);
-      f.gathered = std::max(f.gathered, g.gathered);
     }
     if (!ready) continue;
     if (isColumn(op)) {
-      int phase = static_cast<int>(op.intAttr("phase"));
-      f = {.degree = 1, .phase = phase, .gathered = op.is("air.gather") ? phase : f.gathered};
+      f = {.degree = 1, .phase = static_cast<int>(op.intAttr("phase"))};
     } else if (op.is("air.challenge")) {
-      f.earliest_challenge = f.latest_challenge = op.intAttr("after");
+      f.latest_challenge = op.intAttr("after");
     } else if (op.is("air.first") || op.is("air.last")) {
       f.degree = 1;
     }
@@ -60,6 +60,40 @@ const ExpressionFacts& Analysis::facts(const Value* value) {
     stack.pop_back();
   }
   return facts_[value];
+}
+
+std::vector<const Value*> leavesOf(const Value* expression) {
+  std::vector<const Value*> leaves;
+  llvm::SmallVector<const Value*, 32> stack{expression};
+  llvm::DenseSet<const Value*> seen;
+  while (!stack.empty()) {
+    const Value* v = stack.pop_back_val();
+    if (!seen.insert(v).second) continue;
+    const Op& op = *v->definingOp();
+    if (isColumn(op) || op.numOperands() == 0) {
+      leaves.push_back(v);
+      continue;
+    }
+    for (const Value* operand : llvm::reverse(op.operands())) stack.push_back(operand);
+  }
+  return leaves;
+}
+
+std::vector<const Value*> factorsOf(const Value* denominator) {
+  std::vector<const Value*> factors;
+  llvm::SmallVector<const Value*, 4> stack{denominator};
+  llvm::DenseSet<const Value*> seen;
+  while (!stack.empty()) {
+    const Value* v = stack.pop_back_val();
+    if (!seen.insert(v).second) continue;
+    const Op& op = *v->definingOp();
+    if (op.is("air.neg") || op.is("air.mul")) {
+      for (const Value* operand : llvm::reverse(op.operands())) stack.push_back(operand);
+    } else {
+      factors.push_back(v);
+    }
+  }
+  return factors;
 }
 
 int constraintDegree(const Op& op, Analysis& analysis) {

@@ -327,7 +327,7 @@ absl::Status verifyGather(const Op& op) {
   Analysis analysis;
   const ExpressionFacts& index = analysis.facts(op.operand(0));
   if (index.phase > 0) status.Update(broken(op, 6, absl::StrCat("phase ", index.phase)));
-  if (index.earliest_challenge != ExpressionFacts::kNone) {
+  if (index.latest_challenge > 0) {
     status.Update(broken(op, 6, "it reads a challenge"));
   }
   return status;

@@ -1,8 +1,10 @@
 #include "passes/quantize/passes.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -38,8 +40,13 @@ absl::StatusOr<std::string> readFile(const std::string& path) {
   return text;
 }
 
-// Beside its place and then renamed: a reader sees all of it or none.
+// Beside its place and then renamed: a reader sees all of it or none. A device stays one.
 absl::Status writeFile(const std::string& path, const std::string& text) {
+  std::error_code code;
+  if (std::filesystem::exists(path, code) && !std::filesystem::is_regular_file(path, code)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot write ", path, ": it exists and is not a file; choose another name"));
+  }
   const std::string temporary = path + ".partial";
   std::ofstream file(temporary, std::ios::binary);
   file << text;

@@ -10,71 +10,6 @@
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
-namespace {
-
-class DefinitionMatcher {
- public:
-  DefinitionMatcher(const Circuit& circuit, int table) : circuit_(circuit), table_(table) {}
-
-  // The column that the constraint defines, or -1.
-  int match(uint32_t root) const {
-    const Table& table = circuit_.tables(table_);
-    for (int c = 0; c < table.columns_size(); ++c) {
-      if (table.columns(c).phase() >= 2 && defines(root, table.columns(c), c)) return c;
-    }
-    return -1;
-  }
-
- private:
-  const Node& node(uint32_t index) const { return circuit_.nodes(static_cast<int>(index)); }
-  bool is(uint32_t index, Node::Op op) const { return node(index).op() == op; }
-  bool isCell(uint32_t index, int column, int offset) const {
-    const Node& n = node(index);
-    return n.op() == Node::COLUMN && n.a() == static_cast<uint32_t>(table_) &&
-           n.b() == static_cast<uint32_t>(column) && n.offset() == offset;
-  }
-  bool isNotFirst(uint32_t index) const {
-    const Node& n = node(index);
-    return n.op() == Node::SUB && is(n.a(), Node::CONSTANT) && node(n.a()).a() == 1 &&
-           is(n.b(), Node::IS_FIRST);
-  }
-
-  // The forms in which a column's generator is said as a constraint.
-  bool defines(uint32_t root, const Column& column, int c) const {
-    const Node& minus = node(root);
-    if (minus.op() != Node::SUB) return false;
-    const Node& left = node(minus.a());
-    if (column.has_expression()) {
-      return isCell(minus.a(), c, 0) && minus.b() == column.expression().value();
-    }
-    if (column.has_scan()) {  // (cell - (not_first * mul) * before) - add
-      if (minus.b() != column.scan().add() || left.op() != Node::SUB) return false;
-      if (!isCell(left.a(), c, 0) || !is(left.b(), Node::MUL)) return false;
-      const Node& carried = node(left.b());
-      const Node& step = node(carried.a());
-      return isCell(carried.b(), c, -1) && step.op() == Node::MUL && isNotFirst(step.a()) &&
-             step.b() == column.scan().mul();
-    }
-    if (!column.has_fraction()) return false;
-    const Fraction& f = column.fraction();  // own * denominator - numerator
-    if (minus.b() != f.numerator() || left.op() != Node::MUL) return false;
-    if (left.b() != f.denominator()) return false;
-    if (!f.running()) return isCell(left.a(), c, 0);
-    const Node& own = node(left.a());  // ((cell - before) + is_first * claim) - add
-    if (own.op() != Node::SUB || own.b() != f.add() || !is(own.a(), Node::ADD)) return false;
-    const Node& sum = node(own.a());
-    const Node& start = node(sum.b());
-    const Node& step = node(sum.a());
-    return step.op() == Node::SUB && isCell(step.a(), c, 0) && isCell(step.b(), c, -1) &&
-           start.op() == Node::MUL && is(start.a(), Node::IS_FIRST) && is(start.b(), Node::CLAIM) &&
-           node(start.b()).a() == f.claim();
-  }
-
-  const Circuit& circuit_;
-  int table_;
-};
-
-}  // namespace
 
 absl::StatusOr<ReadIndex> ReadIndex::create(const Package& package,
                                             absl::Span<const uint32_t> main) {
@@ -104,14 +39,13 @@ absl::Status ReadIndex::addParts(const Package& package) {
   generators_ = static_cast<uint32_t>(parts_.size());
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);
-    DefinitionMatcher matcher(circuit, t);
     std::vector<int>& defined = definitions_.emplace_back(table.columns_size(), -1);
     for (int i = 0; i < table.constraints_size(); ++i) {
-      const uint32_t root = table.constraints(i).node();
-      if (int column = matcher.match(root); column >= 0) {
+      if (const int column = info.definitions[t][i]; column >= 0) {
         defined[column] = i;
         continue;
       }
+      const uint32_t root = table.constraints(i).node();
       if (info.nodes[root].claim_phase > 0) {
         return absl::UnimplementedError(absl::StrCat(
             "constraint ", table.name(), ".", table.constraints(i).name(),
@@ -154,13 +88,6 @@ absl::Status ReadIndex::addReads(const Package& package) {
     RowProgram program(circuit, package.circuitInfo(), part.table,
                        absl::MakeConstSpan(&part.nodes, 1));
     for (const RowProgram::ColumnUse& use : program.columnUses()) {
-      const Table& table = circuit.tables(static_cast<int>(part.table));
-      const Column& column = table.columns(static_cast<int>(use.column));
-      if (column.has_fraction() && column.fraction().running()) {
-        return absl::UnimplementedError(
-            absl::StrCat("the running sum ", table.name(), ".", column.name(),
-                         " is read outside of its definition; check all rows instead"));
-      }
       reads_[part.table][use.column].push_back({p, use.offset});
     }
   }

@@ -2,9 +2,9 @@
 // cell.
 //
 // The parts of a circuit that read cells are numbered: generators first, in the order in which they
-// are filled, then the constraints that define no generator's column, then lookups. A constraint of
-// the form that says a column's generator, as emitted beside it, is its *definition*: it holds on
-// every row that the generator has filled. Gathers have none.
+// are filled, then the constraints that define no generator's column, then lookups. Definitions
+// (CircuitInfo) hold on every row that the generator has filled, and nothing else reads a running
+// sum (rule R6).
 // Cost: linear in the circuit, and in the rows of the tables that gather.
 #ifndef LINDERO_RUNTIME_CHECK_READ_INDEX_H_
 #define LINDERO_RUNTIME_CHECK_READ_INDEX_H_
@@ -43,9 +43,9 @@ struct GatheredRow {
 class ReadIndex {
  public:
   // `main` as for a Checker; only fixed cells are read. An error when a constraint that defines no
-  // column reads a claim, a gather's index leaves its sources, or a running sum is read elsewhere
-  // than in its definition: circuits that no pass emits. FailedPrecondition when a generated column
-  // lacks its definition: such a circuit is not sound.
+  // column reads a claim, or a gather's index leaves its sources: circuits that no pass emits.
+  // FailedPrecondition when a generated column lacks its definition, as only a package can that was
+  // opened without the adaptive rules.
   static absl::StatusOr<ReadIndex> create(const Package& package, absl::Span<const uint32_t> main);
 
   const std::vector<CircuitPart>& parts() const { return parts_; }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kProofFormat = 3;
 
-// As far as a claim's shapes are read off it; the backend checks all of a circuit.
+// As far as a claim's shapes are read off it; keyOfProof checks all of the one circuit that counts.
 absl::Status checkShapes(const Circuit& circuit) {
   const uint32_t blocks = circuit.most_blocks();
   if (circuit.carries().empty() ? blocks != 0 : blocks < 2 || blocks > kMaxBlocks) {
@@ -27,6 +27,16 @@ absl::Status checkShapes(const Circuit& circuit) {
     return absl::InvalidArgumentError("key: its circuit has an empty public tensor");
   }
   return absl::OkStatus();
+}
+
+// The backend checks a circuit as well: a hole must escape both.
+absl::Status checkCircuit(const Circuit& circuit) {
+  const absl::Status status = analyzeCircuit(circuit).status();
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("key: ", status.message(),
+                                   "; a key of an old version may have such a circuit "
+                                   "(.github/SECURITY.md): compile the model again"));
 }
 
 absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
@@ -133,6 +143,7 @@ absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
   for (const Key& key : set.keys) {
     if (message.key_digest() ==
         absl::string_view(reinterpret_cast<const char*>(key.digest.data()), key.digest.size())) {
+      LINDERO_RETURN_IF_ERROR(checkCircuit(key.circuit));
       return key;
     }
   }

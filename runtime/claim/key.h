@@ -1,6 +1,5 @@
 // model.key as far as a claim needs it: what the key says about model, circuit and backend. That
-// its circuit is valid and its parameters give the promised bits is the backend's verifier's to
-// check.
+// its parameters give the promised bits is the backend's verifier's to check.
 #ifndef LINDERO_RUNTIME_CLAIM_KEY_H_
 #define LINDERO_RUNTIME_CLAIM_KEY_H_
 
@@ -43,7 +42,8 @@ absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes);
 
 std::string encodeKeySet(absl::Span<const Key> keys);
 
-// The key that the proof of these bytes names. The error says which keys there are instead.
+// The key that the proof of these bytes names. The error says which keys there are instead, or why
+// the key's circuit is refused: analyzeCircuit, with the adaptive rules, takes some milliseconds.
 absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof);
 
 // "bucket 8", "buckets 16, 32, 64"

@@ -7,6 +7,7 @@
 
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
+#include "tests/unit/runtime/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {
@@ -31,10 +32,10 @@ std::string bytesOf(ModelRecord record) {
   return encodeModelRecord(record).value();
 }
 
-// A key as far as this library reads it: the circuit has a number instead of tables.
+// A key as far as this library reads it, with a circuit of its own.
 VerifyingKey sampleKey(int64_t bucket) {
-  Circuit circuit;
-  circuit.set_modulus(static_cast<uint32_t>(bucket));
+  Circuit circuit = testing::linearSample().circuit;
+  circuit.mutable_publics(0)->set_low(-bucket);
   VerifyingKey key;
   key.set_format(1);
   key.set_backend("stwo");
@@ -93,6 +94,18 @@ TEST(KeySet, SaysWhyItRefusesOldProofs) {
   absl::StatusOr<Key> key = keyOfProof(*set, serializeProto(proof));
   ASSERT_FALSE(key.ok());
   EXPECT_THAT(std::string(key.status().message()), HasSubstr("LINDERO-2026-1"));
+}
+
+TEST(KeySet, RefusesCircuitsThatAProverCanSolve) {
+  Circuit circuit = testing::linearSample().circuit;
+  circuit.mutable_tables(0)->mutable_constraints(0)->set_node(0);
+  VerifyingKey bad = sampleKey(16);
+  bad.set_circuit(serializeProto(circuit));
+  absl::StatusOr<KeySet> set = decodeKeySet(setOf({bad, sampleKey(64)}));
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_TRUE(keyOfProof(*set, proofOf(sampleKey(64))).ok());
+  EXPECT_THAT(std::string(keyOfProof(*set, proofOf(bad)).status().message()),
+              HasSubstr("key: circuit.pb: tables[0] \"x\".columns[6] \"a\": R0: "));
 }
 
 TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {

@@ -3,8 +3,10 @@
 //
 // `analyzeCircuit` is the gate between untrusted bytes and the rest of the runtime: a circuit that
 // it accepts has every index in range, nodes in topological order, generators that read only what
-// is known before them, and no circular dependency between columns. It does not judge soundness.
-// Cost: linear in the circuit.
+// is known before them, and no circular dependency between columns. It obeys the adaptive rules
+// (adaptive_rules.h): what a prover commits after a challenge is a function of what it committed
+// before. That the constraints say what they should is not judged.
+// Cost: linear in the circuit, and in what each of its parts reads.
 #ifndef LINDERO_RUNTIME_PACKAGE_CIRCUIT_INFO_H_
 #define LINDERO_RUNTIME_PACKAGE_CIRCUIT_INFO_H_
 
@@ -24,6 +26,7 @@ inline constexpr int kMaxTables = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
 inline constexpr int kMaxNodes = 1 << 23;
 inline constexpr uint32_t kMaxDegree = 3;
+inline constexpr uint32_t kMaxTotalDegree = 1 << 16;  // of a node, in all variables
 // A Lookup offset that says: this provider does not hold the tuple.
 inline constexpr int64_t kNotHere = -(int64_t{1} << 40);
 
@@ -52,10 +55,17 @@ struct CircuitInfo {
   std::array<std::vector<std::vector<ColumnRef>>, 4> levels;
   // The running fraction column whose last row is the claim.
   std::vector<ColumnRef> claim_columns;
+  // By table and constraint: the generated column that the constraint defines (rule R0), or -1.
+  std::vector<std::vector<int32_t>> definitions;
 };
 
+// kIgnored: for analyses and tests that have to find what the rules refuse. Nobody proves or
+// verifies such a circuit.
+enum class AdaptiveRules { kHold, kIgnored };
+
 // Checks the structure of an untrusted circuit; the error names the field.
-absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit);
+absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit,
+                                           AdaptiveRules rules = AdaptiveRules::kHold);
 
 inline uint64_t tableHeight(const Table& table) { return uint64_t{1} << table.log_height(); }
 // How many columns of the table have this phase, and the index of the first one.

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
 
@@ -54,6 +55,7 @@ absl::StatusOr<std::string> readFile(const std::string& path, uint64_t limit) {
 }
 
 absl::Status writeFile(const std::string& path, absl::string_view bytes) {
+  LINDERO_RETURN_IF_ERROR(checkFileDestination(path));
   std::string beside = temporaryPath(path);
   std::FILE* file = std::fopen(beside.c_str(), "wbe");
   if (file == nullptr) return systemError(absl::StrCat("cannot create ", beside), errno);

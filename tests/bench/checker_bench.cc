@@ -56,11 +56,7 @@ class RequantizeCircuit {
     }
     uint32_t carry = b_.mul(b_.sub(one_, start), rho_);
     uint32_t fold = b_.column(work_, "fold", 2);
-    b_.columnAt(work_, fold).mutable_scan()->set_mul(carry);
-    b_.columnAt(work_, fold).mutable_scan()->set_add(folded);
-    b_.constrain(
-        work_, "fold",
-        b_.sub(b_.read(work_, fold), b_.add(b_.mul(carry, b_.read(work_, fold, -1)), folded)));
+    b_.scan(work_, fold, "fold", carry, folded);
     uint32_t q_tag = b_.constant(kBits), r_tag = b_.constant(kShift),
              half = b_.constant(1 << (kBits - 1));
     uint32_t sum = b_.constant(0);

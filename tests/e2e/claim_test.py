@@ -156,6 +156,42 @@ def a_key_is_its_model():
 
 
 @case
+def an_audit_says_what_a_calibration_is_worth():
+    model, absurd = models.onnx("toy_gpt"), models.folder / "absurd.json"
+
+    def notes(package):
+        run = lindero("audit", model, "--key", package / "model.key", "--json")
+        assert run.code == 0, run.errors
+        equal(run.event("result")["verdict"], "confirmed", "verdict")
+        return run.event("result"), run.notes()
+
+    def recalibrated(name, change):
+        exponents = json.loads((models.package("toy_gpt") / "exponents.json").read_bytes())
+        for site in exponents["sites"]:
+            change(site)
+        absurd.write_text(json.dumps(exponents, sort_keys=True, separators=(",", ":")) + "\n")
+        succeed("compile", model, "-o", models.folder / name, "--exponents", absurd)
+        return models.folder / name
+
+    result, said = notes(models.package("toy_gpt"))
+    assert not said and result["calibration"]["weight_bits"] == 16 and result["agreement"]["least_cosine"] > 0.99, (said, result)
+
+    def coarse(site):
+        if site["op"] == "tensor.activation":
+            site["exponent"] -= 7
+
+    _, said = notes(recalibrated("coarse.lindero", coarse))
+    assert any("loses precision at /h.0/mlp" in text for text in said), said
+
+    def clipping(site):
+        if site["op"] == "tensor.add":
+            site["exponent"] += 3
+
+    _, said = notes(recalibrated("clipping.lindero", clipping))
+    assert any("cannot hold 4 of 4 inputs" in text for text in said), said
+
+
+@case
 def what_is_said_of_a_decode_run_is_that_run():
     package, proof = models.package("toy_gpt", "--decode"), models.folder / "decoded.proof"
     key = package / "model.key"

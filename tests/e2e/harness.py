@@ -74,6 +74,9 @@ class Run:
         assert found, f"no event {name}: {self.out}{self.errors}"
         return found[-1]
 
+    def notes(self):
+        return [event["text"] for event in map(json.loads, self.out.splitlines()) if event["event"] == "note"]
+
 
 def lindero(*arguments, cwd=None, env=None, file_limit=None):
     """Runs the command line; `file_limit`: no file may grow beyond so many bytes, as if the disk were full."""

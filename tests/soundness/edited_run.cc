@@ -130,8 +130,10 @@ absl::StatusOr<std::unique_ptr<EditedPackage>> EditedPackage::create(
   LINDERO_RETURN_IF_ERROR(runtime::writeFile(
       fixed_file,
       std::string(reinterpret_cast<const char*>(fixed.data()), fixed.size() * sizeof(uint32_t))));
-  LINDERO_ASSIGN_OR_RETURN(runtime::Package package,
-                           runtime::Package::open(edited->folder_, {.program = false}));
+  LINDERO_ASSIGN_OR_RETURN(
+      runtime::Package package,
+      runtime::Package::open(edited->folder_,
+                             {.program = false, .rules = runtime::AdaptiveRules::kIgnored}));
   edited->package_ = std::make_unique<runtime::Package>(std::move(package));
   return edited;
 }

@@ -5,9 +5,6 @@
 //
 // Reads a module (imports it if the file's name ends in .onnx), verifies it, runs the passes,
 // prints the module. Exit code 1 and one line on stderr on any error.
-#include <cstdio>
-#include <fstream>
-
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/import.h"
@@ -21,6 +18,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "passes/pass_manager.h"
 #include "passes/plugin.h"
+#include "runtime/package/files.h"
 
 namespace lindero {
 namespace {
@@ -68,22 +66,13 @@ cl::opt<bool> emit_op_reference("emit-op-reference",
                                 cl::desc("Print the reference of all ops, then exit"),
                                 cl::cat(category));
 
-// Beside its place and then renamed, so that no file is ever half written.
 absl::Status writeOutput(const std::string& text) {
   if (output == "-") {
     llvm::outs() << text;
     llvm::outs().flush();
     return absl::OkStatus();
   }
-  std::string temporary = output + ".partial";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file || std::rename(temporary.c_str(), output.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    return absl::UnavailableError(absl::StrCat("cannot write ", output.getValue()));
-  }
-  return absl::OkStatus();
+  return runtime::writeFile(output, text);
 }
 
 absl::StatusOr<std::unique_ptr<ir::Module>> importModel() {

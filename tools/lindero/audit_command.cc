@@ -1,8 +1,10 @@
 // lindero audit: whether a key is that of a model. The key says how it was made; making it again
 // must give the same bytes.
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "runtime/claim/key.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
@@ -18,9 +20,17 @@ namespace {
 
 using runtime::toHex;
 
+// Errors beyond these are said. Ordinary calibrations stay far below.
+constexpr double kMostRelativeError = 0.1;
+constexpr double kLeastCosine = 0.99;
+constexpr size_t kMostNotes = 5;
+constexpr int64_t kSamples = 4;  // of the model's own making: each is a run of the interpreter
+
 struct AuditArguments {
   std::string model;
   std::string key;
+  std::string compare;
+  std::string tokenizer;
   ProverOptions prover;
 };
 
@@ -55,11 +65,50 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys, const Scratc
   return options;
 }
 
+// A key may embody any exponents, also absurd ones: what is proven is still what they say.
+void judgeCalibration(const passes::Comparison& comparison, Context& context) {
+  if (comparison.rejected > 0) {
+    context.note(absl::StrCat("the key's calibration cannot hold ", comparison.rejected, " of ",
+                              comparison.samples,
+                              " inputs, which have no proof: ", comparison.first_rejection));
+  }
+  if (comparison.rows > 0 && comparison.least_cosine < kLeastCosine) {
+    context.note(absl::StrFormat(
+        "the key's calibration loses precision: a row of the output has a cosine of %.4f with the "
+        "float model's",
+        comparison.least_cosine));
+  }
+  std::vector<passes::TensorError> lost;
+  for (const passes::TensorError& tensor : comparison.tensors) {
+    if (tensor.relative_rms > kMostRelativeError) lost.push_back(tensor);
+  }
+  std::stable_sort(lost.begin(), lost.end(),
+                   [](const auto& a, const auto& b) { return a.relative_rms > b.relative_rms; });
+  for (size_t i = 0; i < std::min(lost.size(), kMostNotes); ++i) {
+    context.note(
+        absl::StrFormat("the key's calibration loses precision at %s (%s): the error is "
+                        "%.0f %% of the value",
+                        lost[i].node, lost[i].role, 100 * lost[i].relative_rms));
+  }
+}
+
 // The package with its keys, in `home`.
 absl::Status compileAgain(const std::string& path, const ModelOptions& options,
                           const Prover& prover, const std::string& home, Context& context,
                           Summary& summary) {
-  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, prepareModel(path, options, context, summary));
+  ModelOptions preparation = options;
+  preparation.compare.clear();  // measured below, with or without inputs of the user's
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, prepareModel(path, preparation, context, summary));
+  absl::StatusOr<passes::Comparison> comparison =
+      measureModel(path, options, model, context, summary);
+  if (comparison.ok()) {
+    judgeCalibration(*comparison, context);
+  } else if (!options.compare.empty()) {
+    return comparison.status();
+  } else {
+    context.note(
+        absl::StrCat("the key's calibration was not measured: ", comparison.status().message()));
+  }
   LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets, chooseBuckets(options, model));
   return compilePackage(options, buckets, &prover, std::move(model), home, context).status();
 }
@@ -120,6 +169,9 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
                            Prover::find(proverOptions(keys.keys.front(), arguments.prover)));
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
   LINDERO_ASSIGN_OR_RETURN(ModelOptions options, optionsOf(keys, scratch));
+  options.compare = arguments.compare;
+  options.tokenizer = arguments.tokenizer;
+  options.samples = kSamples;
   Stopwatch watch;
   Summary summary;
   const std::string home = scratch.path("package");
@@ -158,6 +210,11 @@ void addAudit(CLI::App& app, Command& chosen) {
       app.add_subcommand("audit", "Compile a model again: is this key the key of this model?");
   command->add_option("model", arguments->model, "ONNX file")->required();
   command->add_option("--key", arguments->key, "Verifying key")->required();
+  command->add_option("--compare", arguments->compare,
+                      "Measure the key's calibration on these inputs: a text, or arrays (.json, "
+                      ".npz); default: inputs of the model's own making");
+  command->add_option("--tokenizer", arguments->tokenizer,
+                      "For a text (default: tokenizer.json beside the model)");
   command->add_option("--threads", arguments->prover.threads, "0: one per processor")
       ->check(CLI::Range(0, 1024));
   addBackendOption(*command, arguments->prover);

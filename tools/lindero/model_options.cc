@@ -131,20 +131,38 @@ absl::StatusOr<passes::Exponents> chooseExponents(const ModelOptions& options,
   return exponents;
 }
 
-// With the integer function at full length.
-absl::Status compare(const ModelOptions& options, const Compilation& compilation,
-                     const std::optional<Tokenizer>& tokenizer, Summary& summary) {
+std::vector<passes::ComparisonSample> withoutTargets(std::vector<passes::Sample> inputs) {
   std::vector<passes::ComparisonSample> samples;
-  ModelFacts facts = compilation.facts();
-  if (isArrayFile(options.compare)) {
-    LINDERO_ASSIGN_OR_RETURN(auto inputs,
-                             readArraySamples(options.compare, facts, options.windows));
-    for (passes::Sample& input : inputs) samples.push_back({std::move(input), {}});
-  } else {
-    LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
-    LINDERO_ASSIGN_OR_RETURN(samples,
-                             readTextSamples(options.compare, facts, *tokenizer, options.windows));
+  for (passes::Sample& input : inputs) samples.push_back({std::move(input), {}});
+  return samples;
+}
+
+absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<Tokenizer>& tokenizer) {
+  if (options.compare.empty()) {
+    absl::StatusOr<std::vector<passes::Sample>> inputs =
+        compilation.defaultSamples(options.samples);
+    if (!inputs.ok()) return withModelExit(inputs.status());
+    return withoutTargets(*std::move(inputs));
   }
+  const ModelFacts facts = compilation.facts();
+  if (isArrayFile(options.compare)) {
+    LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> inputs,
+                             readArraySamples(options.compare, facts, options.windows));
+    return withoutTargets(std::move(inputs));
+  }
+  LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
+  return readTextSamples(options.compare, facts, *tokenizer, options.windows);
+}
+
+// With the integer function at full length.
+absl::StatusOr<passes::Comparison> compare(const ModelOptions& options,
+                                           const Compilation& compilation,
+                                           const std::optional<Tokenizer>& tokenizer,
+                                           Summary& summary) {
+  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
+                           comparisonSamples(options, compilation, tokenizer));
   absl::StatusOr<passes::Comparison> found = compilation.compare(samples);
   if (!found.ok()) return withModelExit(found.status());
   Json json = {{"windows", found->samples},          {"positions", found->rows},
@@ -161,7 +179,20 @@ absl::Status compare(const ModelOptions& options, const Compilation& compilation
   }
   if (found->rejected > 0) absl::StrAppend(&text, "; ", found->rejected, " windows out of range");
   summary.add("agreement", "agreement with float", std::move(json), std::move(text));
-  return absl::OkStatus();
+  return found;
+}
+
+// Between which numbers the named value of the sites lies: "12 to 16"; empty: no site has it.
+std::string spanOf(const passes::Exponents& exponents, const std::string& name) {
+  std::optional<int64_t> least, most;
+  for (const passes::ExponentSite& site : exponents.sites) {
+    const auto found = site.values.find(name);
+    if (found == site.values.end()) continue;
+    least = std::min(least.value_or(found->second), found->second);
+    most = std::max(most.value_or(found->second), found->second);
+  }
+  if (!least) return "";
+  return *least == *most ? absl::StrCat(*least) : absl::StrCat(*least, " to ", *most);
 }
 
 void describeModel(const ModelFacts& facts, Summary& summary) {
@@ -271,11 +302,29 @@ absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelO
   if (!options.compare.empty()) {
     context.progress("compare with the float model");
     LINDERO_RETURN_IF_ERROR(withModelExit(compilation->quantize(exponents)));
-    LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary));
+    LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary).status());
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<compiler::PackageFile> files,
                            packageFiles(exponents, tokenizer_path));
   return PreparedModel{*std::move(compilation), std::move(exponents), std::move(files)};
+}
+
+absl::StatusOr<passes::Comparison> measureModel(const std::string& path,
+                                                const ModelOptions& options, PreparedModel& model,
+                                                Context& context, Summary& summary) {
+  context.progress("compare with the float model");
+  const std::string bits = spanOf(model.exponents, "bits");
+  const std::string steps = spanOf(model.exponents, "exponent");
+  summary.add("calibration", "calibration",
+              {{"bits", bits}, {"exponents", steps}, {"weight_bits", model.exponents.weight_bits}},
+              absl::StrCat("values of ", bits, " bits in steps of 2^-f, f = ", steps,
+                           "; weights of at most ", model.exponents.weight_bits, " bits"));
+  std::optional<Tokenizer> tokenizer;
+  if (!options.compare.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(findTokenizer(options.tokenizer, path)));
+  }
+  LINDERO_RETURN_IF_ERROR(withModelExit(model.compilation.quantize(model.exponents)));
+  return compare(options, model.compilation, tokenizer, summary);
 }
 
 absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,

@@ -53,6 +53,13 @@ struct PreparedModel {
 absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
                                            Context& context, Summary& summary);
 
+// How far the integer program, at full length, is from the float model, and how many bits its
+// exponents give what it stores: on the samples that `options.compare` names, or on the model's
+// own.
+absl::StatusOr<passes::Comparison> measureModel(const std::string& path,
+                                                const ModelOptions& options, PreparedModel& model,
+                                                Context& context, Summary& summary);
+
 // The lengths that decode runs get circuits for, ascending: as the options say, or 16, 32, 64, ...
 // below the context, and the context. Without --decode it is {0}: the one circuit is for the length
 // that the model was imported with.

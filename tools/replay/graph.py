@@ -23,6 +23,8 @@ class Op(IntEnum):
     INVERSE = 10
 
 
+# Challenges are of the extension: a power that is one at every residue need not be one at them. An argmax over n tokens takes 2 n.
+HIGHEST_DEGREE = 1 << 20
 BINARY = {Op.ADD: qm31.add, Op.SUB: qm31.sub, Op.MUL: qm31.mul}
 
 # What a node reads: pairs (column, offset), and indices of challenges and claims.
@@ -44,6 +46,7 @@ class Graph:
         self.offsets = [node.offset for node in circuit.nodes]
         self.table = [None] * len(self.ops)
         self.degree = [0] * len(self.ops)
+        self.total = [(0, 0)] * len(self.ops)  # degrees of numerator and denominator in all that a node reads
         self.scalar = [False] * len(self.ops)  # constants and challenges only
         self._reads = {}
 
@@ -80,10 +83,22 @@ class Graph:
         degrees = [min(self.degree[operand], 99) for operand in operands]
         leaf = op in (Op.COLUMN, Op.IS_FIRST, Op.IS_LAST)
         self.degree[i] = 1 if leaf else sum(degrees) if op == Op.MUL else max(degrees, default=0)
+        self.total[i] = self._total_degree(op, [self.total[operand] for operand in operands])
+        if sum(self.total[i]) > HIGHEST_DEGREE:
+            return "has a degree above 2^20 in all that it reads"
         self.scalar[i] = not leaf and op != Op.CLAIM and all(self.scalar[operand] for operand in operands)
         if op == Op.INVERSE and not self.scalar[i]:
             return "inverts more than constants and challenges"
         return None
+
+    @staticmethod
+    def _total_degree(op, of):
+        if not of:
+            return (int(op != Op.CONSTANT), 0)
+        if op in (Op.NEG, Op.INVERSE):
+            return of[0] if op == Op.NEG else of[0][::-1]
+        (n, d), (other_n, other_d) = of
+        return (n + other_n if op == Op.MUL else max(n + other_d, other_n + d), d + other_d)
 
     def cone(self, targets, below_scalars=False):
         """The nodes that the targets depend on, in order; not those of which only scalars are made."""

@@ -16,7 +16,7 @@ import numpy as np
 
 import qm31
 from graph import evaluate
-from package import generator_nodes
+from circuit import generator_nodes
 from state import Rows, fraction_terms, gathered_rows, in_chunks, on_all, take
 from verify import Buses, unbalanced
 

@@ -12,20 +12,13 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from graph import Graph, Op
+from circuit import BadInput, carried_groups, fill_order, generator_nodes, require
+from graph import Graph
 from qm31 import P
+from rules import Rules
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "runtime" / "package"
 MESSAGE_LIMIT = 256 << 20
-
-
-class BadInput(Exception):
-    """A file that cannot be read as what it should be."""
-
-
-def require(condition, *message):
-    if not condition:
-        raise BadInput(" ".join(map(str, message)))
 
 
 @functools.cache
@@ -96,6 +89,8 @@ class Package:
             self.tables = [Table(table) for table in self.circuit.tables]
             self.graph = Graph(self.circuit)
             _check_circuit(self)
+            self.order = fill_order(self.circuit, self.graph)
+            Rules(self).check()
         except BadInput as error:
             raise BadInput(f"{folder / 'circuit.pb'}: {error}") from error
         self.fixed = read_columns(folder / "fixed.bin", self.tables, 0)
@@ -195,10 +190,6 @@ def _check_circuit(package):
     _check_carries(package)
 
 
-def carried_groups(circuit):
-    return [group for carry in circuit.carries for group in (getattr(carry, "in"), carry.out)]
-
-
 def _check_carries(package):
     circuit, groups = package.circuit, carried_groups(package.circuit)
     least, most = (2, 1 << 16) if groups else (0, 0)
@@ -231,19 +222,6 @@ def phase_of_claim(package, claim):
         if column.WhichOneof("generator") == "fraction" and column.fraction.running and column.fraction.claim == claim:
             return column.phase
     raise BadInput(f"claim {claim} is nobody's")
-
-
-def generator_nodes(column):
-    """The nodes that a generator evaluates, in the order of its fields."""
-    kind = column.WhichOneof("generator")
-    if kind == "expression":
-        return [column.expression.value]
-    if kind == "scan":
-        return [column.scan.mul, column.scan.add]
-    if kind == "fraction":
-        of = column.fraction
-        return [of.numerator, of.denominator] + ([of.add] if of.running else [])
-    return [column.gather.index]
 
 
 def _check_generator(package, t, column):

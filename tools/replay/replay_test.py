@@ -102,6 +102,12 @@ def accepts(model, options):
 
 
 @case
+def accepts_a_challenge_of_degree_two_to_the_twenty():
+    package, run = copied(circuit_edit(lambda c: square(c, 20)))
+    judged(ACCEPTED, package, run, "--rows", "50")
+
+
+@case
 def accepts_under_fresh_challenges():
     code, out, errors = replay(*honest("toy_gpt"))
     assert code == ACCEPTED and out.startswith("accepted: ") and out.count("\n") == 1, out + errors
@@ -272,14 +278,44 @@ def carrying(circuit, left):
         (claim,) = [c for c in circuit.claims if c.table == table and groups[c.group] == "tensors"]
         claim.group = out
         return
-    circuit.nodes.add(op=Op.CONSTANT, a=0)
-    circuit.nodes.add(op=Op.CHALLENGE, a=0)
-    zero, point = len(circuit.nodes) - 2, len(circuit.nodes) - 1
-    column = circuit.tables.add(name="nothing").columns.add(name="sum", phase=2)
+
+    def node(op, a=0, b=0, offset=0):
+        circuit.nodes.add(op=op, a=a, b=b, offset=offset)
+        return len(circuit.nodes) - 1
+
+    own, claim, zero, point = len(circuit.tables), len(circuit.claims), node(Op.CONSTANT), node(Op.CHALLENGE)
+    table = circuit.tables.add(name="nothing")
+    column = table.columns.add(name="sum", phase=2)
     column.fraction.numerator = column.fraction.add = zero
-    column.fraction.denominator, column.fraction.running, column.fraction.claim = point, True, len(circuit.claims)
+    column.fraction.denominator, column.fraction.running, column.fraction.claim = point, True, claim
+    step = node(Op.SUB, node(Op.COLUMN, own), node(Op.COLUMN, own, offset=-1))
+    sum_of = node(Op.ADD, step, node(Op.MUL, node(Op.IS_FIRST), node(Op.CLAIM, claim)))
+    table.constraints.add(name="sum", node=node(Op.MUL, sum_of, point))
     circuit.claims.add(name="nothing", table=len(circuit.tables) - 1, group=out)
     circuit.segments[0].tables.append(len(circuit.tables) - 1)
+
+
+def without(table, constraint):
+    """The circuit with one constraint less."""
+
+    def change(circuit):
+        (of,) = [of for of in circuit.tables if of.name == table]
+        kept = [c for c in of.constraints if c.name != constraint]
+        assert len(kept) == len(of.constraints) - 1, f"no constraint {constraint}"
+        del of.constraints[:]
+        of.constraints.extend(kept)
+
+    return circuit_edit(change)
+
+
+def square(circuit, times):
+    """A challenge's 2^times-th power, in a constraint that is zero."""
+    circuit.nodes.add(op=Op.CHALLENGE, a=0)
+    for _ in range(times):
+        circuit.nodes.add(op=Op.MUL, a=len(circuit.nodes) - 1, b=len(circuit.nodes) - 1)
+    last = len(circuit.nodes) - 1
+    circuit.nodes.add(op=Op.SUB, a=last, b=last)
+    circuit.tables[0].constraints.add(name="zero", node=len(circuit.nodes) - 1)
 
 
 @cases(
@@ -293,6 +329,9 @@ def carrying(circuit, left):
     ("another format", circuit_edit(lambda c: setattr(c, "format", 2)), None, "format"),
     ("node that names itself", last_node(op=6, a=10**6), None, "not earlier"),
     ("node of an unknown operation", last_node(op=11), None, "unknown operation"),
+    ("a factor that nothing binds", without("operands", "no factor where none ends"), None, 'table "operands": column "factor": R4: '),
+    ("a scan that nothing defines", without("operands", "fold"), None, 'table "operands": column "fold": R0: '),
+    ("a challenge of degree 2^21", circuit_edit(lambda c: square(c, 21)), None, "degree above 2^20"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
     ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
     ("one block", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),

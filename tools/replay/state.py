@@ -4,7 +4,7 @@ import numpy as np
 
 import qm31
 from graph import ZeroInverse, evaluate
-from package import BadInput, generator_nodes, require
+from circuit import generator_nodes, require
 
 CHUNK = 8192  # rows that are evaluated together: their values stay in the processor's cache
 
@@ -67,7 +67,7 @@ class State:
         self.claims = {}
         self.plans = {}
         self._draw(random, other)
-        self.order = [place for phase in (2, 3) for place in fill_order(package, phase)]
+        self.order = package.order
         for t, c in self.order:
             phase = package.tables[t].phases[c]
             self.columns[t, c] = self._fill(t, package.tables[t].columns[c], self.scalars[phase]).astype(np.uint32)
@@ -140,25 +140,3 @@ def gathered_rows(gather, index):
     for source in gather.sources:
         chosen = (place >= source.base) & (place < source.base + source.rows)
         yield source, chosen, place[chosen] - source.base
-
-
-def fill_order(package, phase):
-    """The columns of a phase, each after those that it reads."""
-    needs = {}
-    for t, table in enumerate(package.tables):
-        for c, column in enumerate(table.columns):
-            if column.phase != phase:
-                continue
-            if column.WhichOneof("generator") == "gather":
-                needs[t, c] = {(source.table, source.column) for source in column.gather.sources}
-            else:
-                reads = package.graph.reads(*generator_nodes(column))
-                needs[t, c] = {(t, read) for read, _ in reads.columns if table.phases[read] == phase}
-    order, placed = [], set()
-    while len(order) < len(needs):
-        ready = [place for place in needs if place not in placed and needs[place] <= placed]
-        if not ready:
-            raise BadInput(f"the columns of phase {phase} depend on each other in a cycle")
-        order += ready
-        placed |= set(ready)
-    return order

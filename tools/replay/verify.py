@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
-from package import carried_groups
+from circuit import carried_groups
 from state import in_chunks, on_all
 
 # kind: constraint, bus, group, range or carry; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.

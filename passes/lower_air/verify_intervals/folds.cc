@@ -93,9 +93,9 @@ absl::Status Folds::walk(const End& end, Visit visit) {
   }
 }
 
-// The monomials of a term's numerator: fold' (a result), fold * factor, fold (given for copying, or
-// added) or factor (a copy).
+// The monomials of a product's numerator: fold' (a result), fold * factor, or fold (added).
 absl::Status Folds::readTerm(int table, ir::Op& term) {
+  if (copies_.binds(term)) return absl::OkStatus();
   TableRows& rows = ranges_.rows(table);
   const std::string& name = term.stringAttr("name");
   std::vector<std::optional<ProvenRanges::Pole>> poles(rows.classes().size());
@@ -126,21 +126,19 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     if (!poles[c]) continue;
     const ir::Value* challenge = poles[c]->challenge;
     int64_t id = poles[c]->at(rows, row);
-    bool late = challenge->definingOp()->intAttr("after") >= 2;
-    pole_challenges_.insert(challenge);
     if (groups_.try_emplace(challenge, group).first->second != group) {
       return ranges_.refused(table, c, name, "what is summed under one challenge has two groups");
     }
     if (ranges_.isCarried(group)) {
       return ranges_.refused(table, c, name, "its sum goes on in another block");
     }
-    // Id 0 names no product: what is summed there bounds nothing. But a factor is chosen after the
-    // challenge is drawn: were it not zero there, it could cancel whatever else stands in this sum.
-    if (!late && id == 0) {
+    // Id 0 names no product: what is summed there bounds nothing, and no factor must stand there.
+    if (id == 0) {
       for (const auto& [monomial, k] : *plain(*rows.form(c, term.operand(0)))) {
         for (Cell cell : monomial) {
-          if (rows.columns()[cell.column]->is("air.gather") && !rows.isZeroed(c, cell)) {
-            return ranges_.refused(table, c, name, "sums a factor of no product, which is free");
+          if (rows.columns()[cell.column]->is("air.gather") &&
+              (cell.before || copies_.source({table, cell.column, row}))) {
+            return ranges_.refused(table, c, name, "sums a factor of no product");
           }
         }
       }
@@ -149,10 +147,10 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     auto no = [&](const std::string& why) {
       return ranges_.refused(table, c, name, absl::StrCat("id ", id, ": ", why));
     };
-    if (!late && product_challenge_ && challenge != product_challenge_) {
+    if (product_challenge_ && challenge != product_challenge_) {
       return no("products are summed under two challenges");
     }
-    if (!late) product_challenge_ = challenge;
+    product_challenge_ = challenge;
     for (const auto& [monomial, k] : *plain(*rows.form(c, term.operand(0)))) {
       End fold;
       int gather = -1;
@@ -168,17 +166,7 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
           return no("is no sum of folds, factors and their products");
         }
       }
-      if (late) {
-        // Given with +, taken with -, each once.
-        if (fold.scan && gather < 0 && k == 1) {
-          if (!copies_.try_emplace({challenge, id}, fold).second) return no("is given twice");
-        } else if (!fold.scan && gather >= 0 && k == -1) {
-          if (takers_[{challenge, id}]++) return no("is taken twice");
-          taken_[{table, row, gather}] = {challenge, id};
-        } else {
-          return no("is neither a fold that is given nor a factor that is taken");
-        }
-      } else if (fold.scan && gather >= 0 && k == 1) {
+      if (fold.scan && gather >= 0 && k == 1) {
         products_[id].factors.push_back({fold, gather, {}});
       } else if (fold.scan && gather < 0 && k > 0) {
         products_[id].added.push_back({fold, k});
@@ -196,18 +184,21 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
 // The pole of a product or copy is a challenge of its own: errors of two of them, or of one and an
 // edge, that are functions of it could cancel.
 absl::Status Folds::checkChallenges() {
-  for (const ir::Value* challenge : pole_challenges_) {
+  for (ir::Op& op : ranges_.circuit().body().ops()) {
+    if (!op.is("air.challenge")) continue;
+    const ir::Value* challenge = op.result();
+    if (!groups_.count(challenge) && !copies_.groups().count(challenge)) continue;
     bool shared = ranges_.namesElements(challenge);
     for (const auto& [at, scan] : scans_) shared |= llvm::is_contained(scan->challenges, challenge);
     if (!shared) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "verify-intervals: products or copies are summed under the challenge ",
-        challenge->definingOp()->stringAttr("name"), ", which weighs or names elements, too"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("verify-intervals: products or copies are summed under the challenge ",
+                     op.stringAttr("name"), ", which weighs or names elements, too"));
   }
   return absl::OkStatus();
 }
 
-// A factor is what the copy term says that it is, under a challenge drawn after it was committed.
+// A factor is the fold of which it is a copy.
 absl::Status Folds::tieFactors() {
   for (auto& [id, p] : products_) {
     for (Factored& f : p.factors) {
@@ -217,11 +208,13 @@ absl::Status Folds::tieFactors() {
       auto no = [&](const char* why) {
         return ranges_.refused(table, c, rows.columns()[f.gather]->stringAttr("name"), why);
       };
-      auto copy = taken_.find({table, f.left.row, f.gather});
-      if (copy == taken_.end()) return no("is a factor that no copy term binds");
-      auto given = copies_.find(copy->second);
-      if (given == copies_.end()) return no("copies what nothing gives");
-      f.right = given->second;
+      const std::optional<Copies::At> from = copies_.source({table, f.gather, f.left.row});
+      if (!from) return no("is a factor that copies nothing");
+      ir::Op* fold = ranges_.rows(from->table).columns()[from->column];
+      if (!fold->is("air.scan")) return no("copies what is no fold");
+      absl::StatusOr<Scan*> scan = this->scan(from->table, *fold);
+      if (!scan.ok()) return scan.status();
+      f.right = {*scan, from->row};
     }
   }
   return absl::OkStatus();

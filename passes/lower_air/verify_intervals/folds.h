@@ -16,18 +16,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "passes/lower_air/verify_intervals/copies.h"
 #include "passes/lower_air/verify_intervals/proven_ranges.h"
 
 namespace lindero::passes {
 
 class Folds {
  public:
-  explicit Folds(ProvenRanges& ranges) : ranges_(ranges) {}
+  Folds(ProvenRanges& ranges, const Copies& copies) : ranges_(ranges), copies_(copies) {}
 
   // Bounds the cells folded into rows that are looked up among fixed rows (embeddings). Needs no
   // ranges.
   absl::Status boundLookups();
-  // Reads product and copy terms and computes the bounds of all products.
+  // Reads the terms of products, and computes the bounds of all products.
   absl::Status boundProducts();
   // Bounds values that are proven to be one of several lanes (the maximum of an argmax).
   absl::Status boundSelected();
@@ -156,16 +157,13 @@ class Folds {
   bool staysTheSame(int table, int c, int column);
 
   ProvenRanges& ranges_;
+  const Copies& copies_;
   std::map<std::pair<int, ir::Op*>, std::unique_ptr<Scan>> scans_;
   std::map<int64_t, Product> products_;
   const ir::Value* product_challenge_ = nullptr;
   std::map<const ir::Value*, std::string> groups_;  // of the terms, by the challenge of their pole
-  std::set<const ir::Value*> pole_challenges_;      // of products and copies
-  std::map<std::pair<const ir::Value*, int64_t>, End> copies_;
-  std::map<std::tuple<int, int64_t, int>, std::pair<const ir::Value*, int64_t>> taken_;
-  std::map<std::pair<const ir::Value*, int64_t>, int> takers_;
-  struct Weighting {             // of a row of weights that are not stored
-    ColumnSums* sums = nullptr;  // of the product, for what multiplies the row
+  struct Weighting {                                // of a row of weights that are not stored
+    ColumnSums* sums = nullptr;                     // of the product, for what multiplies the row
     int64_t shift = 0;
     const StepWeights* step = nullptr;
   };

@@ -217,20 +217,13 @@ const Form* TableRows::form(int c, ir::Value* value) {
       value, memos_[c], [&](ir::Value* column, bool before) { return cell(c, column, before); });
 }
 
-bool TableRows::isZeroed(int c, Cell cell) {
-  return llvm::any_of(op_->block()->ops(), [&](ir::Op& op) {
-    const Form* form = op.is("air.constrain") ? this->form(c, op.operand(0)) : nullptr;
-    return form && plain(*form) && *plain(*form) == Polynomial{{{cell}, 1}};
-  });
-}
-
-std::string TableRows::describe(const std::string& what, int c) const {
+std::string TableRows::describe(const std::string& what, int c, int64_t row) const {
   std::string out = absl::StrCat(name(), ".", what, " (");
   if (classes_[c].instance >= 0) {
     const ir::Op& instance = *instances_[classes_[c].instance];
     absl::StrAppend(&out, "node ", absl::StrJoin(instance.location(), " + "), ", ");
   }
-  return absl::StrCat(out, "row ", classes_[c].first_row, ")");
+  return absl::StrCat(out, "row ", row < 0 ? classes_[c].first_row : row, ")");
 }
 
 }  // namespace lindero::passes

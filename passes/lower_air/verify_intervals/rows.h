@@ -47,10 +47,8 @@ class TableRows {
 
   // The form of a value on the class's rows; null if it reads the row after.
   const Form* form(int c, ir::Value* value);
-  // Whether a constraint says that this cell is zero on the class's rows, and nothing else.
-  bool isZeroed(int c, Cell cell);
-  // "table.name in the rows of class c (ONNX node, row r)".
-  std::string describe(const std::string& what, int c) const;
+  // "table.what (node ONNX node, row r)" of a row of class c, the first one if none is given.
+  std::string describe(const std::string& what, int c, int64_t row = -1) const;
 
  private:
   void listColumns();

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
+#include "passes/lower_air/verify_intervals/copies.h"
 #include "passes/lower_air/verify_intervals/folds.h"
 #include "passes/lower_air/verify_intervals/proven_ranges.h"
 
@@ -140,11 +141,8 @@ class IntervalRule {
     }
     Polynomial p = ranges_.simplify(t, c, *plain(*form));
     if (p.empty() || isAlone(t, c, p)) return absl::OkStatus();
-    // A gathered cell that is zero.
-    if (p.size() == 1 && p.begin()->first.size() == 1 &&
-        ranges_.rows(t).isZeroed(c, p.begin()->first[0])) {
-      return absl::OkStatus();
-    }
+    // A gathered cell is zero: an equation of the field, not of integers.
+    if (Copies::multipleOfGathered(ranges_.rows(t), p)) return absl::OkStatus();
     if (std::string cell = openCell(t, c, p); !cell.empty()) {
       return ranges_.refused(
           t, c, name,
@@ -268,9 +266,12 @@ class VerifyIntervals : public Pass {
       return absl::InvalidArgumentError("verify-intervals: the module has no function @circuit");
     }
     IR_RETURN_IF_ERROR(refuseFractions(*module.findFunction("circuit")));
+    std::unique_ptr<Copies> copies;
     std::unique_ptr<Folds> folds;
-    auto ranges = ProvenRanges::compute(module, [&](ProvenRanges& ranges) {
-      folds = std::make_unique<Folds>(ranges);
+    auto ranges = ProvenRanges::compute(module, [&](ProvenRanges& ranges) -> absl::Status {
+      copies = std::make_unique<Copies>(ranges);
+      folds = std::make_unique<Folds>(ranges, *copies);
+      IR_RETURN_IF_ERROR(copies->check());
       return folds->boundLookups();
     });
     if (!ranges.ok()) return ranges.status();

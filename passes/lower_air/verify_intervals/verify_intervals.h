@@ -11,6 +11,8 @@
 //   - the two ends of an edge differ by less than p;
 //   - the lanes of a product's result and the static bound of what they equal differ by less than p
 //     (folds.h);
+//   - a gathered cell is the one that its index names, or zero, and no factor of a denominator over
+//     fixed columns is zero on a row (copies.h);
 //   - a cell that nothing bounds stands in no more than one equation, together with such cells
 //   only.
 // A circuit that does anything else with a witness cell is refused, for its equations would have no

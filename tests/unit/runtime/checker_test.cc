@@ -262,7 +262,7 @@ TEST_F(CheckerTest, RefusesUnfitFiles) {
 
 TEST_F(CheckerTest, ReportsZeroDenominatorsAndInverses) {
   CheckOptions options;
-  options.challenges = drawChallenges(1, 7);
+  options.challenges = drawChallenges(1, 8);
   // z = 8 with alpha = 0: every denominator z - (8 + alpha * q) of the lookups of q is zero.
   options.challenges[5] = QM31(M31::fromCanonical(8));
   options.challenges[6] = QM31();
@@ -296,12 +296,7 @@ TEST(CheckerSizes, ScansAndSumsOfAnyHeight) {
              group = b.group("g");
     uint32_t x = b.read(t, b.column(t, "x", 1));
     uint32_t scan = b.column(t, "scan", 2);
-    uint32_t not_first = b.sub(b.constant(1), b.node(Node::IS_FIRST));
-    b.columnAt(t, scan).mutable_scan()->set_mul(rho);
-    b.columnAt(t, scan).mutable_scan()->set_add(x);
-    b.constrain(
-        t, "scan",
-        b.sub(b.read(t, scan), b.add(b.mul(b.mul(not_first, rho), b.read(t, scan, -1)), x)));
+    b.scan(t, scan, "scan", rho, x);
     uint32_t product = b.column(t, "product", 2);
     uint32_t square = b.mul(b.read(t, scan), x);
     b.columnAt(t, product).mutable_expression()->set_value(square);

@@ -118,7 +118,17 @@ class CircuitBuilder {
     return l;
   }
 
-  // Appends a running fraction column with its two constraints; returns the column.
+  // Makes a column a scan, with its constraint.
+  void scan(uint32_t table, uint32_t column, const std::string& name, uint32_t mul_node,
+            uint32_t add_node) {
+    columnAt(table, column).mutable_scan()->set_mul(mul_node);
+    columnAt(table, column).mutable_scan()->set_add(add_node);
+    uint32_t not_first = sub(constant(1), node(Node::IS_FIRST));
+    uint32_t before = mul(mul(not_first, mul_node), read(table, column, -1));
+    constrain(table, name, sub(sub(read(table, column), before), add_node));
+  }
+
+  // Appends a running fraction column with its constraint; returns the column.
   uint32_t running(uint32_t table, const std::string& name, uint32_t phase, uint32_t numerator,
                    uint32_t denominator, uint32_t add_node, uint32_t group_index) {
     uint32_t index = column(table, name, phase);
@@ -129,12 +139,9 @@ class CircuitBuilder {
     f->set_running(true);
     f->set_add(add_node);
     f->set_claim(claim_index);
-    uint32_t before = mul(read(table, index, -1), sub(constant(1), node(Node::IS_FIRST)));
-    uint32_t step = sub(sub(read(table, index), before), add_node);
-    constrain(table, name + "/step", sub(mul(step, denominator), numerator));
-    constrain(table, name + "/claim",
-              mul(node(Node::IS_LAST), sub(read(table, index), published(claim_index))),
-              Constraint::BOUNDARY);
+    uint32_t step = add(sub(read(table, index), read(table, index, -1)),
+                        mul(node(Node::IS_FIRST), published(claim_index)));
+    constrain(table, name, sub(mul(sub(step, add_node), denominator), numerator));
     return index;
   }
 

@@ -85,6 +85,7 @@ struct RandomCircuit {
     for (int c = 0; c < 2; ++c) {
       uint32_t column = b.column(table, "ext" + std::to_string(c), 2 + c);
       b.columnAt(table, column).mutable_expression()->set_value(zero);
+      b.constrain(table, "ext" + std::to_string(c), b.sub(b.read(table, column), zero));
     }
     b.drawn(0);
     b.drawn(1);

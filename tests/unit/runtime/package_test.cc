@@ -509,7 +509,7 @@ TEST(Package, LevelsFollowDependencies) {
   EXPECT_EQ(levelOf({0, 6}), 0);  // x.a
   EXPECT_EQ(levelOf({1, 3}), 1);  // w.a, gathered from it
   EXPECT_EQ(levelOf({1, 5}), 2);  // w.product_sum
-  EXPECT_EQ(levelOf({2, 5}), 0);  // y.address
+  EXPECT_EQ(levelOf({2, 5}), 1);  // y.weighted reads y.power
   EXPECT_EQ(levelOf({2, 9}), 1);  // y.range_sum adds y.range_q
 }
 

@@ -46,6 +46,8 @@ class LinearSample {
     product_group_ = b_.group("product");
     range_group_ = b_.group("range");
     copy_group_ = b_.group("copy");
+    bind_ = b_.drawn(b_.challenge("bind", 2));
+    bind_group_ = b_.group("bind");
     copy_bus_ = b_.bus("copy", 2, 2);
     range_bus_ = b_.bus("range", 2, 1);
     one_ = b_.constant(1);
@@ -58,14 +60,9 @@ class LinearSample {
     return b_.read(table, column);
   }
 
-  // (za - address) * (zr - row) * (zc - column) as a committed phase-2 column.
-  uint32_t addressColumn(uint32_t table, uint32_t address, uint32_t row, uint32_t column) {
-    uint32_t value =
-        b_.mul(b_.mul(b_.sub(za_, b_.constant(address)), b_.sub(zr_, row)), b_.sub(zc_, column));
-    uint32_t index = b_.column(table, "address", 2);
-    b_.columnAt(table, index).mutable_expression()->set_value(value);
-    b_.constrain(table, "address", b_.sub(b_.read(table, index), value));
-    return b_.read(table, index);
+  // (za - address) * (zr - row) * (zc - column)
+  uint32_t place(uint32_t address, uint32_t row, uint32_t column) {
+    return b_.mul(b_.mul(b_.sub(za_, b_.constant(address)), b_.sub(zr_, row)), b_.sub(zc_, column));
   }
 
   uint32_t denominator(uint32_t first, uint32_t second) {
@@ -81,15 +78,16 @@ class LinearSample {
     uint32_t x = b_.read(x_, x_column);
     uint32_t carry = b_.mul(b_.sub(one_, start), rho_);
     x_fold_ = b_.column(x_, "a", 2);
-    b_.columnAt(x_, x_fold_).mutable_scan()->set_mul(carry);
-    b_.columnAt(x_, x_fold_).mutable_scan()->set_add(x);
+    b_.scan(x_, x_fold_, "fold", carry, x);
     uint32_t a = b_.read(x_, x_fold_);
-    b_.constrain(x_, "fold", b_.sub(a, b_.add(b_.mul(carry, b_.read(x_, x_fold_, -1)), x)));
-    uint32_t address = addressColumn(x_, kAddressX, t, i);
-    b_.running(x_, "public_sum", 2, x, address, zero_, public_group_);
+    b_.running(x_, "public_sum", 2, x, place(kAddressX, t, i), zero_, public_group_);
+    // A fold ends before the next one starts: on the next row, and on the last one.
+    uint32_t end = b_.read(x_, 0, 1);
     b_.provide(x_, "folds", copy_bus_, count, {id, a}, 0, 0);
-    b_.running(x_, "copy_sum", 3, b_.node(Node::NEG, b_.read(x_, count)), denominator(id, a), zero_,
+    b_.lookup(x_, "ends", copy_bus_, end, {id, a});
+    b_.running(x_, "copy_sum", 3, b_.sub(end, b_.read(x_, count)), denominator(id, a), zero_,
                copy_group_);
+    b_.running(x_, "given", 3, b_.mul(end, a), b_.sub(bind_, id), zero_, bind_group_);
   }
 
   void columnsOfW() {
@@ -107,13 +105,12 @@ class LinearSample {
     source->set_base(5);
     source->set_rows(8);
     uint32_t a = b_.read(w_, a_column);
-    b_.lookup(w_, "fold", copy_bus_, one_, {from, a});
     uint32_t w_column = b_.column(w_, "w", 2);
     uint32_t w = b_.add(w0, b_.mul(sigma_, w1));
     b_.columnAt(w_, w_column).mutable_expression()->set_value(w);
     b_.constrain(w_, "weights", b_.sub(b_.read(w_, w_column), w));
     b_.running(w_, "product_sum", 2, b_.mul(a, b_.read(w_, w_column)), one_, zero_, product_group_);
-    b_.running(w_, "copy_sum", 3, one_, denominator(from, a), zero_, copy_group_);
+    b_.running(w_, "taken", 3, b_.node(Node::NEG, a), b_.sub(bind_, from), zero_, bind_group_);
   }
 
   void columnsOfY() {
@@ -126,23 +123,14 @@ class LinearSample {
     uint32_t first = b_.node(Node::IS_FIRST);
     uint32_t back = b_.mul(rho_, b_.node(Node::INVERSE, sigma_));
     uint32_t step = b_.add(b_.mul(j, sigma_), b_.mul(b_.sub(one_, j), back));
-    uint32_t mul = b_.mul(b_.sub(one_, first), step);
     uint32_t power = b_.column(y_, "power", 2);
-    b_.columnAt(y_, power).mutable_scan()->set_mul(mul);
-    b_.columnAt(y_, power).mutable_scan()->set_add(first);
-    // The transition written forwards: offset +1 (cyclic, hence not on the last row).
-    uint32_t next_j = b_.sub(one_, j);
-    uint32_t next_step = b_.add(b_.mul(next_j, sigma_), b_.mul(b_.sub(one_, next_j), back));
-    uint32_t not_last = b_.sub(one_, b_.node(Node::IS_LAST));
-    b_.constrain(
-        y_, "power",
-        b_.mul(not_last, b_.sub(b_.read(y_, power, 1), b_.mul(next_step, b_.read(y_, power)))));
-    b_.constrain(y_, "power/first", b_.mul(first, b_.sub(b_.read(y_, power), one_)),
-                 Constraint::BOUNDARY);
-    uint32_t address = addressColumn(y_, kAddressY, t, j);
-    b_.running(y_, "public_sum", 2, q, address, zero_, public_group_);
-    b_.running(y_, "product_sum", 2, b_.node(Node::NEG, b_.mul(acc, b_.read(y_, power))), one_,
-               zero_, product_group_);
+    b_.scan(y_, power, "power", step, first);
+    uint32_t weighted_column = b_.column(y_, "weighted", 2);
+    uint32_t value = b_.mul(acc, b_.read(y_, power)), weighted = b_.read(y_, weighted_column);
+    b_.columnAt(y_, weighted_column).mutable_expression()->set_value(value);
+    b_.constrain(y_, "weighted", b_.sub(weighted, value));
+    b_.running(y_, "public_sum", 2, q, place(kAddressY, t, j), zero_, public_group_);
+    b_.running(y_, "product_sum", 2, b_.node(Node::NEG, weighted), one_, zero_, product_group_);
     uint32_t q_key = b_.add(q, b_.constant(128));
     b_.lookup(y_, "q", range_bus_, one_, {b_.constant(8), q_key});
     b_.lookup(y_, "r", range_bus_, one_, {b_.constant(2), r});
@@ -271,8 +259,9 @@ class LinearSample {
   Program program_;
   std::vector<FixedValues> fixed_;
   uint32_t x_ = 0, w_ = 0, y_ = 0, range_ = 0;
-  uint32_t rho_ = 0, sigma_ = 0, za_ = 0, zr_ = 0, zc_ = 0, z_ = 0, alpha_ = 0;
-  uint32_t public_group_ = 0, product_group_ = 0, range_group_ = 0, copy_group_ = 0;
+  uint32_t rho_ = 0, sigma_ = 0, za_ = 0, zr_ = 0, zc_ = 0, z_ = 0, alpha_ = 0, bind_ = 0;
+  uint32_t public_group_ = 0, product_group_ = 0, range_group_ = 0, copy_group_ = 0,
+           bind_group_ = 0;
   uint32_t copy_bus_ = 0, range_bus_ = 0;
   uint32_t one_ = 0, zero_ = 0;
   uint32_t x_fold_ = 0;

@@ -28,14 +28,15 @@ struct Sample {
 // Y = requantize(X W, shift 2, 8 bits) with X 4 x 2 in [-100, 100] and W 2 x 2 fixed, proven by
 // random folds:
 //   table "x"      8 rows (i, t): main x; phase 2: a = sum over t of rho^(3-t) x (scan),
-//                  tuples (row, a) provided
-//   table "w"      2 rows i: fixed w0, w1; phase 2: a gathered from "x" and looked up,
+//                  tuples (row, a) provided, and looked up where a fold ends
+//   table "w"      2 rows i: fixed w0, w1; phase 2: a gathered from "x" and bound by a sum,
 //                  w0 + sigma w1 (expression), running sum of their products
 //   table "y"      8 rows (3 - t, j): main q, r; phase 2: powers rho^(3-t) sigma^j (scan),
-//                  running sum against "w"; q and r looked up in RANGE
+//                  accumulators times powers (expression), running sum against "w"; q and r looked
+//                  up in RANGE
 //   table "range"  fixed tag, value: tag 8 in rows 0..255, tag 2 in rows 256..259
 // X and Y are public: group "public". Every generator, both offsets, INVERSE and both bus phases
-// occur.
+// occur. It obeys the adaptive rules.
 Sample linearSample();
 
 // X[t][i] and W[i][j] of the sample; `linearOutput` is what Y must be.

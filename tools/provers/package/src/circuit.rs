@@ -115,7 +115,7 @@ impl Node {
 impl Circuit {
     /// Decodes and validates the bytes of `circuit.pb`.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        validate::circuit(decode_canonical(bytes, "circuit.pb")?)
+        validate::circuit(decode_canonical(bytes, "circuit.pb")?, bytes)
     }
 
     pub fn max_log_height(&self) -> u32 {

@@ -22,9 +22,12 @@
 mod canonical;
 mod circuit;
 mod columns;
+mod cones;
 mod error;
 mod facts;
 mod order;
+mod points;
+mod rules;
 mod statement;
 mod validate;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::circuit::{Circuit, Generator, Node, NodeId};
-use crate::error::{ensure, Error};
+use crate::circuit::{Circuit, Generator, NodeId};
+use crate::cones::Cones;
+use crate::error::Error;
 
 /// All nodes that `roots` depend on, operands first, depth first: a value is computed shortly before it is
 /// needed, so that few are alive at a time. Takes time linear in the circuit.
@@ -30,44 +31,78 @@ pub fn schedule(circuit: &Circuit, roots: &[NodeId]) -> Vec<NodeId> {
 /// The generated columns of `phase` as (table, column), in batches: a column reads columns of earlier phases
 /// and of earlier batches only. Fails if generators depend on each other in a circle.
 pub fn fill_order(circuit: &Circuit, phase: usize) -> Result<Vec<Vec<(usize, usize)>>, Error> {
-    let mut waiting: BTreeMap<(usize, usize), Vec<(usize, usize)>> = BTreeMap::new();
-    for (table_index, table) in circuit.tables.iter().enumerate() {
+    fill_order_of(&mut Cones::new(circuit), phase)
+}
+
+/// Of a column that is not in a batch yet.
+#[derive(Default)]
+struct Waiting {
+    /// What reads it.
+    users: Vec<(usize, usize)>,
+    /// How many columns of the phase, not in a batch yet, it reads itself.
+    sources: usize,
+}
+
+pub(crate) fn fill_order_of(cones: &mut Cones, phase: usize) -> Result<Vec<Vec<(usize, usize)>>, Error> {
+    let circuit = cones.circuit;
+    let mut waiting: BTreeMap<(usize, usize), Waiting> = BTreeMap::new();
+    for (index, table) in circuit.tables.iter().enumerate() {
         for column in table.columns_of_phase(phase) {
             if let Some(generator) = &table.columns[column].generator {
-                waiting.insert((table_index, column), same_phase_sources(circuit, generator, phase));
+                let sources = same_phase_sources(cones, index, generator, phase)?;
+                waiting.entry((index, column)).or_default().sources = sources.len();
+                for source in sources {
+                    waiting.entry(source).or_default().users.push((index, column));
+                }
             }
         }
     }
     let mut batches = Vec::new();
-    while !waiting.is_empty() {
-        let batch: Vec<_> = waiting
-            .iter()
-            .filter(|(_, sources)| sources.iter().all(|source| !waiting.contains_key(source)))
-            .map(|(&column, _)| column)
-            .collect();
-        let circle = waiting.keys().next().copied().unwrap_or_default();
-        ensure!(
-            !batch.is_empty(),
-            "the generator of column {} of table {} depends on itself",
-            circuit.tables[circle.0].columns[circle.1].name,
-            circuit.tables[circle.0].name
-        );
-        waiting.retain(|column, _| batch.binary_search(column).is_err());
-        batches.push(batch);
+    let mut batch: Vec<_> =
+        waiting.iter().filter(|(_, of)| of.sources == 0).map(|(&column, _)| column).collect();
+    while !batch.is_empty() {
+        let mut next = Vec::new();
+        for column in &batch {
+            for user in waiting.remove(column).unwrap_or_default().users {
+                if let Some(of) = waiting.get_mut(&user) {
+                    of.sources -= 1;
+                    if of.sources == 0 {
+                        next.push(user);
+                    }
+                }
+            }
+        }
+        next.sort_unstable();
+        batches.push(std::mem::replace(&mut batch, next));
+    }
+    if let Some(&(table, column)) = waiting.keys().next() {
+        let table = &circuit.tables[table];
+        let column = &table.columns[column].name;
+        return Err(Error::new(format!(
+            "the generator of column {column} of table {} depends on itself",
+            table.name
+        )));
     }
     Ok(batches)
 }
 
-fn same_phase_sources(circuit: &Circuit, generator: &Generator, phase: usize) -> Vec<(usize, usize)> {
-    if let Generator::Gather { sources, .. } = generator {
-        return sources.iter().map(|source| (source.table as usize, source.column as usize)).collect();
-    }
-    schedule(circuit, &generator.roots())
-        .into_iter()
-        .filter_map(|node| match circuit.nodes[node as usize] {
-            Node::Column { table, column, .. } => Some((table, column)),
-            _ => None,
-        })
-        .filter(|&(table, column)| circuit.tables[table].columns[column].phase == phase)
-        .collect()
+/// Each once.
+fn same_phase_sources(
+    cones: &mut Cones,
+    table: usize,
+    generator: &Generator,
+    phase: usize,
+) -> Result<Vec<(usize, usize)>, Error> {
+    let circuit = cones.circuit;
+    let mut columns: Vec<(usize, usize)> = match generator {
+        Generator::Gather { sources, .. } => {
+            cones.charge(sources.len() as u64)?;
+            sources.iter().map(|source| (source.table as usize, source.column as usize)).collect()
+        }
+        _ => cones.reads(&generator.roots())?.each_column().map(|column| (table, column)).collect(),
+    };
+    columns.retain(|&(table, column)| circuit.tables[table].columns[column].phase == phase);
+    columns.sort_unstable();
+    columns.dedup();
+    Ok(columns)
 }

@@ -1,10 +1,11 @@
 //! From messages to the validated circuit.
 
 use crate::circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
+use crate::cones::Cones;
 use crate::error::{ensure, Error};
 use crate::facts::{self, Scope};
-use crate::order::{fill_order, schedule};
 use crate::proto;
+use crate::rules;
 
 const MERSENNE_31: u32 = (1 << 31) - 1;
 const KOALA_BEAR: u32 = (1 << 31) - (1 << 24) + 1;
@@ -13,8 +14,12 @@ const MAX_LOG_HEIGHT: u32 = 28;
 const MIN_LOG_HEIGHT: u32 = 5;
 const MAX_DEGREE: u32 = 3;
 const MAX_BLOCKS: u32 = 1 << 16;
+const MAX_TABLES: usize = 1 << 12;
+const MAX_COLUMNS: usize = 1 << 16;
+const MAX_NODES: usize = 1 << 23;
 
-pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
+/// `bytes` are those of the message.
+pub(crate) fn circuit(message: proto::Circuit, bytes: &[u8]) -> Result<Circuit, Error> {
     ensure!(message.format == 1, "circuit format {} is not supported (this reads format 1)", message.format);
     ensure!(
         [MERSENNE_31, KOALA_BEAR].contains(&message.modulus) && message.extension_degree == 4,
@@ -23,6 +28,14 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         message.extension_degree
     );
     ensure!(!message.tables.is_empty(), "the circuit has no table");
+    let columns: usize = message.tables.iter().map(|table| table.columns.len()).sum();
+    for (what, count, most) in [
+        ("tables", message.tables.len(), MAX_TABLES),
+        ("columns", columns, MAX_COLUMNS),
+        ("nodes", message.nodes.len(), MAX_NODES),
+    ] {
+        ensure!(count <= most, "the circuit has {count} {what}, more than {most}");
+    }
     let mut circuit = Circuit {
         modulus: message.modulus,
         extension_degree: message.extension_degree,
@@ -63,11 +76,6 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
     }
     claims(&circuit)?;
-    let freedom = freedom(&circuit)?;
-    for index in 0..circuit.tables.len() {
-        binding(&circuit, &freedom, index)
-            .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
-    }
     for tensor in &circuit.publics {
         public_tensor(&circuit, tensor)
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
@@ -75,6 +83,12 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
     public_addresses(&circuit)?;
     carries(&circuit, message.most_blocks)?;
     segments(&circuit)?;
+    let mut cones = Cones::new(&circuit);
+    for index in 0..circuit.tables.len() {
+        read_by_constraints(&mut cones, index)
+            .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
+    }
+    rules::check(bytes, &mut cones)?;
     Ok(circuit)
 }
 
@@ -312,97 +326,18 @@ fn claims(circuit: &Circuit) -> Result<(), Error> {
     Ok(())
 }
 
-/// Per table and column, the phase in which the prover chose it. A generated column is a function of what it reads,
-/// by its own constraint; a gathered one, which has none, by a sum under a challenge drawn after it.
-fn freedom(circuit: &Circuit) -> Result<Vec<Vec<usize>>, Error> {
-    let mut chosen: Vec<Vec<usize>> = circuit
-        .tables
-        .iter()
-        .map(|table| table.columns.iter().map(|column| column.phase).collect())
-        .collect();
-    for phase in 2..=LAST_PHASE {
-        for (table, column) in fill_order(circuit, phase)?.into_iter().flatten() {
-            let of = &circuit.tables[table].columns[column];
-            let phase = match of.generator.as_ref() {
-                None => continue,
-                Some(Generator::Gather { sources, .. }) => {
-                    ensure!(
-                        bound_by_a_sum(circuit, table, column),
-                        "table {}: no sum under a challenge drawn after phase {phase} binds gathered column {}",
-                        circuit.tables[table].name,
-                        of.name
-                    );
-                    sources.iter().map(|source| chosen[source.table as usize][source.column as usize]).max()
-                }
-                Some(generator) => phases(circuit, &chosen, &generator.roots()).0,
-            };
-            chosen[table][column] = phase.unwrap_or(0);
-        }
-    }
-    Ok(chosen)
-}
-
-fn bound_by_a_sum(circuit: &Circuit, table: usize, column: usize) -> bool {
-    let phase = circuit.tables[table].columns[column].phase;
-    circuit.tables[table].columns.iter().any(|other| {
-        let Some((numerator, denominator)) = other.generator.as_ref().and_then(Generator::fraction) else {
-            return false;
-        };
-        let is_drawn_late = |node: NodeId| match circuit.nodes[node as usize] {
-            Node::Challenge(challenge) => circuit.challenges[challenge].phase as usize >= phase,
-            _ => false,
-        };
-        schedule(circuit, &[numerator])
-            .into_iter()
-            .any(|node| circuit.nodes[node as usize] == Node::Column { table, column, offset: 0 })
-            && schedule(circuit, &[denominator]).into_iter().any(is_drawn_late)
-    })
-}
-
-/// Checks that nothing is left to the prover by oversight: constraints read every column of the witness and every
-/// claim, and a fraction's terms were chosen before a challenge in its denominator was drawn.
-fn binding(circuit: &Circuit, chosen: &[Vec<usize>], index: usize) -> Result<(), Error> {
-    let table = &circuit.tables[index];
+/// No column of the witness and no claim is left to the prover because nothing reads it. Of generated columns and claims the
+/// rules say more.
+fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
+    let table = &cones.circuit.tables[index];
     let roots: Vec<NodeId> = table.constraints.iter().map(|constraint| constraint.node).collect();
-    let (mut columns, mut claims) = (vec![false; table.columns.len()], vec![false; circuit.claims.len()]);
-    for node in schedule(circuit, &roots) {
-        match circuit.nodes[node as usize] {
-            Node::Column { column, .. } => columns[column] = true,
-            Node::Claim(claim) => claims[claim] = true,
-            _ => {}
-        }
-    }
-    for (column, read) in table.columns.iter().zip(columns) {
-        ensure!(read || column.phase == 0, "no constraint reads column {}", column.name);
-        if let Some((numerator, denominator)) = column.generator.as_ref().and_then(Generator::fraction) {
-            let (columns, challenge) = phases(circuit, chosen, &[denominator]);
-            let plain = columns.is_none() && challenge.is_none();
-            ensure!(
-                plain || phases(circuit, chosen, &[numerator, denominator]).0 <= challenge,
-                "column {} sums what is chosen after the challenges of its denominator are drawn",
-                column.name
-            );
-        }
-    }
-    for (claim, read) in circuit.claims.iter().zip(claims) {
-        ensure!(read || claim.table as usize != index, "no constraint reads claim {}", claim.name);
+    let reads = cones.reads(&roots)?;
+    let mut read = vec![false; table.columns.len()];
+    reads.each_column().for_each(|column| read[column] = true);
+    for column in table.columns_of_phase(1) {
+        ensure!(read[column], "no constraint reads column {}", table.columns[column].name);
     }
     Ok(())
-}
-
-/// The latest phases in which columns and challenges that `roots` depend on are chosen and drawn.
-fn phases(circuit: &Circuit, chosen: &[Vec<usize>], roots: &[NodeId]) -> (Option<usize>, Option<usize>) {
-    let (mut columns, mut challenges) = (None, None);
-    for node in schedule(circuit, roots) {
-        match circuit.nodes[node as usize] {
-            Node::Column { table, column, .. } => columns = columns.max(Some(chosen[table][column])),
-            Node::Challenge(challenge) => {
-                challenges = challenges.max(Some(circuit.challenges[challenge].phase as usize));
-            }
-            _ => {}
-        }
-    }
-    (columns, challenges)
 }
 
 /// In a group, two public tensors under the same challenges have different addresses: else a value could be moved

@@ -15,8 +15,15 @@ pub fn read_optional(arguments: &mut Arguments, option: &str) -> Result<Option<V
     arguments.optional::<PathBuf>(option)?.map(|path| read(&path)).transpose()
 }
 
-/// Writes beside the target and renames, so that there never is half a file.
+/// Writes beside the target and renames, so that there never is half a file. What exists and is no file, a device
+/// for instance, stays as it is.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if std::fs::metadata(path).is_ok_and(|target| !target.is_file()) {
+        return Err(Error::new(format!(
+            "cannot write {}: it exists and is not a file; choose another name",
+            path.display()
+        )));
+    }
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);

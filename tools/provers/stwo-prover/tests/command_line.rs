@@ -106,6 +106,18 @@ fn exit_codes_tell_what_went_wrong() {
     }
 }
 
+#[test]
+fn outputs_replace_files_alone() {
+    let made = proven();
+    std::fs::create_dir(made.0.join("folder")).unwrap();
+    for (place, kept) in [("/dev/null", "/dev/null".into()), ("folder", made.0.join("folder"))] {
+        let setup = run(&made.0, &["setup", "--package", ".", "--output", place, "--security-bits", "20"]);
+        assert_eq!(code(&setup), 2, "{place}");
+        assert!(String::from_utf8_lossy(&setup.stderr).contains("is not a file"), "{place}");
+        assert!(!std::fs::metadata(kept).unwrap().is_file(), "{place}");
+    }
+}
+
 /// PROVE with these traces.
 fn prove_blocks<'a>(traces: &[&'a str]) -> Vec<&'a str> {
     let mut words: Vec<&str> = PROVE.to_vec();

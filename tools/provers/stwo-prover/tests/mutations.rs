@@ -103,8 +103,8 @@ fn well_formed_mutations_are_rejected() {
     let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
     type Change = fn(&mut proto::Proof);
     let changes: [(&str, Change); 16] = [
-        ("format 1", |proof| proof.format = 1),
-        ("format 3", |proof| proof.format = 3),
+        ("format 2", |proof| proof.format = 2),
+        ("format 4", |proof| proof.format = 4),
         ("no format", |proof| proof.format = 0),
         ("no key digest", |proof| proof.key_digest.clear()),
         ("no claim", |proof| proof.claim.clear()),

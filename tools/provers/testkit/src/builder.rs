@@ -133,6 +133,30 @@ impl Builder {
         self.constrain(table, name, equation);
     }
 
+    /// Constrains an expression, a scan or a fraction that is not running to be what its generator says.
+    pub fn define(&mut self, name: &str, column: u32) {
+        use proto::column::Generator;
+        let proto::Node { a: table, b: index, .. } = self.circuit.nodes[column as usize];
+        let of = &self.circuit.tables[table as usize].columns[index as usize];
+        let equation = match of.generator {
+            Some(Generator::Expression(proto::Expression { value })) => self.sub(column, value),
+            Some(Generator::Scan(proto::Scan { mul, add })) => {
+                let (one, first, before) = (self.constant(1), self.is_first(), self.shift(column, -1));
+                let not_first = self.sub(one, first);
+                let step = self.mul(not_first, mul);
+                let carried = self.mul(step, before);
+                let rest = self.sub(column, carried);
+                self.sub(rest, add)
+            }
+            Some(Generator::Fraction(proto::Fraction { numerator, denominator, running: false, .. })) => {
+                let product = self.mul(column, denominator);
+                self.sub(product, numerator)
+            }
+            _ => panic!("column {index} of table {table} has no definition of its own"),
+        };
+        self.constrain(table, name, equation);
+    }
+
     /// Constrains `node` to be zero on every row.
     pub fn constrain(&mut self, table: u32, name: &str, node: u32) {
         let constraint = proto::Constraint { name: name.into(), node, ..Default::default() };

@@ -38,9 +38,7 @@ pub fn range_lookup(log_height: u32, lanes: usize, bits: u32) -> Sample {
         let (left, right) = (b.sub(z, x[2 * pair]), b.sub(z, x[2 * pair + 1]));
         let (numerator, denominator) = (b.add(left, right), b.mul(left, right));
         let column = b.fraction(user, &format!("lookup{pair}"), 3, numerator, denominator);
-        let product = b.mul(column, denominator);
-        let equation = b.sub(product, numerator);
-        b.constrain(user, &format!("lookup{pair}"), equation);
+        b.define(&format!("lookup{pair}"), column);
         sum = if pair == 0 { column } else { b.add(sum, column) };
     }
     let one = b.constant(1);
@@ -90,20 +88,14 @@ pub fn everything_of_run(run: usize) -> Sample {
     let denominator = b.sub(za, address);
     // The address in the table counts from 3, the tensor's from 3 as well, one tile per row.
     b.running(long, "input", 2, numerator, denominator, zero, edges);
-    let mul = b.mul(not_first, rho);
-    let horner = b.scan(long, "horner", 2, mul, x[1]);
-    let before = b.shift(horner, -1);
-    let step = b.mul(mul, before);
-    let next = b.add(step, x[1]);
-    let equation = b.sub(horner, next);
-    b.constrain(long, "horner", equation);
+    let horner = b.scan(long, "horner", 2, rho, x[1]);
+    b.define("horner", horner);
     let source = GatherSource { table: long, column: b.column_index(horner), base: 10, rows: 128 };
     let gathered = b.gather(short, "gathered", 2, index, &[source]);
 
     let power = b.mul(horner, horner);
-    let cube = b.expression(long, "horner squared", 3, power);
-    let equation = b.sub(cube, power);
-    b.constrain(long, "horner squared", equation);
+    let square_of_horner = b.expression(long, "horner squared", 3, power);
+    b.define("horner squared", square_of_horner);
     // Row r of the long table is copied to row r / 4 of the short one under address r + 3.
     let (copy, pole) = (b.mul(copied, horner), b.sub(gamma, address));
     b.running(long, "copied", 3, copy, pole, zero, copies);

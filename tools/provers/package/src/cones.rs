@@ -1,0 +1,126 @@
+//! What nodes read, and a limit to the work of finding out.
+//!
+//! The rules look at the cones of many nodes, and cones of different nodes may be mostly the same: a circuit of n nodes
+//! can be written whose cones have n^2 nodes together. So every visit of a node counts, and a circuit that takes more than
+//! [`MOST_VISITS`] is refused.
+
+use crate::circuit::{Circuit, Node, NodeId};
+use crate::error::{ensure, Error};
+
+/// A char GPT takes 100,000. Used up, it is seconds.
+pub(crate) const MOST_VISITS: u64 = 1 << 28;
+
+/// Walks cones, iteratively: a DAG may be as deep as it is long.
+pub(crate) struct Cones<'a> {
+    pub circuit: &'a Circuit,
+    /// Per node, the last round that saw it.
+    seen: Vec<u32>,
+    round: u32,
+    visits: u64,
+    /// Per node, room for who walks a cone.
+    pub places: Vec<NodeId>,
+}
+
+/// What a node reads; each list ascends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reads {
+    /// Columns of the node's table, with the offsets at which they are read.
+    pub columns: Vec<(u32, i32)>,
+    pub challenges: Vec<usize>,
+    pub claims: Vec<usize>,
+    /// `is_first` or `is_last`.
+    pub selectors: bool,
+}
+
+impl<'a> Cones<'a> {
+    pub fn new(circuit: &'a Circuit) -> Self {
+        Cones {
+            circuit,
+            seen: vec![0; circuit.nodes.len()],
+            round: 0,
+            visits: 0,
+            places: vec![0; circuit.nodes.len()],
+        }
+    }
+
+    /// Counts visits, before they are made.
+    pub fn charge(&mut self, visits: u64) -> Result<(), Error> {
+        self.visits = self.visits.saturating_add(visits);
+        ensure!(
+            self.visits <= MOST_VISITS,
+            "checking the rules takes more than {MOST_VISITS} visits of nodes: the circuit's cones overlap too much"
+        );
+        Ok(())
+    }
+
+    /// The nodes that `roots` depend on, these included, operands first.
+    pub fn of(&mut self, roots: &[NodeId]) -> Result<Vec<NodeId>, Error> {
+        self.round += 1;
+        let mut order = Vec::new();
+        let mut stack: Vec<(NodeId, bool)> = Vec::new();
+        for &root in roots {
+            stack.push((root, false));
+            while let Some((node, ready)) = stack.pop() {
+                if ready {
+                    order.push(node);
+                } else if self.seen[node as usize] != self.round {
+                    self.charge(1)?;
+                    self.seen[node as usize] = self.round;
+                    stack.push((node, true));
+                    stack.extend(self.circuit.nodes[node as usize].operands().rev().map(|a| (a, false)));
+                }
+            }
+        }
+        Ok(order)
+    }
+
+    pub fn reads(&mut self, roots: &[NodeId]) -> Result<Reads, Error> {
+        let mut reads = Reads::default();
+        for node in self.of(roots)? {
+            match self.circuit.nodes[node as usize] {
+                Node::Column { column, offset, .. } => reads.columns.push((column as u32, offset)),
+                Node::Challenge(challenge) => reads.challenges.push(challenge),
+                Node::Claim(claim) => reads.claims.push(claim),
+                Node::IsFirst | Node::IsLast => reads.selectors = true,
+                _ => {}
+            }
+        }
+        for list in [&mut reads.challenges, &mut reads.claims] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        reads.columns.sort_unstable();
+        reads.columns.dedup();
+        // Whoever asks keeps them: time stands for memory.
+        self.charge(8 * (reads.columns.len() + reads.challenges.len()) as u64)?;
+        Ok(reads)
+    }
+
+    /// The factors of a denominator: the operands of products, recursively; signs do not matter. Each node once.
+    pub fn factors(&mut self, denominator: NodeId) -> Result<Vec<NodeId>, Error> {
+        self.round += 1;
+        let mut factors = Vec::new();
+        let mut stack = vec![denominator];
+        while let Some(node) = stack.pop() {
+            if self.seen[node as usize] == self.round {
+                continue;
+            }
+            self.charge(1)?;
+            self.seen[node as usize] = self.round;
+            match self.circuit.nodes[node as usize] {
+                Node::Mul(a, b) => stack.extend([b, a]),
+                Node::Neg(a) => stack.push(a),
+                _ => factors.push(node),
+            }
+        }
+        Ok(factors)
+    }
+}
+
+impl Reads {
+    /// Columns, each once.
+    pub fn each_column(&self) -> impl Iterator<Item = usize> + '_ {
+        let groups = self.columns.chunk_by(|a, b| a.0 == b.0);
+        groups.map(|group| group[0].0 as usize)
+    }
+}

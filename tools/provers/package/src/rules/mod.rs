@@ -1,0 +1,115 @@
+//! The adaptive rules R0 to R6 (FORMAT.md has their text): a prover who chooses a cell of phase 2 or 3 after he has seen the
+//! challenges drawn before it has nothing to choose. All of these cells, and all claims, are functions of what was committed
+//! in phases 0 and 1 and of the challenges.
+//!
+//! In one sentence each: generated columns have the constraint of their generator (R0); nothing divides by what could be zero
+//! (R1); what is gathered is read in numerators only (R2), is bound by exactly one sum under a later challenge (R3), and
+//! counts for nothing where that does not bind it (R4); no sum takes what was chosen after its challenges were drawn
+//! (R5); running sums, of which the additive constant is free, are read by nobody (R6).
+//!
+//! Nodes are compared as polynomials, at random points; the circuit is not trusted, so work is limited ([`crate::cones`]).
+
+mod definitions;
+mod denominators;
+mod gathers;
+mod uses;
+
+use crate::circuit::{Circuit, Column, Generator, LAST_PHASE};
+use crate::cones::Cones;
+use crate::error::Error;
+use crate::points::Points;
+use definitions::Definitions;
+use uses::{Reader, Uses};
+
+/// What all rules look at.
+struct Subject<'a> {
+    circuit: &'a Circuit,
+    points: Points,
+    uses: Uses,
+    definitions: Definitions,
+}
+
+/// `bytes` are the circuit's; the rest of its structure has been checked.
+pub(crate) fn check(bytes: &[u8], cones: &mut Cones) -> Result<(), Error> {
+    let circuit = cones.circuit;
+    let uses = Uses::of(cones)?;
+    let points = Points::new(bytes, cones)?;
+    let definitions = Definitions::find(circuit, &points)?;
+    let subject = Subject { circuit, points, uses, definitions };
+    denominators::lead(&subject, cones)?;
+    let zeroed = gathers::read_in_numerators(&subject, cones)?;
+    let bindings = gathers::bound_once(&subject, cones)?;
+    gathers::nothing_where_unbound(&subject, cones, &bindings, &zeroed)?;
+    denominators::drawn_late(&subject, cones)?;
+    running_sums_are_not_read(&subject)
+}
+
+/// R6.
+fn running_sums_are_not_read(subject: &Subject) -> Result<(), Error> {
+    for (table, column) in subject.columns() {
+        let of = &subject.circuit.tables[table].columns[column];
+        if !matches!(of.generator, Some(Generator::RunningFraction { .. })) {
+            continue;
+        }
+        for used in &subject.uses.columns[table][column] {
+            let own = match used.reader {
+                Reader::Constraint(index) => subject.definitions.defines(table, column, index),
+                _ => false,
+            };
+            ensure_rule(subject.circuit, table, column, 6, own, || {
+                let reader = subject.name(used.table, used.reader);
+                format!("{reader} reads this running sum; its own constraint alone may")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+impl Subject<'_> {
+    /// All columns as (table, column).
+    fn columns(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let tables = self.circuit.tables.iter().enumerate();
+        tables.flat_map(|(index, table)| (0..table.columns.len()).map(move |column| (index, column)))
+    }
+
+    /// In which the claim is: that of its running column.
+    fn phase_of_claim(&self, claim: usize) -> usize {
+        let columns = &self.circuit.tables[self.circuit.claims[claim].table as usize].columns;
+        let makes = |column: &&Column| matches!(column.generator, Some(Generator::RunningFraction { claim: made, .. }) if made == claim);
+        columns.iter().find(makes).map_or(LAST_PHASE, |column| column.phase)
+    }
+
+    /// For messages.
+    fn name(&self, table: usize, reader: Reader) -> String {
+        let table = &self.circuit.tables[table];
+        let column = |column: usize| &table.columns[column].name;
+        let single = |index: usize| column(self.uses.singles[index].column);
+        match reader {
+            Reader::Numerator(index) => format!("a numerator of {}", single(index)),
+            Reader::Denominator(index) => format!("a denominator of {}", single(index)),
+            Reader::Value(index) => format!("the generator of {}", column(index)),
+            Reader::Add(index) => format!("what {} adds", column(index)),
+            Reader::Source(index) => format!("the gather {} of table {}", column(index), table.name),
+            Reader::Constraint(index) => format!("constraint {}", table.constraints[index].name),
+            Reader::Lookup(index) => format!("lookup {}", table.lookups[index].name),
+        }
+    }
+}
+
+/// An error that names the rule, unless `holds`.
+fn ensure_rule(
+    circuit: &Circuit,
+    table: usize,
+    column: usize,
+    rule: usize,
+    holds: bool,
+    why: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    if holds {
+        return Ok(());
+    }
+    let table = &circuit.tables[table];
+    let error =
+        Error::new(format!("R{rule}: {}", why())).within(format!("column {}", table.columns[column].name));
+    Err(error.within(format!("table {}", table.name)))
+}
