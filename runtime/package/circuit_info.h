@@ -61,8 +61,13 @@ struct CircuitInfo {
   std::vector<std::vector<int32_t>> definitions;
 };
 
+// kIgnored: for analyses and tests that have to find what the rules refuse. Nobody proves or
+// verifies such a circuit.
+enum class AdaptiveRules { kHold, kIgnored };
+
 // Checks the structure of an untrusted circuit; the error names the field.
-absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit);
+absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit,
+                                           AdaptiveRules rules = AdaptiveRules::kHold);
 
 inline uint64_t tableHeight(const Table& table) { return uint64_t{1} << table.log_height(); }
 // How many columns of the table have this phase, and the index of the first one.
