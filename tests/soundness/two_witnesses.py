@@ -399,7 +399,7 @@ class Witness:
             return 0 if rule.name in chosen else 2
         factors = self.question.circuit.factors(rule.message.node, rule.table, rule.row)
         factors = [f for f in factors if constant(f) is None]
-        return 1 if len(factors) == 1 and len(factors[0]) == 2 else 3
+        return 1 if len(factors) == 1 and len(factors[0]) <= 2 else 3
 
 
 @functools.cache

@@ -214,7 +214,12 @@ def order(circuit):
 # U9: if the p- of the larger L are at most the p of the smaller one, one of the two breaks a bound of the sums.
 def sums(circuit):
     for t in family(circuit, "softmax"):
+        kinds = {}
+        # A masked key is p = p- = 0, which the ranges of others have, too: of the queries of a table, the one that sees most.
         for rows in distinct(circuit, t, runs(circuit, t), ("live", "table", "mass", "context")):
+            live = sum(circuit.fixed(t, name, row) for row in rows for name in fixed_names(circuit, t) if name.split(".")[0] == "live")
+            kinds[circuit.fixed(t, "table", rows[0]), len(rows)] = max(kinds.get((circuit.fixed(t, "table", rows[0]), len(rows)), (0, rows)), (live, rows), key=lambda kind: kind[0])
+        for _, rows in kinds.values():
             rules = rules_of(circuit, t, rows, "sum of probabilities", "sum one step before", "masked probability",
                              "masked previous probability", "mass", "mass one step before")
             pairs, ranges = [], {}
@@ -315,7 +320,7 @@ def argmax(circuit):
             maxima = cells_of(circuit, t, rows, "maximum")
             ranges = {**{("lane", i): (-LOGIT, LOGIT) for i in range(len(lanes))}, **{cell: (-LOGIT, LOGIT) for cell in maxima}}
             statement = Statement(circuit, rules, given(maxima), lanes, ranges=ranges)
-            yield statement, {"entries": len(lanes)}, [dict(without=("the maximum is attained.0",)), dict(widened=("low.0",))]
+            yield statement, {"entries": len(lanes)}, [dict(without=("the maximum is attained.0",))]
 
 
 def steps(circuit):
@@ -325,10 +330,15 @@ def steps(circuit):
         both = cells_of(circuit, t, rows, "token_out", "choice") | cells_of(circuit, t, rows[:1], "token_in", "frontier_in", "given_in")
         both |= cells_of(circuit, t, rows[-1:], "frontier_out", "given_out")
         rules = [rule for row in rows for rule in circuit.rules(t, row)]
-        wrong = [dict(without=(name,)) for name in ("the run does not start again", "nothing is given after a choice",
-                                                     "a step consumes one token", "frontier handed over", "token handed over")]
+        flags = cells_of(circuit, t, rows, "active", "chosen")
+        counting = ("active is a bit", "chosen is a bit", "a step consumes one token", "given tokens counted", "the run does not start again",
+                    "nothing is given after a choice", "frontier handed over", "given tokens handed over")
+        counts = [rule for rule in rules if rule.name in counting]
         # The variants of a long run would say no more than those of a short one.
-        yield Statement(circuit, rules, given(both)), {"steps": len(rows)}, wrong if len(rows) <= 16 else []
+        wrong = [dict(without=(name,)) for name in counting[2:]] if len(rows) <= 16 else []
+        yield Statement(circuit, counts, given(both), unknown=flags), {"steps": len(rows), "of": "active and chosen"}, wrong
+        wrong = [dict(without=(name,)) for name in ("token handed over", "the choice of a step of the run is shown")] if len(rows) <= 16 else []
+        yield Statement(circuit, rules, given(both | flags), ranges={cell: (0, 1) for cell in flags}), {"steps": len(rows)}, wrong
 
 
 STATEMENTS = {
