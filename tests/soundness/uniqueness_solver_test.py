@@ -8,21 +8,19 @@ witnesses there, which are shown, and checked against the circuit's other rules.
 Arguments as for the end-to-end tests.
 """
 
+import subprocess
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools" / "replay")]
-import subprocess  # noqa: E402
-
 from harness import MODELS, Models, case, cases, main, temporary_folder  # noqa: E402
 
-from two_witnesses import HALF, Circuit, Statement, conjunction, constant, literal, text  # noqa: E402
 from qm31 import P  # noqa: E402
+from two_witnesses import HALF, Circuit, Statement, conjunction, constant, literal, text  # noqa: E402
 
 # The argmax takes logits within +-2^29 (I10).
 LOGIT = (1 << 29) - 1
@@ -272,7 +270,7 @@ def argmax_lane(circuit, t, row, lane, logit):
     [attained] = [rule for rule in rules if rule.name.startswith("the maximum")]
     here = circuit.factors(attained.message.node, t, row)[0]
     [bit], [maximum] = [c for c in cells_of(circuit, t, [row], "before") if circuit.names[t][c[1]] == f"before.{lane}"], cells_of(circuit, t, [row], "maximum")
-    ranges = {(v): (0, 1) for m in here for v in m if v != bit}
+    ranges = {v: (0, 1) for m in here for v in m if v != bit}
     before = {**ranges, ("lane", 0): (-LOGIT, LOGIT)}
     bounded = {**before, maximum: (-LOGIT, LOGIT)}
     wrong = f"high.{lane}", f"low.{lane}", attained.name
@@ -299,7 +297,8 @@ def argmax_lane(circuit, t, row, lane, logit):
     whole = Statement(circuit, rules, given({maximum}), lanes, ranges=bounded, unknown=[c for c in cells_of(circuit, t, [row], "high", "low") if circuit.names[t][c[1]].endswith(f".{lane}")])
     for name, ranges, both, goal, left in (("a logit", before, (), no_logit, wrong[2]), ("largest", bounded, (), larger, wrong[0]), ("one fall", bounded, (maximum,), other_bit, wrong[2]),
                                            ("no rise", bounded, (maximum,), rises, wrong[2]), ("limbs", bounded, (maximum,), other_limbs, wrong[1])):
-        if circuit.lanes(t, row) and not (name == "no rise" and constant(here_before(here, bit)) == 1):
+        # Nothing rises after a first bit, which is 1.
+        if name != "no rise" or constant(here_before(here, bit)) != 1:
             yield Statement(circuit, rules, given(set(both)), lanes, ranges=ranges, goal=goal), {"lane": lane, "of": name}, [dict(without=(left,))]
 
 
@@ -371,7 +370,7 @@ decided = {}  # Statement's questions: how it was called
 
 
 def shown(statement, cells):
-    """The cells of two witnesses that differ, or the first ones."""
+    """The first cells in which two witnesses differ."""
     named = [statement.named(c) for c in cells]
     different = {name: tuple(c[name] for c in named) for name in named[0] if named[0][name] != named[1][name]}
     return dict(list(different.items())[:6])
@@ -389,8 +388,7 @@ def decide(name, statement, what, wrong):
         variant = statement.wrong(**change)
         found = variant.holds()
         assert found is not None, f"{name}, {what}, {change}: still unique, so the statement shows nothing"
-        if len(decided) % 40 == 1 or change is wrong[0] and what.get("lane", 0) == 0 and name not in examples:
-            examples[name] = f"{what}, {change}: {shown(variant, found)}"
+        examples.setdefault(name, f"{what}, {change}: {shown(variant, found)}")
     return True
 
 
