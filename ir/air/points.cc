@@ -2,6 +2,9 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "ir/air/analysis.h"
 #include "ir/core/field.h"
 #include "llvm/Support/Endian.h"
@@ -48,9 +51,75 @@ std::optional<Variable> variableOf(const Op& op) {
   if (isColumn(op)) return Variable::column(op.result());
   if (op.is("air.shift")) return Variable::column(op.operand(0), op.intAttr("offset"));
   if (op.is("air.challenge")) return Variable::challenge(op.result());
-  if (op.is("air.first")) return Variable{op.parent(), 0, Variable::kFirst};
-  if (op.is("air.last")) return Variable{op.parent(), 0, Variable::kLast};
+  if (op.is("air.first")) return Variable::first(op.parent());
+  if (op.is("air.last")) return Variable::last(op.parent());
   return std::nullopt;
+}
+
+TotalDegree TotalDegree::plus(const TotalDegree& other) const {
+  return {std::min(std::max(above + other.below, other.above + below), kMaxTotalDegree + 1),
+          std::min(below + other.below, kMaxTotalDegree + 1)};
+}
+
+TotalDegree TotalDegree::times(const TotalDegree& other) const {
+  return {std::min(above + other.above, kMaxTotalDegree + 1),
+          std::min(below + other.below, kMaxTotalDegree + 1)};
+}
+
+const TotalDegree& TotalDegrees::of(const Value* expression) {
+  // Depth first without recursion: expressions may be long sums.
+  llvm::SmallVector<const Value*, 32> stack{expression};
+  while (!stack.empty()) {
+    const Value* v = stack.back();
+    if (degrees_.count(v)) {
+      stack.pop_back();
+      continue;
+    }
+    const Op* op = v->definingOp();
+    if (op == nullptr || variableOf(*op)) {
+      degrees_[v] = {.above = 1};
+      continue;
+    }
+    bool ready = true;
+    for (const Value* operand : op->operands()) {
+      if (degrees_.count(operand)) continue;
+      stack.push_back(operand);
+      ready = false;
+    }
+    if (!ready) continue;
+    TotalDegree degree;  // of a constant
+    if (op->numOperands() > 0) degree = degrees_.lookup(op->operand(0));
+    if (op->is("air.add") || op->is("air.sub")) {
+      degree = degree.plus(degrees_.lookup(op->operand(1)));
+    } else if (op->is("air.mul")) {
+      degree = degree.times(degrees_.lookup(op->operand(1)));
+    } else if (op->is("air.inverse")) {
+      std::swap(degree.above, degree.below);
+    }
+    degrees_[v] = degree;
+  }
+  return degrees_[expression];
+}
+
+TotalDegree TotalDegrees::ofOp(const Op& op) {
+  auto read = [&](unsigned i) { return of(op.operand(i)); };
+  constexpr TotalDegree kColumn{.above = 1};
+  if (op.is("air.expression")) return kColumn.plus(read(0));
+  // The column at the row before, its factor, and a selector of the first row.
+  if (op.is("air.scan")) return kColumn.times(kColumn).times(read(0)).plus(read(1));
+  if (op.is("air.fraction")) {
+    TotalDegree step = kColumn;
+    // A claim, with a selector.
+    if (op.boolAttr("running")) step = step.times(kColumn);
+    if (op.numOperands() > 2) step = step.plus(read(2));
+    return step.times(read(1)).plus(read(0));
+  }
+  TotalDegree highest;
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    const TotalDegree degree = read(i);
+    if (degree.above + degree.below > highest.above + highest.below) highest = degree;
+  }
+  return highest;
 }
 
 uint32_t PointSource::value(int point, const Variable& variable) {

@@ -4,10 +4,10 @@
 // challenges. (A challenge lies in the extension field; the coefficients are in F_p, so points of
 // F_p tell polynomials apart.)
 //
-// Different polynomials of degree d agree at a point with probability d / p; callers use
-// kPoints = 5, together below 2^-120 for the degrees of a circuit. Values are SHA-256 of the seed,
-// the point's number and the variable's: the same circuit has the same points, and another circuit
-// others.
+// Different polynomials of degree d agree at a point with probability d / p, at kPoints of them,
+// with degrees up to kMaxTotalDegree, below 2^-175. (Without a bound they might agree at all: c^p
+// and c do, though not in the extension field.) Values are SHA-256 of the seed, the point's number
+// and the variable's: the same circuit has the same points, and another circuit others.
 //
 // Cost: a hash per variable and point; a visit per value that is evaluated.
 #pragma once
@@ -22,7 +22,9 @@
 
 namespace lindero::ir::air {
 
-inline constexpr int kPoints = 5;
+inline constexpr int kPoints = 16;
+// Of an expression in all that it reads. An argmax over n tokens takes 2 n.
+inline constexpr uint32_t kMaxTotalDegree = 1 << 20;
 // Points tried for one at which no operand of an air.inverse is zero.
 inline constexpr int kAttempts = 64;
 
@@ -41,6 +43,29 @@ struct Variable {
 
   static Variable column(const Value* column, int64_t offset = 0) { return {column, offset}; }
   static Variable challenge(const Value* challenge) { return {challenge}; }
+  static Variable first(const Block* table) { return {table, 0, kFirst}; }
+  static Variable last(const Block* table) { return {table, 0, kLast}; }
+};
+
+// Of a rational function: in all variables, numerator and denominator, not cancelled. Beyond
+// kMaxTotalDegree they stay one above it.
+struct TotalDegree {
+  uint32_t above = 0, below = 0;
+
+  TotalDegree plus(const TotalDegree& other) const;
+  TotalDegree times(const TotalDegree& other) const;
+  bool isTooHigh() const { return above + below > kMaxTotalDegree; }
+};
+
+class TotalDegrees {
+ public:
+  const TotalDegree& of(const Value* expression);
+  // Of the constraint that an air.constrain, expression, scan or fraction stands for, or the
+  // highest of what another op reads.
+  TotalDegree ofOp(const Op& op);
+
+ private:
+  llvm::DenseMap<const Value*, TotalDegree> degrees_;
 };
 
 // The variable that the op's result is; nothing for constants and arithmetic.

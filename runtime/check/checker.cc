@@ -75,17 +75,17 @@ absl::StatusOr<std::unique_ptr<Checker>> Checker::create(const Package& package,
   return checker;
 }
 
-absl::Status Checker::fill() {
+absl::Status Checker::fill(absl::Span<const FreeCell> forged) {
   const Circuit& circuit = package_.circuit();
   const CircuitInfo& info = package_.circuitInfo();
   scalars_ = std::make_unique<Scalars>(circuit, info);
   zeros_.clear();
   claims_.assign(circuit.claims_size(), QM31());
   LINDERO_RETURN_IF_ERROR(scalars_->advance(1, challenges_, claims_));
-  LINDERO_RETURN_IF_ERROR(filler_.fill(2, columns_, *scalars_, pool_, zeros_));
+  LINDERO_RETURN_IF_ERROR(filler_.fill(2, columns_, *scalars_, pool_, zeros_, forged));
   claims_ = readClaims(circuit, info, columns_, 2);
   LINDERO_RETURN_IF_ERROR(scalars_->advance(2, challenges_, claims_));
-  LINDERO_RETURN_IF_ERROR(filler_.fill(3, columns_, *scalars_, pool_, zeros_));
+  LINDERO_RETURN_IF_ERROR(filler_.fill(3, columns_, *scalars_, pool_, zeros_, forged));
   claims_ = readClaims(circuit, info, columns_, 3);
   return scalars_->advance(3, challenges_, claims_);
 }

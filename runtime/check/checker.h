@@ -49,8 +49,8 @@ class Checker {
                                                          absl::Span<const uint32_t> main,
                                                          const CheckOptions& options = {});
 
-  // Fills phases 2 and 3 and reads the claims.
-  absl::Status fill();
+  // Fills phases 2 and 3 and reads the claims; but for some cells, as an honest prover does.
+  absl::Status fill(absl::Span<const FreeCell> forged = {});
   // After `fill`.
   absl::StatusOr<CheckReport> checkAll() const;
   std::vector<Failure> checkConstraints(absl::Span<const RowRange> ranges) const;

@@ -248,9 +248,18 @@ Filler::Filler(const Circuit& circuit, const CircuitInfo& info) : circuit_(circu
 Filler::~Filler() = default;
 
 absl::Status Filler::fill(uint32_t phase, Columns& columns, const Scalars& scalars,
-                          ThreadPool& pool, std::vector<ZeroDenominator>& zeros) const {
+                          ThreadPool& pool, std::vector<ZeroDenominator>& zeros,
+                          absl::Span<const FreeCell> forged) const {
   for (const Level& level : levels_[phase]) {
     LINDERO_RETURN_IF_ERROR(LevelRun(*this, level, columns, scalars).run(pool, zeros));
+    for (const FreeCell& cell : forged) {
+      if (std::find(level.all.begin(), level.all.end(), ColumnRef{cell.table, cell.column}) ==
+          level.all.end()) {
+        continue;
+      }
+      const Table& table = circuit_.tables(static_cast<int>(cell.table));
+      columns.allocate(cell.table, cell.column, tableHeight(table)).set(cell.row, cell.value);
+    }
   }
   return absl::OkStatus();
 }

@@ -25,6 +25,16 @@ struct ZeroDenominator {
   uint64_t rows;  // how many
 };
 
+// A cell of a challenge phase that a cheating prover may fill as it likes, after it has seen the
+// challenges of earlier phases: one of a gathering column, which no constraint defines, or of a
+// column whose definition a circuit lacks.
+struct FreeCell {
+  uint32_t table;
+  uint32_t column;
+  uint64_t row;
+  QM31 value;
+};
+
 class Filler {
  public:
   Filler(const Circuit& circuit, const CircuitInfo& info);
@@ -32,9 +42,11 @@ class Filler {
 
   // Allocates and fills the columns of `phase` (2 or 3). Requires the columns of earlier phases,
   // and scalars that are advanced to phase - 1. Appends to `zeros`. An error when a gather's index
-  // points outside of its sources.
+  // points outside of its sources. Cells in `forged` get their values after their columns are
+  // filled, and before others that read these are.
   absl::Status fill(uint32_t phase, Columns& columns, const Scalars& scalars, ThreadPool& pool,
-                    std::vector<ZeroDenominator>& zeros) const;
+                    std::vector<ZeroDenominator>& zeros,
+                    absl::Span<const FreeCell> forged = {}) const;
 
  private:
   struct Level;

@@ -39,8 +39,12 @@ absl::Status ReadIndex::addParts(const Package& package) {
   generators_ = static_cast<uint32_t>(parts_.size());
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);
+    std::vector<int>& defined = definitions_.emplace_back(table.columns_size(), -1);
     for (int i = 0; i < table.constraints_size(); ++i) {
-      if (info.definitions[t][i] >= 0) continue;
+      if (const int column = info.definitions[t][i]; column >= 0) {
+        defined[column] = i;
+        continue;
+      }
       const uint32_t root = table.constraints(i).node();
       if (info.nodes[root].claim_phase > 0) {
         return absl::UnimplementedError(absl::StrCat(
@@ -51,6 +55,14 @@ absl::Status ReadIndex::addParts(const Package& package) {
                         static_cast<uint32_t>(t),
                         static_cast<uint32_t>(i),
                         {root}});
+    }
+    for (int c = 0; c < table.columns_size(); ++c) {
+      const Column& column = table.columns(c);
+      if (column.phase() < 2 || column.has_gather() || defined[c] >= 0) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat("column ", table.name(), ".", column.name(),
+                       " is filled from its generator, but no constraint says so: a prover may "
+                       "put anything there"));
     }
   }
   for (int t = 0; t < circuit.tables_size(); ++t) {

@@ -44,6 +44,8 @@ class ReadIndex {
  public:
   // `main` as for a Checker; only fixed cells are read. An error when a constraint that defines no
   // column reads a claim, or a gather's index leaves its sources: circuits that no pass emits.
+  // FailedPrecondition when a generated column lacks its definition, as only a package can that was
+  // opened without the adaptive rules.
   static absl::StatusOr<ReadIndex> create(const Package& package, absl::Span<const uint32_t> main);
 
   const std::vector<CircuitPart>& parts() const { return parts_; }
@@ -51,6 +53,8 @@ class ReadIndex {
   const std::vector<Read>& readsOf(uint32_t table, uint32_t column) const {
     return reads_[table][column];
   }
+  // The constraint that is a generated column's definition; -1: a gather has none.
+  int definitionOf(uint32_t table, uint32_t column) const { return definitions_[table][column]; }
   // Rows that gather the cell.
   absl::Span<const GatheredRow> gatheredFrom(uint32_t table, uint32_t column, uint64_t row) const;
 
@@ -62,6 +66,7 @@ class ReadIndex {
 
   std::vector<CircuitPart> parts_;
   uint32_t generators_ = 0;
+  std::vector<std::vector<int>> definitions_;                    // by table and column
   std::vector<std::vector<std::vector<Read>>> reads_;            // by table and column
   std::vector<std::vector<std::vector<GatheredRow>>> gathered_;  // by table and column, ascending
 };

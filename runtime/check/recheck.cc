@@ -435,6 +435,27 @@ void Recheck::runLookup(uint32_t p) {
   bus_places_[lookup.bus()] = {Failure::Kind::kBus, part.table, lookup.bus(), parts_[p].rows[0]};
 }
 
+bool Recheck::breaksDefinition(const FreeCell& cell) {
+  const Table& table = tableOf(package_.circuit(), cell.table);
+  const int constraint = index_->definitionOf(cell.table, cell.column);
+  if (constraint < 0) return false;
+  auto it = definitions_.find({cell.table, cell.column});
+  if (it == definitions_.end()) {
+    const uint32_t root = table.constraints(constraint).node();
+    it = definitions_
+             .try_emplace({cell.table, cell.column}, package_.circuit(), package_.circuitInfo(),
+                          *scalars_, cell.table, absl::MakeConstSpan(&root, 1))
+             .first;
+  }
+  const MutableExtColumn cells =
+      checker_->mutableColumns().allocate(cell.table, cell.column, tableHeight(table));
+  const QM31 old = cells.at(cell.row);
+  cells.set(cell.row, cell.value);
+  const bool broken = !it->second.run(columns(), cell.row)[0].isZero();
+  cells.set(cell.row, old);
+  return broken;
+}
+
 absl::Status Recheck::addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const {
   const Circuit& circuit = package_.circuit();
   absl::Span<const QM31> challenges = checker_->challenges();

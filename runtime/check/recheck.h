@@ -13,6 +13,7 @@
 #ifndef LINDERO_RUNTIME_CHECK_RECHECK_H_
 #define LINDERO_RUNTIME_CHECK_RECHECK_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "runtime/check/checker.h"
+#include "runtime/check/point_program.h"
 #include "runtime/check/read_index.h"
 
 namespace lindero::runtime {
@@ -30,16 +32,6 @@ struct CellChange {
   uint32_t column;
   uint64_t row;
   uint32_t value;
-};
-
-// A cell of a challenge phase that a cheating prover may fill as it likes, after it has seen the
-// challenges of earlier phases: one of a gathering column, which no constraint defines, or of a
-// column whose definition a circuit lacks.
-struct FreeCell {
-  uint32_t table;
-  uint32_t column;
-  uint64_t row;
-  QM31 value;
 };
 
 // By how much the changed rows of a lookup change the sum of its bus.
@@ -76,6 +68,9 @@ class Recheck {
   absl::StatusOr<absl::Span<const Finding>> check(absl::Span<const CellChange> changes,
                                                   const Statement& statement,
                                                   absl::Span<const FreeCell> free = {});
+  // Whether the definition of a generated cell's column does not hold on the cell's row with this
+  // value, all else as it is. Gathered cells have no definition.
+  bool breaksDefinition(const FreeCell& cell);
   // Buses are nothing that a verifier sees: checks are faster without them. At first they are
   // checked.
   void setCheckBuses(bool check) { check_buses_ = check; }
@@ -157,6 +152,8 @@ class Recheck {
   std::unique_ptr<ReadIndex> index_;
   std::vector<Part> parts_;
   std::vector<Provider> providers_;
+  std::map<std::pair<uint32_t, uint32_t>, PointProgram>
+      definitions_;  // made when they are asked for
   std::vector<QM31> tuple_challenges_;
   std::vector<QM31> public_terms_;  // of the accepted trace, by group
 

@@ -46,16 +46,19 @@ Claim claimOfKey(const Key& key, int64_t blocks) {
   claim.policy.limits.context = key.model.context;
   claim.verifier.protocol = kProofProtocol;
   claim.verifier.backend = key.message.backend();
-  claim.verifier.parameters = {.challenge_pow_bits = stwo.challenge_pow_bits(),
+  claim.verifier.parameters = {.batching_pow_bits = stwo.batching_pow_bits(),
+                               .challenge_pow_bits = stwo.challenge_pow_bits(),
+                               .composition_pow_bits = stwo.composition_pow_bits(),
+                               .fold_pow_bits = stwo.fold_pow_bits(),
                                .fold_step = stwo.fold_step(),
                                .log_blowup = stwo.log_blowup(),
                                .log_last_layer_degree = stwo.log_last_layer_degree(),
+                               .out_of_domain_pow_bits = stwo.out_of_domain_pow_bits(),
                                .pow_bits = stwo.pow_bits(),
                                .queries = stwo.queries()};
   const SecurityTarget& security = key.message.security();
   claim.verifier.security.bits = security.bits();
-  claim.verifier.security.regime =
-      security.regime() == SecurityTarget::PROVEN ? "proven" : "conjectured";
+  claim.verifier.security.regime = regimeName(security.regime());
   return claim;
 }
 
@@ -115,12 +118,18 @@ void compareVerifier(const VerifierDomain& claimed, const VerifierDomain& expect
   const ProofParameters &ours = claimed.parameters, &keys = expected.parameters;
   compare("verifier.protocol", claimed.protocol, expected.protocol);
   compare("verifier.backend", claimed.backend, expected.backend);
+  compare("verifier.parameters.batching_pow_bits", ours.batching_pow_bits, keys.batching_pow_bits);
   compare("verifier.parameters.challenge_pow_bits", ours.challenge_pow_bits,
           keys.challenge_pow_bits);
+  compare("verifier.parameters.composition_pow_bits", ours.composition_pow_bits,
+          keys.composition_pow_bits);
+  compare("verifier.parameters.fold_pow_bits", ours.fold_pow_bits, keys.fold_pow_bits);
   compare("verifier.parameters.fold_step", ours.fold_step, keys.fold_step);
   compare("verifier.parameters.log_blowup", ours.log_blowup, keys.log_blowup);
   compare("verifier.parameters.log_last_layer_degree", ours.log_last_layer_degree,
           keys.log_last_layer_degree);
+  compare("verifier.parameters.out_of_domain_pow_bits", ours.out_of_domain_pow_bits,
+          keys.out_of_domain_pow_bits);
   compare("verifier.parameters.pow_bits", ours.pow_bits, keys.pow_bits);
   compare("verifier.parameters.queries", ours.queries, keys.queries);
   compare("verifier.security.bits", claimed.security.bits, expected.security.bits);

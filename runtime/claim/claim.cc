@@ -91,10 +91,14 @@ struct Fields<FrontierPair> {
 template <>
 struct Fields<ProofParameters> {
   static void visit(auto& each, auto& parameters) {
+    each("batching_pow_bits", parameters.batching_pow_bits);
     each("challenge_pow_bits", parameters.challenge_pow_bits);
+    each("composition_pow_bits", parameters.composition_pow_bits);
+    each("fold_pow_bits", parameters.fold_pow_bits);
     each("fold_step", parameters.fold_step);
     each("log_blowup", parameters.log_blowup);
     each("log_last_layer_degree", parameters.log_last_layer_degree);
+    each("out_of_domain_pow_bits", parameters.out_of_domain_pow_bits);
     each("pow_bits", parameters.pow_bits);
     each("queries", parameters.queries);
   }

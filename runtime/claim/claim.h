@@ -85,17 +85,21 @@ struct FrontierPair {
 };
 
 struct ProofParameters {
+  int64_t batching_pow_bits = 0;
   int64_t challenge_pow_bits = 0;
+  int64_t composition_pow_bits = 0;
+  int64_t fold_pow_bits = 0;
   int64_t fold_step = 0;
   int64_t log_blowup = 0;
   int64_t log_last_layer_degree = 0;
+  int64_t out_of_domain_pow_bits = 0;
   int64_t pow_bits = 0;
   int64_t queries = 0;
 };
 
 struct ClaimedSecurity {
   int64_t bits = 0;
-  std::string regime;  // "conjectured" or "proven"
+  std::string regime;  // "proven" or "list-decoding"
 };
 
 struct VerifierDomain {

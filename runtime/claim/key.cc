@@ -152,6 +152,17 @@ absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
       " of ", describeBuckets(set), " of the model ", toHex(set.model().id)));
 }
 
+std::string regimeName(SecurityTarget::Regime regime) {
+  switch (regime) {
+    case SecurityTarget::PROVEN:
+      return "proven";
+    case SecurityTarget::LIST_DECODING:
+      return "list-decoding";
+    default:
+      return "";
+  }
+}
+
 std::string describeBuckets(const KeySet& set) {
   auto bucket = [](std::string* out, const Key& key) { absl::StrAppend(out, key.model.bucket); };
   return absl::StrCat(set.keys.size() == 1 ? "bucket " : "buckets ",

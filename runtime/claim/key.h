@@ -46,6 +46,10 @@ std::string encodeKeySet(absl::Span<const Key> keys);
 // the key's circuit is refused: analyzeCircuit, with the adaptive rules, takes some milliseconds.
 absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof);
 
+// "proven" or "list-decoding"; empty for a regime that this version does not know, which the
+// backend's verifier refuses.
+std::string regimeName(SecurityTarget::Regime regime);
+
 // "bucket 8", "buckets 16, 32, 64"
 std::string describeBuckets(const KeySet& set);
 

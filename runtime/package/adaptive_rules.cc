@@ -38,6 +38,7 @@ PointValues definition(const RuleContext& context, ColumnRef ref) {
 
 absl::Status checkDefined(const RuleContext& context, CircuitInfo& info) {
   info.definitions.clear();
+  absl::Status result;
   for (int t = 0; t < context.circuit.tables_size(); ++t) {
     const Table& table = context.circuit.tables(t);
     std::vector<int32_t>& defines = info.definitions.emplace_back(table.constraints_size(), -1);
@@ -50,14 +51,16 @@ absl::Status checkDefined(const RuleContext& context, CircuitInfo& info) {
       const ColumnRef ref{static_cast<uint32_t>(t), static_cast<uint32_t>(c)};
       auto found = constraints.find(definition(context, ref).keyUpToSign());
       if (found == constraints.end()) {
-        return context.field(ref).error(
+        if (!result.ok()) continue;
+        result = context.field(ref).error(
             "R0: it is filled from its generator, but no constraint says so: a prover may put "
             "anything there");
+        continue;
       }
       for (int i : found->second) defines[i] = c;
     }
   }
-  return absl::OkStatus();
+  return result;
 }
 
 // The phase after which each column is a function of what is committed, challenges aside.

@@ -13,8 +13,8 @@
 
 namespace lindero::runtime {
 
-// Requires what analyzeCircuit checks before. Sets info.definitions. The error names the column and
-// the rule.
+// Requires what analyzeCircuit checks before. Sets info.definitions, when R0 does not hold, too.
+// The error names the column and the rule.
 absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info);
 
 }  // namespace lindero::runtime

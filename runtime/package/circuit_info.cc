@@ -17,7 +17,7 @@ namespace {
 
 class Analyzer {
  public:
-  explicit Analyzer(const Circuit& circuit) : circuit_(circuit) {}
+  Analyzer(const Circuit& circuit, AdaptiveRules rules) : circuit_(circuit), rules_(rules) {}
 
   absl::StatusOr<CircuitInfo> run() {
     LINDERO_RETURN_IF_ERROR(checkHeader());
@@ -36,7 +36,9 @@ class Analyzer {
     LINDERO_RETURN_IF_ERROR(checkCarries());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
-    LINDERO_RETURN_IF_ERROR(checkAdaptiveRules(circuit_, info_));
+    absl::Status adaptive = checkAdaptiveRules(circuit_, info_);
+    const bool analysed = info_.definitions.size() == static_cast<size_t>(circuit_.tables_size());
+    if (rules_ == AdaptiveRules::kHold || !analysed) LINDERO_RETURN_IF_ERROR(adaptive);
     return std::move(info_);
   }
 
@@ -390,13 +392,14 @@ class Analyzer {
   }
 
   const Circuit& circuit_;
+  const AdaptiveRules rules_;
   CircuitInfo info_;
 };
 
 }  // namespace
 
-absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit) {
-  return Analyzer(circuit).run();
+absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit, AdaptiveRules rules) {
+  return Analyzer(circuit, rules).run();
 }
 
 int firstColumnOfPhase(const Table& table, uint32_t phase) {

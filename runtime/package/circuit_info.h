@@ -26,7 +26,9 @@ inline constexpr int kMaxTables = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
 inline constexpr int kMaxNodes = 1 << 23;
 inline constexpr uint32_t kMaxDegree = 3;
-inline constexpr uint32_t kMaxTotalDegree = 1 << 16;  // of a node, in all variables
+// Of a node, in all variables; an argmax over n tokens takes 2 n.
+inline constexpr uint32_t kMaxTotalDegree = 1 << 20;
+inline constexpr uint32_t kMaxFractions = 1024;  // whose sum a column is
 // A Lookup offset that says: this provider does not hold the tuple.
 inline constexpr int64_t kNotHere = -(int64_t{1} << 40);
 
@@ -59,8 +61,13 @@ struct CircuitInfo {
   std::vector<std::vector<int32_t>> definitions;
 };
 
+// kIgnored: for analyses and tests that have to find what the rules refuse. Nobody proves or
+// verifies such a circuit.
+enum class AdaptiveRules { kHold, kIgnored };
+
 // Checks the structure of an untrusted circuit; the error names the field.
-absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit);
+absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit,
+                                           AdaptiveRules rules = AdaptiveRules::kHold);
 
 inline uint64_t tableHeight(const Table& table) { return uint64_t{1} << table.log_height(); }
 // How many columns of the table have this phase, and the index of the first one.

@@ -1,11 +1,13 @@
 // A circuit's nodes at random points of the base field, for tests of polynomial identities: two
 // nodes that are equal at all points are the same polynomial.
 //
-// Columns at an offset, IS_FIRST, IS_LAST, challenges and claims are independent variables. What is
-// read has degree kMaxTotalDegree at most, so a false identity passes at one point with probability
-// 2^-14, at all of them with 2^-140. The points are derived from the circuit's digest: nobody can
+// Columns at an offset, IS_FIRST, IS_LAST, challenges and claims are independent variables. A node
+// has degree kMaxTotalDegree at most, so a false identity passes at one point with probability
+// 2^-11 at most, at kDraw of them with 2^-176. (Without a bound it might always: c^p - c is zero at
+// all points, but not where challenges lie, in the extension.) There are twice as many, so that
+// what two draws give can be compared. The points are derived from the circuit's digest: nobody can
 // make a circuit for a known one.
-// Cost: 40 bytes per node.
+// Cost: 128 bytes per node.
 #ifndef LINDERO_RUNTIME_PACKAGE_CIRCUIT_POINTS_H_
 #define LINDERO_RUNTIME_PACKAGE_CIRCUIT_POINTS_H_
 
@@ -23,7 +25,8 @@
 
 namespace lindero::runtime {
 
-inline constexpr size_t kPoints = 10;
+inline constexpr size_t kDraw = 16;
+inline constexpr size_t kPoints = 2 * kDraw;
 
 // Of one polynomial, at all points.
 class PointValues {
@@ -74,9 +77,8 @@ struct Cone {
 
 class CircuitPoints {
  public:
-  // Requires checked nodes and generators. An error when the total degree of a generator's node or
-  // a constraint is above kMaxTotalDegree, or the operand of an INVERSE is zero wherever it is
-  // tried.
+  // Requires checked nodes and generators. An error when the total degree of a node is above
+  // kMaxTotalDegree, or the operand of an INVERSE is zero wherever it is tried.
   static absl::StatusOr<CircuitPoints> create(const Circuit& circuit);
 
   const PointValues& at(uint32_t node) const { return values_[node]; }

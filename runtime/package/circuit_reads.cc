@@ -84,8 +84,17 @@ absl::StatusOr<CircuitReads> CircuitReads::create(const Circuit& circuit) {
 }
 
 absl::Status CircuitReads::addFractions(ColumnRef column, const Fraction& fraction) {
+  const size_t before = fractions_.size();
   std::vector<SingleFraction> stack{{column, fraction.numerator(), fraction.denominator()}};
   while (!stack.empty()) {
+    // Nodes are shared: a few of them can stand for more fractions than there is time for.
+    if (fractions_.size() - before + stack.size() > kMaxFractions) {
+      const Table& table = circuit_->tables(static_cast<int>(column.table));
+      return FieldPath("circuit.pb")
+          .at("tables", column.table, table.name())
+          .at("columns", column.column, table.columns(static_cast<int>(column.column)).name())
+          .error("it sums more than ", kMaxFractions, " fractions");
+    }
     const SingleFraction top = stack.back();
     stack.pop_back();
     const Node& above = circuit_->nodes(static_cast<int>(top.numerator));

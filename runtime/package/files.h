@@ -17,8 +17,8 @@ absl::Status systemError(absl::string_view what, int error);
 // All bytes of a regular file; an error when it has more than `limit`.
 absl::StatusOr<std::string> readFile(const std::string& path, uint64_t limit);
 
-// Writes beside `path`, then renames over it. On an error nothing is left behind. What exists and is
-// no regular file (a device) is an error.
+// Writes beside `path`, then renames over it. On an error nothing is left behind. What exists and
+// is no regular file (a device) is an error.
 absl::Status writeFile(const std::string& path, absl::string_view bytes);
 
 // A name beside `path` that no other writer uses.

@@ -88,7 +88,7 @@ absl::StatusOr<Package> Package::open(const std::string& path, const PackageOpti
   package.circuit_ = std::make_unique<Circuit>();
   LINDERO_ASSIGN_OR_RETURN(package.circuit_digest_,
                            readMessage(path, kCircuitFile, *package.circuit_));
-  absl::StatusOr<CircuitInfo> info = analyzeCircuit(*package.circuit_);
+  absl::StatusOr<CircuitInfo> info = analyzeCircuit(*package.circuit_, options.rules);
   if (!info.ok()) return within(path, info.status());
   package.circuit_info_ = std::make_unique<CircuitInfo>(*std::move(info));
   package.fixed_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 0);

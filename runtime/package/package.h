@@ -69,6 +69,7 @@ class ColumnLayout {
 struct PackageOptions {
   bool program = true;  // read program.pb
   bool fixed = true;    // map fixed.bin
+  AdaptiveRules rules = AdaptiveRules::kHold;
 };
 
 class Package {

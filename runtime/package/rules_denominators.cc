@@ -9,9 +9,6 @@ namespace lindero::runtime {
 namespace {
 
 constexpr uint32_t kMaxLateDegree = 64;
-// Points i and i + kDraw give the other variables different values, the late challenges the same.
-constexpr size_t kDraw = kPoints / 2;
-
 class Denominators {
  public:
   explicit Denominators(const RuleContext& context) : context_(context) {}
@@ -19,7 +16,8 @@ class Denominators {
   absl::Status check() {
     for (const SingleFraction& fraction : context_.reads.fractions()) {
       for (uint32_t factor : context_.reads.factors(fraction.denominator)) {
-        if (!good_.insert(factor).second) continue;
+        // Selectors alone mean other things in another table.
+        if (!good_.insert(uint64_t{fraction.column.table} << 32 | factor).second) continue;
         LINDERO_RETURN_IF_ERROR(checkFactor(fraction.column, factor));
       }
     }
@@ -34,9 +32,10 @@ class Denominators {
     const FieldPath field = context_.field(column);
     if (reads.challenges.empty() && reads.claims.empty() && context_.committedPhase(factor) == 0) {
       // Over fixed columns, rows decide.
-      if (!reads.columns.empty() || reads.selector) return absl::OkStatus();
-      if (!context_.points.at(factor).isZero()) return absl::OkStatus();
-      return field.error("R1: a factor of its denominator is zero");
+      if (!reads.columns.empty()) return absl::OkStatus();
+      absl::StatusOr<bool> zero = isZeroOnARow(context_.table(column.table), factor);
+      if (!zero.ok()) return zero.status();
+      return *zero ? field.error("R1: a factor of its denominator is zero") : absl::OkStatus();
     }
     Late late;
     for (uint32_t challenge : reads.challenges) {
@@ -60,6 +59,25 @@ class Denominators {
         "that it reads has a highest coefficient that is a constant other than zero");
   }
 
+  // Of a factor over selectors and constants.
+  absl::StatusOr<bool> isZeroOnARow(const Table& table, uint32_t factor) {
+    const Cone cone = context_.reads.cone(factor);
+    LINDERO_RETURN_IF_ERROR(context_.reads.visit(3 * cone.steps.size()));
+    const uint64_t last = tableHeight(table) - 1;
+    // The first, the second, which is another one's like, and the last.
+    for (uint64_t row : {uint64_t{0}, std::min<uint64_t>(1, last), last}) {
+      const PointValues first = PointValues::all(M31::fromUnsigned(row == 0 ? 1 : 0));
+      const PointValues at_end = PointValues::all(M31::fromUnsigned(row == last ? 1 : 0));
+      const PointValues value =
+          context_.points.evaluate(cone, [&](const Node& node) -> const PointValues* {
+            if (node.op() == Node::IS_FIRST) return &first;
+            return node.op() == Node::IS_LAST ? &at_end : nullptr;
+          });
+      if (value.isZero()) return true;
+    }
+    return false;
+  }
+
   bool isOf(const Late& set, const Node& node) const {
     return node.op() == Node::CHALLENGE && std::find(set.begin(), set.end(), node.a()) != set.end();
   }
@@ -80,7 +98,8 @@ class Denominators {
   }
 
   // With r t in place of each challenge of the set, r random: is the highest coefficient of t a
-  // constant other than zero, of degree 1 at least?
+  // constant other than zero, of degree 1 at least? Points p and p + kDraw give r the same value,
+  // the other variables different ones.
   absl::StatusOr<bool> hasConstantTop(const Cone& cone, const Late& set) {
     const uint32_t degree = this->degree(cone, set);
     LINDERO_RETURN_IF_ERROR(context_.reads.visit((degree + 2) * (cone.steps.size() + degree)));
@@ -105,13 +124,13 @@ class Denominators {
     while (top > 0 && values[top].isZero()) --top;
     if (top == 0) return false;
     for (size_t p = 0; p < kDraw; ++p) {
-      if (values[top][p] != values[top][p + kDraw]) return false;
+      if (values[top][p].isZero() || values[top][p] != values[top][p + kDraw]) return false;
     }
     return true;
   }
 
   const RuleContext& context_;
-  std::unordered_set<uint32_t> good_;
+  std::unordered_set<uint64_t> good_;  // by table and factor
 };
 
 }  // namespace

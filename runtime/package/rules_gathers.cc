@@ -11,7 +11,7 @@
 namespace lindero::runtime {
 namespace {
 
-constexpr uint64_t kDrawVisits = 16;  // what it costs to draw a column's points
+constexpr uint64_t kDrawVisits = 32;  // what it costs to draw a column's points
 
 // Something that reads a column, and the constraints that define columns do not count.
 struct Reader {

@@ -1,11 +1,14 @@
 #include "runtime/tamper/cell_campaign.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "runtime/check/challenges.h"
 #include "runtime/check/influence.h"
 #include "runtime/check/recheck.h"
 #include "runtime/eval/describe.h"
@@ -18,6 +21,7 @@ namespace {
 
 constexpr uint64_t kRowsPerTask = 1024;
 constexpr size_t kMaxSurvivors = 10;  // per column and task
+constexpr uint64_t kLateSeed = 0x6c617465;
 
 struct Task {
   size_t tally;
@@ -29,15 +33,20 @@ struct Task {
 // One thread's means.
 struct Worker {
   std::unique_ptr<Recheck> recheck;
+  // The same but for other challenges of phase 2; made when it is needed.
+  std::unique_ptr<Recheck> late;
   std::unique_ptr<Influence> influence;
 };
 
 class Campaign {
  public:
-  Campaign(const Package& package, const CellCampaignOptions& options, CellCampaignReport& report)
+  Campaign(const Package& package, const Statement& statement, absl::Span<const uint32_t> main,
+           const CellCampaignOptions& options, CellCampaignReport& report)
       : package_(package),
+        statement_(statement),
+        main_(main),
         options_(options),
-        total_(cellsToMutate(package.circuit(), options.rows_per_column)),
+        total_(cellsToMutate(package.circuit(), options.rows_per_column, options.first_phase)),
         report_(report) {}
 
   void run(const Task& task, Worker& worker) {
@@ -54,6 +63,10 @@ class Campaign {
       if (options_.rows_per_column != 0 && options_.rows_per_column < height) {
         row = random(tally, i, 0) % height;
       }
+      if (phaseOf(tally) > 1) {
+        tryLate(worker, row, tally, survivors);
+        continue;
+      }
       for (Mutator mutator : options_.mutators) {
         if (mutator != Mutator::kMoveToNextRow) tryOne(worker, row, mutator, tally, survivors);
       }
@@ -68,6 +81,8 @@ class Campaign {
     if (!task.moves) done_ += task.rows;
     if (options_.progress) options_.progress(done_, total_);
   }
+
+  const absl::Status& error() const { return error_; }
 
  private:
   uint64_t random(const ColumnTally& tally, uint64_t row, uint64_t use) const {
@@ -160,6 +175,87 @@ class Campaign {
     }
   }
 
+  uint32_t phaseOf(const ColumnTally& t) const {
+    const Table& table = package_.circuit().tables(static_cast<int>(t.table));
+    return table.columns(static_cast<int>(t.column)).phase();
+  }
+
+  // Of a cell of a challenge phase: plus one, and anything.
+  void tryLate(Worker& worker, uint64_t row, ColumnTally& tally, std::vector<Survivor>& survivors) {
+    const QM31 value = worker.recheck->columns().view(tally.table, tally.column).at(row);
+    std::array<uint32_t, 4> limbs;
+    for (size_t k = 0; k < 4; ++k) limbs[k] = reduce64(random(tally, row, 2 + k));
+    const std::pair<Mutator, QM31> mutations[] = {
+        {Mutator::kIncrement, value + QM31(M31::fromCanonical(1))},
+        {Mutator::kRandom, QM31::fromLimbs(limbs)}};
+    for (const auto& [mutator, changed] : mutations) {
+      if (changed == value) continue;
+      judgeLate(worker, {tally.table, tally.column, row, changed}, mutator, tally, survivors);
+    }
+  }
+
+  void judgeLate(Worker& worker, const FreeCell& cell, Mutator mutator, ColumnTally& tally,
+                 std::vector<Survivor>& survivors) {
+    ++tally.tried;
+    if (worker.recheck->breaksDefinition(cell)) {
+      ++tally.caught;
+      return;
+    }
+    absl::Span<const Finding> findings = worker.recheck->check({}, {cell});
+    std::vector<std::string> groups;
+    for (const Finding& f : findings) {
+      if (f.kind != Failure::Kind::kClaimGroup) {
+        ++tally.caught;
+        return;
+      }
+      groups.push_back(package_.circuit().claim_groups(static_cast<int>(f.index)).name());
+    }
+    Survivor survivor;
+    survivor.table = cell.table;
+    survivor.column = cell.column;
+    survivor.row = cell.row;
+    survivor.mutator = mutator;
+    if (groups.empty()) {
+      survivor.influence = worker.influence->of({cell.table, cell.column, cell.row});
+      if (survivor.influence.empty()) {
+        ++tally.padding;
+        return;
+      }
+    } else if (dependsOnLaterChallenges(worker, cell, phaseOf(tally))) {
+      ++tally.caught;
+      return;
+    } else {
+      survivor.solvable = true;
+      survivor.influence = absl::StrJoin(groups, ", ");
+    }
+    ++tally.survived;
+    if (survivors.size() < kMaxSurvivors) survivors.push_back(std::move(survivor));
+  }
+
+  // Whether what the last check found in the sums does.
+  bool dependsOnLaterChallenges(Worker& worker, const FreeCell& cell, uint32_t phase) {
+    if (phase > 2) return false;  // there are none
+    if (worker.late == nullptr) {
+      CheckOptions options;
+      const auto& all = package_.circuit().challenges();
+      options.challenges = drawChallenges(options.seed, static_cast<size_t>(all.size()));
+      const std::vector<QM31> others = drawChallenges(kLateSeed, options.challenges.size());
+      for (int i = 0; i < all.size(); ++i) {
+        if (all[i].phase() >= phase) options.challenges[i] = others[i];
+      }
+      auto late = Recheck::create(package_, statement_, main_, options);
+      if (!late.ok()) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        error_ = late.status();
+        return false;
+      }
+      worker.late = *std::move(late);
+      worker.late->setCheckBuses(false);
+    }
+    worker.late->check({}, {cell});
+    return worker.late->groupDeltas() != worker.recheck->groupDeltas();
+  }
+
   std::string describeMutation(const ColumnTally& at, uint64_t row, Mutator mutator,
                                bool multiplicities) const {
     const Table& table = package_.circuit().tables(static_cast<int>(at.table));
@@ -169,10 +265,13 @@ class Campaign {
   }
 
   const Package& package_;
+  const Statement& statement_;
+  absl::Span<const uint32_t> main_;
   const CellCampaignOptions& options_;
   const uint64_t total_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards what follows
   uint64_t done_ = 0;
+  absl::Status error_;
   CellCampaignReport& report_;
 };
 
@@ -194,10 +293,12 @@ uint64_t rowsToMutate(const Table& table, uint64_t rows_per_column) {
 
 }  // namespace
 
-uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column) {
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column, uint32_t first_phase) {
   uint64_t cells = 0;
   for (const Table& table : circuit.tables()) {
-    cells += columnsOfPhase(table, 1) * rowsToMutate(table, rows_per_column);
+    const auto columns =
+        static_cast<uint64_t>(table.columns_size() - firstColumnOfPhase(table, first_phase));
+    cells += columns * rowsToMutate(table, rows_per_column);
   }
   return cells;
 }
@@ -206,6 +307,15 @@ const char* nameOf(Mutator mutator) {
   static constexpr const char* kNames[] = {
       "+1", "-1", "negated", "random", "swapped with next row", "moved to next row"};
   return kNames[static_cast<int>(mutator)];
+}
+
+std::string describeInfluence(const Survivor& survivor) {
+  if (survivor.solvable) {
+    return absl::StrCat("solvable: only sums under challenges that are drawn before it refuse it: ",
+                        survivor.influence);
+  }
+  return survivor.influence.empty() ? "not declared padding"
+                                    : absl::StrCat("read by ", survivor.influence);
 }
 
 absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Statement& statement,
@@ -226,20 +336,21 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const uint64_t rows = rowsToMutate(circuit.tables(t), options.rows_per_column);
     for (int c = 0; c < circuit.tables(t).columns_size(); ++c) {
-      if (circuit.tables(t).columns(c).phase() != 1) continue;
+      if (circuit.tables(t).columns(c).phase() < options.first_phase) continue;
       for (uint64_t row = 0; row < rows; row += kRowsPerTask) {
         tasks.push_back({report.columns.size(), row, std::min(kRowsPerTask, rows - row)});
       }
-      if (moves &&
+      if (moves && circuit.tables(t).columns(c).phase() == 1 &&
           movesCount(*workers[0].recheck, static_cast<uint32_t>(t), static_cast<uint32_t>(c))) {
         tasks.push_back({report.columns.size(), 0, tableHeight(circuit.tables(t)), true});
       }
       report.columns.push_back({static_cast<uint32_t>(t), static_cast<uint32_t>(c)});
     }
   }
-  Campaign campaign(package, options, report);
+  Campaign campaign(package, statement, main, options, report);
   pool.parallelFor(tasks.size(),
                    [&](uint64_t i, int worker) { campaign.run(tasks[i], workers[worker]); });
+  LINDERO_RETURN_IF_ERROR(campaign.error());
   std::sort(report.survivors.begin(), report.survivors.end(),
             [](const Survivor& a, const Survivor& b) {
               return std::tie(a.table, a.column, a.row, a.mutator, a.multiplicities) <
@@ -286,7 +397,7 @@ std::string CellCampaignReport::toString(const Circuit& circuit, bool by_column)
     absl::StrAppend(
         &text, "survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(),
         ", ", describeRow(table, s.row), ", ", nameOf(s.mutator),
-        s.multiplicities ? " with multiplicities" : "", "; read by ", s.influence, "\n");
+        s.multiplicities ? " with multiplicities" : "", "; ", describeInfluence(s), "\n");
   }
   return text;
 }

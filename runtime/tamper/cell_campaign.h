@@ -1,10 +1,17 @@
 // Mutates the cells of an accepted trace, one by one, and counts what a verifier would let pass.
 //
-// A mutation is tried alone, and, where it changes what is looked up, once more with the
-// multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
+// A mutation of a main cell is tried alone, and, where it changes what is looked up, once more with
+// the multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
 // rejects it. What passes must be padding: a cell that has no influence (influence.h). Anything
-// else that passes is a survivor: a cell that nothing pins. Deterministic for a seed; about 5
-// microseconds per mutation and thread, after one full check per thread.
+// else that passes is a survivor: a cell that nothing pins.
+//
+// A cell of phase 2 or 3 is chosen after the challenges of earlier phases are known. Its mutation,
+// with all that follows from it, is caught by a constraint, or by a sum that it changes by an
+// amount that depends on a later challenge. If it changes sums by an amount that does not, a prover
+// solves for the cell: such a mutation is *solvable*, and a survivor, too.
+//
+// Deterministic for a seed; about 5 microseconds per mutation and thread, after one full check per
+// thread, and a second one where cells of phase 2 are not pinned by constraints.
 #ifndef LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
 #define LINDERO_RUNTIME_TAMPER_CELL_CAMPAIGN_H_
 
@@ -33,14 +40,15 @@ struct CellCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;               // 0: as many as the machine has
   uint64_t rows_per_column = 0;  // that many, at random; 0: every row
+  uint32_t first_phase = 1;      // 2: cells of challenge phases only
   std::vector<Mutator> mutators{std::begin(kMutators), std::end(kMutators)};
   Necessity* necessity = nullptr;  // sees every mutation
   // Of cells; one call at a time, from any thread.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
-// How many cells a campaign mutates.
-uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column);
+// How many cells of phases 1 to 3 a campaign mutates.
+uint64_t cellsToMutate(const Circuit& circuit, uint64_t rows_per_column, uint32_t first_phase = 1);
 
 struct ColumnTally {
   uint32_t table = 0;
@@ -58,10 +66,14 @@ struct Survivor {
   Mutator mutator = Mutator::kIncrement;
   bool multiplicities = false;  // with them
   std::string influence;        // what may depend on the cell, and did not notice
+  bool solvable = false;        // `influence`: the sums that alone refuse it
 };
 
+// What a survivor should have been noticed by.
+std::string describeInfluence(const Survivor& survivor);
+
 struct CellCampaignReport {
-  std::vector<ColumnTally> columns;  // of phase 1, by table and column
+  std::vector<ColumnTally> columns;  // of phases 1 to 3, by table and column
   std::vector<Survivor> survivors;   // the first ones of each column
   ColumnTally total() const;
   // A line per table, or per column, and one per survivor with its ONNX node.

@@ -234,10 +234,10 @@ bool meansOfTwoBlocks(const Scene& s) {
 // Softmax -----------------------------------------------------------------------------------------
 
 uint64_t anyRow(const Scene& s, const Softmax& m) { return s.draws.below(m.heads() * m.queries()); }
-// A score of the row that is not masked.
+// A score of the row that counts.
 uint64_t anyScore(const Scene& s, const Softmax& m, uint64_t row) {
-  const uint64_t live = m.causal() ? row % m.queries() + 1 : m.keys();
-  return row * m.keys() + s.draws.below(std::min<uint64_t>(live, m.keys()));
+  const std::vector<uint64_t> open = elementsOf(m, s.buffers, row, Attended::kOpen);
+  return open[s.draws.below(open.size())];
 }
 
 bool otherNormalizer(const Scene& s) {
@@ -256,9 +256,7 @@ bool normalizerModuloP(const Scene& s) {
   } else {
     s.add(m.normalizer_high_limb(), row, sign * (step >> 16));
   }
-  for (uint64_t i = 0; i < m.keys() && (!m.causal() || i <= row % m.queries()); ++i) {
-    s.add(m.remainder(), row * m.keys() + i, sign);
-  }
+  for (uint64_t e : elementsOf(m, s.buffers, row, Attended::kOpen)) s.add(m.remainder(), e, sign);
   return true;
 }
 
@@ -307,12 +305,27 @@ bool otherExponential(const Scene& s) {
 // What a masked score has no part in.
 bool maskedScoreCounts(const Scene& s) {
   const Softmax& m = s.step.softmax();
-  const uint64_t row = anyRow(s, m), query = row % m.queries();
-  if (!m.causal() || query + 1 >= m.keys()) return false;
-  const uint64_t e = row * m.keys() + query + 1 + s.draws.below(m.keys() - query - 1);
+  const uint64_t row = anyRow(s, m);
+  const std::vector<uint64_t> masked = elementsOf(m, s.buffers, row, Attended::kMasked);
+  if (masked.empty()) return false;
+  const uint64_t e = masked[s.draws.below(masked.size())];
   const uint32_t of[] = {m.probability(), m.previous_probability(), m.width(), m.remainder()};
   s.add(of[s.draws.below(4)], e, s.draws.sign());
   sumSoftmaxRow(m, s.buffers, row);
+  return true;
+}
+
+// What a key of a block that has not been has no part in.
+bool closedScoreCounts(const Scene& s) {
+  const Softmax& m = s.step.softmax();
+  const std::vector<uint64_t> closed = elementsOf(m, s.buffers, anyRow(s, m), Attended::kClosed);
+  if (closed.empty()) return false;
+  const uint64_t e = closed[s.draws.below(closed.size())];
+  if (s.draws.below(2) == 0) {
+    s.add(m.remainder(), e, s.draws.sign());
+  } else {
+    attendClosedKey(s.package, m, s.buffers, e);
+  }
   return true;
 }
 
@@ -517,6 +530,8 @@ constexpr Cheat kCheats[] = {
      on<maskedScoreCounts>,
      {"constraint softmax.masked probability", "constraint softmax.masked previous probability",
       "constraint softmax.masked width", "constraint softmax.masked remainder"}},
+    // The rules of blocks are shown by name (tests/soundness/carry_test.cc).
+    {Step::kSoftmax, "a closed score that counts", on<closedScoreCounts>},
     {Step::kSoftmax,
      "one block with another log-sum-exp",
      on<normalizerOfOneBlock>,

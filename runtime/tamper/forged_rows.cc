@@ -73,6 +73,32 @@ bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, 
   return true;
 }
 
+std::vector<uint64_t> elementsOf(const Softmax& s, Buffers& buffers, uint64_t row, Attended how) {
+  const uint64_t keys = s.keys(), queries = s.queries();
+  const uint64_t before = s.has_block() ? keys - queries : 0, blocks = before / queries;
+  const auto open = s.has_block() ? static_cast<uint64_t>(buffers.at(s.block())[0]) : 0;
+  std::vector<uint64_t> elements;
+  for (uint64_t i = 0; i < keys; ++i) {
+    Attended is = Attended::kOpen;
+    if (i >= before) {
+      if (s.causal() && i - before > row % queries) is = Attended::kMasked;
+    } else if (i / queries + open < blocks) {
+      is = Attended::kClosed;
+    }
+    if (is == how) elements.push_back(row * keys + i);
+  }
+  return elements;
+}
+
+void attendClosedKey(const Package& package, const Softmax& s, Buffers& buffers, uint64_t element) {
+  buffers.at(s.key())[element] = buffers.at(s.width())[element] = 0;
+  for (auto [buffer, column] : {std::pair(s.probability(), 2u), {s.previous_probability(), 3u}}) {
+    buffers.at(buffer)[element] = static_cast<int32_t>(
+        fixedAt(package, s.exp_table(), s.exp_column() + column, s.exp_first_row()));
+  }
+  sumSoftmaxRow(s, buffers, element / s.keys());
+}
+
 int64_t normalizerOf(const Softmax& s, Buffers& buffers, uint64_t row) {
   return s.normalizer_low() + buffers.at(s.normalizer_low_limb())[row] +
          (int64_t{buffers.at(s.normalizer_high_limb())[row]} << 16);
@@ -90,9 +116,8 @@ void forgeSoftmaxScores(const Package& package, const Softmax& s, Buffers& buffe
                         uint64_t first, uint64_t last, int64_t error) {
   const int64_t normalizer = normalizerOf(s, buffers, row) + error;
   const int64_t half = (int64_t{1} << s.score_shift()) >> 1, live = s.live_rows();
-  const uint64_t seen = s.causal() ? row % s.queries() + 1 : s.keys();
-  for (uint64_t i = first; i < std::min<uint64_t>({last, seen, s.keys()}); ++i) {
-    const uint64_t e = row * s.keys() + i;
+  for (uint64_t e : elementsOf(s, buffers, row, Attended::kOpen)) {
+    if (e < row * s.keys() + first || e >= row * s.keys() + last) continue;
     int64_t distance =
         normalizer * (int64_t{1} << s.score_shift()) + half - buffers.at(s.scores())[e];
     int64_t k = distance >> s.score_shift(), width = 0;

@@ -28,12 +28,21 @@ struct NormCheat {
 bool forgeNormRow(const Package& package, const LayerNorm& step, Buffers& buffers, uint64_t row,
                   const NormCheat& cheat);
 
+// What a softmax row has of a key: open keys are those of open blocks before, and the row's own
+// block up to its query; closed ones are of other blocks before.
+enum class Attended { kOpen, kClosed, kMasked };
+// The elements of a row that are so.
+std::vector<uint64_t> elementsOf(const Softmax& step, Buffers& buffers, uint64_t row, Attended how);
+// Has the row attend to a closed key as if it were the best one.
+void attendClosedKey(const Package& package, const Softmax& step, Buffers& buffers,
+                     uint64_t element);
+
 // The row's log-sum-exp.
 int64_t normalizerOf(const Softmax& step, Buffers& buffers, uint64_t row);
 // Keys, probabilities and sums for another one, which is `error` away.
 void forgeSoftmaxRow(const Package& package, const Softmax& step, Buffers& buffers, uint64_t row,
                      int64_t error);
-// The same for the keys [first, last) alone, and the row's sums.
+// The same for the open ones of the keys [first, last) alone, and the row's sums.
 void forgeSoftmaxScores(const Package& package, const Softmax& step, Buffers& buffers, uint64_t row,
                         uint64_t first, uint64_t last, int64_t error);
 // The sums of a row after single probabilities were changed.

@@ -307,8 +307,15 @@ void Necessity::makeUp(Recheck& recheck, const Context& context, uint32_t group,
   const QM31 b = at_one + at_one * c - at_zero;
   if (b.isZero()) return;
   const Verdict verdict = check(-(at_zero * b.inverse())).first;
-  if (verdict.constraints > 0 || verdict.denominator) return;
   const std::string how = absl::StrCat("; the cell in row ", row, " makes up for it");
+  if (definition == kNone && verdict.constraints == 1 && verdict.groups.empty() &&
+      !verdict.denominator) {
+    const uint32_t binds =
+        find(Requirement::Kind::kConstraint, verdict.constraint->table, verdict.constraint->index);
+    // Not by the changes alone: the cell is none of the trace's.
+    if (!shown(binds)) show(binds, Context{{}, context.statement, context.describe}, how);
+  }
+  if (verdict.constraints > 0 || verdict.denominator) return;
   if (definition != kNone && verdict.groups.empty()) show(definition, context, how);
   if (definition == kNone && verdict.groups.size() == 1) {
     const uint32_t other = find(Requirement::Kind::kClaimGroup, 0, verdict.groups[0]);

@@ -8,6 +8,8 @@
 // - one claim group does not cancel, and nothing else: it is necessary, and so is the definition of
 //   each column that, if its cells were free, could make the group cancel: by staying as it was, or
 //   by a cell whose value is solved for. The check with that must find nothing.
+// - a cell that has no definition, solved for, makes the group cancel, and one constraint alone
+//   notices: it is necessary.
 // - the buses miss the terms of one lookup alone, and nothing else: it is necessary. A prover of
 //   the circuit without it leaves its terms out of the multiplicities.
 // - the statement alone is another, and one claim group does not cancel: the tensor is bound, and
@@ -39,7 +41,8 @@ struct Requirement {
   uint32_t table;  // 0 for claim groups and public tensors
   uint32_t index;  // of the constraint, lookup or column in the table; or of the group, tensor
   std::string witness = "";  // the first trace that shows it, in words; empty: not shown
-  // What differs there from the accepted trace, multiplicities left out; empty if it is much.
+  // What differs there from the accepted trace, multiplicities left out; empty if it is much, or a
+  // generated cell besides.
   std::vector<CellChange> changes = {};
 };
 const char* nameOf(Requirement::Kind kind);

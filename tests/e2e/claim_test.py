@@ -52,6 +52,71 @@ def the_claim_says_what_was_asked_for():
     refused(USAGE, "UTF-8", "prove", package, "--tokens", TOKENS, "-o", again, "--label-model", b"\xff".decode(errors="surrogateescape"))
 
 
+def bits_of(result, regime):
+    return {entry["regime"]: entry["bits"] for entry in result["security"]["regimes"]}[regime]
+
+
+@case
+def security_is_said_by_regime():
+    package, proof = run_of("plain")
+    key = package / "model.key"
+    result = succeed("verify", proof, "--key", key)
+    shown = lindero("verify", proof, "--key", key).out
+    proven, assumed = bits_of(result, "proven"), bits_of(result, "list-decoding")
+    assert proven >= 96 and assumed >= 96, (proven, assumed)
+    line = f"{proven:.1f} bits proven (circle transfer: SOUNDNESS.md, lemma 1), {assumed:.1f} bits list-decoding"
+    assert line in shown and "as the key says; `lindero audit` confirms it" in shown, shown
+    assert "conjectured" not in shown and result["key_digest"] in shown, shown
+    inspected = succeed("inspect", package)
+    equal(inspected["security"], result["security"], "security in inspect and verify")
+    text = lindero("inspect", package).out
+    for term in ("queries", "batching", "folds", "out of domain", "constraints", "challenges", "best known attack"):
+        assert term in text, f"{term} is missing in {text}"
+    # Other options than the key's: what a key for them would have.
+    planned = succeed("inspect", package, "--regime", "list-decoding", "--security-bits", "90")
+    equal((planned["security"]["regime"], planned["security"]["promised_bits"]), ("list-decoding", 90), "planned")
+
+
+@case
+def a_verifier_asks_for_bits_and_for_a_key():
+    package, proof = run_of("plain")
+    verify = ["verify", proof, "--key", package / "model.key"]
+    result = succeed(*verify)
+    bits, digest = int(bits_of(result, "proven")), result["key_digest"]
+    succeed(*verify, "--min-bits", bits)
+    succeed(*verify, "--min-bits", bits, "--regime", "proven", "--key-digest", digest)
+    refused(REJECTED, "bits of security (proven)", *verify, "--min-bits", bits + 1)
+    refused(REJECTED, "bits of security (list-decoding)", *verify, "--min-bits", "200", "--regime", "list-decoding")
+    other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    refused(REJECTED, "not " + other, *verify, "--key-digest", other)
+    refused(USAGE, "hexadecimal", *verify, "--key-digest", digest[1:])
+    refused(USAGE, "--min-bits", *verify, "--regime", "proven")
+    # The same for whoever opens values or signs.
+    package, proof = run_of("input_ids", "--digest", "input_ids")
+    opening = ["open", proof, "--key", package / "model.key", "--values", proof.with_suffix(".openings")]
+    succeed(*opening, "--key-digest", digest)
+    refused(REJECTED, "bits of security", *opening, "--min-bits", "200")
+    refused(REJECTED, "not " + other, *opening, "--key-digest", other)
+
+
+@case
+def a_key_of_little_security_is_refused_unless_asked_for():
+    package, proof = models.package("toy_gpt"), models.folder / "weak.proof"
+    weak = ["--security-bits", "60", "--regime", "list-decoding"]
+    succeed("prove", package, "--tokens", TOKENS, "-o", proof, "--key-out", models.folder / "weak.key", *weak)
+    verify = ["verify", proof, "--key", models.folder / "weak.key"]
+    refused(REJECTED, "asked for are 80", *verify)
+    succeed(*verify, "--min-bits", "60", "--regime", "list-decoding")
+    succeed(*verify, "--min-bits", "0")
+    refused(REJECTED, "bits of security (proven), asked for are 60", *verify, "--min-bits", "60")
+
+
+@case
+def the_regime_of_earlier_versions_is_refused_by_name():
+    for command in (["compile", models.onnx("toy_gpt")], ["prove", models.package("toy_gpt")], ["inspect", "x"]):
+        refused(USAGE, "list-decoding", *command, "--regime", "conjectured")
+
+
 @cases(("the input", ["input_ids"]), ("the output", ["logits"]), ("both", ["input_ids", "logits"]))
 def values_by_digest_prove_nothing_before_they_are_opened(names):
     name = "-".join(names)

@@ -50,6 +50,19 @@ def nothing_goes_unnoticed():
 
 
 @case
+def nothing_is_left_to_an_adaptive_prover():
+    result = succeed("tamper", models.package("toy_gpt", "--argmax"), "--tokens", TOKENS, "--adaptive")
+    equal(result["directions"], 0, "directions")
+    equal(result["findings"], [], "findings")
+    assert "attack" not in result, result["attack"]
+    equal([(rank["phase"], rank["holes"]) for rank in result["ranks"]], [(2, 0), (3, 0)] * 2, "holes by phase")
+    for cells in result["cells"]:
+        assert cells["tried"] == cells["caught"] > 0, cells
+    for premise in result["premises"]:
+        assert premise["wrong"] == 0, premise
+
+
+@case
 def only_the_chosen_mutators_run():
     package = models.package("toy_gpt", "--argmax")
     options = ("tamper", package, "--tokens", TOKENS, "--rows", 4, "--steps", 0, "--proof", 0)

@@ -246,10 +246,7 @@ const std::vector<Case>& cases() {
        }),
        "only blocks before are open or closed"},
       {"ClosedKeyAttended", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
-         b.at(s.key())[0] = 0;
-         b.at(s.width())[0] = 0;
-         b.at(s.probability())[0] = b.at(s.previous_probability())[0] = 65536;
-         runtime::sumSoftmaxRow(s, b, 0);
+         runtime::attendClosedKey(toy().package(), s, b, 0);
        }),
        "closed key"},
       {"ClosedRemainderAltered", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {

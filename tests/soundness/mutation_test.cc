@@ -4,6 +4,7 @@
 #include <map>
 #include <random>
 
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/check/checker.h"
@@ -197,6 +198,8 @@ TEST(NecessityTest, HoldsOfCircuitsWithoutTheConstraint) {
     const std::string& name = table.constraints(static_cast<int>(r.index)).name();
     // One lane is as good as the others.
     if (name.find(".1") != std::string::npos) continue;
+    // Shown by a generated cell, which is none of the trace: forger_test.py proves such circuits.
+    if (absl::StrContains(r.witness, "makes up for it")) continue;
     SCOPED_TRACE(runtime::describe(r, (*run)->circuit()));
     auto hole = ToyRun::create({}, without(table.name(), name));
     ASSERT_EQ(hole.status(), absl::OkStatus());

@@ -117,7 +117,7 @@ absl::Status compileAgain(const std::string& path, const ModelOptions& options,
 ProverOptions proverOptions(const runtime::Key& key, ProverOptions options) {
   const VerifyingKey& message = key.message;
   options.security_bits = message.security().bits();
-  options.regime = message.security().regime() == SecurityTarget::PROVEN ? "proven" : "conjectured";
+  options.regime = runtime::regimeName(message.security().regime());
   options.prefer = message.stwo().log_blowup() == 1   ? "speed"
                    : message.stwo().log_blowup() == 3 ? "size"
                                                       : "balance";

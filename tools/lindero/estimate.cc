@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "tools/lindero/exit_codes.h"
 #include "tools/lindero/key_file.h"
 
 namespace lindero::cli {
@@ -51,16 +52,39 @@ double proofBytes(const compiler::CostReport& cost, const StwoParameters& parame
 }  // namespace
 
 StwoParameters expectedParameters(const ProverOptions& options) {
-  constexpr double kGrinding = 17;  // a bit is left to other errors than that of the queries
+  constexpr double kGrinding = 18;  // at most, where proving takes long enough
   StwoParameters parameters;
   parameters.set_log_blowup(logBlowup(options));
   parameters.set_fold_step(3);
   parameters.set_log_last_layer_degree(5);
-  // A query gives all bits of the blowup, or somewhat less than half of them where they are proven.
-  double bits_per_query = parameters.log_blowup() * (options.regime == "proven" ? 0.45 : 1.0);
+  // What a query passes with: up to unique decoding, or the Elias radius over the base field.
+  const double rate = std::exp2(-parameters.log_blowup());
+  const double entropy = -rate * std::log2(rate) - (1 - rate) * std::log2(1 - rate);
+  const double passes = options.regime == "proven" ? (1 + rate) / 2 : rate + entropy / 31;
+  double bits_per_query = -std::log2(passes);
   double queries = (static_cast<double>(options.security_bits) - kGrinding) / bits_per_query;
   parameters.set_queries(static_cast<uint32_t>(std::max(1.0, std::ceil(queries))));
   return parameters;
+}
+
+absl::StatusOr<StwoParameters> parametersOf(const Json& json) {
+  StwoParameters parameters;
+  auto number = [&](const char* member, uint32_t most) -> uint32_t {
+    auto found = json.find(member);
+    if (found == json.end() || !found->is_number_unsigned()) return most + 1;
+    return found->get<uint32_t>();
+  };
+  // As far as costs depend on them.
+  parameters.set_log_blowup(number("log_blowup", 16));
+  parameters.set_queries(number("queries", 1 << 16));
+  parameters.set_fold_step(number("fold_step", 16));
+  parameters.set_log_last_layer_degree(number("log_last_layer_degree", 16));
+  if (parameters.log_blowup() <= 16 && parameters.queries() <= 1 << 16 &&
+      parameters.fold_step() > 0 && parameters.fold_step() <= 16 &&
+      parameters.log_last_layer_degree() <= 16) {
+    return parameters;
+  }
+  return failure(Exit::kProverFailed, "the prover does not say which parameters it takes");
 }
 
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "compiler/emit/report.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
@@ -30,6 +31,8 @@ struct Estimate {
 
 // The parameters that the prover will choose, as far as costs depend on them.
 StwoParameters expectedParameters(const ProverOptions& options);
+// Those that the backend reports, as JSON.
+absl::StatusOr<StwoParameters> parametersOf(const Json& json);
 // Those of the circuit's key in `path`, or the expected ones if there is none.
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
                              const ProverOptions& options);

@@ -1,6 +1,8 @@
 // lindero inspect: what a package's circuit is made of and what it costs.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,7 @@
 #include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
+#include "tools/lindero/security.h"
 
 namespace lindero::cli {
 namespace {
@@ -194,12 +197,43 @@ void addBoundaries(const Circuit& circuit, Summary& summary) {
                                              : absl::StrCat(circuit.segments_size(), " segments"));
 }
 
-Estimate estimateOf(const OpenedPackage& opened, const InspectArguments& arguments) {
-  const StwoParameters parameters =
-      arguments.own_security ? expectedParameters(arguments.prover)
-                             : keyParameters(absl::StrCat(opened.home, "/", runtime::kKeyFile),
-                                             opened.package.circuitDigest(), arguments.prover);
-  return estimateProof(opened.cost, parameters, arguments.prover.threads);
+// Of the package's key, or of one for other options.
+struct KeyFacts {
+  StwoParameters parameters;
+  Json security;  // as the backend says; null without a backend
+};
+
+absl::StatusOr<Json> reportOf(const OpenedPackage& opened, const InspectArguments& arguments,
+                              Context& context) {
+  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
+  const std::string key = absl::StrCat(opened.home, "/", runtime::kKeyFile);
+  std::error_code code;
+  if (arguments.own_security || !std::filesystem::is_regular_file(key, code)) {
+    return prover.parameters(opened.path, context);
+  }
+  LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context));
+  const std::string circuit = runtime::toHex(opened.package.circuitDigest());
+  for (const Json& found : report.value("keys", Json::array())) {
+    if (found.is_object() && found.value("circuit_digest", Json()) == circuit) return found;
+  }
+  return failure(Exit::kPackage, absl::StrCat(key, " has no key of this circuit"));
+}
+
+absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArguments& arguments,
+                                  Context& context) {
+  absl::StatusOr<Json> report = reportOf(opened, arguments, context);
+  if (!report.ok() && exitOf(report.status()) != Exit::kProverMissing) return report.status();
+  if (!report.ok()) {
+    context.note(report.status().message());
+    return KeyFacts{arguments.own_security
+                        ? expectedParameters(arguments.prover)
+                        : keyParameters(absl::StrCat(opened.home, "/", runtime::kKeyFile),
+                                        opened.package.circuitDigest(), arguments.prover),
+                    nullptr};
+  }
+  LINDERO_ASSIGN_OR_RETURN(StwoParameters parameters,
+                           parametersOf(report->value("parameters", Json::object())));
+  return KeyFacts{std::move(parameters), report->value("security", Json::object())};
 }
 
 absl::Status inspect(const InspectArguments& arguments, Context& context) {
@@ -214,9 +248,12 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   std::vector<BucketCost> costs;
   for (int64_t bucket : buckets) {
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, bucket));
-    costs.push_back({bucket, estimateOf(opened, arguments)});
+    LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
+    costs.push_back(
+        {bucket, estimateProof(opened.cost, facts.parameters, arguments.prover.threads)});
   }
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, shown));
+  LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
   const Circuit& circuit = opened.package.circuit();
   Summary summary;
   summary.add("model", "model", opened.facts.file, opened.facts.file);
@@ -231,7 +268,8 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
   summary.addCount("columns", "columns", opened.cost.columns);
-  addEstimate(estimateOf(opened, arguments), summary);
+  addEstimate(estimateProof(opened.cost, facts.parameters, arguments.prover.threads), summary);
+  if (facts.security.is_object()) addSecurityTable(facts.security, summary);
   addRegions(opened.cost, summary);
   addTables(opened.cost, summary);
   addPhases(opened.cost, summary);

@@ -22,6 +22,7 @@
 #include "tools/lindero/package_source.h"
 #include "tools/lindero/prover.h"
 #include "tools/lindero/scratch.h"
+#include "tools/lindero/tamper_adaptive.h"
 
 namespace lindero::cli {
 namespace {
@@ -62,6 +63,8 @@ struct TamperArguments {
   uint64_t steps = 1000;
   uint64_t proofs = 1000;
   uint64_t seed = 1;
+  bool adaptive = false;
+  bool rows_given = false;
 };
 
 // What every stage needs.
@@ -129,6 +132,7 @@ Json survivorsJson(const CellCampaignReport& report, const Circuit& circuit) {
                     {"node", instance == nullptr ? "" : instance->node()},
                     {"mutator", runtime::nameOf(s.mutator)},
                     {"multiplicities", s.multiplicities},
+                    {"solvable", s.solvable},
                     {"read_by", s.influence}});
   }
   return list;
@@ -184,8 +188,7 @@ void addCells(const CellCampaignReport& report, const Circuit& circuit, Summary&
     summary.addText(absl::StrCat(
         "  survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(), ", ",
         runtime::describeRow(table, s.row), ", ", runtime::nameOf(s.mutator),
-        s.multiplicities ? " with multiplicities" : "",
-        s.influence.empty() ? "; not declared padding" : absl::StrCat("; read by ", s.influence)));
+        s.multiplicities ? " with multiplicities" : "", "; ", runtime::describeInfluence(s)));
   }
 }
 
@@ -363,9 +366,24 @@ void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& s
   summary.addData("parts", partsJson(necessity, circuit));
 }
 
+// Instead of all other stages.
+absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
+  const AdaptiveArguments arguments{run.arguments.seed, run.arguments.prover.threads,
+                                    all_rows ? 0 : run.arguments.rows};
+  LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
+                           tamperAdaptively(run.package(), run.statement, run.trace.words(),
+                                            arguments, run.context, summary));
+  run.context.result("tamper", summary);
+  if (found == 0) return absl::OkStatus();
+  return failure(Exit::kCheckFailed,
+                 absl::StrCat(count(found),
+                              " findings: the circuit leaves something to a prover "
+                              "that adapts; the summary lists them"));
+}
+
 absl::Status tamper(const TamperArguments& arguments, Context& context) {
   std::optional<Prover> prover;
-  if (arguments.proofs > 0) {
+  if (arguments.proofs > 0 && !arguments.adaptive) {
     LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));
   }
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
@@ -387,6 +405,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
       runtime::MappedFile::openReadOnly(run.traced.traces.back());
   if (!trace.ok()) return withExit(trace.status(), Exit::kFile);
   run.trace = *std::move(trace);
+  if (arguments.adaptive) return tamperAdaptively(run, !arguments.rows_given, summary);
   auto index = runtime::ReadIndex::create(run.package(), run.trace.words());
   if (!index.ok()) return withRunExit(index.status());
   Necessity necessity(run.package(), *index);
@@ -419,10 +438,13 @@ void addTamper(CLI::App& app, Command& chosen) {
   command->add_option("source", arguments->source, "Package or ONNX file")->required();
   addInputOptions(*command, arguments->input);
   addModelOptions(*command, arguments->options);
-  command
-      ->add_option("--rows", arguments->rows,
-                   "Rows of each column to mutate, at random; 0: every row")
-      ->capture_default_str();
+  command->add_flag("--adaptive", arguments->adaptive,
+                    "Look instead for what is left to a prover that adapts to challenges: exact "
+                    "ranks, all rows; no prover is needed");
+  CLI::Option* rows = command
+                          ->add_option("--rows", arguments->rows,
+                                       "Rows of each column to mutate, at random; 0: every row")
+                          ->capture_default_str();
   command
       ->add_option("--mutators", arguments->mutators,
                    "Changes of a cell: +1,-1,sign,random,swap,move")
@@ -443,7 +465,8 @@ void addTamper(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "Of all random choices")->capture_default_str();
   addSecurityOptions(*command, arguments->prover);
-  command->callback([arguments, &chosen] {
+  command->callback([arguments, rows, &chosen] {
+    arguments->rows_given = rows->count() > 0;
     arguments->input.tokenizer = arguments->options.tokenizer;
     chosen = [arguments](Context& context) { return tamper(*arguments, context); };
   });

@@ -5,7 +5,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "runtime/claim/bind.h"
 #include "runtime/claim/decode_claim.h"
@@ -78,10 +77,16 @@ absl::Status checkReport(const Verification& result) {
       !says(result.report, "claim_digest", runtime::sha256(result.claim_bytes))) {
     return failure(Exit::kRejected, "the files changed while they were read");
   }
+  const Json verdict = result.complete() ? "accepted" : "unopened";
+  if (result.report.value("verdict", Json()) != verdict) {
+    return failure(Exit::kRejected, "the two readers of the claim disagree about what is opened");
+  }
   LINDERO_ASSIGN_OR_RETURN(std::vector<PublicTensorValues> read, valuesOf(result.report));
   if (read == valuesOf(result.opened)) return absl::OkStatus();
   return failure(Exit::kRejected, "the two readers of the claim disagree about its values");
 }
+
+Json securityOf(const Json& report) { return report.value("security", Json::object()); }
 
 absl::Status rejected(const VerificationFiles& files, const absl::Status& why) {
   return failure(Exit::kRejected,
@@ -105,23 +110,12 @@ std::string describeDecode(const Claim& claim) {
   return "";
 }
 
-void addSecurity(const Json& report, Summary& summary) {
-  Json security = report.value("security", Json::object());
-  if (!security.is_object() || !security.contains("bits") || !security["bits"].is_number()) return;
-  std::string regime =
-      security.value("regime", Json("")).is_string() ? security["regime"].get<std::string>() : "";
-  std::string text = absl::StrFormat("%.1f bits (%s)", security["bits"].get<double>(), regime);
-  if (security.contains("proven_bits") && security["proven_bits"].is_number()) {
-    absl::StrAppendFormat(&text, ", %.1f proven", security["proven_bits"].get<double>());
-  }
-  summary.add("security", "security", security, text);
-}
-
 }  // namespace
 
 void addVerificationOptions(CLI::App& app, VerificationFiles& files) {
   app.add_option("proof", files.proof, "Proof")->required();
   app.add_option("--key", files.key, "Verifying key of the model")->required();
+  addDemandOptions(app, files.demand);
 }
 
 absl::Status unopened(const Verification& verification, const std::string& proof) {
@@ -156,6 +150,10 @@ absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const P
   if (absl::Status status = checkReport(result); !status.ok()) {
     return exitOf(status) == Exit::kRejected ? rejected(files, status) : status;
   }
+  if (absl::Status status = checkDemand(files.demand, result.key, securityOf(result.report));
+      !status.ok()) {
+    return rejected(files, status);
+  }
   result.seconds = watch.seconds();
   return result;
 }
@@ -164,7 +162,8 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
               Summary& summary) {
   const Claim& claim = verification.claim;
   summary.addData("claim", Json::parse(verification.claim_bytes));
-  summary.addLine("model", absl::StrCat("ONNX file ", toHex(claim.model.onnx)));
+  summary.addLine("model", absl::StrCat("ONNX file ", toHex(claim.model.onnx),
+                                        " (as the key says; `lindero audit` confirms it)"));
   for (const runtime::ExternalFile& file : claim.model.external) {
     summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
   }
@@ -193,7 +192,9 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
   }
   summary.addLine("nonce", toHex(claim.nonce));
   summary.addLine("verifier", absl::StrCat(claim.verifier.protocol, ", ", claim.verifier.backend));
-  addSecurity(verification.report, summary);
+  const std::string key = toHex(verification.key.digest);
+  summary.add("key_digest", "key", key, key);
+  addSecurity(securityOf(verification.report), summary);
 }
 
 }  // namespace lindero::cli

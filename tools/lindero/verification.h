@@ -13,6 +13,7 @@
 #include "runtime/decode/decode_run.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/prover.h"
+#include "tools/lindero/security.h"
 #include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
@@ -21,6 +22,7 @@ struct VerificationFiles {
   std::string proof;
   std::string key;
   std::string openings;  // of values that the claim gives by digest; empty: none
+  SecurityDemand demand;
 };
 
 struct Verification {
@@ -39,10 +41,11 @@ struct Verification {
   bool complete() const { return opened.policy.digests.empty(); }
 };
 
-// The proof and --key.
+// The proof, --key, and what is asked of it.
 void addVerificationOptions(CLI::App& app, VerificationFiles& files);
 
-// Fails with kRejected unless everything holds, but for values that are not opened.
+// Fails with kRejected unless everything holds, but for values that are not opened, and the key is
+// what is asked for.
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Context& context);
 

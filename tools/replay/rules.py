@@ -277,7 +277,8 @@ class Rules:
     def _pole(self, denominator):
         """The challenge c of c - a or a - c, with a over fixed columns."""
         reads, t = self.graph.reads(denominator), self.graph.table[denominator]
-        if len(reads.challenges) != 1 or reads.claims or (t is not None and self._committed(reads, t) > 0):
+        selectors = any(self.graph.ops[i] in (Op.IS_FIRST, Op.IS_LAST) for i in self.points.cone(denominator))
+        if len(reads.challenges) != 1 or reads.claims or selectors or (t is not None and self._committed(reads, t) > 0):
             return None
         key = challenge_key(reads.challenges[0])
         try:

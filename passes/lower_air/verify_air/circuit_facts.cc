@@ -14,21 +14,17 @@ bool isUser(const ir::Op& op) {
          op.is("air.lookup") || op.is("air.provide") || op.is("air.term");
 }
 
-// Adds n / d, or the two fractions that it is made of.
-void split(const ir::Op& op, const ir::Value* num, const ir::Value* den,
-           std::vector<SingleFraction>& out) {
-  const ir::Op *product = den->definingOp(), *sum = num->definingOp();
-  if (product->is("air.mul") && sum->is("air.add")) {
-    const ir::Value *d1 = product->operand(0), *d2 = product->operand(1);
-    const ir::Op *left = sum->operand(0)->definingOp(), *right = sum->operand(1)->definingOp();
-    if (left->is("air.mul") && right->is("air.mul") && left->operand(1) == d2 &&
-        right->operand(1) == d1) {
-      split(op, left->operand(0), d1, out);
-      split(op, right->operand(0), d2, out);
-      return;
-    }
+// n / d as the two fractions that it is made of; none: it is one.
+std::vector<SingleFraction> halves(const SingleFraction& f) {
+  const ir::Op *product = f.den->definingOp(), *sum = f.num->definingOp();
+  if (!product->is("air.mul") || !sum->is("air.add")) return {};
+  const ir::Value *d1 = product->operand(0), *d2 = product->operand(1);
+  const ir::Op *left = sum->operand(0)->definingOp(), *right = sum->operand(1)->definingOp();
+  if (!left->is("air.mul") || !right->is("air.mul") || left->operand(1) != d2 ||
+      right->operand(1) != d1) {
+    return {};
   }
-  out.push_back({&op, num, den});
+  return {{f.op, left->operand(0), d1}, {f.op, right->operand(0), d2}};
 }
 
 }  // namespace
@@ -47,6 +43,22 @@ CircuitFacts::CircuitFacts(ir::Function& circuit) {
   }
 }
 
+void CircuitFacts::split(const ir::Op& op, std::vector<SingleFraction>& out) {
+  const size_t before = out.size();
+  std::vector<SingleFraction> stack{{&op, op.operand(0), op.operand(1)}};
+  while (!stack.empty()) {
+    if (out.size() - before + stack.size() > kMaxFractions) {
+      if (!crowded_) crowded_ = &op;
+      return;
+    }
+    const SingleFraction f = stack.back();
+    stack.pop_back();
+    const std::vector<SingleFraction> parts = halves(f);
+    if (parts.empty()) out.push_back(f);
+    for (const SingleFraction& part : llvm::reverse(parts)) stack.push_back(part);
+  }
+}
+
 void CircuitFacts::readTable(const ir::Op& op) {
   CircuitTable table;
   table.op = &op;
@@ -57,7 +69,7 @@ void CircuitFacts::readTable(const ir::Op& op) {
     }
     if (inner.is("air.constrain")) table.constraints.push_back(&inner);
     if (inner.is("air.term") || inner.is("air.fraction")) {
-      split(inner, inner.operand(0), inner.operand(1), table.fractions);
+      split(inner, table.fractions);
     }
     if (inner.is("air.gather")) {
       const auto& tables = std::get<std::vector<std::string>>(*inner.find("source_tables"));

@@ -2,7 +2,8 @@
 //
 // A single fraction num / den is that of an air.term, or of an air.fraction: where its denominator
 // is d1 d2 and its numerator n1 d2 + n2 d1, of the same values, it stands for n1 / d1 + n2 / d2,
-// and so on. Cost: one visit per value and op that reads it.
+// and so on: kMaxFractions of them at most, as values are shared. Cost: one visit per value and op
+// that reads it.
 #pragma once
 
 #include <map>
@@ -52,7 +53,11 @@ class CircuitFacts {
  public:
   explicit CircuitFacts(ir::Function& circuit);
 
+  static constexpr size_t kMaxFractions = 1024;
+
   const std::vector<CircuitTable>& tables() const { return tables_; }
+  // The first op that sums more than kMaxFractions, of which some are missing; null: none does.
+  const ir::Op* crowded() const { return crowded_; }
   const Reads& reads(const ir::Value* expression);
   // Columns that the column's generator reads; of a gathered one, its sources.
   std::vector<const ir::Value*> generatorReads(const ir::Op& column);
@@ -74,8 +79,10 @@ class CircuitFacts {
 
  private:
   void readTable(const ir::Op& table);
+  void split(const ir::Op& op, std::vector<SingleFraction>& out);
 
   std::vector<CircuitTable> tables_;
+  const ir::Op* crowded_ = nullptr;
   std::map<std::pair<std::string, std::string>, const ir::Op*> columns_;  // by table and name
   std::set<std::pair<std::string, std::string>> sources_;
   std::set<std::string> open_groups_, public_challenges_;

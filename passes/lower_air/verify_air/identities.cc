@@ -73,9 +73,11 @@ uint32_t Identities::otherValue(int point, const Variable& v) {
   return source_.value(point + kOther, v);
 }
 
-bool Identities::isZero(const ir::Value* e) {
+bool Identities::isZero(const ir::Value* e, llvm::ArrayRef<std::pair<Variable, uint32_t>> where) {
   return atPoints([&](int i) -> std::optional<bool> {
-    const std::optional<uint32_t> value = point(i).evaluate(e);
+    Point p = point(i);
+    for (const auto& [variable, value] : where) p = p.with(variable, value);
+    const std::optional<uint32_t> value = p.evaluate(e);
     if (!value) return std::nullopt;
     return *value == 0;
   });

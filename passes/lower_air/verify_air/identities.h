@@ -4,9 +4,11 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/air/points.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace lindero::passes {
@@ -15,7 +17,9 @@ class Identities {
  public:
   explicit Identities(const std::string& seed) : source_(seed) {}
 
-  bool isZero(const ir::Value* e);
+  // Where variables have these values.
+  bool isZero(const ir::Value* e,
+              llvm::ArrayRef<std::pair<ir::air::Variable, uint32_t>> where = {});
   // e = y - s y or s y - y.
   bool isOffBy(const ir::Value* e, const ir::Value* y, const ir::Value* s);
   // e = s y + rest or rest - s y, where rest does not have y; null: s = 1.

@@ -1,5 +1,8 @@
 #include "passes/lower_air/verify_air/rules.h"
 
+#include <algorithm>
+#include <array>
+
 #include "absl/strings/str_cat.h"
 #include "ir/air/analysis.h"
 #include "ir/core/status_macros.h"
@@ -35,6 +38,11 @@ class Rules {
   Rules(ir::Function& circuit, const std::string& seed) : facts_(circuit), identities_(seed) {}
 
   absl::Status check() {
+    if (const ir::Op* op = facts_.crowded()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("verify-air: ", nameOf(*op->parent()->parentOp()), ".", nameOf(*op),
+                       ": it sums more than ", CircuitFacts::kMaxFractions, " fractions"));
+    }
     IR_RETURN_IF_ERROR(forFractions(&Rules::checkDenominator));
     IR_RETURN_IF_ERROR(forGathers(&Rules::checkReaders));
     IR_RETURN_IF_ERROR(forGathers(&Rules::bind));
@@ -81,8 +89,7 @@ class Rules {
     for (const ir::Value* factor : ir::air::factorsOf(f.den)) {
       const Reads& reads = facts_.reads(factor);
       if (reads.challenges.empty() && readsFixedAlone(reads)) {
-        const bool constant = reads.columns.empty() && !reads.selectors;
-        if (!constant || !identities_.isZero(factor)) continue;
+        if (!reads.columns.empty() || !isZeroOnARow(table, factor)) continue;
         return broken(table, *f.op, "R1", "its denominator is zero");
       }
       std::vector<const ir::Value*> late;
@@ -96,6 +103,17 @@ class Rules {
       }
     }
     return absl::OkStatus();
+  }
+
+  // Of a factor over selectors and constants.
+  bool isZeroOnARow(const CircuitTable& table, const ir::Value* factor) {
+    const int64_t last = (int64_t{1} << table.op->intAttr("log_height")) - 1;
+    const ir::Block* block = table.op->block();
+    // The first row, the second, which is another one's like, and the last.
+    return llvm::any_of(std::array{int64_t{0}, std::min<int64_t>(1, last), last}, [&](int64_t row) {
+      return identities_.isZero(
+          factor, {{Variable::first(block), row == 0}, {Variable::last(block), row == last}});
+    });
   }
 
   // In one of these challenges, or two.

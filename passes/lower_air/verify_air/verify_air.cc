@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/air/analysis.h"
+#include "ir/air/points.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/text.h"
 #include "llvm/ADT/StringExtras.h"
@@ -33,6 +34,7 @@ class VerifyAir : public Pass {
       return absl::InvalidArgumentError("verify-air: the module has no function @circuit");
     IR_RETURN_IF_ERROR(refuseArguments(*circuit));
     analysis_ = ir::air::Analysis();
+    total_degrees_ = ir::air::TotalDegrees();
     bus_phase_.clear();
     for (ir::Op& op : circuit->body().ops()) {
       if (op.is("air.bus")) bus_phase_[op.stringAttr("name")] = op.intAttr("phase");
@@ -67,10 +69,21 @@ class VerifyAir : public Pass {
     const int highest = ir::air::constraintDegree(op, analysis_);
     if (highest > ir::air::kMaxDegree)
       return broken("degree", op, absl::StrCat("has degree ", highest));
+    if (isRead(op) && total_degrees_.ofOp(op).isTooHigh()) {
+      return broken("degree", op,
+                    absl::StrCat("has a degree of more than ", ir::air::kMaxTotalDegree,
+                                 " in all that it reads, challenges included"));
+    }
     if (absl::Status s = checkChallenges(op); !s.ok()) return s;
     if (op.is("air.term") || op.is("air.fraction")) return checkTerm(op);
     if (op.is("air.lookup") || op.is("air.provide")) return checkTuple(op);
     return absl::OkStatus();
+  }
+
+  // Not arithmetic, of which something else is made.
+  static bool isRead(const ir::Op& op) {
+    return ir::air::isColumn(op) || op.is("air.constrain") || op.is("air.term") ||
+           op.is("air.lookup") || op.is("air.provide");
   }
 
   // What is committed in phase k reads no challenge that is drawn later.
@@ -111,6 +124,7 @@ class VerifyAir : public Pass {
   }
 
   ir::air::Analysis analysis_;
+  ir::air::TotalDegrees total_degrees_;
   std::map<std::string, int64_t> bus_phase_;
   std::string table_;
 };

@@ -2,8 +2,7 @@
 
 Each family is one small circuit with places that a case fills in another way: `filled` circuits differ from the family's own, which
 is accepted, in what the case says and in nothing else. Rule None: accepted; "structure": refused before the rules.
-Circuits that the text cannot say (a definition that is not the generator's: R0; a claim that is read) are packages only. The reader
-in Rust knows no generator that reads a claim, either, and refuses it as a breach of structure.
+Circuits that the text cannot say (a definition that is not the generator's: R0; a claim that is read) are packages only.
 """
 
 from collections import namedtuple
@@ -11,13 +10,13 @@ from types import SimpleNamespace
 
 from circuits import FIRST, LAST, P, ROWS, Circuit, E, claim, expression, inverse, pair
 
-Case = namedtuple("Case", "rule name build text reads_claim")
+Case = namedtuple("Case", "rule name build text")
 
 CASES = []
 
 
-def case(rule, name, build, text=True, reads_claim=False):
-    CASES.append(Case(rule, name, build, text and not reads_claim, reads_claim))
+def case(rule, name, build, text=True):
+    CASES.append(Case(rule, name, build, text))
 
 
 def power(x, n):
@@ -121,6 +120,10 @@ case("R0", "a sum that leaves out what it adds", defining(
 
 # Structure. Nothing is defined by itself.
 
+case("structure", "a claim, before it is known", filled(
+    early=lambda v: v.t.value("e", claim("t", "tensors.sum") * v.x)), text=False)
+case("structure", "the inverse of a claim", filled(
+    after=lambda v: v.t.value("e", inverse(claim("t", "tensors.sum")) * v.x, phase=3)), text=False)
 case("structure", "a column that is the sum of itself and another one", filled(
     early=lambda v: v.t.value("e", E("column", "t", "e", -1) + v.x)), text=False)
 case("structure", "two columns that are each other", filled(
@@ -136,9 +139,10 @@ def doubled(n, d, times):
 
 
 # A reader of keys does not try to list them.
-case(None, "a column of 32 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 5))), text=False)
-case("structure", "a column of 2^40 fractions", filled(
-    late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))), text=False)
+case(None, "a column of 1,024 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 10))))
+case("structure", "a column of 1,025 fractions", filled(
+    late=lambda v: v.t.fraction("e", *pair(doubled(v.x, expression(1), 10), (v.x, expression(1))))))
+case("structure", "a column of 2^40 fractions", filled(late=lambda v: v.t.fraction("e", *doubled(v.x, expression(1), 40))))
 
 
 def vanishing(challenge):
@@ -148,6 +152,15 @@ def vanishing(challenge):
 
 case(None, "a challenge of degree 2^17, as an argmax over 65,536 tokens has it", filled(
     early=lambda v: v.t.value("e", power(v.sigma, 1 << 17) * v.x)))
+case(None, "an expression of degree 2^20", filled(early=lambda v: v.t.value("e", power(v.sigma, (1 << 20) - 1) * v.x)))
+case("structure", "an expression of degree 2^20 + 1", filled(early=lambda v: v.t.value("e", power(v.sigma, 1 << 20) * v.x)))
+case(None, "the definition of a scan, of degree 2^20", filled(early=lambda v: v.t.scan("e", power(v.sigma, (1 << 20) - 2), v.x)))
+case("structure", "the definition of a scan, of degree 2^20 + 1", filled(
+    early=lambda v: v.t.scan("e", power(v.sigma, (1 << 20) - 1), v.x)))
+case(None, "an inverse of degree 2^19 - 1, added to a column", filled(
+    early=lambda v: v.t.value("e", v.x + inverse(power(v.sigma, (1 << 19) - 1)))))
+case("structure", "an inverse of degree 2^19, added to a column", filled(
+    early=lambda v: v.t.value("e", v.x + inverse(power(v.sigma, 1 << 19)))))
 case("structure", "a definition, times one less what vanishes at residues", defining(
     "fold", lambda v: (v.fold - (1 - FIRST) * v.c.sigma * v.fold.at(-1) - v.x) * (1 - vanishing(v.c.alpha))), text=False)
 case("structure", "a selector, less itself by what vanishes at residues", filled(
@@ -195,6 +208,9 @@ case(None, "7 less 5", ratio(lambda v: expression(7) - 5))
 case("R1", "the first row", ratio(lambda v: FIRST))
 case("R1", "not the last row", ratio(lambda v: 1 - LAST))
 case(None, "two on the first row, else one", ratio(lambda v: 1 + FIRST))
+case("R1", "the rows between the first and the last", ratio(lambda v: 1 - FIRST - LAST))
+case("R1", "the first row or the last", ratio(lambda v: FIRST + LAST))
+case(None, "zero where a row is the first and the last, which none is", ratio(lambda v: 2 - FIRST - LAST))
 case("R1", "a good factor, and one that is free", ratio(lambda v: (v.z - v.a) * v.w))
 case("R1", "a free factor behind a sign", ratio(lambda v: -((v.z - v.a) * -v.fold)))
 case(None, "two good factors behind a sign", ratio(lambda v: -((v.z - v.a) * -(v.other - v.fold))))
@@ -206,8 +222,8 @@ case("R1", "1 / z - w", ratio(lambda v: inverse(v.z) - v.w))
 case(None, "z of degree 64, less w", ratio(lambda v: power(v.z, 64) - v.w))
 case("R1", "z of degree 65, less w", ratio(lambda v: power(v.z, 65) - v.w))
 case("R1", "z, weighed by 1 / sigma, less w", ratio(lambda v: v.z * inverse(v.sigma) - v.fold))
-case(None, "a late claim: z - claim", ratio(lambda v: v.z - claim("t", "known")), reads_claim=True)
-case("R1", "an early z - claim", ratio(lambda v: v.early - claim("t", "known")), reads_claim=True)
+case(None, "a late claim: z - claim", ratio(lambda v: v.z - claim("t", "known")), text=False)
+case("R1", "an early z - claim", ratio(lambda v: v.early - claim("t", "known")), text=False)
 
 
 # R2
@@ -269,7 +285,7 @@ case("R3", "a rest that reads a second gathered column", filled(
     binding=lambda v: (v.s * v.y - v.g * v.y2, v.z - v.a),
     after=lambda v: v.t.running("e", v.u * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
 case("R3", "a rest that reads the claim of y's products", filled(
-    binding=lambda v: (v.s * v.y - v.g * claim("t", "tensors.sum"), v.z - v.a)), reads_claim=True)
+    binding=lambda v: (v.s * v.y - v.g * claim("t", "tensors.sum"), v.z - v.a)), text=False)
 case("R3", "a rest that reads a fraction under the same challenge", filled(
     late=lambda v: setattr(v, "v", v.t.fraction("v", v.x, v.z - v.id)),
     binding=lambda v: (v.s * v.y - v.g * v.v, v.z - v.a)))
@@ -283,6 +299,7 @@ case("R3", "the denominator (c - a) (d - b)", filled(binding=lambda v: (v.s * v.
 case("R3", "the denominator lambda (c - a)", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.late * (v.z - v.a))))
 case("R3", "the denominator lambda (c - a), with an early c", filled(
     binding=lambda v: (v.s * v.y - v.g * v.fold, v.late * (v.alpha - v.a))))
+case("R3", "the denominator c - a - is_first", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.z - v.a - FIRST)))
 case("R3", "the denominator c - w", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.z - v.w)))
 case("R3", "an early challenge", filled(binding=lambda v: (v.s * v.y - v.g * v.fold, v.alpha - v.a)))
 case("R3", "no binding fraction", filled(binding=lambda v: (v.s * v.x - v.g * v.fold, v.z - v.a)))
@@ -368,7 +385,9 @@ case(None, "a witness column compressed with an early challenge", ratio(lambda v
 case("R5", "a late column in one of two fractions", ratio(
     lambda v: pair((v.x, v.z - v.early * v.fold), (v.x, v.other - v.a))[1],
     numerator=lambda v: pair((v.x, v.z - v.early * v.fold), (v.x, v.other - v.a))[0]))
-case("R5", "a claim compressed with an early challenge", ratio(lambda v: v.z - v.early * claim("t", "known")), reads_claim=True)
+case(None, "a claim over a witness, under an early challenge", ratio(
+    lambda v: v.early - v.a, numerator=lambda v: claim("t", "known") * v.x), text=False)
+case("R5", "a claim compressed with an early challenge", ratio(lambda v: v.z - v.early * claim("t", "known")), text=False)
 
 # R6
 
@@ -384,4 +403,4 @@ case("R6", "a running sum that is gathered", filled(
                      setattr(v, "y2", v.t.gather("y2", v.index, ("t", "e", 0, ROWS)))),
     after=lambda v: v.t.running("f", v.s * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
 case(None, "the claim of a running sum", filled(
-    after=lambda v: v.t.value("e", claim("t", "tensors.sum") * v.x, phase=3)), reads_claim=True)
+    after=lambda v: v.t.value("e", claim("t", "tensors.sum") * v.x, phase=3)), text=False)

@@ -188,7 +188,7 @@ TEST(AdaptiveRules, RefuseDegreesThatPointsCannotTell) {
                          k.set_node(d.b.add(k.node(), d.b.sub(power, d.early)));
                        }};
   EXPECT_THAT(std::string(analyzeCircuit(build(hidden)).status().message()),
-              HasSubstr("\"v\": its degree in all variables is more than 65536"));
+              HasSubstr(": its degree in all variables is more than 1048576"));
   const Case zero = {"", "", [](Draft& d) { d.b.node(Node::INVERSE, d.b.sub(d.early, d.early)); }};
   EXPECT_THAT(std::string(analyzeCircuit(build(zero)).status().message()),
               HasSubstr("INVERSE of what is zero"));
@@ -225,6 +225,38 @@ TEST(AdaptiveRules, R1NoZeroDenominators) {
       accepted("looked through",
                [](Draft& d) { return d.b.mul(d.f, d.b.node(Node::NEG, d.b.sub(d.w, d.late))); }),
   });
+}
+
+// Of a factor over selectors alone, the pairs that the rows of the table have decide.
+TEST(AdaptiveRules, R1SelectorsOfRows) {
+  struct Of {
+    const char* rule;
+    const char* name;
+    uint32_t log_height;
+    int constant, first, last;  // factors
+  };
+  std::vector<Case> cases;
+  for (const Of& of : {Of{"R1", "first", 2, 0, 1, 0}, Of{"R1", "1 - last", 2, 1, 0, -1},
+                       Of{"R1", "first + last, four rows", 2, 0, 1, 1},
+                       Of{"", "first + last, two rows", 1, 0, 1, 1},
+                       Of{"R1", "1 - first - last, two rows", 1, 1, -1, -1},
+                       Of{"", "2 - first - last, four rows", 2, 2, -1, -1},
+                       Of{"R1", "2 - first - last, one row", 0, 2, -1, -1},
+                       Of{"", "first, one row", 0, 0, 1, 0}, Of{"", "1 + first", 2, 1, 1, 0}}) {
+    cases.push_back({of.rule, of.name, kNothing, [of](Draft& d) {
+                       auto times = [&](int by, Node::Op op) {
+                         return d.b.mul(d.b.constant(by < 0 ? kModulus - 1 : by), d.b.node(op));
+                       };
+                       const uint32_t ends =
+                           d.b.add(times(of.first, Node::IS_FIRST), times(of.last, Node::IS_LAST));
+                       const uint32_t factor = d.b.add(d.b.constant(of.constant), ends);
+                       // The same node is good in a table of four rows.
+                       if (of.constant == 2) d.running("other", d.m, factor);
+                       const uint32_t table = d.b.table("rows", of.log_height);
+                       d.b.running(table, "sum", 3, d.one, factor, d.zero, d.products);
+                     }});
+  }
+  expectAll(cases);
 }
 
 TEST(AdaptiveRules, R2ReadAsAFactorOnly) {
@@ -396,6 +428,21 @@ TEST(AdaptiveRules, BoundTheirWork) {
                        d.running("deep", above, below);
                      }};
   EXPECT_EQ(analyzeCircuit(build(deep)).status(), absl::OkStatus());
+  // The same fraction over and over.
+  auto doubled = [](int times) {
+    return Case{"", "", kNothing, [=](Draft& d) {
+                  uint32_t above = d.m, below = d.one;
+                  for (int i = 0; i < times; ++i) {
+                    const uint32_t half = d.b.mul(above, below);
+                    above = d.b.add(half, half);
+                    below = d.b.mul(below, below);
+                  }
+                  d.running("doubled", above, below);
+                }};
+  };
+  EXPECT_EQ(analyzeCircuit(build(doubled(10))).status(), absl::OkStatus());
+  EXPECT_THAT(std::string(analyzeCircuit(build(doubled(11))).status().message()),
+              HasSubstr("\"doubled\": it sums more than 1024 fractions"));
   // Repeated squares: 2^60 factors, of which one is different, and 2^60 single fractions.
   const Case squares = {"", "", kNothing, [](Draft& d) {
                           uint32_t above = d.m, below = d.b.sub(d.late, d.w);

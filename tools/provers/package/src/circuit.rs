@@ -22,6 +22,8 @@ pub struct Circuit {
     pub facts: Vec<NodeFacts>,
     pub challenges: Vec<proto::Challenge>,
     pub claims: Vec<proto::Claim>,
+    /// Per claim, its running column as (table, column).
+    pub claim_columns: Vec<(usize, usize)>,
     pub claim_groups: Vec<proto::ClaimGroup>,
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
@@ -125,6 +127,12 @@ impl Circuit {
     /// Indices of the challenges drawn after `phase` is committed.
     pub fn challenges_after(&self, phase: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.challenges.len()).filter(move |&index| self.challenges[index].phase as usize == phase)
+    }
+
+    /// In which a claim is known: that of its running column.
+    pub fn claim_phase(&self, claim: usize) -> usize {
+        let (table, column) = self.claim_columns[claim];
+        self.tables[table].columns[column].phase
     }
 
     pub fn facts(&self, node: NodeId) -> NodeFacts {

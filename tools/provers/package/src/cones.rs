@@ -92,7 +92,7 @@ impl<'a> Cones<'a> {
         reads.columns.sort_unstable();
         reads.columns.dedup();
         // Whoever asks keeps them: time stands for memory.
-        self.charge(8 * (reads.columns.len() + reads.challenges.len()) as u64)?;
+        self.charge(8 * (reads.columns.len() + reads.challenges.len() + reads.claims.len()) as u64)?;
         Ok(reads)
     }
 
@@ -122,5 +122,15 @@ impl Reads {
     pub fn each_column(&self) -> impl Iterator<Item = usize> + '_ {
         let groups = self.columns.chunk_by(|a, b| a.0 == b.0);
         groups.map(|group| group[0].0 as usize)
+    }
+
+    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claims.
+    pub fn sources<'a>(
+        &'a self,
+        circuit: &'a Circuit,
+        table: usize,
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let claims = self.claims.iter().map(|&claim| circuit.claim_columns[claim]);
+        self.each_column().map(move |column| (table, column)).chain(claims)
     }
 }

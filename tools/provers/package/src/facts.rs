@@ -20,17 +20,20 @@ pub struct NodeFacts {
     pub extension: bool,
     /// In the columns, selectors included; saturates.
     pub degree: u32,
-    /// The earliest phase whose columns may read the node; 4 with claims, which only constraints read.
+    /// The earliest phase whose columns may read the node. Of a claim: the one after its running column's.
     pub ready: usize,
+    pub claims: bool,
 }
 
 /// Facts of the node after those in `circuit.facts`, which are the earlier nodes'.
 pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error> {
-    let leaf = |scope, extension, degree, ready| NodeFacts { scope, extension, degree, ready };
+    let leaf = |scope, extension, degree, ready| NodeFacts { scope, extension, degree, ready, claims: false };
     Ok(match node {
         Node::Constant(_) => leaf(Scope::Uniform, false, 0, 0),
         Node::Challenge(index) => leaf(Scope::Uniform, true, 0, circuit.challenges[index].phase as usize + 1),
-        Node::Claim(_) => leaf(Scope::Uniform, true, 0, 4),
+        Node::Claim(index) => {
+            NodeFacts { claims: true, ..leaf(Scope::Uniform, true, 0, circuit.claim_phase(index) + 1) }
+        }
         Node::IsFirst | Node::IsLast => leaf(Scope::AnyTable, false, 1, 0),
         Node::Column { table, column, .. } => {
             let phase = circuit.tables[table].columns[column].phase;
@@ -40,7 +43,7 @@ pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error>
         Node::Inverse(a) => {
             let facts = circuit.facts(a);
             ensure!(
-                facts.scope == Scope::Uniform && facts.ready < 4,
+                facts.scope == Scope::Uniform && !facts.claims,
                 "an inverse reads a column, a selector or a claim; it may hold constants and challenges only"
             );
             facts
@@ -53,6 +56,7 @@ pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error>
                 extension: a.extension || b.extension,
                 degree: if product { a.degree.saturating_add(b.degree) } else { a.degree.max(b.degree) },
                 ready: a.ready.max(b.ready),
+                claims: a.claims || b.claims,
             }
         }
     })

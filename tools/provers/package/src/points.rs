@@ -2,9 +2,8 @@
 //!
 //! A variable is a random element of F_p at each of [`POINTS`] points, drawn from the circuit's own bytes: nobody can write
 //! a circuit for points that he knows. Two polynomials of degree d that differ agree at one point with a chance of d / p,
-//! at all of them with (d / p)^5. So a degree is bounded, too: as functions on F_p, x^p and x are the same, but a challenge
-//! is an element of the extension, where they are not. With [`MOST_DEGREE`] the chance is below 2^-90 per comparison; of what
-//! is compiled, with degrees below 200, it is below 2^-110.
+//! at all of them with (d / p)^16. So a degree is bounded, too: as functions on F_p, x^p and x are the same, but a challenge
+//! is an element of the extension, where they are not. With [`MOST_DEGREE`] the chance is below 2^-175 per comparison.
 
 use sha2::{Digest, Sha256};
 
@@ -13,9 +12,9 @@ use crate::circuit::{Node, NodeId};
 use crate::cones::Cones;
 use crate::error::{ensure, Error};
 
-pub(crate) const POINTS: usize = 5;
-/// Of a node, in all variables.
-const MOST_DEGREE: u32 = 1 << 12;
+pub(crate) const POINTS: usize = 16;
+/// Of a node, in all variables. An argmax over n tokens takes 2 n.
+const MOST_DEGREE: u32 = 1 << 20;
 /// At a point, an inverse of zero has no value.
 const TRIES: u8 = 64;
 /// What an inversion takes, in visits.
@@ -180,7 +179,7 @@ impl Points {
         })
     }
 
-    /// Of a column, selector, challenge or claim. 48 random bits are within 2^-17 of uniform.
+    /// Of a column, selector, challenge or claim. 64 random bits are within 2^-33 of uniform.
     pub fn variable(&self, of: Of, variable: Node) -> Values {
         let (kind, a, b) = match variable {
             Node::Column { table, column, offset } => ((1 + offset) as u8, table, column),
@@ -196,11 +195,14 @@ impl Points {
         hash.update([index, attempt, kind]);
         hash.update((a as u32).to_le_bytes());
         hash.update((b as u32).to_le_bytes());
-        let bytes: [u8; 32] = hash.finalize().into();
-        std::array::from_fn(|i| {
-            let word = bytes[6 * i..6 * i + 6].iter().fold(0, |word, &byte| word << 8 | byte as u64);
-            self.field.reduce(word)
-        })
+        let mut values = [0; POINTS];
+        for (block, values) in values.chunks_mut(4).enumerate() {
+            let bytes: [u8; 32] = hash.clone().chain_update([block as u8]).finalize().into();
+            for (value, word) in values.iter_mut().zip(bytes.chunks(8)) {
+                *value = self.field.reduce(word.iter().fold(0, |word, &byte| word << 8 | byte as u64));
+            }
+        }
+        values
     }
 
     /// Of a node.
@@ -297,7 +299,7 @@ fn degrees(cones: &mut Cones) -> Result<(), Error> {
     let mut degrees: Vec<(u32, u32)> = Vec::with_capacity(cones.circuit.nodes.len());
     for (index, &node) in cones.circuit.nodes.iter().enumerate() {
         let of = |operand: NodeId| degrees[operand as usize];
-        // Both are below 2^15, and so are two of them together far below 2^32.
+        // All are at most 2^20: no sum of four of them overflows.
         let degree = match node {
             Node::Constant(_) => (0, 0),
             Node::Add(a, b) | Node::Sub(a, b) => {
@@ -333,10 +335,12 @@ mod tests {
             {
                 assert_eq!(field.reduce(x) as u64, x % p, "{x} modulo {p}");
             }
-            let values = [1, 2, modulus - 1, modulus / 2, 0x1234_5678];
+            let values = std::array::from_fn(|i| [1, 2, modulus - 1, modulus / 2, 0x1234_5678][i % 5]);
             let inverse = field.inverse(&values).unwrap();
             assert_eq!(field.mul(&values, &inverse), [1; POINTS]);
-            assert_eq!(field.inverse(&[1, 1, 0, 1, 1]), None);
+            let mut zero = [1; POINTS];
+            zero[2] = 0;
+            assert_eq!(field.inverse(&zero), None);
             assert!(field.equal(&values, &field.neg(&values)));
         }
     }
@@ -362,7 +366,8 @@ mod tests {
             assert_eq!(found, expected.map(|(degree, value)| (degree, [value; POINTS])), "{coefficients:?}");
         }
         // Of degree 1 at one point, a constant at the others.
-        let mixed = vec![[1; POINTS], [2, 1, 1, 1, 1]];
+        let mut mixed = vec![[1; POINTS]; 2];
+        mixed[1][0] = 2;
         assert_eq!(Field::new(MODULI[0]).leading(mixed), None);
     }
 }

@@ -26,6 +26,12 @@ fn generator(circuit: &mut proto::Circuit, phase: u32) -> &mut Generator {
     column.generator.as_mut().unwrap()
 }
 
+/// Replaces that of the first column of table 0 in phase 2.
+fn numerator(circuit: &mut proto::Circuit, node: u32) {
+    let Generator::Fraction(fraction) = generator(circuit, 2) else { panic!("the first is a fraction") };
+    fraction.numerator = node;
+}
+
 #[test]
 fn broken_circuits_are_refused() {
     type Change = fn(&mut proto::Circuit);
@@ -93,7 +99,11 @@ fn broken_circuits_are_refused() {
         ("not known in phase 2", |c| {
             let late = c.challenges.iter().position(|challenge| challenge.phase == 2).unwrap() as u32;
             let late = push(c, Op::Challenge, late, 0, 0);
-            *generator(c, 2) = Generator::Expression(proto::Expression { value: late });
+            numerator(c, late);
+        }),
+        ("not known in phase 2", |c| {
+            let own = push(c, Op::Claim, 0, 0, 0);
+            numerator(c, own);
         }),
         ("makes claim", |c| {
             let Generator::Fraction(fraction) = generator(c, 2) else { panic!("the first is a fraction") };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{self, Failure};
-use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{verify, Key, KeySet, Target};
+use lindero_stwo_verifier::security::{Regime, Sizes};
+use lindero_stwo_verifier::{check_circuit, scan_rows, verify, Key, KeySet, Layout, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
@@ -43,25 +43,44 @@ pub fn prepare(arguments: &mut Arguments) -> Result<Arc<Progress>, End> {
 }
 
 fn regime(arguments: &mut Arguments) -> Result<Regime, Error> {
-    match arguments.optional::<String>("regime")?.as_deref() {
-        None => Ok(Target::DEFAULT.regime),
-        Some("conjectured") => Ok(Regime::Conjectured),
-        Some("proven") => Ok(Regime::Proven),
-        Some(other) => Err(Error::new(format!("option --regime cannot be {other:?}: conjectured or proven"))),
-    }
+    let name: Option<String> = arguments.optional("regime")?;
+    let parse = |name: &str| Regime::parse(name).map_err(|error| error.within("option --regime"));
+    name.as_deref().map_or(Ok(Target::DEFAULT.regime), parse)
 }
 
-pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
-    let (folder, output) = (arguments.required("package")?, arguments.required("output")?);
+fn target(arguments: &mut Arguments) -> Result<Target, Error> {
     let mut number = |name: &str, default| Ok::<_, Error>(arguments.optional(name)?.unwrap_or(default));
-    let target = Target {
+    Ok(Target {
         bits: number("security-bits", Target::DEFAULT.bits)?,
         log_blowup: number("log-blowup", Target::DEFAULT.log_blowup)?,
         pow_bits: number("pow-bits", Target::DEFAULT.pow_bits)?,
         fold_step: number("fold-step", Target::DEFAULT.fold_step)?,
         log_last_layer_degree: number("log-last-layer-degree", Target::DEFAULT.log_last_layer_degree)?,
-        regime: regime(&mut arguments)?,
-    };
+        regime: regime(arguments)?,
+    })
+}
+
+pub fn parameters(mut arguments: Arguments) -> Result<Value, End> {
+    let folder: PathBuf = arguments.required("package")?;
+    let target = target(&mut arguments)?;
+    arguments.finish()?;
+    let package = Package::open(&folder)?;
+    let circuit = &package.circuit;
+    check_circuit(circuit)?;
+    let layout = Layout::new(circuit);
+    let sizes = Sizes::of(circuit, &layout, &scan_rows(circuit, &package.fixed))?;
+    let parameters = target.parameters(circuit, &layout, &sizes)?;
+    let blocks = circuit.most_blocks;
+    Ok(json!({
+        "parameters": report::parameters(&parameters),
+        "security": report::security(&sizes, &parameters, target.bits, target.regime, blocks),
+    }))
+}
+
+pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
+    let (folder, output): (PathBuf, PathBuf) =
+        (arguments.required("package")?, arguments.required("output")?);
+    let target = target(&mut arguments)?;
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = prover::setup(&package, &target, progress)?;

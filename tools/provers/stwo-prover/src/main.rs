@@ -1,5 +1,10 @@
 //! The command line of the Stwo prover.
 
+#[cfg(feature = "forger")]
+compile_error!(
+    "the feature `forger` is for the program of that name alone: it reads circuits that are refused here"
+);
+
 mod arguments;
 #[cfg(feature = "prover")]
 mod commands;
@@ -7,6 +12,7 @@ mod files;
 mod report;
 mod tamper;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,17 +25,22 @@ const USAGE: &str = "\
 usage: lindero-prover-stwo VERB --option value ...
 
   setup   --package FOLDER --output KEY
-          [--security-bits 96] [--regime conjectured|proven] [--log-blowup 2] [--pow-bits 18]
+          [--security-bits 96] [--regime proven|list-decoding] [--log-blowup 2] [--pow-bits 20]
           [--fold-step 3] [--log-last-layer-degree 5]
           Chooses parameters and commits the fixed columns; writes a key file with this key alone. --pow-bits is an
-          upper limit.
+          upper limit of each grinding.
+  parameters --package FOLDER [the same options]
+          Prints which parameters setup would choose, and what they give.
+  describe --key KEY
+          Prints parameters and security of each key of the file.
   commit  --package FOLDER --key KEY --trace FILE
           Prints the roots of the fixed and the main columns.
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
           One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
           values that it gives by digest.
-  verify  --key KEY --proof PROOF [--openings FILE]
-          Knows of the claim only what it says about public tensors; `lindero verify` knows the rest.
+  verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
+          Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
+          an accepted proof to the transcript, with the nonce before it.
   tamper  --key KEY --proof PROOF [--count 1000] [--seed 1] [--threads 0]
           Verifies COUNT changed copies of the proof and the key, and counts those that are not rejected.
   bare    --key KEY
@@ -38,12 +49,13 @@ usage: lindero-prover-stwo VERB --option value ...
 A KEY file holds a key per bucket of a model: commit and prove take that of the package's circuit, verify and tamper the
 one that the proof names.
 
-setup, commit, prove and bare also take
+setup, parameters, commit, prove and bare also take
   --progress-fd N   JSON lines on this file descriptor
   --threads N       0: one per processor
 
 Prints one JSON object on standard output. Exits with 0 (done, accepted), 2 (bad input), 3 (no proof could be made),
-4 (rejected).
+4 (rejected),
+5 (it holds, but for values that the claim gives by digest and --openings does not have).
 ";
 
 /// How the program ends when it fails.
@@ -52,6 +64,8 @@ pub enum End {
     #[cfg(feature = "prover")]
     NoProof(Error),
     Rejected(Error),
+    /// The proof holds, but for values that are given by digest: its report.
+    Unopened(serde_json::Value),
 }
 
 impl From<Error> for End {
@@ -76,6 +90,12 @@ fn main() -> ExitCode {
         Err(End::BadInput(error)) => (2, error),
         #[cfg(feature = "prover")]
         Err(End::NoProof(error)) => (3, error),
+        Err(End::Unopened(report)) => {
+            println!("{report}");
+            let error =
+                "the claim gives values by digest, which are not tied to the run: --openings has them";
+            (5, Error::new(error))
+        }
         Err(End::Rejected(error)) => {
             println!("{}", json!({"verdict": "rejected", "reason": error.to_string()}));
             (4, error)
@@ -92,15 +112,17 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             std::panic::set_hook(Box::new(|_| {}));
             verify_files(arguments)
         }
+        "describe" => describe(arguments),
         "tamper" => {
             std::panic::set_hook(Box::new(|_| {}));
             tamper_files(arguments)
         }
         #[cfg(feature = "prover")]
-        "setup" | "commit" | "prove" | "bare" => {
+        "setup" | "parameters" | "commit" | "prove" | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
             match verb {
                 "setup" => commands::setup(arguments, &progress),
+                "parameters" => commands::parameters(arguments),
                 "commit" => commands::commit(arguments, &progress),
                 "bare" => commands::bare(arguments, &progress),
                 _ => commands::prove(arguments, &progress),
@@ -108,6 +130,13 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
         }
         _ => Err(End::BadInput(Error::new(format!("verb {verb:?} does not exist; see --help")))),
     }
+}
+
+fn describe(mut arguments: Arguments) -> Result<serde_json::Value, End> {
+    let keys = KeySet::decode(&files::read(&arguments.required("key")?)?)?;
+    arguments.finish()?;
+    let reports = keys.all().map(|key| Ok(report::key(&Key::decode(key)?)));
+    Ok(json!({ "keys": reports.collect::<Result<Vec<_>, Error>>()? }))
 }
 
 fn tamper_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
@@ -124,6 +153,7 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let key = files::read(&arguments.required("key")?)?;
     let proof = files::read(&arguments.required("proof")?)?;
     let openings = files::read_optional(&mut arguments, "openings")?;
+    let transcript: Option<PathBuf> = arguments.optional("transcript")?;
     arguments.finish()?;
     let begun = Instant::now();
     let key =
@@ -134,11 +164,18 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
         "read_key": decoded.as_secs_f64(),
         "verify": (begun.elapsed() - decoded).as_secs_f64(),
     });
+    if let Some(path) = transcript {
+        files::write(&path, report::transcript(&verdict).to_string().as_bytes())?;
+    }
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());
     report["blocks"] = json!(verdict.statement.blocks());
     report["bytes"] = report::parts(&key, &proof)?;
     report["seconds"] = seconds;
-    Ok(report)
+    if verdict.unopened.is_empty() {
+        Ok(report)
+    } else {
+        Err(End::Unopened(report))
+    }
 }

@@ -37,6 +37,18 @@ impl Progress {
         state.line(json!({"event": "begin", "stage": stage, "elapsed": rounded(elapsed)}));
     }
 
+    /// Times `work` as a stage of its own, and goes on with the stage that it interrupts.
+    pub fn interrupt<T>(&self, stage: &str, work: impl FnOnce() -> T) -> T {
+        let interrupted = self.lock().current.as_ref().map(|(stage, _)| stage.clone());
+        self.begin(stage);
+        let done = work();
+        match interrupted {
+            Some(interrupted) => self.begin(&interrupted),
+            None => self.end(),
+        }
+        done
+    }
+
     pub fn end(&self) {
         self.lock().end_current();
     }
@@ -113,4 +125,24 @@ fn peak_memory() -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(1024 * kilobytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_stage_goes_on() {
+        let progress = Progress::new(None);
+        progress.begin("fri");
+        assert_eq!(progress.interrupt("grinding", || 7), 7);
+        progress.interrupt("grinding", || ());
+        progress.begin("openings");
+        progress.end();
+        progress.interrupt("grinding", || ());
+        let begun: Vec<String> = progress.lock().seconds.iter().map(|(stage, _)| stage.clone()).collect();
+        assert_eq!(begun, ["fri", "grinding", "fri", "grinding", "fri", "openings", "grinding"]);
+        let stages = progress.summary()["stages"].clone();
+        assert_eq!(stages.as_object().unwrap().len(), 3, "{stages}");
+    }
 }

@@ -2,9 +2,10 @@
 
 use lindero_package::proto::public_tensor::Kind;
 use lindero_package::{decode_canonical, proto, Error};
-use lindero_stwo_verifier::security::Regime;
-use lindero_stwo_verifier::{codec, Key, Verdict};
-use serde_json::{json, Value};
+use lindero_stwo_verifier::channel::{Challenge, Drawn};
+use lindero_stwo_verifier::security::{Regime, Sizes, CONJECTURE};
+use lindero_stwo_verifier::{codec, Key, Parameters, Verdict};
+use serde_json::{json, Map, Value};
 
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -14,32 +15,77 @@ fn bits(bits: f64) -> Value {
     json!((bits * 10.0).floor() / 10.0)
 }
 
-/// What a key gives: digests, parameters, and bits of security per part and over all.
+/// What a key gives: digests, parameters, and bits of security.
 pub fn key(key: &Key) -> Value {
-    let (soundness, parameters) = (&key.soundness, &key.parameters);
     json!({
         "key_digest": hexadecimal(&key.digest),
         "circuit_digest": hexadecimal(&key.circuit_digest),
         "fixed_root": hexadecimal(&key.fixed_root),
-        "parameters": {
-            "log_blowup": parameters.log_blowup,
-            "queries": parameters.queries,
-            "pow_bits": parameters.pow_bits,
-            "challenge_pow_bits": parameters.challenge_pow_bits,
-            "fold_step": parameters.fold_step,
-            "log_last_layer_degree": parameters.log_last_layer_degree,
-        },
-        "security": {
-            "regime": match key.regime { Regime::Conjectured => "conjectured", Regime::Proven => "proven" },
-            "bits": bits(soundness.total()),
-            "proven_bits": bits(key.proven_bits().max(0.0)),
-            "queries": bits(soundness.queries),
-            "proximity": bits(soundness.proximity),
-            "out_of_domain": bits(soundness.out_of_domain),
-            "constraints": bits(soundness.constraints),
-            "challenges": bits(soundness.challenges),
-        },
+        "parameters": parameters(&key.parameters),
+        "security":
+            security(key.sizes(), &key.parameters, key.bits, key.regime, key.circuit.most_blocks),
     })
+}
+
+pub fn parameters(parameters: &Parameters) -> Value {
+    json!({
+        "log_blowup": parameters.log_blowup,
+        "queries": parameters.queries,
+        "pow_bits": parameters.pow_bits,
+        "challenge_pow_bits": parameters.challenge_pow_bits,
+        "composition_pow_bits": parameters.composition_pow_bits,
+        "out_of_domain_pow_bits": parameters.out_of_domain_pow_bits,
+        "batching_pow_bits": parameters.batching_pow_bits,
+        "fold_pow_bits": parameters.fold_pow_bits,
+        "fold_step": parameters.fold_step,
+        "log_last_layer_degree": parameters.log_last_layer_degree,
+    })
+}
+
+/// What is promised, and per regime the bits of the whole and of its terms, for the largest bundle.
+pub fn security(
+    sizes: &Sizes,
+    parameters: &Parameters,
+    promised: u32,
+    promised_by: Regime,
+    blocks: usize,
+) -> Value {
+    let regimes = Regime::ALL.map(|regime| {
+        let soundness = sizes.soundness(parameters, regime);
+        let (binding, least) = soundness.binding();
+        let terms: Map<String, Value> =
+            soundness.terms().into_iter().map(|(name, term)| (name.to_string(), bits(term))).collect();
+        json!({
+            "regime": regime.name(),
+            "bits": bits(soundness.total().max(0.0)),
+            "rests_on": rests_on(regime),
+            "radius": soundness.radius.to_string(),
+            "terms": terms,
+            "binding": binding,
+            "round_by_round": bits(least.max(0.0)),
+        })
+    });
+    json!({
+        "regime": promised_by.name(),
+        "promised_bits": promised,
+        "bits": bits(sizes.soundness(parameters, promised_by).total()),
+        "blocks": blocks,
+        "sizes": {
+            "log_height": sizes.log_height,
+            "quotients": sizes.quotients,
+            "constraints": sizes.constraints,
+            "log_degrees": sizes.log_degrees,
+        },
+        "regimes": regimes,
+    })
+}
+
+fn rests_on(regime: Regime) -> &'static str {
+    match regime {
+        Regime::Proven => "unique decoding (circle transfer: SOUNDNESS.md, lemma 1)",
+        Regime::ListDecoding => CONJECTURE,
+        Regime::BestKnownAttack => "information only: what the best known attack takes",
+    }
 }
 
 /// What an accepted proof states.
@@ -59,6 +105,27 @@ pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
     report["claim_digest"] = json!(hexadecimal(&verdict.statement.digest()));
     report["statement"] = Value::Array(tensors.collect());
     report
+}
+
+/// What was drawn: a list for the bundle, then one for each block.
+pub fn transcript(verdict: &Verdict) -> Value {
+    let name = |challenge| match challenge {
+        Challenge::Circuit { phase } => format!("circuit_{phase}"),
+        Challenge::Composition => "composition".into(),
+        Challenge::OutOfDomain => "out_of_domain".into(),
+        Challenge::Batching => "batching".into(),
+        Challenge::Fold { layer } => format!("fold_{layer}"),
+    };
+    let entry = |drawn: &Drawn| {
+        let values: Vec<_> = drawn.values.iter().map(|v| v.to_m31_array().map(|m31| m31.0)).collect();
+        json!({
+            "challenge": name(drawn.draw.challenge),
+            "pow_bits": drawn.draw.pow_bits,
+            "nonce": drawn.nonce,
+            "values": values,
+        })
+    };
+    verdict.drawn.iter().map(|drawn| drawn.iter().map(entry).collect::<Value>()).collect()
 }
 
 /// Bytes of a proof by what they are for, over all blocks.

@@ -250,13 +250,17 @@ fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> Strin
         ("model", |key| &mut key.model),
     ];
     type Number = fn(&mut proto::StwoParameters) -> &mut u32;
-    let numbers: [(&str, Number); 6] = [
+    let numbers: [(&str, Number); 10] = [
         ("log_blowup", |p| &mut p.log_blowup),
         ("queries", |p| &mut p.queries),
         ("pow_bits", |p| &mut p.pow_bits),
         ("fold_step", |p| &mut p.fold_step),
         ("log_last_layer_degree", |p| &mut p.log_last_layer_degree),
         ("challenge_pow_bits", |p| &mut p.challenge_pow_bits),
+        ("composition_pow_bits", |p| &mut p.composition_pow_bits),
+        ("out_of_domain_pow_bits", |p| &mut p.out_of_domain_pow_bits),
+        ("batching_pow_bits", |p| &mut p.batching_pow_bits),
+        ("fold_pow_bits", |p| &mut p.fold_pow_bits),
     ];
     let chosen = random.below(bytes.len() + numbers.len());
     if let Some((name, field)) = bytes.get(chosen) {

@@ -211,3 +211,48 @@ fn progress_comes_as_json_lines() {
         assert!(stages.iter().any(|s| s == stage), "{stage} is not among {stages:?}");
     }
 }
+
+#[test]
+fn security_is_printed_by_regime_with_all_terms() {
+    let made = proven();
+    let report = |words: &[&str]| {
+        let output = run(&made.0, words);
+        assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let described = report(&["describe", "--key", "model.key"])["keys"][0].clone();
+    let options = ["parameters", "--package", ".", "--security-bits", "20", "--pow-bits", "4"];
+    let planned = report(&options);
+    assert_eq!(described["parameters"], planned["parameters"], "setup takes what `parameters` says");
+    assert_eq!(described["security"], planned["security"]);
+    let regimes = described["security"]["regimes"].as_array().unwrap();
+    let names: Vec<&str> = regimes.iter().map(|regime| regime["regime"].as_str().unwrap()).collect();
+    assert_eq!(names, ["proven", "list-decoding", "best known attack"]);
+    for regime in regimes {
+        let terms = regime["terms"].as_object().unwrap();
+        let least = terms.values().map(|bits| bits.as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+        assert_eq!(terms.len(), 6);
+        assert_eq!(terms[regime["binding"].as_str().unwrap()].as_f64(), Some(least));
+        assert!(regime["bits"].as_f64().unwrap() <= least, "{regime}");
+    }
+    let old = run(&made.0, &[&options[..], &["--regime", "conjectured"]].concat());
+    assert_eq!(code(&old), 2);
+    assert!(String::from_utf8_lossy(&old.stderr).contains("\"list-decoding\""));
+}
+
+/// Whoever looks at the exit code alone must not take it for an accepted proof.
+#[test]
+fn a_proof_with_values_by_digest_is_not_accepted_before_they_are_opened() {
+    let (sample, opening) = common::hidden(&samples::everything());
+    let made = Folder::new(&sample);
+    std::fs::write(made.0.join("values"), common::file_of(&[opening])).unwrap();
+    let with_values = |words: &[&str]| run(&made.0, &[words, &["--openings", "values"]].concat());
+    assert_eq!(code(&run(&made.0, SETUP)), 0);
+    assert_eq!(code(&with_values(PROVE)), 0);
+    let verify = ["verify", "--key", "model.key", "--proof", "run.proof"];
+    let output = run(&made.0, &verify);
+    assert_eq!(code(&output), 5);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "unopened");
+    assert_eq!(code(&with_values(&verify)), 0);
+}

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    check, make_dishonest_proof, make_forgery, make_forgery_with, make_key, make_proof, make_proof_with,
-    proven, QUICK,
+    check, digest_of, file_of, hidden, make_dishonest_proof, make_forgery, make_forgery_with, make_key,
+    make_proof, make_proof_with, proven, QUICK,
 };
 use lindero_package::{proto, Opening, StatedTensor, Statement};
 use lindero_prover_stwo::prover::Failure;
@@ -48,11 +48,11 @@ fn default_security_is_reached() {
     let target = Target { pow_bits: 8, ..Target::DEFAULT };
     let (key, proof) = proven(&samples::everything(), &target);
     check(&key, &proof).unwrap();
-    let soundness = Key::decode(&key).unwrap().soundness;
-    assert!((96.0..98.0).contains(&soundness.total()), "{soundness:?}");
+    let soundness = |key: &[u8]| Key::decode(key).unwrap().soundness(target.regime);
+    assert!((96.0..98.0).contains(&soundness(&key).total()), "{:?}", soundness(&key));
     // A bundle takes more queries: as a whole it must not be weaker.
-    let bundle = Key::decode(&make_key(&samples::carrying(0, 0, 0), &target).unwrap()).unwrap();
-    assert!((96.0..98.0).contains(&bundle.soundness.total()), "{:?}", bundle.soundness);
+    let bundle = make_key(&samples::carrying(0, 0, 0), &target).unwrap();
+    assert!((96.0..98.0).contains(&soundness(&bundle).total()), "{:?}", soundness(&bundle));
 }
 
 #[test]
@@ -162,31 +162,6 @@ fn a_statement_cannot_be_exchanged() {
     // Nor can a prover start from a claim that its witness does not support.
     let lying = sample.stating(|part| part.inputs[0].values.as_mut().unwrap()[5] -= 1);
     assert!(matches!(make_proof(&lying, &key), Err(Failure::Witness(_))));
-}
-
-/// The sample with its input by digest, and the opening of that.
-fn hidden(sample: &Sample) -> (Sample, Opening) {
-    let mut opening = None;
-    let hidden = sample.stating(|part| {
-        let tensor = &mut part.inputs[0];
-        let made = Opening {
-            name: tensor.name.clone(),
-            salt: "1".repeat(64),
-            values: tensor.values.take().unwrap(),
-        };
-        tensor.digest = Some(digest_of(&made));
-        opening = Some(made);
-    });
-    (hidden, opening.unwrap())
-}
-
-fn digest_of(opening: &Opening) -> String {
-    let digest = lindero_package::digest(&serde_json::to_vec(opening).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn file_of(openings: &[Opening]) -> Vec<u8> {
-    serde_json::to_vec(openings).unwrap()
 }
 
 #[test]
@@ -347,9 +322,10 @@ fn an_unopened_tensor_leaves_the_other_groups_proven() {
 #[test]
 fn unreachable_security_is_refused() {
     let sample = samples::range_lookup(12, 6, 9);
-    let proven = Target { regime: Regime::Proven, log_blowup: 1, ..Target::DEFAULT };
-    let error = make_key(&sample, &proven).unwrap_err().to_string();
-    assert!(error.contains("out of reach"), "{error}");
-    let modest = Target { bits: 60, ..proven };
-    assert!(make_key(&sample, &modest).is_ok());
+    for regime in [Regime::Proven, Regime::ListDecoding] {
+        let much = Target { bits: 150, regime, ..Target::DEFAULT };
+        let error = make_key(&sample, &much).unwrap_err().to_string();
+        assert!(error.contains("out of reach") && error.contains(regime.name()), "{error}");
+        assert!(make_key(&sample, &Target { bits: 100, ..much }).is_ok());
+    }
 }

@@ -1,11 +1,10 @@
 //! The bytes of a Stwo proof, of which there is one per block.
 //!
 //! Every length follows from the key, but for those that depend on which queries happen to coincide; these
-//! are written as
-//! 32-bit counts and bounded. Integers are little-endian. A field element is a canonical residue in 4 bytes, an extension element four
+//! are written as 32-bit counts and bounded. Integers are little-endian. A field element is a canonical residue in 4 bytes, an extension element four
 //! of them, a hash 32 bytes. In order:
 //!
-//! - the nonce (8 bytes) of the grinding before the challenges of phase 2, where there is grinding
+//! - a nonce of 8 bytes for each draw of [`transcript::draws_of_block`] before which there is grinding, in their order
 //! - roots: one per tree, the composition polynomial's last
 //! - out-of-domain values: per tree, column and opening
 //! - the nonce before the queries
@@ -26,20 +25,21 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
+use crate::channel::Draw;
 use crate::key::Key;
-use crate::transcript::grinds;
+use crate::transcript;
 
 pub type Stark = StarkProof<Blake2sMerkleHasher>;
 
-/// A Stwo proof and the nonce of the grinding before the challenges of phase 2 (0 where there is none).
+/// A Stwo proof and the nonces of the grinding before its challenges.
 #[derive(Clone, Debug)]
 pub struct Commitment {
-    pub nonce: u64,
+    pub nonces: Vec<u64>,
     pub stark: Stark,
 }
 
-pub fn encode(key: &Key, commitment: &Commitment) -> Vec<u8> {
-    let mut out = encode_nonce(key, 2, commitment.nonce);
+pub fn encode(commitment: &Commitment) -> Vec<u8> {
+    let mut out = encode_nonces(&commitment.nonces);
     let proof = &commitment.stark.0;
     proof.commitments.iter().for_each(|root| out.extend(root.0));
     proof.sampled_values.iter().flatten().flatten().for_each(|value| put_secure(&mut out, value));
@@ -75,7 +75,7 @@ fn put_hashes(out: &mut Vec<u8>, hashes: &[Blake2sHash]) {
 /// the key's.
 pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
     let mut reader = Reader { bytes };
-    let nonce = reader.nonce(key, 2)?;
+    let nonces = reader.nonces(&transcript::draws_of_block(key))?;
     let counts = key.layout.sample_counts(&key.circuit);
     let commitments = reader.repeat(counts.len(), Reader::hash)?;
     let tree = |reader: &mut Reader, tree: &Vec<usize>| {
@@ -108,8 +108,8 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
         Ok(FriLayerProof { fri_witness, decommitment: witness(reader)?, commitment })
     };
     let first_layer = layer(&mut reader)?;
-    let inner_layers =
-        (0..inner_layers(key)).map(|_| layer(&mut reader)).collect::<Result<Vec<_>, Error>>()?;
+    let inner_layers = key.parameters.inner_layers(key.layout.max_log_height);
+    let inner_layers = (0..inner_layers).map(|_| layer(&mut reader)).collect::<Result<Vec<_>, Error>>()?;
     let coefficients = reader.repeat(1 << key.parameters.log_last_layer_degree, Reader::secure)?;
     reader.finish()?;
     let fri_proof = FriProof { first_layer, inner_layers, last_layer_poly: LinePoly::new(coefficients) };
@@ -122,15 +122,7 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
         proof_of_work,
         fri_proof,
     };
-    Ok(Commitment { nonce, stark: StarkProof(proof) })
-}
-
-/// The first layer folds `fold_step` times, then each layer up to `fold_step` times, down to the last
-/// polynomial.
-fn inner_layers(key: &Key) -> u32 {
-    let parameters = &key.parameters;
-    (key.layout.max_log_height - parameters.fold_step - parameters.log_last_layer_degree)
-        .div_ceil(parameters.fold_step)
+    Ok(Commitment { nonces, stark: StarkProof(proof) })
 }
 
 struct Reader<'a> {
@@ -152,8 +144,9 @@ impl Reader<'_> {
         }
     }
 
-    fn nonce(&mut self, key: &Key, phase: usize) -> Result<u64, Error> {
-        Ok(if grinds(key, phase) { u64::from_le_bytes(self.take()?) } else { 0 })
+    fn nonces(&mut self, draws: &[Draw]) -> Result<Vec<u64>, Error> {
+        let count = draws.iter().filter(|draw| draw.pow_bits > 0).count();
+        self.repeat(count, |reader| Ok(u64::from_le_bytes(reader.take()?)))
     }
 
     /// A count that is at least 0 and at most `limit`.
@@ -187,20 +180,17 @@ impl Reader<'_> {
     }
 }
 
-/// The nonce of the grinding before the challenges of a phase: no bytes where there is none.
-pub fn encode_nonce(key: &Key, phase: usize, nonce: u64) -> Vec<u8> {
-    if grinds(key, phase) {
-        nonce.to_le_bytes().to_vec()
-    } else {
-        Vec::new()
-    }
+/// 8 bytes each.
+pub fn encode_nonces(nonces: &[u64]) -> Vec<u8> {
+    nonces.iter().flat_map(|nonce| nonce.to_le_bytes()).collect()
 }
 
-pub fn decode_nonce(key: &Key, phase: usize, bytes: &[u8]) -> Result<u64, Error> {
+/// Those of the draws before which there is grinding: no more bytes, and no fewer.
+pub fn decode_nonces(draws: &[Draw], bytes: &[u8]) -> Result<Vec<u64>, Error> {
     let mut reader = Reader { bytes };
-    let nonce = reader.nonce(key, phase)?;
+    let nonces = reader.nonces(draws)?;
     reader.finish()?;
-    Ok(nonce)
+    Ok(nonces)
 }
 
 /// Extension elements, 16 bytes each.

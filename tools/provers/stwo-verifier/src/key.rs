@@ -4,9 +4,10 @@ use lindero_package::{decode_canonical, digest, encode, proto, Circuit, Error};
 use stwo::core::fields::m31::P;
 use stwo::core::pcs::PcsConfig;
 
+use crate::degrees::scans;
 use crate::layout::Layout;
 use crate::parameters::Parameters;
-use crate::security::{Regime, Soundness};
+use crate::security::{Regime, Sizes, Soundness};
 
 /// Library, version and transcript that a key is made for.
 pub const BACKEND: &str = "stwo-2.3.0/4";
@@ -22,9 +23,10 @@ pub struct Key {
     pub parameters: Parameters,
     /// Root of tree 0.
     pub fixed_root: [u8; 32],
+    /// What was promised, in bits and by which regime.
+    pub bits: u32,
     pub regime: Regime,
-    /// What the parameters give for this circuit.
-    pub soundness: Soundness,
+    sizes: Sizes,
     /// SHA-256 of the key's bytes.
     pub digest: [u8; 32],
     /// SHA-256 of the circuit's bytes.
@@ -61,16 +63,19 @@ impl Key {
         parameters.check(circuit.max_log_height())?;
         let regime = Regime::try_from(security.regime)?;
         let layout = Layout::new(&circuit);
-        let soundness = Soundness::of(&circuit, &layout, &parameters, regime)?;
-        if soundness.total() < security.bits as f64 {
+        check_scan_rows(&circuit, &message.scan_rows)?;
+        let sizes = Sizes::of(&circuit, &layout, &message.scan_rows)?;
+        let total = sizes.soundness(&parameters, regime).total();
+        if total < security.bits as f64 {
             return Err(Error::new(format!(
-                "the key promises {} bits of security, its parameters give {:.1}",
+                "the key promises {} bits of security ({}), its parameters give {total:.1}",
                 security.bits,
-                soundness.total()
+                regime.name()
             )));
         }
         let (circuit_digest, digest) = (digest(&message.circuit), digest(bytes));
-        Ok(Key { circuit, layout, parameters, fixed_root, regime, soundness, digest, circuit_digest })
+        let bits = security.bits;
+        Ok(Key { circuit, layout, parameters, fixed_root, bits, regime, sizes, digest, circuit_digest })
     }
 
     /// The bytes of a key for a circuit of [`check_circuit`]; `model` says what the circuit is of.
@@ -80,6 +85,7 @@ impl Key {
         bits: u32,
         regime: Regime,
         fixed_root: [u8; 32],
+        scan_rows: Vec<u32>,
         model: Vec<u8>,
     ) -> Vec<u8> {
         encode(&proto::VerifyingKey {
@@ -90,13 +96,18 @@ impl Key {
             stwo: Some(parameters.into()),
             fixed_root: fixed_root.to_vec(),
             model,
+            scan_rows,
         })
     }
 
-    /// Bits of security that are proven, whatever the key's regime.
-    pub fn proven_bits(&self) -> f64 {
-        Soundness::of(&self.circuit, &self.layout, &self.parameters, Regime::Proven)
-            .map_or(0.0, |soundness| soundness.total())
+    /// What [`Key::soundness`] depends on, besides the parameters.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// What the parameters give for this circuit, by this regime.
+    pub fn soundness(&self, regime: Regime) -> Soundness {
+        self.sizes.soundness(&self.parameters, regime)
     }
 
     pub fn config(&self) -> PcsConfig {
@@ -141,6 +152,11 @@ impl KeySet {
         self.find(is_of_circuit, "the key is of another circuit than the package")
     }
 
+    /// The bytes of all keys.
+    pub fn all(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// The bytes of the key of the shortest bucket.
     pub fn first(&self) -> &[u8] {
         &self.0[0]
@@ -159,6 +175,15 @@ impl KeySet {
     }
 }
 
+fn check_scan_rows(circuit: &Circuit, scan_rows: &[u32]) -> Result<(), Error> {
+    let heights: Vec<usize> = scans(circuit).map(|(table, _)| circuit.tables[table].height()).collect();
+    let fits = |(&rows, &height): (&u32, &usize)| (1..=height).contains(&(rows as usize));
+    if scan_rows.len() == heights.len() && scan_rows.iter().zip(&heights).all(fits) {
+        return Ok(());
+    }
+    Err(Error::new("the key's scan_rows are not those of its circuit's scans"))
+}
+
 /// Proofs of earlier formats were made for circuits that accept false proofs.
 pub(crate) fn check_format(proof: &proto::Proof) -> Result<(), Error> {
     let why = match proof.format {
@@ -169,7 +194,10 @@ pub(crate) fn check_format(proof: &proto::Proof) -> Result<(), Error> {
         }
         _ => "",
     };
-    Err(Error::new(format!("proof format {} is not supported (this reads {PROOF_FORMAT}){why}", proof.format)))
+    Err(Error::new(format!(
+        "proof format {} is not supported (this reads {PROOF_FORMAT}){why}",
+        proof.format
+    )))
 }
 
 /// What this backend demands of a circuit besides its validity.

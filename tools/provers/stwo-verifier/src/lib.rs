@@ -8,22 +8,26 @@
 //! Trees: 0 fixed columns, then one per phase that has columns. An extension column is four base columns.
 
 mod air;
+pub mod channel;
 mod claims;
 pub mod codec;
+mod degrees;
 mod key;
 mod layout;
 mod parameters;
 pub mod security;
+mod target;
 pub mod transcript;
 mod values;
 mod verify;
 
 pub use air::TableAir;
 pub use claims::{check_sums, fingerprints, sums};
+pub use degrees::scan_rows;
 pub use key::{check_circuit, Key, KeySet, BACKEND, PROOF_FORMAT};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;
-pub use security::Target;
+pub use target::Target;
 pub use values::{read_values, uniform_values};
 pub use verify::{verify, Verdict};

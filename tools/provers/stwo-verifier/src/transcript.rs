@@ -1,29 +1,79 @@
 //! What both sides absorb and draw, in this order. Nothing is drawn before everything that it must bind is
-//! absorbed.
+//! absorbed. `g:` is grinding with so many bits, a field of the key's parameters: a nonce, which is absorbed, or nothing at all
+//! where there are none ([`channel`](crate::channel)).
 //!
-//! 1. the protocol's name and version, the parameters, SHA-256 of the key and of the claim, the number of blocks
-//! 2. the root of tree 0; the root of tree 1 of every block, in order; grinding; the challenges of phase 1
+//! 1. the protocol's name and version; Stwo's parameters; SHA-256 of the key, which has the bits of all grinding, and of the claim;
+//!    the number of blocks
+//! 2. the root of tree 0; the root of tree 1 of every block, in order; `challenge_pow_bits:` the challenges of phase 1
 //!
 //! What follows is per block, on a channel of its own that goes on from all of the above:
 //!
 //! 3. the block's index; its roots of trees 0 and 1 once more, because Stwo absorbs what it commits
-//! 4. the root of phase 2, if it has columns; grinding; the challenges of phase 2
-//! 5. the root of phase 3, if it has columns; the block's claims and fingerprints
-//! 6. Stwo's protocol: composition, out-of-domain values, FRI, grinding, queries
+//! 4. the root of phase 2, if it has columns; `challenge_pow_bits:` the challenges of phase 2
+//! 5. the root of phase 3, if it has columns; the block's claims; its fingerprints
+//!
+//! Stwo's protocol:
+//!
+//! 6. `composition_pow_bits:` the coefficient that combines the constraints; the root of the composition polynomial
+//! 7. `out_of_domain_pow_bits:` the point out of domain; the values there
+//! 8. `batching_pow_bits:` the coefficient that combines the quotients
+//! 9. of each layer of FRI: its root; `fold_pow_bits:` the coefficient that folds it
+//! 10. the coefficients of FRI's last polynomial; `pow_bits:` (Stwo's own grinding) the positions of the queries
+//!
+//! A phase without challenges has no grinding. [`draws_of_bundle`] and [`draws_of_block`] are the same list as data: a draw that is not
+//! in it is an error.
 
 use lindero_package::Circuit;
 use stwo::core::channel::{Blake2sChannel, Channel, MerkleChannel};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
+use crate::channel::{Absorbed, Challenge, Draw, GrindingChannel, GrindingMerkleChannel, Nonces};
 use crate::key::Key;
 
 const PROTOCOL: &[u8; 32] = b"lindero/stwo proof, version 4\0\0\0";
 
-/// Step 1, and the roots of step 2.
-pub fn begin(key: &Key, claim: [u8; 32], main_roots: &[Blake2sHash]) -> Blake2sChannel {
-    let mut channel = Blake2sChannel::default();
+/// What is drawn in step 2.
+pub fn draws_of_bundle(key: &Key) -> Vec<Draw> {
+    draw_of_circuit(key, 1).into_iter().collect()
+}
+
+/// What is drawn in steps 4 to 9.
+pub fn draws_of_block(key: &Key) -> Vec<Draw> {
+    let parameters = &key.parameters;
+    let one = |challenge, after, pow_bits| Draw { challenge, after, count: 1, pow_bits };
+    let layers = 1 + parameters.inner_layers(key.layout.max_log_height);
+    let mut draws: Vec<Draw> = draw_of_circuit(key, 2).into_iter().collect();
+    draws.extend([
+        one(Challenge::Composition, Absorbed::Elements, parameters.composition_pow_bits),
+        one(Challenge::OutOfDomain, Absorbed::Root, parameters.out_of_domain_pow_bits),
+        one(Challenge::Batching, Absorbed::Elements, parameters.batching_pow_bits),
+    ]);
+    let fold = |layer| one(Challenge::Fold { layer }, Absorbed::Root, parameters.fold_pow_bits);
+    draws.extend((0..layers).map(fold));
+    draws
+}
+
+/// All challenges of a phase are drawn at once.
+fn draw_of_circuit(key: &Key, phase: usize) -> Option<Draw> {
+    let count = key.circuit.challenges_after(phase).count();
+    let pow_bits = key.parameters.challenge_pow_bits;
+    (count > 0).then_some(Draw {
+        challenge: Challenge::Circuit { phase },
+        after: Absorbed::Root,
+        count,
+        pow_bits,
+    })
+}
+
+/// Step 1, and the roots of step 2. The nonces are the bundle's.
+pub fn begin<N: Nonces>(
+    key: &Key,
+    claim: [u8; 32],
+    main_roots: &[Blake2sHash],
+    nonces: N,
+) -> GrindingChannel<N> {
+    let mut channel = GrindingChannel::new(Blake2sChannel::default(), draws_of_bundle(key), nonces);
     absorb(&mut channel, PROTOCOL);
     key.config().mix_into(&mut channel);
     for digest in [&key.digest, &claim] {
@@ -31,42 +81,46 @@ pub fn begin(key: &Key, claim: [u8; 32], main_roots: &[Blake2sHash]) -> Blake2sC
     }
     channel.mix_u64(main_roots.len() as u64);
     for &root in [Blake2sHash(key.fixed_root)].iter().chain(main_roots) {
-        Blake2sMerkleChannel::mix_root(&mut channel, root);
+        GrindingMerkleChannel::mix_root(&mut channel, root);
     }
     channel
 }
 
-/// The channel of a block, from that behind step 2.
-pub fn begin_block(bundle: &Blake2sChannel, index: usize) -> Blake2sChannel {
-    let mut channel = bundle.clone();
+/// The channel of a block, from that behind step 2. The nonces are the block's.
+pub fn begin_block<N: Nonces>(
+    key: &Key,
+    bundle: &GrindingChannel<N>,
+    index: usize,
+    nonces: N,
+) -> GrindingChannel<N> {
+    let mut channel = GrindingChannel::new(bundle.inner().clone(), draws_of_block(key), nonces);
     channel.mix_u64(index as u64);
     channel
 }
 
 /// Draws the challenges of `phase` into their places.
 pub fn draw_challenges(
-    channel: &mut Blake2sChannel,
+    channel: &mut impl Channel,
     circuit: &Circuit,
     phase: usize,
     challenges: &mut [SecureField],
 ) {
-    let drawn = channel.draw_secure_felts(circuit.challenges_after(phase).count());
-    for (index, value) in circuit.challenges_after(phase).zip(drawn) {
+    let places: Vec<usize> = circuit.challenges_after(phase).collect();
+    if places.is_empty() {
+        return;
+    }
+    let drawn = channel.draw_secure_felts(places.len());
+    for (index, value) in places.into_iter().zip(drawn) {
         challenges[index] = value;
     }
 }
 
-/// Whether grinding comes before the challenges of `phase`.
-pub fn grinds(key: &Key, phase: usize) -> bool {
-    key.parameters.challenge_pow_bits > 0 && key.circuit.challenges_after(phase).next().is_some()
-}
-
-pub fn absorb_claims(channel: &mut Blake2sChannel, claims: &[SecureField], fingerprints: &[SecureField]) {
+pub fn absorb_claims(channel: &mut impl Channel, claims: &[SecureField], fingerprints: &[SecureField]) {
     channel.mix_felts(claims);
     channel.mix_felts(fingerprints);
 }
 
-fn absorb(channel: &mut Blake2sChannel, bytes: &[u8; 32]) {
+fn absorb(channel: &mut impl Channel, bytes: &[u8; 32]) {
     let words: Vec<u32> =
         bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
     channel.mix_u32s(&words);

@@ -5,12 +5,11 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use lindero_package::{decode_canonical, proto, Error, Statement};
 use num_traits::Zero;
 use stwo::core::air::Component;
-use stwo::core::channel::{Blake2sChannel, Channel};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::CommitmentSchemeVerifier;
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::air::TableAir;
+use crate::channel::{Drawn, Given, GrindingChannel, GrindingMerkleChannel};
 use crate::claims::{check_sums, sums};
 use crate::codec::{self, Commitment};
 use crate::key::{check_format, Key};
@@ -26,12 +25,14 @@ pub struct Verdict {
     /// group with one of them shows nothing: neither of the tensors in it, nor of what it would tie together in the tables. Other
     /// groups show what they always do.
     pub unopened: Vec<usize>,
+    /// The challenges of the bundle, then those of each block.
+    pub drawn: Vec<Vec<Drawn>>,
 }
 
 /// Verifies a proof. An error says why it is rejected; no input makes this panic.
 ///
 /// What Stwo leaves to its caller is checked here: the configuration and the number and shape of everything
-/// in the proof (they come from the key), the root of tree 0, the grinding before challenges, that short
+/// in the proof (they come from the key), the root of tree 0, the grinding before every challenge, that short
 /// columns which are read at three offsets repeat with their table's height, that claims and public values
 /// cancel, that each block takes what the one before leaves, and that all was absorbed before what it must precede.
 ///
@@ -46,17 +47,17 @@ pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdic
     if let Some(openings) = openings {
         statement.open(openings, &key.circuit)?;
     }
-    let nonce = codec::decode_nonce(key, 1, &message.nonce)?;
+    let nonces = codec::decode_nonces(&transcript::draws_of_bundle(key), &message.nonce)?;
     let decode = |(index, block)| {
         Block::decode(key, &statement, block).map_err(|error| within(&statement, index, error))
     };
     let blocks = message.blocks.iter().enumerate().map(decode).collect::<Result<Vec<_>, Error>>()?;
     // Lengths that depend on the queries are asserted inside Stwo.
-    catch_unwind(AssertUnwindSafe(|| check_bundle(key, &statement, nonce, blocks)))
+    let drawn = catch_unwind(AssertUnwindSafe(|| check_bundle(key, &statement, nonces, blocks)))
         .unwrap_or_else(|_| Err(Error::new("the proof is malformed")))?;
     let unopened =
         (0..key.circuit.publics.len()).filter(|&tensor| statement.values(tensor).is_none()).collect();
-    Ok(Verdict { statement, unopened })
+    Ok(Verdict { statement, unopened, drawn })
 }
 
 /// Says which block is meant where there are several.
@@ -88,22 +89,30 @@ impl Block {
     }
 }
 
-fn check_bundle(key: &Key, statement: &Statement, nonce: u64, blocks: Vec<Block>) -> Result<(), Error> {
+/// Returns what was drawn, by the bundle and by each block.
+fn check_bundle(
+    key: &Key,
+    statement: &Statement,
+    nonces: Vec<u64>,
+    blocks: Vec<Block>,
+) -> Result<Vec<Vec<Drawn>>, Error> {
     let main_roots: Vec<_> =
         blocks.iter().map(|block| block.commitment.stark.commitments[key.layout.main_tree()]).collect();
-    let mut channel = transcript::begin(key, statement.digest(), &main_roots);
+    let mut channel = transcript::begin(key, statement.digest(), &main_roots, Given::new(nonces));
     let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
-    check_grinding(key, 1, nonce, &mut channel)?;
     transcript::draw_challenges(&mut channel, &key.circuit, 1, &mut challenges);
-    let mut before = None;
-    for (index, block) in blocks.into_iter().enumerate() {
-        let channel = transcript::begin_block(&channel, index);
-        let sums = check_block(key, statement, index, block, challenges.clone(), channel)
+    channel.finish()?;
+    let (mut before, mut drawn) = (None, vec![channel.drawn().to_vec()]);
+    for (index, mut block) in blocks.into_iter().enumerate() {
+        let nonces = Given::new(std::mem::take(&mut block.commitment.nonces));
+        let mut channel = transcript::begin_block(key, &channel, index, nonces);
+        let sums = check_block(key, statement, index, block, challenges.clone(), &mut channel)
             .and_then(|sums| check_sums(&key.circuit, before.as_deref(), &sums).map(|()| sums))
             .map_err(|error| within(statement, index, error))?;
         before = Some(sums);
+        drawn.push(channel.drawn().to_vec());
     }
-    Ok(())
+    Ok(drawn)
 }
 
 /// Everything but what the block has to do with others: its sums, per claim group. `challenges` has those of phase 1.
@@ -113,20 +122,19 @@ fn check_block(
     index: usize,
     block: Block,
     mut challenges: Vec<SecureField>,
-    mut channel: Blake2sChannel,
+    channel: &mut GrindingChannel<Given>,
 ) -> Result<Vec<SecureField>, Error> {
-    let channel = &mut channel;
     let layout = &key.layout;
     let Block { claims, fingerprints, commitment } = &block;
-    let mut scheme = CommitmentSchemeVerifier::<Blake2sMerkleChannel>::new(key.config());
-    let mut commit = |phase: usize, channel: &mut Blake2sChannel| {
+    let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<Given>>::new(key.config());
+    let mut commit = |phase: usize, channel: &mut GrindingChannel<Given>| {
         if let Some(tree) = layout.tree_of_phase[phase] {
             scheme.commit(commitment.stark.commitments[tree], &layout.log_heights[tree], channel);
         }
     };
     (0..3).for_each(|phase| commit(phase, channel));
-    check_grinding(key, 2, commitment.nonce, channel)?;
     transcript::draw_challenges(channel, &key.circuit, 2, &mut challenges);
+    channel.failure()?;
     commit(3, channel);
     transcript::absorb_claims(channel, claims, fingerprints);
     let sums = sums(&key.circuit, statement, index, &challenges, claims, fingerprints)?;
@@ -135,22 +143,12 @@ fn check_block(
         .map(|table| TableAir { circuit: &key.circuit, layout, table, uniform: &uniform })
         .collect();
     let components: Vec<&dyn Component> = airs.iter().map(|air| air as &dyn Component).collect();
-    stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark)
-        .map_err(|error| Error::new(format!("the proof does not hold: {error}")))?;
+    let verdict = stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark);
+    // Stwo goes on whether or not its challenges were paid for.
+    channel.failure()?;
+    verdict.map_err(|error| Error::new(format!("the proof does not hold: {error}")))?;
+    channel.finish()?;
     Ok(sums)
-}
-
-fn check_grinding(key: &Key, phase: usize, nonce: u64, channel: &mut Blake2sChannel) -> Result<(), Error> {
-    if !transcript::grinds(key, phase) {
-        return Ok(());
-    }
-    if !channel.verify_pow_nonce(key.parameters.challenge_pow_bits, nonce) {
-        return Err(Error::new(format!(
-            "the proof lacks the grinding before the challenges of phase {phase}"
-        )));
-    }
-    channel.mix_u64(nonce);
-    Ok(())
 }
 
 /// See [`crate::Layout::openings`].

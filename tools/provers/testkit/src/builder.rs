@@ -133,6 +133,12 @@ impl Builder {
         self.constrain(table, name, equation);
     }
 
+    /// The claim of a running column.
+    pub fn claim(&mut self, name: &str) -> u32 {
+        let claim = self.circuit.claims.iter().position(|claim| claim.name == name);
+        self.node(Op::Claim, claim.expect("a running column has made the claim") as u32, 0, 0)
+    }
+
     /// Constrains an expression, a scan or a fraction that is not running to be what its generator says.
     pub fn define(&mut self, name: &str, column: u32) {
         use proto::column::Generator;

@@ -52,7 +52,7 @@ const LANES: usize = 4;
 
 /// Uses every operation, generator and phase, on tables of two heights: a public input of 16 x 4 tied to a
 /// table of 2^7 rows, its random linear combinations copied to a table of 2^5 rows and compared there, a
-/// column read at three offsets, a fixed column read at an offset.
+/// column read at three offsets, a fixed column read at an offset, a generator that reads a claim.
 pub fn everything() -> Sample {
     everything_of_run(0)
 }
@@ -93,7 +93,8 @@ pub fn everything_of_run(run: usize) -> Sample {
     let source = GatherSource { table: long, column: b.column_index(horner), base: 10, rows: 128 };
     let gathered = b.gather(short, "gathered", 2, index, &[source]);
 
-    let power = b.mul(horner, horner);
+    let (square_of_own, known) = (b.mul(horner, horner), b.claim("input"));
+    let power = b.add(square_of_own, known);
     let square_of_horner = b.expression(long, "horner squared", 3, power);
     b.define("horner squared", square_of_horner);
     // Row r of the long table is copied to row r / 4 of the short one under address r + 3.

@@ -35,11 +35,11 @@ fn is_nonzero(subject: &Subject, cones: &mut Cones, table: usize, factor: NodeId
     let reads = cones.reads(&[factor])?;
     let committed = committed(subject, table, &reads);
     if reads.challenges.is_empty() {
-        let fixed = reads.claims.is_empty() && committed == 0;
         // Over fixed columns it is checked on every row when the circuit is compiled.
-        let zero =
-            reads.columns.is_empty() && !reads.selectors && subject.points.of(Of::One, factor).contains(&0);
-        return Ok(fixed && !zero);
+        return Ok(match reads.columns.is_empty() {
+            true => reads.claims.is_empty() && is_nonzero_on_rows(subject, cones, table, factor)?,
+            false => committed == 0,
+        });
     }
     let late: Vec<usize> = reads
         .challenges
@@ -62,11 +62,36 @@ fn is_nonzero(subject: &Subject, cones: &mut Cones, table: usize, factor: NodeId
     Ok(false)
 }
 
+/// Of a factor over selectors and constants: whether it is zero on no row.
+fn is_nonzero_on_rows(
+    subject: &Subject,
+    cones: &mut Cones,
+    table: usize,
+    factor: NodeId,
+) -> Result<bool, Error> {
+    let points = &subject.points;
+    let part = Points::part(cones, factor, |node| matches!(node, Node::IsFirst | Node::IsLast))?;
+    let last = subject.circuit.tables[table].height() - 1;
+    // The first, the second, which is another one's like, and the last.
+    for row in [0, 1.min(last), last] {
+        let value = points.with(Of::One, cones, &part, |node| {
+            points.field.constant(match node {
+                Node::IsFirst => (row == 0) as u64,
+                _ => (row == last) as u64,
+            })
+        })?;
+        if value.is_none_or(|value| value.contains(&0)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The latest phase in which a column or claim is committed that a node of the table reads.
 fn committed(subject: &Subject, table: usize, reads: &Reads) -> usize {
     let columns = &subject.circuit.tables[table].columns;
     let of_columns = reads.each_column().map(|column| columns[column].phase);
-    let of_claims = reads.claims.iter().map(|&claim| subject.phase_of_claim(claim));
+    let of_claims = reads.claims.iter().map(|&claim| subject.circuit.claim_phase(claim));
     of_columns.chain(of_claims).max().unwrap_or(0)
 }
 
@@ -108,13 +133,12 @@ pub(super) fn drawn_late(subject: &Subject, cones: &mut Cones) -> Result<(), Err
     let determined = determined(subject);
     let circuit = subject.circuit;
     for single in &subject.uses.singles {
-        let table = &circuit.tables[single.table];
         let latest = single
             .numerator_reads
-            .each_column()
-            .map(|column| (determined[single.table][column], column))
+            .sources(circuit, single.table)
+            .map(|(table, column)| (determined[table][column], table, column))
             .max()
-            .unwrap_or((0, 0));
+            .unwrap_or_default();
         for factor in cones.factors(single.denominator)? {
             let reads = cones.reads(&[factor])?;
             let committed = committed(subject, single.table, &reads);
@@ -131,7 +155,7 @@ pub(super) fn drawn_late(subject: &Subject, cones: &mut Cones) -> Result<(), Err
                 ensure_rule(circuit, single.table, single.column, 5, phase >= latest.0, || {
                     format!(
                         "challenge {} of a denominator is drawn before column {} of the numerator is determined",
-                        of.name, table.columns[latest.1].name
+                        of.name, circuit.tables[latest.1].columns[latest.2].name
                     )
                 })?;
             }

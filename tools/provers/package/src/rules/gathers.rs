@@ -121,10 +121,11 @@ pub(super) fn bound_once(subject: &Subject, cones: &mut Cones) -> Result<BTreeMa
         subject.ensure(y, 3, selector.is_some(), || {
             format!("in the numerator that binds it, in {name}, no fixed column alone multiplies it")
         })?;
-        let others = single.numerator_reads.each_column().filter(|&other| other != y.1);
-        let free = others.into_iter().find(|&other| on_gathered[y.0][other]);
+        let mut others = single.numerator_reads.sources(subject.circuit, y.0).filter(|&other| other != y);
+        let free = others.find(|&(table, other)| on_gathered[table][other]);
         subject.ensure(y, 3, free.is_none(), || {
-            let other = &subject.circuit.tables[y.0].columns[free.unwrap_or_default()].name;
+            let (table, other) = free.unwrap_or_default();
+            let other = &subject.circuit.tables[table].columns[other].name;
             format!(
                 "the numerator that binds it, in {name}, reads {other}, which depends on gathered columns"
             )
@@ -228,8 +229,7 @@ fn depends_on(
     challenge: usize,
 ) -> Result<bool, Error> {
     let mut seen = BTreeSet::new();
-    let mut stack: Vec<_> =
-        single.numerator_reads.each_column().map(|column| (single.table, column)).collect();
+    let mut stack: Vec<_> = single.numerator_reads.sources(subject.circuit, single.table).collect();
     while let Some((table, column)) = stack.pop() {
         if seen.insert((table, column)) {
             let sources = &subject.uses.sources[table][column];

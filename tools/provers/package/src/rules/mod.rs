@@ -14,7 +14,7 @@ mod denominators;
 mod gathers;
 mod uses;
 
-use crate::circuit::{Circuit, Column, Generator, LAST_PHASE};
+use crate::circuit::{Circuit, Generator};
 use crate::cones::Cones;
 use crate::error::Error;
 use crate::points::Points;
@@ -70,13 +70,6 @@ impl Subject<'_> {
     fn columns(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let tables = self.circuit.tables.iter().enumerate();
         tables.flat_map(|(index, table)| (0..table.columns.len()).map(move |column| (index, column)))
-    }
-
-    /// In which the claim is: that of its running column.
-    fn phase_of_claim(&self, claim: usize) -> usize {
-        let columns = &self.circuit.tables[self.circuit.claims[claim].table as usize].columns;
-        let makes = |column: &&Column| matches!(column.generator, Some(Generator::RunningFraction { claim: made, .. }) if made == claim);
-        columns.iter().find(makes).map_or(LAST_PHASE, |column| column.phase)
     }
 
     /// For messages.

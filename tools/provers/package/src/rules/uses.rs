@@ -2,12 +2,14 @@
 
 use crate::circuit::{Circuit, Generator, Node, NodeId};
 use crate::cones::{Cones, Reads};
-use crate::error::Error;
+use crate::error::{ensure, Error};
 use crate::order::fill_order_of;
 use crate::proto;
 
 /// What splitting a fraction once takes, in visits: memory, too, is bounded by them.
 const SPLIT: u64 = 64;
+/// Single fractions of a column.
+const MOST_FRACTIONS: usize = 1024;
 
 /// One of the fractions that a column sums.
 pub(super) struct Single {
@@ -46,7 +48,7 @@ pub(super) struct Use {
 /// What a generated column is a function of.
 #[derive(Default)]
 pub(super) struct Sources {
-    /// As (table, column).
+    /// As (table, column); of a claim, its running column.
     pub columns: Vec<(usize, usize)>,
     pub challenges: Vec<usize>,
 }
@@ -107,13 +109,20 @@ impl Uses {
         if let Generator::Gather { sources, .. } = generator {
             return Ok(self.gather(table, column, sources));
         }
+        let circuit = cones.circuit;
         let mut all = Sources::default();
         let mut include = |reads: &Reads| {
-            all.columns.extend(reads.each_column().map(|column| (table, column)));
+            all.columns.extend(reads.sources(circuit, table));
             all.challenges.extend(&reads.challenges);
         };
         if let Some((numerator, denominator)) = generator.fraction() {
-            for (numerator, denominator) in split(cones, numerator, denominator)? {
+            let parts = split(cones, numerator, denominator).map_err(|error| {
+                let of = &circuit.tables[table];
+                error
+                    .within(format!("column {}", of.columns[column].name))
+                    .within(format!("table {}", of.name))
+            })?;
+            for (numerator, denominator) in parts {
                 let index = self.singles.len();
                 let numerator_reads = self.node(cones, table, Reader::Numerator(index), numerator)?;
                 let denominator_reads = self.node(cones, table, Reader::Denominator(index), denominator)?;
@@ -183,12 +192,13 @@ fn split(cones: &mut Cones, numerator: NodeId, denominator: NodeId) -> Result<Ve
     let mut singles = Vec::new();
     let mut stack = vec![(numerator, denominator)];
     while let Some((numerator, denominator)) = stack.pop() {
-        // The halves may be the same nodes: 2^k fractions of k nodes.
         cones.charge(SPLIT)?;
         match halves(cones.circuit, numerator, denominator) {
             Some([first, second]) => stack.extend([second, first]),
             None => singles.push((numerator, denominator)),
         }
+        // The halves may be the same nodes: 2^k fractions of k nodes.
+        ensure!(stack.len() + singles.len() <= MOST_FRACTIONS, "sums more than {MOST_FRACTIONS} fractions");
     }
     Ok(singles)
 }

@@ -227,7 +227,7 @@ fn what_takes_too_long_is_refused() {
     check(
         &[
             ("overlapping cones", "checking the rules takes more than", Case { change: sums, ..BASE }),
-            ("endless splitting", "checking the rules takes more than", looking_up(splits)),
+            ("endless splitting", "table rows: column v: sums more than 1024 fractions", looking_up(splits)),
             ("an inverse of zero", "node ", looking_up(inverse)),
         ],
         &[(

@@ -29,9 +29,12 @@ pub struct Columns<'a> {
     circuit: &'a Circuit,
     fixed: &'a ColumnFile,
     main: &'a ColumnFile,
-    filled: BTreeMap<(usize, usize), Planes>,
+    pub(super) filled: BTreeMap<(usize, usize), Planes>,
     /// Per table height: is_first, is_last.
     selectors: BTreeMap<u32, [Vec<PackedM31>; 2]>,
+    /// What a cheating prover adds to the rows that a generator gives, before sums run along them; empty for an honest one.
+    #[cfg(feature = "forger")]
+    pub added: BTreeMap<(usize, usize), Planes>,
 }
 
 impl<'a> Columns<'a> {
@@ -47,7 +50,15 @@ impl<'a> Columns<'a> {
                 selectors.insert(table.log_height, pair);
             }
         }
-        Columns { circuit, fixed, main, filled: BTreeMap::new(), selectors }
+        Columns {
+            circuit,
+            fixed,
+            main,
+            filled: BTreeMap::new(),
+            selectors,
+            #[cfg(feature = "forger")]
+            added: BTreeMap::new(),
+        }
     }
 
     /// A filled column.
@@ -55,7 +66,7 @@ impl<'a> Columns<'a> {
         &self.filled[&(table, column)]
     }
 
-    fn bind(&self, table: usize, node: Node) -> Binding<'_> {
+    pub(super) fn bind(&self, table: usize, node: Node) -> Binding<'_> {
         let selector = |index: usize| {
             let log_height = self.circuit.tables[table].log_height;
             Binding { columns: [&self.selectors[&log_height][index], &[], &[], &[]], offset: 0 }
@@ -83,7 +94,17 @@ impl<'a> Columns<'a> {
         uniform: &[SecureField],
         claims: &mut [SecureField],
     ) -> Result<(), Error> {
-        for batch in fill_order(self.circuit, phase)? {
+        self.fill_batches(&fill_order(self.circuit, phase)?, uniform, claims)
+    }
+
+    /// Fills columns in the order of [`fill_order`].
+    pub fn fill_batches(
+        &mut self,
+        batches: &[Vec<(usize, usize)>],
+        uniform: &[SecureField],
+        claims: &mut [SecureField],
+    ) -> Result<(), Error> {
+        for batch in batches {
             // Sorted by table and column.
             let tables: Vec<&[(usize, usize)]> = batch.chunk_by(|a, b| a.0 == b.0).collect();
             let filled: Vec<Vec<Planes>> = tables
@@ -125,19 +146,36 @@ impl<'a> Columns<'a> {
             ))
         })?;
         let factors = outputs.split_off(generators.len());
-        let finish = |(planes, (generator, scan)): (&mut Planes, (&&Generator, &Option<usize>))| {
-            match generator {
-                Generator::Scan { .. } => scan_rows(planes, &factors[scan.expect("a scan has factors")]),
-                Generator::RunningFraction { .. } => planes.par_iter_mut().for_each(|plane| sum_rows(plane)),
-                Generator::Gather { sources, .. } => *planes = self.gather_rows(sources, &planes[0])?,
-                Generator::Expression { .. } | Generator::Fraction { .. } => {}
-            }
-            planes.iter_mut().for_each(|plane| reduce(plane));
-            Ok(())
-        };
+        let finish =
+            |((planes, &place), (generator, scan)): ((&mut Planes, _), (&&Generator, &Option<usize>))| {
+                if let Generator::Gather { sources, .. } = generator {
+                    *planes = self.gather_rows(sources, &planes[0])?;
+                }
+                #[cfg(feature = "forger")]
+                self.add(place, planes);
+                #[cfg(not(feature = "forger"))]
+                let _: &(usize, usize) = &place;
+                match generator {
+                    Generator::Scan { .. } => scan_rows(planes, &factors[scan.expect("a scan has factors")]),
+                    Generator::RunningFraction { .. } => {
+                        planes.par_iter_mut().for_each(|plane| sum_rows(plane))
+                    }
+                    Generator::Expression { .. } | Generator::Fraction { .. } | Generator::Gather { .. } => {}
+                }
+                planes.iter_mut().for_each(|plane| reduce(plane));
+                Ok(())
+            };
         let generators: Vec<_> = generators.iter().zip(&plan.scans).collect();
-        outputs.par_iter_mut().zip(generators).try_for_each(finish)?;
+        outputs.par_iter_mut().zip(columns).zip(generators).try_for_each(finish)?;
         Ok(outputs)
+    }
+
+    #[cfg(feature = "forger")]
+    fn add(&self, place: (usize, usize), planes: &mut Planes) {
+        let Some(added) = self.added.get(&place) else { return };
+        for (plane, added) in planes.iter_mut().zip(added) {
+            plane.iter_mut().zip(added).for_each(|(value, &added)| *value += added);
+        }
     }
 
     fn gather_rows(
@@ -282,13 +320,23 @@ fn invert(values: &mut [Extension], products: &mut [Extension]) -> bool {
     }
     let product = PackedQM31::from_packed_m31s(product);
     if product.to_array().iter().any(|lane| lane.is_zero()) {
-        return false;
+        // A forger fills such a row with anything; zero, to begin with.
+        return cfg!(feature = "forger") && {
+            values.iter_mut().for_each(|value| *value = invert_or_zero(*value));
+            true
+        };
     }
     let mut inverse = product.inverse().into_packed_m31s();
     for (value, &before) in values.iter_mut().zip(products.iter()).rev() {
         (*value, inverse) = (inverse.times(before), inverse.times(*value));
     }
     true
+}
+
+fn invert_or_zero(value: Extension) -> Extension {
+    let lanes = PackedQM31::from_packed_m31s(value).to_array();
+    let inverses = lanes.map(|lane| if lane.is_zero() { lane } else { lane.inverse() });
+    PackedQM31::from_array(inverses).into_packed_m31s()
 }
 
 /// Values of the field in [0, P] become canonical.
@@ -298,7 +346,7 @@ fn reduce(plane: &mut [PackedM31]) {
         .for_each(|value| *value = if *value == P { 0 } else { *value });
 }
 
-fn element(planes: &Planes, row: usize) -> SecureField {
+pub(super) fn element(planes: &Planes, row: usize) -> SecureField {
     let coordinate = |i: usize| BaseField::from_u32_unchecked(cast_slice::<_, u32>(&planes[i])[row]);
     SecureField::from_m31_array(std::array::from_fn(coordinate))
 }

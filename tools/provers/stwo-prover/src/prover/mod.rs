@@ -2,8 +2,12 @@
 
 mod bare;
 mod component;
+mod course;
 mod field;
 mod fill;
+#[cfg(feature = "forger")]
+pub mod forger;
+mod grind;
 mod interpreter;
 mod load;
 mod neighbours;
@@ -14,7 +18,8 @@ mod stages;
 use lindero_package::Error;
 
 pub use bare::prove_bare;
-pub use prove::{main_root, prove, prove_unchecked, setup};
+pub use grind::{Grind, HONEST};
+pub use prove::{main_root, prove, prove_grinding, prove_unchecked, setup};
 
 /// Why there is no proof.
 #[derive(Debug)]

@@ -3,56 +3,59 @@
 use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
-use lindero_stwo_verifier::codec::{encode_elements, Commitment, Stark};
+use lindero_stwo_verifier::codec::{encode_elements, Commitment};
+use lindero_stwo_verifier::security::Sizes;
 use lindero_stwo_verifier::{
-    check_sums, codec, fingerprints, sums, transcript, uniform_values, Key, Layout, Parameters, TableAir,
-    Target, PROOF_FORMAT,
+    codec, scan_rows, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target, PROOF_FORMAT,
 };
 use num_traits::Zero;
-use stwo::core::channel::{Blake2sChannel, Channel};
+use stwo::core::channel::MerkleChannel;
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::PcsConfig;
 use stwo::core::poly::circle::CanonicCoset;
-use stwo::core::proof_of_work::GrindOps;
 use stwo::core::utils::MaybeOwned;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::prover::backend::simd::SimdBackend;
+use stwo::prover::backend::BackendForChannel;
 use stwo::prover::mempool::BaseColumnPool;
 use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::{CommitmentSchemeProver, CommitmentTreeProver, ComponentProver};
 
 use super::component::TableProver;
+use super::course::{Course, Honest, Published, Step, Unchecked};
 use super::fill::Columns;
+use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::stages::with_stages;
 use super::Failure;
 use crate::progress::Progress;
 
-type Tree = CommitmentTreeProver<SimdBackend, Blake2sMerkleChannel>;
-type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Blake2sMerkleChannel>;
+type Tree = CommitmentTreeProver<SimdBackend, ProverMerkleChannel>;
+type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, ProverMerkleChannel>;
 
 /// Makes the bytes of model.key: chooses parameters and commits the fixed columns.
 pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<Vec<u8>, Error> {
     let circuit = &package.circuit;
     lindero_stwo_verifier::check_circuit(circuit)?;
     let layout = Layout::new(circuit);
-    let parameters = target.parameters(circuit, &layout)?;
+    let scan_rows = scan_rows(circuit, &package.fixed);
+    let sizes = Sizes::of(circuit, &layout, &scan_rows)?;
+    let parameters = target.parameters(circuit, &layout, &sizes)?;
     progress.begin("commit_fixed");
     let twiddles = twiddles(layout.max_log_height, &parameters);
     let config = parameters.config(layout.max_log_height);
-    let tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, config, &twiddles);
+    let tree: Tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, config, &twiddles);
     progress.end();
     let root = tree.commitment.root().0;
     let (circuit, model) = (package.circuit_bytes.clone(), package.model.clone());
-    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, model))
+    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, scan_rows, model))
 }
 
 /// The root of the main columns under the key's parameters.
 pub fn main_root(package: &Package, trace: &ColumnFile, key: &Key) -> Result<[u8; 32], Error> {
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
-    let tree = commit(load::main_columns(&package.circuit, trace)?, key.config(), &twiddles);
+    let tree: Tree = commit(load::main_columns(&package.circuit, trace)?, key.config(), &twiddles);
     Ok(tree.commitment.root().0)
 }
 
@@ -69,7 +72,7 @@ pub fn prove(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, check_sums)
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST)
 }
 
 /// Proves without a look at the sums, as a cheating prover would: for tests.
@@ -81,19 +84,30 @@ pub fn prove_unchecked(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, |_, _, _| Ok(()))
+    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, HONEST)
 }
 
-/// [`check_sums`], or what takes its place.
-type Check = fn(&Circuit, Option<&[SecureField]>, &[SecureField]) -> Result<(), Error>;
-
-fn prove_bundle(
+/// Proves with nonces of another origin, as a lazy prover would: for tests.
+#[doc(hidden)]
+pub fn prove_grinding(
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
-    check: Check,
+    grind: Grind,
+) -> Result<Vec<u8>, Failure> {
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, grind)
+}
+
+pub(super) fn prove_bundle(
+    package: &Package,
+    traces: &[ColumnFile],
+    key: &Key,
+    statement: &Statement,
+    progress: &Arc<Progress>,
+    course: &mut dyn Course,
+    grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
     if digest(&package.circuit_bytes) != key.circuit_digest {
         return Err(Failure::Input(Error::new("the key is of another circuit than the package")));
@@ -104,18 +118,20 @@ fn prove_bundle(
     progress.begin("twiddles");
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
     let fixed = commit_fixed(package, key, &twiddles, progress)?;
-    let bundle = Bundle { package, traces, key, statement, progress, twiddles: &twiddles, fixed: &fixed };
+    let search = Search::new(grind, progress);
+    let bundle =
+        Bundle { package, traces, key, statement, progress, search, twiddles: &twiddles, fixed: &fixed };
     let (roots, first) = bundle.commit_main_columns()?;
-    let mut channel = transcript::begin(key, statement.digest(), &roots);
+    let mut channel = transcript::begin(key, statement.digest(), &roots, bundle.search.clone());
     progress.begin("draw_challenges");
     let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
-    let nonce = draw_challenges(key, 1, &mut channel, &mut challenges);
+    transcript::draw_challenges(&mut channel, &key.circuit, 1, &mut challenges);
     let (mut first, mut before) = (Some(first), None);
     let mut blocks = Vec::with_capacity(traces.len());
     for index in 0..traces.len() {
         let main = first.take().map_or_else(|| bundle.commit_main(index), Ok)?;
         let session = Session::new(&bundle, index, main, &channel, &challenges);
-        let (block, sums) = session.prove(before.as_deref(), check)?;
+        let (block, sums) = session.prove(before.as_deref(), course)?;
         blocks.push(block);
         before = Some(sums);
     }
@@ -125,7 +141,7 @@ fn prove_bundle(
         key_digest: key.digest.to_vec(),
         claim: statement.claim().to_vec(),
         blocks,
-        nonce: codec::encode_nonce(key, 1, nonce),
+        nonce: codec::encode_nonces(&channel.used_nonces()),
     }))
 }
 
@@ -138,27 +154,11 @@ fn commit_fixed(
     progress.begin("load_fixed");
     let columns = load::fixed_columns(&package.circuit, &key.layout, &package.fixed)?;
     progress.begin("commit_fixed");
-    let tree = commit(columns, key.config(), twiddles);
+    let tree: Tree = commit(columns, key.config(), twiddles);
     if tree.commitment.root().0 != key.fixed_root {
         return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
     }
     Ok(tree)
-}
-
-/// Grinds where the key asks for it, then draws; returns the nonce.
-fn draw_challenges(
-    key: &Key,
-    phase: usize,
-    channel: &mut Blake2sChannel,
-    challenges: &mut [SecureField],
-) -> u64 {
-    let mut nonce = 0;
-    if transcript::grinds(key, phase) {
-        nonce = SimdBackend::grind(channel, key.parameters.challenge_pow_bits);
-        channel.mix_u64(nonce);
-    }
-    transcript::draw_challenges(channel, &key.circuit, phase, challenges);
-    nonce
 }
 
 /// What the blocks have in common.
@@ -168,6 +168,7 @@ struct Bundle<'a> {
     key: &'a Key,
     statement: &'a Statement,
     progress: &'a Arc<Progress>,
+    search: Search,
     twiddles: &'a TwiddleTree<SimdBackend>,
     fixed: &'a Tree,
 }
@@ -196,7 +197,7 @@ struct Session<'a> {
     bundle: &'a Bundle<'a>,
     index: usize,
     scheme: Scheme<'a>,
-    channel: Blake2sChannel,
+    channel: ProverChannel,
     challenges: Vec<SecureField>,
     claims: Vec<SecureField>,
 }
@@ -207,14 +208,14 @@ impl<'a> Session<'a> {
         bundle: &'a Bundle<'a>,
         index: usize,
         main: Tree,
-        channel: &Blake2sChannel,
+        channel: &ProverChannel,
         challenges: &[SecureField],
     ) -> Self {
         let mut session = Session {
             bundle,
             index,
             scheme: Scheme::new(bundle.key.config(), bundle.twiddles),
-            channel: transcript::begin_block(channel, index),
+            channel: transcript::begin_block(bundle.key, channel, index, bundle.search.clone()),
             challenges: challenges.to_vec(),
             claims: vec![SecureField::zero(); bundle.key.circuit.claims.len()],
         };
@@ -226,35 +227,42 @@ impl<'a> Session<'a> {
         session
     }
 
-    /// The block and its sums, which `check` compares with those of the block before.
+    /// The block and its sums, which `course` compares with those of the block before.
     fn prove(
         mut self,
         before: Option<&[SecureField]>,
-        check: Check,
+        course: &mut dyn Course,
     ) -> Result<(proto::Block, Vec<SecureField>), Failure> {
         let Bundle { key, statement, traces, progress, .. } = *self.bundle;
         progress.enter_block(self.index, traces.len());
-        let nonce = self.commit_challenge_phases()?;
-        let fingerprints = fingerprints(&key.circuit, statement, self.index, &self.challenges)?;
+        self.commit_challenge_phases(before, course)?;
+        let step = Step {
+            circuit: &key.circuit,
+            statement,
+            block: self.index,
+            challenges: &self.challenges,
+            before,
+        };
+        let Published { fingerprints, sums } = course.publish(&step, &mut self.claims)?;
         transcript::absorb_claims(&mut self.channel, &self.claims, &fingerprints);
-        let sums = sums(&key.circuit, statement, self.index, &self.challenges, &self.claims, &fingerprints)?;
-        check(&key.circuit, before, &sums).map_err(Failure::Witness)?;
+        course.check(&step, &sums).map_err(Failure::Witness)?;
         let claims = encode_elements(&self.claims);
-        let stark = self.finish()?;
-        let commitment = codec::encode(key, &Commitment { nonce, stark });
+        let commitment = codec::encode(&self.finish(&course.proven(&key.circuit))?);
         Ok((proto::Block { claims, fingerprints: encode_elements(&fingerprints), commitment }, sums))
     }
 
-    /// Returns the nonce of phase 2.
-    fn commit_challenge_phases(&mut self) -> Result<u64, Failure> {
-        let Bundle { package, traces, key, progress, .. } = *self.bundle;
+    fn commit_challenge_phases(
+        &mut self,
+        before: Option<&[SecureField]>,
+        course: &mut dyn Course,
+    ) -> Result<(), Failure> {
+        let Bundle { package, traces, key, statement, progress, .. } = *self.bundle;
         let circuit = &key.circuit;
         let mut columns = Columns::new(circuit, &package.fixed, &traces[self.index]);
-        let mut nonce = 0;
         for (phase, fill, commit) in [(2, "fill_fold", "commit_fold"), (3, "fill_lookup", "commit_lookup")] {
             progress.begin(fill);
             if phase == 3 {
-                nonce = draw_challenges(key, 2, &mut self.channel, &mut self.challenges);
+                transcript::draw_challenges(&mut self.channel, circuit, 2, &mut self.challenges);
             }
             if key.layout.tree_of_phase[phase].is_none() {
                 continue;
@@ -262,10 +270,12 @@ impl<'a> Session<'a> {
             let uniform =
                 uniform_values(circuit, &self.challenges, &self.claims, phase).map_err(Failure::Witness)?;
             columns.fill(phase, &uniform, &mut self.claims).map_err(Failure::Witness)?;
+            let step = Step { circuit, statement, block: self.index, challenges: &self.challenges, before };
+            course.filled(&step, phase, &mut columns, &mut self.claims)?;
             progress.begin(commit);
             self.commit(evaluations(key, &columns, phase));
         }
-        Ok(nonce)
+        Ok(())
     }
 
     fn commit(&mut self, columns: Vec<Evaluation>) {
@@ -273,9 +283,9 @@ impl<'a> Session<'a> {
         self.scheme.commit_tree(MaybeOwned::Owned(tree), &mut self.channel);
     }
 
-    fn finish(mut self) -> Result<Stark, Failure> {
+    /// Proves the constraints of `circuit`, which has the key's columns.
+    fn finish(mut self, circuit: &Circuit) -> Result<Commitment, Failure> {
         let Bundle { key, progress, .. } = *self.bundle;
-        let circuit = &key.circuit;
         let uniform = uniform_values(circuit, &self.challenges, &self.claims, 4).map_err(Failure::Witness)?;
         let tables: Vec<TableProver> = (0..circuit.tables.len())
             .map(|table| TableProver(TableAir { circuit, layout: &key.layout, table, uniform: &uniform }))
@@ -284,14 +294,15 @@ impl<'a> Session<'a> {
             tables.iter().map(|table| table as &dyn ComponentProver<SimdBackend>).collect();
         let (channel, scheme) = (&mut self.channel, self.scheme);
         let stark = with_stages(progress, || {
-            stwo::prover::prove::<SimdBackend, Blake2sMerkleChannel>(&components, channel, scheme)
+            stwo::prover::prove::<SimdBackend, ProverMerkleChannel>(&components, channel, scheme)
         });
         progress.end();
-        stark.map_err(|_| {
+        let stark = stark.map_err(|_| {
             Failure::Witness(Error::new(
                 "the witness does not satisfy the constraints; `lindero check` names the first row that fails",
             ))
-        })
+        })?;
+        Ok(Commitment { nonces: self.channel.used_nonces(), stark })
     }
 }
 
@@ -310,14 +321,18 @@ fn evaluations(key: &Key, columns: &Columns, phase: usize) -> Vec<Evaluation> {
         .collect()
 }
 
-pub(super) fn commit(
+pub(super) fn commit<MC: MerkleChannel>(
     columns: Vec<Evaluation>,
     config: PcsConfig,
     twiddles: &TwiddleTree<SimdBackend>,
-) -> Tree {
+) -> CommitmentTreeProver<SimdBackend, MC>
+where
+    SimdBackend: BackendForChannel<MC>,
+{
     let polynomials = SimdBackend::interpolate_columns(columns, twiddles);
     let log_blowup = config.fri_config.log_blowup_factor;
-    Tree::new(polynomials, log_blowup, twiddles, true, config.lifting_log_size, &BaseColumnPool::new())
+    let pool = BaseColumnPool::new();
+    CommitmentTreeProver::new(polynomials, log_blowup, twiddles, true, config.lifting_log_size, &pool)
 }
 
 /// For the largest domain: the committed one, or that of the composition polynomial.

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use lindero_package::{Circuit, ColumnFile, Error, Package, Statement};
+use lindero_package::{
+    decode_canonical, encode, proto, Circuit, ColumnFile, Error, Opening, Package, Statement,
+};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{prove, prove_unchecked, setup, Failure};
+use lindero_prover_stwo::prover::{prove, prove_grinding, prove_unchecked, setup, Failure, Grind};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
 use lindero_testkit::Sample;
 
@@ -97,6 +99,23 @@ pub fn make_forgery_with(sample: &Sample, key: &[u8], open: impl FnOnce(&mut Sta
     prove_unchecked(&package, &traces, &key, &statement, &Arc::new(Progress::new(None))).unwrap()
 }
 
+/// Proves an honest sample with nonces of another origin.
+pub fn make_proof_grinding(sample: &Sample, key: &[u8], grind: Grind) -> Vec<u8> {
+    let folder = Folder::new(sample);
+    let package = folder.package().unwrap();
+    let traces = folder.traces(sample, &package).unwrap();
+    let statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
+    let (key, progress) = (Key::decode(key).unwrap(), Arc::new(Progress::new(None)));
+    prove_grinding(&package, &traces, &key, &statement, &progress, grind).unwrap()
+}
+
+/// The key with other parameters.
+pub fn with_parameters(key: &[u8], change: impl FnOnce(&mut proto::StwoParameters)) -> Vec<u8> {
+    let mut message: proto::VerifyingKey = decode_canonical(key, "the key").unwrap();
+    change(message.stwo.as_mut().unwrap());
+    encode(&message)
+}
+
 pub fn check(key: &[u8], proof: &[u8]) -> Result<Verdict, Error> {
     verify(&Key::decode(key)?, proof, None)
 }
@@ -106,4 +125,29 @@ pub fn proven(sample: &Sample, target: &Target) -> (Vec<u8>, Vec<u8>) {
     let key = make_key(sample, target).expect("a sample has a key");
     let proof = make_proof(sample, &key).expect("a sample can be proven");
     (key, proof)
+}
+
+/// The sample with its input by digest, and the opening of that.
+pub fn hidden(sample: &Sample) -> (Sample, Opening) {
+    let mut opening = None;
+    let hidden = sample.stating(|part| {
+        let tensor = &mut part.inputs[0];
+        let made = Opening {
+            name: tensor.name.clone(),
+            salt: "1".repeat(64),
+            values: tensor.values.take().unwrap(),
+        };
+        tensor.digest = Some(digest_of(&made));
+        opening = Some(made);
+    });
+    (hidden, opening.unwrap())
+}
+
+pub fn digest_of(opening: &Opening) -> String {
+    let digest = lindero_package::digest(&serde_json::to_vec(opening).unwrap());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn file_of(openings: &[Opening]) -> Vec<u8> {
+    serde_json::to_vec(openings).unwrap()
 }

@@ -1,0 +1,76 @@
+#include "runtime/tamper/adaptive/fractions.h"
+
+#include <algorithm>
+
+namespace lindero::runtime {
+namespace {
+
+void split(const Circuit& circuit, SingleFraction fraction, std::vector<SingleFraction>& out) {
+  const Node& d = circuit.nodes(static_cast<int>(fraction.denominator));
+  const Node& n = circuit.nodes(static_cast<int>(fraction.numerator));
+  if (d.op() == Node::MUL && n.op() == Node::ADD) {
+    const Node& left = circuit.nodes(static_cast<int>(n.a()));
+    const Node& right = circuit.nodes(static_cast<int>(n.b()));
+    if (left.op() == Node::MUL && right.op() == Node::MUL && left.b() == d.b() &&
+        right.b() == d.a()) {
+      split(circuit, {fraction.table, fraction.column, left.a(), d.a()}, out);
+      split(circuit, {fraction.table, fraction.column, right.a(), d.b()}, out);
+      return;
+    }
+  }
+  out.push_back(fraction);
+}
+
+}  // namespace
+
+std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t table,
+                                            uint32_t column) {
+  std::vector<SingleFraction> result;
+  const Fraction& f =
+      circuit.tables(static_cast<int>(table)).columns(static_cast<int>(column)).fraction();
+  split(circuit, {table, column, f.numerator(), f.denominator()}, result);
+  return result;
+}
+
+std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node) {
+  std::vector<uint32_t> open{node}, result;
+  while (!open.empty()) {
+    const uint32_t index = open.back();
+    open.pop_back();
+    const Node& n = circuit.nodes(static_cast<int>(index));
+    if (n.op() == Node::MUL) open.push_back(n.b());
+    if (n.op() == Node::MUL || n.op() == Node::NEG) {
+      open.push_back(n.a());
+    } else {
+      result.push_back(index);
+    }
+  }
+  return result;
+}
+
+std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column) {
+  const Table& t = derivatives.circuit().tables(static_cast<int>(table));
+  auto claimed = [&](const Column& c) {
+    return derivatives.circuit().claims(static_cast<int>(c.fraction().claim())).group();
+  };
+  const Column& own = t.columns(static_cast<int>(column));
+  if (own.fraction().running()) return claimed(own);
+  const Leaf leaf{Leaf::Kind::kColumn, column, 0};
+  std::optional<uint32_t> group;
+  for (const Column& sum : t.columns()) {
+    if (!sum.has_fraction() || !sum.fraction().running()) continue;
+    const auto of = derivatives.of(sum.fraction().add(), [&](const Leaf& l) { return l == leaf; });
+    if (of.empty()) continue;
+    if (group || !derivatives.isConstant(of.begin()->second, 1)) return std::nullopt;
+    group = claimed(sum);
+  }
+  return group;
+}
+
+bool isCarried(const Circuit& circuit, uint32_t group) {
+  return std::any_of(circuit.carries().begin(), circuit.carries().end(), [&](const Carry& carry) {
+    return carry.in() == group || carry.out() == group;
+  });
+}
+
+}  // namespace lindero::runtime

@@ -1,0 +1,37 @@
+// Fraction columns taken apart: the single fractions that a column sums, the factors of a
+// denominator, and the claim group that it ends in.
+#ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_FRACTIONS_H_
+#define LINDERO_RUNTIME_TAMPER_ADAPTIVE_FRACTIONS_H_
+
+#include <optional>
+#include <vector>
+
+#include "runtime/tamper/adaptive/derivatives.h"
+#include "runtime/tamper/adaptive/peeling.h"
+
+namespace lindero::runtime {
+
+struct SingleFraction {
+  uint32_t table;
+  uint32_t column;
+  uint32_t numerator;
+  uint32_t denominator;
+};
+
+// n1 d2 + n2 d1 over d1 d2 is n1 / d1 and n2 / d2, those taken apart again; else what it is.
+std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t table,
+                                            uint32_t column);
+
+// What is multiplied to make the node.
+std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node);
+
+// The group whose claims a fraction column ends in: its own claim's, or that of the one running
+// column of its table that adds it; none: of no such, or of several.
+std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column);
+
+// A group that a seam between blocks closes, not zero by itself.
+bool isCarried(const Circuit& circuit, uint32_t group);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TAMPER_ADAPTIVE_FRACTIONS_H_

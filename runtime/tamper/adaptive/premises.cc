@@ -1,0 +1,30 @@
+#include "runtime/tamper/adaptive/premises.h"
+
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+
+void Premise::fail(std::string example, uint64_t count) {
+  constexpr size_t kMaxExamples = 5;
+  wrong += count;
+  if (examples.size() < kMaxExamples) examples.push_back(std::move(example));
+}
+
+absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
+                                                   absl::Span<const uint32_t> main,
+                                                   ThreadPool& pool) {
+  Derivatives derivatives(package.circuit(), package.circuitInfo());
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
+                           checkElements(derivatives, package, any, main, pool));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> ids,
+                           checkCopiesAndProducts(derivatives, any, pool));
+  for (Premise& p : ids) result.push_back(std::move(p));
+  LINDERO_ASSIGN_OR_RETURN(Premise weights, checkWeights(derivatives, any, pool));
+  result.push_back(std::move(weights));
+  for (Premise& p : checkLookupTables(package)) result.push_back(std::move(p));
+  LINDERO_ASSIGN_OR_RETURN(Premise unread, checkUnread(derivatives, package, any, pool));
+  result.push_back(std::move(unread));
+  return result;
+}
+
+}  // namespace lindero::runtime

@@ -1,0 +1,58 @@
+// What the uniqueness of phase 1 rests on beside intervals and constraints (GADGETS.md): facts
+// about fixed columns, checked by counting on a trace with random main cells.
+//
+// - Elements: within a claim group, each element of an edge is given once and taken once: cells,
+//   and public values, whose derivatives of the group's sum are equal up to the sign are one
+//   element, but with negligible probability. One with a single end is a cell that the sum holds
+//   at zero: it is zero in the honest run, too. What carries take and leave are the same elements.
+// - Copies: at each pole that binds gathered cells, one is given and one is taken.
+// - Products: each product has summands, and one result.
+// - Weights: no two main cells of one fold have the same weight, but for those of one lane.
+// - Lookup tables: one row for each key; ranges have a row for each of their values; exponentials
+//   do not increase, leave no gap and name their predecessor; a power is two to its tag.
+// - Unread cells: main cells of rows in use that nothing reads, for any witness.
+//
+// The rules for lookup tables know the names that lower-to-air gives to buses and columns; the
+// others know none but the family of a lane's columns ("x" of "x.3").
+#ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_PREMISES_H_
+#define LINDERO_RUNTIME_TAMPER_ADAPTIVE_PREMISES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/tamper/adaptive/derivatives.h"
+#include "runtime/tamper/adaptive/witness.h"
+
+namespace lindero::runtime {
+
+struct Premise {
+  std::string name;
+  uint64_t examined = 0;
+  uint64_t wrong = 0;
+  std::vector<std::string> examples = {};  // of what is wrong, the first ones
+
+  void fail(std::string example, uint64_t count = 1);
+};
+
+// `any` is filled from random main cells; `main` are those of an accepted trace.
+absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
+                                                   absl::Span<const uint32_t> main,
+                                                   ThreadPool& pool);
+
+// Its parts.
+absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
+                                                   const Witness& any,
+                                                   absl::Span<const uint32_t> main,
+                                                   ThreadPool& pool);
+absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
+                                                            const Witness& any, ThreadPool& pool);
+absl::StatusOr<Premise> checkWeights(Derivatives& derivatives, const Witness& any,
+                                     ThreadPool& pool);
+std::vector<Premise> checkLookupTables(const Package& package);
+absl::StatusOr<Premise> checkUnread(Derivatives& derivatives, const Package& package,
+                                    const Witness& any, ThreadPool& pool);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TAMPER_ADAPTIVE_PREMISES_H_

@@ -1,0 +1,147 @@
+"""The security figures of pages are those of the tool.
+
+    security_table.py BIN SOURCE                fails where a page has other figures than the tool
+    security_table.py BIN SOURCE --measure N    prints the table of tools/provers/README.md anew, of N runs each
+
+The table has, per regime, `--prefer` and number of blocks, what parameters the prover chooses for a char GPT, which is compared,
+and times and sizes, which are not. Other pages have sentences with figures: they are compared, too.
+"""
+
+import argparse
+import json
+import re
+import resource
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+TABLE = "tools/provers/README.md"
+HEADER = "| regime | `--prefer` | blocks | queries | grinding, bits | processor time | proof |"
+MODEL = "models/char_gpt/char_gpt.onnx"
+OPTIONS = {1: ["--argmax", "--positions", "last:32"], 16: ["--decode", "--context", "carry", "--block", "4"]}
+BLOWUPS = {"speed": "1", "balance": "2", "size": "3"}
+GRINDING = {
+    "pow_bits": "queries", "batching_pow_bits": "batching", "fold_pow_bits": "folds", "out_of_domain_pow_bits": "out of domain",
+    "composition_pow_bits": "constraints", "challenge_pow_bits": "challenges",
+}
+SECURITY_LINES = ["README.md"]
+
+
+class Tool:
+    def __init__(self, binaries, source, folder):
+        self.binaries, self.source, self.folder = binaries, source, folder
+
+    def run(self, *words):
+        result = subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=self.source)
+        if result.returncode:
+            raise SystemExit(f"{' '.join(map(str, words))}\nexit code {result.returncode}: {result.stderr}")
+        return result.stdout
+
+    def package(self, blocks):
+        home = self.folder / f"{blocks}.lindero"
+        if not home.exists():
+            self.run(self.binaries / "lindero", "compile", MODEL, *OPTIONS[blocks], "-o", home)
+        return home
+
+    def prover(self, verb, *words):
+        return json.loads(self.run(self.binaries / "lindero-prover-stwo", verb, *words))
+
+    def prove(self, blocks, key):
+        """Processor seconds and bytes of one run."""
+        text = (self.source / "models/char_gpt/held_out.txt").read_text()
+        words = ["--prompt", text[:64]] if blocks == 1 else ["--prompt", text[:33], "--generate", "31"]
+        package, proof = self.package(blocks), self.folder / "run.proof"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.run(self.binaries / "lindero", "prove", package, "--key", key, "-o", proof, *words)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, proof.stat().st_size
+
+
+def cases():
+    for blocks in OPTIONS:
+        for regime in ("proven", "list-decoding"):
+            for prefer, blowup in BLOWUPS.items():
+                yield blocks, regime, prefer, ["--regime", regime, "--log-blowup", blowup]
+
+
+def chosen(parameters):
+    ground = [f"{name} {parameters[field]}" for field, name in GRINDING.items() if parameters[field]]
+    return str(parameters["queries"]), ", ".join(ground) or "none"
+
+
+def rows(tool, measured):
+    """The table's rows; times and sizes are of `measured` runs each, the settings of a model in turn."""
+    keys, runs = {}, {}
+    for blocks, regime, prefer, options in cases():
+        package = tool.package(blocks)
+        package = next(package.rglob("circuit.pb")).parent  # of the bucket, where there is one
+        report = tool.prover("parameters", "--package", package, *options)
+        keys[blocks, regime, prefer] = tool.folder / f"{blocks}-{regime}-{prefer}.key", report["parameters"]
+        if measured:
+            tool.prover("setup", "--package", package, "-o", keys[blocks, regime, prefer][0], *options)
+    for _ in range(measured):
+        for case, (key, _) in keys.items():
+            runs.setdefault(case, []).append(tool.prove(case[0], key))
+    for case, (_, parameters) in keys.items():
+        blocks, regime, prefer = case
+        costs = ["", ""]
+        if measured:
+            seconds, sizes = zip(*runs[case])
+            costs = [f"{statistics.median(seconds):.2f} s", f"{round(statistics.median(sizes) / 1000):,} KB"]
+        yield [regime, prefer, str(blocks), *chosen(parameters), *costs]
+
+
+def table_of(page):
+    """Rows of the page's table, as lists of cells."""
+    lines = page.splitlines()
+    found = []
+    for line in lines[lines.index(HEADER) + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip().replace("`", "") for cell in line.strip("|").split("|")])
+    return found
+
+
+def differences(tool):
+    page = (tool.source / TABLE).read_text()
+    written, found = table_of(page), list(rows(tool, 0))
+    if len(written) != len(found):
+        yield f"{TABLE}: the table has {len(written)} rows, the tool {len(found)}"
+    for theirs, ours in zip(written, found):
+        if theirs[:5] != ours[:5]:
+            yield f"{TABLE}: {theirs[:5]}, the tool says {ours[:5]}"
+    # "96.0 bits proven (circle transfer: ...), 101.9 bits list-decoding", of the demo's proof.
+    report = tool.prover("parameters", "--package", tool.package(1))
+    bits = {regime["regime"]: f"{regime['bits']:.1f} bits {regime['regime']}" for regime in report["security"]["regimes"]}
+    for name in SECURITY_LINES:
+        text = (tool.source / name).read_text()
+        lines = re.findall(r"^    security .*$", text, re.MULTILINE)
+        if not lines:
+            yield f"{name}: no line of `lindero verify` about security"
+        for line in lines:
+            for regime in ("proven", "list-decoding"):
+                if bits[regime] not in line:
+                    yield f"{name}: {line.strip()!r} has not {bits[regime]!r}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binaries", type=Path)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--measure", type=int, default=0, metavar="N")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        tool = Tool(options.binaries.resolve(), options.source.resolve(), Path(folder))
+        if options.measure:
+            print(HEADER, "|---|---|---|---|---|---|---|", sep="\n")
+            for row in rows(tool, options.measure):
+                row[1] = f"`{row[1]}`"
+                print(f"| {' | '.join(row)} |")
+            return
+        found = list(differences(tool))
+        print(*found, sep="\n")
+        raise SystemExit(1 if found else 0)
+
+
+main()

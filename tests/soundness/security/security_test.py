@@ -1,0 +1,121 @@
+"""The security that the prover prints is that of formulas written down a second time, and that of other implementations.
+
+    security_test.py BIN SOURCE
+
+BIN has `lindero` and `lindero-prover-stwo`. Differences of up to 0.2 bits are allowed: the tool rounds down to tenths, looks less
+closely for the best radius, and other implementations take the largest fold for all of them.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BIN, SOURCE = Path(sys.argv[1]), Path(sys.argv[2])
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(SOURCE / "tools" / "replay")]
+sys.setrecursionlimit(1 << 20)
+
+import bits  # noqa: E402
+import sizes  # noqa: E402
+from package import Package  # noqa: E402
+
+TOLERANCE = 0.2
+MODELS = {
+    "toy": (["models/toy_gpt.onnx"], []),
+    "char GPT": (["models/char_gpt/char_gpt.onnx"], ["--argmax", "--positions", "last:32"]),
+    "blocks": (["models/toy_gpt.onnx"], ["--decode", "--context", "carry", "--block", "2"]),
+}
+
+
+def references():
+    failed = 0
+    lines = [line for line in (HERE / "references.tsv").read_text().splitlines() if not line.startswith("#")]
+    for line in lines:
+        source, height, quotients, constraints, blowup, queries, pow_bits, radius, term, expected = line.split("\t")
+        circuit = bits.Sizes(int(height), int(quotients), int(constraints), (24, 17))
+        parameters = bits.Parameters(int(blowup), int(queries), int(pow_bits))
+        name, *m = radius.split()
+        found = getattr(bits, name)(circuit, parameters, *map(int, m))
+        ours = bits.bits(bits.errors(circuit, parameters, found)[term])
+        if abs(ours - float(expected)) >= TOLERANCE:
+            failed += 1
+            print(f"FAILED {line}: {ours:.3f}")
+    print(f"{len(lines)} figures of other implementations, {failed} differ")
+    return failed + (len(lines) < 25)
+
+
+def same_sizes(name, printed, package):
+    ours, failed = sizes.of_package(package), 0
+    for member in ("log_height", "quotients", "constraints"):
+        if printed[member] != ours[member]:
+            failed += 1
+            print(f"FAILED {name}: {member} is {printed[member]}, here {ours[member]}")
+    for theirs, degree in zip(printed["log_degrees"], ours["log_degrees"]):
+        if abs(theirs - degree) > 1e-6:
+            failed += 1
+            print(f"FAILED {name}: log2 D is {theirs}, here {degree}")
+    return failed
+
+
+def same_bits(name, report):
+    """Differences of every regime, every term, and the whole."""
+    security = report["security"]
+    of = security["sizes"]
+    circuit = bits.Sizes(of["log_height"], of["quotients"], of["constraints"], tuple(of["log_degrees"]), security["blocks"])
+    parameters, failed = bits.Parameters(**report["parameters"]), 0
+    for printed in security["regimes"]:
+        regime = printed["regime"]
+        terms = bits.best(circuit, parameters, regime)
+        pairs = {"all together": (printed["bits"], bits.bits(sum(terms.values())))}
+        # The best radius is another one here than there: then terms differ, and the whole does not.
+        if regime != "proven":
+            pairs |= {term: (value, bits.bits(terms[term])) for term, value in printed["terms"].items()}
+        for term, (theirs, ours) in pairs.items():
+            if abs(theirs - ours) >= TOLERANCE:
+                failed += 1
+                print(f"FAILED {name}, {regime}, {term}: {theirs:.1f}, here {ours:.3f}")
+        least = min(printed["terms"], key=printed["terms"].get)
+        if printed["terms"][printed["binding"]] != printed["terms"][least] or printed["round_by_round"] != max(
+                printed["terms"][least], 0):
+            failed += 1
+            print(f"FAILED {name}, {regime}: {printed['binding']} does not bind")
+    return failed
+
+
+def model(name, files, options):
+    failed, cases = 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "package"
+        command = [BIN / "lindero", "compile", SOURCE / files[0], *options, "-o", home]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        home = next(home.rglob("circuit.pb")).parent  # of the bucket, where there is one
+        package = Package(home)
+        for regime in ("proven", "list-decoding"):
+            for blowup in ("1", "2", "3"):
+                for target in ("60", "96", "100"):
+                    words = ["--regime", regime, "--log-blowup", blowup, "--security-bits", target]
+                    command = [BIN / "lindero-prover-stwo", "parameters", "--package", home, *words]
+                    result = subprocess.run(command, capture_output=True, text=True, check=True)
+                    report = json.loads(result.stdout)
+                    if not cases:
+                        failed += same_sizes(name, report["security"]["sizes"], package)
+                    cases += 1
+                    failed += same_bits(f"{name}, {' '.join(words)}", report)
+                    reached = {entry["regime"]: entry["bits"] for entry in report["security"]["regimes"]}[regime]
+                    if reached < float(target):
+                        failed += 1
+                        print(f"FAILED {name}: {reached} bits of {' '.join(words)}")
+    print(f"{name}: {cases} parameters, {failed} differences")
+    return failed
+
+
+def main():
+    failed = references()
+    for name, (files, options) in MODELS.items():
+        failed += model(name, files, options)
+    sys.exit(failed > 0)
+
+
+main()

@@ -1,0 +1,25 @@
+// lindero tamper --adaptive: the report of the adaptive adversary.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
+#include "tools/lindero/context.h"
+
+namespace lindero::cli {
+
+struct AdaptiveArguments {
+  uint64_t seed = 1;
+  int threads = 0;
+  uint64_t rows = 0;  // of each column to mutate; 0: all
+};
+
+// Adds what was examined and found to the summary; returns how many things were found.
+absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
+                                          const Statement& statement,
+                                          absl::Span<const uint32_t> main,
+                                          const AdaptiveArguments& arguments, Context& context,
+                                          Summary& summary);
+
+}  // namespace lindero::cli

@@ -1,0 +1,371 @@
+//! Degrees, in the circuit's challenges, of the sums that must cancel.
+//!
+//! For fixed columns of phase 1 every value of a later phase is a rational function of the challenges: [`Rational`] bounds
+//! its degrees. A sum over rows has the denominators of all rows, so those are counted once per row. An `inverse` node is
+//! the same on all rows: all share its denominator, which is counted once, with the highest power in which a term has it.
+//! A scan's value depends on the rows since its factor was last zero; only fixed columns tell how many those are, so the key
+//! says it, as setup found it.
+
+use std::collections::BTreeMap;
+
+use lindero_package::{
+    fill_order, proto, schedule, Circuit, Column, ColumnFile, Error, Generator, Node, NodeId, Scope,
+};
+
+/// What a wrong run must hit: a zero of the sum's numerator, or of a denominator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Degrees {
+    /// In all challenges, which are drawn after phase 1 was committed, or after that.
+    pub all: f64,
+    /// In those alone that are drawn after phase 2 was committed.
+    pub late: f64,
+}
+
+impl Degrees {
+    /// Of all groups of claims of a block, with the public tensors' terms. `scan_rows` is that of [`scan_rows`].
+    pub fn of(circuit: &Circuit, scan_rows: &[u32]) -> Result<Self, Error> {
+        let degree = |first| Ok::<_, Error>(Walk::new(circuit, scan_rows, first).groups()?.iter().sum());
+        Ok(Degrees { all: degree(1)?, late: degree(2)? })
+    }
+}
+
+/// Table and column of each scan, in the circuit's order.
+pub fn scans(circuit: &Circuit) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let is_scan = |column: &Column| matches!(column.generator, Some(Generator::Scan { .. }));
+    circuit.tables.iter().enumerate().flat_map(move |(table, of)| {
+        let columns = of.columns.iter().enumerate().filter(move |(_, column)| is_scan(column));
+        columns.map(move |(index, _)| (table, index))
+    })
+}
+
+/// Per scan, the most rows that a value can depend on: those since the factor was last zero, as far as fixed columns tell.
+pub fn scan_rows(circuit: &Circuit, fixed: &ColumnFile) -> Vec<u32> {
+    let longest = |(table, column): (usize, usize)| {
+        let Some(Generator::Scan { mul, .. }) = circuit.tables[table].columns[column].generator else {
+            return 0;
+        };
+        let (mut run, mut longest) = (0, 0);
+        for (row, continues) in may_be_nonzero(circuit, fixed, table, mul).into_iter().enumerate() {
+            run = if continues && row > 0 { run + 1 } else { 1 };
+            longest = longest.max(run);
+        }
+        longest
+    };
+    scans(circuit).map(longest).collect()
+}
+
+/// On which rows of its table a node can be other than zero, whatever challenges and witness are.
+fn may_be_nonzero(circuit: &Circuit, fixed: &ColumnFile, table: usize, node: NodeId) -> Vec<bool> {
+    let height = circuit.tables[table].height();
+    let of = |node| may_be_nonzero(circuit, fixed, table, node);
+    let both = |a, b, combine: fn(bool, bool) -> bool| {
+        of(a).into_iter().zip(of(b)).map(|(a, b)| combine(a, b)).collect()
+    };
+    if circuit.facts(node).scope == Scope::Uniform {
+        return vec![!matches!(circuit.nodes[node as usize], Node::Constant(0)); height];
+    }
+    match circuit.nodes[node as usize] {
+        Node::Column { column, offset, .. } if circuit.tables[table].columns[column].phase == 0 => {
+            let values = fixed.column(table, column);
+            (0..height)
+                .map(|row| values[(row + height).wrapping_add_signed(offset as isize) % height] != 0)
+                .collect()
+        }
+        Node::Mul(a, b) => both(a, b, |a, b| a && b),
+        Node::Add(a, b) | Node::Sub(a, b) => both(a, b, |a, b| a || b),
+        Node::Neg(a) => of(a),
+        _ => vec![true; height],
+    }
+}
+
+/// A rational function: degrees of the numerator and of the denominators that belong to a row, and the powers of those
+/// that all rows share, ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Rational {
+    numerator: f64,
+    own: f64,
+    shared: Vec<Power>,
+}
+
+/// A power of a polynomial of this degree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Power {
+    node: NodeId,
+    degree: f64,
+    exponent: f64,
+}
+
+/// Exponents of a and b, combined.
+fn merged(a: &[Power], b: &[Power], combine: impl Fn(f64, f64) -> f64) -> Vec<Power> {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    let mut result = Vec::new();
+    while let Some(next) = [a.peek(), b.peek()].into_iter().flatten().min_by_key(|power| power.node) {
+        let next = **next;
+        let left = a.next_if(|power| power.node == next.node).map_or(0.0, |power| power.exponent);
+        let right = b.next_if(|power| power.node == next.node).map_or(0.0, |power| power.exponent);
+        result.push(Power { exponent: combine(left, right), ..next });
+    }
+    result
+}
+
+fn degree_of(powers: &[Power]) -> f64 {
+    powers.iter().map(|power| power.degree * power.exponent).sum()
+}
+
+impl Rational {
+    fn polynomial(degree: f64) -> Self {
+        Rational { numerator: degree, ..Rational::default() }
+    }
+
+    /// 1 / p^exponent for a polynomial p, which is the same on all rows.
+    fn shared(node: NodeId, degree: f64, exponent: f64) -> Self {
+        let shared = if degree > 0.0 { vec![Power { node, degree, exponent }] } else { Vec::new() };
+        Rational { shared, ..Rational::default() }
+    }
+
+    fn denominator(&self) -> f64 {
+        self.own + degree_of(&self.shared)
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        let shared = merged(&self.shared, &other.shared, f64::max);
+        let whole = degree_of(&shared);
+        let raised = |a: &Self, b: &Self| a.numerator + b.own + whole - degree_of(&a.shared);
+        Rational {
+            numerator: raised(self, other).max(raised(other, self)),
+            own: self.own + other.own,
+            shared,
+        }
+    }
+
+    fn times(&self, other: &Self) -> Self {
+        Rational {
+            numerator: self.numerator + other.numerator,
+            own: self.own + other.own,
+            shared: merged(&self.shared, &other.shared, |a, b| a + b),
+        }
+    }
+
+    /// Of a row.
+    fn inverse(&self) -> Self {
+        Rational { numerator: self.denominator(), own: self.numerator, shared: Vec::new() }
+    }
+
+    /// Either of the two.
+    fn or(&self, other: &Self) -> Self {
+        let own = self.own.max(other.own);
+        let shared = merged(&self.shared, &other.shared, f64::max);
+        let raised = |a: &Self| a.numerator + own + degree_of(&shared) - a.denominator();
+        Rational { numerator: raised(self).max(raised(other)), own, shared }
+    }
+
+    /// The sum over `count` rows.
+    fn summed(&self, count: f64) -> Self {
+        Rational {
+            numerator: self.numerator + (count - 1.0) * self.own,
+            own: count * self.own,
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// The last of `count` values, each `mul` times the one before plus one like this.
+    fn scanned(&self, mul: &Self, count: f64) -> Self {
+        let added = self.summed(count);
+        let power = |power: &Power| Power { exponent: count * power.exponent, ..*power };
+        let shared: Vec<Power> = mul.shared.iter().map(power).collect();
+        Rational {
+            numerator: added.numerator + count * mul.numerator.max(mul.denominator()),
+            own: added.own + count * mul.own,
+            shared: merged(&added.shared, &shared, |a, b| a + b),
+        }
+    }
+}
+
+struct Walk<'a> {
+    circuit: &'a Circuit,
+    scan_rows: BTreeMap<(usize, usize), u32>,
+    /// Challenges of earlier phases count as constants.
+    first_phase: usize,
+    columns: Vec<Vec<Rational>>,
+    nodes: Vec<Option<Rational>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(circuit: &'a Circuit, scan_rows: &[u32], first_phase: usize) -> Self {
+        let scan_rows = scans(circuit).zip(scan_rows.iter().copied()).collect();
+        let columns = circuit.tables.iter().map(|table| vec![Rational::default(); table.columns.len()]);
+        Walk {
+            circuit,
+            scan_rows,
+            first_phase,
+            columns: columns.collect(),
+            nodes: vec![None; circuit.nodes.len()],
+        }
+    }
+
+    /// Per group of claims, the degrees of its sum's numerator and denominators.
+    fn groups(mut self) -> Result<Vec<f64>, Error> {
+        let mut sums = vec![Rational::default(); self.circuit.claim_groups.len()];
+        for phase in 2..4 {
+            for (table, column) in fill_order(self.circuit, phase)?.into_iter().flatten() {
+                self.fill(table, column);
+            }
+        }
+        for (table, columns) in self.circuit.tables.iter().zip(&self.columns) {
+            for (column, value) in table.columns.iter().zip(columns) {
+                if let Some(Generator::RunningFraction { claim, .. }) = column.generator {
+                    let sum = &mut sums[self.circuit.claims[claim].group as usize];
+                    *sum = sum.plus(value);
+                }
+            }
+        }
+        for tensor in &self.circuit.publics {
+            let sum = &mut sums[tensor.group as usize];
+            *sum = sum.plus(&self.public_term(tensor));
+        }
+        Ok(sums.iter().map(|sum| sum.numerator + sum.denominator()).collect())
+    }
+
+    fn fill(&mut self, table: usize, column: usize) {
+        let circuit = self.circuit;
+        let height = circuit.tables[table].height() as f64;
+        let Some(generator) = &circuit.tables[table].columns[column].generator else { return };
+        for node in schedule(circuit, &generator.roots()) {
+            if self.nodes[node as usize].is_none() {
+                self.nodes[node as usize] = Some(self.value(node));
+            }
+        }
+        self.columns[table][column] = match generator {
+            Generator::Expression { value } => self.of(*value),
+            Generator::Scan { mul, add } => {
+                let rows = self.scan_rows[&(table, column)] as f64;
+                self.of(*add).scanned(&self.of(*mul), rows)
+            }
+            Generator::Fraction { numerator, denominator } => {
+                self.of(*numerator).times(&self.reciprocal(*denominator))
+            }
+            Generator::RunningFraction { numerator, denominator, add, .. } => {
+                let own = self.of(*numerator).times(&self.reciprocal(*denominator));
+                own.plus(&self.of(*add)).summed(height)
+            }
+            Generator::Gather { sources, .. } => {
+                let values =
+                    sources.iter().map(|source| &self.columns[source.table as usize][source.column as usize]);
+                values.cloned().reduce(|a, b| a.or(&b)).unwrap_or_default()
+            }
+        };
+    }
+
+    /// Over one common denominator: the poles at all addresses, rows and columns (`claims.rs`).
+    fn public_term(&self, tensor: &proto::PublicTensor) -> Rational {
+        let tiles = tensor.rows.div_ceil(tensor.tile_rows) as f64
+            * tensor.columns.div_ceil(tensor.tile_columns) as f64;
+        let degree = tiles * self.challenge(tensor.address_challenge as usize)
+            + tensor.tile_rows.min(tensor.rows) as f64 * self.challenge(tensor.row_challenge as usize)
+            + tensor.tile_columns.min(tensor.columns) as f64
+                * self.challenge(tensor.column_challenge as usize);
+        Rational { numerator: degree, own: degree, shared: Vec::new() }
+    }
+
+    fn challenge(&self, index: usize) -> f64 {
+        (self.circuit.challenges[index].phase as usize >= self.first_phase) as u32 as f64
+    }
+
+    fn of(&self, node: NodeId) -> Rational {
+        self.nodes[node as usize].clone().unwrap_or_default()
+    }
+
+    fn value(&self, node: NodeId) -> Rational {
+        match self.circuit.nodes[node as usize] {
+            Node::Constant(_) | Node::IsFirst | Node::IsLast => Rational::default(),
+            Node::Claim(claim) => {
+                let (table, column) = self.circuit.claim_columns[claim];
+                self.columns[table][column].clone()
+            }
+            Node::Challenge(index) => Rational::polynomial(self.challenge(index)),
+            Node::Column { table, column, .. } => self.columns[table][column].clone(),
+            Node::Add(a, b) | Node::Sub(a, b) => self.of(a).plus(&self.of(b)),
+            Node::Mul(a, b) => self.of(a).times(&self.of(b)),
+            Node::Neg(a) => self.of(a),
+            // Reads constants and challenges only.
+            Node::Inverse(a) => self.shared_reciprocal(a),
+        }
+    }
+
+    /// 1 / node on a row.
+    fn reciprocal(&self, node: NodeId) -> Rational {
+        if self.circuit.facts(node).scope == Scope::Uniform {
+            return self.shared_reciprocal(node);
+        }
+        match self.circuit.nodes[node as usize] {
+            Node::Mul(a, b) => self.reciprocal(a).times(&self.reciprocal(b)),
+            Node::Neg(a) => self.reciprocal(a),
+            _ => self.of(node).inverse(),
+        }
+    }
+
+    /// The same for a node that is equal on all rows. Powers of one factor share it.
+    fn shared_reciprocal(&self, node: NodeId) -> Rational {
+        match self.circuit.nodes[node as usize] {
+            Node::Mul(a, b) => self.shared_reciprocal(a).times(&self.shared_reciprocal(b)),
+            Node::Neg(a) => self.shared_reciprocal(a),
+            _ => {
+                let value = self.of(node);
+                Rational::shared(node, value.numerator, 1.0).times(&Rational::polynomial(value.denominator()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pole() -> Rational {
+        Rational::polynomial(1.0).inverse()
+    }
+
+    #[test]
+    fn denominators_of_a_row_add_up() {
+        assert_eq!(pole(), Rational { numerator: 0.0, own: 1.0, shared: vec![] });
+        // Two poles over a common denominator: one in the numerator, two below.
+        assert_eq!(pole().plus(&pole()), Rational { numerator: 1.0, own: 2.0, shared: vec![] });
+        assert_eq!(pole().summed(100.0), Rational { numerator: 99.0, own: 100.0, shared: vec![] });
+        // x^3 on each row, times x / y from row to row.
+        let cube = Rational::polynomial(3.0);
+        let quotient = Rational::polynomial(1.0).times(&pole());
+        assert_eq!(cube.scanned(&quotient, 10.0), Rational { numerator: 13.0, own: 10.0, shared: vec![] });
+        assert_eq!(pole().scanned(&cube, 2.0), Rational { numerator: 7.0, own: 2.0, shared: vec![] });
+    }
+
+    #[test]
+    fn a_shared_denominator_counts_once() {
+        let (first, second) = (Rational::shared(1, 2.0, 1.0), Rational::shared(4, 3.0, 2.0));
+        // On every row the same: a million rows change nothing.
+        assert_eq!(first.summed(1e6), first);
+        // 1 / p + 1 / q^2 = (q^2 + p) / (p q^2), deg p = 2, deg q = 3.
+        let sum = first.plus(&second);
+        assert_eq!((sum.numerator, sum.own, sum.denominator()), (6.0, 0.0, 8.0));
+        assert_eq!(sum.plus(&first), sum);
+        // (1 / p)^3 is one denominator of a higher power; 1 / p + 1 / p^3 has that one.
+        let cube = first.times(&first).times(&first);
+        assert_eq!(cube, Rational::shared(1, 2.0, 3.0));
+        assert_eq!(cube.plus(&first), Rational { numerator: 4.0, ..cube.clone() });
+        // A pole beside it is a row's own: 1 / p + 1 / x on 10 rows is N / (p x_1 .. x_10).
+        let mixed = first.plus(&pole()).summed(10.0);
+        assert_eq!((mixed.numerator, mixed.own, degree_of(&mixed.shared)), (11.0, 10.0, 2.0));
+        // As a row's own denominator, p + 0: (1 / p)^-1 = p.
+        assert_eq!(first.inverse(), Rational::polynomial(2.0));
+        // A scan multiplies: 5 rows, each time by 1 / p.
+        let scanned = Rational::polynomial(1.0).scanned(&first, 5.0);
+        assert_eq!((scanned.numerator, scanned.denominator()), (11.0, 10.0));
+    }
+
+    #[test]
+    fn either_of_two_has_the_degrees_of_both() {
+        let (first, second) = (Rational::shared(1, 2.0, 1.0), pole());
+        // As functions over p x: x / (p x) or p / (p x).
+        let either = first.or(&second);
+        assert_eq!((either.numerator, either.own, degree_of(&either.shared)), (2.0, 1.0, 2.0));
+    }
+}
