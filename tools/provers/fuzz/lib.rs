@@ -14,10 +14,10 @@ pub fn expect_panics_of_stwo_alone() {
     }));
 }
 
-/// A file that `seeds` wrote; the folder is in LINDERO_FUZZ.
+/// A file that the example `fuzz_seeds` of the prover wrote; the folder is in LINDERO_FUZZ.
 pub fn seed(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("LINDERO_FUZZ").expect("LINDERO_FUZZ names the folder of the seeds");
-    std::fs::read(std::path::Path::new(&folder).join(name)).expect("the seeds are there: run `seeds FOLDER`")
+    std::fs::read(std::path::Path::new(&folder).join(name)).expect("the seeds are there: see `run`")
 }
 
 pub fn proof_of(bytes: &[u8]) -> proto::Proof {

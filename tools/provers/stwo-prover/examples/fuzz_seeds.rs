@@ -1,14 +1,13 @@
-//! `seeds FOLDER`: keys, proofs, a claim and openings of small circuits, for the targets and as their first inputs.
+//! `fuzz_seeds FOLDER`: keys, proofs, a claim and openings of small circuits, for the targets and as their first inputs.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use lindero_package::{ColumnFile, Package, Statement};
+use lindero_package::{digest, ColumnFile, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover;
 use lindero_stwo_verifier::{Key, KeySet, Target};
 use lindero_testkit::{samples, Sample};
-use sha2::{Digest, Sha256};
 
 const QUICK: Target = Target { bits: 20, log_blowup: 1, pow_bits: 4, ..Target::DEFAULT };
 
@@ -19,9 +18,12 @@ fn proven(folder: &Path, sample: &Sample, openings: &[u8]) -> (Vec<u8>, Vec<u8>)
     let package = Package::open(&place).expect("a sample is a package");
     let key = prover::setup(&package, &QUICK, &Progress::new(None)).expect("a sample has a key");
     let traces: Vec<_> = (0..sample.traces.len())
-        .map(|block| ColumnFile::open(&place.join(Sample::trace_file(block)), &package.circuit, 1).expect("a trace"))
+        .map(|block| {
+            ColumnFile::open(&place.join(Sample::trace_file(block)), &package.circuit, 1).expect("a trace")
+        })
         .collect();
-    let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).expect("its claim fits");
+    let mut statement =
+        Statement::decode(&sample.claim, &package.circuit, traces.len()).expect("its claim fits");
     statement.open(openings, &package.circuit).expect("the openings are of the claim");
     let decoded = Key::decode(&key).expect("the key is a key");
     let proof = prover::prove(&package, &traces, &decoded, &statement, &Arc::new(Progress::new(None)));
@@ -36,13 +38,13 @@ fn hidden(sample: &Sample) -> (Sample, Vec<u8>) {
         let values = tensor.values.take().expect("the sample states its values");
         let salt = "5a".repeat(32);
         opening = serde_json::json!({"name": tensor.name, "salt": salt, "values": values}).to_string();
-        tensor.digest = Some(Sha256::digest(&opening).iter().map(|byte| format!("{byte:02x}")).collect());
+        tensor.digest = Some(digest(opening.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect());
     });
     (hidden, format!("[{opening}]").into_bytes())
 }
 
 fn main() {
-    let folder = std::env::args().nth(1).expect("usage: seeds FOLDER");
+    let folder = std::env::args().nth(1).expect("usage: fuzz_seeds FOLDER");
     let folder = Path::new(&folder);
     let write = |target: &str, name: &str, bytes: &[u8]| {
         std::fs::create_dir_all(folder.join("corpus").join(target)).expect("the folder is writable");
