@@ -105,13 +105,12 @@ def bits(error):
 
 def radii(sizes, parameters, regime):
     """What a regime may count on, finer than the tool looks."""
-    if regime == "list-decoding":
-        return [elias(sizes, parameters)]
     if regime == "best known attack":
         return [rate(sizes, parameters)]
     half = (1 - (2**sizes.log_height + 3) / 2 ** (sizes.log_height + parameters.log_blowup)) / 2
     losses = [loss for i in range(12, 320) if (loss := 2 ** (-i / 16)) < half / 2]
-    return [unique(sizes, parameters, loss) for loss in losses]
+    proven = [unique(sizes, parameters, loss) for loss in losses]
+    return proven if regime == "proven" else [*proven, elias(sizes, parameters)]
 
 
 def best(sizes, parameters, regime):
