@@ -168,7 +168,13 @@ impl Course for Forger<'_> {
         let mut rest = circuit.clone();
         let zero = rest.nodes.len() as NodeId;
         rest.nodes.push(Node::Constant(0));
-        rest.facts.push(NodeFacts { scope: Scope::Uniform, extension: false, degree: 0, ready: 0 });
+        rest.facts.push(NodeFacts {
+            scope: Scope::Uniform,
+            extension: false,
+            degree: 0,
+            ready: 0,
+            claims: false,
+        });
         for (table, constraint) in self.dropped.drain(..) {
             let table = &mut rest.tables[table];
             let constraint = &mut table.constraints[constraint];
