@@ -3,7 +3,6 @@
 from collections import Counter
 from math import log2
 
-import numpy as np
 from graph import Op
 from package import generator_nodes
 
@@ -44,27 +43,6 @@ def quotients(package):
                 opened += 1  # once more, a period on
             total += width(phase) * (opened + (opened == 2))
     return total
-
-
-def longest_run(package, t, node):
-    """Rows from one at which the node is zero, whatever is drawn and committed, to the last one before the next."""
-    graph, height = package.graph, package.tables[t].height
-
-    def zero(i):
-        op, a, b = graph.ops[i], graph.a[i], graph.b[i]
-        if op == Op.COLUMN and package.tables[t].phases[b] == 0:
-            return np.roll(package.fixed[t, b], -graph.offsets[i]) == 0
-        if op == Op.MUL:
-            return zero(a) | zero(b)
-        if op in (Op.ADD, Op.SUB) and not graph.scalar[i]:
-            return zero(a) & zero(b)
-        if op == Op.NEG:
-            return zero(a)
-        return np.full(height, op == Op.CONSTANT and a == 0)
-
-    starts = zero(node)
-    starts[0] = True
-    return int(np.diff(np.append(np.flatnonzero(starts), height)).max())
 
 
 class Term:
@@ -134,7 +112,6 @@ class Degrees:
         if kind == "expression":
             return self.term(column.expression.value)
         if kind == "scan":
-            rows = longest_run(self.package, t, column.scan.mul)
             factor, added = self.term(column.scan.mul), self.over_rows(self.term(column.scan.add), rows)
             step = max(factor.top, factor.own + self.below(factor.shared))
             powers = Counter({node: rows * power for node, power in factor.shared.items()})

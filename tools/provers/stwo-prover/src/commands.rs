@@ -8,7 +8,7 @@ use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{self, Failure};
 use lindero_stwo_verifier::security::{Regime, Sizes};
-use lindero_stwo_verifier::{check_circuit, scan_rows, verify, Key, KeySet, Layout, Target};
+use lindero_stwo_verifier::{check_circuit, verify, Key, KeySet, Layout, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
@@ -68,7 +68,7 @@ pub fn parameters(mut arguments: Arguments) -> Result<Value, End> {
     let circuit = &package.circuit;
     check_circuit(circuit)?;
     let layout = Layout::new(circuit);
-    let sizes = Sizes::of(circuit, &layout, &scan_rows(circuit, &package.fixed))?;
+    let sizes = Sizes::of(circuit, &layout)?;
     let parameters = target.parameters(circuit, &layout, &sizes)?;
     let blocks = circuit.most_blocks;
     Ok(json!({

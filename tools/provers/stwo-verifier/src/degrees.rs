@@ -3,14 +3,10 @@
 //! For fixed columns of phase 1 every value of a later phase is a rational function of the challenges: [`Rational`] bounds
 //! its degrees. A sum over rows has the denominators of all rows, so those are counted once per row. An `inverse` node is
 //! the same on all rows: all share its denominator, which is counted once, with the highest power in which a term has it.
-//! A scan's value depends on the rows since its factor was last zero; only fixed columns tell how many those are, so the key
-//! says it, as setup found it.
+//! A scan is taken to go over all rows of its table: where its factor is zero, only fixed columns tell, which a reader of the key
+//! does not have. Grinding before the challenges makes up for it.
 
-use std::collections::BTreeMap;
-
-use lindero_package::{
-    fill_order, proto, schedule, Circuit, Column, ColumnFile, Error, Generator, Node, NodeId, Scope,
-};
+use lindero_package::{fill_order, proto, schedule, Circuit, Error, Generator, Node, NodeId, Scope};
 
 /// What a wrong run must hit: a zero of the sum's numerator, or of a denominator.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,59 +18,11 @@ pub struct Degrees {
 }
 
 impl Degrees {
-    /// Of all groups of claims of a block, with the public tensors' terms. `scan_rows` is that of [`scan_rows`].
-    pub fn of(circuit: &Circuit, scan_rows: &[u32]) -> Result<Self, Error> {
-        let degree = |first| Ok::<_, Error>(Walk::new(circuit, scan_rows, first).groups()?.iter().sum());
+    /// Of all groups of claims of a block, with the public tensors' terms. An error where they are beyond what the field is good
+    /// for, or many denominators are in many nodes: the circuit may be a stranger's.
+    pub fn of(circuit: &Circuit) -> Result<Self, Error> {
+        let degree = |first| Ok::<_, Error>(Walk::new(circuit, first).groups()?.iter().sum());
         Ok(Degrees { all: degree(1)?, late: degree(2)? })
-    }
-}
-
-/// Table and column of each scan, in the circuit's order.
-pub fn scans(circuit: &Circuit) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let is_scan = |column: &Column| matches!(column.generator, Some(Generator::Scan { .. }));
-    circuit.tables.iter().enumerate().flat_map(move |(table, of)| {
-        let columns = of.columns.iter().enumerate().filter(move |(_, column)| is_scan(column));
-        columns.map(move |(index, _)| (table, index))
-    })
-}
-
-/// Per scan, the most rows that a value can depend on: those since the factor was last zero, as far as fixed columns tell.
-pub fn scan_rows(circuit: &Circuit, fixed: &ColumnFile) -> Vec<u32> {
-    let longest = |(table, column): (usize, usize)| {
-        let Some(Generator::Scan { mul, .. }) = circuit.tables[table].columns[column].generator else {
-            return 0;
-        };
-        let (mut run, mut longest) = (0, 0);
-        for (row, continues) in may_be_nonzero(circuit, fixed, table, mul).into_iter().enumerate() {
-            run = if continues && row > 0 { run + 1 } else { 1 };
-            longest = longest.max(run);
-        }
-        longest
-    };
-    scans(circuit).map(longest).collect()
-}
-
-/// On which rows of its table a node can be other than zero, whatever challenges and witness are.
-fn may_be_nonzero(circuit: &Circuit, fixed: &ColumnFile, table: usize, node: NodeId) -> Vec<bool> {
-    let height = circuit.tables[table].height();
-    let of = |node| may_be_nonzero(circuit, fixed, table, node);
-    let both = |a, b, combine: fn(bool, bool) -> bool| {
-        of(a).into_iter().zip(of(b)).map(|(a, b)| combine(a, b)).collect()
-    };
-    if circuit.facts(node).scope == Scope::Uniform {
-        return vec![!matches!(circuit.nodes[node as usize], Node::Constant(0)); height];
-    }
-    match circuit.nodes[node as usize] {
-        Node::Column { column, offset, .. } if circuit.tables[table].columns[column].phase == 0 => {
-            let values = fixed.column(table, column);
-            (0..height)
-                .map(|row| values[(row + height).wrapping_add_signed(offset as isize) % height] != 0)
-                .collect()
-        }
-        Node::Mul(a, b) => both(a, b, |a, b| a && b),
-        Node::Add(a, b) | Node::Sub(a, b) => both(a, b, |a, b| a || b),
-        Node::Neg(a) => of(a),
-        _ => vec![true; height],
     }
 }
 
@@ -183,23 +131,39 @@ impl Rational {
 
 struct Walk<'a> {
     circuit: &'a Circuit,
-    scan_rows: BTreeMap<(usize, usize), u32>,
     /// Challenges of earlier phases count as constants.
     first_phase: usize,
     columns: Vec<Vec<Rational>>,
     nodes: Vec<Option<Rational>>,
+    /// Powers that are kept.
+    powers: usize,
+}
+
+/// Beyond the field's size a degree says nothing.
+const MOST_DEGREE: f64 = (1u128 << 124) as f64;
+const MOST_POWERS: usize = 1 << 22;
+
+/// The value, if it is a number within bounds: sums of what has overflowed are none, and are not at most anything. `powers`
+/// counts those that are kept.
+fn bounded(powers: &mut usize, value: Rational) -> Result<Rational, Error> {
+    *powers += value.shared.len();
+    if value.numerator + value.denominator() <= MOST_DEGREE && *powers <= MOST_POWERS {
+        return Ok(value);
+    }
+    Err(Error::new(
+        "the degrees of the circuit's sums are beyond the field's size, or take too long to count",
+    ))
 }
 
 impl<'a> Walk<'a> {
-    fn new(circuit: &'a Circuit, scan_rows: &[u32], first_phase: usize) -> Self {
-        let scan_rows = scans(circuit).zip(scan_rows.iter().copied()).collect();
+    fn new(circuit: &'a Circuit, first_phase: usize) -> Self {
         let columns = circuit.tables.iter().map(|table| vec![Rational::default(); table.columns.len()]);
         Walk {
             circuit,
-            scan_rows,
             first_phase,
             columns: columns.collect(),
             nodes: vec![None; circuit.nodes.len()],
+            powers: 0,
         }
     }
 
@@ -208,7 +172,7 @@ impl<'a> Walk<'a> {
         let mut sums = vec![Rational::default(); self.circuit.claim_groups.len()];
         for phase in 2..4 {
             for (table, column) in fill_order(self.circuit, phase)?.into_iter().flatten() {
-                self.fill(table, column);
+                self.fill(table, column)?;
             }
         }
         for (table, columns) in self.circuit.tables.iter().zip(&self.columns) {
@@ -223,24 +187,24 @@ impl<'a> Walk<'a> {
             let sum = &mut sums[tensor.group as usize];
             *sum = sum.plus(&self.public_term(tensor));
         }
-        Ok(sums.iter().map(|sum| sum.numerator + sum.denominator()).collect())
+        sums.into_iter()
+            .map(|sum| bounded(&mut self.powers, sum).map(|sum| sum.numerator + sum.denominator()))
+            .collect()
     }
 
-    fn fill(&mut self, table: usize, column: usize) {
+    fn fill(&mut self, table: usize, column: usize) -> Result<(), Error> {
         let circuit = self.circuit;
         let height = circuit.tables[table].height() as f64;
-        let Some(generator) = &circuit.tables[table].columns[column].generator else { return };
+        let Some(generator) = &circuit.tables[table].columns[column].generator else { return Ok(()) };
         for node in schedule(circuit, &generator.roots()) {
             if self.nodes[node as usize].is_none() {
-                self.nodes[node as usize] = Some(self.value(node));
+                let value = self.value(node);
+                self.nodes[node as usize] = Some(bounded(&mut self.powers, value)?);
             }
         }
-        self.columns[table][column] = match generator {
+        let value = match generator {
             Generator::Expression { value } => self.of(*value),
-            Generator::Scan { mul, add } => {
-                let rows = self.scan_rows[&(table, column)] as f64;
-                self.of(*add).scanned(&self.of(*mul), rows)
-            }
+            Generator::Scan { mul, add } => self.of(*add).scanned(&self.of(*mul), height),
             Generator::Fraction { numerator, denominator } => {
                 self.of(*numerator).times(&self.reciprocal(*denominator))
             }
@@ -254,6 +218,8 @@ impl<'a> Walk<'a> {
                 values.cloned().reduce(|a, b| a.or(&b)).unwrap_or_default()
             }
         };
+        self.columns[table][column] = bounded(&mut self.powers, value)?;
+        Ok(())
     }
 
     /// Over one common denominator: the poles at all addresses, rows and columns (`claims.rs`).
@@ -336,6 +302,24 @@ mod tests {
         let quotient = Rational::polynomial(1.0).times(&pole());
         assert_eq!(cube.scanned(&quotient, 10.0), Rational { numerator: 13.0, own: 10.0, shared: vec![] });
         assert_eq!(pole().scanned(&cube, 2.0), Rational { numerator: 7.0, own: 2.0, shared: vec![] });
+    }
+
+    /// The circuits of an attacker: y = 5 times what vanishes at every point of the field; degrees that overflow in between.
+    #[test]
+    fn what_is_no_number_is_beyond_all_bounds() {
+        let mut powers = 0;
+        let mut value = Rational::polynomial(1.0).inverse();
+        for _ in 0..210 {
+            value = Rational::polynomial(1.0).scanned(&value, 32.0);
+        }
+        assert!(value.numerator.is_infinite());
+        let undefined = value.or(&value);
+        assert!(undefined.numerator.is_nan());
+        assert!(bounded(&mut powers, value).is_err() && bounded(&mut powers, undefined).is_err());
+        assert!(bounded(&mut powers, Rational::polynomial(MOST_DEGREE)).is_ok());
+        let many =
+            Rational { shared: vec![Power { node: 0, degree: 0.0, exponent: 0.0 }; MOST_POWERS], ..pole() };
+        assert!(bounded(&mut powers, many.clone()).is_ok() && bounded(&mut powers, many).is_err());
     }
 
     #[test]

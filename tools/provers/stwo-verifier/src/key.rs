@@ -4,7 +4,6 @@ use lindero_package::{decode_canonical, digest, encode, proto, Circuit, Error};
 use stwo::core::fields::m31::P;
 use stwo::core::pcs::PcsConfig;
 
-use crate::degrees::scans;
 use crate::layout::Layout;
 use crate::parameters::Parameters;
 use crate::security::{Regime, Sizes, Soundness};
@@ -63,10 +62,10 @@ impl Key {
         parameters.check(circuit.max_log_height())?;
         let regime = Regime::try_from(security.regime)?;
         let layout = Layout::new(&circuit);
-        check_scan_rows(&circuit, &message.scan_rows)?;
-        let sizes = Sizes::of(&circuit, &layout, &message.scan_rows)?;
+        let sizes = Sizes::of(&circuit, &layout)?;
         let total = sizes.soundness(&parameters, regime).total();
-        if total < security.bits as f64 {
+        let is_kept = total >= security.bits as f64; // which no number that is none is
+        if !is_kept {
             return Err(Error::new(format!(
                 "the key promises {} bits of security ({}), its parameters give {total:.1}",
                 security.bits,
@@ -85,7 +84,6 @@ impl Key {
         bits: u32,
         regime: Regime,
         fixed_root: [u8; 32],
-        scan_rows: Vec<u32>,
         model: Vec<u8>,
     ) -> Vec<u8> {
         encode(&proto::VerifyingKey {
@@ -96,7 +94,6 @@ impl Key {
             stwo: Some(parameters.into()),
             fixed_root: fixed_root.to_vec(),
             model,
-            scan_rows,
         })
     }
 
@@ -173,15 +170,6 @@ impl KeySet {
             count => format!("{otherwise}: none of the {count} keys of the file"),
         }))
     }
-}
-
-fn check_scan_rows(circuit: &Circuit, scan_rows: &[u32]) -> Result<(), Error> {
-    let heights: Vec<usize> = scans(circuit).map(|(table, _)| circuit.tables[table].height()).collect();
-    let fits = |(&rows, &height): (&u32, &usize)| (1..=height).contains(&(rows as usize));
-    if scan_rows.len() == heights.len() && scan_rows.iter().zip(&heights).all(fits) {
-        return Ok(());
-    }
-    Err(Error::new("the key's scan_rows are not those of its circuit's scans"))
 }
 
 /// Proofs of earlier formats were made for circuits that accept false proofs.

@@ -23,7 +23,6 @@ mod verify;
 
 pub use air::TableAir;
 pub use claims::{check_sums, fingerprints, sums};
-pub use degrees::scan_rows;
 pub use key::{check_circuit, Key, KeySet, BACKEND, PROOF_FORMAT};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;

@@ -185,12 +185,11 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// `scan_rows` is that of [`crate::scan_rows`].
-    pub fn of(circuit: &Circuit, layout: &Layout, scan_rows: &[u32]) -> Result<Self, Error> {
+    pub fn of(circuit: &Circuit, layout: &Layout) -> Result<Self, Error> {
         let counts = layout.sample_counts(circuit);
         let quotients = counts.iter().flatten().map(|&count| count + (count == 2) as usize).sum::<usize>();
         let constraints: usize = circuit.tables.iter().map(|table| table.constraints.len()).sum();
-        let degrees = Degrees::of(circuit, scan_rows)?;
+        let degrees = Degrees::of(circuit)?;
         Ok(Sizes {
             log_height: layout.max_log_height,
             quotients: quotients as f64,

@@ -13,14 +13,14 @@ const MOST_DEGREE: u32 = 64;
 
 /// R1.
 pub(super) fn lead(subject: &Subject, cones: &mut Cones) -> Result<(), Error> {
-    let mut known: BTreeMap<NodeId, bool> = BTreeMap::new();
+    let mut known: BTreeMap<(usize, NodeId), bool> = BTreeMap::new();
     for single in &subject.uses.singles {
         for factor in cones.factors(single.denominator)? {
-            let nonzero = match known.get(&factor) {
+            let nonzero = match known.get(&(single.table, factor)) {
                 Some(&nonzero) => nonzero,
                 None => is_nonzero(subject, cones, single.table, factor)?,
             };
-            known.insert(factor, nonzero);
+            known.insert((single.table, factor), nonzero);
             ensure_rule(subject.circuit, single.table, single.column, 1, nonzero, || {
                 "a factor of its denominator may be zero: the highest power of no challenge, and of no two, that are drawn after \
                  all that it reads has a constant coefficient"

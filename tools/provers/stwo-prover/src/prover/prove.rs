@@ -6,7 +6,7 @@ use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package
 use lindero_stwo_verifier::codec::{encode_elements, Commitment};
 use lindero_stwo_verifier::security::Sizes;
 use lindero_stwo_verifier::{
-    codec, scan_rows, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target, PROOF_FORMAT,
+    codec, transcript, uniform_values, Key, Layout, Parameters, TableAir, Target, PROOF_FORMAT,
 };
 use num_traits::Zero;
 use stwo::core::channel::MerkleChannel;
@@ -39,8 +39,7 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     let circuit = &package.circuit;
     lindero_stwo_verifier::check_circuit(circuit)?;
     let layout = Layout::new(circuit);
-    let scan_rows = scan_rows(circuit, &package.fixed);
-    let sizes = Sizes::of(circuit, &layout, &scan_rows)?;
+    let sizes = Sizes::of(circuit, &layout)?;
     let parameters = target.parameters(circuit, &layout, &sizes)?;
     progress.begin("commit_fixed");
     let twiddles = twiddles(layout.max_log_height, &parameters);
@@ -49,7 +48,7 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     progress.end();
     let root = tree.commitment.root().0;
     let (circuit, model) = (package.circuit_bytes.clone(), package.model.clone());
-    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, scan_rows, model))
+    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, model))
 }
 
 /// The root of the main columns under the key's parameters.
