@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/lindero/context.h"
+#include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/inputs.h"
 #include "tools/lindero/public_values.h"
@@ -71,6 +72,26 @@ TEST(ExitCodes, TheFirstTagStays) {
   EXPECT_EQ(exitOf(status), Exit::kToken);
   EXPECT_EQ(exitOf(absl::InternalError("untagged")), Exit::kInternal);
   EXPECT_EQ(exitOf(withExit(absl::OkStatus(), Exit::kFile)), Exit::kOk);
+}
+
+// Of a char GPT, as setup chooses them: 186, 113 and 92 queries, and 85, 41 and 28.
+TEST(Estimate, ExpectsAboutAsManyQueriesAsSetupChooses) {
+  struct Case {
+    std::string regime, prefer;
+    double queries;
+  };
+  for (const Case& c : std::initializer_list<Case>{{"proven", "speed", 186},
+                                                   {"proven", "balance", 113},
+                                                   {"proven", "size", 92},
+                                                   {"list-decoding", "speed", 85},
+                                                   {"list-decoding", "balance", 41},
+                                                   {"list-decoding", "size", 28}}) {
+    ProverOptions options;
+    options.regime = c.regime;
+    options.prefer = c.prefer;
+    EXPECT_NEAR(expectedParameters(options).queries(), c.queries, 0.1 * c.queries)
+        << c.regime << ", " << c.prefer;
+  }
 }
 
 TEST(Format, Numbers) {

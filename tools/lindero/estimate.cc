@@ -58,7 +58,7 @@ StwoParameters expectedParameters(const ProverOptions& options) {
   parameters.set_fold_step(3);
   parameters.set_log_last_layer_degree(5);
   // What a query passes with: up to unique decoding, or the Elias radius over the base field.
-  const double rate = std::exp2(-parameters.log_blowup());
+  const double rate = std::exp2(-static_cast<double>(parameters.log_blowup()));
   const double entropy = -rate * std::log2(rate) - (1 - rate) * std::log2(1 - rate);
   const double passes = options.regime == "proven" ? (1 + rate) / 2 : rate + entropy / 31;
   double bits_per_query = -std::log2(passes);
