@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
+#include "ir/core/verifier.h"
 #include "ir/dialects.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
@@ -123,7 +124,10 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
   exponents_ = exponents;
   records_.clear();
   integer_ = std::make_unique<ir::Module>();
-  return passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_);
+  IR_RETURN_IF_ERROR(
+      passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_));
+  // Exponents of whoever wrote the file: what ops demand of them is checked here.
+  return ir::verify(*integer_);
 }
 
 absl::StatusOr<passes::Comparison> Compilation::compare(

@@ -13,7 +13,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kFormat = 1;
-constexpr int64_t kLimit = 1 << 20;  // of any integer but channel indices: exponents, bits, shifts
+constexpr int64_t kLimit = 1 << 20;                // of exponents
+constexpr int64_t kLeastBits = 2, kMostBits = 31;  // of whatever ends in "bits"
 
 absl::Status malformed(llvm::StringRef what) {
   return absl::InvalidArgumentError(absl::StrCat("exponents file: ", what.str()));
@@ -23,9 +24,11 @@ absl::StatusOr<int64_t> integer(const json& object, const char* key, int64_t low
   const auto it = object.find(key);
   if (it == object.end() || !it->is_number_integer())
     return malformed(absl::StrCat("\"", key, "\" is not an integer"));
+  // Unsigned ones of 2^63 and above would come out negative.
+  const bool beyond = it->is_number_unsigned() && it->get<uint64_t>() >> 63 != 0;
   const int64_t value = it->get<int64_t>();
-  if (value < low || value > high)
-    return malformed(absl::StrCat("\"", key, "\" = ", value, " is out of range"));
+  if (beyond || value < low || value > high)
+    return malformed(absl::StrCat("\"", key, "\" = ", it->dump(), " is out of range"));
   return value;
 }
 
@@ -38,7 +41,9 @@ absl::StatusOr<ExponentSite> readSite(const json& object) {
       (key == "op" ? site.op : site.node) = value.get<std::string>();
       continue;
     }
-    absl::StatusOr<int64_t> number = integer(object, key.c_str(), -kLimit, kLimit);
+    const bool bits = llvm::StringRef(key).ends_with("bits");
+    absl::StatusOr<int64_t> number =
+        integer(object, key.c_str(), bits ? kLeastBits : -kLimit, bits ? kMostBits : kLimit);
     if (!number.ok()) return number.status();
     site.values[key] = *number;
   }
@@ -98,7 +103,7 @@ absl::StatusOr<Exponents> exponentsFromJson(llvm::StringRef text) {
   absl::StatusOr<int64_t> format = integer(document, "format", kFormat, kFormat);
   if (!format.ok()) return format.status();
   Exponents exponents;
-  absl::StatusOr<int64_t> weight_bits = integer(document, "weight_bits", 2, 31);
+  absl::StatusOr<int64_t> weight_bits = integer(document, "weight_bits", kLeastBits, kMostBits);
   if (!weight_bits.ok()) return weight_bits.status();
   exponents.weight_bits = *weight_bits;
   const auto sites = document.find("sites");

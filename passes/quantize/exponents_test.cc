@@ -49,6 +49,12 @@ TEST(Exponents, MalformedFilesAreRefused) {
             "\"bits\" is not an integer"},
            {R"({"format":1,"weight_bits":16,"sites":[{"op":"x","bits":9000000000}]})",
             "out of range"},
+           {R"({"format":1,"weight_bits":16,"sites":[{"op":"x","key_bits":64}]})",
+            "\"key_bits\" = 64 is out of range"},
+           {R"({"format":1,"weight_bits":16,"sites":[{"op":"x","bits":-1}]})",
+            "\"bits\" = -1 is out of range"},
+           {R"({"format":1,"weight_bits":16,"sites":[{"op":"x","exponent":18446744073709551615}]})",
+            "\"exponent\" = 18446744073709551615 is out of range"},
            {R"({"format":1,"weight_bits":16,"sites":[{"op":7}]})", "is not text"}}) {
     EXPECT_THAT(std::string(exponentsFromJson(c.text).status().message()), HasSubstr(c.message))
         << c.text;

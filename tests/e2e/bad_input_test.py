@@ -121,6 +121,7 @@ def alternating(values):
     ("operator that cannot be quantized there", UNSUPPORTED, ["/fc.0/Add"], lambda: mlp(node("Sin"))),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),
     ("infinity", NOT_FINITE, ["fc.0.weight", "inf"], lambda: mlp(weight=set_at(np.inf))),
+    ("minus infinity alone", NOT_FINITE, ["fc.0.weight", "-inf"], lambda: mlp(weight=lambda values: values.fill(-np.inf))),
 )
 def model_with(codes, words, make):
     compile_refused(codes, ["bad.onnx", *words], given("bad.onnx", make()))

@@ -2,6 +2,7 @@
 // changed ones is found, and turned into false traces that the checker accepts.
 #include "runtime/tamper/adaptive/adaptive.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -251,7 +252,7 @@ absl::StatusOr<AdaptiveReport> examine(const runtime::Package& package, const To
                                    {checker->challenges().begin(), checker->challenges().end()},
                                    {checker->claims().begin(), checker->claims().end()}};
     LINDERO_ASSIGN_OR_RETURN(report.premises,
-                             runtime::checkPremises(package, witness, run.cells(), pool));
+                             runtime::checkPremises(package, witness, run.cells(), nullptr, pool));
   }
   return report;
 }
@@ -306,6 +307,29 @@ TEST_P(FaultTest, IsFound) {
 const auto kFaultName = [](const auto& info) { return std::string(info.param.name); };
 INSTANTIATE_TEST_SUITE_P(Phases, FaultTest, ::testing::ValuesIn(phaseFaults()), kFaultName);
 INSTANTIATE_TEST_SUITE_P(Main, FaultTest, ::testing::ValuesIn(mainFaults()), kFaultName);
+
+// Random cells alone show what random cells show beside a run.
+TEST(AnyWitnessTest, NeedsNoRun) {
+  auto run = ToyRun::create();
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  auto report = runtime::examineAnyWitness((*run)->package());
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_EQ(findings(*report, (*run)->circuit()), "");
+  EXPECT_EQ(report->any.phases[2].bound, report->any.phases[2].parameters);
+  EXPECT_GT(report->any.phases[2].parameters, 0);
+  for (const runtime::Premise& p : report->premises) {
+    if (absl::EndsWith(p.name, ": zero")) continue;
+    EXPECT_GT(p.examined, 0) << p.name;
+  }
+
+  auto edited = EditedPackage::create((*run)->path(), drop("operands", kNoFactor));
+  ASSERT_EQ(edited.status(), absl::OkStatus());
+  report = runtime::examineAnyWitness((*edited)->package());
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_THAT(findings(*report, (*edited)->package().circuit()),
+              HasSubstr("operands.factor, 88 rows"));
+  EXPECT_GT(report->alarms(), 0);
+}
 
 // A multiplier on the first row is none: the definition leaves that row out.
 TEST(HarmlessFaultTest, AFoldsFirstMultiplier) {

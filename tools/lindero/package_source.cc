@@ -192,7 +192,7 @@ absl::Status addRun(const Source& source, const Statement& statement, const Deco
   return absl::OkStatus();
 }
 
-void addInputOptions(CLI::App& app, InputOptions& options) {
+CLI::Option_group* addInputOptions(CLI::App& app, InputOptions& options) {
   CLI::Option_group* group = app.add_option_group("input", "What the model is given");
   group->add_option("--input", options.file, "Arrays by input name: .json, .npz or .npy");
   group->add_option("--tokens", options.tokens, "Token ids: 1,2,3")
@@ -205,6 +205,7 @@ void addInputOptions(CLI::App& app, InputOptions& options) {
   group->add_option("--from", options.from, "A proof of a decode run, whose tokens are continued");
   group->require_option(1);
   addDecodeOptions(app, options.decode);
+  return group;
 }
 
 absl::StatusOr<TracedRun> runTrace(const OpenedPackage& opened, const Statement& inputs,

@@ -56,7 +56,8 @@ absl::StatusOr<Source> openSource(const std::string& source, const ModelOptions&
 absl::Status addRun(const Source& source, const Statement& statement, const DecodeOptions& options,
                     Summary& summary);
 
-void addInputOptions(CLI::App& app, InputOptions& options);
+// Of the group that is returned, exactly one option must be given; a command may add its own.
+CLI::Option_group* addInputOptions(CLI::App& app, InputOptions& options);
 
 // A run with its traces, one for each of its blocks.
 struct TracedRun {

@@ -174,6 +174,24 @@ void addAttack(const AdaptiveReport& report, const Circuit& circuit, Summary& su
                              {"challenge_seed", attack.seed}});
 }
 
+runtime::AdaptiveOptions optionsOf(const AdaptiveArguments& arguments, Context& context) {
+  runtime::AdaptiveOptions options;
+  options.seed = arguments.seed;
+  options.threads = arguments.threads;
+  options.rows_per_column = arguments.rows;
+  options.progress = [&](const std::string& stage, double fraction) {
+    context.progress(stage, fraction);
+  };
+  return options;
+}
+
+uint64_t addAlarms(const AdaptiveReport& report, const Stopwatch& watch, Summary& summary) {
+  summary.addSeconds("adaptive_seconds", "examined in", watch.seconds());
+  const uint64_t alarms = report.alarms();
+  summary.addCount("directions", "left to an adaptive prover", static_cast<int64_t>(alarms));
+  return alarms;
+}
+
 }  // namespace
 
 absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
@@ -182,14 +200,7 @@ absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
                                           const AdaptiveArguments& arguments, Context& context,
                                           Summary& summary) {
   Stopwatch watch;
-  runtime::AdaptiveOptions options;
-  options.seed = arguments.seed;
-  options.threads = arguments.threads;
-  options.rows_per_column = arguments.rows;
-  options.progress = [&](const std::string& stage, double fraction) {
-    context.progress(stage, fraction);
-  };
-  auto report = runtime::tamperAdaptively(package, statement, main, options);
+  auto report = runtime::tamperAdaptively(package, statement, main, optionsOf(arguments, context));
   if (!report.ok()) return withRunExit(report.status());
   const Circuit& circuit = package.circuit();
   const Witnesses witnesses[] = {{"this run", &report->run}, {"any witness", &report->any}};
@@ -198,10 +209,20 @@ absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
   addPremises(*report, summary);
   addFindings(*report, witnesses, circuit, summary);
   addAttack(*report, circuit, summary);
-  summary.addSeconds("adaptive_seconds", "examined in", watch.seconds());
-  const uint64_t alarms = report->alarms();
-  summary.addCount("directions", "left to an adaptive prover", static_cast<int64_t>(alarms));
-  return alarms;
+  return addAlarms(*report, watch, summary);
+}
+
+absl::StatusOr<uint64_t> examineAnyWitness(const runtime::Package& package,
+                                           const AdaptiveArguments& arguments, Context& context,
+                                           Summary& summary) {
+  Stopwatch watch;
+  auto report = runtime::examineAnyWitness(package, optionsOf(arguments, context));
+  if (!report.ok()) return withRunExit(report.status());
+  const Witnesses witnesses[] = {{"any witness", &report->any}};
+  addRanks(witnesses, summary);
+  addPremises(*report, summary);
+  addFindings(*report, witnesses, package.circuit(), summary);
+  return addAlarms(*report, watch, summary);
 }
 
 }  // namespace lindero::cli

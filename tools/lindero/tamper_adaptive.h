@@ -22,4 +22,9 @@ absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
                                           const AdaptiveArguments& arguments, Context& context,
                                           Summary& summary);
 
+// The same of a package without a run: of any witness alone, and no cells are mutated.
+absl::StatusOr<uint64_t> examineAnyWitness(const runtime::Package& package,
+                                           const AdaptiveArguments& arguments, Context& context,
+                                           Summary& summary);
+
 }  // namespace lindero::cli

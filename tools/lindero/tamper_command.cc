@@ -64,6 +64,7 @@ struct TamperArguments {
   uint64_t proofs = 1000;
   uint64_t seed = 1;
   bool adaptive = false;
+  bool any_witness = false;
   bool rows_given = false;
 };
 
@@ -366,14 +367,8 @@ void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& s
   summary.addData("parts", partsJson(necessity, circuit));
 }
 
-// Instead of all other stages.
-absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
-  const AdaptiveArguments arguments{run.arguments.seed, run.arguments.prover.threads,
-                                    all_rows ? 0 : run.arguments.rows};
-  LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
-                           tamperAdaptively(run.package(), run.statement, run.trace.words(),
-                                            arguments, run.context, summary));
-  run.context.result("tamper", summary);
+absl::Status concludeAdaptive(uint64_t found, Context& context, const Summary& summary) {
+  context.result("tamper", summary);
   if (found == 0) return absl::OkStatus();
   return failure(Exit::kCheckFailed,
                  absl::StrCat(count(found),
@@ -381,7 +376,31 @@ absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
                               "that adapts; the summary lists them"));
 }
 
+// Instead of all other stages.
+absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
+  const AdaptiveArguments arguments{run.arguments.seed, run.arguments.prover.threads,
+                                    all_rows ? 0 : run.arguments.rows};
+  LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
+                           tamperAdaptively(run.package(), run.statement, run.trace.words(),
+                                            arguments, run.context, summary));
+  return concludeAdaptive(found, run.context, summary);
+}
+
+// No run, and so no inputs: of a model in buckets, the longest.
+absl::Status tamperAnyWitness(const TamperArguments& arguments, Context& context) {
+  const std::vector<int64_t> buckets = runtime::listBuckets(arguments.source);
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened,
+                           openPackage(arguments.source, buckets.empty() ? 0 : buckets.back()));
+  Summary summary;
+  summary.add("model", "model", opened.facts.file, opened.facts.file);
+  const AdaptiveArguments adaptive{arguments.seed, arguments.prover.threads};
+  LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
+                           examineAnyWitness(opened.package, adaptive, context, summary));
+  return concludeAdaptive(found, context, summary);
+}
+
 absl::Status tamper(const TamperArguments& arguments, Context& context) {
+  if (arguments.any_witness) return tamperAnyWitness(arguments, context);
   std::optional<Prover> prover;
   if (arguments.proofs > 0 && !arguments.adaptive) {
     LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));
@@ -436,11 +455,16 @@ void addTamper(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand(
       "tamper", "Change a run's witness and proof in many ways: each change must be noticed");
   command->add_option("source", arguments->source, "Package or ONNX file")->required();
-  addInputOptions(*command, arguments->input);
+  CLI::Option_group* input = addInputOptions(*command, arguments->input);
   addModelOptions(*command, arguments->options);
-  command->add_flag("--adaptive", arguments->adaptive,
-                    "Look instead for what is left to a prover that adapts to challenges: exact "
-                    "ranks, all rows; no prover is needed");
+  CLI::Option* adaptive =
+      command->add_flag("--adaptive", arguments->adaptive,
+                        "Look instead for what is left to a prover that adapts to challenges: "
+                        "exact ranks, all rows; no prover is needed");
+  input
+      ->add_flag("--any-witness", arguments->any_witness,
+                 "With --adaptive, of a package: on random cells alone, where no input runs")
+      ->needs(adaptive);
   CLI::Option* rows = command
                           ->add_option("--rows", arguments->rows,
                                        "Rows of each column to mutate, at random; 0: every row")

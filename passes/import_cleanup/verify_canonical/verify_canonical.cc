@@ -26,7 +26,7 @@ absl::Status checkFinite(const Op& op) {
   if (constant->scalar != ir::Scalar::kF32) return absl::OkStatus();
   for (float value : constant->as<float>()) {
     if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(
+      return absl::DataLossError(
           absl::StrCat("constant @", constant->name, " holds ", value, ": weights must be finite"));
     }
   }

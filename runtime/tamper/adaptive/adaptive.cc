@@ -24,6 +24,46 @@ uint64_t alarmsOf(const RankReport& report) {
                                              [](const RankFinding& f) { return f.isAlarm(); }));
 }
 
+void say(const AdaptiveOptions& options, const std::string& stage, double fraction = -1) {
+  if (options.progress) options.progress(stage, fraction);
+}
+
+// The rank on random main cells, and the premises; `main` is that of an accepted trace, and `run`
+// is filled from it.
+absl::Status examineAny(const Package& package, const Statement& statement,
+                        absl::Span<const uint32_t> main, const Columns* run,
+                        const AdaptiveOptions& options, ThreadPool& pool, AdaptiveReport& report) {
+  say(options, "rank any witness");
+  CheckOptions check;
+  check.threads = options.threads;
+  const std::vector<uint32_t> random = randomMain(package, options.seed);
+  LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, random, check));
+  LINDERO_RETURN_IF_ERROR(checker->fill());
+  LINDERO_ASSIGN_OR_RETURN(report.any, rankChallengePhases(package, *checker, pool));
+  say(options, "check the premises of phase 1");
+  const Witness any{&checker->columns(),
+                    {checker->challenges().begin(), checker->challenges().end()},
+                    {checker->claims().begin(), checker->claims().end()}};
+  LINDERO_ASSIGN_OR_RETURN(report.premises, checkPremises(package, any, main, run, pool));
+  return absl::OkStatus();
+}
+
+// One that fits the circuit: of each public value the lowest.
+Statement lowestStatement(const Circuit& circuit) {
+  Statement statement;
+  statement.set_format(1);
+  for (const PublicTensor& tensor : circuit.publics()) {
+    PublicValues* values = statement.add_tensors();
+    values->set_name(tensor.name());
+    values->set_kind(static_cast<PublicValues::Kind>(tensor.kind()));
+    values->set_rows(tensor.rows());
+    values->set_columns(tensor.columns());
+    const uint64_t size = uint64_t{tensor.rows()} * tensor.columns();
+    for (uint64_t i = 0; i < size; ++i) values->add_values(tensor.low());
+  }
+  return statement;
+}
+
 }  // namespace
 
 uint64_t AdaptiveReport::alarms() const {
@@ -36,18 +76,16 @@ absl::StatusOr<AdaptiveReport> tamperAdaptively(const Package& package, const St
                                                 absl::Span<const uint32_t> main,
                                                 const AdaptiveOptions& options) {
   AdaptiveReport report;
-  auto say = [&](const std::string& stage, double fraction = -1) {
-    if (options.progress) options.progress(stage, fraction);
-  };
   CellCampaignOptions campaign;
   campaign.seed = options.seed;
   campaign.threads = options.threads;
   campaign.rows_per_column = options.rows_per_column;
   campaign.first_phase = 2;
   campaign.progress = [&](uint64_t done, uint64_t total) {
-    say("mutate cells of challenge phases", static_cast<double>(done) / static_cast<double>(total));
+    say(options, "mutate cells of challenge phases",
+        static_cast<double>(done) / static_cast<double>(total));
   };
-  say("check the honest trace");
+  say(options, "check the honest trace");
   auto cells = tamperCells(package, statement, main, campaign);
   if (cells.ok()) {
     report.cells = *std::move(cells);
@@ -59,31 +97,29 @@ absl::StatusOr<AdaptiveReport> tamperAdaptively(const Package& package, const St
   ThreadPool pool(options.threads);
   CheckOptions check;
   check.threads = options.threads;
-  say("rank this run");
-  {
-    LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, main, check));
-    LINDERO_RETURN_IF_ERROR(checker->fill());
-    LINDERO_ASSIGN_OR_RETURN(report.run, rankChallengePhases(package, *checker, pool));
-  }
-  say("rank any witness");
-  const std::vector<uint32_t> random = randomMain(package, options.seed);
-  {
-    LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, random, check));
-    LINDERO_RETURN_IF_ERROR(checker->fill());
-    LINDERO_ASSIGN_OR_RETURN(report.any, rankChallengePhases(package, *checker, pool));
-    say("check the premises of phase 1");
-    const Witness any{&checker->columns(),
-                      {checker->challenges().begin(), checker->challenges().end()},
-                      {checker->claims().begin(), checker->claims().end()}};
-    LINDERO_ASSIGN_OR_RETURN(report.premises, checkPremises(package, any, main, pool));
-  }
+  say(options, "rank this run");
+  LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, main, check));
+  LINDERO_RETURN_IF_ERROR(checker->fill());
+  LINDERO_ASSIGN_OR_RETURN(report.run, rankChallengePhases(package, *checker, pool));
+  LINDERO_RETURN_IF_ERROR(
+      examineAny(package, statement, main, &checker->columns(), options, pool, report));
   std::vector<Direction> directions = directionsOf(report.run);
   if (directions.empty()) directions = directionsOf(report.any);
   if (directions.empty()) directions = directionsOf(report.cells);
   if (directions.empty()) return report;
-  say("build an attack");
+  say(options, "build an attack");
   report.attack_tried = true;
   LINDERO_ASSIGN_OR_RETURN(report.attack, buildAttack(package, statement, main, directions, check));
+  return report;
+}
+
+absl::StatusOr<AdaptiveReport> examineAnyWitness(const Package& package,
+                                                 const AdaptiveOptions& options) {
+  AdaptiveReport report;
+  ThreadPool pool(options.threads);
+  const std::vector<uint32_t> zeros(package.traceLayout().cells());
+  LINDERO_RETURN_IF_ERROR(examineAny(package, lowestStatement(package.circuit()), zeros, nullptr,
+                                     options, pool, report));
   return report;
 }
 

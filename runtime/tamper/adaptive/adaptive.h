@@ -51,6 +51,12 @@ absl::StatusOr<AdaptiveReport> tamperAdaptively(const Package& package, const St
                                                 absl::Span<const uint32_t> main,
                                                 const AdaptiveOptions& options = {});
 
+// Where no trace is known, of a program that runs on no input that was tried: `any` and the
+// premises alone. Of an element with a single end, which the sum holds at zero, nothing shows that
+// an honest run has a zero there, too: that is a matter of completeness.
+absl::StatusOr<AdaptiveReport> examineAnyWitness(const Package& package,
+                                                 const AdaptiveOptions& options = {});
+
 }  // namespace lindero::runtime
 
 #endif  // LINDERO_RUNTIME_TAMPER_ADAPTIVE_ADAPTIVE_H_

@@ -222,20 +222,27 @@ class ElementCheck {
 // cells of phase 2 stand there.
 struct PoleEnds {
   uint64_t given = 0, taken = 0, summands = 0, results = 0;
+  uint32_t table = 0, column = 0;  // the first
+  uint64_t row = 0;
   std::string where;
 };
 
 class IdCheck {
  public:
-  IdCheck(Derivatives& derivatives, const Witness& any, ThreadPool& pool)
-      : derivatives_(derivatives), circuit_(derivatives.circuit()), any_(any), pool_(pool) {}
+  IdCheck(Derivatives& derivatives, const Witness& any, const Columns* run, ThreadPool& pool)
+      : derivatives_(derivatives),
+        circuit_(derivatives.circuit()),
+        any_(any),
+        run_(run),
+        pool_(pool) {}
 
   absl::StatusOr<std::vector<Premise>> run() {
     find();
     Scalars scalars(circuit_, derivatives_.info());
     LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
     for (const Found& f : found_) read(f, scalars);
-    Premise copies{"copies: given once, taken once"}, products{"products: one result"};
+    Premise copies{"copies: given once, taken once"}, products{"products: one result"},
+        zeros{"products of zeros: zero"};
     for (const auto& [key, ends] : copies_) {
       ++copies.examined;
       if (ends.given != 1 || ends.taken != 1) {
@@ -244,13 +251,19 @@ class IdCheck {
       }
     }
     for (const auto& [key, ends] : products_) {
+      // Its fixed factors are zero, as weights may be: the sum holds the result at zero.
+      if (ends.summands == 0 && ends.results == 1) {
+        ++zeros.examined;
+        if (run_ != nullptr && !isZeroInRun(ends)) zeros.fail(ends.where);
+        continue;
+      }
       ++products.examined;
       if (ends.summands == 0 || ends.results != 1) {
         products.fail(
             absl::StrCat(ends.where, ": ", ends.summands, " summands, ", ends.results, " results"));
       }
     }
-    return std::vector<Premise>{std::move(copies), std::move(products)};
+    return std::vector<Premise>{std::move(copies), std::move(products), std::move(zeros)};
   }
 
  private:
@@ -322,6 +335,9 @@ class IdCheck {
     const auto [key, negated] = upToSign(denominator);
     PoleEnds& ends = (f.late ? copies_ : products_)[{f.group, key}];
     if (ends.where.empty()) {
+      ends.table = f.fraction.table;
+      ends.column = leaf.index;
+      ends.row = (row + static_cast<uint64_t>(int64_t{leaf.offset})) & (tableHeight(table) - 1);
       ends.where = absl::StrCat(
           table.name(), ".",
           tableOf(circuit_, f.fraction.table).columns(static_cast<int>(leaf.index)).name(), ", ",
@@ -335,9 +351,14 @@ class IdCheck {
     }
   }
 
+  bool isZeroInRun(const PoleEnds& ends) const {
+    return run_->view(ends.table, ends.column).at(ends.row).isZero();
+  }
+
   Derivatives& derivatives_;
   const Circuit& circuit_;
   const Witness& any_;
+  const Columns* run_;
   ThreadPool& pool_;
   std::vector<Found> found_;
   std::map<std::pair<uint32_t, Key>, PoleEnds> copies_, products_;
@@ -358,8 +379,9 @@ absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, con
 }
 
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
-                                                            const Witness& any, ThreadPool& pool) {
-  return IdCheck(derivatives, any, pool).run();
+                                                            const Witness& any, const Columns* run,
+                                                            ThreadPool& pool) {
+  return IdCheck(derivatives, any, run, pool).run();
 }
 
 }  // namespace lindero::runtime

@@ -12,12 +12,12 @@ void Premise::fail(std::string example, uint64_t count) {
 
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
                                                    absl::Span<const uint32_t> main,
-                                                   ThreadPool& pool) {
+                                                   const Columns* run, ThreadPool& pool) {
   Derivatives derivatives(package.circuit(), package.circuitInfo());
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
                            checkElements(derivatives, package, any, main, pool));
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> ids,
-                           checkCopiesAndProducts(derivatives, any, pool));
+                           checkCopiesAndProducts(derivatives, any, run, pool));
   for (Premise& p : ids) result.push_back(std::move(p));
   LINDERO_ASSIGN_OR_RETURN(Premise weights, checkWeights(derivatives, any, pool));
   result.push_back(std::move(weights));

@@ -6,7 +6,8 @@
 //   element, but with negligible probability. One with a single end is a cell that the sum holds
 //   at zero: it is zero in the honest run, too. What carries take and leave are the same elements.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
-// - Products: each product has summands, and one result.
+// - Products: each product has summands, and one result. Without any, since its fixed factors are
+//   zero, the sum holds the result at zero: it is zero in the honest run, too.
 // - Weights: no two main cells of one fold have the same weight, but for those of one lane.
 // - Lookup tables: one row for each key; ranges have a row for each of their values; exponentials
 //   do not increase, leave no gap and name their predecessor; a power is two to its tag.
@@ -35,10 +36,11 @@ struct Premise {
   void fail(std::string example, uint64_t count = 1);
 };
 
-// `any` is filled from random main cells; `main` are those of an accepted trace.
+// `any` is filled from random main cells; `main` are those of an accepted trace, and `run` is
+// filled from them, if it is not null.
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
                                                    absl::Span<const uint32_t> main,
-                                                   ThreadPool& pool);
+                                                   const Columns* run, ThreadPool& pool);
 
 // Its parts.
 absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
@@ -46,7 +48,8 @@ absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, con
                                                    absl::Span<const uint32_t> main,
                                                    ThreadPool& pool);
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
-                                                            const Witness& any, ThreadPool& pool);
+                                                            const Witness& any, const Columns* run,
+                                                            ThreadPool& pool);
 absl::StatusOr<Premise> checkWeights(Derivatives& derivatives, const Witness& any,
                                      ThreadPool& pool);
 std::vector<Premise> checkLookupTables(const Package& package);
