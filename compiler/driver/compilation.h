@@ -22,7 +22,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/driver/model_facts.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/report.h"
 #include "compiler/onnx_import/import.h"
@@ -34,6 +33,7 @@
 #include "passes/quantize/compare.h"
 #include "passes/quantize/quantize.h"
 #include "runtime/claim/model_record.h"
+#include "runtime/model/model_facts.h"
 
 namespace lindero::compiler {
 

@@ -8,9 +8,9 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/compile_model.h"
 #include "ir/integer/interpreter.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/model_options.h"
 
 namespace lindero::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
-#include "tools/lindero/prover.h"
+#include "runtime/prove/prover.h"
 
 namespace lindero::test {
 

@@ -6,14 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "runtime/claim/key.h"
+#include "runtime/claim/key_file.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/prover.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/key_file.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 namespace {

@@ -8,13 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/checker.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 namespace {

@@ -2,10 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/claim/bind.h"
+#include "runtime/claim/key_file.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/key_file.h"
 
 namespace lindero::cli {
 namespace {

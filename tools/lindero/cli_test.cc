@@ -3,15 +3,15 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/estimate/estimate.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/inputs/inputs.h"
+#include "runtime/prove/subprocess.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/values/public_values.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/inputs.h"
-#include "tools/lindero/public_values.h"
-#include "tools/lindero/subprocess.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 namespace {

@@ -4,15 +4,15 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/compile_model.h"
+#include "compiler/estimate/estimate.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/prover.h"
 #include "tools/lindero/commands.h"
-#include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/model_options.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 namespace {

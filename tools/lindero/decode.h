@@ -14,9 +14,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "runtime/decode/decode_run.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/values/public_values.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/public_values.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 

@@ -7,13 +7,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/estimate/estimate.h"
 #include "runtime/decode/decode_run.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/verify/security.h"
 #include "tools/lindero/commands.h"
-#include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/security.h"
 
 namespace lindero::cli {
 namespace {

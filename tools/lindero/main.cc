@@ -4,9 +4,9 @@
 #include <exception>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/monitor/scratch.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 namespace {

@@ -8,13 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "runtime/claim/key_file.h"
 #include "runtime/package/files.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
+#include "runtime/values/public_values.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/key_file.h"
-#include "tools/lindero/public_values.h"
 
 namespace lindero::cli {
 namespace {

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/driver/model_facts.h"
+#include "compiler/driver/compile_model.h"
 #include "compiler/emit/report.h"
+#include "runtime/inputs/inputs.h"
+#include "runtime/model/model_facts.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/package.h"
+#include "runtime/prove/prover.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/inputs.h"
-#include "tools/lindero/model_options.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 

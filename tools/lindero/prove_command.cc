@@ -5,15 +5,15 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/estimate/estimate.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/claim_options.h"
 #include "tools/lindero/commands.h"
-#include "tools/lindero/estimate.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/scratch.h"
 
 namespace lindero::cli {
 namespace {

@@ -8,9 +8,11 @@
 #include "absl/strings/str_format.h"
 #include "runtime/check/read_index.h"
 #include "runtime/eval/describe.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/prover.h"
 #include "runtime/tamper/cell_campaign.h"
 #include "runtime/tamper/families.h"
 #include "runtime/tamper/necessity.h"
@@ -20,8 +22,6 @@
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/scratch.h"
 #include "tools/lindero/tamper_adaptive.h"
 
 namespace lindero::cli {

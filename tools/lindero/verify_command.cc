@@ -8,10 +8,10 @@
 #include "runtime/claim/decode_claim.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/verify/verification.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/decode.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/verification.h"
 
 namespace lindero::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/lindero/numpy_file.h"
+#include "runtime/inputs/numpy_file.h"
 
 #include <zip.h>
 

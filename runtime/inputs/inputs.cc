@@ -1,4 +1,4 @@
-#include "tools/lindero/inputs.h"
+#include "runtime/inputs/inputs.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "compiler/driver/model_facts.h"
+#include "runtime/model/model_facts.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

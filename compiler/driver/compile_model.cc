@@ -1,4 +1,4 @@
-#include "tools/lindero/model_options.h"
+#include "compiler/driver/compile_model.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -9,11 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "compiler/driver/samples.h"
 #include "runtime/package/files.h"
 #include "runtime/package/package.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/samples.h"
 
 namespace lindero::cli {
 namespace {

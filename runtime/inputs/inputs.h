@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/driver/model_facts.h"
+#include "runtime/inputs/numpy_file.h"
+#include "runtime/model/model_facts.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "tools/lindero/decode.h"
-#include "tools/lindero/numpy_file.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 

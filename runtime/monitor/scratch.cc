@@ -1,4 +1,4 @@
-#include "tools/lindero/scratch.h"
+#include "runtime/monitor/scratch.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "tools/lindero/key_file.h"
+#include "runtime/claim/key_file.h"
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/files.h"

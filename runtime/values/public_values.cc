@@ -1,4 +1,4 @@
-#include "tools/lindero/public_values.h"
+#include "runtime/values/public_values.h"
 
 #include <algorithm>
 #include <cmath>

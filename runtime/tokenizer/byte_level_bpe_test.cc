@@ -1,12 +1,12 @@
-#include "tools/lindero/byte_level_bpe.h"
+#include "runtime/tokenizer/byte_level_bpe.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/files.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/lindero/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 #include <algorithm>
 #include <map>
@@ -8,7 +8,7 @@
 #include "nlohmann/json.hpp"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/byte_level_bpe.h"
+#include "runtime/tokenizer/byte_level_bpe.h"
 #include "tools/lindero/exit_codes.h"
 
 namespace lindero::cli {

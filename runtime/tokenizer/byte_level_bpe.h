@@ -14,7 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
-#include "tools/lindero/tokenizer.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace lindero::cli {
 

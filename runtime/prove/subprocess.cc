@@ -1,4 +1,4 @@
-#include "tools/lindero/subprocess.h"
+#include "runtime/prove/subprocess.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,9 +11,9 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/scratch.h"
 
 extern char** environ;
 

@@ -1,4 +1,4 @@
-#include "tools/lindero/security.h"
+#include "runtime/verify/security.h"
 
 #include <vector>
 

@@ -11,10 +11,10 @@
 #include "runtime/claim/claim.h"
 #include "runtime/claim/key.h"
 #include "runtime/decode/decode_run.h"
+#include "runtime/prove/prover.h"
+#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/verify/security.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/prover.h"
-#include "tools/lindero/security.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 

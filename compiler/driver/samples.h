@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/driver/model_facts.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/compare.h"
-#include "tools/lindero/tokenizer.h"
+#include "runtime/model/model_facts.h"
+#include "runtime/tokenizer/tokenizer.h"
 
 namespace lindero::cli {
 

@@ -1,4 +1,4 @@
-#include "tools/lindero/verification.h"
+#include "runtime/verify/verification.h"
 
 #include <filesystem>
 #include <system_error>
@@ -13,9 +13,9 @@
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/values/public_values.h"
 #include "tools/lindero/decode.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/public_values.h"
 
 namespace lindero::cli {
 namespace {

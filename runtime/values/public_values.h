@@ -10,8 +10,8 @@
 #include "runtime/claim/claim.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/tokenizer.h"
 
 namespace lindero::cli {
 

@@ -8,8 +8,8 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "compiler/driver/compilation.h"
+#include "runtime/prove/prover.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/prover.h"
 
 namespace lindero::cli {
 

@@ -13,8 +13,8 @@
 #include "compiler/emit/report.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
+#include "runtime/prove/prover.h"
 #include "tools/lindero/context.h"
-#include "tools/lindero/prover.h"
 
 namespace lindero::cli {
 

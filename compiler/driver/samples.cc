@@ -1,13 +1,13 @@
-#include "tools/lindero/samples.h"
+#include "compiler/driver/samples.h"
 
 #include <algorithm>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/inputs/inputs.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/inputs.h"
 
 namespace lindero::cli {
 namespace {

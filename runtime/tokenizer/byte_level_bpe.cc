@@ -1,4 +1,4 @@
-#include "tools/lindero/byte_level_bpe.h"
+#include "runtime/tokenizer/byte_level_bpe.h"
 
 #include <unicode/normalizer2.h>
 #include <unicode/regex.h>

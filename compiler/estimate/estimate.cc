@@ -1,12 +1,12 @@
-#include "tools/lindero/estimate.h"
+#include "compiler/estimate/estimate.h"
 
 #include <algorithm>
 #include <cmath>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/claim/key_file.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/key_file.h"
 
 namespace lindero::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/lindero/prover.h"
+#include "runtime/prove/prover.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -13,8 +13,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/subprocess.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/subprocess.h"
 
 namespace lindero::cli {
 namespace {
