@@ -21,6 +21,7 @@
 #include "runtime/decode/decode_run.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/package.h"
+#include "runtime/version/version.h"
 
 namespace lindero::compiler {
 namespace {
@@ -49,6 +50,10 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   Compilation result;
   IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
+  for (const auto& argument : result.floatFunction().body().arguments()) {
+    result.onnx_shapes_[argument->name().str()].assign(argument->type().shape.begin(),
+                                                       argument->type().shape.end());
+  }
   IR_RETURN_IF_ERROR(result.digestFiles(path));
   for (const auto& [name, size] : options.dims) result.options_.dims.push_back({name, size});
   passes::PassManager manager;
@@ -79,6 +84,11 @@ ModelFacts Compilation::facts() const {
   ModelFacts facts = modelFacts(floatFunction());
   facts.file = file_;
   if (context_ > 0) facts.parameters = parameters_;
+  for (TensorFacts& input : facts.inputs) {
+    const auto found = onnx_shapes_.find(input.name);
+    if (context_ > 0 || found == onnx_shapes_.end() || found->second == input.shape) continue;
+    input.onnx_shape = found->second;
+  }
   facts.sha256 = runtime::toHex(onnx_);
   return facts;
 }
@@ -161,7 +171,7 @@ absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
   record.bucket = bucket_;
   record.boundary = runtime::boundaryOf(options_);
   record.context = context_ > 0 ? context_ : bucket_;
-  record.compiler = LINDERO_VERSION;
+  record.compiler = std::string(runtime::version());
   IR_ASSIGN_OR_RETURN(record.exponents,
                       runtime::parseJson(passes::toJson(exponents_), runtime::kExponentsFile));
   record.external = external_;

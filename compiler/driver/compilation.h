@@ -17,11 +17,13 @@
 // kUnimplemented an op that has no circuit.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/driver/find_facts.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/report.h"
 #include "compiler/onnx_import/import.h"
@@ -33,7 +35,6 @@
 #include "passes/quantize/compare.h"
 #include "passes/quantize/quantize.h"
 #include "runtime/claim/model_record.h"
-#include "runtime/model/model_facts.h"
 
 namespace lindero::compiler {
 
@@ -84,6 +85,7 @@ class Compilation {
   absl::Status digestFiles(const std::string& path);
 
   std::string file_;
+  std::map<std::string, std::vector<int64_t>> onnx_shapes_;  // of the inputs, before clean-up
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;

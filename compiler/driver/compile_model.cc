@@ -1,32 +1,30 @@
 #include "compiler/driver/compile_model.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "compiler/driver/errors.h"
 #include "compiler/driver/samples.h"
+#include "runtime/claim/key_file.h"
+#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/package.h"
+#include "runtime/package/package_writer.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
 namespace {
 
 namespace fs = std::filesystem;
-using compiler::Compilation;
-using compiler::ModelFacts;
 
-constexpr char kModelGroup[] = "Compiling an ONNX file";
 constexpr uint64_t kMostJson = 64 << 20;
 constexpr int64_t kLeastBucket = 16;
-constexpr int64_t kBlockSteps = 16;
-constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at most
 
 int64_t blockOf(const ModelOptions& options) {
   return options.block > 0 ? options.block : kBlockSteps;
@@ -41,46 +39,41 @@ absl::Status checkDecodeOptions(const ModelOptions& options) {
                         : !options.buckets.empty() ? "--buckets"
                                                    : nullptr;
     if (given == nullptr) return absl::OkStatus();
-    return failure(Exit::kUsage, absl::StrCat(given, ": only decode runs have it: give --decode"));
+    return failure(Error::kUsage, absl::StrCat(given, ": only decode runs have it: give --decode"));
   }
   if (carry && !options.buckets.empty()) {
-    return failure(Exit::kUsage,
+    return failure(Error::kUsage,
                    "--buckets: with --context=carry a run has as many blocks as it "
                    "needs, of one circuit");
   }
   if (!carry && options.block > 0) {
-    return failure(Exit::kUsage, "--block: there are blocks with --context=carry only");
+    return failure(Error::kUsage, "--block: there are blocks with --context=carry only");
   }
   if (options.positions != "all") {
-    return failure(Exit::kUsage, "a decode run has the choices of --positions all");
+    return failure(Error::kUsage, "a decode run has the choices of --positions all");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<compiler::ImportOptions> importOptions(const ModelOptions& options) {
-  compiler::ImportOptions import;
+absl::StatusOr<ImportOptions> importOptions(const ModelOptions& options) {
+  ImportOptions import;
   for (const std::string& dim : options.dims) {
     std::vector<std::string> parts = absl::StrSplit(dim, absl::MaxSplits('=', 1));
     int64_t size = 0;
     if (parts.size() != 2 || parts[0].empty() || !absl::SimpleAtoi(parts[1], &size)) {
-      return failure(Exit::kUsage, absl::StrCat("--dim ", dim, ": write name=size, as in seq=64"));
+      return failure(Error::kUsage, absl::StrCat("--dim ", dim, ": write name=size, as in seq=64"));
     }
     if (!import.dims.emplace(parts[0], size).second) {
-      return failure(Exit::kUsage, absl::StrCat("--dim ", parts[0], " is given twice"));
+      return failure(Error::kUsage, absl::StrCat("--dim ", parts[0], " is given twice"));
     }
   }
   return import;
 }
 
-absl::StatusOr<std::optional<Tokenizer>> loadTokenizer(const std::string& path) {
-  if (path.empty()) return std::nullopt;
-  LINDERO_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::load(path));
-  return tokenizer;
-}
-
-absl::Status needTokenizer(const std::optional<Tokenizer>& tokenizer, const std::string& path) {
+absl::Status needTokenizer(const std::optional<runtime::Tokenizer>& tokenizer,
+                           const std::string& path) {
   if (tokenizer) return absl::OkStatus();
-  return failure(Exit::kInput,
+  return failure(Error::kInput,
                  absl::StrCat(path,
                               ": a text needs a tokenizer: give --tokenizer tokenizer.json, "
                               "or arrays of token ids (.json, .npz)"));
@@ -88,15 +81,15 @@ absl::Status needTokenizer(const std::optional<Tokenizer>& tokenizer, const std:
 
 absl::StatusOr<std::vector<passes::Sample>> calibrationSamples(
     const ModelOptions& options, const Compilation& compilation,
-    const std::optional<Tokenizer>& tokenizer, Context& context) {
+    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
   ModelFacts facts = compilation.facts();
   if (options.calibrate.empty()) {
-    context.note(
+    monitor.note(
         "no --calibrate: ranges come from inputs of our own making; calibrate with typical "
         "inputs for better accuracy");
     absl::StatusOr<std::vector<passes::Sample>> samples =
         compilation.defaultSamples(options.samples);
-    if (!samples.ok()) return withModelExit(samples.status());
+    if (!samples.ok()) return withModelError(samples.status());
     return samples;
   }
   if (isArrayFile(options.calibrate)) {
@@ -112,22 +105,21 @@ absl::StatusOr<std::vector<passes::Sample>> calibrationSamples(
 
 absl::StatusOr<passes::Exponents> readExponents(const std::string& path) {
   absl::StatusOr<std::string> json = runtime::readFile(path, kMostJson);
-  if (!json.ok()) return withExit(json.status(), Exit::kFile);
+  if (!json.ok()) return withError(json.status(), Error::kFile);
   absl::StatusOr<passes::Exponents> exponents = passes::exponentsFromJson(*json);
   if (exponents.ok()) return exponents;
-  return failure(Exit::kInput, absl::StrCat(path, ": ", exponents.status().message()));
+  return failure(Error::kInput, absl::StrCat(path, ": ", exponents.status().message()));
 }
 
-absl::StatusOr<passes::Exponents> chooseExponents(const ModelOptions& options,
-                                                  const Compilation& compilation,
-                                                  const std::optional<Tokenizer>& tokenizer,
-                                                  Context& context) {
+absl::StatusOr<passes::Exponents> chooseExponents(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
   if (!options.exponents.empty()) return readExponents(options.exponents);
-  context.progress("calibrate");
+  monitor.progress("calibrate");
   LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
-                           calibrationSamples(options, compilation, tokenizer, context));
+                           calibrationSamples(options, compilation, tokenizer, monitor));
   absl::StatusOr<passes::Exponents> exponents = compilation.calibrate(samples, options.quantize);
-  if (!exponents.ok()) return withModelExit(exponents.status());
+  if (!exponents.ok()) return withModelError(exponents.status());
   return exponents;
 }
 
@@ -139,11 +131,11 @@ std::vector<passes::ComparisonSample> withoutTargets(std::vector<passes::Sample>
 
 absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
     const ModelOptions& options, const Compilation& compilation,
-    const std::optional<Tokenizer>& tokenizer) {
+    const std::optional<runtime::Tokenizer>& tokenizer) {
   if (options.compare.empty()) {
     absl::StatusOr<std::vector<passes::Sample>> inputs =
         compilation.defaultSamples(options.samples);
-    if (!inputs.ok()) return withModelExit(inputs.status());
+    if (!inputs.ok()) return withModelError(inputs.status());
     return withoutTargets(*std::move(inputs));
   }
   const ModelFacts facts = compilation.facts();
@@ -156,175 +148,67 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
   return readTextSamples(options.compare, facts, *tokenizer, options.windows);
 }
 
-// With the integer function at full length.
-absl::StatusOr<passes::Comparison> compare(const ModelOptions& options,
-                                           const Compilation& compilation,
-                                           const std::optional<Tokenizer>& tokenizer,
-                                           Summary& summary) {
-  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
-                           comparisonSamples(options, compilation, tokenizer));
-  absl::StatusOr<passes::Comparison> found = compilation.compare(samples);
-  if (!found.ok()) return withModelExit(found.status());
-  Json json = {{"windows", found->samples},          {"positions", found->rows},
-               {"refused_windows", found->rejected}, {"top1_agreement", found->top1_agreement},
-               {"divergence", found->divergence},    {"mean_cosine", found->mean_cosine},
-               {"least_cosine", found->least_cosine}};
-  std::string text =
-      absl::StrFormat("%.2f %% same top-1 over %s positions, cosine %.5f",
-                      100 * found->top1_agreement, withCommas(found->rows), found->mean_cosine);
-  if (found->float_perplexity > 0) {
-    json["float_perplexity"] = found->float_perplexity;
-    json["integer_perplexity"] = found->integer_perplexity;
-    absl::StrAppendFormat(&text, ", perplexity %+.2f %%", 100 * found->perplexityChange());
-  }
-  if (found->rejected > 0) absl::StrAppend(&text, "; ", found->rejected, " windows out of range");
-  summary.add("agreement", "agreement with float", std::move(json), std::move(text));
-  return found;
-}
-
-// Between which numbers the named value of the sites lies: "12 to 16"; empty: no site has it.
-std::string spanOf(const passes::Exponents& exponents, const std::string& name) {
-  std::optional<int64_t> least, most;
-  for (const passes::ExponentSite& site : exponents.sites) {
-    const auto found = site.values.find(name);
-    if (found == site.values.end()) continue;
-    least = std::min(least.value_or(found->second), found->second);
-    most = std::max(most.value_or(found->second), found->second);
-  }
-  if (!least) return "";
-  return *least == *most ? absl::StrCat(*least) : absl::StrCat(*least, " to ", *most);
-}
-
-void describeModel(const ModelFacts& facts, Summary& summary) {
-  summary.add("model", "model", facts.file, facts.file);
-  summary.addCount("parameters", "parameters", facts.parameters);
-  summary.addData("facts", toJson(facts));
-}
-
-absl::StatusOr<std::vector<compiler::PackageFile>> packageFiles(const passes::Exponents& exponents,
-                                                                const std::string& tokenizer) {
-  std::vector<compiler::PackageFile> files = {{runtime::kExponentsFile, passes::toJson(exponents)}};
+absl::StatusOr<std::vector<PackageFile>> packageFiles(const passes::Exponents& exponents,
+                                                      const std::string& tokenizer) {
+  std::vector<PackageFile> files = {{runtime::kExponentsFile, passes::toJson(exponents)}};
   if (tokenizer.empty()) return files;
   absl::StatusOr<std::string> bytes = runtime::readFile(tokenizer, kMostJson);
-  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
-  files.push_back({kTokenizerFile, *std::move(bytes)});
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
+  files.push_back({runtime::kTokenizerFile, *std::move(bytes)});
   return files;
 }
 
 }  // namespace
 
-void addModelOptions(CLI::App& app, ModelOptions& options) {
-  options.app = &app;
-  const std::string group = app.option_defaults()->get_group();
-  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
-  app.option_defaults()->group(kModelGroup);
-  app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
-      ->type_name("NAME=SIZE");
-  app.add_option("--calibrate", options.calibrate,
-                 "Typical inputs: a text, or arrays (.json, .npz) with any number of runs");
-  app.add_option("--samples", options.samples, "Runs to calibrate with, at most")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--exponents", options.exponents,
-                 "Use this exponents.json instead of calibrating");
-  app.add_option("--output-name", options.output, "The model's output to prove, by name");
-  app.add_flag("--argmax", options.argmax,
-               "Prove the index of the largest value (the next token), not all values");
-  app.add_flag("--decode", options.lower.decode,
-               "Prove decode runs: any prompt and number of chosen tokens that fit")
-      ->excludes("--argmax");
-  app.add_option("--buckets", options.buckets,
-                 "Lengths to make circuits of decode runs for: 16,64 (default: 16, 32, 64, ... and "
-                 "the model's context)")
-      ->delimiter(',')
-      ->check(CLI::Range(int64_t{1}, kMostPositions));
-  app.add_option("--context", options.context,
-                 "What a step of a decode run has of those before. recompute: tokens, one proof of "
-                 "all positions; carry: keys and values, a proof of each block of steps, in memory "
-                 "that does not grow with the run")
-      ->check(CLI::IsMember({"recompute", "carry"}))
-      ->capture_default_str();
-  app.add_option("--block", options.block,
-                 absl::StrCat("Steps of a block, with --context=carry (default: ", kBlockSteps,
-                              "); divides the model's context"))
-      ->check(CLI::Range(int64_t{1}, kMostPositions));
-  app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
-      ->capture_default_str();
-  app.add_option("--compare", options.compare,
-                 "Measure agreement with the float model on this text");
-  app.add_option("--windows", options.windows, "Of the text to compare on, at most")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--activation-bits", options.quantize.activation_bits,
-                 "Bits of the inputs of linear layers")
-      ->check(CLI::Range(4, 16))
-      ->capture_default_str();
-  app.add_option("--weight-bits", options.quantize.weight_bits, "Bits of weights, at most")
-      ->check(CLI::Range(4, 24))
-      ->capture_default_str();
-  app.add_option("--lanes", options.lower.lanes,
-                 "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
-      ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
-      ->capture_default_str();
-  app.option_defaults()->group(group);
-}
-
-std::string givenModelOption(const ModelOptions& options) {
-  for (const CLI::Option* option : options.app->get_options()) {
-    if (option->get_group() == kModelGroup && option->count() > 0) return option->get_name();
+absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
+                                          runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
+  LINDERO_ASSIGN_OR_RETURN(ImportOptions import, importOptions(options));
+  if (std::error_code code; fs::is_directory(path, code)) {
+    return failure(Error::kModel, absl::StrCat(path, " is a folder, not an ONNX file"));
   }
-  return "";
+  monitor.progress("import");
+  absl::StatusOr<Compilation> compilation = Compilation::load(path, import);
+  if (!compilation.ok()) return withLoadError(compilation.status());
+  PreparedModel model{*std::move(compilation)};
+  model.tokenizer_path = runtime::findTokenizer(options.tokenizer, path);
+  if (!model.tokenizer_path.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(model.tokenizer, runtime::Tokenizer::load(model.tokenizer_path));
+  }
+  if (absl::Status status = model.compilation.selectOutput(options.output); !status.ok()) {
+    return withError(std::move(status), Error::kUsage);
+  }
+  return model;
 }
 
-std::string findTokenizer(const std::string& given, const std::string& model) {
-  if (!given.empty()) return given;
-  std::error_code code;
-  fs::path beside = fs::path(model).parent_path() / kTokenizerFile;
-  return fs::exists(beside, code) ? beside.string() : "";
+absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
+                            runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  LINDERO_ASSIGN_OR_RETURN(model.exponents,
+                           chooseExponents(options, model.compilation, model.tokenizer, monitor));
+  if (!options.compare.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(model.comparison, compareModel(options, model, monitor));
+  }
+  LINDERO_ASSIGN_OR_RETURN(model.files, packageFiles(model.exponents, model.tokenizer_path));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
-                                           Context& context, Summary& summary) {
-  LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
-  LINDERO_ASSIGN_OR_RETURN(compiler::ImportOptions import, importOptions(options));
-  context.progress("import");
-  absl::StatusOr<Compilation> compilation = Compilation::load(path, import);
-  if (!compilation.ok()) return withLoadExit(compilation.status());
-  std::string tokenizer_path = findTokenizer(options.tokenizer, path);
-  LINDERO_ASSIGN_OR_RETURN(std::optional<Tokenizer> tokenizer, loadTokenizer(tokenizer_path));
-
-  if (absl::Status status = compilation->selectOutput(options.output); !status.ok()) {
-    return withExit(std::move(status), Exit::kUsage);
-  }
-  describeModel(compilation->facts(), summary);
-  LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents,
-                           chooseExponents(options, *compilation, tokenizer, context));
-  if (!options.compare.empty()) {
-    context.progress("compare with the float model");
-    LINDERO_RETURN_IF_ERROR(withModelExit(compilation->quantize(exponents)));
-    LINDERO_RETURN_IF_ERROR(compare(options, *compilation, tokenizer, summary).status());
-  }
-  LINDERO_ASSIGN_OR_RETURN(std::vector<compiler::PackageFile> files,
-                           packageFiles(exponents, tokenizer_path));
-  return PreparedModel{*std::move(compilation), std::move(exponents), std::move(files)};
+                                           runtime::Monitor& monitor) {
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, importModel(path, options, monitor));
+  LINDERO_RETURN_IF_ERROR(calibrateModel(options, model, monitor));
+  return model;
 }
 
-absl::StatusOr<passes::Comparison> measureModel(const std::string& path,
-                                                const ModelOptions& options, PreparedModel& model,
-                                                Context& context, Summary& summary) {
-  context.progress("compare with the float model");
-  const std::string bits = spanOf(model.exponents, "bits");
-  const std::string steps = spanOf(model.exponents, "exponent");
-  summary.add("calibration", "calibration",
-              {{"bits", bits}, {"exponents", steps}, {"weight_bits", model.exponents.weight_bits}},
-              absl::StrCat("values of ", bits, " bits in steps of 2^-f, f = ", steps,
-                           "; weights of at most ", model.exponents.weight_bits, " bits"));
-  std::optional<Tokenizer> tokenizer;
-  if (!options.compare.empty()) {
-    LINDERO_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(findTokenizer(options.tokenizer, path)));
-  }
-  LINDERO_RETURN_IF_ERROR(withModelExit(model.compilation.quantize(model.exponents)));
-  return compare(options, model.compilation, tokenizer, summary);
+absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, PreparedModel& model,
+                                                runtime::Monitor& monitor) {
+  monitor.progress("compare with the float model");
+  LINDERO_RETURN_IF_ERROR(withModelError(model.compilation.quantize(model.exponents)));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
+                           comparisonSamples(options, model.compilation, model.tokenizer));
+  absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
+  if (!found.ok()) return withModelError(found.status());
+  return found;
 }
 
 absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
@@ -333,13 +217,13 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   const ModelFacts facts = model.compilation.facts();
   const int64_t context = facts.readsTokens() ? facts.inputs[0].shape[0] : 0;
   if (context == 0) {
-    return failure(Exit::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
+    return failure(Error::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
   }
   if (options.context == "carry") {
     const int64_t block = blockOf(options);
     if (context % block == 0 && context > block) return std::vector<int64_t>{context};
-    return failure(Exit::kUsage, absl::StrCat("--block ", block, ": the model's ", context,
-                                              " positions are not two or more blocks of so many"));
+    return failure(Error::kUsage, absl::StrCat("--block ", block, ": the model's ", context,
+                                               " positions are not two or more blocks of so many"));
   }
   std::vector<int64_t> buckets = options.buckets;
   if (buckets.empty()) {
@@ -349,24 +233,102 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   std::sort(buckets.begin(), buckets.end());
   buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
   if (buckets.back() <= context) return buckets;
-  return failure(Exit::kUsage, absl::StrCat("--buckets ", buckets.back(), ": the model has ",
-                                            context, " positions"));
+  return failure(Error::kUsage, absl::StrCat("--buckets ", buckets.back(), ": the model has ",
+                                             context, " positions"));
 }
 
 absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
-                        Context& context) {
+                        runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   Compilation& compilation = model.compilation;
-  context.progress("quantize");
-  if (bucket > 0) LINDERO_RETURN_IF_ERROR(withModelExit(compilation.setLength(bucket)));
-  LINDERO_RETURN_IF_ERROR(withModelExit(compilation.quantize(model.exponents)));
+  monitor.progress("quantize");
+  if (bucket > 0) LINDERO_RETURN_IF_ERROR(withModelError(compilation.setLength(bucket)));
+  LINDERO_RETURN_IF_ERROR(withModelError(compilation.quantize(model.exponents)));
   if (absl::Status status =
           compilation.selectValues(options.positions, options.argmax || options.lower.decode);
       !status.ok()) {
-    return withExit(std::move(status), Exit::kUsage);
+    return withError(std::move(status), Error::kUsage);
   }
-  context.progress("lower");
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  monitor.progress("lower");
   const bool carry = options.context == "carry";
-  return withModelExit(compilation.lower(options.lower, carry ? blockOf(options) : 0));
+  return withModelError(compilation.lower(options.lower, carry ? blockOf(options) : 0));
 }
 
-}  // namespace lindero::cli
+absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
+                                             const std::vector<int64_t>& buckets,
+                                             const runtime::Prover* prover, PreparedModel model,
+                                             const std::string& home, runtime::Monitor& monitor) {
+  CompiledPackage result;
+  std::vector<runtime::Key> keys;
+  const std::string key_path = absl::StrCat(home, "/", runtime::kKeyFile);
+  // A model can only get shorter.
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    LINDERO_RETURN_IF_ERROR(lowerModel(options, *bucket, model, monitor));
+    monitor.progress("write the package");
+    const std::string path = *bucket > 0 ? runtime::bucketFolder(home, *bucket) : home;
+    LINDERO_RETURN_IF_ERROR(runtime::withRunError(model.compilation.write(path, {})));
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(home, *bucket));
+    result.circuits.insert(result.circuits.begin(), std::move(opened));
+    if (prover == nullptr) continue;
+    const auto start = std::chrono::steady_clock::now();
+    LINDERO_ASSIGN_OR_RETURN(runtime::Report report, prover->setup(path, key_path, monitor));
+    result.setup_seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.setup.insert(result.setup.begin(), std::move(report));
+    LINDERO_ASSIGN_OR_RETURN(runtime::KeySet made, runtime::readKeys(key_path));
+    keys.insert(keys.begin(), std::move(made.keys.front()));
+  }
+  for (const PackageFile& file : model.files) {
+    const std::string path = absl::StrCat(home, "/", file.name);
+    LINDERO_RETURN_IF_ERROR(withError(runtime::writeFile(path, file.bytes), Error::kFile));
+  }
+  if (prover != nullptr) {
+    const std::string set = runtime::encodeKeySet(keys);
+    LINDERO_RETURN_IF_ERROR(withError(runtime::writeFile(key_path, set), Error::kFile));
+  }
+  return result;
+}
+
+absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelOptions& options,
+                                           const runtime::Prover* prover, const std::string& output,
+                                           runtime::Monitor& monitor) {
+  if (absl::Status status = runtime::checkDestination(output); !status.ok()) {
+    return withError(std::move(status), Error::kFile);
+  }
+  LINDERO_ASSIGN_OR_RETURN(runtime::Scratch scratch, runtime::Scratch::beside(output, monitor));
+  LINDERO_ASSIGN_OR_RETURN(PreparedModel model, prepareModel(path, options, monitor));
+  CompiledModel compiled;
+  compiled.facts = model.compilation.facts();
+  compiled.comparison = model.comparison;
+  LINDERO_ASSIGN_OR_RETURN(compiled.buckets, chooseBuckets(options, model));
+  const std::string home = scratch.path("package");
+  LINDERO_ASSIGN_OR_RETURN(CompiledPackage package, writePackage(options, compiled.buckets, prover,
+                                                                 std::move(model), home, monitor));
+  compiled.setup = std::move(package.setup);
+  compiled.setup_seconds = package.setup_seconds;
+  for (const OpenedPackage& circuit : package.circuits) {
+    compiled.costs.push_back(costReport(circuit.package.circuit()));
+    compiled.circuits.push_back(circuit.package.circuitDigest());
+  }
+  if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {
+    return withError(std::move(status), Error::kFile);
+  }
+  return compiled;
+}
+
+std::optional<std::pair<int64_t, int64_t>> spanOf(const passes::Exponents& exponents,
+                                                  const std::string& name) {
+  std::optional<std::pair<int64_t, int64_t>> span;
+  for (const passes::ExponentSite& site : exponents.sites) {
+    const auto found = site.values.find(name);
+    if (found == site.values.end()) continue;
+    const int64_t value = found->second;
+    if (!span) span.emplace(value, value);
+    span->first = std::min(span->first, value);
+    span->second = std::max(span->second, value);
+  }
+  return span;
+}
+
+}  // namespace lindero::compiler

@@ -1,17 +1,44 @@
-// The options of `compile`, which `prove model.onnx` takes too, and the way from an ONNX file to a
-// package that they describe.
+// From an ONNX file to a circuit package, in one call:
+//
+//     Monitor monitor;
+//     LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find({}));
+//     ModelOptions options;
+//     options.argmax = true;
+//     LINDERO_ASSIGN_OR_RETURN(CompiledModel compiled,
+//                              compileModel("m.onnx", options, &prover, "m.lindero", monitor));
+//
+// or stage by stage, for who wants to look in between: importModel, calibrateModel, chooseBuckets,
+// then lowerModel or writePackage.
+//
+// Same file, options and exponents: same package, byte for byte, on any machine; calibration is
+// floating point and may differ. Memory: the weights twice, and what one run of the float
+// interpreter takes. Errors have a kind (runtime/error) and name node, reason and remedy.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "compiler/driver/compilation.h"
+#include "compiler/emit/report.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+#include "passes/quantize/compare.h"
+#include "passes/quantize/quantize.h"
+#include "runtime/model/opened_package.h"
+#include "runtime/monitor/monitor.h"
 #include "runtime/prove/prover.h"
-#include "tools/lindero/context.h"
+#include "runtime/tokenizer/tokenizer.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
+
+using runtime::OpenedPackage;
+
+// Steps of a block that carries context, unless something else is asked for.
+inline constexpr int64_t kBlockSteps = 16;
 
 struct ModelOptions {
   std::vector<std::string> dims;  // "seq=64"
@@ -19,55 +46,87 @@ struct ModelOptions {
   std::string exponents;          // an exponents.json instead of calibrating
   std::string tokenizer;          // empty: tokenizer.json beside the model, if there is one
   int64_t samples = 16;           // to calibrate with, at most
-  std::string compare;            // held-out text
+  std::string compare;            // held-out inputs: a text or arrays; empty: nothing is compared
   int64_t windows = 32;           // of the held-out text, at most
   std::string output;             // of the model, by name; empty: the first
   std::string positions = "all";  // of the output: all, last:N, or a list
-  bool argmax = false;
+  bool argmax = false;            // the index of the largest value, not all values
   passes::QuantizeOptions quantize;
   passes::LowerToAirOptions lower;
   std::vector<int64_t> buckets;       // of decode runs; empty: all
   std::string context = "recompute";  // of decode runs: or "carry"
   int64_t block = 0;                  // steps of a block that carries; 0: kBlockSteps
-  const CLI::App* app = nullptr;      // where they were added
 };
 
-void addModelOptions(CLI::App& app, ModelOptions& options);
-// An option of these, except the tokenizer, that was given; empty if none was. A package, which is
-// compiled already, takes none of them.
-std::string givenModelOption(const ModelOptions& options);
+struct CompiledModel {
+  ModelFacts facts;
+  std::optional<passes::Comparison> comparison;  // where options.compare asked for it
+  std::vector<int64_t> buckets;                  // ascending; {0} of a model without decode runs
+  std::vector<CostReport> costs;                 // of each bucket
+  std::vector<runtime::Digest> circuits;         // the same, their digests
+  std::vector<runtime::Report> setup;            // what the prover said of each; empty without one
+  double setup_seconds = 0;
+};
 
-// The path of the tokenizer to use, empty if there is none: as given, or beside the model. A
-// package "x" has its own: it is beside "x/".
-std::string findTokenizer(const std::string& given, const std::string& model);
+// Writes the package `output`, a folder that does not exist yet or is a package to be replaced,
+// whole or not at all. With a prover it has a key, of the security that the prover's options say.
+absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelOptions& options,
+                                           const runtime::Prover* prover, const std::string& output,
+                                           runtime::Monitor& monitor);
 
-// What the circuits for all lengths have in common: the stages up to the exponents.
+// A model on its way: what the circuits for all lengths have in common.
 struct PreparedModel {
-  compiler::Compilation compilation;
-  passes::Exponents exponents;
+  Compilation compilation;
+  std::optional<runtime::Tokenizer> tokenizer = {};
+  std::string tokenizer_path = {};  // empty: there is none
+  // From calibrateModel on.
+  passes::Exponents exponents = {};
+  std::optional<passes::Comparison> comparison = {};
   // Files that go into the package beside the circuits: exponents, tokenizer.
-  std::vector<compiler::PackageFile> files;
+  std::vector<PackageFile> files = {};
 };
 
-// Adds what the stages found to the summary. Fails first if the options do not go together.
+// Reads the file: from here on `compilation.facts()` says what inputs the model takes. Fails first
+// (kUsage) if the options do not go together.
+absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
+                                          runtime::Monitor& monitor);
+// Chooses exponents or reads them, and compares where the options ask for it.
+absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
+                            runtime::Monitor& monitor);
+// Both.
 absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelOptions& options,
-                                           Context& context, Summary& summary);
+                                           runtime::Monitor& monitor);
 
-// How far the integer program, at full length, is from the float model, and how many bits its
-// exponents give what it stores: on the samples that `options.compare` names, or on the model's
-// own.
-absl::StatusOr<passes::Comparison> measureModel(const std::string& path,
-                                                const ModelOptions& options, PreparedModel& model,
-                                                Context& context, Summary& summary);
+// How far the integer program, at full length, is from the float model: on the samples that
+// `options.compare` names, or on inputs drawn from the model's own predictions.
+absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, PreparedModel& model,
+                                                runtime::Monitor& monitor);
 
 // The lengths that decode runs get circuits for, ascending: as the options say, or 16, 32, 64, ...
-// below the context, and the context. Without --decode it is {0}: the one circuit is for the length
-// that the model was imported with.
+// below the context, and the context. Without `lower.decode` it is {0}: the one circuit is for the
+// length that the model was imported with.
 absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
                                                    const PreparedModel& model);
 
-// The stages from there to the circuit, for a bucket of these. Of several, the longest comes first.
+// The stages from there to the circuit (compilation.cost()), for a bucket of these. Of several, the
+// longest comes first.
 absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
-                        Context& context);
+                        runtime::Monitor& monitor);
 
-}  // namespace lindero::cli
+// Lowers for these buckets and writes a package into the folder `home`; with a prover it has keys.
+struct CompiledPackage {
+  std::vector<OpenedPackage> circuits;  // ascending
+  std::vector<runtime::Report> setup;   // what the prover said of each; empty without one
+  double setup_seconds = 0;
+};
+absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
+                                             const std::vector<int64_t>& buckets,
+                                             const runtime::Prover* prover, PreparedModel model,
+                                             const std::string& home, runtime::Monitor& monitor);
+
+// The least and the greatest of the named values ("bits", "exponent") of a calibration; nothing if
+// no site has it.
+std::optional<std::pair<int64_t, int64_t>> spanOf(const passes::Exponents& exponents,
+                                                  const std::string& name);
+
+}  // namespace lindero::compiler

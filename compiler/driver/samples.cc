@@ -4,16 +4,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/errors.h"
 #include "runtime/inputs/inputs.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
 namespace {
 
-using compiler::ModelFacts;
-using compiler::TensorFacts;
 using ir::tensor::Array;
 
 constexpr uint64_t kMostText = uint64_t{1} << 28;
@@ -28,7 +26,7 @@ absl::Status checkTokens(const std::vector<int64_t>& ids, int64_t vocabulary,
                          const std::string& path) {
   for (int64_t id : ids) {
     if (id < 0 || id >= vocabulary) {
-      return failure(Exit::kToken,
+      return failure(Error::kToken,
                      absl::StrCat(path, ": token ", id, " is outside of the vocabulary 0 .. ",
                                   vocabulary - 1));
     }
@@ -37,14 +35,14 @@ absl::Status checkTokens(const std::vector<int64_t>& ids, int64_t vocabulary,
 }
 
 // How many runs the array holds; 0 if it does not fit.
-int64_t runsOf(const InputArray& array, const TensorFacts& tensor) {
+int64_t runsOf(const runtime::InputArray& array, const TensorFacts& tensor) {
   int64_t count = array.integer ? array.integers.size() : array.reals.size();
   int64_t each = elements(tensor);
   bool fits = each > 0 && count % each == 0 && (array.integer || !tensor.integer);
   return fits ? count / each : 0;
 }
 
-Array runOf(const InputArray& array, const TensorFacts& tensor, int64_t run) {
+Array runOf(const runtime::InputArray& array, const TensorFacts& tensor, int64_t run) {
   int64_t each = elements(tensor);
   auto slice = [&](const auto& values) {
     using Values = std::decay_t<decltype(values)>;
@@ -61,24 +59,23 @@ bool isArrayFile(const std::string& path) {
          absl::EndsWith(path, ".npz");
 }
 
-absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(const std::string& path,
-                                                                      const ModelFacts& facts,
-                                                                      const Tokenizer& tokenizer,
-                                                                      int64_t most) {
+absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
+    const std::string& path, const ModelFacts& facts, const runtime::Tokenizer& tokenizer,
+    int64_t most) {
   if (!facts.readsTokens() || facts.inputs.size() != 1) {
-    return failure(Exit::kInput, absl::StrCat(path,
-                                              ": a text fits only a model whose one input is "
-                                              "tokens; give arrays (.json, .npz)"));
+    return failure(Error::kInput, absl::StrCat(path,
+                                               ": a text fits only a model whose one input is "
+                                               "tokens; give arrays (.json, .npz)"));
   }
   absl::StatusOr<std::string> text = runtime::readFile(path, kMostText);
-  if (!text.ok()) return withExit(text.status(), Exit::kFile);
+  if (!text.ok()) return withError(text.status(), Error::kFile);
   LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> ids, tokenizer.encode(*text));
   LINDERO_RETURN_IF_ERROR(checkTokens(ids, facts.vocabulary, path));
   int64_t length = elements(facts.inputs[0]);
   std::vector<passes::ComparisonSample> all = passes::textSamples(ids, length);
   if (all.empty()) {
-    return failure(Exit::kInput, absl::StrCat(path, ": the text has ", ids.size(),
-                                              " tokens; one window takes ", length + 1));
+    return failure(Error::kInput, absl::StrCat(path, ": the text has ", ids.size(),
+                                               " tokens; one window takes ", length + 1));
   }
   auto total = static_cast<int64_t>(all.size());
   int64_t count = std::min(most, total);
@@ -90,20 +87,20 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(const std:
 absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
                                                              const ModelFacts& facts,
                                                              int64_t most) {
-  LINDERO_ASSIGN_OR_RETURN(std::vector<InputArray> arrays, readInputFile(path));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<runtime::InputArray> arrays, runtime::readInputFile(path));
   std::vector<passes::Sample> samples(most);
   for (const TensorFacts& tensor : facts.inputs) {
-    auto found = std::find_if(arrays.begin(), arrays.end(), [&](const InputArray& array) {
+    auto found = std::find_if(arrays.begin(), arrays.end(), [&](const runtime::InputArray& array) {
       return array.name == tensor.name || (array.name.empty() && facts.inputs.size() == 1);
     });
     int64_t runs = found == arrays.end() ? 0 : runsOf(*found, tensor);
     if (runs == 0) {
-      return failure(Exit::kInput, absl::StrCat(path, ": ",
-                                                found == arrays.end() ? "has no"
-                                                                      : "wrong shape or "
-                                                                        "type of",
-                                                " input '", tensor.name, "'; the model wants ",
-                                                describe(tensor), ", or a leading axis of runs"));
+      return failure(Error::kInput, absl::StrCat(path, ": ",
+                                                 found == arrays.end() ? "has no"
+                                                                       : "wrong shape or "
+                                                                         "type of",
+                                                 " input '", tensor.name, "'; the model wants ",
+                                                 describe(tensor), ", or a leading axis of runs"));
     }
     if (tensor.integer) {
       LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, facts.vocabulary, path));
@@ -114,4 +111,4 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
   return samples;
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::compiler

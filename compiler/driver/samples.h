@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/driver/find_facts.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/compare.h"
-#include "runtime/model/model_facts.h"
 #include "runtime/tokenizer/tokenizer.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
 
 // Is the file one of arrays (.json, .npy, .npz)? Otherwise it is a text.
 bool isArrayFile(const std::string& path);
@@ -19,13 +19,12 @@ bool isArrayFile(const std::string& path);
 // Windows of T + 1 tokens (the last one is the target of the last position), without overlap; at
 // most `most`, spread evenly over the text. Fails if the text is shorter than one window.
 absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
-    const std::string& path, const compiler::ModelFacts& facts, const Tokenizer& tokenizer,
+    const std::string& path, const ModelFacts& facts, const runtime::Tokenizer& tokenizer,
     int64_t most);
 
 // The first `most` runs of the arrays: every array has the input's shape, or a leading axis of
 // runs.
 absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
-                                                             const compiler::ModelFacts& facts,
-                                                             int64_t most);
+                                                             const ModelFacts& facts, int64_t most);
 
-}  // namespace lindero::cli
+}  // namespace lindero::compiler

@@ -4,11 +4,14 @@
 #include <cmath>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
+#include "compiler/driver/errors.h"
 #include "runtime/claim/key_file.h"
-#include "tools/lindero/exit_codes.h"
+#include "runtime/package/status_macros.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
+
+using runtime::Report;
+
 namespace {
 
 // Of time on one thread and of memory: per cell, per cell of the extended columns, and per row of
@@ -24,14 +27,14 @@ double pathBytes(double leaves, double log_size) {
   return kHash * leaves * std::max(0.0, log_size - std::log2(leaves));
 }
 
-double logHeight(const compiler::CostReport& cost) {
+double logHeight(const CostReport& cost) {
   int64_t height = 1;
-  for (const compiler::TableCost& table : cost.tables) height = std::max(height, table.height);
+  for (const TableCost& table : cost.tables) height = std::max(height, table.height);
   return std::log2(static_cast<double>(height));
 }
 
 // Openings of all columns, FRI's layers and its last polynomial.
-double proofBytes(const compiler::CostReport& cost, const StwoParameters& parameters) {
+double proofBytes(const CostReport& cost, const StwoParameters& parameters) {
   double height = logHeight(cost);
   double domain = height + parameters.log_blowup();
   double queries = std::min<double>(parameters.queries(), std::exp2(domain));
@@ -51,10 +54,10 @@ double proofBytes(const compiler::CostReport& cost, const StwoParameters& parame
 
 }  // namespace
 
-StwoParameters expectedParameters(const ProverOptions& options) {
+StwoParameters expectedParameters(const runtime::ProverOptions& options) {
   constexpr double kGrinding = 18;  // at most, where proving takes long enough
   StwoParameters parameters;
-  parameters.set_log_blowup(logBlowup(options));
+  parameters.set_log_blowup(runtime::logBlowup(options));
   parameters.set_fold_step(3);
   parameters.set_log_last_layer_degree(5);
   // What a query passes with: up to unique decoding, or the Elias radius over the base field.
@@ -67,7 +70,7 @@ StwoParameters expectedParameters(const ProverOptions& options) {
   return parameters;
 }
 
-absl::StatusOr<StwoParameters> parametersOf(const Json& json) {
+absl::StatusOr<StwoParameters> parametersOf(const Report& json) {
   StwoParameters parameters;
   auto number = [&](const char* member, uint32_t most) -> uint32_t {
     auto found = json.find(member);
@@ -84,21 +87,21 @@ absl::StatusOr<StwoParameters> parametersOf(const Json& json) {
       parameters.log_last_layer_degree() <= 16) {
     return parameters;
   }
-  return failure(Exit::kProverFailed, "the prover does not say which parameters it takes");
+  return failure(Error::kProverFailed, "the prover does not say which parameters it takes");
 }
 
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
-                             const ProverOptions& options) {
-  absl::StatusOr<runtime::KeySet> keys = readKeys(path);
+                             const runtime::ProverOptions& options) {
+  absl::StatusOr<runtime::KeySet> keys = runtime::readKeys(path);
   const runtime::Key* key = keys.ok() ? keys->findCircuit(circuit) : nullptr;
   return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 
-Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
-                       int threads, int64_t blocks) {
+Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,
+                       int64_t blocks) {
   Estimate estimate;
   estimate.blocks = blocks;
-  for (const compiler::TableCost& table : cost.tables) estimate.rows += table.height;
+  for (const TableCost& table : cost.tables) estimate.rows += table.height;
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
   unsigned workers = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
@@ -110,7 +113,7 @@ Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& p
   estimate.memory_bytes = cells * kBytesPerCell + extended * kBytesPerExtendedCell;
   estimate.memory_bytes += rows * kBytesPerRow;
   estimate.proof_bytes = proofBytes(cost, parameters);
-  for (const compiler::TableCost& table : cost.tables) {
+  for (const TableCost& table : cost.tables) {
     estimate.scratch_bytes += 4.0 * static_cast<double>(table.cells(1));
   }
   // One after the other.
@@ -122,46 +125,20 @@ Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& p
   return estimate;
 }
 
-void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary) {
-  Summary::Rows rows;
-  Json json = Json::array();
-  for (const BucketCost& bucket : buckets) {
-    const Estimate& estimate = bucket.estimate;
-    rows.push_back({absl::StrCat(bucket.bucket), withCommas(estimate.rows),
-                    withCommas(estimate.online_cells), withCommas(estimate.fixed_cells),
-                    formatSeconds(estimate.seconds), formatBytes(estimate.memory_bytes),
-                    formatBytes(estimate.proof_bytes)});
-    json.push_back({{"bucket", bucket.bucket},
-                    {"rows", estimate.rows},
-                    {"online_cells", estimate.online_cells},
-                    {"fixed_cells", estimate.fixed_cells},
-                    {"seconds", estimate.seconds},
-                    {"memory_bytes", estimate.memory_bytes},
-                    {"proof_bytes", estimate.proof_bytes}});
+absl::StatusOr<std::vector<BucketCost>> estimateModel(const ModelOptions& options,
+                                                      const runtime::ProverOptions& prover,
+                                                      PreparedModel& model,
+                                                      runtime::Monitor& monitor) {
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets, chooseBuckets(options, model));
+  const StwoParameters parameters = expectedParameters(prover);
+  std::vector<BucketCost> costs;
+  // A model can only get shorter.
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    LINDERO_RETURN_IF_ERROR(lowerModel(options, *bucket, model, monitor));
+    const CostReport& cost = model.compilation.cost();
+    costs.insert(costs.begin(), {*bucket, estimateProof(cost, parameters, prover.threads), cost});
   }
-  summary.addTable("buckets", "Buckets (a run takes the shortest that it fits in)",
-                   {"positions", "rows", "cells to prove", "cells of the model",
-                    "prove time, about", "memory", "proof size"},
-                   std::move(rows), std::move(json));
+  return costs;
 }
 
-void addBlocks(int64_t steps, int64_t most, Summary& summary) {
-  summary.add("blocks", "blocks", {{"steps", steps}, {"most", most}},
-              absl::StrCat("a run has up to ", most, ", of ", steps,
-                           " steps each; the costs here are those of one"));
-}
-
-void addEstimate(const Estimate& estimate, Summary& summary) {
-  if (estimate.blocks > 1) summary.addCount("blocks", "blocks of steps", estimate.blocks);
-  summary.addCount("online_cells", "cells to prove", estimate.online_cells);
-  summary.addCount("fixed_cells", "cells of the model", estimate.fixed_cells);
-  summary.add("seconds", "expected prove time", estimate.seconds,
-              absl::StrCat("about ", formatSeconds(estimate.seconds)));
-  summary.add("memory_bytes", "expected memory", estimate.memory_bytes,
-              absl::StrCat("about ", formatBytes(estimate.memory_bytes)));
-  summary.add("proof_bytes", "expected proof size", estimate.proof_bytes,
-              absl::StrCat("about ", formatBytes(estimate.proof_bytes)));
-  summary.addData("scratch_bytes", estimate.scratch_bytes);
-}
-
-}  // namespace lindero::cli
+}  // namespace lindero::compiler

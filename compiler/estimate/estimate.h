@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/driver/compile_model.h"
 #include "compiler/emit/report.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
 #include "runtime/prove/prover.h"
-#include "tools/lindero/context.h"
 
-namespace lindero::cli {
+namespace lindero::compiler {
 
 struct Estimate {
   int64_t rows = 0;          // of all tables
@@ -30,26 +30,27 @@ struct Estimate {
 };
 
 // The parameters that the prover will choose, as far as costs depend on them.
-StwoParameters expectedParameters(const ProverOptions& options);
+StwoParameters expectedParameters(const runtime::ProverOptions& options);
 // Those that the backend reports, as JSON.
-absl::StatusOr<StwoParameters> parametersOf(const Json& json);
+absl::StatusOr<StwoParameters> parametersOf(const runtime::Report& json);
 // Those of the circuit's key in `path`, or the expected ones if there is none.
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
-                             const ProverOptions& options);
+                             const runtime::ProverOptions& options);
 
 // Of a bundle, `blocks` proofs of the circuit.
-Estimate estimateProof(const compiler::CostReport& cost, const StwoParameters& parameters,
-                       int threads, int64_t blocks = 1);
-void addEstimate(const Estimate& estimate, Summary& summary);
+Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,
+                       int64_t blocks = 1);
 
-// A line for each bucket of a package.
 struct BucketCost {
-  int64_t bucket = 0;
+  int64_t bucket = 0;  // 0: of a package without buckets
   Estimate estimate;
+  CostReport cost = {};
 };
-void addBuckets(const std::vector<BucketCost>& buckets, Summary& summary);
+// Of each bucket that these options give a prepared model (compiler/driver/compile_model.h),
+// ascending. Lowers the model and writes nothing.
+absl::StatusOr<std::vector<BucketCost>> estimateModel(const ModelOptions& options,
+                                                      const runtime::ProverOptions& prover,
+                                                      PreparedModel& model,
+                                                      runtime::Monitor& monitor);
 
-// Of a circuit that is proven for block after block of `steps`. All costs beside it are of one.
-void addBlocks(int64_t steps, int64_t most, Summary& summary);
-
-}  // namespace lindero::cli
+}  // namespace lindero::compiler

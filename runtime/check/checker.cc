@@ -140,6 +140,7 @@ absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement&
   CheckReport report;
   std::vector<std::vector<QM31>> claims;
   for (int64_t block = 0; block < blocks; ++block) {
+    if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
     const std::string& path = trace_paths[block];
     LINDERO_ASSIGN_OR_RETURN(MappedFile trace, MappedFile::openReadOnly(path));
     if (trace.size() != package.traceLayout().bytes()) {

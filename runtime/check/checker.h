@@ -9,6 +9,7 @@
 #define LINDERO_RUNTIME_CHECK_CHECKER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct CheckOptions {
   int threads = 0;           // 0: as many as the machine has
   size_t max_failures = 10;  // described in the report
   size_t max_examples = 3;   // rows per failure
+  // Asked by checkTraces before each block; true ends it with kCancelled.
+  std::function<bool()> cancelled;
 };
 
 // One circuit and one statement, compiled for many checks: a caller may change cells between them.

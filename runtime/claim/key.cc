@@ -6,14 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/package/circuit_info.h"
+#include "runtime/package/formats.h"
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
 namespace {
-
-constexpr uint32_t kProofFormat = 3;
 
 // As far as a claim's shapes are read off it; keyOfProof checks all of the one circuit that counts.
 absl::Status checkShapes(const Circuit& circuit) {
@@ -45,7 +44,7 @@ absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   if (serializeProto(key.message) != bytes) {
     return absl::InvalidArgumentError("key: the bytes are not the canonical encoding");
   }
-  if (key.message.format() != 1) {
+  if (key.message.format() != kKeyFormat) {
     return absl::InvalidArgumentError("key: of another format than this version reads");
   }
   LINDERO_RETURN_IF_ERROR(parseProto(key.message.circuit(), "key: circuit", key.circuit));
@@ -112,7 +111,7 @@ absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
   if (serializeProto(message) != bytes) {
     return absl::InvalidArgumentError("key: the bytes are not the canonical encoding");
   }
-  if (message.format() != 1) {
+  if (message.format() != kKeyFormat) {
     return absl::InvalidArgumentError("key: of another format than this version reads");
   }
   if (message.keys().empty()) return absl::InvalidArgumentError("key: the file holds none");
@@ -126,7 +125,7 @@ absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
 
 std::string encodeKeySet(absl::Span<const Key> keys) {
   lindero::KeySet message;
-  message.set_format(1);
+  message.set_format(kKeyFormat);
   for (const Key& key : keys) message.add_keys(serializeProto(key.message));
   return serializeProto(message);
 }

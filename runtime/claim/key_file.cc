@@ -1,22 +1,22 @@
 #include "runtime/claim/key_file.h"
 
 #include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
 #include "runtime/package/files.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 31;
 
 }  // namespace
 
-absl::StatusOr<runtime::KeySet> readKeys(const std::string& path) {
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
-  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
-  absl::StatusOr<runtime::KeySet> keys = runtime::decodeKeySet(*bytes);
+absl::StatusOr<KeySet> readKeys(const std::string& path) {
+  absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
+  absl::StatusOr<KeySet> keys = decodeKeySet(*bytes);
   if (keys.ok()) return keys;
-  return failure(Exit::kPackage, absl::StrCat(path, ": ", keys.status().message()));
+  return failure(Error::kPackage, absl::StrCat(path, ": ", keys.status().message()));
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

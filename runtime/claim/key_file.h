@@ -1,4 +1,4 @@
-// Key files, read with an error of the command line.
+// Key files.
 #pragma once
 
 #include <string>
@@ -6,9 +6,9 @@
 #include "absl/status/statusor.h"
 #include "runtime/claim/key.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 // Fails with kFile where there is none to read, with kPackage where it is no key file.
-absl::StatusOr<runtime::KeySet> readKeys(const std::string& path);
+absl::StatusOr<KeySet> readKeys(const std::string& path);
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -1,5 +1,6 @@
 #include "runtime/inputs/inputs.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/match.h"
@@ -7,16 +8,14 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
+#include "runtime/error/error.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using compiler::ModelFacts;
-using compiler::TensorFacts;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 constexpr int kMostAxes = 8;
@@ -72,22 +71,16 @@ std::vector<int64_t> withoutOnes(const std::vector<int64_t>& shape) {
   return rest;
 }
 
-std::string namesOf(const ModelFacts& facts) {
-  return absl::StrJoin(facts.inputs, ", ", [](std::string* out, const TensorFacts& tensor) {
-    absl::StrAppend(out, "'", tensor.name, "' (", describe(tensor), ")");
-  });
-}
-
 absl::Status wrongInput(const TensorFacts& wanted, absl::string_view why) {
-  return failure(Exit::kInput, absl::StrCat("input '", wanted.name, "': ", why,
-                                            "; the model wants ", describe(wanted)));
+  return failure(Error::kInput, absl::StrCat("input '", wanted.name, "': ", why,
+                                             "; the model wants ", describe(wanted)));
 }
 
 absl::Status checkNames(const ModelFacts& facts, const std::vector<InputArray>& arrays) {
   for (const InputArray& array : arrays) {
     if (!array.name.empty() && facts.input(array.name) == nullptr) {
-      return failure(Exit::kInput, absl::StrCat("the model has no input '", array.name,
-                                                "'; its inputs are ", namesOf(facts)));
+      return failure(Error::kInput, absl::StrCat("the model has no input '", array.name,
+                                                 "'; its inputs are ", describeInputs(facts)));
     }
   }
   return absl::OkStatus();
@@ -104,42 +97,74 @@ absl::Status checkTokens(int64_t low, int64_t high, const TensorFacts& wanted,
                          const std::vector<int64_t>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= low && tokens[i] <= high) continue;
-    return failure(Exit::kToken,
+    return failure(Error::kToken,
                    absl::StrCat("input '", wanted.name, "': token ", tokens[i], " at position ", i,
                                 " is outside of the vocabulary ", low, " .. ", high));
   }
   return absl::OkStatus();
 }
 
-absl::Status bindTokens(const PublicTensor& tensor, const ModelFacts& facts,
-                        const TensorFacts& wanted, const InputArray& array, PublicValues& values) {
-  if (!array.integer) return wrongInput(wanted, "its values are not integers");
-  int64_t length = int64_t{tensor.rows()} * tensor.columns();
-  auto given = static_cast<int64_t>(array.integers.size());
-  bool shorter = facts.causal && given < length && withoutOnes(array.shape).size() <= 1;
-  if (!shorter && withoutOnes(array.shape) != withoutOnes(wanted.shape)) {
-    return wrongInput(wanted, absl::StrCat("it has the shape [", absl::StrJoin(array.shape, ", "),
-                                           "]", given > length ? ", which is too long" : ""));
+std::string shapeOf(const InputArray& array) {
+  return absl::StrCat("[", absl::StrJoin(array.shape, ", "), "]");
+}
+
+absl::Status checkShape(const ModelFacts& facts, const TensorFacts& wanted,
+                        const InputArray& array) {
+  const std::vector<int64_t> given = withoutOnes(array.shape), asked = withoutOnes(wanted.shape);
+  if (given == asked) return absl::OkStatus();
+  int64_t length = 1;
+  for (int64_t size : wanted.shape) length *= size;
+  const auto count = static_cast<int64_t>(array.integers.size());
+  if (wanted.integer && facts.causal && count < length && given.size() <= 1) {
+    return absl::OkStatus();  // padded
   }
+  return wrongInput(wanted,
+                    absl::StrCat("it has the shape ", shapeOf(array),
+                                 wanted.integer && count > length ? ", which is too long" : ""));
+}
+
+// Element type, shape, and that reals are numbers.
+absl::Status checkArray(const ModelFacts& facts, const TensorFacts& wanted,
+                        const InputArray& array) {
+  if (wanted.integer && !array.integer) return wrongInput(wanted, "its values are not integers");
+  if (!wanted.integer && array.integer && array.reals.empty()) {
+    return wrongInput(wanted, "its values are integers");
+  }
+  LINDERO_RETURN_IF_ERROR(checkShape(facts, wanted, array));
+  if (wanted.integer) return absl::OkStatus();
+  for (size_t i = 0; i < array.reals.size(); ++i) {
+    if (std::isfinite(array.reals[i])) continue;
+    return failure(Error::kOutOfRange,
+                   absl::StrFormat("input '%s': element %d is %g, which is %s; a run needs finite "
+                                   "values",
+                                   wanted.name, i, array.reals[i],
+                                   std::isnan(array.reals[i]) ? "not a number" : "infinite"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status missing(const ModelFacts& facts, const std::string& name) {
+  return failure(Error::kInput, absl::StrCat("input '", name, "' is missing; the inputs are ",
+                                             describeInputs(facts)));
+}
+
+absl::Status bindTokens(const PublicTensor& tensor, const TensorFacts& wanted,
+                        const InputArray& array, PublicValues& values) {
   LINDERO_RETURN_IF_ERROR(checkTokens(tensor.low(), tensor.high(), wanted, array.integers));
+  const int64_t length = int64_t{tensor.rows()} * tensor.columns();
   for (int64_t token : array.integers) values.add_values(token);
-  for (int64_t i = given; i < length; ++i) values.add_values(0);
+  for (auto i = static_cast<int64_t>(array.integers.size()); i < length; ++i) values.add_values(0);
   return absl::OkStatus();
 }
 
 absl::Status bindReals(const PublicTensor& tensor, const TensorFacts& wanted,
                        const InputArray& array, PublicValues& values) {
-  if (withoutOnes(array.shape) != withoutOnes(wanted.shape)) {
-    return wrongInput(wanted,
-                      absl::StrCat("it has the shape [", absl::StrJoin(array.shape, ", "), "]"));
-  }
-  if (array.integer && array.reals.empty()) return wrongInput(wanted, "its values are integers");
   for (size_t i = 0; i < array.reals.size(); ++i) {
     double value = std::floor(std::ldexp(array.reals[i], tensor.exponent()) + 0.5);
     if (!(value >= static_cast<double>(tensor.low()) &&
           value <= static_cast<double>(tensor.high()))) {
       return failure(
-          Exit::kOutOfRange,
+          Error::kOutOfRange,
           absl::StrFormat("input '%s': value %g at element %d is outside of its calibrated range "
                           "%g .. %g; calibrate with samples that cover it",
                           wanted.name, array.reals[i], i,
@@ -149,28 +174,6 @@ absl::Status bindReals(const PublicTensor& tensor, const TensorFacts& wanted,
     values.add_values(static_cast<int64_t>(value));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<InputArray> tokensOf(const InputOptions& options, const ModelFacts& facts,
-                                    const Tokenizer* tokenizer) {
-  if (!facts.readsTokens()) {
-    return failure(Exit::kInput, absl::StrCat("the model reads no tokens; give ", namesOf(facts),
-                                              " with --input"));
-  }
-  InputArray array;
-  array.integer = true;
-  array.integers = options.tokens;
-  if (options.prompt) {
-    if (tokenizer == nullptr) {
-      return failure(Exit::kInput,
-                     "--prompt needs a tokenizer: give --tokenizer tokenizer.json, or token ids "
-                     "with --tokens");
-    }
-    LINDERO_ASSIGN_OR_RETURN(array.integers, tokenizer->encode(*options.prompt));
-  }
-  if (array.integers.empty()) return failure(Exit::kInput, "the prompt is empty");
-  array.shape = {static_cast<int64_t>(array.integers.size())};
-  return array;
 }
 
 }  // namespace
@@ -193,8 +196,8 @@ absl::StatusOr<std::vector<InputArray>> parseInputJson(absl::string_view text) {
 }
 
 absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path) {
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
-  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
+  absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
   absl::StatusOr<std::vector<InputArray>> arrays;
   if (absl::EndsWith(path, ".npz")) {
     arrays = readNpz(path);
@@ -206,23 +209,9 @@ absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path) {
     arrays = parseInputJson(*bytes);
   }
   if (!arrays.ok()) {
-    return failure(Exit::kInput, absl::StrCat(path, ": ", arrays.status().message()));
+    return failure(Error::kInput, absl::StrCat(path, ": ", arrays.status().message()));
   }
   return arrays;
-}
-
-absl::StatusOr<std::vector<InputArray>> gatherInputs(const InputOptions& options,
-                                                     const ModelFacts& facts,
-                                                     const Tokenizer* tokenizer) {
-  if (!options.file.empty()) return readInputFile(options.file);
-  if (!options.from.empty()) {
-    InputOptions tokens = options;
-    tokens.from.clear();
-    LINDERO_ASSIGN_OR_RETURN(tokens.tokens, tokensOfProof(options.from));
-    return gatherInputs(tokens, facts, tokenizer);
-  }
-  LINDERO_ASSIGN_OR_RETURN(InputArray array, tokensOf(options, facts, tokenizer));
-  return std::vector{std::move(array)};
 }
 
 absl::StatusOr<std::vector<int64_t>> promptOf(const ModelFacts& facts,
@@ -230,14 +219,30 @@ absl::StatusOr<std::vector<int64_t>> promptOf(const ModelFacts& facts,
   LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
   const TensorFacts& wanted = facts.inputs.front();
   const InputArray* array = findArray(arrays, wanted.name);
-  if (array == nullptr) return failure(Exit::kInput, absl::StrCat("no input '", wanted.name, "'"));
+  if (array == nullptr) return failure(Error::kInput, absl::StrCat("no input '", wanted.name, "'"));
   if (!array->integer) return wrongInput(wanted, "its values are not integers");
   if (withoutOnes(array->shape).size() > 1 || array->integers.empty()) {
-    return wrongInput(wanted,
-                      absl::StrCat("it has the shape [", absl::StrJoin(array->shape, ", "), "]"));
+    return wrongInput(wanted, absl::StrCat("it has the shape ", shapeOf(*array)));
   }
   LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
   return array->integers;
+}
+
+absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>& arrays,
+                         bool decode) {
+  if (decode) return promptOf(facts, arrays).status();
+  LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
+  const auto integers = std::count_if(facts.inputs.begin(), facts.inputs.end(),
+                                      [](const TensorFacts& input) { return input.integer; });
+  for (const TensorFacts& wanted : facts.inputs) {
+    const InputArray* array = findArray(arrays, wanted.name);
+    if (array == nullptr) return missing(facts, wanted.name);
+    LINDERO_RETURN_IF_ERROR(checkArray(facts, wanted, *array));
+    // Of several integer inputs the facts do not say which one the vocabulary is of.
+    if (!wanted.integer || integers > 1) continue;
+    LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts& facts,
@@ -249,21 +254,20 @@ absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts&
     if (tensor.kind() != PublicTensor::INPUT) continue;
     const TensorFacts* wanted = facts.input(tensor.name());
     if (wanted == nullptr) {
-      return failure(Exit::kPackage, absl::StrCat("the package's report.json does not know input '",
-                                                  tensor.name(), "'; compile the model again"));
+      return failure(Error::kPackage,
+                     absl::StrCat("the package's report.json does not know input '", tensor.name(),
+                                  "'; compile the model again"));
     }
     const InputArray* array = findArray(arrays, tensor.name());
-    if (array == nullptr) {
-      return failure(Exit::kInput, absl::StrCat("input '", tensor.name(),
-                                                "' is missing; the inputs are ", namesOf(facts)));
-    }
+    if (array == nullptr) return missing(facts, tensor.name());
+    LINDERO_RETURN_IF_ERROR(checkArray(facts, *wanted, *array));
     PublicValues& values = *bound.statement.add_tensors();
     values.set_name(tensor.name());
     values.set_kind(PublicValues::INPUT);
     values.set_rows(tensor.rows());
     values.set_columns(tensor.columns());
     if (wanted->integer) {
-      LINDERO_RETURN_IF_ERROR(bindTokens(tensor, facts, *wanted, *array, values));
+      LINDERO_RETURN_IF_ERROR(bindTokens(tensor, *wanted, *array, values));
       bound.given_tokens = static_cast<int64_t>(array->integers.size());
     } else {
       LINDERO_RETURN_IF_ERROR(bindReals(tensor, *wanted, *array, values));
@@ -272,4 +276,4 @@ absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts&
   return bound;
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -12,9 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "runtime/error/error.h"
+#include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
@@ -164,4 +166,50 @@ absl::StatusOr<std::vector<InputArray>> readNpz(const std::string& path) {
   return arrays;
 }
 
-}  // namespace lindero::cli
+std::string npyOf(const InputArray& array) {
+  std::string shape;
+  for (int64_t size : array.shape) absl::StrAppend(&shape, size, ", ");
+  std::string header = absl::StrCat("{'descr': '", array.integer ? "<i8" : "<f8",
+                                    "', 'fortran_order': False, 'shape': (", shape, "), }");
+  // Signature, version and length take 10 bytes; the data starts at a multiple of 64.
+  header.append(63 - (10 + header.size()) % 64, ' ');
+  header += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += static_cast<char>(header.size() & 0xff);
+  bytes += static_cast<char>(header.size() >> 8);
+  bytes += header;
+  auto append = [&](const auto& values) {
+    bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
+  };
+  array.integer ? append(array.integers) : append(array.reals);
+  return bytes;
+}
+
+absl::Status writeNpz(const std::string& path, const std::vector<InputArray>& arrays) {
+  LINDERO_RETURN_IF_ERROR(withError(checkFileDestination(path), Error::kFile));
+  auto failed = [&](absl::string_view why) {
+    return failure(Error::kFile, absl::StrCat("cannot write ", path, ": ", why));
+  };
+  // The archive reads these when it is closed.
+  std::vector<std::string> files;
+  for (const InputArray& array : arrays) files.push_back(npyOf(array));
+  const std::string beside = temporaryPath(path);
+  int error = 0;
+  std::unique_ptr<zip_t, void (*)(zip_t*)> archive(
+      zip_open(beside.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &error), zip_discard);
+  if (archive == nullptr) return failed("no archive can be made there");
+  for (size_t i = 0; i < files.size(); ++i) {
+    zip_source_t* source = zip_source_buffer(archive.get(), files[i].data(), files[i].size(), 0);
+    if (source == nullptr ||
+        zip_file_add(archive.get(), absl::StrCat(arrays[i].name, ".npy").c_str(), source,
+                     ZIP_FL_ENC_UTF_8) < 0) {
+      zip_source_free(source);
+      return failed(zip_strerror(archive.get()));
+    }
+  }
+  if (zip_close(archive.get()) != 0) return failed(zip_strerror(archive.get()));
+  (void)archive.release();
+  return withError(renamePath(beside, path), Error::kFile);
+}
+
+}  // namespace lindero::runtime

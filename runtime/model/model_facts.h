@@ -1,6 +1,6 @@
 // What is worth knowing of a model beyond its circuit: sizes, inputs, outputs, whether it is
-// causal. Taken from the float function after import, written to the package's report.json, read
-// back when the package is used. Nothing here is part of what is proven.
+// causal. The compiler writes it to the package's report.json; it is read back when the package is
+// used. Nothing here is part of what is proven.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "ir/core/ir.h"
-#include "llvm/ADT/StringRef.h"
+#include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 
-namespace lindero::compiler {
+namespace lindero::runtime {
 
 struct TensorFacts {
   std::string name;
   bool integer = false;  // token ids; else reals
   std::vector<int64_t> shape;
+  std::vector<int64_t> onnx_shape = {};  // in the ONNX file, where that is another one; else empty
 };
 
 struct ModelFacts {
@@ -30,17 +30,16 @@ struct ModelFacts {
   std::vector<TensorFacts> outputs;
 
   bool readsTokens() const { return vocabulary > 0; }
-  const TensorFacts* input(llvm::StringRef name) const;  // null if there is none
+  const TensorFacts* input(absl::string_view name) const;  // null if there is none
 };
-
-// Of a function in the canonical form that import cleanup leaves; file and sha256 stay empty.
-ModelFacts modelFacts(const ir::Function& function);
 
 nlohmann::ordered_json toJson(const ModelFacts& facts);
 // Fails on anything that toJson does not write.
 absl::StatusOr<ModelFacts> modelFactsFromJson(const nlohmann::ordered_json& json);
 
-// "int [64]", "float [16, 32]"
+// "int [64]", "float [16, 32] (in the ONNX file [1, 16, 32])"
 std::string describe(const TensorFacts& tensor);
+// Of all inputs, with their names.
+std::string describeInputs(const ModelFacts& facts);
 
-}  // namespace lindero::compiler
+}  // namespace lindero::runtime

@@ -1,112 +1,73 @@
 #include "runtime/monitor/scratch.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <filesystem>
 #include <mutex>
-#include <set>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
 #include "runtime/package/files.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Registry {
-  std::mutex mutex;
-  std::set<std::string> folders;
-  std::set<pid_t> programs;
-};
-
-// Never destroyed: the interrupt thread may use it while the program ends.
-Registry& registry() {
-  static auto* instance = new Registry;
-  return *instance;
-}
-
-[[noreturn]] void interrupt(int signal) {
-  Registry& all = registry();
-  all.mutex.lock();  // and never unlocked: nothing new is to be made
-  for (pid_t pid : all.programs) ::kill(pid, SIGTERM);
-  std::error_code code;
-  for (const std::string& folder : all.folders) fs::remove_all(folder, code);
-  ::_exit(128 + signal);
-}
-
 }  // namespace
 
-Scratch::Scratch(std::string folder) : folder_(std::move(folder)) {
-  std::lock_guard lock(registry().mutex);
-  registry().folders.insert(folder_);
+Scratch::Scratch(std::string folder, Monitor& monitor)
+    : folder_(std::move(folder)), monitor_(&monitor) {
+  std::lock_guard lock(monitor_->mutex_);
+  monitor_->folders_.insert(folder_);
 }
 
-Scratch::Scratch(Scratch&& other) noexcept : folder_(std::exchange(other.folder_, "")) {}
+Scratch::Scratch(Scratch&& other) noexcept
+    : folder_(std::exchange(other.folder_, "")), monitor_(other.monitor_) {}
 
 Scratch::~Scratch() {
   if (folder_.empty()) return;
   std::error_code code;
   fs::remove_all(folder_, code);
-  std::lock_guard lock(registry().mutex);
-  registry().folders.erase(folder_);
+  std::lock_guard lock(monitor_->mutex_);
+  monitor_->folders_.erase(folder_);
 }
 
-absl::StatusOr<Scratch> Scratch::beside(const std::string& output) {
-  std::string folder = runtime::temporaryPath(output);
+absl::StatusOr<Scratch> Scratch::beside(const std::string& output, Monitor& monitor) {
+  std::string folder = temporaryPath(output);
   if (::mkdir(folder.c_str(), 0777) != 0) {
-    return withExit(runtime::systemError(absl::StrCat("cannot write ", output), errno),
-                    Exit::kFile);
+    return withError(systemError(absl::StrCat("cannot write ", output), errno), Error::kFile);
   }
-  return Scratch(folder);
+  return Scratch(folder, monitor);
 }
 
-absl::StatusOr<Scratch> Scratch::temporary() {
+absl::StatusOr<Scratch> Scratch::temporary(Monitor& monitor) {
   std::error_code code;
   std::string pattern = (fs::temp_directory_path(code) / "lindero-XXXXXX").string();
   if (code || ::mkdtemp(pattern.data()) == nullptr) {
     int error = code ? code.value() : errno;
-    return withExit(runtime::systemError("cannot make a temporary folder (TMPDIR)", error),
-                    Exit::kFile);
+    return withError(systemError("cannot make a temporary folder (TMPDIR)", error), Error::kFile);
   }
-  return Scratch(pattern);
+  return Scratch(pattern, monitor);
 }
 
 std::string Scratch::path(absl::string_view name) const { return absl::StrCat(folder_, "/", name); }
 
-void cleanUpWhenInterrupted() {
-  // Who reads our output may go: what was begun is finished.
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([signals] {
-    int signal = 0;
-    while (sigwait(&signals, &signal) != 0) {
-    }
-    interrupt(signal);
-  }).detach();
-}
-
-RunningProgram::RunningProgram(pid_t pid) : pid_(pid) {
-  std::lock_guard lock(registry().mutex);
-  registry().programs.insert(pid_);
+RunningProgram::RunningProgram(pid_t pid, Monitor& monitor) : pid_(pid), monitor_(monitor) {
+  std::lock_guard lock(monitor_.mutex_);
+  monitor_.programs_.insert(pid_);
+  // Who cancelled before found no program to end.
+  if (monitor_.cancelled()) ::kill(pid_, SIGTERM);
 }
 
 RunningProgram::~RunningProgram() {
-  std::lock_guard lock(registry().mutex);
-  registry().programs.erase(pid_);
+  std::lock_guard lock(monitor_.mutex_);
+  monitor_.programs_.erase(pid_);
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

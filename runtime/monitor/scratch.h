@@ -1,5 +1,5 @@
-// Files that must not outlive the command: temporary folders, and programs that it runs. They go
-// when it succeeds, when it fails, and when it is interrupted.
+// Files that must not outlive the work that makes them: temporary folders, and programs that it
+// runs. They go when it succeeds, when it fails, and when its monitor is told so.
 #pragma once
 
 #include <sys/types.h>
@@ -8,17 +8,19 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/monitor/monitor.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
-// A folder that is removed, with all it holds, by the destructor.
+// A folder that is removed, with all it holds, by the destructor. The monitor must outlive it.
+// Errors are kFile.
 class Scratch {
  public:
   // Beside the file or folder that will be written, so that a result in it can be renamed into
   // place, and an output that cannot be written is an error before any work.
-  static absl::StatusOr<Scratch> beside(const std::string& output);
+  static absl::StatusOr<Scratch> beside(const std::string& output, Monitor& monitor);
   // In the system's temporary folder.
-  static absl::StatusOr<Scratch> temporary();
+  static absl::StatusOr<Scratch> temporary(Monitor& monitor);
 
   Scratch(Scratch&& other) noexcept;
   Scratch& operator=(Scratch&&) = delete;
@@ -27,24 +29,22 @@ class Scratch {
   std::string path(absl::string_view name) const;
 
  private:
-  explicit Scratch(std::string folder);
+  Scratch(std::string folder, Monitor& monitor);
   std::string folder_;
+  Monitor* monitor_;
 };
 
-// From here on SIGINT, SIGTERM and SIGHUP end the program only after scratch folders and running
-// programs are gone, and SIGPIPE does not. Called once, before other threads exist.
-void cleanUpWhenInterrupted();
-
-// A program to be ended then, while this object lives.
+// A program that `Monitor::cancel` ends while this object lives.
 class RunningProgram {
  public:
-  explicit RunningProgram(pid_t pid);
+  RunningProgram(pid_t pid, Monitor& monitor);
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
 
  private:
   pid_t pid_;
+  Monitor& monitor_;
 };
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

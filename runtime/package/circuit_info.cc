@@ -10,6 +10,7 @@
 #include "runtime/package/circuit_lookups.h"
 #include "runtime/package/circuit_nodes.h"
 #include "runtime/package/field_path.h"
+#include "runtime/package/formats.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -49,9 +50,9 @@ class Analyzer {
 
   absl::Status checkHeader() const {
     FieldPath top("circuit.pb");
-    if (circuit_.format() != 1) {
-      return top.error("format ", circuit_.format(),
-                       " is not known (known: 1); compile the model again");
+    if (circuit_.format() != kCircuitFormat) {
+      return top.error("format ", circuit_.format(), " is not known (known: ", kCircuitFormat,
+                       "); compile the model again");
     }
     if (circuit_.modulus() != kModulus) {
       return top.error("modulus ", circuit_.modulus(), " is not supported (supported: ", kModulus,

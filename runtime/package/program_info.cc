@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "runtime/package/field_path.h"
+#include "runtime/package/formats.h"
 #include "runtime/package/placement.h"
 #include "runtime/package/program_steps.h"
 #include "runtime/package/status_macros.h"
@@ -20,9 +21,9 @@ FieldPath stepField(const Program& program, int index) {
 
 absl::Status checkBuffers(const Program& program) {
   FieldPath file("program.pb");
-  if (program.format() != 1) {
-    return file.error("format ", program.format(),
-                      " is not known (known: 1); compile the model again");
+  if (program.format() != kProgramFormat) {
+    return file.error("format ", program.format(), " is not known (known: ", kProgramFormat,
+                      "); compile the model again");
   }
   if (program.steps_size() > kMaxSteps) return file.error("more than ", kMaxSteps, " steps");
   for (int i = 0; i < program.buffers_size(); ++i) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/package/field_path.h"
 #include "runtime/package/files.h"
+#include "runtime/package/formats.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 
@@ -14,8 +15,9 @@ namespace {
 
 absl::Status checkShapes(const Statement& statement) {
   FieldPath file("statement");
-  if (statement.format() != 1) {
-    return file.error("format ", statement.format(), " is not known (known: 1)");
+  if (statement.format() != kStatementFormat) {
+    return file.error("format ", statement.format(), " is not known (known: ", kStatementFormat,
+                      ")");
   }
   std::unordered_set<std::string> names;
   for (int i = 0; i < statement.tensors_size(); ++i) {

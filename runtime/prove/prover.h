@@ -1,33 +1,43 @@
-// The prover: a program of its own, found beside this one or in LINDERO_PROVER_DIR, that knows no
-// models. It reads the package and the trace, and prints one JSON object when it is done.
+// The prover: a program of its own that knows no models. It reads the package and the trace, and
+// prints one JSON object when it is done.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "tools/lindero/context.h"
+#include "nlohmann/json.hpp"
+#include "runtime/monitor/monitor.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 // What the bits of a key count on, unless another regime is asked for.
 inline constexpr char kDefaultRegime[] = "proven";
 
 struct ProverOptions {
-  std::string backend = "stwo";
-  int64_t security_bits = 96;
-  std::string regime = kDefaultRegime;
-  std::string prefer = "balance";
-  int threads = 0;  // 0: one per processor
+  std::string backend = "stwo";  // the program lindero-prover-<backend>
+  // Where that program is. Empty: the folder that the environment names in LINDERO_PROVER_DIR, else
+  // the one of the running program, else those of PATH.
+  std::string folder = {};
+  // What goes into a key, and counts for `setup` and `parameters` alone.
+  int64_t security_bits = 96;           // of the whole protocol
+  std::string regime = kDefaultRegime;  // "proven" or "list-decoding"
+  std::string prefer = "balance";       // "speed", "balance" or "size", at the same security
+  int threads = 0;                      // 0: one per processor
 };
 
-void addBackendOption(CLI::App& app, ProverOptions& options);
-void addSecurityOptions(CLI::App& app, ProverOptions& options);
-// "proven" or "list-decoding", with an error that says what became of "conjectured".
-CLI::Option* addRegimeOption(CLI::App& app, std::string& regime, const std::string& description);
-// Whether one of these options that go into a key was given.
-bool securityGiven(const CLI::App& app);
+// What the program printed, as it is: its members are those of tools/provers/README.md.
+using Report = nlohmann::ordered_json;
+
+// What a proof is made from, and where it goes.
+struct ProofFiles {
+  std::string package;
+  std::string key;
+  std::vector<std::string> traces;  // one per block of the run
+  std::string claim;
+  std::string openings;  // the values that the claim gives by digest; empty if there are none
+  std::string proof;     // to be written
+};
 
 // log2 of FRI's blowup, which `prefer` stands for.
 int logBlowup(const ProverOptions& options);
@@ -37,37 +47,41 @@ class Prover {
   // Fails, with the remedy, if the program is not there.
   static absl::StatusOr<Prover> find(const ProverOptions& options);
 
-  // Each returns what the program printed; its errors are tagged kProverFailed, a proof that does
-  // not hold kRejected. A proof with values that are not opened is one that holds: its verdict says
-  // so. `traces`: one per block of the run. Output files appear whole or not at
-  // all. `openings`: a file with the values that the claim gives by digest, empty if there is none.
-  absl::StatusOr<Json> setup(const std::string& package, const std::string& key,
-                             Context& context) const;
+  const std::string& program() const { return program_; }
+  const ProverOptions& options() const { return options_; }
+
+  // The program's name, version, formats and commit, as it prints them.
+  absl::StatusOr<std::string> version(Monitor& monitor) const;
+
+  // Each returns what the program printed. Errors: kProverFailed with the program's own words;
+  // kPackage or kFile for what it was given; kCancelled; of a proof that does not hold, kRejected.
+  // A proof with values that are not opened is one that holds: its verdict says so. Output files
+  // appear whole or not at all.
+  absl::StatusOr<Report> setup(const std::string& package, const std::string& key,
+                               Monitor& monitor) const;
   // What setup would choose for the package, under "parameters", and what that gives.
-  absl::StatusOr<Json> parameters(const std::string& package, Context& context) const;
+  absl::StatusOr<Report> parameters(const std::string& package, Monitor& monitor) const;
   // What each key of the file gives, under "keys".
-  absl::StatusOr<Json> describe(const std::string& key, Context& context) const;
-  absl::StatusOr<Json> prove(const std::string& package, const std::string& key,
-                             const std::vector<std::string>& traces, const std::string& claim,
-                             const std::string& openings, const std::string& proof,
-                             Context& context) const;
-  absl::StatusOr<Json> verify(const std::string& key, const std::string& proof,
-                              const std::string& openings, Context& context) const;
+  absl::StatusOr<Report> describe(const std::string& key, Monitor& monitor) const;
+  absl::StatusOr<Report> prove(const ProofFiles& files, Monitor& monitor) const;
+  // `openings`: as in ProofFiles.
+  absl::StatusOr<Report> verify(const std::string& key, const std::string& proof,
+                                const std::string& openings, Monitor& monitor) const;
   // Verifies `count` changed copies of the proof and of the key, each of which must be rejected.
-  absl::StatusOr<Json> tamper(const std::string& key, const std::string& proof, uint64_t count,
-                              uint64_t seed, Context& context) const;
+  absl::StatusOr<Report> tamper(const std::string& key, const std::string& proof, uint64_t count,
+                                uint64_t seed, Monitor& monitor) const;
 
  private:
   // The options of the security, as setup takes them.
   std::vector<std::string> security() const;
-  absl::StatusOr<Json> run(absl::string_view verb, std::vector<std::string> arguments,
-                           Context& context) const;
+  absl::StatusOr<Report> run(absl::string_view verb, std::vector<std::string> arguments,
+                             Monitor& monitor) const;
   // The same for a verb that writes `output`.
-  absl::StatusOr<Json> make(const std::string& output, absl::string_view verb,
-                            std::vector<std::string> arguments, Context& context) const;
+  absl::StatusOr<Report> make(const std::string& output, absl::string_view verb,
+                              std::vector<std::string> arguments, Monitor& monitor) const;
 
   std::string program_;
   ProverOptions options_;
 };
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

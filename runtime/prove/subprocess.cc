@@ -17,7 +17,7 @@
 
 extern char** environ;
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 constexpr size_t kKeptErrors = 64 << 10;
@@ -51,12 +51,12 @@ struct Pipe {
 
 absl::StatusOr<Pipe> makePipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return runtime::systemError("cannot make a pipe", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return systemError("cannot make a pipe", errno);
   Pipe pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   // dup2 of a descriptor onto itself would keep the flag that closes it: stay clear of the target.
   if (pipe.write.number() <= kProgressDescriptor) {
     int moved = ::fcntl(pipe.write.number(), F_DUPFD_CLOEXEC, kProgressDescriptor + 1);
-    if (moved < 0) return runtime::systemError("cannot make a pipe", errno);
+    if (moved < 0) return systemError("cannot make a pipe", errno);
     pipe.write = Descriptor(moved);
   }
   return pipe;
@@ -89,7 +89,7 @@ absl::StatusOr<pid_t> spawn(const std::string& program, const std::vector<std::s
   int error = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return runtime::systemError(absl::StrCat("cannot start ", program), error);
+  if (error != 0) return systemError(absl::StrCat("cannot start ", program), error);
   return pid;
 }
 
@@ -139,12 +139,14 @@ void watch(Descriptor progress, Descriptor output, Descriptor errors, ProcessRes
 
 absl::StatusOr<ProcessResult> runProcess(const std::string& program,
                                          const std::vector<std::string>& arguments,
-                                         const std::function<void(absl::string_view)>& line) {
+                                         const std::function<void(absl::string_view)>& line,
+                                         Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   LINDERO_ASSIGN_OR_RETURN(Pipe progress, makePipe());
   LINDERO_ASSIGN_OR_RETURN(Pipe output, makePipe());
   LINDERO_ASSIGN_OR_RETURN(Pipe errors, makePipe());
   LINDERO_ASSIGN_OR_RETURN(pid_t pid, spawn(program, arguments, progress, output, errors));
-  RunningProgram running(pid);
+  RunningProgram running(pid, monitor);
   progress.write.close();
   output.write.close();
   errors.write.close();
@@ -152,7 +154,7 @@ absl::StatusOr<ProcessResult> runProcess(const std::string& program,
   watch(std::move(progress.read), std::move(output.read), std::move(errors.read), result, line);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return runtime::systemError(absl::StrCat("cannot watch ", program), errno);
+    if (errno != EINTR) return systemError(absl::StrCat("cannot watch ", program), errno);
   }
   if (WIFSIGNALED(status)) {
     result.signal = WTERMSIG(status);
@@ -162,4 +164,4 @@ absl::StatusOr<ProcessResult> runProcess(const std::string& program,
   return result;
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

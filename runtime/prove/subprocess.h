@@ -7,8 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/monitor/monitor.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 struct ProcessResult {
   int exit_code = 0;   // of a program that ended by itself
@@ -17,11 +18,12 @@ struct ProcessResult {
   std::string errors;  // the last of what it wrote to stderr, about 64 KiB
 };
 
-// The program is started without a shell and reads nothing from us.
+// The program is started without a shell and reads nothing from us; cancelling the monitor ends it.
 // Arguments equal to "{progress}" are replaced by the number of a descriptor: `line` gets what the
 // program writes there, line by line. Fails only if the program cannot be started or watched.
 absl::StatusOr<ProcessResult> runProcess(const std::string& program,
                                          const std::vector<std::string>& arguments,
-                                         const std::function<void(absl::string_view)>& line);
+                                         const std::function<void(absl::string_view)>& line,
+                                         Monitor& monitor);
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

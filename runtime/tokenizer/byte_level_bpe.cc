@@ -13,10 +13,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
 #include "runtime/package/status_macros.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 using Json = nlohmann::json;
@@ -263,7 +263,7 @@ class ByteLevelBpe : public TokenEncoding {
     auto unicode = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), text.size()));
     std::string back;
     if (unicode.toUTF8String(back) != text) {
-      return failure(Exit::kToken, "the text is not UTF-8");
+      return failure(Error::kToken, "the text is not UTF-8");
     }
     if (nfc_ != nullptr) {
       UErrorCode code = U_ZERO_ERROR;
@@ -299,7 +299,7 @@ class ByteLevelBpe : public TokenEncoding {
         add(matcher->end(code));
       }
       if (U_FAILURE(code)) {
-        return failure(Exit::kInput,
+        return failure(Error::kInput,
                        absl::StrCat("the tokenizer's word pattern fails on the text (",
                                     u_errorName(code), "); give token ids with --tokens"));
       }
@@ -358,4 +358,4 @@ absl::StatusOr<std::unique_ptr<const TokenEncoding>> parseByteLevelBpe(const Jso
   return encoding;
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -16,9 +16,9 @@
 #include "nlohmann/json.hpp"
 #include "runtime/tokenizer/tokenizer.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 // Errors say what of the file is not supported.
 absl::StatusOr<std::unique_ptr<const TokenEncoding>> parseByteLevelBpe(const nlohmann::json& json);
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -4,18 +4,18 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
 #include "runtime/package/files.h"
 #include "runtime/tokenizer/tokenizer.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 Json readJson(const std::string& name) {
-  auto text = runtime::readFile(absl::StrCat("tests/unit/tokenizer/", name), 1 << 20);
+  auto text = readFile(absl::StrCat("tests/unit/tokenizer/", name), 1 << 20);
   EXPECT_TRUE(text.ok()) << text.status();
   return text.ok() ? Json::parse(*text) : Json();
 }
@@ -53,7 +53,7 @@ TEST(ByteLevelBpe, DecodingGivesTheTextBack) {
 
 TEST(ByteLevelBpe, RefusesTextThatIsNotUtf8) {
   absl::Status status = load("gpt2.json").encode("a\xff").status();
-  EXPECT_EQ(exitOf(status), Exit::kToken);
+  EXPECT_EQ(errorOf(status), Error::kToken);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not UTF-8"));
 }
 
@@ -91,10 +91,10 @@ TEST(ByteLevelBpe, RefusesWhatItDoesNotDo) {
     Json json = readJson("gpt2.json");
     json[Json::json_pointer(c.pointer)] = c.value;
     absl::Status status = Tokenizer::parse(json.dump(), "t.json").status();
-    EXPECT_EQ(exitOf(status), Exit::kInput) << c.pointer;
+    EXPECT_EQ(errorOf(status), Error::kInput) << c.pointer;
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.word)) << c.pointer;
   }
 }
 
 }  // namespace
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -6,12 +6,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "runtime/error/error.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tokenizer/byte_level_bpe.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 constexpr uint64_t kMostBytes = 64 << 20;
@@ -54,7 +54,7 @@ class Characters : public TokenEncoding {
       absl::string_view character = text.substr(0, characterBytes(text));
       auto found = ids_.find(character);
       if (found == ids_.end()) {
-        return failure(Exit::kToken,
+        return failure(Error::kToken,
                        absl::StrCat("character '", absl::Utf8SafeCHexEscape(character),
                                     "' at position ", ids.size(),
                                     " of the text is not in the vocabulary; remove or replace it"));
@@ -87,8 +87,8 @@ absl::StatusOr<std::unique_ptr<const TokenEncoding>> parseEncoding(const nlohman
 }  // namespace
 
 absl::StatusOr<Tokenizer> Tokenizer::load(const std::string& path) {
-  absl::StatusOr<std::string> text = runtime::readFile(path, kMostBytes);
-  if (!text.ok()) return withExit(text.status(), Exit::kFile);
+  absl::StatusOr<std::string> text = readFile(path, kMostBytes);
+  if (!text.ok()) return withError(text.status(), Error::kFile);
   return parse(*text, path);
 }
 
@@ -96,7 +96,7 @@ absl::StatusOr<Tokenizer> Tokenizer::parse(absl::string_view text, const std::st
   auto encoding =
       parseEncoding(nlohmann::json::parse(text.begin(), text.end(), nullptr, /*exceptions=*/false));
   if (!encoding.ok()) {
-    return failure(Exit::kInput,
+    return failure(Error::kInput,
                    absl::StrCat("tokenizer ", path, ": ", encoding.status().message()));
   }
   Tokenizer tokenizer;
@@ -113,4 +113,4 @@ std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
   return text;
 }
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

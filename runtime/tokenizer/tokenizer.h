@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 // In a package, or beside a model.
 inline constexpr char kTokenizerFile[] = "tokenizer.json";
@@ -46,4 +46,4 @@ class Tokenizer {
   std::shared_ptr<const TokenEncoding> encoding_;
 };
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

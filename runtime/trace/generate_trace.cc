@@ -132,6 +132,7 @@ absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inpu
   for (int i = 0; i < steps; ++i) {
     LINDERO_RETURN_IF_ERROR(executor.run(i));
     if (options.progress) options.progress(i + 1, steps + 1);
+    if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
   }
   if (options.carried) *options.carried = std::move(executor.after());
   return statement;

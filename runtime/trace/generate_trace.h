@@ -23,6 +23,8 @@ struct TraceOptions {
   int threads = 0;  // 0: as many as the machine has
   // Called after every step and once more when multiplicities are counted; from the calling thread.
   std::function<void(int done, int total)> progress;
+  // Asked after every step, from the calling thread: true ends the run with kCancelled.
+  std::function<bool()> cancelled;
   // For soundness experiments: called after every step, before what it wrote is placed or read, and
   // free to change that. Later steps follow the changed values; lookups that find nothing are left
   // out of the multiplicities, as a cheating prover would, and are no error.

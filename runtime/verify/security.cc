@@ -4,36 +4,34 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
-constexpr char kTransfer[] = "circle transfer: SOUNDNESS.md, lemma 1";
-
-std::string textOf(const Json& json, const char* member) {
+std::string textOf(const Report& json, const char* member) {
   auto found = json.find(member);
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-std::optional<double> numberOf(const Json& json, const char* member) {
+std::optional<double> numberOf(const Report& json, const char* member) {
   auto found = json.find(member);
   if (found == json.end() || !found->is_number()) return std::nullopt;
   return found->get<double>();
 }
 
-struct RegimeBits {
-  std::string name;
-  double bits = 0;
-  Json report;
-};
+std::optional<double> bitsOf(const Report& security, absl::string_view regime) {
+  for (const RegimeBits& found : regimesOf(security)) {
+    if (found.name == regime) return found.bits;
+  }
+  return std::nullopt;
+}
 
-// In the order of the report; what is malformed is left out.
-std::vector<RegimeBits> regimesOf(const Json& security) {
+}  // namespace
+
+std::vector<RegimeBits> regimesOf(const Report& security) {
   std::vector<RegimeBits> regimes;
   if (!security.is_object()) return regimes;
-  for (const Json& report : security.value("regimes", Json::array())) {
+  for (const Report& report : security.value("regimes", Report::array())) {
     if (!report.is_object()) continue;
     std::optional<double> bits = numberOf(report, "bits");
     if (bits) regimes.push_back({textOf(report, "regime"), *bits, report});
@@ -41,37 +39,8 @@ std::vector<RegimeBits> regimesOf(const Json& security) {
   return regimes;
 }
 
-std::optional<double> bitsOf(const Json& security, absl::string_view regime) {
-  for (const RegimeBits& found : regimesOf(security)) {
-    if (found.name == regime) return found.bits;
-  }
-  return std::nullopt;
-}
-
-std::string describe(const RegimeBits& regime) {
-  return absl::StrFormat("%.1f bits %s%s", regime.bits, regime.name,
-                         regime.name == "proven" ? absl::StrCat(" (", kTransfer, ")") : "");
-}
-
-}  // namespace
-
-void addDemandOptions(CLI::App& app, SecurityDemand& demand) {
-  CLI::Option* bits =
-      app.add_option("--min-bits", demand.min_bits,
-                     absl::StrFormat("Refuse a key of less security (default: %.0f bits %s)",
-                                     kFloorBits, kFloorRegime))
-          ->check(CLI::Range(0, 256));
-  addRegimeOption(app, demand.regime, "By what --min-bits counts")->needs(bits);
-  app.add_option("--key-digest", demand.key_digest, "Refuse any key but the one of this SHA-256")
-      ->check([](const std::string& text) -> std::string {
-        const bool hex = text.find_first_not_of("0123456789abcdef") == std::string::npos;
-        return hex && text.size() == 64 ? "" : "a digest has 64 lower-case hexadecimal digits";
-      });
-}
-
-absl::Status checkDemand(const SecurityDemand& demand, const runtime::Key& key,
-                         const Json& security) {
-  const std::string digest = runtime::toHex(key.digest);
+absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Report& security) {
+  const std::string digest = toHex(key.digest);
   if (!demand.key_digest.empty() && digest != demand.key_digest) {
     return absl::InvalidArgumentError(
         absl::StrCat("the key is ", digest, ", not ", demand.key_digest));
@@ -89,45 +58,4 @@ absl::Status checkDemand(const SecurityDemand& demand, const runtime::Key& key,
       demand.min_bits ? "" : "; --min-bits with --regime asks for something else"));
 }
 
-void addSecurity(const Json& security, Summary& summary) {
-  const std::vector<RegimeBits> regimes = regimesOf(security);
-  if (regimes.empty()) return;
-  const std::string own = textOf(security, "regime");
-  std::vector<std::string> parts;
-  for (const RegimeBits& regime : regimes) {
-    if (regime.name == own) parts.insert(parts.begin(), describe(regime));
-    if (regime.name != own && regime.name != "best known attack") parts.push_back(describe(regime));
-  }
-  summary.add("security", "security", security, absl::StrJoin(parts, ", "));
-}
-
-void addSecurityTable(const Json& security, Summary& summary) {
-  addSecurity(security, summary);
-  const std::vector<RegimeBits> regimes = regimesOf(security);
-  if (regimes.empty()) return;
-  std::vector<std::string> header = {"bits"};
-  Summary::Rows rows;
-  const Json all = regimes.front().report.value("terms", Json::object());
-  for (const auto& [name, value] : all.items()) {
-    rows.push_back({absl::StrReplaceAll(name, {{"_", " "}})});
-    for (const RegimeBits& regime : regimes) {
-      const Json terms = regime.report.value("terms", Json::object());
-      const std::string mark = textOf(regime.report, "binding") == name ? "* " : "";
-      rows.back().push_back(
-          absl::StrFormat("%s%.1f", mark, numberOf(terms, name.c_str()).value_or(0)));
-    }
-  }
-  rows.push_back({"all together"});
-  for (const RegimeBits& regime : regimes) {
-    header.push_back(regime.name);
-    rows.back().push_back(absl::StrFormat("%.1f", regime.bits));
-  }
-  summary.addTable("regimes", "Security (* binds; the best known attack is information only)",
-                   std::move(header), std::move(rows), security.value("regimes", Json::array()));
-  for (const RegimeBits& regime : regimes) {
-    summary.addText(absl::StrCat("  ", regime.name, ": ", textOf(regime.report, "radius"), "; ",
-                                 textOf(regime.report, "rests_on")));
-  }
-}
-
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

@@ -4,14 +4,13 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "runtime/claim/key.h"
 #include "runtime/prove/prover.h"
-#include "tools/lindero/context.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 // Without --min-bits, a key of less is refused.
 inline constexpr double kFloorBits = 80;
@@ -23,16 +22,17 @@ struct SecurityDemand {
   std::string key_digest;  // 64 hexadecimal digits; empty: any key
 };
 
-void addDemandOptions(CLI::App& app, SecurityDemand& demand);
+// A regime of a backend's report on a key's security.
+struct RegimeBits {
+  std::string name;  // "proven", "list-decoding", "best known attack"
+  double bits = 0;   // of the whole protocol
+  Report report;     // with its terms, as the backend prints it
+};
+// In the order of the report; what is malformed is left out.
+std::vector<RegimeBits> regimesOf(const Report& security);
 
 // Of a key that a proof names, with what the backend says of its security. Fails with
 // kInvalidArgument and the reason, or with kDataLoss if the backend does not say it.
-absl::Status checkDemand(const SecurityDemand& demand, const runtime::Key& key,
-                         const Json& security);
+absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Report& security);
 
-// One line: the bits by the key's regime, then by the other ones; in JSON all of it.
-void addSecurity(const Json& security, Summary& summary);
-// And in text, too, a table of all terms.
-void addSecurityTable(const Json& security, Summary& summary);
-
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

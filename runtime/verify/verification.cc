@@ -1,47 +1,46 @@
 #include "runtime/verify/verification.h"
 
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "runtime/claim/bind.h"
 #include "runtime/claim/decode_claim.h"
 #include "runtime/claim/opening.h"
+#include "runtime/error/error.h"
+#include "runtime/inputs/numpy_file.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/values/public_values.h"
-#include "tools/lindero/decode.h"
-#include "tools/lindero/exit_codes.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-using runtime::Claim;
-using runtime::Digest;
-using runtime::toHex;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 31;
 
 absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) {
-    return failure(Exit::kFile,
+    return failure(Error::kFile,
                    absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
   }
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
-  if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
+  absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
   return bytes;
 }
 
 absl::StatusOr<std::string> claimBytes(absl::string_view proof) {
   Proof message;
-  LINDERO_RETURN_IF_ERROR(runtime::parseProto(proof, "proof", message));
-  if (runtime::serializeProto(message) != proof) {
+  LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
+  if (serializeProto(message) != proof) {
     return absl::InvalidArgumentError("proof: the bytes are not the canonical encoding");
   }
   return std::move(*message.mutable_claim());
@@ -50,22 +49,22 @@ absl::StatusOr<std::string> claimBytes(absl::string_view proof) {
 // Without the backend: that claim, key and openings fit each other.
 absl::Status readFiles(absl::string_view proof, absl::string_view key, absl::string_view openings,
                        Verification& result) {
-  LINDERO_ASSIGN_OR_RETURN(runtime::KeySet keys, runtime::decodeKeySet(key));
-  LINDERO_ASSIGN_OR_RETURN(result.key, runtime::keyOfProof(keys, proof));
+  LINDERO_ASSIGN_OR_RETURN(KeySet keys, decodeKeySet(key));
+  LINDERO_ASSIGN_OR_RETURN(result.key, keyOfProof(keys, proof));
   LINDERO_ASSIGN_OR_RETURN(result.claim_bytes, claimBytes(proof));
-  LINDERO_ASSIGN_OR_RETURN(result.claim, runtime::decodeClaim(result.claim_bytes));
-  LINDERO_RETURN_IF_ERROR(runtime::checkClaim(result.claim, result.key));
-  std::vector<runtime::Opening> list;
+  LINDERO_ASSIGN_OR_RETURN(result.claim, decodeClaim(result.claim_bytes));
+  LINDERO_RETURN_IF_ERROR(checkClaim(result.claim, result.key));
+  std::vector<Opening> list;
   if (!openings.empty()) {
-    LINDERO_ASSIGN_OR_RETURN(list, runtime::decodeOpenings(openings));
+    LINDERO_ASSIGN_OR_RETURN(list, decodeOpenings(openings));
   }
-  LINDERO_ASSIGN_OR_RETURN(result.opened, runtime::openClaim(result.claim, list));
-  LINDERO_ASSIGN_OR_RETURN(result.run, runtime::decodeRunOf(result.claim, result.key));
-  result.proof = runtime::sha256(proof);
+  LINDERO_ASSIGN_OR_RETURN(result.opened, openClaim(result.claim, list));
+  LINDERO_ASSIGN_OR_RETURN(result.run, decodeRunOf(result.claim, result.key));
+  result.proof = sha256(proof);
   return absl::OkStatus();
 }
 
-bool says(const Json& report, const char* member, const Digest& digest) {
+bool says(const Report& report, const char* member, const Digest& digest) {
   auto found = report.find(member);
   return found != report.end() && *found == toHex(digest);
 }
@@ -74,55 +73,33 @@ bool says(const Json& report, const char* member, const Digest& digest) {
 absl::Status checkReport(const Verification& result) {
   if (!says(result.report, "proof_digest", result.proof) ||
       !says(result.report, "key_digest", result.key.digest) ||
-      !says(result.report, "claim_digest", runtime::sha256(result.claim_bytes))) {
-    return failure(Exit::kRejected, "the files changed while they were read");
+      !says(result.report, "claim_digest", sha256(result.claim_bytes))) {
+    return failure(Error::kRejected, "the files changed while they were read");
   }
-  const Json verdict = result.complete() ? "accepted" : "unopened";
-  if (result.report.value("verdict", Json()) != verdict) {
-    return failure(Exit::kRejected, "the two readers of the claim disagree about what is opened");
+  const Report verdict = result.complete() ? "accepted" : "unopened";
+  if (result.report.value("verdict", Report()) != verdict) {
+    return failure(Error::kRejected, "the two readers of the claim disagree about what is opened");
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<PublicTensorValues> read, valuesOf(result.report));
   if (read == valuesOf(result.opened)) return absl::OkStatus();
-  return failure(Exit::kRejected, "the two readers of the claim disagree about its values");
+  return failure(Error::kRejected, "the two readers of the claim disagree about its values");
 }
 
-Json securityOf(const Json& report) { return report.value("security", Json::object()); }
-
 absl::Status rejected(const VerificationFiles& files, const absl::Status& why) {
-  return failure(Exit::kRejected,
+  return failure(Error::kRejected,
                  absl::StrCat("REJECTED: ", files.proof, " does not prove anything under ",
                               files.key, ": ", why.message()));
 }
 
-std::string quoted(const std::string& text) {
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
-}
-
-std::string describeDecode(const Claim& claim) {
-  switch (claim.policy.decode.kind) {
-    case runtime::DecodeKind::kForward:
-      return "a forward pass";
-    case runtime::DecodeKind::kGreedy:
-      return absl::StrCat("greedy decoding, at most ", claim.policy.limits.steps, " tokens");
-    case runtime::DecodeKind::kTeacherForced:
-      return "the model's choices for given tokens";
-  }
-  return "";
-}
-
 }  // namespace
 
-void addVerificationOptions(CLI::App& app, VerificationFiles& files) {
-  app.add_option("proof", files.proof, "Proof")->required();
-  app.add_option("--key", files.key, "Verifying key of the model")->required();
-  addDemandOptions(app, files.demand);
-}
+Report Verification::security() const { return report.value("security", Report::object()); }
 
 absl::Status unopened(const Verification& verification, const std::string& proof) {
   auto escaped = [](std::string* out, const std::string& name) {
     absl::StrAppend(out, absl::Utf8SafeCEscape(name));
   };
-  return failure(Exit::kUnopened,
+  return failure(Error::kUnopened,
                  absl::StrCat("UNOPENED: ", proof, " gives ",
                               absl::StrJoin(verification.opened.policy.digests, ", ", escaped),
                               " by digest: the digest is not tied to the run, which may have had "
@@ -130,7 +107,7 @@ absl::Status unopened(const Verification& verification, const std::string& proof
 }
 
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
-                                         Context& context) {
+                                         Monitor& monitor) {
   LINDERO_ASSIGN_OR_RETURN(std::string proof, readBytes(files.proof, "proof"));
   LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key"));
   std::string openings;
@@ -138,63 +115,66 @@ absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const P
     LINDERO_ASSIGN_OR_RETURN(openings, readBytes(files.openings, "values"));
     if (openings.empty()) return rejected(files, absl::InvalidArgumentError("openings: empty"));
   }
-  Stopwatch watch;
+  const auto start = std::chrono::steady_clock::now();
   Verification result;
   if (absl::Status status = readFiles(proof, key, openings, result); !status.ok()) {
     return rejected(files, status);
   }
-  absl::StatusOr<Json> report = prover.verify(files.key, files.proof, files.openings, context);
-  if (exitOf(report.status()) == Exit::kRejected) return rejected(files, report.status());
+  absl::StatusOr<Report> report = prover.verify(files.key, files.proof, files.openings, monitor);
+  if (errorOf(report.status()) == Error::kRejected) return rejected(files, report.status());
   LINDERO_RETURN_IF_ERROR(report.status());
   result.report = *std::move(report);
   if (absl::Status status = checkReport(result); !status.ok()) {
-    return exitOf(status) == Exit::kRejected ? rejected(files, status) : status;
+    return errorOf(status) == Error::kRejected ? rejected(files, status) : status;
   }
-  if (absl::Status status = checkDemand(files.demand, result.key, securityOf(result.report));
+  if (absl::Status status = checkDemand(files.demand, result.key, result.security());
       !status.ok()) {
     return rejected(files, status);
   }
-  result.seconds = watch.seconds();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 
-void addClaim(const Verification& verification, const std::optional<Tokenizer>& tokenizer,
-              Summary& summary) {
-  const Claim& claim = verification.claim;
-  summary.addData("claim", Json::parse(verification.claim_bytes));
-  summary.addLine("model", absl::StrCat("ONNX file ", toHex(claim.model.onnx),
-                                        " (as the key says; `lindero audit` confirms it)"));
-  for (const runtime::ExternalFile& file : claim.model.external) {
-    summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
+absl::StatusOr<std::vector<Verification>> verifyChain(const std::vector<std::string>& proofs,
+                                                      const VerificationFiles& files,
+                                                      const Prover& prover, Monitor& monitor) {
+  std::vector<Verification> verified;
+  std::vector<Claim> claims;
+  for (const std::string& proof : proofs) {
+    VerificationFiles own = files;
+    own.proof = proof;
+    LINDERO_ASSIGN_OR_RETURN(Verification verification, verifyProof(own, prover, monitor));
+    if (!verification.complete()) return unopened(verification, proof);
+    claims.push_back(verification.claim);
+    verified.push_back(std::move(verification));
   }
-  summary.addLine("", absl::StrCat("id        ", toHex(claim.model.id)));
-  const Circuit& circuit = verification.key.circuit;
-  summary.addLine(
-      "circuit",
-      absl::StrCat(toHex(claim.model.circuit), ", for ", claim.model.bucket, " positions",
-                   circuit.carries_size() == 0
-                       ? ""
-                       : absl::StrCat(" in blocks of ", runtime::blockSteps(circuit))));
-  summary.addLine("weights", toHex(claim.model.fixed_root));
-  summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",
-                                      claim.policy.arithmetic, " defines them"));
-  const std::vector<PublicTensorValues> tensors = valuesOf(verification.opened);
-  addPublicValues(tensors, tokenizer, summary, /*lines=*/!verification.run);
-  if (verification.run) {
-    const runtime::StopRule rule{claim.policy.limits.steps, claim.policy.decode.stop};
-    addDecodeRun(*verification.run, circuit, tensors, rule, tokenizer, summary);
+  if (absl::Status status = checkChain(claims); !status.ok()) {
+    return failure(Error::kRejected,
+                   absl::StrCat("REJECTED: these proofs are no chain: ", status.message()));
   }
-  const runtime::Labels& labels = claim.labels;
-  for (const auto& [what, label] :
-       {std::pair{"model", &labels.model}, {"input", &labels.input}, {"output", &labels.output}}) {
-    if (label->empty()) continue;
-    summary.addLine("label", absl::StrCat("the prover calls the ", what, " ", quoted(*label)));
-  }
-  summary.addLine("nonce", toHex(claim.nonce));
-  summary.addLine("verifier", absl::StrCat(claim.verifier.protocol, ", ", claim.verifier.backend));
-  const std::string key = toHex(verification.key.digest);
-  summary.add("key_digest", "key", key, key);
-  addSecurity(securityOf(verification.report), summary);
+  return verified;
 }
 
-}  // namespace lindero::cli
+absl::Status checkAsked(const Verification& verification, const std::vector<int64_t>& prompt,
+                        const DecodeOptions& options, const std::string& proof) {
+  absl::Status status = checkDecoding(verification.run, prompt, options);
+  if (status.ok()) return status;
+  return failure(errorOf(status),
+                 absl::StrCat("REJECTED: ", proof, " is no such decoding: ", status.message()));
+}
+
+absl::Status saveOutputs(const Verification& verification, const std::string& path) {
+  std::vector<InputArray> arrays;
+  for (const PublicTensorValues& tensor : verification.values()) {
+    if (!tensor.values) continue;
+    const std::string name = absl::StrReplaceAll(tensor.name, {{"/", "."}});
+    const std::vector<int64_t> shape = {tensor.rows, tensor.columns};
+    arrays.push_back({.name = name, .shape = shape, .integer = true, .integers = *tensor.values});
+    if (tensor.exponent == 0) continue;
+    arrays.push_back(
+        {.name = absl::StrCat(name, ".real"), .shape = shape, .reals = tensor.reals()});
+  }
+  return writeNpz(path, arrays);
+}
+
+}  // namespace lindero::runtime

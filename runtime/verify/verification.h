@@ -4,56 +4,69 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "runtime/claim/attestation.h"
 #include "runtime/claim/claim.h"
 #include "runtime/claim/key.h"
-#include "runtime/decode/decode_run.h"
+#include "runtime/decode/decode_options.h"
+#include "runtime/monitor/monitor.h"
 #include "runtime/prove/prover.h"
-#include "runtime/tokenizer/tokenizer.h"
+#include "runtime/values/public_values.h"
 #include "runtime/verify/security.h"
-#include "tools/lindero/context.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 struct VerificationFiles {
   std::string proof;
   std::string key;
-  std::string openings;  // of values that the claim gives by digest; empty: none
-  SecurityDemand demand;
+  std::string openings = {};  // of values that the claim gives by digest; empty: none
+  SecurityDemand demand = {};
 };
 
 struct Verification {
-  runtime::Key key;                       // that the proof names
-  runtime::Claim claim;                   // as it was proven
-  runtime::Claim opened;                  // with the values of the openings
-  std::string claim_bytes;                // canonical
-  std::optional<runtime::DecodeRun> run;  // of a circuit with a step table
-  runtime::Digest proof = {};
-  Json report;  // of the backend's verifier
+  Key key;                       // that the proof names
+  Claim claim;                   // as it was proven
+  Claim opened;                  // with the values of the openings
+  std::string claim_bytes;       // canonical
+  std::optional<DecodeRun> run;  // of a circuit with a step table
+  Digest proof = {};
+  Report report;  // of the backend's verifier
   double seconds = 0;
 
+  // Inputs and outputs, with the values of the openings; the decode run's among them.
+  std::vector<PublicTensorValues> values() const { return valuesOf(opened); }
+  // What the backend says of the key's security (regimesOf).
+  Report security() const;
   // What an attestation to this must say.
-  runtime::Attested attested() const { return {proof, key.digest, claim.model.onnx, claim_bytes}; }
+  Attested attested() const { return {proof, key.digest, claim.model.onnx, claim_bytes}; }
   // False while values that the claim gives by digest are not opened: then those are not proven.
   bool complete() const { return opened.policy.digests.empty(); }
 };
 
-// The proof, --key, and what is asked of it.
-void addVerificationOptions(CLI::App& app, VerificationFiles& files);
-
 // Fails with kRejected unless everything holds, but for values that are not opened, and the key is
-// what is asked for.
+// what is asked for; with kFile where a file cannot be read.
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
-                                         Context& context);
+                                         Monitor& monitor);
 
 // Why a verification that is not complete is no success.
 absl::Status unopened(const Verification& verification, const std::string& proof);
 
-// The claim in plain words, and the security of the proof.
-void addClaim(const Verification& verification, const std::optional<Tokenizer>& tokenizer,
-              Summary& summary);
+// Proofs of decode runs under one key (files.key), each of which goes on where the one before
+// ended. Fails with kUnopened where one gives values by digest.
+absl::StatusOr<std::vector<Verification>> verifyChain(const std::vector<std::string>& proofs,
+                                                      const VerificationFiles& files,
+                                                      const Prover& prover, Monitor& monitor);
 
-}  // namespace lindero::cli
+// Beyond the proof, whose name is for the error (kRejected): that the run which it proves is the
+// one asked for.
+absl::Status checkAsked(const Verification& verification, const std::vector<int64_t>& prompt,
+                        const DecodeOptions& options, const std::string& proof);
+
+// The values as a .npz file: of each tensor an array NAME of its integers [rows, columns], and
+// NAME.real of the reals that they stand for, where that is not the same. "/" in a name becomes
+// ".". Tensors that are not opened are left out.
+absl::Status saveOutputs(const Verification& verification, const std::string& path);
+
+}  // namespace lindero::runtime

@@ -8,9 +8,10 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
-#include "compiler/driver/compile_model.h"
 #include "ir/integer/interpreter.h"
 #include "runtime/package/status_macros.h"
+#include "tools/lindero/context.h"
+#include "tools/lindero/model_options.h"
 
 namespace lindero::cli {
 namespace {
@@ -54,10 +55,11 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   Json runs = Json::parse(std::string(std::istreambuf_iterator<char>(std::cin), {}));
   Context context(false);
-  Summary summary;
-  absl::StatusOr<PreparedModel> prepared = prepareModel(model, options, context, summary);
+  runtime::Monitor& monitor = context.monitor();
+  absl::StatusOr<compiler::PreparedModel> prepared =
+      compiler::prepareModel(model, options, monitor);
   if (!prepared.ok()) return context.finish(prepared.status());
-  if (absl::Status status = lowerModel(options, 0, *prepared, context); !status.ok()) {
+  if (absl::Status status = compiler::lowerModel(options, 0, *prepared, monitor); !status.ok()) {
     return context.finish(status);
   }
   absl::StatusOr<Json> outputs = interpretAll(prepared->compilation.integerFunction(), runs);

@@ -29,10 +29,10 @@ runtime::Claim claimOf(const Circuit& circuit, const Statement& statement) {
 }  // namespace
 
 absl::StatusOr<Backend> Backend::of(const runtime::Package& package) {
-  LINDERO_ASSIGN_OR_RETURN(cli::Prover prover, cli::Prover::find({.security_bits = 20}));
+  LINDERO_ASSIGN_OR_RETURN(runtime::Prover prover, runtime::Prover::find({.security_bits = 20}));
   Backend backend(package, std::move(prover));
   LINDERO_RETURN_IF_ERROR(
-      backend.prover_.setup(package.path(), backend.file("key"), backend.context_).status());
+      backend.prover_.setup(package.path(), backend.file("key"), *backend.monitor_).status());
   return backend;
 }
 
@@ -49,13 +49,13 @@ absl::Status Backend::prove(const Statement& statement,
         runtime::writeFile(files.back(), {bytes, cells.size() * sizeof(uint32_t)}));
   }
   return prover_
-      .prove(package_.path(), file("key"), files, file("claim"), /*openings=*/"", file("proof"),
-             context_)
+      .prove({package_.path(), file("key"), files, file("claim"), /*openings=*/"", file("proof")},
+             *monitor_)
       .status();
 }
 
 absl::Status Backend::verify() {
-  return prover_.verify(file("key"), file("proof"), /*openings=*/"", context_).status();
+  return prover_.verify(file("key"), file("proof"), /*openings=*/"", *monitor_).status();
 }
 
 absl::Status Backend::verifyProofOf(const Backend& other) {

@@ -1,6 +1,7 @@
 // Stwo's prover and verifier of a toy's circuit, for traces that nobody should be able to prove.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,13 @@ class Backend {
   absl::Status verifyProofOf(const Backend& other);
 
  private:
-  Backend(const runtime::Package& package, cli::Prover prover)
+  Backend(const runtime::Package& package, runtime::Prover prover)
       : package_(package), prover_(std::move(prover)) {}
   std::string file(const std::string& name) const { return package_.path() + "." + name; }
 
   const runtime::Package& package_;
-  cli::Prover prover_;
-  cli::Context context_{/*json=*/false};
+  runtime::Prover prover_;
+  std::unique_ptr<runtime::Monitor> monitor_ = std::make_unique<runtime::Monitor>();
 };
 
 }  // namespace lindero::test

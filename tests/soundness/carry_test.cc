@@ -12,11 +12,11 @@
 #include "passes/pass_manager.h"
 #include "runtime/check/checker.h"
 #include "runtime/check/claims.h"
+#include "runtime/error/error.h"
 #include "runtime/package/statement.h"
 #include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/backend.h"
 #include "tests/soundness/toy_run.h"
-#include "tools/lindero/exit_codes.h"
 
 namespace lindero::test {
 namespace {
@@ -303,7 +303,7 @@ TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
   auto whole = Backend::of(toy().package());
   ASSERT_EQ(whole.status(), absl::OkStatus());
   const absl::Status refused = whole->prove(stacked(forged), forged.cells);
-  EXPECT_EQ(cli::exitOf(refused), cli::Exit::kProverFailed) << refused;
+  EXPECT_EQ(runtime::errorOf(refused), runtime::Error::kProverFailed) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr("carry"));
   auto rest = toy().without("continuity");
   ASSERT_EQ(rest.status(), absl::OkStatus());
@@ -316,7 +316,7 @@ TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
     // Without carries, each block is proven by itself.
     ASSERT_EQ(backend->prove(forged.statements[b], {forged.cells[b]}), absl::OkStatus());
     EXPECT_EQ(backend->verify(), absl::OkStatus());
-    EXPECT_EQ(cli::exitOf(whole->verifyProofOf(*backend)), cli::Exit::kRejected);
+    EXPECT_EQ(runtime::errorOf(whole->verifyProofOf(*backend)), runtime::Error::kRejected);
   }
 }
 

@@ -11,10 +11,10 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/error/error.h"
 #include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/backend.h"
 #include "tests/soundness/forgery.h"
-#include "tools/lindero/exit_codes.h"
 
 namespace lindero::test {
 namespace {
@@ -414,7 +414,7 @@ TEST(ForgedDecodeProof, IsAcceptedWithoutItsClassAlone) {
       ASSERT_EQ(forgery.forge(), absl::OkStatus());
       ASSERT_EQ(rest->prove(forgery.statement, {forgery.cells}), absl::OkStatus());
       EXPECT_EQ(rest->verify(), absl::OkStatus());
-      EXPECT_EQ(cli::exitOf(whole->verifyProofOf(*rest)), cli::Exit::kRejected);
+      EXPECT_EQ(runtime::errorOf(whole->verifyProofOf(*rest)), runtime::Error::kRejected);
 
       const absl::Status status = whole->prove(forgery.statement, {forgery.cells});
       if (honest) {
@@ -422,7 +422,7 @@ TEST(ForgedDecodeProof, IsAcceptedWithoutItsClassAlone) {
         EXPECT_EQ(whole->verify(), absl::OkStatus());
         continue;
       }
-      EXPECT_EQ(cli::exitOf(status), cli::Exit::kProverFailed) << status;
+      EXPECT_EQ(runtime::errorOf(status), runtime::Error::kProverFailed) << status;
       EXPECT_THAT(std::string(status.message()),
                   ::testing::HasSubstr(absl::StartsWith(c.rejected_by, "constraint")
                                            ? "the witness does not satisfy the constraints"

@@ -19,6 +19,7 @@
 #include "passes/pass_manager.h"
 #include "passes/plugin.h"
 #include "runtime/package/files.h"
+#include "runtime/version/version.h"
 
 namespace lindero {
 namespace {
@@ -181,6 +182,8 @@ int main(int argc, char** argv) {
   std::string more_help = listing();
   cl::extrahelp help(more_help);
   cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter(
+      [](llvm::raw_ostream& os) { os << runtime::describeVersion("lindero-opt") << "\n"; });
   cl::ParseCommandLineOptions(argc, argv,
                               "Runs passes on the text of Lindero's IR or on an ONNX model.\n");
   absl::Status status = run();

@@ -7,14 +7,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/check/checker.h"
-#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
-#include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/prove_run.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
+#include "tools/lindero/prover_options.h"
 
 namespace lindero::cli {
 namespace {
@@ -22,28 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CheckArguments {
-  std::string source;
-  ModelOptions options;
-  InputOptions input;
+  SourceOptions source;
   int threads = 0;
   uint64_t seed = 1;
   std::string save_trace;
 };
-
-// Moves the files of a run into a folder of the user's, made where it is missing.
-absl::Status saveRun(const std::vector<std::string>& files, const std::string& folder) {
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) {
-    return withExit(runtime::systemError(absl::StrCat("cannot make ", folder), code.value()),
-                    Exit::kFile);
-  }
-  for (const std::string& file : files) {
-    std::string saved = fs::path(folder) / fs::path(file).filename();
-    LINDERO_RETURN_IF_ERROR(withExit(runtime::renamePath(file, saved), Exit::kFile));
-  }
-  return absl::OkStatus();
-}
 
 Json failuresJson(const runtime::CheckReport& report) {
   Json list = Json::array();
@@ -69,48 +51,67 @@ std::string firstFailure(const runtime::CheckReport& report) {
   return absl::StrCat(text, first.toString());
 }
 
+absl::Status keep(const std::string& made, const std::string& folder) {
+  const std::string kept = fs::path(folder) / fs::path(made).filename();
+  std::error_code code;
+  fs::remove_all(kept, code);
+  return withError(runtime::renamePath(made, kept), Error::kFile);
+}
+
+// A folder that a prover needs nothing else for: also the key and the package, if there were none.
+absl::StatusOr<runtime::TracedRun> save(const std::string& folder, const Source& source,
+                                        runtime::TracedRun traced, const Scratch& scratch,
+                                        Context& context) {
+  const OpenedPackage& opened = source.run.opened;
+  std::string key = runtime::packageKey(opened);
+  const bool make = key.empty();
+  absl::StatusOr<Prover> prover = Prover::find({});
+  if (make && prover.ok()) {
+    key = scratch.path(runtime::kKeyFile);
+    LINDERO_RETURN_IF_ERROR(prover->setup(opened.path, key, context.monitor()).status());
+  } else if (make) {
+    context.note(absl::StrCat("no claim.json, which is about a key: the package has none, and ",
+                              prover.status().message()));
+  }
+  LINDERO_ASSIGN_OR_RETURN(traced,
+                           runtime::saveRun(source.run, std::move(traced), {}, key, folder));
+  if (make && !key.empty()) LINDERO_RETURN_IF_ERROR(keep(key, folder));
+  if (source.compiled) LINDERO_RETURN_IF_ERROR(keep(scratch.path("package"), folder));
+  return traced;
+}
+
 absl::Status check(const CheckArguments& arguments, Context& context) {
-  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, arguments.save_trace.empty()
-                                                ? Scratch::temporary()
-                                                : Scratch::beside(arguments.save_trace));
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch,
+                           arguments.save_trace.empty()
+                               ? Scratch::temporary(context.monitor())
+                               : Scratch::beside(arguments.save_trace, context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(Source source,
-                           openSource(arguments.source, arguments.options, arguments.input,
-                                      arguments.threads, scratch, context, summary));
-  const OpenedPackage& opened = source.opened;
+  LINDERO_ASSIGN_OR_RETURN(
+      Source source, openSource(arguments.source, arguments.threads, scratch, context, summary));
   Stopwatch watch;
-  LINDERO_ASSIGN_OR_RETURN(TracedRun run, runTrace(opened, source.inputs.statement, scratch,
-                                                   arguments.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(
+      runtime::TracedRun traced,
+      runtime::traceRun(source.run, scratch.path("."), arguments.threads, context.monitor()));
   summary.addSeconds("trace_seconds", "model run in", watch.seconds());
   if (!arguments.save_trace.empty()) {
-    std::string stated = scratch.path("statement.pb");
-    LINDERO_RETURN_IF_ERROR(withExit(runtime::writeStatement(stated, run.statement), Exit::kFile));
-    std::vector<std::string> files = run.traces;
-    files.push_back(stated);
-    LINDERO_RETURN_IF_ERROR(saveRun(files, arguments.save_trace));
-    for (std::string& trace : run.traces) {
-      trace = fs::path(arguments.save_trace) / fs::path(trace).filename();
-    }
+    LINDERO_ASSIGN_OR_RETURN(
+        traced, save(arguments.save_trace, source, std::move(traced), scratch, context));
   }
   Stopwatch check;
-  context.progress("check");
-  runtime::CheckOptions options;
-  options.seed = arguments.seed;
-  options.threads = arguments.threads;
-  absl::StatusOr<runtime::CheckReport> report =
-      runtime::checkTraces(opened.package, run.statement, run.traces, options);
-  if (!report.ok()) return withRunExit(report.status());
+  LINDERO_ASSIGN_OR_RETURN(
+      runtime::CheckReport report,
+      runtime::checkRun(source.run, traced, arguments.threads, arguments.seed, context.monitor()));
   summary.addSeconds("check_seconds", "checked in", check.seconds());
-  summary.addCount("constraints", "constraints", static_cast<int64_t>(report->constraints));
-  summary.addCount("rows", "rows", static_cast<int64_t>(report->rows));
-  summary.addCount("cells", "cells", static_cast<int64_t>(report->cells));
-  summary.add("ok", "all hold", report->ok(), report->ok() ? "yes" : "no");
-  summary.addData("failures", failuresJson(*report));
-  LINDERO_RETURN_IF_ERROR(addRun(source, run.statement, arguments.input.decode, summary));
-  if (!report->ok()) summary.addText(absl::StrCat("\n", report->toString()));
+  summary.addCount("constraints", "constraints", static_cast<int64_t>(report.constraints));
+  summary.addCount("rows", "rows", static_cast<int64_t>(report.rows));
+  summary.addCount("cells", "cells", static_cast<int64_t>(report.cells));
+  summary.add("ok", "all hold", report.ok(), report.ok() ? "yes" : "no");
+  summary.addData("failures", failuresJson(report));
+  LINDERO_RETURN_IF_ERROR(addRun(source, traced.statement, summary));
+  if (!report.ok()) summary.addText(absl::StrCat("\n", report.toString()));
   context.result("check", summary);
-  if (report->ok()) return absl::OkStatus();
-  return failure(Exit::kCheckFailed, firstFailure(*report));
+  if (report.ok()) return absl::OkStatus();
+  return failure(Error::kCheckFailed, firstFailure(report));
 }
 
 }  // namespace
@@ -119,18 +120,15 @@ void addCheck(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<CheckArguments>();
   CLI::App* command =
       app.add_subcommand("check", "Run a model and check every constraint, without a prover");
-  command->add_option("source", arguments->source, "Package or ONNX file")->required();
-  addInputOptions(*command, arguments->input);
-  addModelOptions(*command, arguments->options);
-  command->add_option("--threads", arguments->threads, "0: one per processor")
-      ->check(CLI::Range(0, 1024));
+  addSourceOptions(*command, arguments->source);
+  addThreadsOption(*command, arguments->threads);
   command->add_option("--seed", arguments->seed, "Of the test challenges");
-  command->add_option(
-      "--save-trace", arguments->save_trace,
-      "Keep the trace of each block and statement.pb in this folder, for other checkers");
-  command->callback([arguments, &chosen] {
-    arguments->input.tokenizer = arguments->options.tokenizer;
-    if (arguments->input.decode.generate > 0) arguments->options.lower.decode = true;
+  command->add_option("--save-trace", arguments->save_trace,
+                      "Keep the run in this folder, for provers and other checkers: the trace of "
+                      "each block, statement.pb, claim.json, and a key and the package if these "
+                      "are made on the way");
+  command->callback([arguments, command, &chosen] {
+    settle(*command, arguments->source);
     chosen = [arguments](Context& context) { return check(*arguments, context); };
   });
 }

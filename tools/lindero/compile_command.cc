@@ -4,15 +4,12 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "compiler/driver/compile_model.h"
 #include "compiler/estimate/estimate.h"
-#include "runtime/monitor/scratch.h"
-#include "runtime/package/package_writer.h"
 #include "runtime/package/status_macros.h"
-#include "runtime/prove/prover.h"
 #include "tools/lindero/commands.h"
-#include "tools/lindero/exit_codes.h"
-#include "tools/lindero/package_source.h"
+#include "tools/lindero/model_options.h"
+#include "tools/lindero/prover_options.h"
+#include "tools/lindero/show_costs.h"
 
 namespace lindero::cli {
 namespace {
@@ -29,37 +26,30 @@ struct CompileArguments {
 };
 
 // Of the longest bucket, and a line for each; or of a block.
-void addCosts(const std::vector<int64_t>& buckets, const std::vector<Estimate>& estimates,
-              const compiler::CostReport& longest, Summary& summary) {
-  std::vector<BucketCost> lines;
-  for (size_t i = 0; i < buckets.size(); ++i) lines.push_back({buckets[i], estimates[i]});
-  if (longest.most_blocks > 0) {
-    addBlocks(buckets.back() / longest.most_blocks, longest.most_blocks, summary);
-  } else if (buckets.back() > 0) {
-    addBuckets(lines, summary);
+void addCosts(const std::vector<compiler::BucketCost>& buckets, Summary& summary) {
+  const compiler::BucketCost& longest = buckets.back();
+  if (longest.cost.most_blocks > 0) {
+    addBlocks(longest.bucket / longest.cost.most_blocks, longest.cost.most_blocks, summary);
+  } else if (longest.bucket > 0) {
+    addBuckets(buckets, summary);
   }
-  addEstimate(estimates.back(), summary);
-  addRegions(longest, summary);
+  addEstimate(longest.estimate, summary);
+  addRegions(longest.cost, summary);
 }
 
 // Everything but the package.
 absl::Status estimateCost(const CompileArguments& arguments, Context& context) {
   Stopwatch watch;
+  LINDERO_ASSIGN_OR_RETURN(
+      compiler::PreparedModel model,
+      compiler::prepareModel(arguments.model, arguments.options, context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(PreparedModel model,
-                           prepareModel(arguments.model, arguments.options, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
-                           chooseBuckets(arguments.options, model));
-  const StwoParameters parameters = expectedParameters(arguments.prover);
-  std::vector<Estimate> estimates;
-  compiler::CostReport longest;
-  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
-    LINDERO_RETURN_IF_ERROR(lowerModel(arguments.options, *bucket, model, context));
-    const compiler::CostReport& cost = model.compilation.cost();
-    if (estimates.empty()) longest = cost;
-    estimates.insert(estimates.begin(), estimateProof(cost, parameters, arguments.prover.threads));
-  }
-  addCosts(buckets, estimates, longest, summary);
+  addModel(model.compilation.facts(), summary, /*all=*/true);
+  if (model.comparison) addAgreement(*model.comparison, summary);
+  LINDERO_ASSIGN_OR_RETURN(
+      const std::vector<compiler::BucketCost> costs,
+      compiler::estimateModel(arguments.options, arguments.prover, model, context.monitor()));
+  addCosts(costs, summary);
   summary.addSeconds("seconds", "time", watch.seconds());
   context.result("compile", summary);
   return absl::OkStatus();
@@ -69,44 +59,35 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   if (arguments.estimate) return estimateCost(arguments, context);
   std::string output = arguments.output;
   if (output.empty()) output = fs::path(arguments.model).stem().string() + ".lindero";
-  if (absl::Status status = runtime::checkDestination(output); !status.ok()) {
-    return withExit(std::move(status), Exit::kFile);
-  }
-  if (std::error_code code; fs::is_directory(arguments.model, code)) {
-    return failure(Exit::kModel, absl::StrCat(arguments.model, " is a folder, not an ONNX file"));
-  }
   std::optional<Prover> prover;
   if (!arguments.no_key) {
     LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));
   }
-  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(output));
   Stopwatch watch;
+  LINDERO_ASSIGN_OR_RETURN(
+      compiler::CompiledModel compiled,
+      compiler::compileModel(arguments.model, arguments.options, prover ? &*prover : nullptr,
+                             output, context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(PreparedModel model,
-                           prepareModel(arguments.model, arguments.options, context, summary));
-  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
-                           chooseBuckets(arguments.options, model));
-  const std::string home = scratch.path("package");
-  LINDERO_ASSIGN_OR_RETURN(CompiledPackage compiled,
-                           compilePackage(arguments.options, buckets, prover ? &*prover : nullptr,
-                                          std::move(model), home, context));
+  addModel(compiled.facts, summary, /*all=*/true);
+  if (compiled.comparison) addAgreement(*compiled.comparison, summary);
   summary.addSeconds("compile_seconds", "compile time", watch.seconds() - compiled.setup_seconds);
   if (prover) {
     summary.addSeconds("setup_seconds", "key made in", compiled.setup_seconds);
     summary.addData("key", compiled.setup.back());
   }
-  std::vector<Estimate> estimates;
-  const std::string key = absl::StrCat(home, "/", runtime::kKeyFile);
-  for (const OpenedPackage& circuit : compiled.circuits) {
+  std::vector<compiler::BucketCost> costs;
+  const std::string key = absl::StrCat(output, "/", runtime::kKeyFile);
+  for (size_t i = 0; i < compiled.buckets.size(); ++i) {
     const StwoParameters parameters =
-        keyParameters(key, circuit.package.circuitDigest(), arguments.prover);
-    estimates.push_back(estimateProof(circuit.cost, parameters, arguments.prover.threads));
-  }
-  if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {
-    return withExit(std::move(status), Exit::kFile);
+        compiler::keyParameters(key, compiled.circuits[i], arguments.prover);
+    costs.push_back(
+        {compiled.buckets[i],
+         compiler::estimateProof(compiled.costs[i], parameters, arguments.prover.threads),
+         compiled.costs[i]});
   }
   summary.add("package", "package", output, output);
-  addCosts(buckets, estimates, compiled.circuits.back().cost, summary);
+  addCosts(costs, summary);
   summary.addData("seconds", watch.seconds());
   context.result("compile", summary);
   return absl::OkStatus();

@@ -96,7 +96,7 @@ std::string formatBytes(double bytes) {
 
 void Summary::add(absl::string_view key, absl::string_view label, Json value, std::string text) {
   json_[std::string(key)] = std::move(value);
-  lines_.push_back({std::string(label), std::move(text), false});
+  addLine(label, std::move(text));
 }
 
 void Summary::addCount(absl::string_view key, absl::string_view label, int64_t value) {
@@ -133,13 +133,14 @@ void Summary::addTable(absl::string_view key, absl::string_view title,
   }
 }
 
-std::string Summary::text() const {
+std::string Summary::text(bool verbose) const {
   size_t width = 0;
   for (const Line& line : lines_) {
-    if (!line.plain) width = std::max(width, widthOf(line.label));
+    if (!line.plain && (verbose || !line.detail)) width = std::max(width, widthOf(line.label));
   }
   std::string out;
   for (const Line& line : lines_) {
+    if (line.detail && !verbose) continue;
     if (!line.plain) {
       appendPadded(out, line.label, width + 2, false);
     }
@@ -148,9 +149,12 @@ std::string Summary::text() const {
   return out;
 }
 
-Context::Context(bool json)
+Context::Context(bool json, bool verbose)
     : json_(json),
+      verbose_(verbose),
       terminal_(!json && isatty(STDERR_FILENO) == 1),
+      monitor_([this](absl::string_view stage, double fraction) { progress(stage, fraction); },
+               [this](absl::string_view text) { note(text); }),
       start_(std::chrono::steady_clock::now()) {}
 
 Context::~Context() { clearProgress(); }
@@ -180,7 +184,10 @@ void Context::estimate(const Summary& summary) {
 
 void Context::note(absl::string_view text) {
   if (json_) return event("note", {{"text", std::string(text)}});
+  const std::string progress = progress_;
   write(stdout, absl::StrCat("note: ", text, "\n"));
+  progress_ = progress;
+  showProgress();
 }
 
 void Context::progress(absl::string_view stage, double fraction) {
@@ -197,16 +204,21 @@ void Context::progress(absl::string_view stage, double fraction) {
   }
   if (!terminal_) return;
   std::string done = fraction < 0 ? "" : absl::StrFormat(" %3.0f %%", fraction * 100);
-  absl::FPrintF(stderr, "\r\033[K%s …%s  %s", stage, done, formatSeconds(seconds));
+  progress_ = absl::StrFormat("%s …%s  %s", stage, done, formatSeconds(seconds));
+  showProgress();
+}
+
+void Context::showProgress() {
+  if (progress_.empty()) return;
+  absl::FPrintF(stderr, "\r\033[K%s", progress_);
   std::fflush(stderr);
-  progress_shown_ = true;
 }
 
 void Context::clearProgress() {
-  if (!progress_shown_) return;
+  if (progress_.empty()) return;
   absl::FPrintF(stderr, "\r\033[K");
   std::fflush(stderr);
-  progress_shown_ = false;
+  progress_.clear();
 }
 
 void Context::result(absl::string_view command, const Summary& summary) {
@@ -215,22 +227,22 @@ void Context::result(absl::string_view command, const Summary& summary) {
     body.update(summary.json());
     return event("result", std::move(body));
   }
-  write(stdout, summary.text());
+  write(stdout, summary.text(verbose_));
 }
 
 int Context::finish(const absl::Status& status) {
   clearProgress();
-  if (status.ok()) return static_cast<int>(Exit::kOk);
-  const ExitInfo& info = exitInfo(exitOf(status));
+  if (status.ok()) return exitInfo(Error::kOk).code;
+  const ExitInfo& info = exitInfo(errorOf(status));
   std::string message = oneLine(status.message());
   if (json_) {
-    event("error", {{"code", static_cast<int>(info.code)},
-                    {"name", std::string(info.name)},
+    event("error", {{"code", info.code},
+                    {"name", std::string(runtime::nameOf(info.kind))},
                     {"message", message}});
   } else {
     write(stderr, absl::StrCat("lindero: ", shortenNodes(message), "\n"));
   }
-  return static_cast<int>(info.code);
+  return info.code;
 }
 
 }  // namespace lindero::cli

@@ -1,9 +1,9 @@
 // Where a command writes: text for people, or JSON lines with --json.
 //
 // Text: estimates and the final summary go to stdout, progress is one line that rewrites itself on
-// stderr, and only if that is a terminal. JSON: every event is one line on stdout, an object whose
-// "event" is "estimate", "progress", "note", "result" or "error". Both forms are made from the same
-// Summary, so they say the same.
+// stderr, and only if that is a terminal; notes pass above it. JSON: every event is one line on
+// stdout, an object whose "event" is "estimate", "progress", "note", "result" or "error". Both
+// forms are made from the same Summary, so they say the same.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
+#include "runtime/monitor/monitor.h"
 
 namespace lindero::cli {
 
@@ -39,13 +40,15 @@ class Summary {
   void addCount(absl::string_view key, absl::string_view label, int64_t value);
   void addSeconds(absl::string_view key, absl::string_view label, double value);
   void addBytes(absl::string_view key, absl::string_view label, int64_t value);
+  // From here on text is shown with --verbose only, or always again.
+  void details(bool on) { details_ = on; }
   // Only in JSON.
   void addData(absl::string_view key, Json value) { json_[std::string(key)] = std::move(value); }
   // Only in text: with a label, or a line as it is.
   void addLine(absl::string_view label, std::string text) {
-    lines_.push_back({std::string(label), std::move(text), false});
+    lines_.push_back({std::string(label), std::move(text), false, details_});
   }
-  void addText(std::string text) { lines_.push_back({"", std::move(text), true}); }
+  void addText(std::string text) { lines_.push_back({"", std::move(text), true, details_}); }
 
   // Columns are aligned; those after the first to the right. `json` keeps the same content.
   using Rows = std::vector<std::vector<std::string>>;
@@ -53,25 +56,29 @@ class Summary {
                 Rows rows, Json json);
 
   const Json& json() const { return json_; }
-  std::string text() const;
+  std::string text(bool verbose = true) const;
 
  private:
   struct Line {
     std::string label;
     std::string text;
-    bool plain;  // without a label
+    bool plain;   // without a label
+    bool detail;  // with --verbose only
   };
   std::vector<Line> lines_;
   Json json_ = Json::object();
+  bool details_ = false;
 };
 
 class Context {
  public:
-  // `json`: events instead of text.
-  explicit Context(bool json);
+  // `json`: events instead of text. `verbose`: with the details of summaries.
+  explicit Context(bool json, bool verbose = false);
   ~Context();
 
   bool json() const { return json_; }
+  // What work reports to: progress and notes go where the ones below do.
+  runtime::Monitor& monitor() { return monitor_; }
 
   void estimate(const Summary& summary);
   void note(absl::string_view text);
@@ -86,9 +93,13 @@ class Context {
   void write(std::FILE* file, absl::string_view text);
   void event(absl::string_view name, Json body);
 
+  void showProgress();
+
   bool json_;
+  bool verbose_;
   bool terminal_;
-  bool progress_shown_ = false;
+  std::string progress_;  // the line as it stands; empty: none
+  runtime::Monitor monitor_;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_progress_;
   std::string last_stage_;

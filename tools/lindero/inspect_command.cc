@@ -8,18 +8,25 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/estimate/estimate.h"
+#include "runtime/claim/key_file.h"
 #include "runtime/decode/decode_run.h"
+#include "runtime/model/opened_package.h"
 #include "runtime/package/status_macros.h"
-#include "runtime/verify/security.h"
+#include "runtime/values/proof_values.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
-#include "tools/lindero/package_source.h"
+#include "tools/lindero/prover_options.h"
+#include "tools/lindero/show_claim.h"
+#include "tools/lindero/show_costs.h"
 
 namespace lindero::cli {
 namespace {
 
+using runtime::OpenedPackage;
+
 struct InspectArguments {
-  std::string package;
+  std::string path;  // of a package, a key or a proof
+  std::string tokenizer;
   int64_t bucket = 0;  // 0: the longest
   int64_t nodes = 20;
   bool own_security = false;  // an option of the security was given
@@ -206,74 +213,75 @@ struct KeyFacts {
 absl::StatusOr<Json> reportOf(const OpenedPackage& opened, const InspectArguments& arguments,
                               Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
-  const std::string key = absl::StrCat(opened.home, "/", runtime::kKeyFile);
-  std::error_code code;
-  if (arguments.own_security || !std::filesystem::is_regular_file(key, code)) {
-    return prover.parameters(opened.path, context);
+  const std::string key = runtime::packageKey(opened);
+  if (arguments.own_security || key.empty()) {
+    return prover.parameters(opened.path, context.monitor());
   }
-  LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context));
+  LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context.monitor()));
   const std::string circuit = runtime::toHex(opened.package.circuitDigest());
   for (const Json& found : report.value("keys", Json::array())) {
     if (found.is_object() && found.value("circuit_digest", Json()) == circuit) return found;
   }
-  return failure(Exit::kPackage, absl::StrCat(key, " has no key of this circuit"));
+  return failure(Error::kPackage, absl::StrCat(key, " has no key of this circuit"));
 }
 
 absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArguments& arguments,
                                   Context& context) {
   absl::StatusOr<Json> report = reportOf(opened, arguments, context);
-  if (!report.ok() && exitOf(report.status()) != Exit::kProverMissing) return report.status();
+  if (!report.ok() && errorOf(report.status()) != Error::kProverMissing) return report.status();
   if (!report.ok()) {
     context.note(report.status().message());
     return KeyFacts{arguments.own_security
-                        ? expectedParameters(arguments.prover)
-                        : keyParameters(absl::StrCat(opened.home, "/", runtime::kKeyFile),
-                                        opened.package.circuitDigest(), arguments.prover),
+                        ? compiler::expectedParameters(arguments.prover)
+                        : compiler::keyParameters(runtime::packageKey(opened),
+                                                  opened.package.circuitDigest(), arguments.prover),
                     nullptr};
   }
   LINDERO_ASSIGN_OR_RETURN(StwoParameters parameters,
-                           parametersOf(report->value("parameters", Json::object())));
+                           compiler::parametersOf(report->value("parameters", Json::object())));
   return KeyFacts{std::move(parameters), report->value("security", Json::object())};
 }
 
-absl::Status inspect(const InspectArguments& arguments, Context& context) {
-  const std::vector<int64_t> buckets = runtime::listBuckets(arguments.package);
+absl::Status inspectPackage(const InspectArguments& arguments, Context& context) {
+  const std::vector<int64_t> buckets = runtime::listBuckets(arguments.path);
   const int64_t shown =
       arguments.bucket == 0 && !buckets.empty() ? buckets.back() : arguments.bucket;
   if (shown > 0 && !std::binary_search(buckets.begin(), buckets.end(), shown)) {
-    return failure(Exit::kUsage, absl::StrCat("--bucket ", shown, ": ", arguments.package, " has ",
-                                              buckets.empty() ? "no buckets" : "the buckets ",
-                                              absl::StrJoin(buckets, ", ")));
+    return failure(Error::kUsage, absl::StrCat("--bucket ", shown, ": ", arguments.path, " has ",
+                                               buckets.empty() ? "no buckets" : "the buckets ",
+                                               absl::StrJoin(buckets, ", ")));
   }
-  std::vector<BucketCost> costs;
+  auto estimateOf = [&](const compiler::CostReport& cost, const KeyFacts& facts) {
+    return compiler::estimateProof(cost, facts.parameters, arguments.prover.threads);
+  };
+  std::vector<compiler::BucketCost> costs;
   for (int64_t bucket : buckets) {
-    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, bucket));
+    LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, bucket));
     LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
-    costs.push_back(
-        {bucket, estimateProof(opened.cost, facts.parameters, arguments.prover.threads)});
+    const compiler::CostReport cost = compiler::costReport(opened.package.circuit());
+    costs.push_back({bucket, estimateOf(cost, facts), cost});
   }
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(arguments.package, shown));
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, shown));
   LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
   const Circuit& circuit = opened.package.circuit();
+  const compiler::CostReport cost = compiler::costReport(circuit);
   Summary summary;
-  summary.add("model", "model", opened.facts.file, opened.facts.file);
-  summary.addCount("parameters", "parameters", opened.facts.parameters);
-  summary.addData("facts", toJson(opened.facts));
-  if (opened.cost.most_blocks > 0) {
-    addBlocks(runtime::blockSteps(circuit), opened.cost.most_blocks, summary);
+  addModel(opened.facts, summary, /*all=*/true);
+  if (cost.most_blocks > 0) {
+    addBlocks(runtime::blockSteps(circuit), cost.most_blocks, summary);
   } else if (!costs.empty()) {
     addBuckets(costs, summary);
   }
   if (shown > 0) summary.add("bucket", "bucket", shown, absl::StrCat(shown, " positions"));
   std::string digest = runtime::toHex(opened.package.circuitDigest());
   summary.add("circuit", "circuit", digest, digest);
-  summary.addCount("columns", "columns", opened.cost.columns);
-  addEstimate(estimateProof(opened.cost, facts.parameters, arguments.prover.threads), summary);
+  summary.addCount("columns", "columns", cost.columns);
+  addEstimate(estimateOf(cost, facts), summary);
   if (facts.security.is_object()) addSecurityTable(facts.security, summary);
-  addRegions(opened.cost, summary);
-  addTables(opened.cost, summary);
-  addPhases(opened.cost, summary);
-  addNodes(opened.cost, arguments.nodes, summary);
+  addRegions(cost, summary);
+  addTables(cost, summary);
+  addPhases(cost, summary);
+  addNodes(cost, arguments.nodes, summary);
   addConstraints(circuit, summary);
   addCarried(opened.package, summary);
   addBoundaries(circuit, summary);
@@ -281,13 +289,89 @@ absl::Status inspect(const InspectArguments& arguments, Context& context) {
   return absl::OkStatus();
 }
 
+// Model and keys of a key file; bits of security, where there is a backend that computes them.
+absl::Status inspectKeys(const InspectArguments& arguments, const runtime::KeySet& keys,
+                         Context& context) {
+  Json described = Json::array();
+  absl::StatusOr<Prover> prover = Prover::find(arguments.prover);
+  if (prover.ok()) {
+    LINDERO_ASSIGN_OR_RETURN(Json report, prover->describe(arguments.path, context.monitor()));
+    described = report.value("keys", Json::array());
+  } else {
+    context.note(prover.status().message());
+  }
+  const runtime::ModelRecord& record = keys.model();
+  Summary summary;
+  summary.add("kind", "kind", "key", "a verifying key: `lindero audit` tells whose");
+  summary.add("onnx", "model", runtime::toHex(record.onnx),
+              absl::StrCat("ONNX file ", runtime::toHex(record.onnx)));
+  summary.add("id", "id", runtime::toHex(record.id), runtime::toHex(record.id));
+  summary.add("compiler", "made by", record.compiler, absl::StrCat("lindero ", record.compiler));
+  Json list = Json::array();
+  for (const runtime::Key& key : keys.keys) {
+    const std::string digest = runtime::toHex(key.digest);
+    list.push_back({{"bucket", key.model.bucket},
+                    {"digest", digest},
+                    {"circuit", runtime::toHex(key.circuit_digest)},
+                    {"fixed_root", runtime::toHex(key.fixed_root)}});
+    summary.addLine("key", absl::StrCat(digest, ", for ", key.model.bucket, " positions"));
+    summary.addLine("  circuit", runtime::toHex(key.circuit_digest));
+    summary.addLine("  weights", runtime::toHex(key.fixed_root));
+  }
+  summary.addData("keys", std::move(list));
+  summary.addData("described", described);
+  // Keys of one file promise the same.
+  if (!described.empty() && described[0].is_object()) {
+    addSecurityTable(described[0].value("security", Json::object()), summary);
+  }
+  context.result("inspect", summary);
+  return absl::OkStatus();
+}
+
+absl::Status inspectProof(const InspectArguments& arguments, const runtime::UnverifiedProof& proof,
+                          Context& context) {
+  std::optional<Tokenizer> tokenizer;
+  if (!arguments.tokenizer.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(arguments.tokenizer));
+  }
+  Summary summary;
+  summary.add("kind", "kind", "proof",
+              "a proof, NOT VERIFIED here: what follows is what it claims, and `lindero verify` "
+              "tells whether it holds");
+  summary.addBytes("proof_bytes", "size", proof.bytes);
+  summary.addCount("proof_blocks", "blocks", proof.blocks);
+  addUnverifiedClaim(proof, tokenizer, summary);
+  context.result("inspect", summary);
+  return absl::OkStatus();
+}
+
+absl::Status inspect(const InspectArguments& arguments, Context& context) {
+  std::error_code code;
+  if (std::filesystem::is_directory(arguments.path, code)) {
+    return inspectPackage(arguments, context);
+  }
+  absl::StatusOr<runtime::KeySet> keys = runtime::readKeys(arguments.path);
+  if (keys.ok()) return inspectKeys(arguments, *keys, context);
+  if (errorOf(keys.status()) == Error::kFile) return keys.status();
+  absl::StatusOr<runtime::UnverifiedProof> proof = runtime::readUnverifiedProof(arguments.path);
+  if (proof.ok()) return inspectProof(arguments, *proof, context);
+  return failure(Error::kPackage, absl::StrCat(arguments.path,
+                                               " is no package, key or proof of this version (as a "
+                                               "key: ",
+                                               keys.status().message(),
+                                               "; as a proof: ", proof.status().message(), ")"));
+}
+
 }  // namespace
 
 void addInspect(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command =
-      app.add_subcommand("inspect", "Show tables, costs, constraints and boundaries");
-  command->add_option("package", arguments->package, "Package")->required();
+      app.add_subcommand("inspect",
+                         "Show tables, costs, constraints and boundaries of a package; what a key "
+                         "or a proof says");
+  command->add_option("path", arguments->path, "Package, key or proof")->required();
+  command->add_option("--tokenizer", arguments->tokenizer, "Of a proof: shows tokens as text");
   command
       ->add_option("--bucket", arguments->bucket,
                    "Of a package of decode runs (default: the longest)")

@@ -4,9 +4,11 @@
 #include <exception>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/monitor/scratch.h"
+#include "absl/strings/strip.h"
+#include "runtime/version/version.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/interrupt.h"
 
 namespace lindero::cli {
 namespace {
@@ -26,11 +28,13 @@ bool asksForJson(int argc, char** argv) {
 
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "lindero");
-  app.set_version_flag("--version", LINDERO_VERSION);
+  app.set_version_flag("--version", runtime::describeVersion("lindero"));
   app.require_subcommand(1);
   app.fallthrough();
   bool json = false;
   app.add_flag("--json", json, "Write JSON, one event per line, instead of text");
+  bool verbose = false;
+  app.add_flag("--verbose", verbose, "Show details, too, where a summary leaves them out");
   Command command;
   addCompile(app, command);
   addCheck(app, command);
@@ -46,16 +50,19 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
     app.exit(help);
-    return static_cast<int>(Exit::kOk);
+    return exitInfo(Error::kOk).code;
   } catch (const CLI::ParseError& error) {
+    const std::string text = error.what();
+    absl::string_view why = text;
+    absl::ConsumePrefix(&why, ": ");  // after the name of a hidden option, which is none
     Context context(asksForJson(argc, argv));
-    return context.finish(failure(
-        Exit::kUsage, absl::StrCat(error.what(), "; `lindero --help` lists commands and options")));
+    return context.finish(
+        failure(Error::kUsage, absl::StrCat(why, "; `lindero --help` lists commands and options")));
   }
   // A file over the limit is an error like a full disk, not a reason to die; provers inherit this.
   std::signal(SIGXFSZ, SIG_IGN);
-  cleanUpWhenInterrupted();
-  Context context(json);
+  Context context(json, verbose);
+  cleanUpWhenInterrupted(context.monitor());
   return context.finish(command(context));
 }
 
@@ -68,6 +75,6 @@ int main(int argc, char** argv) {
     return lindero::cli::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "lindero: internal error: %s; please report it\n", error.what());
-    return static_cast<int>(lindero::cli::Exit::kInternal);
+    return lindero::cli::exitInfo(lindero::runtime::Error::kInternal).code;
   }
 }

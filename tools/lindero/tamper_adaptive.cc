@@ -201,7 +201,7 @@ absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
                                           Summary& summary) {
   Stopwatch watch;
   auto report = runtime::tamperAdaptively(package, statement, main, optionsOf(arguments, context));
-  if (!report.ok()) return withRunExit(report.status());
+  if (!report.ok()) return runtime::withRunError(report.status());
   const Circuit& circuit = package.circuit();
   const Witnesses witnesses[] = {{"this run", &report->run}, {"any witness", &report->any}};
   addRanks(witnesses, summary);
@@ -217,7 +217,7 @@ absl::StatusOr<uint64_t> examineAnyWitness(const runtime::Package& package,
                                            Summary& summary) {
   Stopwatch watch;
   auto report = runtime::examineAnyWitness(package, optionsOf(arguments, context));
-  if (!report.ok()) return withRunExit(report.status());
+  if (!report.ok()) return runtime::withRunError(report.status());
   const Witnesses witnesses[] = {{"any witness", &report->any}};
   addRanks(witnesses, summary);
   addPremises(*report, summary);

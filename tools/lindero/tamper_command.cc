@@ -8,20 +8,19 @@
 #include "absl/strings/str_format.h"
 #include "runtime/check/read_index.h"
 #include "runtime/eval/describe.h"
-#include "runtime/monitor/scratch.h"
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
-#include "runtime/prove/prover.h"
+#include "runtime/prove/claim_files.h"
 #include "runtime/tamper/cell_campaign.h"
 #include "runtime/tamper/families.h"
 #include "runtime/tamper/necessity.h"
 #include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
-#include "tools/lindero/claim_options.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/package_source.h"
+#include "tools/lindero/prover_options.h"
 #include "tools/lindero/tamper_adaptive.h"
 
 namespace lindero::cli {
@@ -54,9 +53,7 @@ std::optional<Mutator> findMutator(const std::string& name) {
 }
 
 struct TamperArguments {
-  std::string source;
-  ModelOptions options;
-  InputOptions input;
+  SourceOptions source;
   ProverOptions prover;
   uint64_t rows = 200;
   std::vector<std::string> mutators;  // none: all
@@ -73,7 +70,7 @@ struct Run {
   const TamperArguments& arguments;
   OpenedPackage& opened;
   const Scratch& scratch;
-  TracedRun traced;
+  runtime::TracedRun traced;
   // What is mutated but for the proof: the run, or the last of its blocks.
   Statement statement;
   runtime::MappedFile trace;
@@ -207,7 +204,7 @@ absl::Status tamperCells(const Run& run, Necessity& necessity, Summary& summary,
   };
   run.context.progress("check the honest trace");
   auto report = runtime::tamperCells(run.package(), run.statement, run.trace.words(), options);
-  if (!report.ok()) return withRunExit(report.status());
+  if (!report.ok()) return runtime::withRunError(report.status());
   addCells(*report, run.circuit(), summary);
   summary.addSeconds("cells_seconds", "cells mutated in", watch.seconds());
   survived += report->total().survived;
@@ -221,7 +218,7 @@ absl::Status tamperStatement(const Run& run, Necessity& necessity, Summary& summ
   run.context.progress("mutate the statement");
   auto tallies =
       runtime::tamperStatement(run.package(), run.statement, run.trace.words(), &necessity);
-  if (!tallies.ok()) return withRunExit(tallies.status());
+  if (!tallies.ok()) return runtime::withRunError(tallies.status());
   Summary::Rows rows;
   Json json = Json::array();
   for (const StatementTally& t : *tallies) {
@@ -258,7 +255,7 @@ absl::Status tamperSteps(const Run& run, Necessity& necessity, Summary& summary,
     if (tensor.kind() == PublicValues::INPUT) *inputs.add_tensors() = tensor;
   }
   auto report = runtime::tamperSteps(run.package(), inputs, options);
-  if (!report.ok()) return withRunExit(report.status());
+  if (!report.ok()) return runtime::withRunError(report.status());
   const Program& program = run.package().program();
   Summary::Rows rows;
   Json json = Json::object();
@@ -297,17 +294,18 @@ absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
   const std::string claim = run.scratch.path("claim.json"),
                     key = run.scratch.path(runtime::kKeyFile),
                     proof = run.scratch.path("run.proof");
-  LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context).status());
-  ClaimOptions options;
+  LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, run.context.monitor()).status());
+  runtime::ClaimOptions options;
   options.nonce = runtime::toHex(runtime::Digest{});  // the same proof every time
   LINDERO_RETURN_IF_ERROR(
-      writeClaim(options, run.opened, run.traced.statement, {}, {key, claim, ""}));
+      runtime::writeClaim(options, run.opened, run.traced.statement, {}, {key, claim, ""}));
   LINDERO_RETURN_IF_ERROR(
-      prover.prove(run.opened.path, key, run.traced.traces, claim, "", proof, run.context)
+      prover
+          .prove({run.opened.path, key, run.traced.traces, claim, "", proof}, run.context.monitor())
           .status());
   run.context.progress("mutate the proof and the key");
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.tamper(key, proof, run.arguments.proofs,
-                                                      run.arguments.seed, run.context));
+                                                      run.arguments.seed, run.context.monitor()));
   Summary::Rows rows;
   auto number = [](const Json& json, const char* name) {
     auto it = json.find(name);
@@ -370,7 +368,7 @@ void addNecessity(const Necessity& necessity, const Circuit& circuit, Summary& s
 absl::Status concludeAdaptive(uint64_t found, Context& context, const Summary& summary) {
   context.result("tamper", summary);
   if (found == 0) return absl::OkStatus();
-  return failure(Exit::kCheckFailed,
+  return failure(Error::kCheckFailed,
                  absl::StrCat(count(found),
                               " findings: the circuit leaves something to a prover "
                               "that adapts; the summary lists them"));
@@ -388,9 +386,10 @@ absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
 
 // No run, and so no inputs: of a model in buckets, the longest.
 absl::Status tamperAnyWitness(const TamperArguments& arguments, Context& context) {
-  const std::vector<int64_t> buckets = runtime::listBuckets(arguments.source);
-  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened,
-                           openPackage(arguments.source, buckets.empty() ? 0 : buckets.back()));
+  LINDERO_ASSIGN_OR_RETURN(
+      OpenedPackage opened,
+      runtime::openPackage(arguments.source.source,
+                           runtime::bucketsOf(arguments.source.source).back()));
   Summary summary;
   summary.add("model", "model", opened.facts.file, opened.facts.file);
   const AdaptiveArguments adaptive{arguments.seed, arguments.prover.threads};
@@ -405,28 +404,28 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   if (arguments.proofs > 0 && !arguments.adaptive) {
     LINDERO_ASSIGN_OR_RETURN(prover, Prover::find(arguments.prover));
   }
-  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary(context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(Source source,
-                           openSource(arguments.source, arguments.options, arguments.input,
-                                      arguments.prover.threads, scratch, context, summary));
-  OpenedPackage& opened = source.opened;
-  const Statement& inputs = source.inputs.statement;
+  LINDERO_ASSIGN_OR_RETURN(Source source, openSource(arguments.source, arguments.prover.threads,
+                                                     scratch, context, summary));
+  OpenedPackage& opened = source.run.opened;
+  const Statement& inputs = source.run.inputs;
   Run run{arguments, opened, scratch, {}, {}, {}, {}, context};
-  LINDERO_ASSIGN_OR_RETURN(run.traced,
-                           runTrace(opened, inputs, scratch, arguments.prover.threads, context));
+  LINDERO_ASSIGN_OR_RETURN(
+      run.traced, runtime::traceRun(source.run, scratch.path("."), arguments.prover.threads,
+                                    context.monitor()));
   const int64_t last = static_cast<int64_t>(run.traced.traces.size()) - 1;
   run.statement = runtime::blockOf(run.circuit(), run.traced.statement, last);
   absl::StatusOr<runtime::Carried> before = runtime::carriedBefore(opened.package, inputs, last);
-  if (!before.ok()) return withRunExit(before.status());
+  if (!before.ok()) return runtime::withRunError(before.status());
   run.before = *std::move(before);
   absl::StatusOr<runtime::MappedFile> trace =
       runtime::MappedFile::openReadOnly(run.traced.traces.back());
-  if (!trace.ok()) return withExit(trace.status(), Exit::kFile);
+  if (!trace.ok()) return withError(trace.status(), Error::kFile);
   run.trace = *std::move(trace);
   if (arguments.adaptive) return tamperAdaptively(run, !arguments.rows_given, summary);
   auto index = runtime::ReadIndex::create(run.package(), run.trace.words());
-  if (!index.ok()) return withRunExit(index.status());
+  if (!index.ok()) return runtime::withRunError(index.status());
   Necessity necessity(run.package(), *index);
   addEstimate(run);
 
@@ -444,7 +443,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   summary.addCount("survived", "survived", static_cast<int64_t>(survived));
   context.result("tamper", summary);
   if (survived == 0) return absl::OkStatus();
-  return failure(Exit::kCheckFailed,
+  return failure(Error::kCheckFailed,
                  absl::StrCat(count(survived), " changes went unnoticed; the summary lists them"));
 }
 
@@ -454,9 +453,7 @@ void addTamper(CLI::App& app, Command& chosen) {
   auto arguments = std::make_shared<TamperArguments>();
   CLI::App* command = app.add_subcommand(
       "tamper", "Change a run's witness and proof in many ways: each change must be noticed");
-  command->add_option("source", arguments->source, "Package or ONNX file")->required();
-  CLI::Option_group* input = addInputOptions(*command, arguments->input);
-  addModelOptions(*command, arguments->options);
+  CLI::Option_group* input = addSourceOptions(*command, arguments->source);
   CLI::Option* adaptive =
       command->add_flag("--adaptive", arguments->adaptive,
                         "Look instead for what is left to a prover that adapts to challenges: "
@@ -489,9 +486,9 @@ void addTamper(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "Of all random choices")->capture_default_str();
   addSecurityOptions(*command, arguments->prover);
-  command->callback([arguments, rows, &chosen] {
+  command->callback([arguments, command, rows, &chosen] {
     arguments->rows_given = rows->count() > 0;
-    arguments->input.tokenizer = arguments->options.tokenizer;
+    settle(*command, arguments->source);
     chosen = [arguments](Context& context) { return tamper(*arguments, context); };
   });
 }

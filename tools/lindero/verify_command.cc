@@ -4,26 +4,25 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/claim/attestation.h"
-#include "runtime/claim/decode_claim.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
-#include "runtime/verify/verification.h"
+#include "runtime/verify/attest_files.h"
 #include "tools/lindero/commands.h"
-#include "tools/lindero/decode.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/input_options.h"
+#include "tools/lindero/prover_options.h"
+#include "tools/lindero/show_claim.h"
 
 namespace lindero::cli {
 namespace {
 
-constexpr uint64_t kMostAttestation = 64 << 20, kMostPem = 1 << 16;
-
 struct VerifyArguments {
   std::string command;
-  VerificationFiles files;
+  runtime::VerificationFiles files;
   bool chain = false;
   std::vector<std::string> next;  // the proofs behind the first one of a chain
   std::string tokenizer;
+  std::string outputs;  // where the values go; empty: nowhere
   std::string attestation;
   std::string signer;  // whose attestation it must be
   std::vector<int64_t> tokens;
@@ -32,53 +31,33 @@ struct VerifyArguments {
   ProverOptions prover;
 };
 
-absl::Status checkAttestation(const VerifyArguments& arguments, const Verification& verification) {
-  absl::StatusOr<std::string> envelope = runtime::readFile(arguments.attestation, kMostAttestation);
-  if (!envelope.ok()) return withExit(envelope.status(), Exit::kFile);
-  absl::StatusOr<std::string> pem = runtime::readFile(arguments.signer, kMostPem);
-  if (!pem.ok()) return withExit(pem.status(), Exit::kFile);
-  absl::StatusOr<runtime::SigningKey> signer = runtime::SigningKey::fromPublicPem(*pem);
-  if (!signer.ok()) {
-    return failure(Exit::kInput, absl::StrCat(arguments.signer, ": ", signer.status().message()));
-  }
-  absl::Status status = runtime::checkAttestation(*envelope, verification.attested(), *signer);
-  if (status.ok()) return status;
-  return failure(Exit::kRejected,
-                 absl::StrCat("REJECTED: ", arguments.attestation, " does not attest to ",
-                              arguments.files.proof, ": ", status.message()));
+absl::StatusOr<std::optional<Tokenizer>> tokenizerOf(const VerifyArguments& arguments) {
+  if (arguments.tokenizer.empty()) return std::nullopt;
+  LINDERO_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::load(arguments.tokenizer));
+  return tokenizer;
 }
 
-// Beyond the proof: that the run which it proves is the one asked for.
-absl::Status checkAsked(const VerifyArguments& arguments,
-                        const std::optional<runtime::DecodeRun>& run,
+absl::Status checkAttestation(const VerifyArguments& arguments, const Verification& verification) {
+  LINDERO_ASSIGN_OR_RETURN(runtime::SigningKey signer, runtime::readPublicKey(arguments.signer));
+  return runtime::checkAttestationFile(arguments.attestation, verification, arguments.files.proof,
+                                       signer);
+}
+
+absl::Status checkAsked(const VerifyArguments& arguments, const Verification& verification,
                         const std::optional<Tokenizer>& tokenizer) {
   std::vector<int64_t> prompt = arguments.tokens;
   if (arguments.prompt) {
-    if (!tokenizer) return failure(Exit::kInput, "--prompt needs a --tokenizer");
+    if (!tokenizer) return failure(Error::kInput, "--prompt needs a --tokenizer");
     LINDERO_ASSIGN_OR_RETURN(prompt, tokenizer->encode(*arguments.prompt));
   }
   if (prompt.empty() && arguments.decode.generate == 0) return absl::OkStatus();
   if (prompt.empty()) {
-    return failure(Exit::kUsage, "--generate needs the prompt: --prompt or --tokens");
+    return failure(Error::kUsage, "--generate needs the prompt: --prompt or --tokens");
   }
-  absl::Status status = checkDecoding(run, prompt, arguments.decode);
-  if (status.ok()) return status;
-  return failure(exitOf(status), absl::StrCat("REJECTED: ", arguments.files.proof,
-                                              " is no such decoding: ", status.message()));
+  return runtime::checkAsked(verification, prompt, arguments.decode, arguments.files.proof);
 }
 
-absl::Status verify(const VerifyArguments& arguments, Context& context) {
-  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
-  std::optional<Tokenizer> tokenizer;
-  if (!arguments.tokenizer.empty()) {
-    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(arguments.tokenizer));
-  }
-  LINDERO_ASSIGN_OR_RETURN(Verification verification,
-                           verifyProof(arguments.files, prover, context));
-  if (!arguments.attestation.empty()) {
-    LINDERO_RETURN_IF_ERROR(checkAttestation(arguments, verification));
-  }
-  Summary summary;
+void addVerdict(const Verification& verification, Summary& summary) {
   if (verification.complete()) {
     summary.add("verdict", "verdict", "accepted",
                 "ACCEPTED: the key's model gave these outputs for these inputs");
@@ -87,57 +66,65 @@ absl::Status verify(const VerifyArguments& arguments, Context& context) {
                 "UNOPENED: the digests are not tied to the run before `lindero open` has seen "
                 "their values");
   }
+}
+
+absl::Status verify(const VerifyArguments& arguments, Context& context) {
+  LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
+  LINDERO_ASSIGN_OR_RETURN(std::optional<Tokenizer> tokenizer, tokenizerOf(arguments));
+  if (!arguments.outputs.empty()) {
+    LINDERO_RETURN_IF_ERROR(
+        withError(runtime::checkFileDestination(arguments.outputs), Error::kFile));
+  }
+  LINDERO_ASSIGN_OR_RETURN(Verification verification,
+                           runtime::verifyProof(arguments.files, prover, context.monitor()));
+  if (!arguments.attestation.empty()) {
+    LINDERO_RETURN_IF_ERROR(checkAttestation(arguments, verification));
+  }
+  Summary summary;
+  addVerdict(verification, summary);
   if (!arguments.attestation.empty()) {
     summary.add("attestation", "attestation", arguments.attestation,
                 absl::StrCat("says the same, signed by the key in ", arguments.signer));
   }
   addClaim(verification, tokenizer, summary);
-  LINDERO_RETURN_IF_ERROR(checkAsked(arguments, verification.run, tokenizer));
+  LINDERO_RETURN_IF_ERROR(checkAsked(arguments, verification, tokenizer));
+  if (!arguments.outputs.empty()) {
+    LINDERO_RETURN_IF_ERROR(runtime::saveOutputs(verification, arguments.outputs));
+    summary.add("outputs", "values saved", arguments.outputs, arguments.outputs);
+  }
   summary.addSeconds("verify_seconds", "verify time", verification.seconds);
   summary.addData("report", verification.report);
   context.result(arguments.command, summary);
   if (verification.complete()) return absl::OkStatus();
-  return unopened(verification, arguments.files.proof);
+  return runtime::unopened(verification, arguments.files.proof);
 }
 
 // Proofs of decode runs under one key, each of which goes on where the one before ended.
 absl::Status verifyChain(const VerifyArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
-  std::optional<Tokenizer> tokenizer;
-  if (!arguments.tokenizer.empty()) {
-    LINDERO_ASSIGN_OR_RETURN(tokenizer, Tokenizer::load(arguments.tokenizer));
-  }
+  LINDERO_ASSIGN_OR_RETURN(std::optional<Tokenizer> tokenizer, tokenizerOf(arguments));
   std::vector<std::string> proofs{arguments.files.proof};
   proofs.insert(proofs.end(), arguments.next.begin(), arguments.next.end());
-  std::vector<runtime::Claim> claims;
-  std::optional<Verification> last;
-  Json list = Json::array();
-  double seconds = 0;
-  for (const std::string& proof : proofs) {
-    VerificationFiles files = arguments.files;
-    files.proof = proof;
-    LINDERO_ASSIGN_OR_RETURN(last, verifyProof(files, prover, context));
-    if (!last->complete()) return unopened(*last, proof);
-    claims.push_back(last->claim);
-    list.push_back({{"proof", proof}, {"claim", Json::parse(last->claim_bytes)}});
-    seconds += last->seconds;
-  }
-  if (absl::Status status = runtime::checkChain(claims); !status.ok()) {
-    return failure(Exit::kRejected,
-                   absl::StrCat("REJECTED: these proofs are no chain: ", status.message()));
-  }
+  LINDERO_ASSIGN_OR_RETURN(
+      const std::vector<Verification> runs,
+      runtime::verifyChain(proofs, arguments.files, prover, context.monitor()));
   Summary summary;
   summary.add("verdict", "verdict", "accepted",
               absl::StrCat("ACCEPTED: ", proofs.size(),
                            " runs of the key's model, each from where the one before ended"));
-  for (size_t i = 0; i < proofs.size(); ++i) {
+  Json list = Json::array();
+  double seconds = 0;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const runtime::FrontierPair& frontier = runs[i].claim.frontier;
     summary.addLine(absl::StrCat("run ", i + 1),
-                    absl::StrCat(proofs[i], ": tokens ", claims[i].frontier.start->position, " to ",
-                                 claims[i].frontier.end->position - 1, " chosen"));
+                    absl::StrCat(proofs[i], ": tokens ", frontier.start->position, " to ",
+                                 frontier.end->position - 1, " chosen"));
+    list.push_back({{"proof", proofs[i]}, {"claim", Json::parse(runs[i].claim_bytes)}});
+    seconds += runs[i].seconds;
   }
   summary.addData("runs", std::move(list));
   summary.addLine("the last run", proofs.back());
-  addClaim(*last, tokenizer, summary);
+  addClaim(runs.back(), tokenizer, summary);
   summary.addSeconds("verify_seconds", "verify time", seconds);
   context.result(arguments.command, summary);
   return absl::OkStatus();
@@ -149,6 +136,9 @@ CLI::App* addCommand(CLI::App& app, const std::string& name, const std::string& 
   CLI::App* command = app.add_subcommand(name, description);
   addVerificationOptions(*command, arguments.files);
   command->add_option("--tokenizer", arguments.tokenizer, "Shows tokens as text");
+  command->add_option("--save-outputs", arguments.outputs,
+                      "Write the public values to this .npz file: NAME holds the integers that are "
+                      "proven, NAME.real the reals that they stand for");
   CLI::Option* attestation = command->add_option("--attestation", arguments.attestation,
                                                  "It must say the same, signed by --signer");
   command->add_option("--signer", arguments.signer, "The public key of whom you trust")
@@ -171,7 +161,8 @@ void addVerify(CLI::App& app, Command& chosen) {
   CLI::App* command = addCommand(app, "verify", "Verify a proof with a key", *arguments);
   CLI::Option* chain = command->add_flag(
       "--chain", arguments->chain, "Decode runs, each from where the one before ended, in order");
-  for (const char* other : {"--attestation", "--prompt", "--tokens", "--generate"}) {
+  for (const char* other :
+       {"--attestation", "--prompt", "--tokens", "--generate", "--save-outputs"}) {
     chain->excludes(command->get_option(other));
   }
   command->add_option("next", arguments->next, "Of a chain: the proofs behind the first")

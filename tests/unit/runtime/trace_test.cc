@@ -52,6 +52,19 @@ TEST_F(TraceTest, RunsWithoutAWitness) {
               ElementsAreArray(testing::linearOutput(kInputs)));
 }
 
+TEST_F(TraceTest, EndsAfterTheStepInWhichItIsCancelled) {
+  std::unique_ptr<Package> opened = package(testing::linearSample());
+  int steps = 0;
+  TraceOptions options;
+  options.cancelled = [&] { return ++steps == 2; };
+  auto statement =
+      generateTrace(*opened, testing::linearInputs(kInputs), folder_ + "/trace.bin", options);
+  EXPECT_EQ(statement.status().code(), absl::StatusCode::kCancelled) << statement.status();
+  EXPECT_EQ(steps, 2);
+  // The package alone.
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
 TEST_F(TraceTest, WritesColumnsAndOutputs) {
   std::unique_ptr<Package> opened = package(testing::linearSample());
   std::string path = folder_ + "/trace.bin";

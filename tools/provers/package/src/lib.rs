@@ -43,3 +43,4 @@ pub use error::Error;
 pub use facts::{NodeFacts, Scope};
 pub use order::{fill_order, schedule};
 pub use statement::{Opening, PublicPart, StatedTensor, Statement};
+pub use validate::CIRCUIT_FORMAT;

@@ -7,6 +7,8 @@ use crate::facts::{self, Scope};
 use crate::proto;
 use crate::rules;
 
+/// Of [`proto::Circuit`].
+pub const CIRCUIT_FORMAT: u32 = 1;
 const MERSENNE_31: u32 = (1 << 31) - 1;
 const KOALA_BEAR: u32 = (1 << 31) - (1 << 24) + 1;
 /// Twiddles and rows are counted in 32 bits; a column of 2^28 rows takes a GiB.
@@ -20,7 +22,11 @@ const MAX_NODES: usize = 1 << 23;
 
 /// `bytes` are those of the message.
 pub(crate) fn circuit(message: proto::Circuit, bytes: &[u8]) -> Result<Circuit, Error> {
-    ensure!(message.format == 1, "circuit format {} is not supported (this reads format 1)", message.format);
+    ensure!(
+        message.format == CIRCUIT_FORMAT,
+        "circuit format {} is not supported (this reads format {CIRCUIT_FORMAT})",
+        message.format
+    );
     ensure!(
         [MERSENNE_31, KOALA_BEAR].contains(&message.modulus) && message.extension_degree == 4,
         "field {}^{} is not supported",

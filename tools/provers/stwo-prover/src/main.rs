@@ -46,6 +46,9 @@ usage: lindero-prover-stwo VERB --option value ...
   bare    --key KEY
           For benchmarks: the time of Stwo alone, on random columns of the first key's sizes. Proves nothing.
 
+  version
+          Prints version, commit and formats.
+
 A KEY file holds a key per bucket of a model: commit and prove take that of the package's circuit, verify and tamper the
 one that the proof names.
 
@@ -81,6 +84,10 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return if verb.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS };
     }
+    if matches!(verb.as_str(), "version" | "--version") {
+        println!("{}", version());
+        return ExitCode::SUCCESS;
+    }
     let result = Arguments::parse(words).map_err(End::from).and_then(|arguments| run(&verb, arguments));
     let (code, error) = match result {
         Ok(report) => {
@@ -103,6 +110,18 @@ fn main() -> ExitCode {
     };
     eprintln!("lindero-prover-stwo {verb}: {error}");
     ExitCode::from(code)
+}
+
+fn version() -> String {
+    format!(
+        "lindero-prover-stwo {} (commit {})\nformats: circuit {}, key {}, proof {}, {}",
+        env!("CARGO_PKG_VERSION"),
+        env!("LINDERO_COMMIT"),
+        lindero_package::CIRCUIT_FORMAT,
+        lindero_stwo_verifier::KEY_FORMAT,
+        lindero_stwo_verifier::PROOF_FORMAT,
+        lindero_stwo_verifier::BACKEND,
+    )
 }
 
 fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {

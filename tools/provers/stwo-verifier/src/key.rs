@@ -10,6 +10,8 @@ use crate::security::{Regime, Sizes, Soundness};
 
 /// Library, version and transcript that a key is made for.
 pub const BACKEND: &str = "stwo-2.3.0/4";
+/// Of [`proto::KeySet`] and [`proto::VerifyingKey`].
+pub const KEY_FORMAT: u32 = 1;
 /// Of [`proto::Proof`].
 pub const PROOF_FORMAT: u32 = 3;
 /// Versions of [`BACKEND`] before this one are of circuits that accept false proofs.
@@ -42,9 +44,9 @@ impl Key {
                 message.backend
             )));
         }
-        if message.format != 1 || message.backend != BACKEND {
+        if message.format != KEY_FORMAT || message.backend != BACKEND {
             return Err(Error::new(format!(
-                "the key is of format {} for {:?}; this reads format 1 for {BACKEND:?}",
+                "the key is of format {} for {:?}; this reads format {KEY_FORMAT} for {BACKEND:?}",
                 message.format, message.backend
             )));
         }
@@ -87,7 +89,7 @@ impl Key {
         model: Vec<u8>,
     ) -> Vec<u8> {
         encode(&proto::VerifyingKey {
-            format: 1,
+            format: KEY_FORMAT,
             backend: BACKEND.to_string(),
             circuit,
             security: Some(proto::SecurityTarget { bits, regime: regime.into() }),
@@ -119,9 +121,9 @@ pub struct KeySet(Vec<Vec<u8>>);
 impl KeySet {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let message: proto::KeySet = decode_canonical(bytes, "the key")?;
-        if message.format != 1 || message.keys.is_empty() {
+        if message.format != KEY_FORMAT || message.keys.is_empty() {
             return Err(Error::new(format!(
-                "the key is of format {} with {} keys; this reads format 1 with at least one",
+                "the key is of format {} with {} keys; this reads format {KEY_FORMAT} with at least one",
                 message.format,
                 message.keys.len()
             )));
@@ -130,7 +132,7 @@ impl KeySet {
     }
 
     pub fn encode(keys: Vec<Vec<u8>>) -> Vec<u8> {
-        encode(&proto::KeySet { format: 1, keys })
+        encode(&proto::KeySet { format: KEY_FORMAT, keys })
     }
 
     /// The bytes of the key that the proof names.

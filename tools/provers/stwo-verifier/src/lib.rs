@@ -23,7 +23,7 @@ mod verify;
 
 pub use air::TableAir;
 pub use claims::{check_sums, fingerprints, sums};
-pub use key::{check_circuit, Key, KeySet, BACKEND, PROOF_FORMAT};
+pub use key::{check_circuit, Key, KeySet, BACKEND, KEY_FORMAT, PROOF_FORMAT};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;

@@ -135,7 +135,7 @@ fn hashes(parameters: &Parameters, sizes: &Sizes) -> f64 {
     once.into_iter().map(expected).sum::<f64>() + folds as f64 * expected(parameters.fold_pow_bits)
 }
 
-/// Seconds of one thread, as measured with AVX-512 (`tools/lindero/estimate.cc` has the same model): grinding and proving share
+/// Seconds of one thread, as measured with AVX-512 (`compiler/estimate/estimate.cc` has the same model): grinding and proving share
 /// threads alike, so that only the ratio counts. All trees are as tall as the evaluation domain.
 const SECONDS_PER_HASH: f64 = 25e-9;
 const SECONDS_PER_CELL: f64 = 26e-9;

@@ -1,25 +1,23 @@
-// What a prover may say in a claim on its own account, and the claim of a run.
+// What a prover may say in a claim on its own account, and the claim of a run, as files for the
+// prover's program.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "runtime/claim/claim.h"
+#include "runtime/decode/decode_run.h"
+#include "runtime/model/opened_package.h"
 #include "runtime/package/statement.pb.h"
-#include "tools/lindero/package_source.h"
 
-namespace lindero::cli {
+namespace lindero::runtime {
 
 struct ClaimOptions {
-  runtime::Labels labels;
+  Labels labels;                     // no model: the name of its file
   std::string nonce;                 // hexadecimal; empty: a fresh one
   std::vector<std::string> digests;  // tensors to give by digest
-  std::string openings;              // where their values go
 };
-
-void addClaimOptions(CLI::App& app, ClaimOptions& options);
 
 struct ClaimFiles {
   std::string key;       // that the claim is about
@@ -27,9 +25,9 @@ struct ClaimFiles {
   std::string openings;  // to be written; empty where no value is given by digest
 };
 
-// `rule` says when a decode run was to end.
+// `rule` says when a decode run was to end. Errors: kUsage for options that do not fit the model,
+// kPackage for a key that has none of this circuit, kFile.
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
-                        const Statement& statement, const runtime::StopRule& rule,
-                        const ClaimFiles& files);
+                        const Statement& statement, const StopRule& rule, const ClaimFiles& files);
 
-}  // namespace lindero::cli
+}  // namespace lindero::runtime

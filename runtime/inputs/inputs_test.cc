@@ -1,0 +1,171 @@
+#include "runtime/inputs/inputs.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/error/error.h"
+
+namespace lindero::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A circuit with one public input of four tokens below 5, and one of reals in steps of 1/4.
+Circuit testCircuit() {
+  Circuit circuit;
+  PublicTensor& ids = *circuit.add_publics();
+  ids.set_name("ids");
+  ids.set_rows(4);
+  ids.set_columns(1);
+  ids.set_high(4);
+  PublicTensor& x = *circuit.add_publics();
+  x.set_name("x");
+  x.set_rows(1);
+  x.set_columns(2);
+  x.set_low(-8);
+  x.set_high(7);
+  x.set_exponent(2);
+  return circuit;
+}
+
+ModelFacts testFacts() {
+  ModelFacts facts;
+  facts.causal = true;
+  facts.vocabulary = 5;
+  facts.inputs = {{"ids", true, {4}}, {"x", false, {1, 2}}};
+  return facts;
+}
+
+TEST(InputJson, ReadsNestedLists) {
+  auto arrays = parseInputJson(R"({"ids": [[1, 2], [3, 4]], "x": [0.5, 1]})");
+  ASSERT_TRUE(arrays.ok()) << arrays.status();
+  ASSERT_EQ(arrays->size(), 2u);
+  EXPECT_THAT((*arrays)[0].shape, ElementsAre(2, 2));
+  EXPECT_THAT((*arrays)[0].integers, ElementsAre(1, 2, 3, 4));
+  EXPECT_TRUE((*arrays)[0].integer);
+  EXPECT_THAT((*arrays)[1].reals, ElementsAre(0.5, 1));
+  EXPECT_FALSE((*arrays)[1].integer);
+}
+
+TEST(InputJson, RefusesWhatIsNoArray) {
+  for (const char* text :
+       {"", "{", "3", R"({"x": "y"})", R"({"x": [1, [2]]})", R"({"x": [[1], 2]})", R"({"x": []})",
+        R"({"x": [null]})", "[[[[[[[[[[1]]]]]]]]]]"}) {
+    EXPECT_FALSE(parseInputJson(text).ok()) << text;
+  }
+}
+
+std::string npy(absl::string_view type, absl::string_view shape, absl::string_view data) {
+  std::string header =
+      absl::StrCat("{'descr': '", type, "', 'fortran_order': False, 'shape': ", shape, ", }\n");
+  return absl::StrCat(std::string("\x93NUMPY\x01\x00", 8),
+                      std::string(1, static_cast<char>(header.size())), std::string(1, '\0'),
+                      header, data);
+}
+
+TEST(Npy, ReadsArrays) {
+  auto bytes = parseNpy(npy("|u1", "(2, 2)", "\x01\x02\x03\xff"));
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  EXPECT_THAT(bytes->shape, ElementsAre(2, 2));
+  EXPECT_THAT(bytes->integers, ElementsAre(1, 2, 3, 255));
+  auto real = parseNpy(npy("<f4", "(1,)", std::string("\x00\x00\xc0\x3f", 4)));
+  ASSERT_TRUE(real.ok()) << real.status();
+  EXPECT_THAT(real->reals, ElementsAre(1.5));
+  EXPECT_TRUE(parseNpy(npy("<i8", "()", std::string(8, '\1'))).ok());
+}
+
+TEST(Npy, RefusesDamage) {
+  std::string good = npy("|u1", "(2, 2)", "\x01\x02\x03\x04");
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(parseNpy(good.substr(0, size)).ok()) << size;
+  }
+  EXPECT_FALSE(parseNpy(npy(">i4", "(1,)", "abcd")).ok());
+  EXPECT_FALSE(parseNpy(npy("|u1", "(-1,)", "a")).ok());
+  EXPECT_FALSE(parseNpy(npy("|u1", "(99999999999, 99999999999)", "a")).ok());
+}
+
+TEST(Npz, ComesBackAsItWasWritten) {
+  const std::vector<InputArray> arrays = {{"ids", {2, 2}, true, {1, -2, 3, int64_t{1} << 40}, {}},
+                                          {"y.real", {1, 3}, false, {}, {0.25, -1e300, 3}},
+                                          {"one", {}, true, {7}, {}}};
+  const std::string path = testing::TempDir() + "/written.npz";
+  ASSERT_EQ(writeNpz(path, arrays), absl::OkStatus());
+  auto read = readNpz(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->size(), arrays.size());
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    EXPECT_EQ((*read)[i].name, arrays[i].name);
+    EXPECT_EQ((*read)[i].shape, arrays[i].shape) << arrays[i].name;
+    EXPECT_EQ((*read)[i].integers, arrays[i].integers) << arrays[i].name;
+    EXPECT_EQ((*read)[i].reals, arrays[i].reals) << arrays[i].name;
+  }
+  EXPECT_EQ(errorOf(writeNpz("/no/such/folder/x.npz", arrays)), Error::kFile);
+}
+
+TEST(BindInputs, PadsTokensAndRoundsReals) {
+  auto bound = bindInputs(testCircuit(), testFacts(),
+                          {{"ids", {1, 2}, true, {3, 4}, {}}, {"x", {2}, false, {}, {0.3, -2}}});
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->given_tokens, 2);
+  EXPECT_THAT(bound->statement.tensors(0).values(), ElementsAre(3, 4, 0, 0));
+  EXPECT_THAT(bound->statement.tensors(1).values(), ElementsAre(1, -8));
+}
+
+struct BadInput {
+  const char* what;
+  InputArray array;
+  Error code;
+  bool causal = true;
+};
+
+TEST(BindInputs, TellsTypeShapeAndNoNumberApart) {
+  ModelFacts facts = testFacts();
+  facts.inputs[1].onnx_shape = {1, 1, 2};
+  const std::pair<InputArray, const char*> cases[] = {
+      {{"x", {2}, true, {0, 0}, {}}, "its values are integers"},
+      {{"x", {3}, false, {}, {0, 0, 0}},
+       "it has the shape [3]; the model wants float [1, 2] (in the ONNX file [1, 1, 2])"},
+      {{"x", {2}, false, {}, {0, NAN}}, "element 1 is nan, which is not a number"},
+      {{"x", {2}, false, {}, {-INFINITY, 0}}, "element 0 is -inf, which is infinite"},
+  };
+  for (const auto& [array, message] : cases) {
+    absl::Status status = checkInputs(facts, {{"ids", {4}, true, {1, 1, 1, 1}, {}}, array}, false);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+  }
+}
+
+TEST(BindInputs, NamesWhatIsWrong) {
+  const BadInput cases[] = {
+      {"wrong name", {"idz", {4}, true, {1, 1, 1, 1}, {}}, Error::kInput},
+      {"too long", {"ids", {5}, true, {1, 1, 1, 1, 1}, {}}, Error::kInput},
+      {"two rows", {"ids", {2, 2}, true, {1, 1, 1, 1}, {}}, Error::kInput},
+      {"not integers", {"ids", {4}, false, {}, {1, 1, 1, 1}}, Error::kInput},
+      {"outside of the vocabulary", {"ids", {4}, true, {1, 1, 5, 1}, {}}, Error::kToken},
+      {"negative", {"ids", {4}, true, {1, -1, 1, 1}, {}}, Error::kToken},
+      {"short, but not causal", {"ids", {2}, true, {1, 1}, {}}, Error::kInput, false},
+      {"out of range", {"x", {2}, false, {}, {0, 2}}, Error::kOutOfRange},
+      {"not a number", {"x", {2}, false, {}, {0, NAN}}, Error::kOutOfRange},
+      {"wrong shape", {"x", {3}, false, {}, {0, 0, 0}}, Error::kInput},
+      {"integers for reals", {"x", {2}, true, {0, 0}, {}}, Error::kInput},
+  };
+  for (const BadInput& bad : cases) {
+    ModelFacts facts = testFacts();
+    facts.causal = bad.causal;
+    std::vector<InputArray> arrays = {{"ids", {4}, true, {1, 1, 1, 1}, {}},
+                                      {"x", {2}, false, {}, {0, 0}}};
+    arrays[bad.array.name == "x" ? 1 : 0] = bad.array;
+    absl::Status status = bindInputs(testCircuit(), facts, arrays).status();
+    // The range alone is known to the circuit only.
+    absl::Status before = checkInputs(facts, arrays, /*decode=*/false);
+    EXPECT_EQ(errorOf(before), bad.what == std::string("out of range") ? Error::kOk : bad.code)
+        << bad.what << ": " << before;
+    EXPECT_EQ(errorOf(status), bad.code) << bad.what << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.array.name)) << bad.what;
+  }
+}
+
+}  // namespace
+}  // namespace lindero::runtime

@@ -1,0 +1,17 @@
+// The format numbers of the files that this version reads and writes; of other ones it reads none.
+#ifndef LINDERO_RUNTIME_PACKAGE_FORMATS_H_
+#define LINDERO_RUNTIME_PACKAGE_FORMATS_H_
+
+#include <cstdint>
+
+namespace lindero::runtime {
+
+inline constexpr uint32_t kCircuitFormat = 1;
+inline constexpr uint32_t kProgramFormat = 1;
+inline constexpr uint32_t kStatementFormat = 1;
+inline constexpr uint32_t kKeyFormat = 1;
+inline constexpr uint32_t kProofFormat = 3;
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_FORMATS_H_

@@ -1,0 +1,97 @@
+#include "runtime/prove/prove_run.h"
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
+#include "runtime/monitor/scratch.h"
+#include "runtime/package/files.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMostKey = uint64_t{1} << 31;
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+absl::Status copyFile(const std::string& from, const std::string& to) {
+  if (to.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> bytes = readFile(from, kMostKey);
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
+  return withError(writeFile(to, *bytes), Error::kFile);
+}
+
+absl::Status moveFile(const std::string& from, const std::string& to) {
+  return withError(renamePath(from, to), Error::kFile);
+}
+
+}  // namespace
+
+absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const ClaimOptions& claim,
+                                   const ProveFiles& files, Monitor& monitor) {
+  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(files.proof, monitor));
+  ProvenRun proven;
+  Clock::time_point start = Clock::now();
+  LINDERO_ASSIGN_OR_RETURN(TracedRun traced,
+                           traceRun(run, scratch.path("."), prover.options().threads, monitor));
+  proven.trace_seconds = secondsSince(start);
+
+  std::string key = files.key;
+  if (key.empty()) {
+    start = Clock::now();
+    key = scratch.path(kKeyFile);
+    LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, monitor).status());
+    proven.key_made = true;
+    proven.setup_seconds = secondsSince(start);
+  }
+  ProofFiles made{run.opened.path,
+                  key,
+                  std::move(traced.traces),
+                  scratch.path("claim.json"),
+                  claim.digests.empty() ? "" : scratch.path("run.openings"),
+                  scratch.path("run.proof")};
+  LINDERO_RETURN_IF_ERROR(writeClaim(claim, run.opened, traced.statement, run.decode.rule(),
+                                     {key, made.claim, made.openings}));
+  LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove(made, monitor));
+  LINDERO_RETURN_IF_ERROR(copyFile(key, files.key_out));
+  if (!made.openings.empty()) LINDERO_RETURN_IF_ERROR(moveFile(made.openings, files.openings));
+  LINDERO_RETURN_IF_ERROR(moveFile(made.proof, files.proof));
+  proven.statement = std::move(traced.statement);
+  return proven;
+}
+
+absl::StatusOr<TracedRun> saveRun(const Run& run, TracedRun traced, const ClaimOptions& claim,
+                                  const std::string& key, const std::string& folder) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) {
+    return withError(systemError(absl::StrCat("cannot make ", folder), code.value()), Error::kFile);
+  }
+  auto inFolder = [&](const std::string& path) {
+    return (fs::path(folder) / fs::path(path).filename()).string();
+  };
+  for (std::string& trace : traced.traces) {
+    LINDERO_RETURN_IF_ERROR(moveFile(trace, inFolder(trace)));
+    trace = inFolder(trace);
+  }
+  LINDERO_RETURN_IF_ERROR(
+      withError(writeStatement(inFolder("statement.pb"), traced.statement), Error::kFile));
+  if (key.empty()) return traced;
+  LINDERO_RETURN_IF_ERROR(writeClaim(
+      claim, run.opened, traced.statement, run.decode.rule(),
+      {key, inFolder("claim.json"), claim.digests.empty() ? "" : inFolder("run.openings")}));
+  return traced;
+}
+
+}  // namespace lindero::runtime

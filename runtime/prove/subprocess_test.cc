@@ -1,0 +1,50 @@
+#include "runtime/prove/subprocess.h"
+
+#include <signal.h>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/error/error.h"
+
+namespace lindero::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(Subprocess, ReportsProgressErrorsAndExitCode) {
+  Monitor monitor;
+  std::vector<std::string> lines;
+  auto result = runProcess(
+      "/bin/sh",
+      {"-c", "echo one >&$0; echo two >&$0; echo out; echo trouble >&2; exit 3", "{progress}"},
+      [&](absl::string_view line) { lines.emplace_back(line); }, monitor);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(lines, ElementsAre("one", "two"));
+  EXPECT_EQ(result->output, "out\n");
+  EXPECT_EQ(result->errors, "trouble\n");
+  EXPECT_EQ(result->exit_code, 3);
+}
+
+TEST(Subprocess, ReportsSignalsAndMissingPrograms) {
+  Monitor monitor;
+  auto killed = runProcess("/bin/sh", {"-c", "kill -9 $$"}, [](absl::string_view) {}, monitor);
+  ASSERT_TRUE(killed.ok());
+  EXPECT_EQ(killed->signal, 9);
+  EXPECT_FALSE(runProcess("/no/such/program", {}, [](absl::string_view) {}, monitor).ok());
+}
+
+TEST(Subprocess, EndsTheProgramWhenItsMonitorIsCancelled) {
+  Monitor monitor;
+  auto cancelled = runProcess(
+      "/bin/sh", {"-c", "echo on >&$0; exec sleep 60", "{progress}"},
+      [&](absl::string_view) { monitor.cancel(); }, monitor);
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->signal, SIGTERM);
+  EXPECT_EQ(errorOf(runProcess(
+                        "/bin/true", {}, [](absl::string_view) {}, monitor)
+                        .status()),
+            Error::kCancelled);
+}
+
+}  // namespace
+}  // namespace lindero::runtime

@@ -1,0 +1,99 @@
+#include "runtime/run/run.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/error/error.h"
+#include "runtime/package/statement.h"
+#include "runtime/package/status_macros.h"
+#include "runtime/trace/generate_trace.h"
+
+namespace lindero::runtime {
+
+int64_t Run::blocks() const {
+  return inputs.tensors_size() == 0 ? 1 : blocksOf(opened.package.circuit(), inputs);
+}
+
+absl::StatusOr<int64_t> bucketOfRun(const ModelFacts& facts, const std::vector<InputArray>& arrays,
+                                    const DecodeOptions& decode,
+                                    const std::vector<int64_t>& buckets) {
+  if (buckets.back() == 0) return 0;
+  LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(facts, arrays));
+  return chooseBucket(buckets, static_cast<int64_t>(prompt.size()), decode);
+}
+
+absl::StatusOr<Run> bindRun(const std::string& home, const std::vector<InputArray>& arrays,
+                            const DecodeOptions& decode, int threads, Monitor& monitor) {
+  const std::vector<int64_t> buckets = bucketsOf(home);
+  LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, openPackage(home, buckets.back()));
+  LINDERO_ASSIGN_OR_RETURN(const int64_t bucket,
+                           bucketOfRun(opened.facts, arrays, decode, buckets));
+  if (bucket != buckets.back()) {
+    LINDERO_ASSIGN_OR_RETURN(opened, openPackage(home, bucket));
+  }
+  return bindRun(std::move(opened), arrays, decode, threads, monitor);
+}
+
+absl::StatusOr<Run> bindRun(OpenedPackage opened, const std::vector<InputArray>& arrays,
+                            const DecodeOptions& decode, int threads, Monitor& monitor) {
+  const Circuit& circuit = opened.package.circuit();
+  Run run{.opened = std::move(opened), .inputs = {}, .decode = decode};
+  if (mostSteps(circuit) == 0) {
+    if (decode.generate > 0) {
+      return failure(Error::kInput, absl::StrCat("--generate: ", run.opened.facts.file,
+                                                 " was compiled without --decode"));
+    }
+    LINDERO_ASSIGN_OR_RETURN(BoundInputs bound, bindInputs(circuit, run.opened.facts, arrays));
+    run.inputs = std::move(bound.statement);
+    run.given_tokens = bound.given_tokens;
+    return run;
+  }
+  LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(run.opened.facts, arrays));
+  LINDERO_ASSIGN_OR_RETURN(DecodeRun decoded,
+                           continueTokens(run.opened.package, decode, prompt, threads, monitor));
+  absl::StatusOr<Statement> inputs = decodeInputs(circuit, decoded);
+  if (!inputs.ok()) return withRunError(inputs.status());
+  run.inputs = *std::move(inputs);
+  return run;
+}
+
+absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
+                                   Monitor& monitor) {
+  const Circuit& circuit = run.opened.package.circuit();
+  const int64_t blocks = run.blocks();
+  TracedRun traced;
+  Carried carried;
+  for (int64_t block = 0; block < blocks; ++block) {
+    TraceOptions options;
+    options.threads = threads;
+    options.carried = &carried;
+    options.cancelled = [&] { return monitor.cancelled(); };
+    options.progress = [&](int done, int total) {
+      monitor.progress("run the model",
+                       (static_cast<double>(block) + static_cast<double>(done) / total) /
+                           static_cast<double>(blocks));
+    };
+    const std::string name = blocks == 1 ? "trace.bin" : absl::StrCat("trace-", block, ".bin");
+    traced.traces.push_back(absl::StrCat(folder, "/", name));
+    absl::StatusOr<Statement> statement = generateTrace(
+        run.opened.package, blockOf(circuit, run.inputs, block), traced.traces.back(), options);
+    if (!statement.ok()) return withRunError(statement.status());
+    appendBlock(*statement, traced.statement);
+  }
+  return traced;
+}
+
+absl::StatusOr<CheckReport> checkRun(const Run& run, const TracedRun& traced, int threads,
+                                     uint64_t seed, Monitor& monitor) {
+  monitor.progress("check");
+  CheckOptions options;
+  options.seed = seed;
+  options.threads = threads;
+  options.cancelled = [&] { return monitor.cancelled(); };
+  absl::StatusOr<CheckReport> report =
+      checkTraces(run.opened.package, traced.statement, traced.traces, options);
+  if (!report.ok()) return withRunError(report.status());
+  return report;
+}
+
+}  // namespace lindero::runtime

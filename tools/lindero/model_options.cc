@@ -1,0 +1,75 @@
+#include "tools/lindero/model_options.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace lindero::cli {
+namespace {
+
+constexpr char kModelGroup[] = "Compiling an ONNX file";
+constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at most
+
+}  // namespace
+
+void addModelOptions(CLI::App& app, ModelOptions& options) {
+  const std::string group = app.option_defaults()->get_group();
+  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
+  app.option_defaults()->group(kModelGroup);
+  app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
+      ->type_name("NAME=SIZE");
+  app.add_option("--calibrate", options.calibrate,
+                 "Typical inputs: a text, or arrays (.json, .npz) with any number of runs");
+  app.add_option("--samples", options.samples, "Runs to calibrate with, at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--exponents", options.exponents,
+                 "Use this exponents.json instead of calibrating");
+  app.add_option("--output-name", options.output, "The model's output to prove, by name");
+  app.add_flag("--argmax", options.argmax,
+               "Prove the index of the largest value (the next token), not all values");
+  app.add_flag("--decode", options.lower.decode,
+               "Prove decode runs: any prompt and number of chosen tokens that fit")
+      ->excludes("--argmax");
+  app.add_option("--buckets", options.buckets,
+                 "Lengths to make circuits of decode runs for: 16,64 (default: 16, 32, 64, ... and "
+                 "the model's context)")
+      ->delimiter(',')
+      ->check(CLI::Range(int64_t{1}, kMostPositions));
+  app.add_option("--context", options.context,
+                 "What a step of a decode run has of those before. recompute: tokens, one proof of "
+                 "all positions; carry: keys and values, a proof of each block of steps, in memory "
+                 "that does not grow with the run")
+      ->check(CLI::IsMember({"recompute", "carry"}))
+      ->capture_default_str();
+  app.add_option("--block", options.block,
+                 absl::StrCat("Steps of a block, with --context=carry (default: ",
+                              compiler::kBlockSteps, "); divides the model's context"))
+      ->check(CLI::Range(int64_t{1}, kMostPositions));
+  app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
+      ->capture_default_str();
+  app.add_option("--compare", options.compare,
+                 "Measure agreement with the float model on this text");
+  app.add_option("--windows", options.windows, "Of the text to compare on, at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--activation-bits", options.quantize.activation_bits,
+                 "Bits of the inputs of linear layers")
+      ->check(CLI::Range(4, 16))
+      ->capture_default_str();
+  app.add_option("--weight-bits", options.quantize.weight_bits, "Bits of weights, at most")
+      ->check(CLI::Range(4, 24))
+      ->capture_default_str();
+  app.add_option("--lanes", options.lower.lanes,
+                 "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
+      ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
+      ->capture_default_str();
+  app.option_defaults()->group(group);
+}
+
+std::string givenModelOption(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() == kModelGroup && option->count() > 0) return option->get_name();
+  }
+  return "";
+}
+
+}  // namespace lindero::cli
