@@ -1,6 +1,6 @@
 # lindero_cargo_workspace(NAME BINARIES programs…)
 # The Cargo workspace of the current folder, as target NAME (part of the default build); the programs are copied to
-# <build>/bin. Its unit tests become the ctest entry NAME, built with everything else. Cargo runs inside the workspace,
+# <build>/bin, and installed. Its unit tests become the ctest entry NAME, built with everything else. Cargo runs inside the workspace,
 # so that it reads its .cargo/config.toml, and decides by itself what is out of date. All presets share one target
 # folder: the sanitizers and the build type are about the C++ side.
 
@@ -27,6 +27,8 @@ function(lindero_cargo_workspace name)
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the tests of the Rust workspace ${name}"
     VERBATIM)
+  list(TRANSFORM arg_BINARIES PREPEND "${PROJECT_BINARY_DIR}/bin/" OUTPUT_VARIABLE programs)
+  install(PROGRAMS ${programs} DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
   # One cargo at a time: they would wait for each other's lock.
   add_dependencies(${name}_tests ${name})
   add_test(NAME ${name}

@@ -26,13 +26,20 @@ endif()
 
 add_library(lindero_options INTERFACE)
 target_compile_features(lindero_options INTERFACE cxx_std_20)
-target_include_directories(lindero_options INTERFACE "${PROJECT_SOURCE_DIR}")
-target_compile_options(lindero_options INTERFACE
-  -Wall -Wextra -Wno-unused-parameter -Wnon-virtual-dtor -Woverloaded-virtual
-  $<$<BOOL:${LINDERO_WERROR}>:-Werror>
-  $<$<BOOL:${LINDERO_MARCH}>:-march=${LINDERO_MARCH}>
-  # Fused multiply-add would make floating-point results depend on the machine that compiles.
-  -ffp-contract=off)
+target_include_directories(lindero_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${LINDERO_INCLUDE_FOLDER}>)
+# Ours alone: a program that uses the installed library has its own.
+set(lindero_flags -Wall -Wextra -Wno-unused-parameter -Wnon-virtual-dtor -Woverloaded-virtual)
+if(LINDERO_WERROR)
+  list(APPEND lindero_flags -Werror)
+endif()
+if(LINDERO_MARCH)
+  list(APPEND lindero_flags -march=${LINDERO_MARCH})
+endif()
+# Fused multiply-add would make floating-point results depend on the machine that compiles.
+list(APPEND lindero_flags -ffp-contract=off)
+target_compile_options(lindero_options INTERFACE "$<BUILD_INTERFACE:${lindero_flags}>")
+lindero_install_target(lindero_options)
 if(LINDERO_SANITIZE)
   target_compile_options(lindero_options INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

@@ -14,6 +14,7 @@ function(lindero_library name)
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE lindero_options ${arg_DEPS})
   endif()
+  lindero_install_library(${name})
 endfunction()
 
 # lindero_protobuf(NAME PROTOS a.proto… DEPS targets…)
@@ -38,12 +39,17 @@ function(lindero_protobuf name)
   add_library(${name} STATIC ${generated})
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_compile_features(${name} PUBLIC cxx_std_20)
-  target_include_directories(${name} SYSTEM PUBLIC "${PROJECT_BINARY_DIR}")
+  target_include_directories(${name} SYSTEM PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}> $<INSTALL_INTERFACE:${LINDERO_INCLUDE_FOLDER}>)
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${arg_DEPS})
+  lindero_install_library(${name})
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE folder)
+  list(FILTER generated INCLUDE REGEX "\\.h$")
+  install(FILES ${generated} DESTINATION "${LINDERO_INCLUDE_FOLDER}/${folder}" COMPONENT libraries)
 endfunction()
 
 # lindero_executable(NAME SRCS a.cc… DEPS targets… [PLUGIN_API libraries…])
-# The program lands in <build>/bin. PLUGIN_API: static libraries that are linked whole and whose symbols are exported,
+# The program lands in <build>/bin and is installed. PLUGIN_API: static libraries that are linked whole and whose symbols are exported,
 # so that a plugin finds all of them and not only those that the program happens to use.
 function(lindero_executable name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS;DEPS;PLUGIN_API")
@@ -60,21 +66,7 @@ function(lindero_executable name)
     endforeach()
     set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
   endif()
-endfunction()
-
-# lindero_plugin(NAME SRCS a.cc…)
-# A plugin in <build>/plugins. It links nothing of ours nor of LLVM: the program that loads it brings both.
-function(lindero_plugin name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SRCS")
-  lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
-  add_library(${name} MODULE ${arg_SRCS})
-  target_link_libraries(${name} PRIVATE lindero_options)
-  foreach(headers IN ITEMS lindero_llvm absl::status)
-    target_include_directories(${name} SYSTEM PRIVATE $<TARGET_PROPERTY:${headers},INTERFACE_INCLUDE_DIRECTORIES>)
-  endforeach()
-  set_target_properties(${name} PROPERTIES
-    PREFIX ""
-    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/plugins")
+  install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
 endfunction()
 
 # lindero_test(NAME SRCS a_test.cc… DEPS targets… [TIMEOUT seconds])
