@@ -186,12 +186,12 @@ def check_keeps_the_traces_of_all_blocks():
         run = succeed("check", models.package(*TOY), "--tokens", listed(TOKENS[:3]), "--generate", generate,
                       "--save-trace", folder)
         assert run["ok"]
-        equal(sorted(path.name for path in folder.iterdir()), ["statement.pb", *names], "files")
+        equal(sorted(path.name for path in folder.iterdir()), ["claim.json", "statement.pb", *names], "files")
         equal(len({path.stat().st_size for path in folder.glob("trace-*")}), 1, "sizes of traces")
         equal(len({path.read_bytes() for path in folder.glob("trace-*")}), len(names), "different traces")
     folder = models.folder / "trace-of-one"
     succeed("check", models.package(*TOY), "--tokens", "3,1", "--save-trace", folder)
-    equal(sorted(path.name for path in folder.iterdir()), ["statement.pb", "trace.bin"], "files of one block")
+    equal(sorted(path.name for path in folder.iterdir()), ["claim.json", "statement.pb", "trace.bin"], "files of one block")
 
 
 @case
