@@ -1,31 +1,142 @@
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
-#include "llvm/Support/MathExtras.h"
-#include "passes/lower_air/lower_to_air/layout.h"
-#include "passes/lower_air/lower_to_air/tables.h"
+#include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/gadgets/steps/public_inputs.h"
+#include "passes/lower_air/lower_to_air/choose_layout.h"
 
 namespace lindero::passes {
 namespace {
 
-// Stacks items in one table, or in several of falling height.
-template <typename T>
-std::vector<Stack<T>> pack(const Plan& plan, std::deque<T>& items, const std::string& name,
-                           const TableShape& shape) {
-  std::vector<int64_t> rows;
-  for (const T& item : items) rows.push_back(rowsOf(plan, item));
-  std::vector<Stack<T>> stacks;
-  for (const auto& table : packRows(rows, shape, plan.column_cost)) {
-    Stack<T> stack;
-    stack.name = stacks.empty() ? name : absl::StrCat(name, "_", stacks.size());
-    for (size_t i : table) {
-      stack.entries.push_back({&items[i], stack.rows, rows[i]});
-      stack.rows += rows[i];
+// Lists the items of the function's ops, each by the gadget that encodes it.
+class Planner {
+ public:
+  Planner(Wiring& wiring, llvm::ArrayRef<std::unique_ptr<Gadget>> gadgets)
+      : wiring_(wiring), gadgets_(gadgets) {
+    for (const auto& gadget : gadgets) {
+      for (llvm::StringRef op : gadget->ops()) gadget_of_[op] = gadget.get();
     }
-    stacks.push_back(std::move(stack));
   }
-  return stacks;
-}
+
+  absl::Status plan(const ir::Function& main) {
+    if (absl::Status s = walk(main.body(), ""); !s.ok()) return s;
+    for (const auto& gadget : gadgets_) {
+      if (absl::Status s = gadget->connect(); !s.ok()) return s;
+    }
+    return wiring_.connect();
+  }
+
+  absl::Status trace(TraceBuilder& t) const {
+    for (const PublicInput& p : wiring_.publicInputs()) {
+      t.keep(p.value, "", t.input(p.name, p.value->type().elements()));
+    }
+    for (const auto& gadget : gadgets_) gadget->traceInputs(t);
+    for (const Origin& origin : program_) {
+      const ir::Op& op = *origin.op;
+      t.setOrigin(op.location(), origin.region);
+      if (auto gadget = gadget_of_.find(op.name()); gadget != gadget_of_.end()) {
+        gadget->second->trace(t, op);
+      } else if (op.is("integer.select_rows")) {
+        traceSelectRows(t, op);
+      } else if (op.is("integer.return")) {
+        traceOutputs(t);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Output {
+    const ir::Value* value;
+    std::string name;
+    const Gadget* gadget;  // null: a stored tensor
+  };
+
+  absl::Status walk(const ir::Block& block, const std::string& region) {
+    for (const ir::Op& op : block.ops()) {
+      if (op.is("region.region")) {
+        if (absl::Status s = walk(*op.block(), op.stringAttr("label")); !s.ok()) return s;
+        const ir::Op& yield = op.block()->ops().back();
+        for (unsigned i = 0; i < op.numResults(); ++i)
+          wiring_.alias(op.result(i), yield.operand(i));
+      } else if (!op.is("region.yield") && !op.is("integer.constant")) {
+        program_.push_back({&op, region});
+        if (absl::Status s = visit(program_.back()); !s.ok()) return s;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status visit(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    if (auto it = gadget_of_.find(op.name()); it != gadget_of_.end())
+      return it->second->plan(origin);
+    if (op.is("integer.slice")) {
+      View v = wiring_.view(op.operand(0));
+      v.start += op.intAttr("start");
+      v.size = op.intAttr("size");
+      wiring_.setView(op.result(), v);
+      return absl::OkStatus();
+    }
+    if (op.is("integer.select_rows")) {
+      View v = wiring_.view(op.operand(0));
+      if (!v.rows.empty()) return cannotLower(op, "rows of selected rows");
+      v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
+      wiring_.setView(op.result(), v);
+      return absl::OkStatus();
+    }
+    if (op.is("integer.return")) return visitOutputs(origin);
+    return cannotLower(op, "no encoding for this op");
+  }
+
+  absl::Status visitOutputs(const Origin& origin) {
+    const ir::Op& op = *origin.op;
+    if (!op.has("names")) return cannotLower(op, "its outputs have no names");
+    const auto& names = std::get<std::vector<std::string>>(*op.find("names"));
+    for (unsigned i = 0; i < op.numOperands(); ++i) {
+      Output output{wiring_.resolve(op.operand(i)), names[i], nullptr};
+      for (const auto& gadget : gadgets_) {
+        absl::StatusOr<bool> taken = gadget->planOutput(origin, output.value, output.name);
+        if (!taken.ok()) return taken.status();
+        if (*taken) output.gadget = gadget.get();
+      }
+      if (!output.gadget) {
+        if (wiring_.isInput(wiring_.view(output.value).base)) {
+          return cannotLower(op, "an output that is an input");
+        }
+        wiring_.exportTensor(origin, output.value, output.name);
+      }
+      outputs_.push_back(output);
+    }
+    return absl::OkStatus();
+  }
+
+  static void traceSelectRows(TraceBuilder& t, const ir::Op& op) {
+    const int64_t width = op.result()->type().shape[1];
+    std::vector<int64_t> rows = op.intsAttr("rows").vec();
+    const int64_t size = rows.size() * width;
+    t.keep(op.result(), "",
+           t.create("trace.copy_rows", {t.find(op.operand(0))}, {size},
+                    {{"width", width}, {"rows", rows}})
+               ->result());
+  }
+
+  void traceOutputs(TraceBuilder& t) const {
+    for (const Output& output : outputs_) {
+      ir::Value* buffer =
+          output.gadget ? output.gadget->traceOutput(t, output.value) : t.find(output.value);
+      if (buffer) t.create("trace.output", {buffer}, {}, {{"tensor", output.name}});
+    }
+  }
+
+  Wiring& wiring_;
+  const llvm::ArrayRef<std::unique_ptr<Gadget>> gadgets_;
+  std::map<llvm::StringRef, Gadget*> gadget_of_;
+  std::vector<Origin> program_;  // integer ops in program order, regions flattened
+  std::vector<Output> outputs_;
+};
 
 class LowerToAir : public Pass {
  public:
@@ -42,17 +153,36 @@ class LowerToAir : public Pass {
       return absl::InvalidArgumentError("lower-to-air: the module has a function @circuit already");
     }
     if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
-    absl::StatusOr<Plan> plan = makePlan(*main, options_);
-    if (!plan.ok()) return plan.status();
+    if (absl::Status s = namesFree(*main); !s.ok()) return s;
+    Wiring wiring(*main, options_);
+    const std::vector<std::unique_ptr<Gadget>> gadgets = makeGadgets(wiring);
+    Planner planner(wiring, gadgets);
+    if (absl::Status s = planner.plan(*main); !s.ok()) return s;
+    std::vector<const TableKind*> kinds;
+    for (const auto& gadget : gadgets) llvm::append_range(kinds, gadget->tables());
+    absl::StatusOr<ChosenLayout> chosen = chooseLayout(wiring, kinds);
+    if (!chosen.ok()) return chosen.status();
+
     CircuitBuilder circuit(module.addFunction("circuit"));
-    LookupTables tables(module);
-    Lowering l{circuit, tables, *plan, module};
-    buildTables(l, *plan);
+    LookupTables tables;
+    std::map<const ir::Value*, ConstantPlace> constants;
+    Lowering l{circuit, tables, wiring, chosen->layout, constants};
+    for (const TableKind* kind : kinds) {
+      for (const Stack& stack : chosen->layout.stacks(*kind)) {
+        TableBuilder table(circuit, stack.name, stack.rows);
+        kind->build(l, table, stack.items);
+      }
+    }
+    for (const auto& gadget : gadgets) gadget->publish(l);
+    tables.build(circuit, module, chosen->column_cost);
+    publishTensors(l);
     if (tables.widestRange() > 16) {
       return absl::UnimplementedError(absl::StrCat("lower-to-air: a remainder or quotient of ",
                                                    tables.widestRange(), " bits; at most 16"));
     }
-    if (absl::Status s = buildTrace(l, module.addFunction("trace")); !s.ok()) return s;
+    TraceBuilder trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants);
+    if (absl::Status s = planner.trace(trace); !s.ok()) return s;
+    if (absl::Status s = trace.finish(circuit.placements()); !s.ok()) return s;
     return true;
   }
 
@@ -71,78 +201,28 @@ class LowerToAir : public Pass {
     return status;
   }
 
-  template <typename T>
-  static void setCopyBases(std::vector<Stack<T>>& stacks, int64_t& base) {
-    for (Stack<T>& stack : stacks) {
-      stack.copy_base = base;
-      for (auto& e : stack.entries) e.item->copy_base = base + e.first_row;
-      base += heightOf(stack.rows);
+  // The public inputs that a decode run has besides.
+  static absl::Status namesFree(const ir::Function& main) {
+    for (const auto& argument : main.body().arguments()) {
+      if (argument->name() != kTape && argument->name() != kLengths) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("an input is called ", argument->name().str(), ", as one of a decode run"));
+    }
+    return absl::OkStatus();
+  }
+
+  static void publishTensors(Lowering& l) {
+    for (const PublicInput& p : l.wiring.publicInputs()) {
+      publish(l, p.value->type(), p.name, p.copy, false);
+    }
+    for (const PublicOutput& p : l.wiring.publicOutputs()) {
+      publish(l, p.value->type(), p.name, p.copy, true);
     }
   }
 
-  template <typename T>
-  static void addSources(Lowering& l, const std::vector<Stack<T>>& stacks) {
-    for (const Stack<T>& stack : stacks) {
-      l.source_tables.push_back(stack.name);
-      l.source_columns.push_back("fold");
-      l.source_bases.push_back(stack.copy_base);
-      l.source_rows.push_back(stack.rows);
-    }
-  }
-
-  static void buildTables(Lowering& l, Plan& plan) {
-    if (!plan.embeds.empty()) l.circuit.bus("vocabulary", 2, 2);
-    const LaneCounts& lanes = plan.lanes;
-    for (Matrix& m : plan.matrices) m.blocks = llvm::divideCeil(m.folded_columns, lanes.weights);
-    auto matrices = pack(plan, plan.matrices, "weights", weightShape(lanes.weights));
-    auto operands = pack(plan, plan.operands, "operands", operandShape(lanes.rows));
-    int64_t base = 0;
-    setCopyBases(matrices, base);
-    setCopyBases(operands, base);
-    addSources(l, matrices);
-    addSources(l, operands);
-    for (const auto& s : matrices) buildWeights(l, s);
-    for (const auto& s : pack(plan, plan.results, "results", resultShape(lanes.rows))) {
-      buildResults(l, s);
-    }
-    for (const auto& s : pack(plan, plan.outputs, "outputs", outputShape(lanes.rows))) {
-      buildOutputs(l, s);
-    }
-    for (const auto& s : pack(plan, plan.embeds, "embeddings", embeddingShape(lanes.features))) {
-      buildEmbeds(l, s);
-    }
-    for (const auto& s : pack(plan, plan.norms, "norms", normShape(lanes.features))) {
-      buildNorms(l, s);
-    }
-    if (!plan.norms.empty()) buildNormStatistics(l, plan);
-    for (const auto& s : pack(plan, plan.attends, "softmax", softmaxShape(lanes.keys))) {
-      buildAttends(l, s);
-    }
-    for (const auto& s : operands) buildOperands(l, s);
-    for (const auto& s : pack(plan, plan.choices, "argmax", argmaxShape(lanes.entries))) {
-      buildChoices(l, s);
-    }
-    if (plan.steps) buildSteps(l, *plan.steps);
-    if (!plan.carried.empty()) publishBlocks(l);
-    l.tables.build(l.circuit, plan.column_cost);
-    for (const Given& g : plan.givens) publish(l, g.value->type(), g.name, g.out[0], false);
-    for (const Export& e : plan.exports) publish(l, e.value->type(), e.name, e.edge, true);
-  }
-
-  // What the blocks of a bundle have from one another.
-  static void publishBlocks(Lowering& l) {
-    const Steps& steps = *l.plan.steps;
-    const int64_t blocks = steps.context / steps.rows;
-    int64_t low = 0, high = 0;
-    for (const Carried& c : l.plan.carried) {
-      low = std::min(low, c.all->type().low), high = std::max(high, c.all->type().high);
-    }
-    l.circuit.carry(low, high, blocks);
-    l.circuit.publicTensor({kBlock, false, l.score_tables, 1, 0, blocks - 1, 0, steps.block, 1, 1});
-  }
-
-  static void publish(Lowering& l, const ir::Type& type, const std::string& name, const Edge& e,
+  static void publish(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy,
                       bool output) {
+    const Edge e = l.layout.edge(copy);
     l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
                             e.address, e.tile_rows, e.tile_columns});
   }

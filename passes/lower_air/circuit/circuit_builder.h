@@ -4,15 +4,20 @@
 // Expressions are written with operators (`q * pow + r - offset`); an Expr is a value of the air
 // dialect inside its table. Equal subexpressions of a table are made once. Expressions of
 // challenges alone live outside the tables.
+//
+// A builder without a function only counts: the same code that builds a table then says how many
+// columns it has (shape()), at the cost of a few additions per expression.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "ir/core/ir.h"
 #include "llvm/ADT/StringSet.h"
+#include "passes/lower_air/lower_sums/lower_sums.h"
 
 namespace lindero::passes {
 
@@ -23,8 +28,9 @@ class TableBuilder;
 int64_t heightOf(int64_t rows);
 
 struct Expr {
-  ir::Value* value = nullptr;
+  ir::Value* value = nullptr;  // null where columns are only counted
   TableBuilder* table = nullptr;
+  int degree = 0;  // in the columns of a row
 };
 Expr operator+(Expr a, Expr b);
 Expr operator-(Expr a, Expr b);
@@ -78,11 +84,27 @@ struct ConstantPlace {
   int64_t size;  // elements of the buffer it is loaded into
 };
 
+// What a gather reads: rows [bases[i], bases[i] + rows[i]) are those of a column of a table.
+struct GatherSources {
+  std::vector<std::string> tables = {}, columns = {};
+  std::vector<int64_t> bases = {}, rows = {};
+};
+
+// The columns of a table once its sums are lowered. A fold or a fraction is a column of the
+// extension field, of four cells.
+struct TableShape {
+  int64_t fixed = 0, main = 0, folds = 0, fractions = 0;
+  int64_t online() const { return main + 4 * (folds + fractions); }
+  int64_t columns() const { return fixed + online(); }
+  bool operator==(const TableShape&) const = default;
+};
+
 class TableBuilder {
  public:
   TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows);
   const std::string& name() const { return name_; }
   int64_t height() const { return height_; }
+  TableShape shape() const;
   CircuitBuilder& circuit() { return circuit_; }
 
   Expr fixed(llvm::StringRef name);
@@ -100,7 +122,7 @@ class TableBuilder {
   void place(Expr column, Witness witness, const Cells& cells);
 
   Expr constant(int64_t value);
-  Expr outside(ir::Value* challenge) { return {challenge, this}; }
+  Expr outside(ir::Value* challenge) { return {challenge, this, 0}; }
   Expr previous(Expr column);  // the row before, cyclically
   Expr zero() { return constant(0); }
   Expr sum(const Lanes& values);
@@ -108,9 +130,7 @@ class TableBuilder {
 
   // Phase-2 columns with their defining constraint.
   Expr scan(llvm::StringRef name, Expr mul, Expr add);
-  Expr gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::string> tables,
-              llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
-              llvm::ArrayRef<int64_t> rows);
+  Expr gather(llvm::StringRef name, Expr index, const GatherSources& sources);
 
   enum class Kind { kLocal, kContinuity, kBoundary };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
@@ -138,19 +158,23 @@ class TableBuilder {
   void addTerm(llvm::StringRef name, llvm::StringRef group, int64_t phase, Expr numerator,
                Expr denominator, Kind kind);
   Expr column(llvm::StringRef name, int phase);
+  ir::Op* addTuple(const char* op, llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
+                   const Lanes& tuple);
 
   CircuitBuilder& circuit_;
   std::string name_;
   int64_t height_;
-  ir::Op* op_;
-  ir::Builder body_;
+  std::optional<ir::Builder> body_;  // none where columns are only counted
+  TableShape shape_;                 // without its fractions, which are, by claim group:
+  std::map<std::string, std::vector<FractionDegrees>, std::less<>> fractions_;
   std::map<std::tuple<std::string, ir::Value*, ir::Value*>, ir::Value*> made_;
   std::map<int64_t, ir::Value*> constants_;
 };
 
 class CircuitBuilder {
  public:
-  explicit CircuitBuilder(ir::Function* function);
+  // Without a function: columns are only counted.
+  explicit CircuitBuilder(ir::Function* function = nullptr);
 
   // Challenges; the first three pairs are drawn after phase 1.
   ir::Value* rho() { return challenge("rho", 1); }      // folds rows (tokens)
@@ -169,6 +193,7 @@ class CircuitBuilder {
   // Horner weights base^(count-1), ..., base, 1.
   std::vector<ir::Value*> descendingPowers(ir::Value* base, int count);
 
+  // Declares the bus, once.
   void bus(llvm::StringRef name, int64_t width, int64_t phase);
   struct Public {
     std::string name;
@@ -190,7 +215,7 @@ class CircuitBuilder {
                      int64_t attribute = 0);
   ir::Function* function_;
   ir::Op* first_table_ = nullptr;
-  llvm::StringSet<> groups_;
+  llvm::StringSet<> groups_, buses_;
   std::map<std::string, ir::Value*, std::less<>> challenges_;
   std::map<std::tuple<std::string, ir::Value*, ir::Value*, int64_t>, ir::Value*> derived_;
   std::vector<WitnessPlacement> placements_;

@@ -1,4 +1,4 @@
-#include "passes/lower_air/lower_to_air/circuit_builder.h"
+#include "passes/lower_air/circuit/circuit_builder.h"
 
 #include <algorithm>
 
@@ -32,21 +32,28 @@ Expr operator-(Expr a, Expr b) { return a.table->binary("air.sub", a, b); }
 Expr operator*(Expr a, Expr b) { return a.table->binary("air.mul", a, b); }
 
 TableBuilder::TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows)
-    : circuit_(circuit),
-      name_(name.str()),
-      height_(heightOf(rows)),
-      op_(ir::Builder(&circuit.function_->body())
-              .create("air.table", {}, {},
-                      {{"name", name_}, {"log_height", int64_t(llvm::Log2_64(height_))}})),
-      body_(op_->block()) {
-  if (!circuit_.first_table_) circuit_.first_table_ = op_;
+    : circuit_(circuit), name_(name.str()), height_(heightOf(rows)) {
+  if (!circuit_.function_) return;
+  ir::Op* op = ir::Builder(&circuit.function_->body())
+                   .create("air.table", {}, {},
+                           {{"name", name_}, {"log_height", int64_t(llvm::Log2_64(height_))}});
+  body_.emplace(op->block());
+  if (!circuit_.first_table_) circuit_.first_table_ = op;
+}
+
+TableShape TableBuilder::shape() const {
+  TableShape shape = shape_;
+  for (const auto& [group, fractions] : fractions_) shape.fractions += fractionColumns(fractions);
+  return shape;
 }
 
 Expr TableBuilder::column(llvm::StringRef name, int phase) {
-  ir::Value* v = body_.value("air.column", {}, ir::Type::base(),
-                             {{"name", name.str()}, {"phase", int64_t(phase)}});
+  ++(phase == 0 ? shape_.fixed : shape_.main);
+  if (!body_) return {nullptr, this, 1};
+  ir::Value* v = body_->value("air.column", {}, ir::Type::base(),
+                              {{"name", name.str()}, {"phase", int64_t(phase)}});
   v->setName(name);
-  return {v, this};
+  return {v, this, 1};
 }
 
 Expr TableBuilder::fixed(llvm::StringRef name) { return column(name, 0); }
@@ -65,6 +72,7 @@ Lanes TableBuilder::mainLanes(llvm::StringRef name, int count) {
 }
 
 void TableBuilder::fill(const Lanes& lanes, const Cells& cells, llvm::StringRef source) {
+  if (!body_) return;
   std::vector<int64_t> counts, row_strides, value_strides;
   for (const Loop& loop : cells.loops) {
     counts.push_back(loop.count);
@@ -73,13 +81,13 @@ void TableBuilder::fill(const Lanes& lanes, const Cells& cells, llvm::StringRef 
   }
   std::vector<ir::Value*> columns;
   for (Expr e : lanes) columns.push_back(e.value);
-  ir::Op* op = body_.create("air.fill", columns, {},
-                            {{"first_row", cells.first_row},
-                             {"counts", counts},
-                             {"row_strides", row_strides},
-                             {"value_strides", value_strides},
-                             {"offset", cells.offset},
-                             {"lane_stride", cells.lane_stride}});
+  ir::Op* op = body_->create("air.fill", columns, {},
+                             {{"first_row", cells.first_row},
+                              {"counts", counts},
+                              {"row_strides", row_strides},
+                              {"value_strides", value_strides},
+                              {"offset", cells.offset},
+                              {"lane_stride", cells.lane_stride}});
   if (!source.empty()) op->set("source", ir::Symbol{source.str()});
 }
 
@@ -92,6 +100,7 @@ void TableBuilder::fillConstant(Expr column, int64_t first, int64_t count, int64
 }
 
 void TableBuilder::place(const Lanes& lanes, Witness witness, const Cells& cells) {
+  if (!body_) return;
   circuit_.placements_.push_back({std::move(witness), name_,
                                   lanes.front().value->definingOp()->stringAttr("name"),
                                   static_cast<int64_t>(lanes.size()), cells});
@@ -102,27 +111,32 @@ void TableBuilder::place(Expr column, Witness witness, const Cells& cells) {
 }
 
 Expr TableBuilder::constant(int64_t value) {
+  if (!body_) return {nullptr, this, 0};
   ir::Value*& made = constants_[value];
-  if (!made) made = body_.value("air.constant", {}, ir::Type::base(), {{"value", value}});
-  return {made, this};
+  if (!made) made = body_->value("air.constant", {}, ir::Type::base(), {{"value", value}});
+  return {made, this, 0};
 }
 
 Expr TableBuilder::binary(const char* op, Expr a, Expr b) {
+  const bool product = llvm::StringRef(op) == "air.mul";
+  const int degree = product ? a.degree + b.degree : std::max(a.degree, b.degree);
+  if (!body_) return {nullptr, this, degree};
   ir::Value*& made = made_[{op, a.value, b.value}];
   if (!made) {
     bool ext = isExt(a.value) || isExt(b.value);
-    made = body_.value(op, {a.value, b.value}, ext ? ir::Type::ext() : ir::Type::base());
+    made = body_->value(op, {a.value, b.value}, ext ? ir::Type::ext() : ir::Type::base());
   }
-  return {made, this};
+  return {made, this, degree};
 }
 
 Expr TableBuilder::previous(Expr column) {
+  if (!body_) return column;
   ir::Value*& made = made_[{"air.shift", column.value, nullptr}];
   if (!made) {
     made =
-        body_.value("air.shift", {column.value}, column.value->type(), {{"offset", int64_t(-1)}});
+        body_->value("air.shift", {column.value}, column.value->type(), {{"offset", int64_t(-1)}});
   }
-  return {made, this};
+  return {made, this, column.degree};
 }
 
 Expr TableBuilder::sum(const Lanes& values) {
@@ -138,36 +152,41 @@ Expr TableBuilder::dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights) 
 }
 
 Expr TableBuilder::scan(llvm::StringRef name, Expr mul, Expr add) {
-  ir::Value* v = body_.value("air.scan", {mul.value, add.value}, ir::Type::ext(),
-                             {{"name", name.str()}, {"phase", int64_t(2)}});
+  ++shape_.folds;
+  if (!body_) return {nullptr, this, 1};
+  ir::Value* v = body_->value("air.scan", {mul.value, add.value}, ir::Type::ext(),
+                              {{"name", name.str()}, {"phase", int64_t(2)}});
   v->setName(name);
-  return {v, this};
+  return {v, this, 1};
 }
 
-Expr TableBuilder::gather(llvm::StringRef name, Expr index, llvm::ArrayRef<std::string> tables,
-                          llvm::ArrayRef<std::string> columns, llvm::ArrayRef<int64_t> bases,
-                          llvm::ArrayRef<int64_t> rows) {
-  ir::Value* v = body_.value("air.gather", {index.value}, ir::Type::ext(),
-                             {{"name", name.str()},
-                              {"phase", int64_t(2)},
-                              {"source_tables", tables.vec()},
-                              {"source_columns", columns.vec()},
-                              {"source_bases", bases.vec()},
-                              {"source_rows", rows.vec()}});
+Expr TableBuilder::gather(llvm::StringRef name, Expr index, const GatherSources& sources) {
+  ++shape_.folds;
+  if (!body_) return {nullptr, this, 1};
+  ir::Value* v = body_->value("air.gather", {index.value}, ir::Type::ext(),
+                              {{"name", name.str()},
+                               {"phase", int64_t(2)},
+                               {"source_tables", sources.tables},
+                               {"source_columns", sources.columns},
+                               {"source_bases", sources.bases},
+                               {"source_rows", sources.rows}});
   v->setName(name);
-  return {v, this};
+  return {v, this, 1};
 }
 
 void TableBuilder::constrain(Expr zero, llvm::StringRef name, Kind kind) {
-  body_.create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", nameOf(kind)}});
+  if (!body_) return;
+  body_->create("air.constrain", {zero.value}, {}, {{"name", name.str()}, {"kind", nameOf(kind)}});
 }
 
 void TableBuilder::addTerm(llvm::StringRef name, llvm::StringRef group, int64_t phase,
                            Expr numerator, Expr denominator, Kind kind) {
+  fractions_[group.str()].push_back({numerator.degree, denominator.degree});
+  if (!body_) return;
   circuit_.group(group);
   ir::Op* op =
-      body_.create("air.term", {numerator.value, denominator.value}, {},
-                   {{"name", name.str()}, {"group", ir::Symbol{group.str()}}, {"phase", phase}});
+      body_->create("air.term", {numerator.value, denominator.value}, {},
+                    {{"name", name.str()}, {"group", ir::Symbol{group.str()}}, {"phase", phase}});
   if (kind != Kind::kLocal) op->set("kind", nameOf(kind));
 }
 
@@ -180,34 +199,44 @@ void TableBuilder::copyTerm(llvm::StringRef name, Expr numerator, Expr denominat
   addTerm(name, kLookups, 3, numerator, denominator, Kind::kLocal);
 }
 
+ir::Op* TableBuilder::addTuple(const char* op, llvm::StringRef name, llvm::StringRef bus,
+                               Expr multiplicity, const Lanes& tuple) {
+  FractionDegrees degrees{multiplicity.degree, 0};
+  std::vector<ir::Value*> operands{multiplicity.value};
+  for (Expr e : tuple) {
+    operands.push_back(e.value);
+    degrees.denominator = std::max(degrees.denominator, e.degree);
+  }
+  fractions_[kLookups].push_back(degrees);
+  if (!body_) return nullptr;
+  return body_->create(op, operands, {}, {{"name", name.str()}, {"bus", ir::Symbol{bus.str()}}});
+}
+
 void TableBuilder::lookup(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
                           const Lanes& tuple) {
-  std::vector<ir::Value*> operands{multiplicity.value};
-  for (Expr e : tuple) operands.push_back(e.value);
-  body_.create("air.lookup", operands, {}, {{"name", name.str()}, {"bus", ir::Symbol{bus.str()}}});
+  addTuple("air.lookup", name, bus, multiplicity, tuple);
 }
 
 void TableBuilder::provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity,
                            const Lanes& tuple, int64_t key, int64_t selector,
                            std::vector<int64_t> offsets) {
-  std::vector<ir::Value*> operands{multiplicity.value};
-  for (Expr e : tuple) operands.push_back(e.value);
-  ir::Op* op = body_.create("air.provide", operands, {},
-                            {{"name", name.str()},
-                             {"bus", ir::Symbol{bus.str()}},
-                             {"key", key},
-                             {"offsets", std::move(offsets)}});
+  ir::Op* op = addTuple("air.provide", name, bus, multiplicity, tuple);
+  if (!op) return;
+  op->set("key", key);
+  op->set("offsets", std::move(offsets));
   if (selector >= 0) op->set("selector", selector);
 }
 
 void TableBuilder::instance(int64_t first_row, int64_t rows, llvm::StringRef region,
                             const ir::Location& nodes) {
-  ir::Op* op = body_.create("air.instance", {}, {},
-                            {{"first_row", first_row}, {"rows", rows}, {"region", region.str()}});
+  if (!body_) return;
+  ir::Op* op = body_->create("air.instance", {}, {},
+                             {{"first_row", first_row}, {"rows", rows}, {"region", region.str()}});
   op->setLocation(nodes);
 }
 
 CircuitBuilder::CircuitBuilder(ir::Function* function) : function_(function) {
+  if (!function_) return;
   for (const char* name : {kTensors, kLookups}) group(name);
 }
 
@@ -220,6 +249,7 @@ ir::Builder CircuitBuilder::outer() {
 }
 
 ir::Value* CircuitBuilder::challenge(llvm::StringRef name, int after) {
+  if (!function_) return nullptr;
   ir::Value*& made = challenges_[name.str()];
   if (!made) {
     made = outer().value("air.challenge", {}, ir::Type::ext(),
@@ -231,6 +261,7 @@ ir::Value* CircuitBuilder::challenge(llvm::StringRef name, int after) {
 
 ir::Value* CircuitBuilder::outside(const char* op, llvm::ArrayRef<ir::Value*> operands,
                                    ir::Type type, int64_t attribute) {
+  if (!function_) return nullptr;
   ir::Value* a = operands.empty() ? nullptr : operands[0];
   ir::Value* b = operands.size() < 2 ? nullptr : operands[1];
   ir::Value*& made = derived_[{op, a, b, attribute}];
@@ -246,6 +277,7 @@ ir::Value* CircuitBuilder::multiply(ir::Value* a, ir::Value* b) {
 }
 
 ir::Value* CircuitBuilder::power(ir::Value* base, int64_t exponent) {
+  if (!function_) return nullptr;
   if (exponent < 0) return outside("air.inverse", {power(base, -exponent)}, ir::Type::ext());
   if (exponent == 0) return outside("air.constant", {}, ir::Type::base(), 1);
   if (exponent == 1) return base;
@@ -271,10 +303,13 @@ std::vector<ir::Value*> CircuitBuilder::descendingPowers(ir::Value* base, int co
 }
 
 void CircuitBuilder::bus(llvm::StringRef name, int64_t width, int64_t phase) {
+  if (!function_) return;
+  if (!buses_.insert(name).second) return;
   outer().create("air.bus", {}, {}, {{"name", name.str()}, {"width", width}, {"phase", phase}});
 }
 
 void CircuitBuilder::publicTensor(const Public& p) {
+  if (!function_) return;
   rowPoint(), columnPoint(), addressPoint();
   group(publicGroup(p.name));
   outer().create("air.public", {}, {},
@@ -294,6 +329,7 @@ void CircuitBuilder::publicTensor(const Public& p) {
 }
 
 void CircuitBuilder::carry(int64_t low, int64_t high, int64_t most_blocks) {
+  if (!function_) return;
   group(kCarryIn), group(kCarryOut);
   outer().create("air.carry", {}, {},
                  {{"in", ir::Symbol{kCarryIn}},

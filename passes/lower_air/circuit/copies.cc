@@ -1,4 +1,4 @@
-#include "passes/lower_air/lower_to_air/tables.h"
+#include "passes/lower_air/circuit/copies.h"
 
 namespace lindero::passes {
 namespace {
@@ -10,6 +10,12 @@ void fillColumns(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
   fillEdge(t, columns, first_row + first_column * stride,
            {{groups, width * stride, 1}, {width, stride, 0}, {e.rowTiles(), 1, e.columnTiles()}}, 1,
            e.address + first_column / e.tile_columns);
+}
+
+// The class of an edge's ends.
+TableBuilder::Kind kindOf(const EdgeColumns& columns) {
+  const bool of_public = llvm::StringRef(columns.group).starts_with(publicGroup(""));
+  return of_public ? TableBuilder::Kind::kBoundary : TableBuilder::Kind::kContinuity;
 }
 
 // (za - address) (zp - place), of degree 1 in the fixed columns.
@@ -76,55 +82,49 @@ std::vector<EdgeColumns*> EdgeSlots::of(llvm::ArrayRef<Edge> edges) {
   return out;
 }
 
-void fillFeatureMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
-                           const Edge& e, int64_t stride) {
+void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                          const Edge& e, int64_t stride) {
   int64_t full = e.columns / e.tile_columns;
   fillColumns(t, columns, first_row, e, 0, full, e.tile_columns, stride);
   fillColumns(t, columns, first_row, e, full * e.tile_columns, 1, e.columns % e.tile_columns,
               stride);
 }
 
-void fillFeatureMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
-                      const Edge& e) {
-  fillFeatureMajorPlace(t, columns, first_row, e, e.rowTiles());
+void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                     const Edge& e) {
+  fillColumnMajorPlace(t, columns, first_row, e, e.rowTiles());
   t.fillConstant(columns.on, first_row, e.columns * (e.rows / e.tile_rows), 1);
 }
 
-void fillTokenMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
-                    const Edge& e) {
-  int64_t blocks = e.columnTiles();
+void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
+                  const Edge& e) {
+  int64_t tiles = e.columnTiles();
   if (e.selected.empty()) {
-    fillEdge(t, columns, first_row,
-             {{rows / e.tile_rows, e.tile_rows * blocks, blocks},
-              {e.tile_rows, blocks, 0},
-              {blocks, 1, 1}},
-             1, e.address);
-    t.fillConstant(columns.on, first_row, rows * blocks, 1);
+    fillEdge(
+        t, columns, first_row,
+        {{rows / e.tile_rows, e.tile_rows * tiles, tiles}, {e.tile_rows, tiles, 0}, {tiles, 1, 1}},
+        1, e.address);
+    t.fillConstant(columns.on, first_row, rows * tiles, 1);
     return;
   }
   for (size_t i = 0; i < e.selected.size(); ++i) {
-    int64_t row = first_row + e.selected[i] * blocks, at = int64_t(i) + e.padding();
-    int64_t address = e.address + at / e.tile_rows * blocks, place = at % e.tile_rows;
-    t.fill(columns.address, {row, {{blocks, 1, 1}}, address, 0});
-    t.fillConstant(columns.place, row, blocks, place);
-    t.fill(columns.corner, {row, {{blocks, 1, place}}, address * place, 0});
-    t.fillConstant(columns.on, row, blocks, 1);
+    int64_t row = first_row + e.selected[i] * tiles, at = int64_t(i) + e.padding();
+    int64_t address = e.address + at / e.tile_rows * tiles, place = at % e.tile_rows;
+    t.fill(columns.address, {row, {{tiles, 1, 1}}, address, 0});
+    t.fillConstant(columns.place, row, tiles, place);
+    t.fill(columns.corner, {row, {{tiles, 1, place}}, address * place, 0});
+    t.fillConstant(columns.on, row, tiles, 1);
   }
 }
 
-void featureMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                      const std::vector<EdgeLanes>& values, int sign) {
+void columnMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                     const std::vector<EdgeLanes>& values, int sign) {
   laneTerm(t, name, columns, values, sign, t.circuit().rowPoint(), t.circuit().columnPoint());
 }
 
-void tokenMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
-                    const std::vector<EdgeLanes>& values, int sign) {
+void rowMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                  const std::vector<EdgeLanes>& values, int sign) {
   laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
-}
-
-ir::Value* nextFeature(CircuitBuilder& c, int64_t lanes, int64_t blocks) {
-  if (blocks == 1) return c.sigma();
-  return c.multiply(c.sigma(), c.power(c.rho(), -lanes * (blocks - 1)));
 }
 
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,

@@ -15,20 +15,19 @@
 // up id 0 there. In the bus of functions such a row is RANGE(0).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "ir/core/ir.h"
-#include "passes/lower_air/lower_to_air/circuit_builder.h"
+#include "passes/lower_air/circuit/circuit_builder.h"
 
 namespace lindero::passes {
 
 class LookupTables {
  public:
-  explicit LookupTables(ir::Module& module) : module_(module) {}
-
   void useRange(int64_t tag);
   // At most 16, or the ids of ranges are those of other functions.
   int64_t widestRange() const { return max_tag_; }
@@ -41,8 +40,9 @@ class LookupTables {
   // must not find a larger shift, for which a normalization would have two witnesses.
   void usePowers(int64_t limit) { exponent_limits_.insert(limit); }
 
-  // A column counts as much as `column_cost` cells.
-  void build(CircuitBuilder& circuit, int64_t column_cost);
+  // Makes the elements, too: until then a table that is asked for costs nothing. A column counts as
+  // much as `column_cost` cells.
+  void build(CircuitBuilder& circuit, ir::Module& module, int64_t column_cost);
 
   // After build(): where an id's rows stand.
   struct Place {
@@ -50,6 +50,10 @@ class LookupTables {
     std::string column;  // the first column after the id
     int64_t first_row = 0;
     int64_t rows = 0;
+    // Another column of the same tuple.
+    std::string sibling(const std::string& name) const {
+      return column.substr(0, column.rfind('.') + 1) + name;
+    }
   };
   const Place& place(const std::string& bus, int64_t id) const { return places_.at({bus, id}); }
 
@@ -59,9 +63,12 @@ class LookupTables {
     int64_t id;
     int64_t rows;
     int64_t low;  // of the key: row = first_row + key - low
+    // Elements of a constant of the pool; without a name, offset + i stride; or those that
+    // `elements` makes, which become a constant when the table is built.
     struct Source {
       std::string constant;
       int64_t offset, stride;
+      std::function<std::vector<int64_t>(const ir::ConstantPool&)> elements = {};
     };
     std::vector<Source> sources;
   };
@@ -73,14 +80,13 @@ class LookupTables {
     std::map<std::string, int64_t> ids = {};
   };
   Entry& newEntry(Bus& bus, const std::string& key, int64_t rows, int64_t low);
-  std::string own(const std::string& name, std::vector<int64_t> values);
   void addRanges();
+  void makeElements(Bus& bus, ir::Module& module);
   void buildBuses(CircuitBuilder& circuit, const char* name, const std::vector<const Bus*>& buses,
                   int64_t column_cost);
   void buildBus(TableBuilder& table, const Bus& bus);
   void buildPowers(CircuitBuilder& circuit);
 
-  ir::Module& module_;
   int64_t max_tag_ = 0;
   std::set<int64_t> exponent_limits_;
   static constexpr int64_t kRanges = 17;

@@ -1,4 +1,4 @@
-#include "passes/lower_air/lower_to_air/lookup_tables.h"
+#include "passes/lower_air/circuit/lookup_tables.h"
 
 #include <algorithm>
 
@@ -28,11 +28,6 @@ auto setsOf(const Entries& entries, int64_t height) {
 
 void LookupTables::useRange(int64_t tag) { max_tag_ = std::max(max_tag_, tag); }
 
-std::string LookupTables::own(const std::string& name, std::vector<int64_t> values) {
-  int64_t size = values.size();
-  return module_.constants().addOwned<int64_t>(name, {size}, std::move(values)).name;
-}
-
 LookupTables::Entry& LookupTables::newEntry(Bus& bus, const std::string& key, int64_t rows,
                                             int64_t low) {
   int64_t id = bus.first_id + bus.entries.size();
@@ -44,14 +39,14 @@ LookupTables::Entry& LookupTables::newEntry(Bus& bus, const std::string& key, in
 int64_t LookupTables::square(int64_t shift) {
   std::string key = "square " + std::to_string(shift);
   if (auto it = function_.ids.find(key); it != function_.ids.end()) return it->second;
-  std::vector<int64_t> d, v;
-  int64_t half = shift ? int64_t{1} << (shift - 1) : 0;
-  for (int64_t x = -32767; x <= 32767; ++x) {
-    d.push_back(x);
-    v.push_back((x * x + half) >> shift);
-  }
-  Entry& e = newEntry(function_, key, d.size(), -32767);
-  e.sources = {{own("square.d", d), 0, 1}, {own("square.v", v), 0, 1}};
+  const int64_t half = shift ? int64_t{1} << (shift - 1) : 0;
+  Entry& e = newEntry(function_, key, 65535, -32767);
+  e.sources = {{"", -32767, 1}, {"square", 0, 1, [=](const ir::ConstantPool&) {
+                                   std::vector<int64_t> v;
+                                   for (int64_t x = -32767; x <= 32767; ++x)
+                                     v.push_back((x * x + half) >> shift);
+                                   return v;
+                                 }}};
   return e.id;
 }
 
@@ -75,37 +70,63 @@ int64_t LookupTables::activation(const ir::Value* table) {
 int64_t LookupTables::opened(int64_t from) {
   std::string key = "opened " + std::to_string(from);
   if (auto it = function_.ids.find(key); it != function_.ids.end()) return it->second;
-  std::vector<int64_t> open(2 * from, 0);
-  std::fill(open.begin() + from, open.end(), 1);
   Entry& e = newEntry(function_, key, 2 * from, 0);
-  e.sources = {{"", 0, 1}, {own("opened", open), 0, 1}};
+  e.sources = {{"", 0, 1}, {"opened", 0, 1, [=](const ir::ConstantPool&) {
+                              std::vector<int64_t> open(2 * from, 0);
+                              std::fill(open.begin() + from, open.end(), 1);
+                              return open;
+                            }}};
   return e.id;
 }
 
 int64_t LookupTables::exponential(const ir::Op& softmax) {
-  const std::string& symbol = softmax.operand(1)->definingOp()->symbolAttr("value");
+  const std::string symbol = softmax.operand(1)->definingOp()->symbolAttr("value");
   int64_t live = softmax.intAttr("live_rows"), dead = softmax.intAttr("dead_rows");
   int64_t width = softmax.intAttr("dead_width");
   std::string key = symbol + "," + std::to_string(dead) + "," + std::to_string(width);
   if (auto it = exponential_.ids.find(key); it != exponential_.ids.end()) return it->second;
-  std::vector<int64_t> exp;
-  ir::visitIntegers(*module_.constants().find(symbol),
-                    [&](auto elements) { exp.assign(elements.begin(), elements.end()); });
-  auto value = [&](int64_t k) { return k < 0 ? softmax.intAttr("exp_at_minus_one") : exp[k]; };
-  std::vector<int64_t> k, w, p, previous;
-  for (int64_t i = 0; i < live; ++i) {
-    k.push_back(i), w.push_back(0), p.push_back(value(i)), previous.push_back(value(i - 1));
-  }
-  for (int64_t i = 0; i < dead; ++i) {
-    k.push_back(live + (i << width)), w.push_back(width), p.push_back(0), previous.push_back(0);
-  }
-  // The last live row's successor has p- = EXP(live - 1) = 0, so dead rows may say p- = 0.
-  Entry& e = newEntry(exponential_, key, k.size(), 0);
-  e.sources = {{own("exp.k", k), 0, 1},
-               {own("exp.w", w), 0, 1},
-               {own("exp.p", p), 0, 1},
-               {own("exp.previous", previous), 0, 1}};
+  const int64_t at_minus_one = softmax.intAttr("exp_at_minus_one");
+  // Column by column: live rows give p(k) and w = 0, dead ones p = 0 and their width. The last live
+  // row's successor has p- = EXP(live - 1) = 0, so dead rows may say p- = 0.
+  using Row = std::function<int64_t(llvm::ArrayRef<int64_t> exp, int64_t i)>;
+  auto column = [=](const char* name, Row live_row, Row dead_row) {
+    return Entry::Source{name, 0, 1, [=](const ir::ConstantPool& pool) {
+                           std::vector<int64_t> exp, cells;
+                           ir::visitIntegers(*pool.find(symbol), [&](auto elements) {
+                             exp.assign(elements.begin(), elements.end());
+                           });
+                           for (int64_t i = 0; i < live; ++i) cells.push_back(live_row(exp, i));
+                           for (int64_t i = 0; i < dead; ++i) cells.push_back(dead_row(exp, i));
+                           return cells;
+                         }};
+  };
+  auto constant = [](int64_t value) {
+    return [=](llvm::ArrayRef<int64_t>, int64_t) { return value; };
+  };
+  Entry& e = newEntry(exponential_, key, live + dead, 0);
+  e.sources = {
+      column(
+          "exp.k", [](auto, int64_t i) { return i; },
+          [=](auto, int64_t i) { return live + (i << width); }),
+      column("exp.w", constant(0), constant(width)),
+      column(
+          "exp.p", [](auto exp, int64_t i) { return exp[i]; }, constant(0)),
+      column(
+          "exp.previous", [=](auto exp, int64_t i) { return i == 0 ? at_minus_one : exp[i - 1]; },
+          constant(0))};
   return e.id;
+}
+
+void LookupTables::makeElements(Bus& bus, ir::Module& module) {
+  for (Entry& e : bus.entries) {
+    for (Entry::Source& source : e.sources) {
+      if (!source.elements) continue;
+      std::vector<int64_t> elements = source.elements(module.constants());
+      const int64_t size = elements.size();
+      source.constant =
+          module.constants().addOwned<int64_t>(source.constant, {size}, std::move(elements)).name;
+    }
+  }
 }
 
 void LookupTables::addRanges() {
@@ -201,8 +222,9 @@ void LookupTables::buildPowers(CircuitBuilder& circuit) {
   t.provide("two", "two", two_count, {shift, two}, 0, -1, {0});
 }
 
-void LookupTables::build(CircuitBuilder& circuit, int64_t column_cost) {
+void LookupTables::build(CircuitBuilder& circuit, ir::Module& module, int64_t column_cost) {
   addRanges();
+  for (Bus* bus : {&function_, &root_, &exponential_}) makeElements(*bus, module);
   buildBuses(circuit, "functions", {&function_}, column_cost);
   buildBuses(circuit, "normalizers", {&root_, &exponential_}, column_cost);
   if (!exponent_limits_.empty()) buildPowers(circuit);
