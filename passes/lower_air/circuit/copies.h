@@ -5,7 +5,7 @@
 // a column of the tensor, or *row-major*, where they run along a row. An edge cuts the tensor into
 // tiles of tile_rows x tile_columns; an element is named by its tile's address and its place in the
 // tile along either axis, whatever the layout at either end: the lane at one end may be the place
-// at the other. GADGETS.md, section 2, has the argument.
+// at the other. README.md has the argument.
 #pragma once
 
 #include <deque>
