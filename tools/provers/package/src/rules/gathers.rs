@@ -10,6 +10,9 @@ use crate::cones::Cones;
 use crate::error::Error;
 use crate::points::{Of, Points};
 
+/// What it takes to draw a column's points, in visits: whoever asks for fixed columns does for each.
+const DRAW: u64 = 32;
+
 /// A gathered column as (table, column).
 type Gathered = (usize, usize);
 
@@ -90,10 +93,12 @@ fn fixed_columns(
 ) -> Result<Vec<usize>, Error> {
     let fixed = subject.circuit.tables[table].columns_of_phase(0);
     let columns = cones.reads(&[node])?.columns.into_iter().map(|(column, offset)| (column as usize, offset));
-    Ok(columns
+    let columns: Vec<usize> = columns
         .filter(|(column, offset)| fixed.contains(column) && *offset == 0)
         .map(|(column, _)| column)
-        .collect())
+        .collect();
+    cones.charge(DRAW * columns.len() as u64)?;
+    Ok(columns)
 }
 
 fn column(table: usize, column: usize) -> Node {
