@@ -27,13 +27,14 @@ using runtime::toHex;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 31;
 
-absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what) {
+absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what,
+                                      uint64_t most = kMostBytes) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) {
     return failure(Exit::kFile,
                    absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
   }
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
+  absl::StatusOr<std::string> bytes = runtime::readFile(path, most);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
   return bytes;
 }
@@ -132,7 +133,7 @@ absl::Status unopened(const Verification& verification, const std::string& proof
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Context& context) {
   LINDERO_ASSIGN_OR_RETURN(std::string proof, readBytes(files.proof, "proof"));
-  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key"));
+  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key", runtime::kMaxKeyBytes));
   std::string openings;
   if (!files.openings.empty()) {
     LINDERO_ASSIGN_OR_RETURN(openings, readBytes(files.openings, "values"));

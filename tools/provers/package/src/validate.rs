@@ -17,6 +17,7 @@ const MAX_BLOCKS: u32 = 1 << 16;
 const MAX_TABLES: usize = 1 << 12;
 const MAX_COLUMNS: usize = 1 << 16;
 const MAX_NODES: usize = 1 << 23;
+const MAX_PUBLICS: usize = 1 << 12;
 
 /// `bytes` are those of the message.
 pub(crate) fn circuit(message: proto::Circuit, bytes: &[u8]) -> Result<Circuit, Error> {
@@ -33,6 +34,7 @@ pub(crate) fn circuit(message: proto::Circuit, bytes: &[u8]) -> Result<Circuit, 
         ("tables", message.tables.len(), MAX_TABLES),
         ("columns", columns, MAX_COLUMNS),
         ("nodes", message.nodes.len(), MAX_NODES),
+        ("public tensors", message.publics.len(), MAX_PUBLICS),
     ] {
         ensure!(count <= most, "the circuit has {count} {what}, more than {most}");
     }
