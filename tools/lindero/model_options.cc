@@ -264,10 +264,12 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--lanes", options.lower.lanes,
                  "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
-      ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
+      ->check(CLI::IsMember(laneCounts()))
       ->capture_default_str();
   app.option_defaults()->group(group);
 }
+
+std::vector<int64_t> laneCounts() { return {1, 2, 4, 8, 16, 32, 64}; }
 
 std::string givenModelOption(const ModelOptions& options) {
   for (const CLI::Option* option : options.app->get_options()) {
