@@ -141,6 +141,9 @@ absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
   LINDERO_RETURN_IF_ERROR(checkFieldCount(proof, "proof", kMaxProofFields));
   Proof message;
   LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
+  if (message.format() == 0) {
+    return absl::InvalidArgumentError("proof: damaged or no file of this kind: it has no format");
+  }
   if (message.format() < kProofFormat) {
     return absl::InvalidArgumentError(absl::StrCat(
         "proof: format ", message.format(),

@@ -29,7 +29,9 @@ absl::Status parseProto(absl::string_view bytes, absl::string_view name,
   message.DiscardUnknownFields();
   if (message.ByteSizeLong() != size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        name, ": holds fields that this version does not know; use the version that wrote it"));
+        name,
+        ": holds fields that this version does not know: it is another kind of file, or of a "
+        "newer version"));
   }
   return absl::OkStatus();
 }

@@ -90,6 +90,8 @@ def a_verifier_asks_for_bits_and_for_a_key():
     other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
     refused(REJECTED, "not " + other, *verify, "--key-digest", other)
     refused(USAGE, "hexadecimal", *verify, "--key-digest", digest[1:])
+    file = hashlib.sha256((package / "model.key").read_bytes()).hexdigest()
+    refused(REJECTED, "SHA-256 of the file", *verify, "--key-digest", file)
     refused(USAGE, "--min-bits", *verify, "--regime", "proven")
     # The same for whoever opens values or signs.
     package, proof = run_of("input_ids", "--digest", "input_ids")

@@ -145,7 +145,11 @@ fn check_block(
     let verdict = stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark);
     // Stwo goes on whether or not its challenges were paid for.
     channel.failure()?;
-    verdict.map_err(|error| Error::new(format!("the proof does not hold: {error}")))?;
+    verdict.map_err(|error| {
+        Error::new(format!(
+            "the proof does not hold, or claim, proof or key are not as they were made (Stwo: {error})"
+        ))
+    })?;
     channel.finish()?;
     Ok(sums)
 }
