@@ -109,7 +109,7 @@ fn well_formed_mutations_are_rejected() {
         ("no format", |proof| proof.format = 0),
         ("no key digest", |proof| proof.key_digest.clear()),
         ("no claim", |proof| proof.claim.clear()),
-        ("a blank behind the claim", |proof| proof.claim.push(b' ')),
+        ("a blank after the claim", |proof| proof.claim.push(b' ')),
         ("a fingerprint", |proof| proof.blocks[0].fingerprints.extend([0; 16])),
         ("no claims", |proof| proof.blocks[0].claims.clear()),
         ("claims exchanged", |proof| proof.blocks[0].claims.rotate_left(16)),

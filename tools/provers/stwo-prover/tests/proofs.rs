@@ -300,7 +300,7 @@ fn an_unopened_tensor_leaves_the_other_groups_proven() {
     let decoded = Key::decode(&key).unwrap();
     assert_eq!(verify(&decoded, &proof, None).unwrap().unopened, vec![0]);
     assert_eq!(verify(&decoded, &proof, Some(&openings)).unwrap().unopened, Vec::<usize>::new());
-    // Other values of one block, in the claim or behind the digest, are found by the group or by the opening.
+    // Other values of one block, in the claim or of the digest, are found by the group or by the opening.
     for block in 0..3 {
         let lying = sample.stating(|part| part.outputs[0].values.as_mut().unwrap()[block] += 1);
         let open = |statement: &mut Statement| statement.open_unchecked(0, &opening.values);
