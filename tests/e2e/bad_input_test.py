@@ -379,7 +379,8 @@ def options_of_compile_on_a_package():
 
 @case
 def unknown_command():
-    refused(USAGE, ["--help"], "prov", package_with_key())
+    refused(USAGE, ["`lindero --help`"], "prov", package_with_key())
+    refused(USAGE, ["--key", "`lindero verify --help`"], "verify", "run.proof")
     refused(USAGE, ["--help"])
 
 
@@ -387,6 +388,10 @@ def unknown_command():
 def folder_that_is_no_package():
     refused(PACKAGE, ["circuit.pb"], "check", models.folder / "given", "--prompt", "a")
     refused(FILE, ["none.lindero"], "inspect", "none.lindero")
+    refused(FILE, ["no folder none"], "compile", models.onnx("mlp"), "-o", "none/out.lindero")
+    key = package_with_key() / "model.key"
+    refused(REJECTED, ["no file of this kind"], "verify", given("empty.proof", ""), "--key", key)
+    refused(FILE, ["not a file"], "verify", ".", "--key", key)
     refused((MODEL, FILE), ["none.onnx"], "check", "none.onnx", "--prompt", "a")
 
 

@@ -165,6 +165,13 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
     return rejected(arguments, absl::StrCat("the file is ", toHex(*onnx), ", the key is of ",
                                             toHex(keys.model().onnx)));
   }
+  // No command line has others, and tables of 10^8 lanes would take all time and memory.
+  const std::vector<int64_t> lanes = laneCounts();
+  if (const int64_t own = keys.model().options.lanes;
+      std::find(lanes.begin(), lanes.end(), own) == lanes.end()) {
+    return rejected(arguments, absl::StrCat("it says that it was compiled with ", own,
+                                            " lanes, which `lindero compile` does not take"));
+  }
   LINDERO_ASSIGN_OR_RETURN(Prover prover,
                            Prover::find(proverOptions(keys.keys.front(), arguments.prover)));
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary());
@@ -193,8 +200,8 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
   Json list = Json::array();
   for (const runtime::Key& key : keys.keys) {
     list.push_back({{"bucket", key.model.bucket}, {"digest", toHex(key.digest)}});
-    summary.addLine("key",
-                    absl::StrCat(toHex(key.digest), ", for ", key.model.bucket, " positions"));
+    summary.addLine(
+        "key", absl::StrCat(toHex(key.digest), ", for ", countOf(key.model.bucket, "position")));
   }
   summary.addData("keys", std::move(list));
   summary.addSeconds("seconds", "audited in", watch.seconds());

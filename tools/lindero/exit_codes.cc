@@ -37,7 +37,8 @@ constexpr ExitInfo kTable[] = {
      "`check`: a constraint, lookup or claim does not hold; `tamper`: a change went unnoticed"},
     {Exit::kFile, "file", "a file cannot be read or written: missing, no permission, disk full"},
     {Exit::kPackage, "package",
-     "a package or key is damaged, of another version or of another model"},
+     "a package or key is damaged, of another version or of another model, or cannot have the "
+     "security asked for"},
     {Exit::kUnopened, "unopened",
      "`verify`: the claim gives values by digest; they are not proven before `open` has seen them"},
 };

@@ -5,14 +5,9 @@
 #include "tools/lindero/exit_codes.h"
 
 namespace lindero::cli {
-namespace {
-
-constexpr uint64_t kMostBytes = uint64_t{1} << 31;
-
-}  // namespace
 
 absl::StatusOr<runtime::KeySet> readKeys(const std::string& path) {
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
+  absl::StatusOr<std::string> bytes = runtime::readFile(path, runtime::kMaxKeyBytes);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
   absl::StatusOr<runtime::KeySet> keys = runtime::decodeKeySet(*bytes);
   if (keys.ok()) return keys;

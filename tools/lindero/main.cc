@@ -2,8 +2,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "tools/lindero/commands.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/scratch.h"
@@ -15,6 +17,23 @@ constexpr char kDescription[] =
     "Compiles ONNX transformers to provable circuits, proves runs of them, verifies the proofs.\n"
     "Example: lindero prove model.onnx --prompt \"To be\" -o run.proof; lindero verify run.proof "
     "--key run.key";
+
+// What `--help` is to be asked of: the command that did not parse, if one was recognized.
+std::string helpOf(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    return absl::StrCat("lindero ", command->get_name(), " --help");
+  }
+  return "lindero --help";
+}
+
+std::string exitCodes() {
+  std::string text = "Exit codes:\n";
+  for (const ExitInfo& info : exitTable()) {
+    absl::StrAppendFormat(&text, "  %2d  %-18s %s\n", static_cast<int>(info.code), info.name,
+                          info.meaning);
+  }
+  return text;
+}
 
 // The last argument that reads "--json" decides even when the rest does not parse.
 bool asksForJson(int argc, char** argv) {
@@ -31,6 +50,8 @@ int run(int argc, char** argv) {
   app.fallthrough();
   bool json = false;
   app.add_flag("--json", json, "Write JSON, one event per line, instead of text");
+  // Commands have the footer that stands when they are added.
+  app.footer("Exit codes: `lindero --help` lists them");
   Command command;
   addCompile(app, command);
   addCheck(app, command);
@@ -42,6 +63,7 @@ int run(int argc, char** argv) {
   addKeygen(app, command);
   addAudit(app, command);
   addInspect(app, command);
+  app.footer(exitCodes());
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -49,8 +71,8 @@ int run(int argc, char** argv) {
     return static_cast<int>(Exit::kOk);
   } catch (const CLI::ParseError& error) {
     Context context(asksForJson(argc, argv));
-    return context.finish(failure(
-        Exit::kUsage, absl::StrCat(error.what(), "; `lindero --help` lists commands and options")));
+    return context.finish(
+        failure(Exit::kUsage, absl::StrCat(error.what(), "; see `", helpOf(app), "`")));
   }
   // A file over the limit is an error like a full disk, not a reason to die; provers inherit this.
   std::signal(SIGXFSZ, SIG_IGN);

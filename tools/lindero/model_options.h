@@ -33,6 +33,8 @@ struct ModelOptions {
 };
 
 void addModelOptions(CLI::App& app, ModelOptions& options);
+// What --lanes takes.
+std::vector<int64_t> laneCounts();
 // An option of these, except the tokenizer, that was given; empty if none was. A package, which is
 // compiled already, takes none of them.
 std::string givenModelOption(const ModelOptions& options);

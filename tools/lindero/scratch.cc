@@ -65,7 +65,14 @@ Scratch::~Scratch() {
 absl::StatusOr<Scratch> Scratch::beside(const std::string& output) {
   std::string folder = runtime::temporaryPath(output);
   if (::mkdir(folder.c_str(), 0777) != 0) {
-    return withExit(runtime::systemError(absl::StrCat("cannot write ", output), errno),
+    const int error = errno;
+    const fs::path parent = fs::path(folder).parent_path();
+    std::error_code code;
+    if (!parent.empty() && !fs::is_directory(parent, code)) {
+      return failure(Exit::kFile, absl::StrCat("cannot write ", output, ": there is no folder ",
+                                               parent.string()));
+    }
+    return withExit(runtime::systemError(absl::StrCat("cannot write ", output), error),
                     Exit::kFile);
   }
   return Scratch(folder);

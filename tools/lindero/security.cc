@@ -61,8 +61,11 @@ void addDemandOptions(CLI::App& app, SecurityDemand& demand) {
                      absl::StrFormat("Refuse a key of less security (default: %.0f bits %s)",
                                      kFloorBits, kFloorRegime))
           ->check(CLI::Range(0, 256));
-  addRegimeOption(app, demand.regime, "By what --min-bits counts")->needs(bits);
-  app.add_option("--key-digest", demand.key_digest, "Refuse any key but the one of this SHA-256")
+  addRegimeOption(app, demand.regime, "By what --min-bits counts: proven or list-decoding")
+      ->needs(bits);
+  app.add_option("--key-digest", demand.key_digest,
+                 "Refuse any key but the one of this digest, as verify and audit print it (the "
+                 "file's own SHA-256 is another: it may hold keys for several lengths)")
       ->check([](const std::string& text) -> std::string {
         const bool hex = text.find_first_not_of("0123456789abcdef") == std::string::npos;
         return hex && text.size() == 64 ? "" : "a digest has 64 lower-case hexadecimal digits";
@@ -70,11 +73,13 @@ void addDemandOptions(CLI::App& app, SecurityDemand& demand) {
 }
 
 absl::Status checkDemand(const SecurityDemand& demand, const runtime::Key& key,
-                         const Json& security) {
+                         const runtime::Digest& file, const Json& security) {
   const std::string digest = runtime::toHex(key.digest);
   if (!demand.key_digest.empty() && digest != demand.key_digest) {
+    const bool of_file = runtime::toHex(file) == demand.key_digest;
     return absl::InvalidArgumentError(
-        absl::StrCat("the key is ", digest, ", not ", demand.key_digest));
+        absl::StrCat("the key is ", digest, ", not ", demand.key_digest,
+                     of_file ? ", which is the SHA-256 of the file that holds it" : ""));
   }
   const std::string regime = demand.min_bits ? demand.regime : kFloorRegime;
   const double least = demand.min_bits ? static_cast<double>(*demand.min_bits) : kFloorBits;

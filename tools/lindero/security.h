@@ -25,10 +25,11 @@ struct SecurityDemand {
 
 void addDemandOptions(CLI::App& app, SecurityDemand& demand);
 
-// Of a key that a proof names, with what the backend says of its security. Fails with
-// kInvalidArgument and the reason, or with kDataLoss if the backend does not say it.
+// Of a key that a proof names, with what the backend says of its security. `file` is the SHA-256 of
+// the file that holds the key: no demand, but a likely mistake for one. Fails with kInvalidArgument
+// and the reason, or with kDataLoss if the backend does not say it.
 absl::Status checkDemand(const SecurityDemand& demand, const runtime::Key& key,
-                         const Json& security);
+                         const runtime::Digest& file, const Json& security);
 
 // One line: the bits by the key's regime, then by the other ones; in JSON all of it.
 void addSecurity(const Json& security, Summary& summary);

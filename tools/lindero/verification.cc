@@ -27,13 +27,14 @@ using runtime::toHex;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 31;
 
-absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what) {
+absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what,
+                                      uint64_t most = kMostBytes) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) {
-    return failure(Exit::kFile,
-                   absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
+    const char* why = fs::exists(path, code) ? "it is not a file" : "no such file";
+    return failure(Exit::kFile, absl::StrCat("cannot open the ", what, " ", path, ": ", why));
   }
-  absl::StatusOr<std::string> bytes = runtime::readFile(path, kMostBytes);
+  absl::StatusOr<std::string> bytes = runtime::readFile(path, most);
   if (!bytes.ok()) return withExit(bytes.status(), Exit::kFile);
   return bytes;
 }
@@ -132,7 +133,7 @@ absl::Status unopened(const Verification& verification, const std::string& proof
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Context& context) {
   LINDERO_ASSIGN_OR_RETURN(std::string proof, readBytes(files.proof, "proof"));
-  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key"));
+  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key", runtime::kMaxKeyBytes));
   std::string openings;
   if (!files.openings.empty()) {
     LINDERO_ASSIGN_OR_RETURN(openings, readBytes(files.openings, "values"));
@@ -150,7 +151,8 @@ absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const P
   if (absl::Status status = checkReport(result); !status.ok()) {
     return exitOf(status) == Exit::kRejected ? rejected(files, status) : status;
   }
-  if (absl::Status status = checkDemand(files.demand, result.key, securityOf(result.report));
+  if (absl::Status status =
+          checkDemand(files.demand, result.key, runtime::sha256(key), securityOf(result.report));
       !status.ok()) {
     return rejected(files, status);
   }
@@ -171,7 +173,7 @@ void addClaim(const Verification& verification, const std::optional<Tokenizer>& 
   const Circuit& circuit = verification.key.circuit;
   summary.addLine(
       "circuit",
-      absl::StrCat(toHex(claim.model.circuit), ", for ", claim.model.bucket, " positions",
+      absl::StrCat(toHex(claim.model.circuit), ", for ", countOf(claim.model.bucket, "position"),
                    circuit.carries_size() == 0
                        ? ""
                        : absl::StrCat(" in blocks of ", runtime::blockSteps(circuit))));

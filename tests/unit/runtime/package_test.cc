@@ -240,6 +240,11 @@ TEST(Package, RefusesBadCircuits) {
       {"public range", [](Circuit& c) { c.mutable_publics(0)->set_low(101); },
        "[low, high] = [101, 100]"},
       {"public shape", [](Circuit& c) { c.mutable_publics(0)->set_rows(0); }, "0 x 2 is empty"},
+      {"public tensors",
+       [](Circuit& c) {
+         while (c.publics_size() <= 4096) *c.add_publics() = PublicTensor(c.publics(0));
+       },
+       "more than 4096 public tensors"},
       {"public tile", [](Circuit& c) { c.mutable_publics(0)->set_tile_rows(0); }, "empty tile"},
       {"public address", [](Circuit& c) { c.mutable_publics(0)->set_address(kModulus); },
        "addresses"},

@@ -28,7 +28,7 @@ pub struct Published {
     pub sums: Vec<SecureField>,
 }
 
-pub trait Course {
+pub trait Strategy {
     /// The columns of `phase` are filled as their generators say, and not committed yet.
     fn filled(
         &mut self,
@@ -60,12 +60,12 @@ pub trait Course {
 
 pub struct Honest;
 
-impl Course for Honest {}
+impl Strategy for Honest {}
 
 /// Proves without a look at the sums.
 pub struct Unchecked;
 
-impl Course for Unchecked {
+impl Strategy for Unchecked {
     fn check(&mut self, _: &Step, _: &[SecureField]) -> Result<(), Error> {
         Ok(())
     }

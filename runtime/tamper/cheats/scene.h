@@ -1,0 +1,45 @@
+// What cheats of all gadgets share, and the cheats by gadget. Internal to runtime/tamper.
+#ifndef LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
+#define LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/tamper/cheats.h"
+
+namespace lindero::runtime {
+
+struct Scene : CheatScene {
+  explicit Scene(const CheatScene& scene) : CheatScene(scene) {}
+
+  // A random element, or row.
+  uint64_t any(uint32_t buffer) const { return draws.below(buffers.at(buffer).size()); }
+  int32_t& at(uint32_t buffer, uint64_t element) const { return buffers.at(buffer)[element]; }
+  void add(uint32_t buffer, uint64_t element, int64_t delta) const {
+    int64_t sum = at(buffer, element) + delta;
+    at(buffer, element) = static_cast<int32_t>(sum);
+  }
+};
+
+// What Cheat::apply points to.
+template <bool (*kApply)(const Scene&)>
+bool on(const CheatScene& scene) {
+  return kApply(Scene(scene));
+}
+
+// The cells that repeat an element, one for each block of its row; empty: it is not repeated.
+std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t element);
+// Changes the cell of one block: `delta` is added there.
+bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t block, int64_t delta);
+// A random block, or -1 when all that the row's blocks share stands in one cell.
+int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element);
+
+absl::Span<const Cheat> requantizeCheats();
+absl::Span<const Cheat> lookupCheats();  // of embeddings and of tables of functions
+absl::Span<const Cheat> layerNormCheats();
+absl::Span<const Cheat> softmaxCheats();
+absl::Span<const Cheat> argmaxCheats();
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
