@@ -26,7 +26,8 @@ void traceSelectRows(TraceBuilder& t, const ir::Op& op) {
              ->result());
 }
 
-void publish(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy, bool output) {
+void publishTensor(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy,
+                   bool output) {
   const Edge e = l.layout.edge(copy);
   l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
                           e.address, e.tile_rows, e.tile_columns});
@@ -114,10 +115,10 @@ void Planner::publish(Lowering& l) const {
 
 void Planner::publishTensors(Lowering& l) const {
   for (const PublicInput& p : l.wiring.publicInputs()) {
-    publish(l, p.value->type(), p.name, p.copy, false);
+    publishTensor(l, p.value->type(), p.name, p.copy, false);
   }
   for (const PublicOutput& p : l.wiring.publicOutputs()) {
-    publish(l, p.value->type(), p.name, p.copy, true);
+    publishTensor(l, p.value->type(), p.name, p.copy, true);
   }
 }
 
