@@ -1,12 +1,15 @@
 // Writes @trace: one step per integer op (a matrix product: one per part that reads its columns),
 // then the placements.
 #include "absl/strings/str_cat.h"
+#include "ir/trace/builder.h"
 #include "passes/lower_air/lower_to_air/tables.h"
 
 namespace lindero::passes {
 namespace {
 
-using Attributes = std::vector<std::pair<llvm::StringRef, ir::Attribute>>;
+using ir::trace::strides;
+using Attributes = std::vector<ir::NamedAttribute>;
+using Step = ir::trace::MadeStep;
 
 void addCells(Attributes& attributes, const std::string& table, const std::string& column,
               int64_t lanes, const Cells& cells) {
@@ -29,26 +32,26 @@ void addCells(Attributes& attributes, const std::string& table, const std::strin
 
 class TraceWriter {
  public:
-  TraceWriter(Lowering& l, ir::Function* trace) : l_(l), b_(&trace->body()) { indexPlan(); }
+  TraceWriter(Lowering& l, ir::Function* trace) : l_(l), trace_(trace) { indexPlan(); }
 
   absl::Status run() {
     for (const Given& g : l_.plan.givens) {
       if (find(g.value, "")) continue;
-      int64_t size = g.value->type().elements();
-      keep(g.value, "", b_.value("trace.input", {}, buffer(size), {{"tensor", g.name}}));
+      keep(g.value, "", input(g.name));
     }
     if (l_.plan.steps) readSteps(*l_.plan.steps);
     for (const auto& [slot, c] : llvm::enumerate(l_.plan.carried)) {
-      keep(c.before, "",
-           create("trace.carry_in", {}, {c.before->type().elements()}, {{"slot", int64_t(slot)}})
-               ->result());
+      Step step = trace_.step("carry_in", {}, {{"slot", int64_t(slot)}},
+                              {{"out", c.before->type().elements()}});
+      keep(c.before, "", step["out"]);
     }
     for (const Origin& origin : l_.plan.program) {
-      region_ = origin.region;
-      b_.setLocation(origin.op->location());
+      trace_.setRegion(origin.region);
+      trace_.setLocation(origin.op->location());
       visit(*origin.op);
     }
-    b_.setLocation({});
+    trace_.setRegion("");
+    trace_.setLocation({});
     for (const WitnessPlacement& p : l_.circuit.placements()) {
       ir::Value* source = find(l_.plan.resolve(p.witness.value), p.witness.name);
       if (!source) {
@@ -57,9 +60,9 @@ class TraceWriter {
       }
       Attributes attributes;
       addCells(attributes, p.table, p.column, p.lanes, p.cells);
-      b_.create("trace.place", {source}, {}, attributes);
+      trace_.step("place", {{"buffer", source}}, attributes);
     }
-    b_.create("trace.return", {}, {});
+    trace_.finish();
     return absl::OkStatus();
   }
 
@@ -76,8 +79,6 @@ class TraceWriter {
     }
   }
 
-  static ir::Type buffer(int64_t size) { return ir::Type::tensor(ir::Element::kInt, {size}); }
-
   ir::Value* find(const ir::Value* value, const std::string& name) const {
     auto it = buffers_.find({value, name});
     return it == buffers_.end() ? nullptr : it->second;
@@ -87,18 +88,19 @@ class TraceWriter {
     buffers_[{value, name}] = made;
   }
 
-  ir::Op* create(const char* name, llvm::ArrayRef<ir::Value*> operands,
-                 const std::vector<int64_t>& sizes, Attributes attributes) {
-    std::vector<ir::Type> types;
-    for (int64_t size : sizes) types.push_back(buffer(size));
-    if (!region_.empty()) attributes.push_back({"region", region_});
-    return b_.create(name, operands, types, attributes);
+  // Keeps results under their own names.
+  void keepAll(const ir::Value* value, const Step& step, llvm::ArrayRef<const char*> names) {
+    for (const char* name : names) keep(value, name, step[name]);
+  }
+
+  ir::Value* input(const std::string& tensor) {
+    return trace_.step("input", {}, {{"tensor", tensor}})["out"];
   }
 
   ir::Value* load(const ConstantPlace& place) {
     Attributes attributes;
     addCells(attributes, place.table, place.column, place.lanes, place.cells);
-    return create("trace.load", {}, {place.size}, attributes)->result();
+    return trace_.step("load", {}, attributes, {{"out", place.size}})["out"];
   }
 
   void visit(const ir::Op& op) {
@@ -123,88 +125,88 @@ class TraceWriter {
   }
 
   void readSteps(const Steps& steps) {
-    region_ = "decode";
-    b_.setLocation(steps.embed->origin.op->location());
-    ir::Value* tape =
-        create("trace.input", {}, {steps.rows + 1}, {{"tensor", std::string(kTape)}})->result();
-    ir::Value* lengths =
-        create("trace.input", {}, {4}, {{"tensor", std::string(kLengths)}})->result();
-    ir::Op* step = create("trace.decode", {tape, lengths}, std::vector<int64_t>(8, steps.rows), {});
-    static constexpr const char* kNames[] = {"active",   "chosen",    "frontier_in", "frontier_out",
-                                             "given_in", "given_out", "ids",         "token_out"};
-    for (int i = 0; i < 8; ++i) keep(steps.embed->origin.op->result(), kNames[i], step->result(i));
+    trace_.setRegion("decode");
+    trace_.setLocation(steps.embed->origin.op->location());
+    ir::Value* tape = input(kTape);
+    ir::Value* lengths = input(kLengths);
+    Step step = trace_.step("decode", {{"tape", tape}, {"lengths", lengths}});
+    const ir::Value* tokens = steps.embed->origin.op->result();
+    keepAll(
+        tokens, step,
+        {"active", "chosen", "frontier_in", "frontier_out", "given_in", "given_out", "token_out"});
+    keep(tokens, "ids", step["token_in"]);
     if (!steps.positions) return;
-    keep(steps.positions->origin.op->result(), "ids", step->result(2));
-    ir::Value* block =
-        create("trace.input", {}, {l_.score_tables}, {{"tensor", std::string(kBlock)}})->result();
+    keep(steps.positions->origin.op->result(), "ids", step["frontier_in"]);
+    ir::Value* block = input(kBlock);
     for (const Attend& a : l_.plan.attends) keep(l_.plan.resolve(a.block), "", block);
   }
 
   void visitEmbedding(const ir::Op& op) {
     const Embed& e = *embeds_.at(&op);
     ir::Value* ids = find(op.result(), "ids");
-    if (!ids) ids = create("trace.input", {}, {e.rows}, {{"tensor", e.name}})->result();
+    if (!ids) ids = input(e.name);
     keep(op.result(), "ids", ids);
-    std::vector<ir::Value*> operands{ids};
-    if (e.addend) operands.push_back(load(l_.constants.at(e.addend)));
-    if (e.added) operands.push_back(get(e.added));
+    ir::Value* addend = e.addend  ? load(l_.constants.at(e.addend))
+                        : e.added ? get(e.added)
+                                  : nullptr;
     const ConstantPlace& place = l_.constants.at(e.matrix->constant);
     Attributes attributes{{"vocabulary", e.matrix->rows},
                           {"width", e.width},
                           {"padding", e.matrix->padding(place.lanes)}};
     addCells(attributes, place.table, place.column, place.lanes, place.cells);
     keep(op.result(), "",
-         create("trace.gather_rows", operands, {e.rows * e.width}, attributes)->result());
+         trace_.step("gather_rows", {{"ids", ids}, {"addend", addend}}, attributes)["out"]);
   }
 
   void visitNorm(const ir::Op& op) {
     int64_t rows = op.result()->type().shape[0], width = op.result()->type().shape[1];
-    int64_t lanes = l_.plan.lanes.features, blocks = rows * (width / lanes);
     auto root = l_.tables.place("root", l_.tables.root(op.operand(1)));
     std::string column = root.column.substr(0, root.column.rfind('.')) + ".R";
-    ir::Op* step = create("trace.layernorm", {get(op.operand(0))},
-                          {rows, rows, rows, rows, rows, rows, rows, rows, rows * width,
-                           rows * width, rows * width, blocks, blocks},
-                          {{"rows", rows},
-                           {"width", width},
-                           {"lanes", lanes},
-                           {"has_mean", op.boolAttr("has_mean")},
-                           {"square_shift", op.intAttr("square_shift")},
-                           {"epsilon", op.intAttr("epsilon")},
-                           {"output_bits", op.intAttr("output_bits")},
-                           {"max_exponent", op.intAttr("max_exponent")},
-                           {"rsqrt_table", ir::Symbol{root.table}},
-                           {"rsqrt_column", column},
-                           {"rsqrt_first_row", root.first_row}});
-    static constexpr const char* kNames[] = {
-        "mean",       "reciprocal", "shift",          "shift_power",
-        "mantissa",   "exponent",   "exponent_power", "variance_remainder",
-        "square",     "",           "remainder",      "deviation_sums",
-        "square_sums"};
-    for (int i = 0; i < 13; ++i) keep(op.result(), kNames[i], step->result(i));
+    Step step = trace_.step("layer_norm", {{"x", get(op.operand(0))}},
+                            {{"rows", rows},
+                             {"width", width},
+                             {"lanes", l_.plan.lanes.features},
+                             {"has_mean", op.boolAttr("has_mean")},
+                             {"square_shift", op.intAttr("square_shift")},
+                             {"epsilon", op.intAttr("epsilon")},
+                             {"output_bits", op.intAttr("output_bits")},
+                             {"max_exponent", op.intAttr("max_exponent")},
+                             {"rsqrt_table", ir::Symbol{root.table}},
+                             {"rsqrt_column", column},
+                             {"rsqrt_first_row", root.first_row}});
+    keep(op.result(), "", step["out"]);
+    keepAll(op.result(), step,
+            {"mean", "reciprocal", "shift", "shift_power", "mantissa", "exponent", "exponent_power",
+             "variance_remainder", "square", "remainder", "deviation_sums", "square_sums"});
     const auto& four = l_.tables.place("four", op.intAttr("max_exponent"));
     keep(op.result(), "mantissa_low",
-         create("trace.table_lookup", {find(op.result(), "exponent")}, {rows},
-                {{"table", ir::Symbol{four.table}},
-                 {"column", four.column},
-                 {"first_row", four.first_row},
-                 {"low", int64_t{0}},
-                 {"rows", four.rows}})
-             ->result());
+         lookup(step["exponent"], four.table, four.column, four.first_row, 0, four.rows));
   }
 
-  ir::Value* matmul(llvm::ArrayRef<ir::Value*> operands, int64_t batch, int64_t m, int64_t k,
-                    int64_t n, std::vector<int64_t> lhs, std::vector<int64_t> rhs,
-                    std::vector<int64_t> out) {
-    return create("trace.matmul", operands, {batch * m * n},
-                  {{"batch", batch},
-                   {"m", m},
-                   {"k", k},
-                   {"n", n},
-                   {"lhs_strides", std::move(lhs)},
-                   {"rhs_strides", std::move(rhs)},
-                   {"out_strides", std::move(out)}})
-        ->result();
+  ir::Value* lookup(ir::Value* key, const std::string& table, const std::string& column,
+                    int64_t first_row, int64_t low, int64_t rows) {
+    return trace_.step("table_lookup", {{"key", key}},
+                       {{"table", ir::Symbol{table}},
+                        {"column", column},
+                        {"first_row", first_row},
+                        {"low", low},
+                        {"rows", rows}})["out"];
+  }
+
+  // out[b, i, j] = sum_k lhs[b, i, k] rhs[b, k, j] of these extents.
+  struct Product {
+    int64_t batch, m, k, n;
+    std::vector<int64_t> lhs_strides, rhs_strides, out_strides;
+  };
+  ir::Value* matmul(ir::Value* lhs, ir::Value* rhs, ir::Value* bias, const Product& p) {
+    return trace_.step("matmul", {{"lhs", lhs}, {"rhs", rhs}, {"bias", bias}},
+                       {{"batch", p.batch},
+                        {"m", p.m},
+                        {"k", p.k},
+                        {"n", p.n},
+                        {"lhs_strides", p.lhs_strides},
+                        {"rhs_strides", p.rhs_strides},
+                        {"out_strides", p.out_strides}})["out"];
   }
 
   // Columns [start, start + size) of a linear op's result.
@@ -215,10 +217,17 @@ class TraceWriter {
     ir::Value*& weights = weights_[&m];
     if (!weights) weights = load(place);
     int64_t padded = m.blocks * place.lanes, pad = m.padding(place.lanes);
-    std::vector<ir::Value*> operands{get(linear.operand(0)), weights};
-    if (bias) operands.push_back(load(biasPlace(bias, start, size)));
-    return matmul(operands, 1, rows, m.rows, size, {0, m.rows, 1, 0}, {0, padded, 1, pad + start},
-                  {0, size, 1, 0});
+    ir::Value* added = bias ? load(biasPlace(bias, start, size)) : nullptr;
+    return matmul(
+        get(linear.operand(0)), weights, added,
+        {.batch = 1,
+         .m = rows,
+         .k = m.rows,
+         .n = size,
+         .lhs_strides = strides({{"batch", 0}, {"row", m.rows}, {"column", 1}, {"offset", 0}}),
+         .rhs_strides =
+             strides({{"batch", 0}, {"row", padded}, {"column", 1}, {"offset", pad + start}}),
+         .out_strides = strides({{"batch", 0}, {"row", size}, {"column", 1}, {"offset", 0}})});
   }
 
   // A part of a bias; only a feature-major one is ever read in parts.
@@ -235,9 +244,17 @@ class TraceWriter {
     const ir::Op& op = *r.origin.op;
     if (op.is("integer.linear")) return linearColumns(op, r.rows, part.start, part.size, r.bias);
     int64_t heads = op.intAttr("heads"), keys = r.product->inner, width = r.product->columns;
-    return matmul({get(op.operand(0)), get(op.operand(1))}, heads, r.rows, keys, width,
-                  {r.rows * keys, keys, 1, 0}, {width, heads * width, 1, 0},
-                  {width, heads * width, 1, 0});
+    const std::vector<int64_t> by_head =
+        strides({{"batch", width}, {"row", heads * width}, {"column", 1}, {"offset", 0}});
+    return matmul(get(op.operand(0)), get(op.operand(1)), nullptr,
+                  {.batch = heads,
+                   .m = r.rows,
+                   .k = keys,
+                   .n = width,
+                   .lhs_strides = strides(
+                       {{"batch", r.rows * keys}, {"row", keys}, {"column", 1}, {"offset", 0}}),
+                   .rhs_strides = by_head,
+                   .out_strides = by_head});
   }
 
   void visitPart(const ir::Op& op) {
@@ -247,116 +264,99 @@ class TraceWriter {
   }
 
   void requantize(const ir::Op& op, const Result& r, const Part& part) {
-    bool lookup = op.is("integer.lookup");
-    std::vector<ir::Value*> operands{accumulator(r, part)};
+    bool looked_up = op.is("integer.lookup");
+    ir::Value* acc = accumulator(r, part);
+    ir::Value* addend = !looked_up && op.numOperands() > 1 ? get(op.operand(1)) : nullptr;
     Attributes attributes{{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}};
-    if (!lookup && op.numOperands() > 1) {
-      operands.push_back(get(op.operand(1)));
-      attributes.push_back({"addend_shift", op.intAttrOr("addend_shift", 0)});
-    }
-    int64_t size = r.rows * part.size;
-    ir::Op* step = create("trace.requantize", operands, {size, size}, attributes);
-    keep(op.result(), lookup ? "key" : "", step->result(0));
-    keep(op.result(), "remainder", step->result(1));
-    if (!lookup) return;
+    if (addend) attributes.emplace_back("addend_shift", op.intAttrOr("addend_shift", 0));
+    Step step = trace_.step("requantize", {{"acc", acc}, {"addend", addend}}, attributes);
+    keep(op.result(), looked_up ? "key" : "", step["quotient"]);
+    keep(op.result(), "remainder", step["remainder"]);
+    if (!looked_up) return;
     auto place = l_.tables.place("function", l_.tables.activation(op.operand(1)));
     std::string column = place.column.substr(0, place.column.rfind('.')) + ".value";
     keep(op.result(), "",
-         create("trace.table_lookup", {step->result(0)}, {size},
-                {{"table", ir::Symbol{place.table}},
-                 {"column", column},
-                 {"first_row", place.first_row},
-                 {"low", -place.rows / 2},
-                 {"rows", place.rows}})
-             ->result());
+         lookup(step["quotient"], place.table, column, place.first_row, -place.rows / 2,
+                place.rows));
   }
 
   void visitScores(const ir::Op& op) {
     const ir::Type& type = op.result()->type();
     int64_t heads = type.shape[0], queries = type.shape[1], keys = type.shape[2];
     int64_t all = op.operand(0)->type().shape[1], width = all / heads;
-    keep(op.result(), "",
-         matmul({get(op.operand(0)), get(op.operand(1))}, heads, queries, width, keys,
-                {width, all, 1, 0}, {width, 1, all, 0}, {queries * keys, keys, 1, 0}));
+    keep(
+        op.result(), "",
+        matmul(
+            get(op.operand(0)), get(op.operand(1)), nullptr,
+            {.batch = heads,
+             .m = queries,
+             .k = width,
+             .n = keys,
+             .lhs_strides = strides({{"batch", width}, {"row", all}, {"column", 1}, {"offset", 0}}),
+             .rhs_strides = strides({{"batch", width}, {"row", 1}, {"column", all}, {"offset", 0}}),
+             .out_strides = strides(
+                 {{"batch", queries * keys}, {"row", keys}, {"column", 1}, {"offset", 0}})}));
   }
 
   void visitSoftmax(const ir::Op& op) {
     const ir::Type& type = op.result()->type();
-    int64_t heads = type.shape[0], queries = type.shape[1], keys = type.shape[2];
-    int64_t rows = heads * queries, elements = rows * keys, lanes = l_.plan.lanes.keys;
     auto exp = l_.tables.place("exponential", l_.tables.exponential(op));
-    std::vector<ir::Value*> operands{get(op.operand(0))};
-    std::vector<int64_t> sizes{rows,     rows,     elements,         elements,        elements,
-                               elements, elements, elements / lanes, elements / lanes};
-    if (op.numOperands() > 2) {
-      operands.push_back(get(op.operand(2)));
-      sizes.push_back(elements / lanes);
-    }
-    ir::Op* step = create("trace.softmax", operands, sizes,
-                          {{"heads", heads},
-                           {"queries", queries},
-                           {"keys", keys},
-                           {"lanes", lanes},
-                           {"causal", op.boolAttr("causal")},
-                           {"score_shift", op.intAttr("score_shift")},
-                           {"probability_bits", op.intAttr("probability_bits")},
-                           {"normalizer_low", op.intAttr("normalizer_low")},
-                           {"normalizer_bits", op.intAttr("normalizer_bits")},
-                           {"exp_table", ir::Symbol{exp.table}},
-                           {"exp_column", exp.column},
-                           {"exp_first_row", exp.first_row},
-                           {"live_rows", op.intAttr("live_rows")},
-                           {"dead_rows", op.intAttr("dead_rows")},
-                           {"dead_width", op.intAttr("dead_width")},
-                           {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
-    static constexpr const char* kNames[] = {"normalizer_low_limb",
-                                             "normalizer_high_limb",
-                                             "key",
-                                             "width",
-                                             "remainder",
-                                             "",
-                                             "previous_probability",
-                                             "probability_sums",
-                                             "previous_probability_sums",
-                                             "open"};
-    for (size_t i = 0; i < sizes.size(); ++i) keep(op.result(), kNames[i], step->result(i));
+    ir::Value* block = op.numOperands() > 2 ? get(op.operand(2)) : nullptr;
+    Step step = trace_.step("softmax", {{"scores", get(op.operand(0))}, {"block", block}},
+                            {{"heads", type.shape[0]},
+                             {"queries", type.shape[1]},
+                             {"keys", type.shape[2]},
+                             {"lanes", l_.plan.lanes.keys},
+                             {"causal", op.boolAttr("causal")},
+                             {"score_shift", op.intAttr("score_shift")},
+                             {"probability_bits", op.intAttr("probability_bits")},
+                             {"normalizer_low", op.intAttr("normalizer_low")},
+                             {"normalizer_bits", op.intAttr("normalizer_bits")},
+                             {"exp_table", ir::Symbol{exp.table}},
+                             {"exp_column", exp.column},
+                             {"exp_first_row", exp.first_row},
+                             {"live_rows", op.intAttr("live_rows")},
+                             {"dead_rows", op.intAttr("dead_rows")},
+                             {"dead_width", op.intAttr("dead_width")},
+                             {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
+    keep(op.result(), "", step["probability"]);
+    keepAll(op.result(), step,
+            {"normalizer_low_limb", "normalizer_high_limb", "key", "width", "remainder",
+             "previous_probability", "probability_sums", "previous_probability_sums"});
+    if (block) keep(op.result(), "open", step["open"]);
   }
 
   void visitSelectRows(const ir::Op& op) {
     int64_t width = op.result()->type().shape[1];
     std::vector<int64_t> rows = op.intsAttr("rows").vec();
-    int64_t size = rows.size() * width;
     keep(op.result(), "",
-         create("trace.copy_rows", {get(op.operand(0))}, {size}, {{"width", width}, {"rows", rows}})
-             ->result());
+         trace_.step("copy_rows", {{"in", get(op.operand(0))}},
+                     {{"width", width}, {"rows", rows}})["out"]);
   }
 
   void visitAppendRows(const ir::Op& op) {
-    ir::Value* all = create("trace.append_rows", {get(op.operand(0)), get(op.operand(1))},
-                            {op.result()->type().elements()}, {})
-                         ->result();
+    ir::Value* all = trace_.step(
+        "append_rows", {{"first", get(op.operand(0))}, {"second", get(op.operand(1))}})["out"];
     keep(op.result(), "", all);
     for (const auto& [slot, c] : llvm::enumerate(l_.plan.carried)) {
       if (c.all != op.result()) continue;
-      create("trace.carry_out", {all}, {},
-             {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
+      trace_.step("carry_out", {{"buffer", all}},
+                  {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
     }
   }
 
   void visitArgmax(const ir::Op& op) {
     const Choice& c = *choices_.at(&op);
-    int64_t lanes = l_.plan.lanes.entries, blocks = (c.columns + lanes - 1) / lanes;
-    int64_t elements = c.rows * blocks * lanes;
-    ir::Op* step = create("trace.argmax", {linearColumns(*c.linear, c.rows, 0, c.columns, c.bias)},
-                          {c.rows, c.rows, elements, elements, elements, c.rows * blocks},
-                          {{"rows", c.rows}, {"width", c.columns}, {"lanes", lanes}});
-    static constexpr const char* kNames[] = {"", "maximum", "before", "high", "low", "index_sums"};
-    for (int i = 0; i < 6; ++i) keep(op.result(), kNames[i], step->result(i));
+    ir::Value* values = linearColumns(*c.linear, c.rows, 0, c.columns, c.bias);
+    Step step =
+        trace_.step("argmax", {{"values", values}},
+                    {{"rows", c.rows}, {"width", c.columns}, {"lanes", l_.plan.lanes.entries}});
+    keep(op.result(), "", step["index"]);
+    keepAll(op.result(), step, {"maximum", "before", "high", "low", "index_sums"});
     if (!l_.plan.steps) return;
-    const Steps& steps = *l_.plan.steps;
-    ir::Value* active = find(steps.embed->origin.op->result(), "active");
+    ir::Value* active = find(l_.plan.steps->embed->origin.op->result(), "active");
     keep(op.result(), "shown",
-         create("trace.mask", {active, step->result(0)}, {steps.rows}, {})->result());
+         trace_.step("mask", {{"keep", active}, {"value", step["index"]}})["out"]);
   }
 
   void visitReturn(const ir::Op& op) {
@@ -369,13 +369,13 @@ class TraceWriter {
       if (llvm::any_of(l_.plan.carried, [&](const Carried& c) { return c.all == output; }))
         continue;
       ir::Value* shown = find(l_.plan.resolve(op.operand(i)), "shown");
-      create("trace.output", {shown ? shown : get(op.operand(i))}, {}, {{"tensor", names[i]}});
+      trace_.step("output", {{"buffer", shown ? shown : get(op.operand(i))}},
+                  {{"tensor", names[i]}});
     }
   }
 
   Lowering& l_;
-  ir::Builder b_;
-  std::string region_;
+  ir::trace::TraceBuilder trace_;
   std::map<std::pair<const ir::Value*, std::string>, ir::Value*> buffers_;
   std::map<const ir::Op*, const Matrix*> matrices_;
   std::map<const ir::Op*, const Embed*> embeds_;
