@@ -19,12 +19,12 @@ llvm::StringRef saved(const std::string& text) {
   return saver.save(text);
 }
 
-std::vector<ValueSpec> valuesOf(llvm::ArrayRef<const Field*> buffers, const program::StepDef& def) {
+// Their sizes are among the constraints.
+std::vector<ValueSpec> valuesOf(llvm::ArrayRef<const Field*> buffers) {
   std::vector<ValueSpec> specs;
   for (const Field* field : buffers) {
-    const program::Expression* size = def.sizeOf(*field);
-    specs.push_back({field->name(), field->has_optional_keyword() ? Arity::kOptional : Arity::kOne,
-                     saved(size == nullptr ? "" : absl::StrCat(size->text(), " elements"))});
+    const bool optional = field->has_optional_keyword();
+    specs.push_back({field->name(), optional ? Arity::kOptional : Arity::kOne, ""});
   }
   return specs;
 }
@@ -87,8 +87,8 @@ absl::Status verifyStep(const Op& op) {
 OpDef opOf(const program::StepDef& step) {
   OpDef op = {.name = saved(absl::StrCat("trace.", step.name)),
               .summary = step.summary,
-              .operands = valuesOf(step.reads, step),
-              .results = valuesOf(step.writes, step)};
+              .operands = valuesOf(step.reads),
+              .results = valuesOf(step.writes)};
   addAttributes(*step.message, op.attributes);
   op.attributes.push_back(
       {"region", AttrKind::kString, false, "\"layer0/attention/normalize\", for messages"});
