@@ -17,7 +17,7 @@ constexpr uint64_t kGrain = uint64_t{1} << 14;  // elements per task
 
 absl::Status runLoad(const StepContext& context, const Load& step) {
   const Placement& placement = step.placement();
-  absl::Span<int32_t> out = context.out(placement.buffer());
+  absl::Span<int32_t> out = context.out(step.out());
   auto load = [&](uint64_t lane) {
     loadLane(placement, lane,
              context.package.fixedColumn(placement.table(),

@@ -1,5 +1,5 @@
 // The integer functions of the trace program, one per kind of step (program.proto says what each
-// computes).
+// computes). Each is listed in run_step.cc.
 //
 // Every function is exact: sums that could leave 64 bits or the 53 bits of a double are refused,
 // every result is checked against the range that the circuit proves, and nothing depends on the
@@ -12,6 +12,10 @@
 
 namespace lindero::runtime {
 
+absl::Status runInput(const StepContext& context, const Input& step);
+absl::Status runOutput(const StepContext& context, const Output& step);
+absl::Status runCarryIn(const StepContext& context, const CarryIn& step);
+absl::Status runCarryOut(const StepContext& context, const CarryOut& step);
 absl::Status runLoad(const StepContext& context, const Load& step);
 absl::Status runGatherRows(const StepContext& context, const GatherRows& step);
 absl::Status runMatMul(const StepContext& context, const MatMul& step);

@@ -43,7 +43,7 @@ inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tens
 // Claim groups of what a block of a bundle takes and leaves.
 inline constexpr char kCarryIn[] = "carry.in", kCarryOut[] = "carry.out";
 
-// One loop of a fill: see Placement in runtime/package/program.proto.
+// One loop of a fill: see Placement in program/program.proto.
 struct Loop {
   int64_t count;
   int64_t row_stride;

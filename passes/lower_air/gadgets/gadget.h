@@ -17,7 +17,7 @@
 #include "passes/lower_air/circuit/copies.h"
 #include "passes/lower_air/circuit/lookup_tables.h"
 #include "passes/lower_air/gadgets/layout.h"
-#include "passes/lower_air/gadgets/trace_builder.h"
+#include "passes/lower_air/gadgets/trace_writer.h"
 #include "passes/lower_air/gadgets/wiring.h"
 
 namespace lindero::passes {
@@ -65,9 +65,9 @@ class Gadget {
   virtual void publish(Lowering& l) const {}
 
   // Steps before the first op's, an op's, and the buffer of an output that it took (null: none).
-  virtual void traceInputs(TraceBuilder& t) const {}
-  virtual void trace(TraceBuilder& t, const ir::Op& op) const = 0;
-  virtual ir::Value* traceOutput(TraceBuilder& t, const ir::Value* value) const { return nullptr; }
+  virtual void traceInputs(TraceWriter& t) const {}
+  virtual void trace(TraceWriter& t, const ir::Op& op) const = 0;
+  virtual ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const { return nullptr; }
 };
 
 // All gadgets, in the order in which they connect and their tables stand in the circuit.

@@ -16,14 +16,11 @@ absl::Status namesFree(const ir::Function& main) {
   return absl::OkStatus();
 }
 
-void traceSelectRows(TraceBuilder& t, const ir::Op& op) {
-  const int64_t width = op.result()->type().shape[1];
-  std::vector<int64_t> rows = op.intsAttr("rows").vec();
-  const int64_t size = rows.size() * width;
+void traceSelectRows(TraceWriter& t, const ir::Op& op) {
   t.keep(op.result(), "",
-         t.create("trace.copy_rows", {t.find(op.operand(0))}, {size},
-                  {{"width", width}, {"rows", rows}})
-             ->result());
+         t.step("copy_rows", {{"in", t.find(op.operand(0))}},
+                {{"width", op.result()->type().shape[1]},
+                 {"rows", op.intsAttr("rows").vec()}})["out"]);
 }
 
 void publishTensor(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy,
@@ -122,9 +119,9 @@ void Planner::publishTensors(Lowering& l) const {
   }
 }
 
-void Planner::trace(TraceBuilder& t) const {
+void Planner::trace(TraceWriter& t) const {
   for (const PublicInput& p : wiring_.publicInputs()) {
-    t.keep(p.value, "", t.input(p.name, p.value->type().elements()));
+    t.keep(p.value, "", t.input(p.name));
   }
   for (const auto& gadget : gadgets_) gadget->traceInputs(t);
   for (const Origin& origin : program_) {
@@ -140,11 +137,11 @@ void Planner::trace(TraceBuilder& t) const {
   }
 }
 
-void Planner::traceOutputs(TraceBuilder& t) const {
+void Planner::traceOutputs(TraceWriter& t) const {
   for (const Output& output : outputs_) {
     ir::Value* buffer =
         output.gadget ? output.gadget->traceOutput(t, output.value) : t.find(output.value);
-    if (buffer) t.create("trace.output", {buffer}, {}, {{"tensor", output.name}});
+    if (buffer) t.step("output", {{"buffer", buffer}}, {{"tensor", output.name}});
   }
 }
 

@@ -27,7 +27,7 @@ class Planner {
   void publish(Lowering& l) const;
   void publishTensors(Lowering& l) const;
   // The steps that compute all values; the tables are built.
-  void trace(TraceBuilder& t) const;
+  void trace(TraceWriter& t) const;
 
  private:
   struct Output {
@@ -38,7 +38,7 @@ class Planner {
   absl::Status walk(const ir::Block& block, const std::string& region);
   absl::Status visit(const Origin& origin);
   absl::Status visitOutputs(const Origin& origin);
-  void traceOutputs(TraceBuilder& t) const;
+  void traceOutputs(TraceWriter& t) const;
 
   const ir::Function& main_;
   Wiring wiring_;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "runtime/trace/run_step.h"
 #include "tests/unit/runtime/circuit_builder.h"
 #include "tests/unit/runtime/sample_circuits.h"
 
@@ -69,7 +70,7 @@ class StepKernels : public ::testing::Test {
     fixed(rows, "a", {1, 2, 3, 4, 5, 6}, 0);
     fixed(rows, "b", {-1, -2, -3, -4, -5, -6}, 0);
     sample.circuit = b.circuit;
-    sample.program.set_format(1);
+    sample.program.set_format(program::kProgramFormat);
     folder_ = new std::string(::testing::TempDir() + "lindero_step_kernels");
     ASSERT_TRUE(testing::writeSample(sample, *folder_).ok());
     auto package = Package::open(*folder_);
@@ -154,7 +155,7 @@ TEST_F(StepKernels, MatMul) {
     step.set_lhs(buffer(lhs));
     step.set_rhs(buffer(rhs));
     step.set_out(buffer(size_t{c.batch} * c.m * c.n));
-    if (c.bias) step.set_has_bias(true), step.set_bias(buffer(bias));
+    if (c.bias) step.set_bias(buffer(bias));
     step.set_batch(c.batch), step.set_m(c.m), step.set_k(c.k), step.set_n(c.n);
     auto strides = [](Strides* s, int64_t batch, int64_t row, int64_t column) {
       s->set_batch(batch), s->set_row(row), s->set_column(column);
@@ -212,8 +213,7 @@ TEST_F(StepKernels, Requantize) {
       step.set_acc(buffer(acc));
       step.set_shift(shift);
       step.set_bits(31);
-      if (has_addend)
-        step.set_has_addend(true), step.set_addend(buffer(addend)), step.set_addend_shift(13);
+      if (has_addend) step.set_addend(buffer(addend)), step.set_addend_shift(13);
       step.set_quotient(buffer(acc.size()));
       step.set_remainder(buffer(acc.size()));
       ASSERT_TRUE(run(step, runRequantize).ok());
@@ -277,16 +277,20 @@ TEST_F(StepKernels, LoadAndGatherRows) {
   step.set_out(buffer(size_t{6}));
   ASSERT_TRUE(run(step, runGatherRows).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(6, -6, 1, -1, 6, -6));
-  step.set_has_addend(true), step.set_addend(buffer({100, 200, 300, 400, 500, 600}));
+  step.set_addend(buffer({100, 200, 300, 400, 500, 600}));
   ASSERT_TRUE(run(step, runGatherRows).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(106, 194, 301, 399, 506, 594));
   initial_[0].second[1] = 6;
   EXPECT_THAT(std::string(run(step, runGatherRows).message()), HasSubstr("row number 6 at [1, 0]"));
   Load load;
   *load.mutable_placement() = step.rows();
-  load.mutable_placement()->set_buffer(buffer(size_t{12}));
+  load.set_out(buffer(size_t{12}));
   ASSERT_TRUE(run(load, runLoad).ok());
   EXPECT_THAT(result(3), ::testing::ElementsAre(1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6));
+}
+
+TEST(Kernels, EveryKindOfStepHasOne) {
+  for (const program::StepDef& def : program::stepDefs()) EXPECT_TRUE(hasKernel(def)) << def.name;
 }
 
 TEST_F(StepKernels, CopyRows) {

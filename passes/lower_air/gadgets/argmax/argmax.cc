@@ -183,23 +183,20 @@ absl::Status Argmax::connect() {
   return absl::OkStatus();
 }
 
-void Argmax::trace(TraceBuilder& t, const ir::Op& op) const {
+void Argmax::trace(TraceWriter& t, const ir::Op& op) const {
   const Accumulator& a = *choiceOf(op.result())->accumulator;
-  const int64_t lanes = t.layout().lanes(table_.lanes());
-  const int64_t tiles = llvm::divideCeil(a.columns, lanes), elements = a.rows * tiles * lanes;
-  ir::Op* step = t.create("trace.argmax", {products_.traceColumns(t, a, 0, a.columns)},
-                          {a.rows, a.rows, elements, elements, elements, a.rows * tiles},
-                          {{"rows", a.rows}, {"width", a.columns}, {"lanes", lanes}});
-  static constexpr const char* kNames[] = {"", "maximum", "before", "high", "low", "index_sums"};
-  for (int i = 0; i < 6; ++i) t.keep(op.result(), kNames[i], step->result(i));
+  const Step step =
+      t.step("argmax", {{"values", products_.traceColumns(t, a, 0, a.columns)}},
+             {{"rows", a.rows}, {"width", a.columns}, {"lanes", t.layout().lanes(table_.lanes())}});
+  t.keep(op.result(), "", step["index"]);
+  t.keepAll(op.result(), step, {"maximum", "before", "high", "low", "index_sums"});
   // Of a decode run, the rows that are none of its steps show 0.
   ir::Value* active = t.find(op.result(), "active");
   if (!active) return;
-  t.keep(op.result(), "shown",
-         t.create("trace.mask", {active, step->result(0)}, {a.rows}, {})->result());
+  t.keep(op.result(), "shown", t.step("mask", {{"keep", active}, {"value", step["index"]}})["out"]);
 }
 
-ir::Value* Argmax::traceOutput(TraceBuilder& t, const ir::Value* value) const {
+ir::Value* Argmax::traceOutput(TraceWriter& t, const ir::Value* value) const {
   ir::Value* shown = t.find(value, "shown");
   return shown ? shown : t.find(value);
 }

@@ -48,8 +48,8 @@ class Argmax : public Gadget {
                                   const std::string& name) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&table_}; }
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
-  ir::Value* traceOutput(TraceBuilder& t, const ir::Value* value) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
+  ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const override;
 
   const std::deque<Choice>& items() const { return table_.choices; }
 

@@ -119,21 +119,19 @@ absl::Status Embeddings::connect() {
   return absl::OkStatus();
 }
 
-void Embeddings::trace(TraceBuilder& t, const ir::Op& op) const {
+void Embeddings::trace(TraceWriter& t, const ir::Op& op) const {
   const Embedding& e =
       *llvm::find_if(table_.embeddings, [&](const Embedding& e) { return e.origin.op == &op; });
   ir::Value* ids = t.find(op.result(), "ids");
-  if (!ids) t.keep(op.result(), "ids", ids = t.input(e.name, e.rows));
-  std::vector<ir::Value*> operands{ids};
-  if (e.addend) operands.push_back(t.load(t.placeOf(e.addend)));
-  if (e.added) operands.push_back(t.find(e.added));
+  if (!ids) t.keep(op.result(), "ids", ids = t.input(e.name));
+  ir::Value* addend = e.addend ? t.load(t.placeOf(e.addend)) : e.added ? t.find(e.added) : nullptr;
   const ConstantPlace& place = t.placeOf(e.matrix->constant);
   Attributes attributes{{"vocabulary", e.matrix->rows},
                         {"width", e.width},
                         {"padding", products_.weights().padding(*e.matrix, t.layout())}};
   addCells(attributes, place.table, place.column, place.lanes, place.cells);
   t.keep(op.result(), "",
-         t.create("trace.gather_rows", operands, {e.rows * e.width}, attributes)->result());
+         t.step("gather_rows", {{"ids", ids}, {"addend", addend}}, attributes)["out"]);
 }
 
 }  // namespace lindero::passes

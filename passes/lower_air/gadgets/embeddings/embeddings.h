@@ -47,7 +47,7 @@ class Embeddings : public Gadget {
   absl::Status plan(const Origin& origin) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&table_}; }
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
 
   const std::deque<Embedding>& items() const { return table_.embeddings; }
 

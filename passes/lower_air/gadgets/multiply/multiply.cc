@@ -124,13 +124,12 @@ class Multiply : public Gadget {
 
   std::vector<const TableKind*> tables() const override { return {&table_}; }
 
-  void trace(TraceBuilder& t, const ir::Op& op) const override {
-    const int64_t size = op.result()->type().elements();
-    ir::Op* step =
-        t.create("trace.multiply", {t.find(op.operand(0)), t.find(op.operand(1))}, {size, size},
-                 {{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}});
-    t.keep(op.result(), "", step->result(0));
-    t.keep(op.result(), "remainder", step->result(1));
+  void trace(TraceWriter& t, const ir::Op& op) const override {
+    const Step step =
+        t.step("multiply", {{"a", t.find(op.operand(0))}, {"b", t.find(op.operand(1))}},
+               {{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}});
+    t.keep(op.result(), "", step["quotient"]);
+    t.keep(op.result(), "remainder", step["remainder"]);
   }
 
  private:

@@ -198,32 +198,27 @@ absl::Status Norms::connect() {
   return absl::OkStatus();
 }
 
-void Norms::trace(TraceBuilder& t, const ir::Op& op) const {
+void Norms::trace(TraceWriter& t, const ir::Op& op) const {
   const int64_t rows = op.result()->type().shape[0], width = op.result()->type().shape[1];
-  const int64_t lanes = t.layout().lanes(norms_.lanes()), tiles = rows * (width / lanes);
   const auto& root = t.tables().place("root", t.tables().root(op.operand(1)));
-  ir::Op* step = t.create("trace.layernorm", {t.find(op.operand(0))},
-                          {rows, rows, rows, rows, rows, rows, rows, rows, rows * width,
-                           rows * width, rows * width, tiles, tiles},
-                          {{"rows", rows},
-                           {"width", width},
-                           {"lanes", lanes},
-                           {"has_mean", op.boolAttr("has_mean")},
-                           {"square_shift", op.intAttr("square_shift")},
-                           {"epsilon", op.intAttr("epsilon")},
-                           {"output_bits", op.intAttr("output_bits")},
-                           {"max_exponent", op.intAttr("max_exponent")},
-                           {"rsqrt_table", ir::Symbol{root.table}},
-                           {"rsqrt_column", root.sibling("R")},
-                           {"rsqrt_first_row", root.first_row}});
-  static constexpr const char* kNames[] = {
-      "mean",       "reciprocal", "shift",          "shift_power",
-      "mantissa",   "exponent",   "exponent_power", "variance_remainder",
-      "square",     "",           "remainder",      "deviation_sums",
-      "square_sums"};
-  for (int i = 0; i < 13; ++i) t.keep(op.result(), kNames[i], step->result(i));
+  const Step step = t.step("layer_norm", {{"x", t.find(op.operand(0))}},
+                           {{"rows", rows},
+                            {"width", width},
+                            {"lanes", t.layout().lanes(norms_.lanes())},
+                            {"has_mean", op.boolAttr("has_mean")},
+                            {"square_shift", op.intAttr("square_shift")},
+                            {"epsilon", op.intAttr("epsilon")},
+                            {"output_bits", op.intAttr("output_bits")},
+                            {"max_exponent", op.intAttr("max_exponent")},
+                            {"rsqrt_table", ir::Symbol{root.table}},
+                            {"rsqrt_column", root.sibling("R")},
+                            {"rsqrt_first_row", root.first_row}});
+  t.keep(op.result(), "", step["out"]);
+  t.keepAll(op.result(), step,
+            {"mean", "reciprocal", "shift", "shift_power", "mantissa", "exponent", "exponent_power",
+             "variance_remainder", "square", "remainder", "deviation_sums", "square_sums"});
   const auto& four = t.tables().place("four", op.intAttr("max_exponent"));
-  t.keep(op.result(), "mantissa_low", t.lookUp(t.find(op.result(), "exponent"), four, "low", 0));
+  t.keep(op.result(), "mantissa_low", t.lookUp(step["exponent"], four, "low", 0));
 }
 
 }  // namespace lindero::passes

@@ -62,7 +62,7 @@ class Norms : public Gadget {
   absl::Status plan(const Origin& origin) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&norms_, &statistics_}; }
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
 
  private:
   Wiring& wiring_;

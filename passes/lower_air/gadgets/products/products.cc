@@ -201,23 +201,24 @@ absl::Status Products::connectCarried(Operand& o, const Carried& c) {
 
 namespace {
 
-struct Strides {
-  int64_t batch, row, column, offset = 0;
-  operator std::vector<int64_t>() const { return {batch, row, column, offset}; }
+using ir::trace::strides;
+
+// out[b, i, j] = sum_k lhs[b, i, k] rhs[b, k, j] of these extents.
+struct Multiplication {
+  int64_t batch, m, k, n;
+  std::vector<int64_t> lhs_strides, rhs_strides, out_strides;
 };
 
-ir::Value* multiply(TraceBuilder& t, llvm::ArrayRef<ir::Value*> operands, const Product& shape,
-                    Strides lhs, Strides rhs, Strides out) {
-  return t
-      .create("trace.matmul", operands, {shape.count * shape.rows * shape.columns},
-              {{"batch", shape.count},
-               {"m", shape.rows},
-               {"k", shape.inner},
-               {"n", shape.columns},
-               {"lhs_strides", std::vector<int64_t>(lhs)},
-               {"rhs_strides", std::vector<int64_t>(rhs)},
-               {"out_strides", std::vector<int64_t>(out)}})
-      ->result();
+ir::Value* multiply(TraceWriter& t, ir::Value* lhs, ir::Value* rhs, ir::Value* bias,
+                    const Multiplication& p) {
+  return t.step("matmul", {{"lhs", lhs}, {"rhs", rhs}, {"bias", bias}},
+                {{"batch", p.batch},
+                 {"m", p.m},
+                 {"k", p.k},
+                 {"n", p.n},
+                 {"lhs_strides", p.lhs_strides},
+                 {"rhs_strides", p.rhs_strides},
+                 {"out_strides", p.out_strides}})["out"];
 }
 
 // A part of a bias; only a column-major one is ever read in parts.
@@ -229,58 +230,83 @@ ConstantPlace partOf(ConstantPlace place, int64_t start, int64_t size) {
   return place;
 }
 
-ir::Value* traceLinear(TraceBuilder& t, const Accumulator& a, int64_t start, int64_t size) {
+ir::Value* traceLinear(TraceWriter& t, const Accumulator& a, int64_t start, int64_t size) {
   const Matrix& m = *a.matrix;
   const ConstantPlace& place = t.placeOf(m.constant);
   ir::Value* weights = t.find(m.constant);
   if (!weights) t.keep(m.constant, "", weights = t.load(place));
   // Zeros pad each row at its front.
-  const int64_t padded = place.size / m.rows, folded = t.layout().columns(*a.product);
-  std::vector<ir::Value*> operands{t.find(a.origin.op->operand(0)), weights};
-  if (a.bias) operands.push_back(t.load(partOf(t.placeOf(a.bias), start, size)));
-  return multiply(t, operands, {.count = 1, .rows = a.rows, .inner = m.rows, .columns = size},
-                  {0, m.rows, 1}, {0, padded, 1, padded - folded + start}, {0, size, 1});
+  const int64_t padded = place.size / m.rows;
+  const int64_t first = padded - t.layout().columns(*a.product) + start;
+  ir::Value* bias = a.bias ? t.load(partOf(t.placeOf(a.bias), start, size)) : nullptr;
+  return multiply(
+      t, t.find(a.origin.op->operand(0)), weights, bias,
+      {.batch = 1,
+       .m = a.rows,
+       .k = m.rows,
+       .n = size,
+       .lhs_strides = strides({{"batch", 0}, {"row", m.rows}, {"column", 1}, {"offset", 0}}),
+       .rhs_strides = strides({{"batch", 0}, {"row", padded}, {"column", 1}, {"offset", first}}),
+       .out_strides = strides({{"batch", 0}, {"row", size}, {"column", 1}, {"offset", 0}})});
+}
+
+void traceScores(TraceWriter& t, const ir::Op& op) {
+  const auto& shape = op.result()->type().shape;
+  const int64_t heads = shape[0], queries = shape[1], keys = shape[2];
+  const int64_t all = op.operand(0)->type().shape[1], width = all / heads;
+  t.keep(
+      op.result(), "",
+      multiply(
+          t, t.find(op.operand(0)), t.find(op.operand(1)), nullptr,
+          {.batch = heads,
+           .m = queries,
+           .k = width,
+           .n = keys,
+           .lhs_strides = strides({{"batch", width}, {"row", all}, {"column", 1}, {"offset", 0}}),
+           .rhs_strides = strides({{"batch", width}, {"row", 1}, {"column", all}, {"offset", 0}}),
+           .out_strides =
+               strides({{"batch", queries * keys}, {"row", keys}, {"column", 1}, {"offset", 0}})}));
 }
 
 }  // namespace
 
-ir::Value* Products::traceColumns(TraceBuilder& t, const Accumulator& a, int64_t start,
+ir::Value* Products::traceColumns(TraceWriter& t, const Accumulator& a, int64_t start,
                                   int64_t size) const {
   if (a.matrix) return traceLinear(t, a, start, size);
   const ir::Op& op = *a.origin.op;
   const int64_t heads = a.product->count, keys = a.product->inner, width = a.product->columns;
-  return multiply(t, {t.find(op.operand(0)), t.find(op.operand(1))}, *a.product,
-                  {a.rows * keys, keys, 1}, {width, heads * width, 1}, {width, heads * width, 1});
+  const std::vector<int64_t> by_head =
+      strides({{"batch", width}, {"row", heads * width}, {"column", 1}, {"offset", 0}});
+  return multiply(t, t.find(op.operand(0)), t.find(op.operand(1)), nullptr,
+                  {.batch = heads,
+                   .m = a.rows,
+                   .k = keys,
+                   .n = width,
+                   .lhs_strides = strides(
+                       {{"batch", a.rows * keys}, {"row", keys}, {"column", 1}, {"offset", 0}}),
+                   .rhs_strides = by_head,
+                   .out_strides = by_head});
 }
 
-void Products::traceInputs(TraceBuilder& t) const {
+void Products::traceInputs(TraceWriter& t) const {
   for (const auto& [slot, c] : llvm::enumerate(carried_)) {
     t.keep(c.before, "",
-           t.create("trace.carry_in", {}, {c.before->type().elements()}, {{"slot", int64_t(slot)}})
-               ->result());
+           t.step("carry_in", {}, {{"slot", int64_t(slot)}},
+                  {{"out", c.before->type().elements()}})["out"]);
   }
 }
 
 // Accumulators are computed where they are taken, in parts.
-void Products::trace(TraceBuilder& t, const ir::Op& op) const {
-  if (op.is("integer.scores")) {
-    const auto& shape = op.result()->type().shape;
-    const int64_t heads = shape[0], queries = shape[1], keys = shape[2];
-    const int64_t all = op.operand(0)->type().shape[1], width = all / heads;
-    t.keep(op.result(), "",
-           multiply(t, {t.find(op.operand(0)), t.find(op.operand(1))},
-                    {.count = heads, .rows = queries, .inner = width, .columns = keys},
-                    {width, all, 1}, {width, 1, all}, {queries * keys, keys, 1}));
-  }
+void Products::trace(TraceWriter& t, const ir::Op& op) const {
+  if (op.is("integer.scores")) traceScores(t, op);
   if (!op.is("integer.append_rows")) return;
-  ir::Value* all = t.create("trace.append_rows", {t.find(op.operand(0)), t.find(op.operand(1))},
-                            {op.result()->type().elements()}, {})
-                       ->result();
+  ir::Value* all = t.step(
+      "append_rows", {{"first", t.find(op.operand(0))}, {"second", t.find(op.operand(1))}})["out"];
   t.keep(op.result(), "", all);
   for (const auto& [slot, c] : llvm::enumerate(carried_)) {
     if (c.all != op.result()) continue;
-    t.create("trace.carry_out", {all}, {},
-             {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
+    t.step("carry_out", {{"buffer", all}},
+           {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
   }
 }
 

@@ -132,8 +132,8 @@ class Products : public Gadget {
                                   const std::string& name) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&weights_, &operands_}; }
-  void traceInputs(TraceBuilder& t) const override;
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
+  void traceInputs(TraceWriter& t) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
 
   // For those that read accumulators: the one of which op's first operand is columns, as its view
   // says; an error if there is none.
@@ -153,7 +153,7 @@ class Products : public Gadget {
   bool selectsRows() const;
 
   // Columns of an accumulator.
-  ir::Value* traceColumns(TraceBuilder& t, const Accumulator& a, int64_t start, int64_t size) const;
+  ir::Value* traceColumns(TraceWriter& t, const Accumulator& a, int64_t start, int64_t size) const;
 
  private:
   absl::Status planLinear(const Origin& origin);

@@ -267,26 +267,23 @@ absl::Status Results::connect() {
   return absl::OkStatus();
 }
 
-void Results::trace(TraceBuilder& t, const ir::Op& op) const {
+void Results::trace(TraceWriter& t, const ir::Op& op) const {
   const Accumulator& a = *products_.findAccumulator(op.operand(0));
   const Part& part = *llvm::find_if(a.parts, [&](const Part& p) { return p.origin.op == &op; });
   const bool lookup = looksUp(op);
-  std::vector<ir::Value*> operands{products_.traceColumns(t, a, part.start, part.size)};
+  ir::Value* acc = products_.traceColumns(t, a, part.start, part.size);
+  ir::Value* addend = !lookup && op.numOperands() > 1 ? t.find(op.operand(1)) : nullptr;
   Attributes attributes{{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}};
-  if (!lookup && op.numOperands() > 1) {
-    operands.push_back(t.find(op.operand(1)));
-    attributes.emplace_back("addend_shift", op.intAttrOr("addend_shift", 0));
-  }
-  const int64_t size = a.rows * part.size;
-  ir::Op* step = t.create("trace.requantize", operands, {size, size}, attributes);
-  t.keep(op.result(), lookup ? "key" : "", step->result(0));
-  t.keep(op.result(), "remainder", step->result(1));
+  if (addend) attributes.emplace_back("addend_shift", op.intAttrOr("addend_shift", 0));
+  const Step step = t.step("requantize", {{"acc", acc}, {"addend", addend}}, attributes);
+  t.keep(op.result(), lookup ? "key" : "", step["quotient"]);
+  t.keep(op.result(), "remainder", step["remainder"]);
   if (!lookup) return;
   const auto& place = t.tables().place("function", t.tables().activation(op.operand(1)));
-  t.keep(op.result(), "", t.lookUp(step->result(0), place, "value", -place.rows / 2));
+  t.keep(op.result(), "", t.lookUp(step["quotient"], place, "value", -place.rows / 2));
 }
 
-ir::Value* Results::traceOutput(TraceBuilder& t, const ir::Value* value) const {
+ir::Value* Results::traceOutput(TraceWriter& t, const ir::Value* value) const {
   const Accumulator& a = *products_.findAccumulator(value);
   const Part& part = *llvm::find_if(a.parts, [&](const Part& p) { return p.result == value; });
   ir::Value* columns = products_.traceColumns(t, a, part.start, part.size);

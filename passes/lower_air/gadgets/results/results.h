@@ -66,8 +66,8 @@ class Results : public Gadget {
                                   const std::string& name) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&results_, &outputs_}; }
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
-  ir::Value* traceOutput(TraceBuilder& t, const ir::Value* value) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
+  ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const override;
 
   bool publishes() const { return !outputs_.results.empty(); }
 

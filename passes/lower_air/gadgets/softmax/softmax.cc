@@ -295,47 +295,32 @@ absl::Status SoftmaxGadget::connect() {
   return absl::OkStatus();
 }
 
-void SoftmaxGadget::trace(TraceBuilder& t, const ir::Op& op) const {
+void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
   const auto& shape = op.result()->type().shape;
-  const int64_t heads = shape[0], queries = shape[1], keys = shape[2];
-  const int64_t lanes = t.layout().lanes(table_.lanes());
-  const int64_t rows = heads * queries, elements = rows * keys;
   const auto& exp = t.tables().place("exponential", t.tables().exponential(op));
-  std::vector<ir::Value*> operands{t.find(op.operand(0))};
-  std::vector<int64_t> sizes{rows,     rows,     elements,         elements,        elements,
-                             elements, elements, elements / lanes, elements / lanes};
-  if (op.numOperands() > 2) {
-    operands.push_back(t.find(op.operand(2)));
-    sizes.push_back(elements / lanes);
-  }
-  ir::Op* step = t.create("trace.softmax", operands, sizes,
-                          {{"heads", heads},
-                           {"queries", queries},
-                           {"keys", keys},
-                           {"lanes", lanes},
-                           {"causal", op.boolAttr("causal")},
-                           {"score_shift", op.intAttr("score_shift")},
-                           {"probability_bits", op.intAttr("probability_bits")},
-                           {"normalizer_low", op.intAttr("normalizer_low")},
-                           {"normalizer_bits", op.intAttr("normalizer_bits")},
-                           {"exp_table", ir::Symbol{exp.table}},
-                           {"exp_column", exp.column},
-                           {"exp_first_row", exp.first_row},
-                           {"live_rows", op.intAttr("live_rows")},
-                           {"dead_rows", op.intAttr("dead_rows")},
-                           {"dead_width", op.intAttr("dead_width")},
-                           {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
-  static constexpr const char* kNames[] = {"normalizer_low_limb",
-                                           "normalizer_high_limb",
-                                           "key",
-                                           "width",
-                                           "remainder",
-                                           "",
-                                           "previous_probability",
-                                           "probability_sums",
-                                           "previous_probability_sums",
-                                           "open"};
-  for (size_t i = 0; i < sizes.size(); ++i) t.keep(op.result(), kNames[i], step->result(i));
+  ir::Value* windows = op.numOperands() > 2 ? t.find(op.operand(2)) : nullptr;
+  const Step step = t.step("softmax", {{"scores", t.find(op.operand(0))}, {"block", windows}},
+                           {{"heads", shape[0]},
+                            {"queries", shape[1]},
+                            {"keys", shape[2]},
+                            {"lanes", t.layout().lanes(table_.lanes())},
+                            {"causal", op.boolAttr("causal")},
+                            {"score_shift", op.intAttr("score_shift")},
+                            {"probability_bits", op.intAttr("probability_bits")},
+                            {"normalizer_low", op.intAttr("normalizer_low")},
+                            {"normalizer_bits", op.intAttr("normalizer_bits")},
+                            {"exp_table", ir::Symbol{exp.table}},
+                            {"exp_column", exp.column},
+                            {"exp_first_row", exp.first_row},
+                            {"live_rows", op.intAttr("live_rows")},
+                            {"dead_rows", op.intAttr("dead_rows")},
+                            {"dead_width", op.intAttr("dead_width")},
+                            {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
+  t.keep(op.result(), "", step["probability"]);
+  t.keepAll(op.result(), step,
+            {"normalizer_low_limb", "normalizer_high_limb", "key", "width", "remainder",
+             "previous_probability", "probability_sums", "previous_probability_sums"});
+  if (windows) t.keep(op.result(), "open", step["open"]);
 }
 
 }  // namespace lindero::passes

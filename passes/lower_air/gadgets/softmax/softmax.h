@@ -56,7 +56,7 @@ class SoftmaxGadget : public Gadget {
   absl::Status plan(const Origin& origin) override;
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&table_}; }
-  void trace(TraceBuilder& t, const ir::Op& op) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override;
 
   const SoftmaxTable& table() const { return table_; }
   void setWindows(CopyId windows) { table_.windows = windows; }

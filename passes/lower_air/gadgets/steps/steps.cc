@@ -169,21 +169,20 @@ void Steps::publish(Lowering& l) const {
       {kBlock, false, tables, 1, 0, windows - 1, 0, l.layout.address(softmax.windows), 1, 1});
 }
 
-void Steps::traceInputs(TraceBuilder& t) const {
+void Steps::traceInputs(TraceWriter& t) const {
   if (!table_.steps) return;
   const DecodeSteps& steps = *table_.steps;
   const ir::Op& embedding = *steps.embedding->origin.op;
   t.setOrigin(embedding.location(), "decode");
-  ir::Value* tape = t.input(kTape, steps.rows + 1);
-  ir::Value* lengths = t.input(kLengths, 4);
-  ir::Op* step = t.create("trace.decode", {tape, lengths}, std::vector<int64_t>(8, steps.rows), {});
-  static constexpr const char* kNames[] = {"active",   "chosen",    "frontier_in", "frontier_out",
-                                           "given_in", "given_out", "ids",         "token_out"};
-  for (int i = 0; i < 8; ++i) t.keep(embedding.result(), kNames[i], step->result(i));
-  t.keep(steps.choice->origin.op->result(), "active", step->result(0));
+  const Step step = t.step("decode", {{"tape", t.input(kTape)}, {"lengths", t.input(kLengths)}});
+  t.keepAll(
+      embedding.result(), step,
+      {"active", "chosen", "frontier_in", "frontier_out", "given_in", "given_out", "token_out"});
+  t.keep(embedding.result(), "ids", step["token_in"]);
+  t.keep(steps.choice->origin.op->result(), "active", step["active"]);
   if (!steps.positions) return;
-  t.keep(steps.positions->origin.op->result(), "ids", step->result(2));
-  ir::Value* windows = t.input(kBlock, t.layout().stacks(softmax_.table()).size());
+  t.keep(steps.positions->origin.op->result(), "ids", step["frontier_in"]);
+  ir::Value* windows = t.input(kBlock);
   for (const Softmax& a : softmax_.items()) t.keep(a.open_windows, "", windows);
 }
 

@@ -50,8 +50,8 @@ class Steps : public Gadget {
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&table_}; }
   void publish(Lowering& l) const override;
-  void traceInputs(TraceBuilder& t) const override;
-  void trace(TraceBuilder& t, const ir::Op& op) const override {}
+  void traceInputs(TraceWriter& t) const override;
+  void trace(TraceWriter& t, const ir::Op& op) const override {}
 
  private:
   // Rows beyond a run must not influence it, and every row's choice must be there.
