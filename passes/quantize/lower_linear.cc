@@ -183,8 +183,8 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     }
     const int weight_bits = signedBits(folded->weight_low, folded->weight_high);
     if (weight_bits < kLeastWeightBits && folded->weight_high != folded->weight_low) {
-      refusal = noShift(rounding, shift,
-                        describeNarrow(rounding, shift == last, weight_bits, weight_limit));
+      refusal =
+          noShift(rounding, shift, describeNarrow(rounding, overflow, weight_bits, weight_limit));
       break;
     }
     Stored acc;

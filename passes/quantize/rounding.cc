@@ -67,15 +67,15 @@ std::string describeOverflow(const FoldLinear& fold, const Rounding& rounding,
       rounding.isRaw() ? "" : absl::StrFormat(" and results of %d bits", rounding.bits));
 }
 
-std::string describeNarrow(const Rounding& rounding, bool last, int bits, int weight_bits) {
+std::string describeNarrow(const Rounding& rounding, bool overflow, int bits, int weight_bits) {
   const char* remedy = "use fewer bits for its input or result, or larger margins";
   if (weight_bits < kLeastWeightBits) {
     remedy = "allow weights more bits";
-  } else if (last && !rounding.isRaw()) {
+  } else if (!overflow && !rounding.isRaw()) {
     remedy = "use a larger exponent for its result, or smaller margins";
   }
-  return absl::StrFormat("its weights have %d bits there, and %d are needed; %s", bits,
-                         kLeastWeightBits, remedy);
+  return absl::StrFormat("its weights have %d bits, and %d are needed; %s", bits, kLeastWeightBits,
+                         remedy);
 }
 
 }  // namespace lindero::passes

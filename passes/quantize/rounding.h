@@ -34,9 +34,9 @@ absl::StatusOr<int64_t> accumulatorLimit(const Rounding& rounding, int shift);
 std::string describeOverflow(const FoldLinear& fold, const Rounding& rounding,
                              llvm::ArrayRef<int> exponents, int64_t limit, int weight_bits);
 
-// Why weights that fit are refused: they have so few bits, at the largest shift that fits, `last`
-// of all.
-std::string describeNarrow(const Rounding& rounding, bool last, int bits, int weight_bits);
+// Why weights that fit are refused: they have so few bits, at the largest shift that fits.
+// `overflow`: a larger one is possible, but the product does not fit.
+std::string describeNarrow(const Rounding& rounding, bool overflow, int bits, int weight_bits);
 
 // Weights of fewer bits than this are hardly the model's.
 inline constexpr int kLeastWeightBits = 4;
