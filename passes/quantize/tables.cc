@@ -249,6 +249,13 @@ absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, i
   const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, keys = int64_t{1} << key_bits;
   std::vector<int32_t> table;
   for (int64_t u = -keys / 2; u < keys / 2; ++u) {
+    // Far below zero erfc is slow, and |GELU(x)| < e^(-x^2 / 2) rounds to zero: here it is below
+    // 2^-2 of a unit of the result.
+    const double x = std::ldexp(static_cast<double>(u), -key_exponent);
+    if (activation == gelu && x < 0 && x * x > 1.4 * (2 + std::max(output_exponent, 0))) {
+      table.push_back(0);
+      continue;
+    }
     const int64_t entry = roundHalfUp([&](mpfr_ptr y) {
       mpfr_set_si_2exp(y, u, -key_exponent, MPFR_RNDN);
       activation(y);
