@@ -203,11 +203,11 @@ absl::Status Chooser::chooseStored(size_t site) {
   at(site, "exponent") = exponentFor(largest, bits, margin);
   if (is(site, "tensor.attention")) {
     at(site, "probability_bits") = options_.probability_bits;
-    // The requantization of P V shifts by P + fv - fo, which is 1 to 16.
-    const int64_t value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
-    at(site, "exponent") =
-        std::clamp<int64_t>(at(site, "exponent"), value + options_.probability_bits - 16,
-                            value + options_.probability_bits - 1);
+    // The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a
+    // result of few bits needs it.
+    int64_t& value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
+    value = std::min(value, at(site, "exponent") + 16 - options_.probability_bits);
+    at(site, "exponent") = std::min(at(site, "exponent"), value + options_.probability_bits - 1);
   }
   return absl::OkStatus();
 }

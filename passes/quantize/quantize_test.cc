@@ -297,6 +297,35 @@ INSTANTIATE_TEST_SUITE_P(
                 "tensor.linear (/h.0/attn/qkv): no shift keeps the product exact"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+// Somewhere between margins that fit and those that leave nothing but zeros.
+TEST(Quantize, WeightsOfHardlyAnyBitsAreRefused) {
+  std::string said;
+  for (double margin = 256; margin < 1e7; margin *= 2) {
+    QuantizeOptions options;
+    options.residual_margin = margin;
+    auto q = quantizeGpt({}, options);
+    if (!q.ok()) said = std::string(q.status().message());
+    if (!said.empty()) break;
+  }
+  EXPECT_THAT(said,
+              HasSubstr("no shift keeps the product exact: at 14 bits, its weights have 3 bits"));
+  EXPECT_THAT(said, HasSubstr("and 4 are needed; use a larger exponent for its result"));
+}
+
+TEST(Quantize, FewBitsOfActivationsRejectNoInput) {
+  for (int bits : {4, 6, 8}) {
+    QuantizeOptions options;
+    options.activation_bits = bits;
+    options.weight_bits = 24;
+    auto q = quantizeGpt({}, options);
+    ASSERT_TRUE(q.ok()) << bits << ": " << q.status();
+    auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
+                                       freshSamples((*q)->floats(), 7));
+    ASSERT_TRUE(comparison.ok());
+    EXPECT_EQ(comparison->rejected, 0) << bits << ": " << comparison->first_rejection;
+  }
+}
+
 TEST(Quantize, ValuesBeyondCalibrationAreErrorsThatNameTheNode) {
   TestGpt gpt;
   QuantizeOptions options;

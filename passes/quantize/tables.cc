@@ -249,6 +249,13 @@ absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, i
   const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, keys = int64_t{1} << key_bits;
   std::vector<int32_t> table;
   for (int64_t u = -keys / 2; u < keys / 2; ++u) {
+    // Far below zero erfc is slow, and |GELU(x)| < e^(-x^2 / 2) rounds to zero: here it is below
+    // 2^-2 of a unit of the result.
+    const double x = std::ldexp(static_cast<double>(u), -key_exponent);
+    if (activation == gelu && x < 0 && x * x > 1.4 * (2 + std::max(output_exponent, 0))) {
+      table.push_back(0);
+      continue;
+    }
     const int64_t entry = roundHalfUp([&](mpfr_ptr y) {
       mpfr_set_si_2exp(y, u, -key_exponent, MPFR_RNDN);
       activation(y);
@@ -275,13 +282,23 @@ absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, 
                                           int64_t keys, int probability_bits) {
   SoftmaxTable table;
   table.score_shift = scoreShift(score_exponent, scale);
-  if (!(scale.value > 0) || table.score_shift > 16 || probability_bits < 4 ||
-      probability_bits > 16 || keys < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "no softmax table for score exponent ", score_exponent, ", scale ", scale.value, ", ",
-        probability_bits, " probability bits: the score shift would be ", table.score_shift,
-        " (1 to 16 are possible)"));
+  if (!(scale.value > 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("its scores are scaled by ", scale.value,
+                     ", and there are softmaxes of positive scales only; multiply the weights of Q "
+                     "by the sign"));
   }
+  if (probability_bits < 4 || probability_bits > 16) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("probabilities of ", probability_bits, " bits are not possible; 4 to 16 are"));
+  }
+  if (table.score_shift > 16) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("scores at exponent ", score_exponent, ", scaled by ", scale.value,
+                     ", need a score shift of ", table.score_shift,
+                     " bits, and 1 to 16 are possible; use smaller exponents for Q and K"));
+  }
+  if (keys < 1) return absl::InvalidArgumentError("it has no keys");
   const int unit_exponent = table.score_shift - score_exponent;
   const int64_t live = keysPerLog(2, probability_bits + 1, unit_exponent, scale) + 2;
   // Beyond one key per 2^-6 nats the rounding of scores shows.

@@ -110,7 +110,11 @@ TEST(SoftmaxTable, RefusesWhatTheIntervalRuleForbids) {
               HasSubstr("unique"));
   EXPECT_THAT(softmaxTable(14, scale, 1 << 26, 1 << 15, 16).status().message(), HasSubstr("2^30"));
   EXPECT_THAT(softmaxTable(30, scale, 1 << 26, 64, 16).status().message(),
-              HasSubstr("score shift"));
+              HasSubstr("need a score shift of 22 bits"));
+  EXPECT_THAT(softmaxTable(14, {-0.25, 0}, 1 << 26, 64, 16).status().message(),
+              HasSubstr("scaled by -0.25, and there are softmaxes of positive scales only"));
+  EXPECT_THAT(softmaxTable(14, scale, 1 << 26, 64, 3).status().message(),
+              HasSubstr("probabilities of 3 bits"));
   EXPECT_THAT(softmaxTable(2, scale, 1 << 20, 64, 16).status().message(), HasSubstr("too coarse"));
 }
 
