@@ -89,12 +89,12 @@ absl::Status clip(NodeEmitter& e, llvm::StringRef) {
 
 absl::Status gelu(NodeEmitter& e, llvm::StringRef op) {
   const std::string approximate = e.stringAttr("approximate", "none");
-  const std::string kind = approximate == "tanh" ? "gelu_tanh" : "gelu";
+  const std::string function = approximate == "tanh" ? "gelu_tanh(x)" : "gelu(x)";
   if (approximate != "tanh" && approximate != "none") {
     return absl::InvalidArgumentError(
         absl::StrCat("approximate is '", approximate, "', not 'none' or 'tanh'"));
   }
-  return e.emitOutput(op, {e.input(0)}, {{"kind", kind}});
+  return e.emitOutput(op, {e.input(0)}, {{"function", function}});
 }
 
 constexpr NamedEmitter kEmitters[] = {
@@ -103,6 +103,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"And", direct, "tensor.and"},
     {"Cast", cast},
     {"CastLike", castLike},
+    {"Ceil", direct, "tensor.ceil"},
     {"Clip", clip},
     {"Cos", direct, "tensor.cos"},
     {"Div", direct, "tensor.div"},
@@ -128,6 +129,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Pow", pow, "tensor.pow"},
     {"Reciprocal", direct, "tensor.reciprocal"},
     {"Relu", direct, "tensor.relu"},
+    {"Round", direct, "tensor.round"},
     {"Sigmoid", direct, "tensor.sigmoid"},
     {"Sign", direct, "tensor.sign"},
     {"Sin", direct, "tensor.sin"},

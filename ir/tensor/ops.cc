@@ -69,6 +69,8 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(unary("tensor.sin", "y = sin(x)"));
   ops.push_back(unary("tensor.cos", "y = cos(x)"));
   ops.push_back(unary("tensor.floor", "y = the greatest integer <= x"));
+  ops.push_back(unary("tensor.ceil", "y = the least integer >= x"));
+  ops.push_back(unary("tensor.round", "y = the nearest integer to x, halves to even"));
   ops.push_back(unary("tensor.sign", "y = -1, 0 or 1", kNumber));
   ops.push_back(unary("tensor.not", "y = not x, on i1", kBoolean));
   ops.push_back({.name = "tensor.is_nan",
@@ -247,11 +249,13 @@ void addCanonical(std::vector<OpDef>& ops) {
                        "the result has the type of q"}});
   ops.push_back(
       {.name = "tensor.activation",
-       .summary = "y = f(x) element by element, f by name",
+       .summary = "y = f(x) element by element; its table holds f, correctly rounded",
        .operands = {{"x", kOne, ""}},
        .results = {{"y", kOne, ""}},
-       .attributes = {{"kind", kString, true, "gelu, gelu_tanh, relu, silu, tanh or sigmoid"}},
-       .constraints = {kReal, "kind is one of those listed", kSameType}});
+       .attributes = {{"function", kString, true,
+                       "f(x), of elementwise ops and numbers: \"mul(x, sigmoid(x))\"; gelu(x), "
+                       "gelu_tanh(x), relu(x) and silu(x) are short for their definitions"}},
+       .constraints = {kReal, "`function` is an expression in x", kSameType}});
   ops.push_back({.name = "tensor.select_rows",
                  .summary = "y[i] = x[rows[i]]",
                  .operands = {{"x", kOne, "[T, ...]"}},

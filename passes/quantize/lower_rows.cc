@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "ir/tensor/expression.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 #include "passes/quantize/lowering.h"
@@ -32,6 +33,12 @@ absl::StatusOr<std::vector<double>> channels(const Value& value) {
   absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
   if (!array.ok()) return array.status();
   return std::move(array->reals);
+}
+
+// What a table is called in the constant pool: a function by its name, if it has one.
+llvm::StringRef shortName(llvm::StringRef function) {
+  const llvm::StringRef name = function.split('(').first;
+  return function.drop_front(name.size()) == "(x)" ? name : "function";
 }
 
 }  // namespace
@@ -192,12 +199,21 @@ absl::Status Lowering::lowerActivation(const Op& op) {
   }
   if (acc.shift == 0)
     return absl::UnimplementedError("its operand must be a linear with no other reader");
-  const std::string& kind = op.stringAttr("kind");
-  const std::string name =
-      absl::StrCat(kind, "_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
-  absl::StatusOr<Value*> entries = table(name, {}, *exponent, [&] {
-    return activationTable(kind, *key_bits, *key_exponent, *bits, *exponent);
-  });
+  for (int unit : acc.exponents) {
+    if (unit - acc.shift == *key_exponent) continue;
+    return absl::InvalidArgumentError(absl::StrCat("its keys are at exponent ", *key_exponent,
+                                                   ", its operand at ", unit, " before a shift of ",
+                                                   acc.shift));
+  }
+  const std::string& text = op.stringAttr("function");
+  absl::StatusOr<ir::tensor::Expression> function = ir::tensor::Expression::parse(text);
+  if (!function.ok()) return function.status();
+  const std::string parameters =
+      absl::StrCat("_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
+  absl::StatusOr<Value*> entries = table(
+      text + parameters, {}, *exponent,
+      [&] { return activationTable(*function, *key_bits, *key_exponent, *bits, *exponent); },
+      absl::StrCat(shortName(text).str(), parameters));
   if (!entries.ok()) return entries.status();
   Stored result;
   result.exponents.assign(acc.exponents.size(), *exponent);
@@ -205,7 +221,7 @@ absl::Status Lowering::lowerActivation(const Op& op) {
   result.value = builder_.value(
       "integer.lookup", {acc.value, *entries},
       Type::fixed(acc.value->type().shape, *exponent, range.low, range.high),
-      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", kind}});
+      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
   keep(*op.result(), std::move(result), "input");
   return absl::OkStatus();
 }

@@ -237,7 +237,7 @@ Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> sh
 
 absl::StatusOr<Value*> Lowering::table(
     const std::string& key, llvm::ArrayRef<int64_t> shape, int exponent,
-    llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make) {
+    llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make, llvm::StringRef name) {
   auto it = tables_.find(key);
   if (it == tables_.end()) {
     absl::StatusOr<std::vector<int32_t>> values = make();
@@ -247,7 +247,8 @@ absl::StatusOr<Value*> Lowering::table(
     llvm::SmallVector<int64_t, 2> sizes(shape.begin(), shape.end());
     if (sizes.empty()) sizes.push_back(static_cast<int64_t>(values->size()));
     it = tables_.emplace(key, entry).first;
-    it->second.constant = &target_.module()->constants().addOwned(key, sizes, *std::move(values));
+    it->second.constant = &target_.module()->constants().addOwned(name.empty() ? key : name, sizes,
+                                                                  *std::move(values));
   }
   return use(*it->second.constant, exponent, it->second.low, it->second.high);
 }

@@ -121,7 +121,7 @@ class GptBuilder {
     in = gpt_.post_norm ? x : norm(node + "/ln_2", x);
     ir::Value* hidden = linear(node + "/fc", in, gpt_.width, 4 * gpt_.width, 1.0);
     hidden = op(node + "/act", "tensor.activation", {hidden}, 4 * gpt_.width,
-                {{"kind", gpt_.activation}});
+                {{"function", gpt_.activation + "(x)"}});
     hidden = linear(node + "/out", hidden, 4 * gpt_.width, gpt_.width, 0.7);
     x = op(node + "/Add_1", "tensor.add", {x, hidden}, gpt_.width);
     return gpt_.post_norm ? norm(node + "/ln_2", x) : x;

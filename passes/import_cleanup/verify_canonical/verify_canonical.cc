@@ -67,7 +67,8 @@ std::string reasonFor(const Op& op) {
       .Cases("tensor.reduce_mean", "tensor.sqrt", "tensor.pow", "tensor.reciprocal",
              "not part of a LayerNorm over the last axis")
       .Cases("tensor.erf", "tensor.tanh", "tensor.sigmoid", "tensor.exp",
-             "not part of an activation that is known (GELU, ReLU, SiLU, tanh, sigmoid)")
+             "an elementwise op of several tensors, or with constants that differ from element to "
+             "element")
       .Cases("tensor.reshape", "tensor.transpose", "axes are rearranged outside of an attention")
       .Cases("tensor.mul", "tensor.div",
              "a product outside of linear layers, LayerNorm, attention and activations")
