@@ -87,16 +87,6 @@ absl::Status clip(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-absl::Status gelu(NodeEmitter& e, llvm::StringRef op) {
-  const std::string approximate = e.stringAttr("approximate", "none");
-  const std::string function = approximate == "tanh" ? "gelu_tanh(x)" : "gelu(x)";
-  if (approximate != "tanh" && approximate != "none") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("approximate is '", approximate, "', not 'none' or 'tanh'"));
-  }
-  return e.emitOutput(op, {e.input(0)}, {{"function", function}});
-}
-
 constexpr NamedEmitter kEmitters[] = {
     {"Abs", direct, "tensor.abs"},
     {"Add", direct, "tensor.add"},
@@ -112,7 +102,6 @@ constexpr NamedEmitter kEmitters[] = {
     {"Erf", direct, "tensor.erf"},
     {"Exp", direct, "tensor.exp"},
     {"Floor", direct, "tensor.floor"},
-    {"Gelu", gelu, "tensor.activation"},
     {"Greater", direct, "tensor.greater"},
     {"GreaterOrEqual", direct, "tensor.greater_or_equal"},
     {"Identity", identity},

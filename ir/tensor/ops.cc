@@ -242,9 +242,14 @@ void addCanonical(std::vector<OpDef>& ops) {
        .summary = "y = softmax(q k' * scale + mask) v per head",
        .operands = {{"q", kOne, "[T, D]"}, {"k", kOne, "[T, D]"}, {"v", kOne, "[T, D]"}},
        .results = {{"y", kOne, "[T, D]"}},
-       .attributes = {{"heads", kInt, true, "head h has columns h D / heads and following"},
-                      {"scale", kFloat, true, "of the scores"},
-                      {"causal", kBool, true, "query t sees keys 0 .. t"}},
+       .attributes =
+           {{"heads", kInt, true, "head h has columns h D / heads and following"},
+            {"scale", kFloat, true, "of the scores"},
+            {"causal", kBool, true, "query t sees keys 0 .. t"},
+            {"masked", kFloat, false,
+             "the most that the model puts in place of a masked score, or adds to it; "
+             "-inf if absent. Here it counts as -inf: quantize sees to it that this makes "
+             "no difference"}},
        .constraints = {"q, k and v are of f32 and have one shape [T, D]", "heads >= 1 divides D",
                        "the result has the type of q"}});
   ops.push_back(

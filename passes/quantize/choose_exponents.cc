@@ -389,6 +389,7 @@ absl::StatusOr<Exponents> Chooser::run() {
   if (calibration_.ranges.size() != values_.size()) {
     return absl::InvalidArgumentError("the calibration is of another function");
   }
+  if (absl::Status status = checkOperands(function_); !status.ok()) return status;
   exponents_.weight_bits = options_.weight_bits;
   if (absl::Status status = classify(); !status.ok()) return status;
   for (size_t site = 0; site < values_.size(); ++site) {

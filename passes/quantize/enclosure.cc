@@ -488,7 +488,7 @@ absl::StatusOr<int64_t> Rounder::round(int64_t u, int key_exponent, int output_e
       enclosures_.push_back(std::make_unique<Enclosure>(expression_, precision));
     const Interval& value = enclosures_[step++]->at(u, key_exponent);
     if (value.state == State::kUndefined) {
-      return absl::InvalidArgumentError(
+      return absl::UnimplementedError(
           absl::StrCat("its function is not a finite number at ", x, ": a table cannot hold it"));
     }
     if (value.state == State::kInfinite) {
@@ -513,7 +513,7 @@ absl::StatusOr<int64_t> Rounder::round(int64_t u, int key_exponent, int output_e
     mpfr_mul_2si(end, end, output_exponent + kLastPrecision / 2, kUp);
     if (mpfr_cmp_ui(end, 1) < 0) return high;
   }
-  return absl::InvalidArgumentError(
+  return absl::UnimplementedError(
       absl::StrCat("its function at ", x, " stays undecided (a comparison or step of values that ",
                    kLastPrecision, " bits do not tell apart, or a value out of all range)"));
 }

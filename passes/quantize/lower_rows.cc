@@ -1,6 +1,7 @@
 // Lowering of normalization, attention and activations: the ops with tables.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -133,6 +134,19 @@ absl::Status Lowering::lowerAttention(const Op& op) {
                                 Type::fixed({heads, queries, keys}, score_exponent, low, high),
                                 {{"heads", heads}});
   const ScoreScale scale = ScoreScale::fromModel(op.floatAttr("scale"), head_width);
+  if (op.has("masked")) {
+    // A masked score is at most masked + |s|, an open one at least -|s|.
+    const double most =
+        std::ldexp(static_cast<double>(bound), -score_exponent) * std::abs(scale.value);
+    const double needed = 3 * most + std::log(static_cast<double>(keys)) +
+                          (*probability_bits + 2) * std::numbers::ln2;
+    if (!(op.floatAttr("masked") <= -needed)) {
+      return absl::UnimplementedError(absl::StrCat(
+          "its mask puts keys at ", op.floatAttr("masked"), ", and its scores may reach ", most,
+          ": masked keys would count unless the mask is ", -needed,
+          " or less; export the model with -inf, or with the lowest number of its type"));
+    }
+  }
   absl::StatusOr<Value*> p =
       softmax(scores.value, scale, keys, *probability_bits, op.boolAttr("causal"));
   if (!p.ok()) return p.status();

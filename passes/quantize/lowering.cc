@@ -29,6 +29,7 @@ Lowering::Lowering(const ir::Function& source, const Exponents& exponents, ir::F
 }
 
 absl::Status Lowering::run() {
+  if (absl::Status status = checkOperands(source_); !status.ok()) return status;
   if (absl::Status status = checkSites(exponents_, source_); !status.ok()) return status;
   if (absl::Status status = lowerArguments(); !status.ok()) return status;
   for (const Op& op : source_.body().ops()) {
