@@ -9,14 +9,14 @@
 namespace lindero::runtime {
 
 // Values of public tensors are within +-p/2, which checkValues has checked.
-absl::Status runInput(const StepContext& context, const Input& step) {
+absl::Status run(const StepContext& context, const Input& step) {
   const PublicValues& values = context.state.statement->tensors(static_cast<int>(step.tensor()));
   absl::Span<int32_t> out = context.out(step.out());
   for (int i = 0; i < values.values_size(); ++i) out[i] = static_cast<int32_t>(values.values(i));
   return absl::OkStatus();
 }
 
-absl::Status runOutput(const StepContext& context, const Output& step) {
+absl::Status run(const StepContext& context, const Output& step) {
   PublicValues* values = context.state.statement->mutable_tensors(static_cast<int>(step.tensor()));
   absl::Span<const int32_t> in = context.in(step.buffer());
   values->mutable_values()->Assign(in.begin(), in.end());
@@ -28,7 +28,7 @@ absl::Status runOutput(const StepContext& context, const Output& step) {
 }
 
 // The first block is given zeros, which the buffer holds already.
-absl::Status runCarryIn(const StepContext& context, const CarryIn& step) {
+absl::Status run(const StepContext& context, const CarryIn& step) {
   const Carried& before = *context.state.before;
   if (before.empty()) return absl::OkStatus();
   absl::Span<int32_t> out = context.out(step.out());
@@ -39,7 +39,7 @@ absl::Status runCarryIn(const StepContext& context, const CarryIn& step) {
   return absl::OkStatus();
 }
 
-absl::Status runCarryOut(const StepContext& context, const CarryOut& step) {
+absl::Status run(const StepContext& context, const CarryOut& step) {
   Carried& after = *context.state.after;
   absl::Span<const int32_t> in = context.in(step.buffer());
   if (after.size() <= step.slot()) after.resize(step.slot() + 1);

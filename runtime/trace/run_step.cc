@@ -15,22 +15,9 @@ using google::protobuf::Message;
 class Kernels {
  public:
   Kernels() : by_kind_(program::stepDefs().size()) {
-    add(runAppendRows);
-    add(runArgmax);
-    add(runCarryIn);
-    add(runCarryOut);
-    add(runCopyRows);
-    add(runDecode);
-    add(runGatherRows);
-    add(runInput);
-    add(runLayerNorm);
-    add(runLoad);
-    add(runMask);
-    add(runMatMul);
-    add(runOutput);
-    add(runRequantize);
-    add(runSoftmax);
-    add(runTableLookup);
+#define LINDERO_ADD_KERNEL(StepMessage) add<StepMessage>();
+    LINDERO_STEP_KINDS(LINDERO_ADD_KERNEL)
+#undef LINDERO_ADD_KERNEL
   }
 
   using Kernel = std::function<absl::Status(const StepContext&, const Message&)>;
@@ -43,10 +30,10 @@ class Kernels {
 
   // For the kind of step whose message it takes.
   template <typename StepMessage>
-  void add(absl::Status (*run)(const StepContext&, const StepMessage&)) {
+  void add() {
     for (const program::StepDef& def : program::stepDefs()) {
       if (def.message != StepMessage::descriptor()) continue;
-      by_kind_[indexOf(def)] = [run](const StepContext& context, const Message& step) {
+      by_kind_[indexOf(def)] = [](const StepContext& context, const Message& step) {
         return run(context, static_cast<const StepMessage&>(step));
       };
     }

@@ -1,6 +1,6 @@
-// What cheats of all gadgets share, and the cheats by gadget. Internal to runtime/tamper.
-#ifndef LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
-#define LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
+// What cheats of all gadgets share, and the list of gadgets that have some.
+#ifndef LINDERO_RUNTIME_TAMPER_SCENE_H_
+#define LINDERO_RUNTIME_TAMPER_SCENE_H_
 
 #include <cstdint>
 #include <vector>
@@ -34,12 +34,13 @@ bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t bloc
 // A random block, or -1 when all that the row's blocks share stands in one cell.
 int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element);
 
-absl::Span<const Cheat> requantizeCheats();
-absl::Span<const Cheat> lookupCheats();  // of embeddings and of tables of functions
-absl::Span<const Cheat> layerNormCheats();
-absl::Span<const Cheat> softmaxCheats();
-absl::Span<const Cheat> argmaxCheats();
+// Gadgets whose cheats there are: in runtime/gadgets/<name>/cheats.cc.
+#define LINDERO_CHEATED_GADGETS(X) X(argmax) X(embeddings) X(norms) X(results) X(softmax)
+
+#define LINDERO_DECLARE_CHEATS(gadget) absl::Span<const Cheat> gadget##Cheats();
+LINDERO_CHEATED_GADGETS(LINDERO_DECLARE_CHEATS)
+#undef LINDERO_DECLARE_CHEATS
 
 }  // namespace lindero::runtime
 
-#endif  // LINDERO_RUNTIME_TAMPER_CHEATS_SCENE_H_
+#endif  // LINDERO_RUNTIME_TAMPER_SCENE_H_

@@ -1,5 +1,6 @@
-// Cheats of requantization.
-#include "runtime/tamper/cheats/scene.h"
+// Cheats of requantization and of functions by table.
+#include "runtime/field/m31.h"
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {
@@ -47,6 +48,15 @@ bool shiftedStream(const Scene& s) {
   return true;
 }
 
+bool valueOfAnotherKey(const Scene& s) {
+  const TableLookup& l = s.step.table_lookup();
+  const uint64_t e = s.any(l.out());
+  const uint64_t row = l.first_row() + s.draws.below(l.rows());
+  s.at(l.out(), e) = static_cast<int32_t>(
+      M31::fromCanonical(s.package.fixedColumn(l.table(), l.column())[row]).centered());
+  return true;
+}
+
 constexpr Cheat kCheats[] = {
     {Step::kRequantize,
      "remainder out of range",
@@ -57,10 +67,14 @@ constexpr Cheat kCheats[] = {
      on<otherQuotientModuloP>,
      {"lookup results.function"}},
     {Step::kRequantize, "a token's stream modulo p", on<shiftedStream>},
+    {Step::kTableLookup,
+     "value of another key",
+     on<valueOfAnotherKey>,
+     {"lookup results.function"}},
 };
 
 }  // namespace
 
-absl::Span<const Cheat> requantizeCheats() { return kCheats; }
+absl::Span<const Cheat> resultsCheats() { return kCheats; }
 
 }  // namespace lindero::runtime

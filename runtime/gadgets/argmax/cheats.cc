@@ -1,6 +1,6 @@
 // Cheats of argmax.
-#include "runtime/tamper/cheats/scene.h"
 #include "runtime/tamper/forged_rows.h"
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {

@@ -115,7 +115,7 @@ class LayerNormRunner {
 
 }  // namespace
 
-absl::Status runLayerNorm(const StepContext& context, const LayerNorm& step) {
+absl::Status run(const StepContext& context, const LayerNorm& step) {
   LayerNormRunner runner(context, step);
   return context.forEach(step.rows(), 4, [&](uint64_t row) { return runner.runRow(row); });
 }

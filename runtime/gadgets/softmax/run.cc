@@ -168,7 +168,7 @@ class SoftmaxRunner {
 
 }  // namespace
 
-absl::Status runSoftmax(const StepContext& context, const Softmax& step) {
+absl::Status run(const StepContext& context, const Softmax& step) {
   SoftmaxRunner runner(context, step);
   uint64_t rows = uint64_t{step.heads()} * step.queries();
   constexpr uint64_t kRowsPerTask = 8;

@@ -1,7 +1,7 @@
 // Cheats of softmax.
 #include "runtime/field/m31.h"
-#include "runtime/tamper/cheats/scene.h"
 #include "runtime/tamper/forged_rows.h"
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {

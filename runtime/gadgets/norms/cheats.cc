@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "runtime/field/m31.h"
-#include "runtime/tamper/cheats/scene.h"
 #include "runtime/tamper/forged_rows.h"
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {
@@ -151,6 +151,6 @@ constexpr Cheat kCheats[] = {
 
 }  // namespace
 
-absl::Span<const Cheat> layerNormCheats() { return kCheats; }
+absl::Span<const Cheat> normsCheats() { return kCheats; }
 
 }  // namespace lindero::runtime

@@ -1,6 +1,5 @@
-// Cheats of embeddings and of tables of functions.
-#include "runtime/field/m31.h"
-#include "runtime/tamper/cheats/scene.h"
+// Cheats of embeddings.
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {
@@ -20,25 +19,12 @@ bool rowOfAnotherToken(const Scene& s) {
   return true;
 }
 
-bool valueOfAnotherKey(const Scene& s) {
-  const TableLookup& l = s.step.table_lookup();
-  const uint64_t e = s.any(l.out());
-  const uint64_t row = l.first_row() + s.draws.below(l.rows());
-  s.at(l.out(), e) = static_cast<int32_t>(
-      M31::fromCanonical(s.package.fixedColumn(l.table(), l.column())[row]).centered());
-  return true;
-}
-
 constexpr Cheat kCheats[] = {
     {Step::kGatherRows, "row of another token", on<rowOfAnotherToken>, {"lookup embeddings.row"}},
-    {Step::kTableLookup,
-     "value of another key",
-     on<valueOfAnotherKey>,
-     {"lookup results.function"}},
 };
 
 }  // namespace
 
-absl::Span<const Cheat> lookupCheats() { return kCheats; }
+absl::Span<const Cheat> embeddingsCheats() { return kCheats; }
 
 }  // namespace lindero::runtime

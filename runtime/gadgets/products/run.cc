@@ -127,7 +127,7 @@ class MatMulRunner {
 
 }  // namespace
 
-absl::Status runMatMul(const StepContext& context, const MatMul& step) {
+absl::Status run(const StepContext& context, const MatMul& step) {
   return MatMulRunner(context, step).run();
 }
 

@@ -6,7 +6,7 @@
 
 namespace lindero::runtime {
 
-absl::Status runDecode(const StepContext& context, const Decode& step) {
+absl::Status run(const StepContext& context, const Decode& step) {
   absl::Span<const int32_t> tape = context.in(step.tape()), lengths = context.in(step.lengths());
   const int32_t before = lengths[0], steps = lengths[1] - before, given_before = lengths[2],
                 given = lengths[3] - given_before, rows = static_cast<int32_t>(tape.size()) - 1;
@@ -33,7 +33,7 @@ absl::Status runDecode(const StepContext& context, const Decode& step) {
   return absl::OkStatus();
 }
 
-absl::Status runMask(const StepContext& context, const Mask& step) {
+absl::Status run(const StepContext& context, const Mask& step) {
   absl::Span<const int32_t> keep = context.in(step.keep()), value = context.in(step.value());
   absl::Span<int32_t> out = context.out(step.out());
   for (size_t i = 0; i < out.size(); ++i) out[i] = keep[i] == 1 ? value[i] : 0;

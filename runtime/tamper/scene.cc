@@ -1,4 +1,4 @@
-#include "runtime/tamper/cheats/scene.h"
+#include "runtime/tamper/scene.h"
 
 #include <algorithm>
 
