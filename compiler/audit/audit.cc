@@ -163,6 +163,13 @@ absl::StatusOr<Audit> auditKey(const AuditFiles& files,
     return rejected(
         files, absl::StrCat("the file is ", toHex(*onnx), ", the key is of ", toHex(record.onnx)));
   }
+  // No command line has others, and tables of 10^8 lanes would take all time and memory.
+  const std::vector<int64_t> lanes = laneCounts();
+  if (const int64_t own = record.options.lanes;
+      std::find(lanes.begin(), lanes.end(), own) == lanes.end()) {
+    return rejected(files, absl::StrCat("it says that it was compiled with ", own,
+                                        " lanes, which `lindero compile` does not take"));
+  }
   LINDERO_ASSIGN_OR_RETURN(runtime::Prover prover, runtime::Prover::find(proverOptions(
                                                        audit.keys.keys.front(), prover_options)));
   LINDERO_ASSIGN_OR_RETURN(runtime::Scratch scratch, runtime::Scratch::temporary(monitor));

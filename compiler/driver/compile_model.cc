@@ -160,6 +160,8 @@ absl::StatusOr<std::vector<PackageFile>> packageFiles(const passes::Exponents& e
 
 }  // namespace
 
+std::vector<int64_t> laneCounts() { return {1, 2, 4, 8, 16, 32, 64}; }
+
 absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
                                           runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));

@@ -40,6 +40,9 @@ using runtime::OpenedPackage;
 // Steps of a block that carries context, unless something else is asked for.
 inline constexpr int64_t kBlockSteps = 16;
 
+// What `lower.lanes` may be: powers of two.
+std::vector<int64_t> laneCounts();
+
 struct ModelOptions {
   std::vector<std::string> dims;  // "seq=64"
   std::string calibrate;          // a text, or a .json or .npz of inputs; empty: samples of our own

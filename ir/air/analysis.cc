@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/air/walk.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -11,6 +12,17 @@ namespace {
 // Degrees are not told apart from here on; repeated squares would overflow.
 constexpr int kHighDegree = 1000;
 
+ExpressionFacts factsOfLeaf(const Value* leaf) {
+  const Op* op = leaf->definingOp();
+  if (op && op->is("air.shift")) op = op->operand(0)->definingOp();
+  if (!op) return {};  // an argument, which no circuit has
+  if (isColumn(*op)) return {.degree = 1, .phase = static_cast<int>(op->intAttr("phase"))};
+  if (op->is("air.challenge")) {
+    return {.latest_challenge = static_cast<int>(op->intAttr("after"))};
+  }
+  return {.degree = op->is("air.first") || op->is("air.last") ? 1 : 0};
+}
+
 }  // namespace
 
 bool isColumn(const Op& op) {
@@ -19,46 +31,24 @@ bool isColumn(const Op& op) {
 }
 
 const ExpressionFacts& Analysis::facts(const Value* value) {
-  // Depth first without recursion: expressions may be long sums.
-  llvm::SmallVector<const Value*, 16> stack{value};
-  while (!stack.empty()) {
-    const Value* v = stack.back();
-    if (facts_.count(v)) {
-      stack.pop_back();
-      continue;
-    }
-    if (v->definingOp() == nullptr) {  // an argument, which no circuit has
-      facts_[v] = {};
-      stack.pop_back();
-      continue;
-    }
-    const Op& op = *v->definingOp();
+  auto is_known = [&](const Value* v) { return facts_.count(v) > 0; };
+  walkOperandsFirst(value, is_known, [&](const Value* v) {
     ExpressionFacts f;
-    bool ready = true;
-    for (const Value* operand : op.operands()) {
-      auto it = facts_.find(operand);
-      if (it == facts_.end()) {
-        stack.push_back(operand);
-        ready = false;
-        continue;
+    if (isLeaf(v)) {
+      f = factsOfLeaf(v);
+    } else {
+      const Op& op = *v->definingOp();
+      for (const Value* operand : op.operands()) {
+        const ExpressionFacts g = facts_.lookup(operand);
+        f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
+        f.degree = std::min(f.degree, kHighDegree);
+        f.phase = std::max(f.phase, g.phase);
+        f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);
       }
-      const ExpressionFacts& g = it->second;
-      f.degree = op.is("air.mul") ? f.degree + g.degree : std::max(f.degree, g.degree);
-      f.degree = std::min(f.degree, kHighDegree);
-      f.phase = std::max(f.phase, g.phase);
-      f.latest_challenge = std::max(f.latest_challenge, g.latest_challenge);
-    }
-    if (!ready) continue;
-    if (isColumn(op)) {
-      f = {.degree = 1, .phase = static_cast<int>(op.intAttr("phase"))};
-    } else if (op.is("air.challenge")) {
-      f.latest_challenge = op.intAttr("after");
-    } else if (op.is("air.first") || op.is("air.last")) {
-      f.degree = 1;
     }
     facts_[v] = f;
-    stack.pop_back();
-  }
+    return true;
+  });
   return facts_[value];
 }
 

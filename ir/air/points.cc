@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ir/air/analysis.h"
+#include "ir/air/walk.h"
 #include "ir/core/field.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -67,37 +68,25 @@ TotalDegree TotalDegree::times(const TotalDegree& other) const {
 }
 
 const TotalDegree& TotalDegrees::of(const Value* expression) {
-  // Depth first without recursion: expressions may be long sums.
-  llvm::SmallVector<const Value*, 32> stack{expression};
-  while (!stack.empty()) {
-    const Value* v = stack.back();
-    if (degrees_.count(v)) {
-      stack.pop_back();
-      continue;
-    }
-    const Op* op = v->definingOp();
-    if (op == nullptr || variableOf(*op)) {
-      degrees_[v] = {.above = 1};
-      continue;
-    }
-    bool ready = true;
-    for (const Value* operand : op->operands()) {
-      if (degrees_.count(operand)) continue;
-      stack.push_back(operand);
-      ready = false;
-    }
-    if (!ready) continue;
-    TotalDegree degree;  // of a constant
-    if (op->numOperands() > 0) degree = degrees_.lookup(op->operand(0));
-    if (op->is("air.add") || op->is("air.sub")) {
-      degree = degree.plus(degrees_.lookup(op->operand(1)));
-    } else if (op->is("air.mul")) {
-      degree = degree.times(degrees_.lookup(op->operand(1)));
-    } else if (op->is("air.inverse")) {
-      std::swap(degree.above, degree.below);
+  auto is_known = [&](const Value* v) { return degrees_.count(v) > 0; };
+  walkOperandsFirst(expression, is_known, [&](const Value* v) {
+    TotalDegree degree;
+    if (isLeaf(v)) {
+      if (!v->definingOp() || variableOf(*v->definingOp())) degree.above = 1;
+    } else {
+      const Op& op = *v->definingOp();
+      degree = degrees_.lookup(op.operand(0));
+      if (op.is("air.add") || op.is("air.sub")) {
+        degree = degree.plus(degrees_.lookup(op.operand(1)));
+      } else if (op.is("air.mul")) {
+        degree = degree.times(degrees_.lookup(op.operand(1)));
+      } else if (op.is("air.inverse")) {
+        std::swap(degree.above, degree.below);
+      }
     }
     degrees_[v] = degree;
-  }
+    return true;
+  });
   return degrees_[expression];
 }
 
@@ -148,30 +137,15 @@ uint32_t Point::at(const Variable& variable) const {
 }
 
 std::optional<uint32_t> Point::evaluate(const Value* value) {
-  // Depth first without recursion: expressions may be long sums.
-  llvm::SmallVector<const Value*, 32> stack{value};
-  while (!stack.empty()) {
-    const Value* v = stack.back();
-    if (memo_.count(v)) {
-      stack.pop_back();
-      continue;
-    }
-    if (v->definingOp() == nullptr) return std::nullopt;  // an argument, which no circuit has
+  auto is_known = [&](const Value* v) { return memo_.count(v) > 0; };
+  const bool defined = walkOperandsFirst(value, is_known, [&](const Value* v) {
+    if (!v->definingOp()) return false;  // an argument, which no circuit has
     const Op& op = *v->definingOp();
-    if (std::optional<Variable> variable = variableOf(op)) {
-      memo_[v] = at(*variable);
-      continue;
-    }
-    bool ready = true;
-    for (const Value* operand : op.operands()) {
-      if (memo_.count(operand)) continue;
-      stack.push_back(operand);
-      ready = false;
-    }
-    if (!ready) continue;
     auto operand = [&](unsigned i) { return memo_.lookup(op.operand(i)); };
     uint32_t result = 0;
-    if (op.is("air.constant")) {
+    if (std::optional<Variable> variable = variableOf(op)) {
+      result = at(*variable);
+    } else if (op.is("air.constant")) {
       result = residue(op.intAttr("value"));
     } else if (op.is("air.add")) {
       result = addResidues(operand(0), operand(1));
@@ -184,10 +158,12 @@ std::optional<uint32_t> Point::evaluate(const Value* value) {
     } else if (op.is("air.inverse") && operand(0) != 0) {
       result = inverseResidue(operand(0));
     } else {
-      return std::nullopt;
+      return false;
     }
     memo_[v] = result;
-  }
+    return true;
+  });
+  if (!defined) return std::nullopt;
   return memo_.lookup(value);
 }
 

@@ -43,6 +43,8 @@ class FoldLinear {
   // messages.
   double bound(llvm::ArrayRef<int> accumulator_exponents) const;
   double largestWeight(llvm::ArrayRef<int> accumulator_exponents) const;
+  int64_t xLow() const { return x_low_; }
+  int64_t xHigh() const { return x_high_; }
 
  private:
   // Calls visit(c, columns [first, first + count) of row c as doubles) for every c, in order.

@@ -18,20 +18,44 @@ using ir::tensor::Array;
 
 namespace {
 
-constexpr int64_t kAccumulatorLimit = int64_t{1} << 30;
-constexpr int64_t kLogitLimit = int64_t{1} << 29;
-constexpr int kLeastWeightBits = 4;
-
 int signedBits(int64_t low, int64_t high) {
   int bits = 1;
   while (low < -(int64_t{1} << (bits - 1)) || high >= int64_t{1} << (bits - 1)) ++bits;
   return bits;
 }
 
+// What a circuit lets an embedding reach: any entry of any of its tables, as often as it has
+// tables. The sums that there are, column by column, are smaller; but many columns share a lane,
+// rows of all tables may be looked up among one another, and what is proven holds for all of them.
+absl::StatusOr<int64_t> embeddingReach(const Op& embedding, int exponent) {
+  double low = 0, high = 0;
+  for (unsigned i = 1; i < embedding.numOperands(); ++i) {
+    const ir::Constant* constant = constantOf(*embedding.operand(i));
+    if (constant == nullptr) return absl::InvalidArgumentError("its tables must be constants");
+    absl::StatusOr<Array> array = ir::tensor::viewConstant(*constant);
+    if (!array.ok()) return array.status();
+    auto see = [&](const auto& entries) {
+      for (double entry : entries) low = std::min(low, entry), high = std::max(high, entry);
+    };
+    see(array->reals);
+    see(array->floats);
+  }
+  const double largest = std::ceil(std::ldexp(std::max(-low, high), exponent) + 0.5);
+  // An embedding that leaves its own bits is refused where it is lowered.
+  return static_cast<int64_t>(std::min(largest * (embedding.numOperands() - 1), 0x1p31));
+}
+
 std::vector<int> raised(llvm::ArrayRef<int> exponents, int by) {
   std::vector<int> out;
   for (int exponent : exponents) out.push_back(exponent + by);
   return out;
+}
+
+absl::Status noShift(const Rounding& rounding, int shift, absl::string_view why) {
+  return absl::OutOfRangeError(
+      rounding.isRaw()
+          ? absl::StrCat("no exponent keeps the product exact: at ", shift, ", ", why)
+          : absl::StrCat("no shift keeps the product exact: at ", shift, " bits, ", why));
 }
 
 // The reader of an accumulator; views in between do not count.
@@ -42,7 +66,7 @@ const Op& readerOf(const Value& value) {
 
 }  // namespace
 
-absl::StatusOr<Lowering::Rounding> Lowering::slicedRounding(const Op& linear) {
+absl::StatusOr<Rounding> Lowering::slicedRounding(const Op& linear) {
   Rounding rounding;
   const int64_t width = linear.result()->type().shape.back();
   std::vector<bool> seen(width, false);
@@ -70,7 +94,7 @@ absl::StatusOr<Lowering::Rounding> Lowering::slicedRounding(const Op& linear) {
   return rounding;
 }
 
-absl::StatusOr<Lowering::Rounding> Lowering::roundingOf(const Op& linear, Storage storage) {
+absl::StatusOr<Rounding> Lowering::roundingOf(const Op& linear, Storage storage) {
   Rounding rounding;
   if (storage == Storage::kRaw) return rounding;
   if (storage == Storage::kSliced) return slicedRounding(linear);
@@ -91,22 +115,32 @@ absl::StatusOr<Lowering::Rounding> Lowering::roundingOf(const Op& linear, Storag
   rounding.bits = *bits;
   if (storage != Storage::kPartial) return rounding;
 
-  // The addend may not be lowered yet, but its site says what it will be.
-  const Value* addend = addOperands(*site->definingOp()).addend;
+  absl::Status status = addAddend(*addOperands(*site->definingOp()).addend, *exponent, rounding);
+  if (!status.ok()) return status;
+  return rounding;
+}
+
+// The addend may not be lowered yet, but its site says what it will be.
+absl::Status Lowering::addAddend(const Value& value, int exponent, Rounding& rounding) {
+  const Value* addend = &value;
   while (addend->definingOp() != nullptr && addend->definingOp()->is("tensor.select_rows")) {
     addend = addend->definingOp()->operand(0);
   }
-  const bool normalized =
-      addend->definingOp() != nullptr && addend->definingOp()->is("tensor.layernorm");
+  const Op* op = addend->definingOp();
+  const bool normalized = op != nullptr && op->is("tensor.layernorm");
   absl::StatusOr<int> addend_exponent =
       this->exponent(*addend, normalized ? "copy_exponent" : "exponent");
   absl::StatusOr<int> addend_bits = this->exponent(*addend, normalized ? "copy_bits" : "bits");
   if (!addend_exponent.ok()) return addend_exponent.status();
   if (!addend_bits.ok()) return addend_bits.status();
   rounding.has_addend = true;
-  rounding.addend_gap = *exponent - *addend_exponent;
+  rounding.addend_gap = exponent - *addend_exponent;
   rounding.addend_bound = int64_t{1} << (*addend_bits - 1);
-  return rounding;
+  if (op == nullptr || !op->is("tensor.embedding")) return absl::OkStatus();
+  absl::StatusOr<int64_t> reach = embeddingReach(*op, *addend_exponent);
+  if (!reach.ok()) return reach.status();
+  rounding.addend_bound = std::max(rounding.addend_bound, *reach);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Array& weight,
@@ -119,35 +153,40 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
   const Type& input = x.value->type();
   const FoldLinear fold(weight, bias, factors, x.beta, input.low, input.high);
   const int64_t out = weight.shape[1];
-  const bool raw = rounding.bits == 0;
+  const bool raw = rounding.isRaw();
   const std::vector<int> base = raw ? std::vector<int>(out, 0) : rounding.exponents;
   // A raw accumulator takes the largest exponent that fits; a rounded one the largest shift that
   // its requantization allows.
-  int last = std::min(16, 31 - rounding.bits), least = 1;
+  int last = rounding.largestShift(), least = 1;
   if (raw) {
     const double largest = std::max(fold.largestWeight(base), 0x1p-60);
     last = exponents_.weight_bits - 1 - std::ilogb(largest);
     least = last - 40;
   }
+  const auto weight_limit = static_cast<int>(exponents_.weight_bits);
+  absl::Status refusal = noShift(
+      rounding, least, absl::StrCat("results of ", rounding.bits, " bits leave no room for any"));
+  bool overflow = false;
   for (int shift = last; shift >= least; --shift) {
-    int64_t limit = raw ? kLogitLimit : kAccumulatorLimit;
-    const int addend_shift = shift + rounding.addend_gap;
-    if (!raw) {
-      int64_t room = ir::kFieldModulus - (int64_t{1} << (rounding.bits - 1 + shift)) -
-                     (int64_t{1} << (shift - 1));
-      if (rounding.has_addend) {
-        if (addend_shift < 0 || addend_shift > 30) continue;
-        room -= rounding.addend_bound << addend_shift;
-      }
-      limit = std::min(limit, room);
+    const absl::StatusOr<int64_t> limit = accumulatorLimit(rounding, shift);
+    if (!limit.ok()) {
+      if (!overflow) refusal = noShift(rounding, shift, limit.status().message());
+      continue;
     }
-    if (limit <= 0) continue;
     const std::vector<int> exponents = raised(base, shift);
-    std::optional<IntegerLinear> folded =
-        fold.fold(exponents, static_cast<int>(exponents_.weight_bits), limit);
-    if (!folded) continue;
+    std::optional<IntegerLinear> folded = fold.fold(exponents, weight_limit, *limit);
+    if (!folded) {
+      overflow = true;
+      refusal = noShift(rounding, shift,
+                        describeOverflow(fold, rounding, exponents, *limit, weight_limit));
+      continue;
+    }
     const int weight_bits = signedBits(folded->weight_low, folded->weight_high);
-    if (weight_bits < kLeastWeightBits && folded->weight_high != folded->weight_low) break;
+    if (weight_bits < kLeastWeightBits && folded->weight_high != folded->weight_low) {
+      refusal =
+          noShift(rounding, shift, describeNarrow(rounding, overflow, weight_bits, weight_limit));
+      break;
+    }
     Stored acc;
     acc.exponents = exponents;
     acc.shift = raw ? 0 : shift;
@@ -169,13 +208,7 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     }
     return acc;
   }
-  const std::vector<int> narrowest = raised(base, least);
-  return absl::OutOfRangeError(absl::StrFormat(
-      "no shift keeps the product exact: even at a shift of %d bits |x w + b| may reach 2^%.1f "
-      "(limit 2^%d), for inputs in "
-      "[%d, %d] and results of %d bits; use fewer bits for its input or result, or larger margins",
-      least, std::log2(std::max(fold.bound(narrowest), 1.0)), raw ? 29 : 30, input.low, input.high,
-      rounding.bits));
+  return refusal;
 }
 
 Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int addend_shift) {

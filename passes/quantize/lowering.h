@@ -15,6 +15,7 @@
 #include "passes/quantize/exponents.h"
 #include "passes/quantize/fold_linear.h"
 #include "passes/quantize/quantize.h"
+#include "passes/quantize/rounding.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
 
@@ -39,17 +40,6 @@ class Lowering {
   absl::Status run();
 
  private:
-  // What a linear's accumulator is rounded to.
-  struct Rounding {
-    std::vector<int> exponents;  // per column
-    int bits = 0;
-    // Of the residual addend, if there is one: its exponent is the result's minus `addend_gap`, its
-    // type's largest magnitude `addend_bound`.
-    bool has_addend = false;
-    int addend_gap = 0;
-    int64_t addend_bound = 0;
-  };
-
   absl::Status lowerArguments();
   absl::Status lower(const ir::Op& op);
   absl::Status lowerEmbedding(const ir::Op& op);
@@ -64,6 +54,7 @@ class Lowering {
 
   absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
   absl::StatusOr<Rounding> slicedRounding(const ir::Op& linear);
+  absl::Status addAddend(const ir::Value& addend, int exponent, Rounding& rounding);
   // The accumulator of a linear over x, with the largest shift that the bounds allow (0 with
   // bits = 0: a raw accumulator).
   absl::StatusOr<Stored> product(const ir::Op& op, const Stored& x, const ir::tensor::Array& weight,
@@ -84,10 +75,12 @@ class Lowering {
   // In the narrowest of i16 and i32.
   ir::Value* narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
                             llvm::ArrayRef<int32_t> values, int exponent);
-  // A table that layers share: made once per key. An empty shape stands for one row of all values.
+  // A table that layers share: made once per key, and called that unless it has a name. An empty
+  // shape stands for one row of all values.
   absl::StatusOr<ir::Value*> table(const std::string& key, llvm::ArrayRef<int64_t> shape,
                                    int exponent,
-                                   llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make);
+                                   llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make,
+                                   llvm::StringRef name = {});
   ir::Value* use(const ir::Constant& constant, int exponent, int64_t low, int64_t high);
 
   const ir::Function& source_;

@@ -14,6 +14,9 @@
 namespace lindero::runtime {
 namespace {
 
+// Blocks, and what else a proof has.
+constexpr uint64_t kMaxProofFields = uint64_t{kMaxBlocks} + 4;
+
 // As far as a claim's shapes are read off it; keyOfProof checks all of the one circuit that counts.
 absl::Status checkShapes(const Circuit& circuit) {
   const uint32_t blocks = circuit.most_blocks();
@@ -106,6 +109,10 @@ const Key* KeySet::findCircuit(const Digest& circuit) const {
 }
 
 absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
+  if (bytes.size() > kMaxKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("key: larger than the ", kMaxKeyBytes >> 20, " MiB that a key file may have"));
+  }
   lindero::KeySet message;
   LINDERO_RETURN_IF_ERROR(parseProto(bytes, "key", message));
   if (serializeProto(message) != bytes) {
@@ -131,8 +138,12 @@ std::string encodeKeySet(absl::Span<const Key> keys) {
 }
 
 absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
+  LINDERO_RETURN_IF_ERROR(checkFieldCount(proof, "proof", kMaxProofFields));
   Proof message;
   LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
+  if (message.format() == 0) {
+    return absl::InvalidArgumentError("proof: damaged or no file of this kind: it has no format");
+  }
   if (message.format() < kProofFormat) {
     return absl::InvalidArgumentError(absl::StrCat(
         "proof: format ", message.format(),

@@ -3,6 +3,7 @@
 #ifndef LINDERO_RUNTIME_CLAIM_KEY_H_
 #define LINDERO_RUNTIME_CLAIM_KEY_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@
 #include "runtime/package/key.pb.h"
 
 namespace lindero::runtime {
+
+// Of a key file. Real ones have a hundredth of it; what it is parsed into may take a hundred times
+// as much.
+inline constexpr uint64_t kMaxKeyBytes = uint64_t{1} << 24;
 
 struct Key {
   VerifyingKey message;

@@ -5,14 +5,9 @@
 #include "runtime/package/files.h"
 
 namespace lindero::runtime {
-namespace {
-
-constexpr uint64_t kMostBytes = uint64_t{1} << 31;
-
-}  // namespace
 
 absl::StatusOr<KeySet> readKeys(const std::string& path) {
-  absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
+  absl::StatusOr<std::string> bytes = readFile(path, kMaxKeyBytes);
   if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
   absl::StatusOr<KeySet> keys = decodeKeySet(*bytes);
   if (keys.ok()) return keys;

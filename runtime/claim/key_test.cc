@@ -96,6 +96,25 @@ TEST(KeySet, SaysWhyItRefusesOldProofs) {
   EXPECT_THAT(std::string(key.status().message()), HasSubstr("LINDERO-2026-1"));
 }
 
+TEST(KeySet, RefusesFilesThatWouldTakeFarMoreMemoryThanBytes) {
+  const std::string good = setOf({sampleKey(16)});
+  absl::StatusOr<KeySet> set = decodeKeySet(good + std::string(kMaxKeyBytes - good.size() + 1, 0));
+  EXPECT_THAT(std::string(set.status().message()), HasSubstr("larger than the 16 MiB"));
+  set = decodeKeySet(good);
+  ASSERT_TRUE(set.ok()) << set.status();
+  // Blocks without content, of two bytes each.
+  for (const int blocks : {1 << 16, (1 << 16) + 8}) {
+    Proof proof;
+    ASSERT_TRUE(proof.ParseFromString(proofOf(sampleKey(16))));
+    for (int b = 0; b < blocks; ++b) proof.add_blocks();
+    const absl::Status status = keyOfProof(*set, serializeProto(proof)).status();
+    EXPECT_EQ(status.ok(), blocks == 1 << 16) << status;
+    if (!status.ok()) {
+      EXPECT_THAT(std::string(status.message()), HasSubstr("more than 65540 parts"));
+    }
+  }
+}
+
 TEST(KeySet, RefusesCircuitsThatAProverCanSolve) {
   Circuit circuit = testing::linearSample().circuit;
   circuit.mutable_tables(0)->mutable_constraints(0)->set_node(0);

@@ -11,6 +11,12 @@
 
 namespace lindero::runtime {
 
+// softmax.k.0
+std::string describeColumn(const Circuit& circuit, uint32_t table, uint32_t column);
+
+// softmax.k.0, followed by the row as below
+std::string describeCell(const Circuit& circuit, uint32_t table, uint32_t column, uint64_t row);
+
 // node "/h.0/mlp/fc" (layer0/mlp), row 12   — or —   a padding row, row 12
 std::string describeRow(const Table& table, uint64_t row);
 

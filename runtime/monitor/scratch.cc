@@ -41,7 +41,14 @@ Scratch::~Scratch() {
 absl::StatusOr<Scratch> Scratch::beside(const std::string& output, Monitor& monitor) {
   std::string folder = temporaryPath(output);
   if (::mkdir(folder.c_str(), 0777) != 0) {
-    return withError(systemError(absl::StrCat("cannot write ", output), errno), Error::kFile);
+    const int error = errno;
+    const fs::path parent = fs::path(folder).parent_path();
+    std::error_code code;
+    if (!parent.empty() && !fs::is_directory(parent, code)) {
+      return failure(Error::kFile, absl::StrCat("cannot write ", output, ": there is no folder ",
+                                                parent.string()));
+    }
+    return withError(systemError(absl::StrCat("cannot write ", output), error), Error::kFile);
   }
   return Scratch(folder, monitor);
 }

@@ -292,6 +292,9 @@ class Analyzer {
 
   absl::Status checkPublics() const {
     constexpr int64_t kHalf = kModulus / 2;
+    if (circuit_.publics_size() > kMaxPublics) {
+      return FieldPath("circuit.pb").error("more than ", kMaxPublics, " public tensors");
+    }
     std::unordered_set<std::string> names;
     for (int i = 0; i < circuit_.publics_size(); ++i) {
       const PublicTensor& tensor = circuit_.publics(i);

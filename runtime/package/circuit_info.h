@@ -23,6 +23,7 @@ namespace lindero::runtime {
 inline constexpr uint32_t kMaxLogHeight = 28;
 inline constexpr uint32_t kMaxBlocks = 1 << 16;  // of a bundle
 inline constexpr int kMaxTables = 4096;
+inline constexpr int kMaxPublics = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
 inline constexpr int kMaxNodes = 1 << 23;
 inline constexpr uint32_t kMaxDegree = 3;

@@ -57,7 +57,6 @@ class CircuitReads {
   // An error when the circuit takes more visits than there may be. Pays for them.
   absl::Status visit(uint64_t nodes);
   Cone cone(uint32_t node);
-  uint64_t visits() const { return visits_; }
 
  private:
   explicit CircuitReads(const Circuit& circuit)

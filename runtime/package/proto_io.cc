@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/common.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include <limits>
 
@@ -28,7 +29,24 @@ absl::Status parseProto(absl::string_view bytes, absl::string_view name,
   message.DiscardUnknownFields();
   if (message.ByteSizeLong() != size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        name, ": holds fields that this version does not know; use the version that wrote it"));
+        name,
+        ": holds fields that this version does not know: it is another kind of file, or of a "
+        "newer version"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkFieldCount(absl::string_view bytes, absl::string_view name, uint64_t most) {
+  if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) return absl::OkStatus();
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                                static_cast<int>(bytes.size()));
+  // Where skipping fails, parsing does.
+  for (uint64_t fields = 1;; ++fields) {
+    const uint32_t tag = stream.ReadTag();
+    if (tag == 0 || !google::protobuf::internal::WireFormatLite::SkipField(&stream, tag)) break;
+    if (fields > most) {
+      return absl::InvalidArgumentError(absl::StrCat(name, ": has more than ", most, " parts"));
+    }
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #ifndef LINDERO_RUNTIME_PACKAGE_PROTO_IO_H_
 #define LINDERO_RUNTIME_PACKAGE_PROTO_IO_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,6 +16,10 @@ namespace lindero::runtime {
 // change what a circuit means.
 absl::Status parseProto(absl::string_view bytes, absl::string_view name,
                         google::protobuf::Message& message);
+
+// Refuses more than `most` fields of the message itself, repeated ones counted each time: an empty
+// message takes two bytes of a file, and a hundred once it is parsed. To be called before that.
+absl::Status checkFieldCount(absl::string_view bytes, absl::string_view name, uint64_t most);
 
 // The same message gives the same bytes on every machine and in every run.
 std::string serializeProto(const google::protobuf::Message& message);

@@ -12,6 +12,7 @@
 #include "runtime/check/influence.h"
 #include "runtime/check/recheck.h"
 #include "runtime/eval/describe.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/parallel/thread_pool.h"
 #include "runtime/tamper/random.h"
@@ -53,7 +54,7 @@ class Campaign {
     ColumnTally tally = report_.columns[task.tally];
     tally.tried = tally.caught = tally.padding = tally.survived = 0;
     std::vector<Survivor> survivors;
-    const uint64_t height = tableHeight(package_.circuit().tables(static_cast<int>(tally.table)));
+    const uint64_t height = tableHeight(tableOf(package_.circuit(), tally.table));
     for (uint64_t i = task.first_row; i < task.first_row + task.rows; ++i) {
       uint64_t row = i;
       if (task.moves) {
@@ -109,7 +110,7 @@ class Campaign {
         changed = M31::fromUnsigned(random(t, row, 1));
         break;
       case Mutator::kSwapWithNextRow: {
-        if (row + 1 == tableHeight(package_.circuit().tables(static_cast<int>(t.table)))) break;
+        if (row + 1 == tableHeight(tableOf(package_.circuit(), t.table))) break;
         changed = M31::fromCanonical(worker.recheck->main()[offset + row + 1]);
         if (changed == value) break;
         // Padding of lookup tables repeats a tuple: it does not matter which row counts.
@@ -118,7 +119,7 @@ class Campaign {
                 {t.table, t.column, row + 1, value.value()}};
       }
       case Mutator::kMoveToNextRow: {
-        if (row + 1 == tableHeight(package_.circuit().tables(static_cast<int>(t.table))) ||
+        if (row + 1 == tableHeight(tableOf(package_.circuit(), t.table)) ||
             !worker.recheck->provideTheSame(t.table, t.column, row, row + 1)) {
           break;
         }
@@ -160,7 +161,7 @@ class Campaign {
     std::string influence;
     bool padding = true;
     for (const CellChange& c : mutated) {
-      const Table& table = package_.circuit().tables(static_cast<int>(c.table));
+      const Table& table = tableOf(package_.circuit(), c.table);
       padding &= findInstance(table, c.row) == nullptr;
       if (influence.empty()) influence = worker.influence->of({c.table, c.column, c.row});
     }
@@ -176,7 +177,7 @@ class Campaign {
   }
 
   uint32_t phaseOf(const ColumnTally& t) const {
-    const Table& table = package_.circuit().tables(static_cast<int>(t.table));
+    const Table& table = tableOf(package_.circuit(), t.table);
     return table.columns(static_cast<int>(t.column)).phase();
   }
 
@@ -258,10 +259,8 @@ class Campaign {
 
   std::string describeMutation(const ColumnTally& at, uint64_t row, Mutator mutator,
                                bool multiplicities) const {
-    const Table& table = package_.circuit().tables(static_cast<int>(at.table));
-    return absl::StrCat(table.name(), ".", table.columns(static_cast<int>(at.column)).name(), ", ",
-                        describeRow(table, row), ", ", nameOf(mutator),
-                        multiplicities ? " with multiplicities" : "");
+    return absl::StrCat(describeCell(package_.circuit(), at.table, at.column, row), ", ",
+                        nameOf(mutator), multiplicities ? " with multiplicities" : "");
   }
 
   const Package& package_;
@@ -359,14 +358,16 @@ absl::StatusOr<CellCampaignReport> tamperCells(const Package& package, const Sta
   return report;
 }
 
+void ColumnTally::add(const ColumnTally& other) {
+  tried += other.tried;
+  caught += other.caught;
+  padding += other.padding;
+  survived += other.survived;
+}
+
 ColumnTally CellCampaignReport::total() const {
   ColumnTally sum;
-  for (const ColumnTally& column : columns) {
-    sum.tried += column.tried;
-    sum.caught += column.caught;
-    sum.padding += column.padding;
-    sum.survived += column.survived;
-  }
+  for (const ColumnTally& column : columns) sum.add(column);
   return sum;
 }
 
@@ -378,26 +379,21 @@ std::string CellCampaignReport::toString(const Circuit& circuit, bool by_column)
                           t.survived);
   };
   for (size_t i = 0; i < columns.size();) {
-    const Table& table = circuit.tables(static_cast<int>(columns[i].table));
     CellCampaignReport part;
     size_t end = i;
     while (end < columns.size() && columns[end].table == columns[i].table &&
            (end == i || !by_column))
       part.columns.push_back(columns[end++]);
-    std::string name = table.name();
-    if (by_column) {
-      absl::StrAppend(&name, ".", table.columns(static_cast<int>(columns[i].column)).name());
-    }
-    line(name, part.total());
+    line(by_column ? describeColumn(circuit, columns[i].table, columns[i].column)
+                   : tableOf(circuit, columns[i].table).name(),
+         part.total());
     i = end;
   }
   line("all", total());
   for (const Survivor& s : survivors) {
-    const Table& table = circuit.tables(static_cast<int>(s.table));
-    absl::StrAppend(
-        &text, "survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(),
-        ", ", describeRow(table, s.row), ", ", nameOf(s.mutator),
-        s.multiplicities ? " with multiplicities" : "", "; ", describeInfluence(s), "\n");
+    absl::StrAppend(&text, "survived: ", describeCell(circuit, s.table, s.column, s.row), ", ",
+                    nameOf(s.mutator), s.multiplicities ? " with multiplicities" : "", "; ",
+                    describeInfluence(s), "\n");
   }
   return text;
 }

@@ -57,6 +57,8 @@ struct ColumnTally {
   uint64_t caught = 0;
   uint64_t padding = 0;  // passed, declared and shown to be without influence
   uint64_t survived = 0;
+
+  void add(const ColumnTally& other);  // what happened to other cells
 };
 
 struct Survivor {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/read_index.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/tamper/random.h"
 
 namespace lindero::runtime {
@@ -14,10 +15,6 @@ namespace {
 constexpr uint64_t kEagerAttempts = 64, kAttemptsApart = 64;
 constexpr int kRowsPerAttempt = 3;
 constexpr size_t kFewChanges = 100;
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 // What a verifier sees in findings: constraints, claim groups and zero denominators. A bus that
 // does not balance is no reason by itself: its claim is.
@@ -80,7 +77,7 @@ std::string describe(const Requirement& r, const Circuit& circuit) {
   if (r.kind == Requirement::Kind::kPublicTensor) {
     return absl::StrCat(kind, " ", circuit.publics(i).name());
   }
-  const Table& table = circuit.tables(static_cast<int>(r.table));
+  const Table& table = tableOf(circuit, r.table);
   const std::string& name = r.kind == Requirement::Kind::kConstraint ? table.constraints(i).name()
                             : r.kind == Requirement::Kind::kLookup   ? table.lookups(i).name()
                                                                      : table.columns(i).name();
@@ -107,7 +104,7 @@ std::string familyOf(const Requirement& r, const Circuit& circuit) {
 Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(package) {
   const Circuit& circuit = package.circuit();
   for (const CircuitPart& part : index.parts()) {
-    const Table& table = circuit.tables(static_cast<int>(part.table));
+    const Table& table = tableOf(circuit, part.table);
     const int i = static_cast<int>(part.index);
     switch (part.kind) {
       case CircuitPart::Kind::kConstraint:
@@ -278,7 +275,7 @@ void Necessity::observeDefinitions(Recheck& recheck, const Context& context, uin
 void Necessity::showClaims(const Context& context, uint32_t group) {
   for (uint32_t number : definitions_) {
     const Requirement& r = requirements_[number];
-    const Column& column = tableOf(package_.circuit(), r.table).columns(static_cast<int>(r.index));
+    const Column& column = columnOf(package_.circuit(), r.table, r.index);
     if (shown(number) || !column.has_fraction() || !column.fraction().running()) continue;
     const int claim = static_cast<int>(column.fraction().claim());
     if (package_.circuit().claims(claim).group() != group) continue;

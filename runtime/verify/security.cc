@@ -39,11 +39,14 @@ std::vector<RegimeBits> regimesOf(const Report& security) {
   return regimes;
 }
 
-absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Report& security) {
+absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Digest& file,
+                         const Report& security) {
   const std::string digest = toHex(key.digest);
   if (!demand.key_digest.empty() && digest != demand.key_digest) {
+    const bool of_file = toHex(file) == demand.key_digest;
     return absl::InvalidArgumentError(
-        absl::StrCat("the key is ", digest, ", not ", demand.key_digest));
+        absl::StrCat("the key is ", digest, ", not ", demand.key_digest,
+                     of_file ? ", which is the SHA-256 of the file that holds it" : ""));
   }
   const std::string regime = demand.min_bits ? demand.regime : kFloorRegime;
   const double least = demand.min_bits ? static_cast<double>(*demand.min_bits) : kFloorBits;

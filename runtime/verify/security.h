@@ -31,8 +31,10 @@ struct RegimeBits {
 // In the order of the report; what is malformed is left out.
 std::vector<RegimeBits> regimesOf(const Report& security);
 
-// Of a key that a proof names, with what the backend says of its security. Fails with
-// kInvalidArgument and the reason, or with kDataLoss if the backend does not say it.
-absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Report& security);
+// Of a key that a proof names, with what the backend says of its security. `file` is the SHA-256 of
+// the file that holds the key: no demand, but a likely mistake for one. Fails with kInvalidArgument
+// and the reason, or with kDataLoss if the backend does not say it.
+absl::Status checkDemand(const SecurityDemand& demand, const Key& key, const Digest& file,
+                         const Report& security);
 
 }  // namespace lindero::runtime

@@ -26,13 +26,14 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 31;
 
-absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what) {
+absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view what,
+                                      uint64_t most = kMostBytes) {
   std::error_code code;
   if (!fs::is_regular_file(path, code)) {
-    return failure(Error::kFile,
-                   absl::StrCat("cannot open the ", what, " ", path, ": no such file"));
+    const char* why = fs::exists(path, code) ? "it is not a file" : "no such file";
+    return failure(Error::kFile, absl::StrCat("cannot open the ", what, " ", path, ": ", why));
   }
-  absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
+  absl::StatusOr<std::string> bytes = readFile(path, most);
   if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
   return bytes;
 }
@@ -109,7 +110,7 @@ absl::Status unopened(const Verification& verification, const std::string& proof
 absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const Prover& prover,
                                          Monitor& monitor) {
   LINDERO_ASSIGN_OR_RETURN(std::string proof, readBytes(files.proof, "proof"));
-  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key"));
+  LINDERO_ASSIGN_OR_RETURN(std::string key, readBytes(files.key, "key", kMaxKeyBytes));
   std::string openings;
   if (!files.openings.empty()) {
     LINDERO_ASSIGN_OR_RETURN(openings, readBytes(files.openings, "values"));
@@ -127,7 +128,7 @@ absl::StatusOr<Verification> verifyProof(const VerificationFiles& files, const P
   if (absl::Status status = checkReport(result); !status.ok()) {
     return errorOf(status) == Error::kRejected ? rejected(files, status) : status;
   }
-  if (absl::Status status = checkDemand(files.demand, result.key, result.security());
+  if (absl::Status status = checkDemand(files.demand, result.key, sha256(key), result.security());
       !status.ok()) {
     return rejected(files, status);
   }

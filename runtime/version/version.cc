@@ -1,6 +1,7 @@
 #include "runtime/version/version.h"
 
 #include "absl/strings/str_cat.h"
+#include "program/steps.h"
 #include "runtime/claim/claim.h"
 #include "runtime/claim/model_record.h"
 #include "runtime/package/formats.h"
@@ -14,7 +15,7 @@ absl::string_view commit() { return LINDERO_COMMIT; }
 
 std::string describeVersion(absl::string_view program) {
   return absl::StrCat(program, " ", version(), " (commit ", commit(), ")\nformats: circuit ",
-                      kCircuitFormat, ", program ", kProgramFormat, ", statement ",
+                      kCircuitFormat, ", program ", program::kProgramFormat, ", statement ",
                       kStatementFormat, ", key ", kKeyFormat, ", proof ", kProofFormat, ", ",
                       kModelFormat, ", ", kArithmetic, ", ", kClaimFormat, ", ", kProofProtocol);
 }

@@ -26,6 +26,8 @@ GRINDING = {
     "composition_pow_bits": "constraints", "challenge_pow_bits": "challenges",
 }
 SECURITY_LINES = ["README.md"]
+# What the least key that `verify` accepts by itself has.
+LEAST_PAGE, LEAST = "tools/lindero/MEANING.md", ["--security-bits", "80", "--regime", "list-decoding"]
 
 
 class Tool:
@@ -123,6 +125,14 @@ def differences(tool):
             for regime in ("proven", "list-decoding"):
                 if bits[regime] not in line:
                     yield f"{name}: {line.strip()!r} has not {bits[regime]!r}"
+    report = tool.prover("parameters", "--package", tool.package(1), *LEAST)
+    bits = {regime["regime"]: regime["bits"] for regime in report["security"]["regimes"]}
+    sentence = (
+        f"of the char GPT, one made with `{' '.join(LEAST)}` has {bits['list-decoding']:.1f} bits by the conjecture, "
+        f"{bits['proven']:.1f} proven"
+    )
+    if sentence not in " ".join((tool.source / LEAST_PAGE).read_text().split()):
+        yield f"{LEAST_PAGE}: it does not say {sentence!r}"
 
 
 def main():

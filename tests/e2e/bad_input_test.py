@@ -93,6 +93,32 @@ def mlp(change=lambda graph: None, weight=lambda values: None):
     return model
 
 
+def projection(what):
+    """Patches, projected, with learned positions; or constants in other places where values are computed."""
+    rng = np.random.default_rng(1)
+    constants = {"w": (12, 16), "positions": (1, 8, 16), "gamma": (16,), "beta": (16,), "head": (16, 6)}
+    normalized = "positions" if what == "constant norm" else "placed" if what == "positions" else "patches"
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["patches"], name="/w"),
+             helper.make_node("Add", ["patches", "positions"], ["placed"], name="/add"),
+             helper.make_node("LayerNormalization", [normalized, "gamma", "beta"], ["normed"], name="/norm"),
+             helper.make_node("Add", ["patches", "normed"], ["sum"], name="/sum"),
+             helper.make_node("MatMul", ["sum", "head"], ["y"], name="/head"),
+             helper.make_node("Identity", ["positions"], ["z"], name="/constant")]
+    outputs = [("y", (1, 8, 6))] if what != "constant output" else [("z", (1, 8, 16))]
+    graph = helper.make_graph(
+        nodes, "projection", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, 12))],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs],
+        [numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), n) for n, shape in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def lone_constant():
+    value = numpy_helper.from_array(np.ones((2, 3), np.float32))
+    graph = helper.make_graph([helper.make_node("Constant", [], ["y"], value=value)], "constant", [],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 3))])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def set_at(value):
     def change(values):
         values[3, 5] = value
@@ -118,13 +144,24 @@ def alternating(values):
     ("unknown operator", UNSUPPORTED, ["Frobnicate", "/fc.0/Add"], lambda: mlp(node("Frobnicate"))),
     ("unknown domain", UNSUPPORTED, ["acme", "/fc.0/Add"], lambda: mlp(node("Relu", "acme"))),
     ("operator without a circuit", UNSUPPORTED, ["Sinh", "/fc.0/Add"], lambda: mlp(node("Sinh"))),
-    ("operator that cannot be quantized there", UNSUPPORTED, ["/fc.0/Add"], lambda: mlp(node("Sin"))),
+    ("a constant for each row", UNSUPPORTED, ["/add", "positions"], lambda: projection("positions")),
+    ("a constant for each row, normalized", UNSUPPORTED, ["/sum"], lambda: projection("constant norm")),
+    ("an output that is constant", UNSUPPORTED, ["output", "inputs"], lambda: projection("constant output")),
+    ("nothing but a constant", UNSUPPORTED, ["output", "inputs"], lambda: lone_constant()),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),
     ("infinity", NOT_FINITE, ["fc.0.weight", "inf"], lambda: mlp(weight=set_at(np.inf))),
     ("minus infinity alone", NOT_FINITE, ["fc.0.weight", "-inf"], lambda: mlp(weight=lambda values: values.fill(-np.inf))),
 )
 def model_with(codes, words, make):
     compile_refused(codes, ["bad.onnx", *words], given("bad.onnx", make()))
+
+
+@cases(
+    ("at zero", "Reciprocal", ["not a finite number at 0"]),
+    ("where samples are", "Log", ["infinite or not a number"]),
+)
+def function_without_a_table(op, words):
+    compile_refused(UNSUPPORTED, ["/fc.0/Add", *words], given("bad.onnx", mlp(node(op))))
 
 
 @case
@@ -379,7 +416,8 @@ def options_of_compile_on_a_package():
 
 @case
 def unknown_command():
-    refused(USAGE, ["--help"], "prov", package_with_key())
+    refused(USAGE, ["`lindero --help`"], "prov", package_with_key())
+    refused(USAGE, ["--key", "`lindero verify --help`"], "verify", "run.proof")
     refused(USAGE, ["--help"])
 
 
@@ -387,6 +425,10 @@ def unknown_command():
 def folder_that_is_no_package():
     refused(PACKAGE, ["circuit.pb"], "check", models.folder / "given", "--prompt", "a")
     refused(FILE, ["none.lindero"], "inspect", "none.lindero")
+    refused(FILE, ["no folder none"], "compile", models.onnx("mlp"), "-o", "none/out.lindero")
+    key = package_with_key() / "model.key"
+    refused(REJECTED, ["no file of this kind"], "verify", given("empty.proof", ""), "--key", key)
+    refused(FILE, ["not a file"], "verify", ".", "--key", key)
     refused((MODEL, FILE), ["none.onnx"], "check", "none.onnx", "--prompt", "a")
 
 

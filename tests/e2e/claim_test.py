@@ -90,6 +90,8 @@ def a_verifier_asks_for_bits_and_for_a_key():
     other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
     refused(REJECTED, "not " + other, *verify, "--key-digest", other)
     refused(USAGE, "hexadecimal", *verify, "--key-digest", digest[1:])
+    file = hashlib.sha256((package / "model.key").read_bytes()).hexdigest()
+    refused(REJECTED, "SHA-256 of the file", *verify, "--key-digest", file)
     refused(USAGE, "--min-bits", *verify, "--regime", "proven")
     # The same for whoever opens values or signs.
     package, proof = run_of("input_ids", "--digest", "input_ids")
@@ -295,6 +297,9 @@ def a_key_of_something_else_is_not():
         return lambda message: setattr(message, "model", json.dumps(
             {**json.loads(message.model), **members}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
+    def lanes(count):
+        return lambda message: record(options={**json.loads(message.model)["options"], "lanes": count})(message)
+
     audited(lambda message: setattr(message, "circuit", other.circuit), "its circuit is")
     audited(lambda message: setattr(message, "fixed_root", bytes(32)), "its weights have the root")
     audited(lambda message: setattr(message.stwo, "queries", 3), "its parameters")
@@ -302,6 +307,8 @@ def a_key_of_something_else_is_not():
     audited(record(compiler="0.0.9"), "version 0.0.9")
     audited(record(bucket=4), "does not come out again")
     audited(record(context=1024), "does not come out again")
+    for count in (-5, 0, 3, 10**8):  # which would take all memory and time, or none
+        audited(lanes(count), f"with {count} lanes, which")
     audited(record(arithmetic="lindero/integer/2"), "id is not the hash", PACKAGE)
     audited(lambda message: message.ClearField("model"), "which model", PACKAGE)
     refused(REJECTED, "the file is", "audit", models.onnx("mlp"), "--key", models.package("toy_gpt") / "model.key")

@@ -25,9 +25,13 @@ BIN, TESTS = (Path(argument).resolve() for argument in sys.argv[1:3])
 _cases = []
 
 
+def add_case(name, function):
+    _cases.append((name, function))
+
+
 def case(function):
     """A case; its name is the function's."""
-    _cases.append((function.__name__.replace("_", " "), function))
+    add_case(function.__name__.replace("_", " "), function)
     return function
 
 
@@ -37,7 +41,7 @@ def cases(*rows):
     def add(function):
         for name, *arguments in rows:
             title = f"{function.__name__.replace('_', ' ')}: {name}"
-            _cases.append((title, lambda arguments=arguments: function(*arguments)))
+            add_case(title, lambda arguments=arguments: function(*arguments))
         return function
 
     return add

@@ -248,11 +248,9 @@ absl::StatusOr<AdaptiveReport> examine(const runtime::Package& package, const To
     LINDERO_ASSIGN_OR_RETURN((any ? report.any : report.run),
                              runtime::rankChallengePhases(package, *checker, pool));
     if (!any) continue;
-    const runtime::Witness witness{&checker->columns(),
-                                   {checker->challenges().begin(), checker->challenges().end()},
-                                   {checker->claims().begin(), checker->claims().end()}};
     LINDERO_ASSIGN_OR_RETURN(report.premises,
-                             runtime::checkPremises(package, witness, run.cells(), nullptr, pool));
+                             runtime::checkPremises(package, runtime::Witness::of(*checker),
+                                                    run.cells(), nullptr, pool));
   }
   return report;
 }

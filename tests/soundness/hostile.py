@@ -41,6 +41,7 @@ LINE = 800
 CONSTANTS = "constants and shapes "
 QUICK = ("exponents: toy seed 1", "exponents: RMSNorm seed 3", CONSTANTS + "qkv zero", CONSTANTS + "every weight -inf",
          CONSTANTS + "attention scale 0", CONSTANTS + "epsilon -1", CONSTANTS + "vocabulary of 1",
+         CONSTANTS + "weights of 24 bits, inputs of 8",
          "constants, exponents of others epsilon -1")
 
 

@@ -291,6 +291,7 @@ def constants():
         yield f"GELU divides by {value:g}", changed(small, reader_constant("Div", "act", value)), ARGMAX, None
     yield "GELU plus 2", changed(small, reader_constant("Add", "act", 2)), ARGMAX, None
     yield from shapes()
+    yield from widths()
 
 
 def tie_head(model):
@@ -326,6 +327,17 @@ def shapes():
     yield "MLP alternating", changed(mlp(8, 16, 8), weight("fc.0.weight", alternating)), [], None
     yield "block of zeros", changed(block, weight("", filled(0))), [], None
     yield "block with heads' scale 0", changed(block, reader_constant("Mul", "attn", 0)), [], None
+
+
+def widths():
+    """Wide weights of narrow inputs: the bound of a product is close to what fits, and its addend an embedding."""
+    spikes = both(weight("wte", at(3, 40)), weight("wpe", at(21, -40)))
+    for weights, activations in ((24, 8), (22, 5), (20, 8), (24, 4), (14, 6)):
+        bits = ["--weight-bits", str(weights), "--activation-bits", str(activations)]
+        name = f"weights of {weights} bits, inputs of {activations}"
+        yield name, gpt(), [*ARGMAX, *bits], None
+        yield f"{name}, spikes", changed(small, spikes), [*ARGMAX, *bits], None
+        yield f"{name}, spikes, carry", changed(small, spikes), [*CARRY, *bits], None
 
 
 # Exponents ---------------------------------------------------------------------------------------

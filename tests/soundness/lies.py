@@ -254,7 +254,7 @@ def token_of_last_step(run, token):
 
 
 def all_tokens(run, prompt):
-    """Every token behind a prompt was given by the user: the lie says that the model chose them."""
+    """Every token after a prompt was given by the user: the lie says that the model chose them."""
     lie = run.copy()
     blocks = len(run.traces)
     steps = len(run.values[output(run)]) // blocks

@@ -8,6 +8,7 @@ witnesses there, which are shown, and checked against the circuit's other rules.
 Arguments as for the end-to-end tests.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -19,8 +20,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools" / "replay")]
 from harness import MODELS, Models, case, cases, main, temporary_folder  # noqa: E402
 
+from circuit_forms import HALF, Circuit, constant  # noqa: E402
 from qm31 import P  # noqa: E402
-from two_witnesses import HALF, Circuit, Statement, conjunction, constant, literal, text  # noqa: E402
+from two_witnesses import Statement, conjunction, literal, text  # noqa: E402
 
 # The argmax takes logits within +-2^29 (I10).
 LOGIT = (1 << 29) - 1
@@ -28,7 +30,7 @@ LOGIT = (1 << 29) - 1
 
 def family(circuit, name):
     """The tables that the layout made of one kind: results, results_1, ..."""
-    return [t for of, t in circuit.tables.items() if of == name or of.rsplit("_", 1)[0] == name and of.rsplit("_", 1)[1].isdigit()]
+    return [t for of, t in circuit.tables.items() if re.fullmatch(rf"{name}(_\d+)?", of)]
 
 
 def lane_rules(circuit, table, row, lane):
@@ -37,8 +39,14 @@ def lane_rules(circuit, table, row, lane):
 
 def cells_of(circuit, table, rows, *names):
     """The cells of main columns, all lanes of a name."""
-    found = [c for c, name in enumerate(circuit.names[table]) if circuit.package.tables[table].phases[c] == 1 and name.split(".")[0] in names]
+    phases = circuit.package.tables[table].phases
+    found = [c for c, name in enumerate(circuit.names[table]) if phases[c] == 1 and name.split(".")[0] in names]
     return {(table, c, row) for c in found for row in rows}
+
+
+def lane_cells(circuit, table, row, lane, *names):
+    """Those of one lane."""
+    return {(table, circuit.column(table, f"{name}.{lane}"), row) for name in names}
 
 
 def given(cells):
@@ -151,6 +159,7 @@ def normalize(circuit):
                 yield statement, {"shift": shift, "output_tag": circuit.fixed(t, "output_tag", rows[0])}, wrong
 
 
+OF_BLOCKS = ("open", "only blocks before are open or closed")
 SOFTMAX_KIND = ("live", "power", "score_tag", "score_offset", "table", "context")
 
 
@@ -168,7 +177,7 @@ def softmax_rows(circuit):
             names = ("normalizer_low", "normalizer_high")
             ranges = {cell: (0, limit) for name, limit in zip(names, limits) for cell in cells_of(circuit, t, [row], name)}
             for lane in range(len(cells_of(circuit, t, [row], "k"))):
-                rules = lane_rules(circuit, t, row, lane) + circuit.rules(t, row, lambda name: name in ("open", "only blocks before are open or closed"))
+                rules = lane_rules(circuit, t, row, lane) + circuit.rules(t, row, OF_BLOCKS.__contains__)
                 yield t, row, lane, rules, ranges
 
 
@@ -216,7 +225,8 @@ def sums(circuit):
         # A masked key is p = p- = 0, which the ranges of others have, too: of the queries of a table, the one that sees most.
         for rows in distinct(circuit, t, runs(circuit, t), ("live", "table", "mass", "context")):
             live = sum(circuit.fixed(t, name, row) for row in rows for name in fixed_names(circuit, t) if name.split(".")[0] == "live")
-            kinds[circuit.fixed(t, "table", rows[0]), len(rows)] = max(kinds.get((circuit.fixed(t, "table", rows[0]), len(rows)), (0, rows)), (live, rows), key=lambda kind: kind[0])
+            kind = circuit.fixed(t, "table", rows[0]), len(rows)
+            kinds[kind] = max(kinds.get(kind, (0, rows)), (live, rows), key=lambda of: of[0])
         for _, rows in kinds.values():
             rules = rules_of(circuit, t, rows, "sum of probabilities", "sum one step before", "masked probability",
                              "masked previous probability", "mass", "mass one step before")
@@ -269,11 +279,10 @@ def argmax_lane(circuit, t, row, lane, logit):
     rules = lane_rules(circuit, t, row, lane)
     [attained] = [rule for rule in rules if rule.name.startswith("the maximum")]
     here = circuit.factors(attained.message.node, t, row)[0]
-    [bit], [maximum] = [c for c in cells_of(circuit, t, [row], "before") if circuit.names[t][c[1]] == f"before.{lane}"], cells_of(circuit, t, [row], "maximum")
+    [bit], [maximum] = lane_cells(circuit, t, row, lane, "before"), cells_of(circuit, t, [row], "maximum")
     ranges = {v: (0, 1) for m in here for v in m if v != bit}
     before = {**ranges, ("lane", 0): (-LOGIT, LOGIT)}
     bounded = {**before, maximum: (-LOGIT, LOGIT)}
-    wrong = f"high.{lane}", f"low.{lane}", attained.name
 
     def falls(w):
         return f"(= {integer(w, here)} 1)"
@@ -294,12 +303,21 @@ def argmax_lane(circuit, t, row, lane, logit):
         return conjunction([f"(= {integer(a, {(bit,): 1})} {integer(b, {(bit,): 1})})", Statement.differ(whole, question, a, b)])
 
     lanes = [logit]
-    whole = Statement(circuit, rules, given({maximum}), lanes, ranges=bounded, unknown=[c for c in cells_of(circuit, t, [row], "high", "low") if circuit.names[t][c[1]].endswith(f".{lane}")])
-    for name, ranges, both, goal, left in (("a logit", before, (), no_logit, wrong[2]), ("largest", bounded, (), larger, wrong[0]), ("one fall", bounded, (maximum,), other_bit, wrong[2]),
-                                           ("no rise", bounded, (maximum,), rises, wrong[2]), ("limbs", bounded, (maximum,), other_limbs, wrong[1])):
+    whole = Statement(circuit, rules, given({maximum}), lanes, ranges=bounded,
+                      unknown=lane_cells(circuit, t, row, lane, "high", "low"))
+    # What is stated, ranges, cells that both have, what must be impossible, and a rule without which it is possible.
+    goals = (
+        ("a logit", before, (), no_logit, attained.name),
+        ("largest", bounded, (), larger, f"high.{lane}"),
+        ("one fall", bounded, (maximum,), other_bit, attained.name),
+        ("no rise", bounded, (maximum,), rises, attained.name),
+        ("limbs", bounded, (maximum,), other_limbs, f"low.{lane}"),
+    )
+    for name, ranges, both, goal, left in goals:
         # Nothing rises after a first bit, which is 1.
         if name != "no rise" or constant(here_before(here, bit)) != 1:
-            yield Statement(circuit, rules, given(set(both)), lanes, ranges=ranges, goal=goal), {"lane": lane, "of": name}, [dict(without=(left,))]
+            statement = Statement(circuit, rules, given(set(both)), lanes, ranges=ranges, goal=goal)
+            yield statement, {"lane": lane, "of": name}, [dict(without=(left,))]
 
 
 def here_before(here, bit):

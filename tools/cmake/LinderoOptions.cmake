@@ -2,6 +2,7 @@
 
 option(LINDERO_WERROR "Treat warnings as errors (on in CI)" OFF)
 option(LINDERO_SANITIZE "Build with the address and undefined-behaviour sanitizers" OFF)
+option(LINDERO_FUZZ "Build the fuzz targets of tests/fuzz, and all that they link, with libFuzzer and sanitizers; needs clang" OFF)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
@@ -43,5 +44,15 @@ lindero_install_target(lindero_options)
 if(LINDERO_SANITIZE)
   target_compile_options(lindero_options INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(lindero_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(LINDERO_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "LINDERO_FUZZ needs clang: set CMAKE_C_COMPILER and CMAKE_CXX_COMPILER")
+  endif()
+  # The standard library's and the packages' own code is not instrumented: types of theirs are no matter of ours.
+  target_compile_options(lindero_options INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr,function -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer -gline-tables-only)
   target_link_options(lindero_options INTERFACE -fsanitize=address,undefined)
 endif()

@@ -61,7 +61,9 @@ absl::Status attest(const AttestArguments& arguments, Context& context) {
 void addKeygen(CLI::App& app, Command& chosen) {
   auto output = std::make_shared<std::string>("signer.pem");
   CLI::App* command = app.add_subcommand("keygen", "Make a key to sign attestations with");
-  command->add_option("-o,--output", *output, "The private key; the public one gets .pub")
+  command
+      ->add_option("-o,--output", *output,
+                   "The private key; the public one has the same name with .pub in place of .pem")
       ->capture_default_str();
   command->callback([output, &chosen] {
     chosen = [output](Context& context) { return keygen(*output, context); };

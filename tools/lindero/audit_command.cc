@@ -51,8 +51,8 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
   Json list = Json::array();
   for (const runtime::Key& key : audit.keys.keys) {
     list.push_back({{"bucket", key.model.bucket}, {"digest", toHex(key.digest)}});
-    summary.addLine("key",
-                    absl::StrCat(toHex(key.digest), ", for ", key.model.bucket, " positions"));
+    summary.addLine(
+        "key", absl::StrCat(toHex(key.digest), ", for ", countOf(key.model.bucket, "position")));
   }
   summary.addData("keys", std::move(list));
   summary.addSeconds("seconds", "audited in", watch.seconds());

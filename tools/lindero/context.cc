@@ -43,6 +43,10 @@ void appendPadded(std::string& out, absl::string_view text, size_t width, bool r
 
 }  // namespace
 
+std::string countOf(int64_t count, absl::string_view what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string withCommas(int64_t value) {
   std::string digits = absl::StrCat(value);
   std::string out;

@@ -23,6 +23,8 @@ using Json = nlohmann::ordered_json;
 
 // "1,234,567"
 std::string withCommas(int64_t value);
+// "1 position", "64 positions"
+std::string countOf(int64_t count, absl::string_view what);
 // "1.4 s", "230 ms", "12 min"
 std::string formatSeconds(double seconds);
 // "287 KB", "1.2 GB" (decimal units)

@@ -24,7 +24,9 @@ constexpr ExitInfo kTable[] = {
     {Error::kCheckFailed, 14,
      "`check`: a constraint, lookup or claim does not hold; `tamper`: a change went unnoticed"},
     {Error::kFile, 15, "a file cannot be read or written: missing, no permission, disk full"},
-    {Error::kPackage, 16, "a package or key is damaged, of another version or of another model"},
+    {Error::kPackage, 16,
+     "a package or key is damaged, of another version or of another model, or cannot have the "
+     "security asked for"},
     {Error::kUnopened, 17,
      "`verify`: the claim gives values by digest; they are not proven before `open` has seen them"},
 };

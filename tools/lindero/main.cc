@@ -2,8 +2,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "runtime/version/version.h"
 #include "tools/lindero/commands.h"
@@ -17,6 +19,23 @@ constexpr char kDescription[] =
     "Compiles ONNX transformers to provable circuits, proves runs of them, verifies the proofs.\n"
     "Example: lindero prove model.onnx --prompt \"To be\" -o run.proof; lindero verify run.proof "
     "--key run.key";
+
+// What `--help` is to be asked of: the command that did not parse, if one was recognized.
+std::string helpOf(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    return absl::StrCat("lindero ", command->get_name(), " --help");
+  }
+  return "lindero --help";
+}
+
+std::string exitCodes() {
+  std::string text = "Exit codes:\n";
+  for (const ExitInfo& info : exitTable()) {
+    absl::StrAppendFormat(&text, "  %2d  %-18s %s\n", info.code, runtime::nameOf(info.kind),
+                          info.meaning);
+  }
+  return text;
+}
 
 // The last argument that reads "--json" decides even when the rest does not parse.
 bool asksForJson(int argc, char** argv) {
@@ -35,6 +54,8 @@ int run(int argc, char** argv) {
   app.add_flag("--json", json, "Write JSON, one event per line, instead of text");
   bool verbose = false;
   app.add_flag("--verbose", verbose, "Show details, too, where a summary leaves them out");
+  // Commands have the footer that stands when they are added.
+  app.footer("Exit codes: `lindero --help` lists them");
   Command command;
   addCompile(app, command);
   addCheck(app, command);
@@ -46,6 +67,7 @@ int run(int argc, char** argv) {
   addKeygen(app, command);
   addAudit(app, command);
   addInspect(app, command);
+  app.footer(exitCodes());
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -56,8 +78,7 @@ int run(int argc, char** argv) {
     absl::string_view why = text;
     absl::ConsumePrefix(&why, ": ");  // after the name of a hidden option, which is none
     Context context(asksForJson(argc, argv));
-    return context.finish(
-        failure(Error::kUsage, absl::StrCat(why, "; `lindero --help` lists commands and options")));
+    return context.finish(failure(Error::kUsage, absl::StrCat(why, "; see `", helpOf(app), "`")));
   }
   // A file over the limit is an error like a full disk, not a reason to die; provers inherit this.
   std::signal(SIGXFSZ, SIG_IGN);

@@ -47,7 +47,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,
-                 "Measure agreement with the float model on this text");
+                 "Measure agreement with the float model on this text, or on arrays (.json, .npz)");
   app.add_option("--windows", options.windows, "Of the text to compare on, at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
@@ -60,7 +60,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--lanes", options.lower.lanes,
                  "Tokens per table row, a power of two: more lanes, fewer cells, larger proof")
-      ->check(CLI::IsMember({1, 2, 4, 8, 16, 32, 64}))
+      ->check(CLI::IsMember(compiler::laneCounts()))
       ->capture_default_str();
   app.option_defaults()->group(group);
 }

@@ -12,8 +12,11 @@ void addDemandOptions(CLI::App& app, runtime::SecurityDemand& demand) {
                      absl::StrFormat("Refuse a key of less security (default: %.0f bits %s)",
                                      runtime::kFloorBits, runtime::kFloorRegime))
           ->check(CLI::Range(0, 256));
-  addRegimeOption(app, demand.regime, "By what --min-bits counts")->needs(bits);
-  app.add_option("--key-digest", demand.key_digest, "Refuse any key but the one of this SHA-256")
+  addRegimeOption(app, demand.regime, "By what --min-bits counts: proven or list-decoding")
+      ->needs(bits);
+  app.add_option("--key-digest", demand.key_digest,
+                 "Refuse any key but the one of this digest, as verify and audit print it (the "
+                 "file's own SHA-256 is another: it may hold keys for several lengths)")
       ->check([](const std::string& text) -> std::string {
         const bool hex = text.find_first_not_of("0123456789abcdef") == std::string::npos;
         return hex && text.size() == 64 ? "" : "a digest has 64 lower-case hexadecimal digits";

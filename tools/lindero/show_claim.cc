@@ -64,7 +64,7 @@ void addClaimDocument(const Claim& claim, const std::string& bytes, const Circui
   const bool blocks = circuit != nullptr && circuit->carries_size() > 0;
   summary.addLine(
       "circuit",
-      absl::StrCat(toHex(claim.model.circuit), ", for ", claim.model.bucket, " positions",
+      absl::StrCat(toHex(claim.model.circuit), ", for ", countOf(claim.model.bucket, "position"),
                    blocks ? absl::StrCat(" in blocks of ", runtime::blockSteps(*circuit)) : ""));
   summary.addLine("weights", toHex(claim.model.fixed_root));
   summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",

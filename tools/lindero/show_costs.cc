@@ -107,7 +107,8 @@ void addRegions(const compiler::CostReport& cost, Summary& summary) {
   Summary::Rows rows;
   for (const compiler::Share& line : lines) {
     double share = 100 * static_cast<double>(line.cells) / static_cast<double>(cost.online);
-    rows.push_back({line.name, withCommas(line.cells), absl::StrFormat("%.1f %%", share)});
+    const std::string name = line.name.empty() ? "in no region" : line.name;
+    rows.push_back({name, withCommas(line.cells), absl::StrFormat("%.1f %%", share)});
   }
   summary.addCount("region_count", "regions", static_cast<int64_t>(cost.regions.size()));
   const char* title = cost.most_blocks > 0 ? "Cells per region, of a block" : "Cells per region";

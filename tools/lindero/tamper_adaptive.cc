@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/eval/describe.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/adaptive.h"
 #include "tools/lindero/exit_codes.h"
@@ -15,11 +17,6 @@ using runtime::AdaptiveReport;
 using runtime::RankFinding;
 
 std::string count(uint64_t value) { return withCommas(static_cast<int64_t>(value)); }
-
-std::string columnName(const Circuit& circuit, uint32_t table, uint32_t column) {
-  const Table& t = circuit.tables(static_cast<int>(table));
-  return absl::StrCat(t.name(), ".", t.columns(static_cast<int>(column)).name());
-}
 
 using Witnesses = std::pair<const char*, const runtime::RankReport*>;
 
@@ -59,12 +56,7 @@ void addCells(const AdaptiveReport& report, const Circuit& circuit, Summary& sum
   for (uint32_t phase : {2u, 3u}) {
     runtime::ColumnTally sum;
     for (const runtime::ColumnTally& t : report.cells.columns) {
-      const Table& table = circuit.tables(static_cast<int>(t.table));
-      if (table.columns(static_cast<int>(t.column)).phase() != phase) continue;
-      sum.tried += t.tried;
-      sum.caught += t.caught;
-      sum.padding += t.padding;
-      sum.survived += t.survived;
+      if (runtime::columnOf(circuit, t.table, t.column).phase() == phase) sum.add(t);
     }
     rows.push_back({absl::StrCat("phase ", phase), count(sum.tried), count(sum.caught),
                     count(sum.padding), count(sum.survived)});
@@ -105,10 +97,9 @@ void addFindings(const AdaptiveReport& report, absl::Span<const Witnesses> witne
       Json entry = {{"witness", name},
                     {"kind", nameOf(f.kind)},
                     {"phase", f.phase},
-                    {"table", circuit.tables(static_cast<int>(f.table)).name()}};
+                    {"table", runtime::tableOf(circuit, f.table).name()}};
       if (f.kind != RankFinding::Kind::kNote) {
-        entry["column"] =
-            circuit.tables(static_cast<int>(f.table)).columns(static_cast<int>(f.column)).name();
+        entry["column"] = runtime::columnOf(circuit, f.table, f.column).name();
       }
       entry["row_count"] = f.row_count;
       entry["rows"] = f.rows;
@@ -117,15 +108,14 @@ void addFindings(const AdaptiveReport& report, absl::Span<const Witnesses> witne
     }
   }
   for (const runtime::Survivor& s : report.cells.survivors) {
-    summary.addText(absl::StrCat("  survived: ", columnName(circuit, s.table, s.column), ", row ",
-                                 s.row, "; ", runtime::describeInfluence(s)));
-    json.push_back(
-        {{"kind", s.solvable ? "solvable" : "survivor"},
-         {"table", circuit.tables(static_cast<int>(s.table)).name()},
-         {"column",
-          circuit.tables(static_cast<int>(s.table)).columns(static_cast<int>(s.column)).name()},
-         {"rows", {s.row}},
-         {"why", s.influence}});
+    summary.addText(
+        absl::StrCat("  survived: ", runtime::describeColumn(circuit, s.table, s.column), ", row ",
+                     s.row, "; ", runtime::describeInfluence(s)));
+    json.push_back({{"kind", s.solvable ? "solvable" : "survivor"},
+                    {"table", runtime::tableOf(circuit, s.table).name()},
+                    {"column", runtime::columnOf(circuit, s.table, s.column).name()},
+                    {"rows", {s.row}},
+                    {"why", s.influence}});
   }
   for (const runtime::Premise& p : report.premises) {
     for (const std::string& example : p.examples) {
@@ -152,7 +142,7 @@ void addAttack(const AdaptiveReport& report, const Circuit& circuit, Summary& su
   const runtime::Attack& attack = *report.attack;
   summary.addText(shortenNodes(absl::StrCat("  ", describe(attack, circuit))));
   auto place = [&](uint32_t table, uint32_t column, uint64_t row) {
-    const Table& t = circuit.tables(static_cast<int>(table));
+    const Table& t = runtime::tableOf(circuit, table);
     return Json{{"table", t.name()},
                 {"table_index", table},
                 {"column", t.columns(static_cast<int>(column)).name()},

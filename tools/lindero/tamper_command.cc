@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "runtime/check/read_index.h"
 #include "runtime/eval/describe.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
@@ -122,7 +123,7 @@ Json tallyJson(const ColumnTally& t) {
 Json survivorsJson(const CellCampaignReport& report, const Circuit& circuit) {
   Json list = Json::array();
   for (const runtime::Survivor& s : report.survivors) {
-    const Table& table = circuit.tables(static_cast<int>(s.table));
+    const Table& table = runtime::tableOf(circuit, s.table);
     const Instance* instance = runtime::findInstance(table, s.row);
     list.push_back({{"table", table.name()},
                     {"column", table.columns(static_cast<int>(s.column)).name()},
@@ -182,11 +183,10 @@ void addCells(const CellCampaignReport& report, const Circuit& circuit, Summary&
   summary.addData("cells", tallyJson(report.total()));
   summary.addData("survivors", survivorsJson(report, circuit));
   for (const runtime::Survivor& s : report.survivors) {
-    const Table& table = circuit.tables(static_cast<int>(s.table));
-    summary.addText(absl::StrCat(
-        "  survived: ", table.name(), ".", table.columns(static_cast<int>(s.column)).name(), ", ",
-        runtime::describeRow(table, s.row), ", ", runtime::nameOf(s.mutator),
-        s.multiplicities ? " with multiplicities" : "", "; ", runtime::describeInfluence(s)));
+    summary.addText(
+        absl::StrCat("  survived: ", runtime::describeCell(circuit, s.table, s.column, s.row), ", ",
+                     runtime::nameOf(s.mutator), s.multiplicities ? " with multiplicities" : "",
+                     "; ", runtime::describeInfluence(s)));
   }
 }
 

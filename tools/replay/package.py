@@ -140,6 +140,7 @@ def _check_tables(circuit):
     require(0 < len(circuit.tables) <= 4096, "no table, or more than 4,096")
     require(sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
     require(len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
+    require(len(circuit.publics) <= 4096, "more than 4,096 public tensors")
     for what in ("tables", "challenges", "buses", "claim_groups", "publics", "segments"):
         _check_names(what, getattr(circuit, what))
     for table in circuit.tables:

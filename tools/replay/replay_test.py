@@ -332,6 +332,7 @@ def square(circuit, times):
     ("a factor that nothing binds", without("operands", "no factor where none ends"), None, 'table "operands": column "factor": R4: '),
     ("a scan that nothing defines", without("operands", "fold"), None, 'table "operands": column "fold": R0: '),
     ("a challenge of degree 2^21", circuit_edit(lambda c: square(c, 21)), None, "degree above 2^20"),
+    ("4,097 public tensors", circuit_edit(lambda c: c.publics.extend([c.publics[0]] * 4097)), None, "4,096 public tensors"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
     ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
     ("one block", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "ir/air/walk.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace lindero::passes {
@@ -24,35 +25,21 @@ bool isUpToSign(uint32_t a, uint32_t b) { return a == b || addResidues(a, b) == 
 // or if a challenge stands below an air.inverse.
 std::optional<int> degreeIn(const ir::Value* e, const std::vector<const ir::Value*>& challenges) {
   llvm::DenseMap<const ir::Value*, int> degrees;
-  llvm::SmallVector<const ir::Value*, 32> stack{e};
-  while (!stack.empty()) {
-    const ir::Value* v = stack.back();
-    if (degrees.count(v)) {
-      stack.pop_back();
-      continue;
-    }
-    const ir::Op& op = *v->definingOp();
-    if (ir::air::variableOf(op)) {
-      degrees[v] = llvm::is_contained(challenges, v) ? 1 : 0;
-      continue;
-    }
-    bool ready = true;
-    int degree = 0;
-    for (const ir::Value* operand : op.operands()) {
-      auto it = degrees.find(operand);
-      if (it == degrees.end()) {
-        stack.push_back(operand);
-        ready = false;
-        continue;
+  auto is_known = [&](const ir::Value* v) { return degrees.count(v) > 0; };
+  const bool bounded = ir::air::walkOperandsFirst(e, is_known, [&](const ir::Value* v) {
+    int degree = llvm::is_contained(challenges, v) ? 1 : 0;
+    if (!ir::air::isLeaf(v)) {
+      const ir::Op& op = *v->definingOp();
+      for (const ir::Value* operand : op.operands()) {
+        const int of = degrees.lookup(operand);
+        degree = op.is("air.mul") ? degree + of : std::max(degree, of);
       }
-      degree = op.is("air.mul") ? degree + it->second : std::max(degree, it->second);
-    }
-    if (!ready) continue;
-    if (degree > Identities::kMaxTopDegree || (op.is("air.inverse") && degree > 0)) {
-      return std::nullopt;
+      if (degree > Identities::kMaxTopDegree || (op.is("air.inverse") && degree > 0)) return false;
     }
     degrees[v] = degree;
-  }
+    return true;
+  });
+  if (!bounded) return std::nullopt;
   return degrees.lookup(e);
 }
 

@@ -2,6 +2,7 @@
 
 #include "ir/air/analysis.h"
 #include "ir/air/points.h"
+#include "ir/air/walk.h"
 #include "ir/core/field.h"
 
 namespace lindero::passes {
@@ -9,37 +10,24 @@ namespace lindero::passes {
 std::optional<FixedExpression> FixedExpression::of(const TableRows& rows, const ir::Value* value) {
   FixedExpression out(rows);
   llvm::DenseMap<const ir::Value*, int> made;
-  llvm::SmallVector<const ir::Value*, 16> stack{value};
-  while (!stack.empty()) {
-    const ir::Value* v = stack.back();
-    if (made.count(v)) {
-      stack.pop_back();
-      continue;
-    }
+  auto is_known = [&](const ir::Value* v) { return made.count(v) > 0; };
+  const bool is_fixed = ir::air::walkOperandsFirst(value, is_known, [&](const ir::Value* v) {
     const ir::Op& op = *v->definingOp();
     Step step{.op = &op};
     if (ir::air::isColumn(op) || op.is("air.shift")) {
       step.column = rows.indexOf(op.is("air.shift") ? op.operand(0) : v);
       step.offset = op.is("air.shift") ? op.intAttr("offset") : 0;
-      if (rows.phase(step.column) != 0 || !rows.isStored(step.column)) return std::nullopt;
+      if (rows.phase(step.column) != 0 || !rows.isStored(step.column)) return false;
     } else if (op.is("air.add") || op.is("air.sub") || op.is("air.mul") || op.is("air.neg")) {
-      bool ready = true;
-      for (unsigned i = 0; i < op.numOperands(); ++i) {
-        auto it = made.find(op.operand(i));
-        if (it == made.end()) {
-          stack.push_back(op.operand(i));
-          ready = false;
-        } else {
-          step.operands[i] = it->second;
-        }
-      }
-      if (!ready) continue;
+      for (unsigned i = 0; i < op.numOperands(); ++i) step.operands[i] = made.lookup(op.operand(i));
     } else if (!op.is("air.constant") && !op.is("air.first") && !op.is("air.last")) {
-      return std::nullopt;  // a challenge, or the inverse of one
+      return false;  // a challenge, or the inverse of one
     }
     made[v] = static_cast<int>(out.steps_.size());
     out.steps_.push_back(step);
-  }
+    return true;
+  });
+  if (!is_fixed) return std::nullopt;
   out.values_.resize(out.steps_.size());
   return out;
 }

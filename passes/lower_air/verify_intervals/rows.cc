@@ -93,7 +93,6 @@ void TableRows::markParameters() {
 
 absl::Status TableRows::readFixed(const ir::ConstantPool& constants) {
   cells_.resize(columns_.size());
-  ranges_.assign(columns_.size(), Interval::of(0));
   int many = 0;
   for (size_t i = 0; i < columns_.size(); ++i) many += phases_[i] == 0 && folded_only_[i];
   for (size_t i = 0; i < columns_.size(); ++i) {
@@ -120,9 +119,8 @@ absl::Status TableRows::readFixed(const ir::ConstantPool& constants) {
       stored += isStored(column);
       if (isStored(column) || !values) continue;
       if (!check(column, values->low) || !check(column, values->high)) return far;
-      Interval& r = ranges_[column];
-      r = Interval::between(std::min(r.low, values->low), std::max(r.high, values->high));
     }
+    if (values) readRange(op, Interval::between(values->low, values->high));
     if (stored < int(lanes.size())) other_fills_.push_back(&op);
     if (stored == 0) continue;
     IR_RETURN_IF_ERROR(
@@ -133,6 +131,20 @@ absl::Status TableRows::readFixed(const ir::ConstantPool& constants) {
     IR_RETURN_IF_ERROR(far);
   }
   return absl::OkStatus();
+}
+
+void TableRows::readRange(ir::Op& fill, const Interval& values) {
+  const int64_t last_row = height_ - 1;
+  const std::optional<ir::air::Extent> rows = ir::air::extent(
+      fill.intAttr("first_row"), fill.intsAttr("counts"), fill.intsAttr("row_strides"));
+  FilledRange range{rows ? std::clamp<int64_t>(rows->low, 0, last_row) : 0,
+                    rows ? std::clamp<int64_t>(rows->high, 0, last_row) : last_row,
+                    {},
+                    values};
+  for (ir::Value* v : fill.operands()) {
+    if (!isStored(indexOf(v))) range.columns.push_back(indexOf(v));
+  }
+  if (!range.columns.empty()) filled_ranges_.push_back(std::move(range));
 }
 
 // Splits classes by a value per row.
@@ -185,7 +197,15 @@ void TableRows::classify() {
   }
   for (int c = 0; c < count; ++c) {
     classes_[c].before.assign(before[c].begin(), before[c].end());
-    classes_[c].fixed = ranges_;
+    classes_[c].fixed.assign(columns_.size(), Interval::of(0));
+  }
+  for (const FilledRange& range : filled_ranges_) {
+    const std::set<int32_t> classes(class_of_.begin() + range.first_row,
+                                    class_of_.begin() + range.last_row + 1);
+    for (int32_t c : classes) {
+      // A cell that no fill writes is zero.
+      for (int i : range.columns) classes_[c].fixed[i] = hull(classes_[c].fixed[i], range.values);
+    }
   }
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (cells_[i].empty()) continue;

@@ -5,7 +5,7 @@
 // the rows.
 //
 // Cost: reads each fixed column once, but for those that only folds read and that are many
-// (weights): of these it keeps the range of the constants that fill them.
+// (weights): of these it keeps, per class, the range of the constants that fill its rows.
 #pragma once
 
 #include <string>
@@ -54,6 +54,7 @@ class TableRows {
   void listColumns();
   absl::Status readFixed(const ir::ConstantPool& constants);
   void markParameters();
+  void readRange(ir::Op& fill, const Interval& values);
   void refine(const std::vector<int32_t>& values);
   void classify();
   Polynomial cell(int c, ir::Value* column, bool before) const;
@@ -65,7 +66,13 @@ class TableRows {
   llvm::DenseMap<const ir::Value*, int> index_;
   std::vector<bool> parameter_, folded_only_;
   std::vector<std::vector<int32_t>> cells_;
-  std::vector<Interval> ranges_;
+  // What a fill of columns that are not stored writes, and the rows from the first to the last one.
+  struct FilledRange {
+    int64_t first_row, last_row;
+    std::vector<int> columns;
+    Interval values;
+  };
+  std::vector<FilledRange> filled_ranges_;
   std::vector<int32_t> class_of_;
   std::vector<int64_t> sizes_;
   std::vector<Class> classes_;

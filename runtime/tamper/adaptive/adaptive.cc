@@ -41,10 +41,8 @@ absl::Status examineAny(const Package& package, const Statement& statement,
   LINDERO_RETURN_IF_ERROR(checker->fill());
   LINDERO_ASSIGN_OR_RETURN(report.any, rankChallengePhases(package, *checker, pool));
   say(options, "check the premises of phase 1");
-  const Witness any{&checker->columns(),
-                    {checker->challenges().begin(), checker->challenges().end()},
-                    {checker->claims().begin(), checker->claims().end()}};
-  LINDERO_ASSIGN_OR_RETURN(report.premises, checkPremises(package, any, main, run, pool));
+  LINDERO_ASSIGN_OR_RETURN(report.premises,
+                           checkPremises(package, Witness::of(*checker), main, run, pool));
   return absl::OkStatus();
 }
 

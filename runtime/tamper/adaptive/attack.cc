@@ -8,6 +8,7 @@
 #include "runtime/check/challenges.h"
 #include "runtime/check/claims.h"
 #include "runtime/eval/describe.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/random.h"
 
@@ -17,10 +18,6 @@ namespace {
 constexpr size_t kRowsPerFinding = 6, kMaxDirections = 24;
 constexpr int kTries = 300, kUnsolvable = 12;
 constexpr uint64_t kLaterSeed = 0x6c6174657232;
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 class AttackBuilder {
  public:
@@ -249,8 +246,7 @@ class AttackBuilder {
     attack.buses_balance = checker_->checkBuses().empty();
     uint32_t phase = 3;
     for (const FreeCell& cell : attack.cells) {
-      phase = std::min(
-          phase, tableOf(circuit_, cell.table).columns(static_cast<int>(cell.column)).phase());
+      phase = std::min(phase, columnOf(circuit_, cell.table, cell.column).phase());
     }
     CheckOptions options = options_;
     const std::vector<QM31> others = drawChallenges(kLaterSeed, options.challenges.size());
@@ -300,18 +296,14 @@ absl::StatusOr<std::optional<Attack>> buildAttack(const Package& package,
 }
 
 std::string describe(const Attack& attack, const Circuit& circuit) {
-  auto name = [&](uint32_t table, uint32_t column) {
-    const Table& t = tableOf(circuit, table);
-    return absl::StrCat(t.name(), ".", t.columns(static_cast<int>(column)).name());
-  };
-  std::string text =
-      absl::StrCat("a false trace is accepted: ", name(attack.wrong.table, attack.wrong.column),
-                   ", ", describeRow(tableOf(circuit, attack.wrong.table), attack.wrong.row),
-                   " is ", attack.wrong.value, " instead of ", attack.honest, ", which ",
-                   absl::StrJoin(attack.groups, ", "), " refused, with");
+  const CellChange& wrong = attack.wrong;
+  std::string text = absl::StrCat(
+      "a false trace is accepted: ", describeCell(circuit, wrong.table, wrong.column, wrong.row),
+      " is ", wrong.value, " instead of ", attack.honest, ", which ",
+      absl::StrJoin(attack.groups, ", "), " refused, with");
   for (const FreeCell& cell : attack.cells) {
-    absl::StrAppend(&text, " ", name(cell.table, cell.column), " = ", describeValue(cell.value),
-                    " in row ", cell.row);
+    absl::StrAppend(&text, " ", describeColumn(circuit, cell.table, cell.column), " = ",
+                    describeValue(cell.value), " in row ", cell.row);
   }
   return text;
 }

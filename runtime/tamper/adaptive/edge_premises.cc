@@ -7,6 +7,7 @@
 #include "runtime/eval/describe.h"
 #include "runtime/eval/kernels.h"
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/fractions.h"
 #include "runtime/tamper/adaptive/premises.h"
@@ -15,10 +16,6 @@ namespace lindero::runtime {
 namespace {
 
 using Key = std::array<uint32_t, 4>;
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 // A value up to its sign, and which sign it has.
 std::pair<Key, bool> upToSign(const QM31& value) {
@@ -41,26 +38,66 @@ struct Touch {
   uint64_t row;
 };
 
-std::string describeTouch(const Circuit& circuit, const Touch& t) {
-  const Table& table = tableOf(circuit, t.table);
-  return absl::StrCat(table.name(), ".", table.columns(static_cast<int>(t.column)).name(), ", ",
-                      describeRow(table, t.row));
+// A single fraction that ends in a claim group, with its numerator's derivatives by some cells.
+struct SummedFraction {
+  SingleFraction fraction;
+  uint32_t group;
+  std::map<Leaf, uint32_t> of;
+};
+
+// Of the columns of these phases, in the order of tables and columns, those with such derivatives.
+std::vector<SummedFraction> summedFractions(Derivatives& derivatives, uint32_t first_phase,
+                                            uint32_t last_phase,
+                                            absl::FunctionRef<bool(const SingleFraction&)> wanted,
+                                            absl::FunctionRef<bool(const Column&)> by) {
+  std::vector<SummedFraction> result;
+  const Circuit& circuit = derivatives.circuit();
+  for (uint32_t t = 0; t < static_cast<uint32_t>(circuit.tables_size()); ++t) {
+    const Table& table = tableOf(circuit, t);
+    for (uint32_t c = 0; c < static_cast<uint32_t>(table.columns_size()); ++c) {
+      const Column& column = columnOf(circuit, t, c);
+      if (column.phase() < first_phase || column.phase() > last_phase || !column.has_fraction()) {
+        continue;
+      }
+      const auto group = groupOf(derivatives, t, c);
+      if (!group) continue;
+      for (const SingleFraction& f : singleFractions(circuit, t, c)) {
+        if (!wanted(f)) continue;
+        auto of = derivatives.of(f.numerator, [&](const Leaf& leaf) {
+          return leaf.kind == Leaf::Kind::kColumn && by(columnOf(circuit, t, leaf.index));
+        });
+        if (!of.empty()) result.push_back({f, *group, std::move(of)});
+      }
+    }
+  }
+  return result;
+}
+
+// The denominator, then the derivatives.
+RootGroup rootsOf(const SummedFraction& f) {
+  RootGroup roots{f.fraction.denominator};
+  for (const auto& [leaf, node] : f.of) roots.push_back(node);
+  return roots;
 }
 
 class ElementCheck {
  public:
   ElementCheck(Derivatives& derivatives, const Package& package, const Witness& any,
-               absl::Span<const uint32_t> main, const Scalars& scalars, ThreadPool& pool)
+               absl::Span<const uint32_t> main, ThreadPool& pool)
       : derivatives_(derivatives),
         package_(package),
         main_(main),
         circuit_(derivatives.circuit()),
         any_(any),
-        scalars_(scalars),
         pool_(pool) {}
 
-  std::vector<Premise> run() {
-    for (const auto& [fraction, group, of] : fractions_) readFraction(fraction, group, of);
+  absl::StatusOr<std::vector<Premise>> run() {
+    const std::vector<SummedFraction> fractions = summedFractions(
+        derivatives_, 2, 2, [](const SingleFraction&) { return true; },
+        [](const Column& column) { return column.phase() == 1; });
+    Scalars scalars(circuit_, derivatives_.info());
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    for (const SummedFraction& f : fractions) readFraction(f, scalars);
     std::sort(touches_.begin(), touches_.end(), [](const Touch& a, const Touch& b) {
       return std::tie(a.group, a.key, a.table, a.column, a.row, a.sign) <
              std::tie(b.group, b.key, b.table, b.column, b.row, b.sign);
@@ -80,60 +117,31 @@ class ElementCheck {
       elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
     judgeCarries();
-    return {std::move(elements_), std::move(zeros_)};
-  }
-
-  // Before scalars are made.
-  static std::vector<std::tuple<SingleFraction, uint32_t, std::map<Leaf, uint32_t>>> find(
-      Derivatives& derivatives) {
-    std::vector<std::tuple<SingleFraction, uint32_t, std::map<Leaf, uint32_t>>> result;
-    const Circuit& circuit = derivatives.circuit();
-    for (int t = 0; t < circuit.tables_size(); ++t) {
-      const Table& table = circuit.tables(t);
-      for (int c = 0; c < table.columns_size(); ++c) {
-        if (table.columns(c).phase() != 2 || !table.columns(c).has_fraction()) continue;
-        const auto group = groupOf(derivatives, static_cast<uint32_t>(t), static_cast<uint32_t>(c));
-        if (!group) continue;
-        for (const SingleFraction& f :
-             singleFractions(circuit, static_cast<uint32_t>(t), static_cast<uint32_t>(c))) {
-          auto of = derivatives.of(f.numerator, [&](const Leaf& leaf) {
-            return leaf.kind == Leaf::Kind::kColumn &&
-                   table.columns(static_cast<int>(leaf.index)).phase() == 1;
-          });
-          if (!of.empty()) result.emplace_back(f, *group, std::move(of));
-        }
-      }
-    }
-    return result;
-  }
-
-  void set(std::vector<std::tuple<SingleFraction, uint32_t, std::map<Leaf, uint32_t>>> fractions) {
-    fractions_ = std::move(fractions);
+    return std::vector<Premise>{std::move(elements_), std::move(zeros_)};
   }
 
  private:
-  void readFraction(const SingleFraction& f, uint32_t group, const std::map<Leaf, uint32_t>& of) {
-    RootGroup roots{f.denominator};
-    for (const auto& [leaf, node] : of) roots.push_back(node);
-    RowProgram program(circuit_, derivatives_.info(), f.table, absl::MakeConstSpan(&roots, 1));
+  void readFraction(const SummedFraction& f, const Scalars& scalars) {
+    const RootGroup roots = rootsOf(f);
+    const uint32_t table = f.fraction.table;
+    RowProgram program(circuit_, derivatives_.info(), table, absl::MakeConstSpan(&roots, 1));
     std::mutex mutex;
-    const uint64_t mask = tableHeight(tableOf(circuit_, f.table)) - 1;
-    forAllRows(circuit_, program, *any_.columns, scalars_, pool_,
+    const uint64_t height = tableHeight(tableOf(circuit_, table));
+    forAllRows(circuit_, program, *any_.columns, scalars, pool_,
                [&](size_t, uint64_t first, size_t rows, absl::Span<const RootValues> values) {
                  std::vector<QM31> inverse(rows);
                  for (size_t i = 0; i < rows; ++i) inverse[i] = values[0].at(i);
                  batchInverse(absl::MakeSpan(inverse));
                  std::vector<Touch> found;
                  size_t k = 1;
-                 for (const auto& [leaf, unused] : of) {
+                 for (const auto& [leaf, unused] : f.of) {
                    const RootValues& derivative = values[k++];
                    for (size_t i = 0; i < rows; ++i) {
                      const QM31 w = derivative.at(i) * inverse[i];
                      if (w.isZero()) continue;
                      const auto [key, sign] = upToSign(w);
-                     const uint64_t row =
-                         (first + i + static_cast<uint64_t>(int64_t{leaf.offset})) & mask;
-                     found.push_back({group, key, sign, f.table, leaf.index, row});
+                     const uint64_t row = rowAt(first + i, leaf.offset, height);
+                     found.push_back({f.group, key, sign, table, leaf.index, row});
                    }
                  }
                  std::lock_guard<std::mutex> lock(mutex);
@@ -161,11 +169,15 @@ class ElementCheck {
     }
   }
 
+  std::string describe(const Touch& t) const {
+    return describeCell(circuit_, t.table, t.column, t.row);
+  }
+
   void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
     if (isCarried(circuit_, first.group)) {
       ++carried_[{first.group, first.key}];
-      if (end - begin != 1) elements_.fail(describeTouch(circuit_, first) + ": carried twice");
+      if (end - begin != 1) elements_.fail(describe(first) + ": carried twice");
       return;
     }
     uint64_t count[2] = {0, 0};
@@ -177,13 +189,13 @@ class ElementCheck {
     if (count[0] + count[1] == 1) {
       ++zeros_.examined;
       const uint64_t cell = package_.traceLayout().offset(first.table, first.column) + first.row;
-      if (main_[cell] != 0) zeros_.fail(describeTouch(circuit_, first));
+      if (main_[cell] != 0) zeros_.fail(describe(first));
       return;
     }
     ++elements_.examined;
     if (count[0] == 1 && count[1] == 1) return;
-    elements_.fail(absl::StrCat(describeTouch(circuit_, first), ": given ", count[0],
-                                " times, taken ", count[1], " times, or the other way round"));
+    elements_.fail(absl::StrCat(describe(first), ": given ", count[0], " times, taken ", count[1],
+                                " times, or the other way round"));
   }
 
   void judgeCarries() {
@@ -208,9 +220,7 @@ class ElementCheck {
   absl::Span<const uint32_t> main_;
   const Circuit& circuit_;
   const Witness& any_;
-  const Scalars& scalars_;
   ThreadPool& pool_;
-  std::vector<std::tuple<SingleFraction, uint32_t, std::map<Leaf, uint32_t>>> fractions_;
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
   std::map<std::pair<uint32_t, Key>, uint64_t> carried_;
@@ -227,9 +237,9 @@ struct PoleEnds {
   std::string where;
 };
 
-class IdCheck {
+class PoleCheck {
  public:
-  IdCheck(Derivatives& derivatives, const Witness& any, const Columns* run, ThreadPool& pool)
+  PoleCheck(Derivatives& derivatives, const Witness& any, const Columns* run, ThreadPool& pool)
       : derivatives_(derivatives),
         circuit_(derivatives.circuit()),
         any_(any),
@@ -237,10 +247,12 @@ class IdCheck {
         pool_(pool) {}
 
   absl::StatusOr<std::vector<Premise>> run() {
-    find();
+    const std::vector<SummedFraction> fractions = summedFractions(
+        derivatives_, 2, 3, [&](const SingleFraction& f) { return challengeOf(f).has_value(); },
+        [](const Column& column) { return column.phase() == 2 && !column.has_fraction(); });
     Scalars scalars(circuit_, derivatives_.info());
     LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
-    for (const Found& f : found_) read(f, scalars);
+    for (const SummedFraction& f : fractions) read(f, scalars);
     Premise copies{"copies: given once, taken once"}, products{"products: one result"},
         zeros{"products of zeros: zero"};
     for (const auto& [key, ends] : copies_) {
@@ -267,83 +279,55 @@ class IdCheck {
   }
 
  private:
-  struct Found {
-    SingleFraction fraction;
-    uint32_t group;
-    bool late;  // under a challenge that is drawn after phase 2
-    std::vector<std::pair<Leaf, uint32_t>> of;
-  };
-
-  void find() {
-    for (int t = 0; t < circuit_.tables_size(); ++t) {
-      const Table& table = circuit_.tables(t);
-      for (int c = firstColumnOfPhase(table, 2); c < table.columns_size(); ++c) {
-        if (!table.columns(c).has_fraction()) continue;
-        const uint32_t column = static_cast<uint32_t>(c), own = static_cast<uint32_t>(t);
-        const auto group = groupOf(derivatives_, own, column);
-        if (!group) continue;
-        for (const SingleFraction& f : singleFractions(circuit_, own, column)) add(f, *group);
-      }
-    }
-  }
-
-  void add(const SingleFraction& f, uint32_t group) {
-    const Table& table = tableOf(circuit_, f.table);
-    if (derivatives_.info().nodes[f.denominator].phase > 0) return;
-    std::vector<uint32_t> challenges;
+  // The one challenge of a denominator over fixed columns.
+  std::optional<uint32_t> challengeOf(const SingleFraction& f) const {
+    if (derivatives_.info().nodes[f.denominator].phase > 0) return std::nullopt;
+    std::optional<uint32_t> challenge;
     for (const Leaf& leaf : derivatives_.leaves(f.denominator)) {
-      if (leaf.kind == Leaf::Kind::kChallenge) challenges.push_back(leaf.index);
+      if (leaf.kind != Leaf::Kind::kChallenge) continue;
+      if (challenge) return std::nullopt;
+      challenge = leaf.index;
     }
-    if (challenges.size() != 1) return;
-    const bool late = circuit_.challenges(static_cast<int>(challenges[0])).phase() >= 2;
-    Found found{f, group, late, {}};
-    for (const auto& entry : derivatives_.of(f.numerator, [&](const Leaf& leaf) {
-           if (leaf.kind != Leaf::Kind::kColumn) return false;
-           const Column& column = table.columns(static_cast<int>(leaf.index));
-           return column.phase() == 2 && !column.has_fraction();
-         })) {
-      found.of.push_back(entry);
-    }
-    if (!found.of.empty()) found_.push_back(std::move(found));
+    return challenge;
   }
 
-  void read(const Found& f, const Scalars& scalars) {
-    RootGroup roots{f.fraction.denominator};
-    for (const auto& [leaf, node] : f.of) roots.push_back(node);
+  void read(const SummedFraction& f, const Scalars& scalars) {
+    const RootGroup roots = rootsOf(f);
     RowProgram program(circuit_, derivatives_.info(), f.fraction.table,
                        absl::MakeConstSpan(&roots, 1));
+    const uint32_t challenge = *challengeOf(f.fraction);
+    // Drawn after phase 2.
+    const bool late = circuit_.challenges(static_cast<int>(challenge)).phase() >= 2;
     std::mutex mutex;
     forAllRows(circuit_, program, *any_.columns, scalars, pool_,
                [&](size_t, uint64_t first, size_t rows, absl::Span<const RootValues> values) {
                  std::lock_guard<std::mutex> lock(mutex);
-                 for (size_t k = 0; k < f.of.size(); ++k) {
+                 size_t k = 1;
+                 for (const auto& [leaf, unused] : f.of) {
+                   const RootValues& derivative = values[k++];
                    for (size_t i = 0; i < rows; ++i) {
-                     const QM31 derivative = values[k + 1].at(i);
-                     if (derivative.isZero()) continue;
-                     count(f, f.of[k].first, first + i, values[0].at(i), derivative);
+                     if (derivative.at(i).isZero()) continue;
+                     count(f, late, leaf, first + i, values[0].at(i), derivative.at(i));
                    }
                  }
                });
   }
 
-  void count(const Found& f, const Leaf& leaf, uint64_t row, const QM31& denominator,
-             const QM31& derivative) {
-    const Table& table = tableOf(circuit_, f.fraction.table);
-    const bool gathered = table.columns(static_cast<int>(leaf.index)).has_gather();
+  void count(const SummedFraction& f, bool late, const Leaf& leaf, uint64_t row,
+             const QM31& denominator, const QM31& derivative) {
+    const uint32_t table = f.fraction.table;
+    const bool gathered = columnOf(circuit_, table, leaf.index).has_gather();
     // A product's factors are counted by the fold that the gathered one multiplies.
-    if (!f.late && gathered) return;
+    if (!late && gathered) return;
     const auto [key, negated] = upToSign(denominator);
-    PoleEnds& ends = (f.late ? copies_ : products_)[{f.group, key}];
+    PoleEnds& ends = (late ? copies_ : products_)[{f.group, key}];
     if (ends.where.empty()) {
-      ends.table = f.fraction.table;
+      ends.table = table;
       ends.column = leaf.index;
-      ends.row = (row + static_cast<uint64_t>(int64_t{leaf.offset})) & (tableHeight(table) - 1);
-      ends.where = absl::StrCat(
-          table.name(), ".",
-          tableOf(circuit_, f.fraction.table).columns(static_cast<int>(leaf.index)).name(), ", ",
-          describeRow(table, row));
+      ends.row = rowAt(row, leaf.offset, tableHeight(tableOf(circuit_, table)));
+      ends.where = describeCell(circuit_, table, leaf.index, row);
     }
-    if (f.late) {
+    if (late) {
       ++(gathered ? ends.taken : ends.given);
     } else {
       const bool minus_one = derivative == -QM31(M31::fromCanonical(1));
@@ -360,7 +344,6 @@ class IdCheck {
   const Witness& any_;
   const Columns* run_;
   ThreadPool& pool_;
-  std::vector<Found> found_;
   std::map<std::pair<uint32_t, Key>, PoleEnds> copies_, products_;
 };
 
@@ -370,18 +353,13 @@ absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, con
                                                    const Witness& any,
                                                    absl::Span<const uint32_t> main,
                                                    ThreadPool& pool) {
-  auto fractions = ElementCheck::find(derivatives);
-  Scalars scalars(derivatives.circuit(), derivatives.info());
-  LINDERO_RETURN_IF_ERROR(scalars.advance(3, any.challenges, any.claims));
-  ElementCheck check(derivatives, package, any, main, scalars, pool);
-  check.set(std::move(fractions));
-  return check.run();
+  return ElementCheck(derivatives, package, any, main, pool).run();
 }
 
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
                                                             const Witness& any, const Columns* run,
                                                             ThreadPool& pool) {
-  return IdCheck(derivatives, any, run, pool).run();
+  return PoleCheck(derivatives, any, run, pool).run();
 }
 
 }  // namespace lindero::runtime

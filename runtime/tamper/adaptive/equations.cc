@@ -4,14 +4,11 @@
 #include <atomic>
 
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
 namespace {
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 // A running sum's column by what the equation reads, before its derivatives are compared.
 std::vector<RunningSum> candidates(const Equation& equation) {
@@ -118,7 +115,7 @@ uint32_t phaseOf(const Circuit& circuit, const CircuitInfo& info, uint32_t table
     table = info.claim_columns[leaf.index].table;
     column = info.claim_columns[leaf.index].column;
   }
-  return tableOf(circuit, table).columns(static_cast<int>(column)).phase();
+  return columnOf(circuit, table, column).phase();
 }
 
 std::vector<Equation> findEquations(Derivatives& derivatives) {

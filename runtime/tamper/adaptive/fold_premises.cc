@@ -7,16 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/eval/describe.h"
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/peeling.h"
 #include "runtime/tamper/adaptive/premises.h"
 
 namespace lindero::runtime {
 namespace {
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 // "x.3" -> "x": the values that make up a lane's number stand in columns of several families.
 std::string familyOf(const std::string& name) { return name.substr(0, name.find('.')); }
@@ -95,8 +92,8 @@ class WeightCheck {
     premise_.examined += weights.size();
     for (size_t i = 1; i < weights.size(); ++i) {
       if (weights[i].key() != weights[i - 1].key()) continue;
-      premise_.fail(absl::StrCat(table.name(), ".", table.columns(static_cast<int>(c)).name(),
-                                 ": cells of ", describeRow(table, weights[i].row), " and row ",
+      premise_.fail(absl::StrCat(describeColumn(circuit_, t, c), ": cells of ",
+                                 describeRow(table, weights[i].row), " and row ",
                                  weights[i - 1].row, " have one weight"));
     }
   }
@@ -226,10 +223,9 @@ class Liveness {
     for (const Reading& r : e.readings) {
       if (static_cast<int>(r.leaf.index) == column) continue;
       RowMask& place = live_[{e.table, r.leaf.index}];
-      const uint64_t mask = place.size() - 1;
-      for (uint64_t row = 0; row <= mask; ++row) {
+      for (uint64_t row = 0; row < place.size(); ++row) {
         if (!r.reads[row] || (rows != nullptr && !(*rows)[row])) continue;
-        uint8_t& at = place[(row + static_cast<uint64_t>(int64_t{r.leaf.offset})) & mask];
+        uint8_t& at = place[rowAt(row, r.leaf.offset, place.size())];
         if (at) continue;
         at = 1;
         changed_ = true;
@@ -266,13 +262,13 @@ absl::StatusOr<Premise> checkUnread(Derivatives& derivatives, const Package& pac
     const Table& table = circuit.tables(t);
     const int first = firstColumnOfPhase(table, 1);
     for (int c = first; c < first + columnsOfPhase(table, 1); ++c) {
-      const RowMask& live = liveness.of({static_cast<uint32_t>(t), static_cast<uint32_t>(c)});
+      const Place place{static_cast<uint32_t>(t), static_cast<uint32_t>(c)};
+      const RowMask& live = liveness.of(place);
       for (const Instance& in : table.instances()) {
         premise.examined += in.rows();
         for (uint64_t row = in.first_row(); row < in.first_row() + in.rows(); ++row) {
           if (live[row]) continue;
-          premise.fail(absl::StrCat(table.name(), ".", table.columns(c).name(), ", ",
-                                    describeRow(table, row)));
+          premise.fail(describeCell(circuit, place.first, place.second, row));
         }
       }
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/package/circuit_access.h"
+
 namespace lindero::runtime {
 namespace {
 
@@ -26,8 +28,7 @@ void split(const Circuit& circuit, SingleFraction fraction, std::vector<SingleFr
 std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t table,
                                             uint32_t column) {
   std::vector<SingleFraction> result;
-  const Fraction& f =
-      circuit.tables(static_cast<int>(table)).columns(static_cast<int>(column)).fraction();
+  const Fraction& f = columnOf(circuit, table, column).fraction();
   split(circuit, {table, column, f.numerator(), f.denominator()}, result);
   return result;
 }
@@ -49,7 +50,7 @@ std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node) {
 }
 
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column) {
-  const Table& t = derivatives.circuit().tables(static_cast<int>(table));
+  const Table& t = tableOf(derivatives.circuit(), table);
   auto claimed = [&](const Column& c) {
     return derivatives.circuit().claims(static_cast<int>(c.fraction().claim())).group();
   };

@@ -6,7 +6,9 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/eval/describe.h"
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -34,10 +36,6 @@ struct Binding {
   };
   std::vector<Read> reads;  // of the phase's columns
 };
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 // Looks for binding fractions, and for what spoils their challenges.
 class BindingSearch {
@@ -83,10 +81,6 @@ class BindingSearch {
     if (circuit_.challenges(static_cast<int>(challenge)).phase() < phase_) return;
     spoilt_.try_emplace(challenge, std::move(why));
   }
-  std::string nameOf(uint32_t table, uint32_t column) const {
-    const Table& t = tableOf(circuit_, table);
-    return absl::StrCat(t.name(), ".", t.columns(static_cast<int>(column)).name());
-  }
   void spoilAll(uint32_t node, const std::string& why) {
     for (const Leaf& leaf : derivatives_.leaves(node)) {
       if (isLate(leaf)) spoil(leaf.index, why);
@@ -94,8 +88,8 @@ class BindingSearch {
   }
 
   void readColumn(uint32_t table, uint32_t c) {
-    const Column& column = tableOf(circuit_, table).columns(static_cast<int>(c));
-    const std::string name = nameOf(table, c);
+    const Column& column = columnOf(circuit_, table, c);
+    const std::string name = describeColumn(circuit_, table, c);
     if (!column.has_fraction()) {
       for (uint32_t node : generatorNodes(column)) spoilAll(node, absl::StrCat(name, " reads it"));
       return;
@@ -129,8 +123,7 @@ class BindingSearch {
     Binding binding{f, *groupOf(derivatives_, f.table, f.column), {}};
     for (const auto& [leaf, node] : derivatives_.of(f.numerator, [&](const Leaf& leaf) {
            return leaf.kind == Leaf::Kind::kColumn &&
-                  tableOf(circuit_, f.table).columns(static_cast<int>(leaf.index)).phase() ==
-                      phase_;
+                  columnOf(circuit_, f.table, leaf.index).phase() == phase_;
          })) {
       binding.reads.push_back({leaf, node});
     }
@@ -272,8 +265,7 @@ class PoleSystem {
            const QM31& derivative) {
     if (derivative.isZero()) return;
     const uint32_t t = b.fraction.table;
-    const uint64_t at = (row + static_cast<uint64_t>(int64_t{read.leaf.offset})) &
-                        (tableHeight(tableOf(circuit_, t)) - 1);
+    const uint64_t at = rowAt(row, read.leaf.offset, tableHeight(tableOf(circuit_, t)));
     const Place place{t, read.leaf.index};
     auto in = [&](const std::map<Place, RowMask>& masks) {
       auto it = masks.find(place);

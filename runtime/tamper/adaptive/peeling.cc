@@ -3,17 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "runtime/package/circuit_access.h"
+
 namespace lindero::runtime {
 namespace {
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
-
-// The row that a reading at `offset` names.
-uint64_t shifted(uint64_t row, int32_t offset, size_t height) {
-  return (row + static_cast<uint64_t>(int64_t{offset})) & (height - 1);
-}
 
 bool any(const RowMask& mask) {
   return std::any_of(mask.begin(), mask.end(), [](uint8_t x) { return x != 0; });
@@ -105,7 +98,7 @@ class Peeler {
         const RowMask& known = pinned_[{e.table, other.leaf.index}];
         for (size_t row = 0; row < possible.size(); ++row) {
           possible[row] &=
-              (other.reads[row] == 0) | known[shifted(row, other.leaf.offset, known.size())];
+              (other.reads[row] == 0) | known[rowAt(row, other.leaf.offset, known.size())];
         }
       }
       changed |= pinChain(e, r.leaf.index, possible, before, own);
@@ -121,7 +114,7 @@ class Peeler {
       for (size_t row = 0; row < height; ++row) {
         if (own[row] || !possible[row]) continue;
         const bool needs = before != nullptr && (*before)[row];
-        if (!needs || own[shifted(row, -1, height)]) own[row] = rows[row] = 1;
+        if (!needs || own[rowAt(row, -1, height)]) own[row] = rows[row] = 1;
       }
     }
     if (!any(rows)) return false;
@@ -133,7 +126,7 @@ class Peeler {
     for (bool gathers : {true, false}) {
       for (const std::vector<ColumnRef>& level : derivatives_.info().levels[result_.phase]) {
         for (const ColumnRef& ref : level) {
-          const Column& column = tableOf(circuit_, ref.table).columns(static_cast<int>(ref.column));
+          const Column& column = columnOf(circuit_, ref.table, ref.column);
           RowMask& own = pinned_[{ref.table, ref.column}];
           if (column.has_gather() != gathers || all(own)) continue;
           RowMask& open = result_.parameters[{ref.table, ref.column}];
@@ -214,7 +207,7 @@ std::map<Place, RowMask> dependents(const Circuit& circuit, const Peeling& peeli
         own.resize(tableHeight(tableOf(circuit, e.table)));
         for (size_t row = 0; row < own.size(); ++row) {
           if (own[row] || !p.rows[row] || !r.reads[row]) continue;
-          if (!moves(read, shifted(row, r.leaf.offset, own.size()))) continue;
+          if (!moves(read, rowAt(row, r.leaf.offset, own.size()))) continue;
           own[row] = 1;
           changed = true;
         }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/fractions.h"
 
@@ -33,7 +34,7 @@ class PivotCheck {
     if (derivatives_.reads(own.derivative, own.leaf)) no(all, "is not of degree 1 in the cell");
     const NodeInfo& info = derivatives_.info().nodes[own.derivative];
     if (info.phase == 0 && info.claim_phase == 0) return;
-    const Column& c = circuit_.tables(static_cast<int>(e.table)).columns(static_cast<int>(column));
+    const Column& c = columnOf(circuit_, e.table, column);
     if (!c.has_fraction() || own.derivative != c.fraction().denominator()) {
       return no(all, "reads witness cells, and is no denominator");
     }

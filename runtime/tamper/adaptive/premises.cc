@@ -16,9 +16,9 @@ absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const
   Derivatives derivatives(package.circuit(), package.circuitInfo());
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
                            checkElements(derivatives, package, any, main, pool));
-  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> ids,
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> poles,
                            checkCopiesAndProducts(derivatives, any, run, pool));
-  for (Premise& p : ids) result.push_back(std::move(p));
+  for (Premise& p : poles) result.push_back(std::move(p));
   LINDERO_ASSIGN_OR_RETURN(Premise weights, checkWeights(derivatives, any, pool));
   result.push_back(std::move(weights));
   for (Premise& p : checkLookupTables(package)) result.push_back(std::move(p));

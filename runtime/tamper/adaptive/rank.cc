@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "runtime/eval/describe.h"
 #include "runtime/eval/scalars.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/pivots.h"
 
@@ -14,10 +15,6 @@ namespace lindero::runtime {
 namespace {
 
 constexpr uint64_t kAnySeed = 0x616e79;
-
-const Table& tableOf(const Circuit& circuit, uint32_t t) {
-  return circuit.tables(static_cast<int>(t));
-}
 
 uint64_t countRows(const RowMask& mask) {
   return static_cast<uint64_t>(std::count(mask.begin(), mask.end(), 1));
@@ -30,9 +27,7 @@ class Ranker {
         circuit_(package.circuit()),
         derivatives_(package.circuit(), package.circuitInfo()),
         any_(package, kAnySeed),
-        filled_{&checker.columns(),
-                {checker.challenges().begin(), checker.challenges().end()},
-                {checker.claims().begin(), checker.claims().end()}},
+        filled_(Witness::of(checker)),
         pool_(pool) {}
 
   absl::StatusOr<RankReport> run() {
@@ -94,8 +89,7 @@ class Ranker {
   void judgeClaims(const Peeling& peeling) {
     RankCounts& counts = report_.phases[peeling.phase];
     for (const ColumnRef& ref : package_.circuitInfo().claim_columns) {
-      counts.claims += tableOf(circuit_, ref.table).columns(static_cast<int>(ref.column)).phase() ==
-                       peeling.phase;
+      counts.claims += columnOf(circuit_, ref.table, ref.column).phase() == peeling.phase;
     }
     for (uint32_t claim : peeling.open_claims) {
       const ColumnRef ref = package_.circuitInfo().claim_columns[claim];
@@ -139,7 +133,6 @@ class Ranker {
   // Marks in `read` the open cells that an equation reads, on this trace or another.
   absl::Status readersOf(uint32_t phase, const Place& place, const RowMask& open, RowMask& read,
                          std::set<std::string>& by) {
-    const size_t mask = open.size() - 1;
     std::vector<Equation> later;
     for (const Equation& e : equations_) {
       if (e.table != place.first || e.phase < phase) continue;
@@ -153,9 +146,9 @@ class Ranker {
     LINDERO_RETURN_IF_ERROR(evaluateEquations(derivatives_, filled_, any_.columns(), pool_, later));
     for (const Equation& e : later) {
       for (const Reading& r : e.readings) {
-        for (size_t row = 0; row <= mask; ++row) {
+        for (size_t row = 0; row < open.size(); ++row) {
           if (!r.reads[row] && !r.reads_any[row]) continue;
-          const size_t at = (row + static_cast<size_t>(int64_t{r.leaf.offset})) & mask;
+          const uint64_t at = rowAt(row, r.leaf.offset, open.size());
           if (!open[at]) continue;
           read[at] = 1;
           by.insert(nameOf(e.table, e.constraint));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/tamper/adaptive/premises.h"
 
 namespace lindero::runtime {
@@ -53,7 +54,7 @@ class TableCheck {
 
  private:
   std::optional<uint32_t> fixedColumn(uint32_t t, const char* name) const {
-    const Table& table = circuit_.tables(static_cast<int>(t));
+    const Table& table = tableOf(circuit_, t);
     for (int c = 0; c < columnsOfPhase(table, 0); ++c) {
       if (table.columns(c).name() == name) return static_cast<uint32_t>(c);
     }
@@ -169,7 +170,7 @@ class TableCheck {
     const auto power = fixedColumn(t, p.power), tag = fixedColumn(t, p.tag),
                where = fixedColumn(t, p.where);
     if (!power || !tag || !where) return;
-    const Table& table = circuit_.tables(static_cast<int>(t));
+    const Table& table = tableOf(circuit_, t);
     for (uint64_t row = 0; row < tableHeight(table); ++row) {
       if (package_.fixedColumn(t, *where)[row] == 0) continue;
       ++powers_.examined;

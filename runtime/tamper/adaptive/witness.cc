@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/eval/kernels.h"
+#include "runtime/package/circuit_access.h"
 #include "runtime/tamper/random.h"
 
 namespace lindero::runtime {
@@ -15,6 +16,12 @@ uint32_t cell(uint64_t seed, uint64_t place, uint64_t limb) {
 }
 
 }  // namespace
+
+Witness Witness::of(const Checker& checker) {
+  return {&checker.columns(),
+          {checker.challenges().begin(), checker.challenges().end()},
+          {checker.claims().begin(), checker.claims().end()}};
+}
 
 std::vector<uint32_t> randomMain(const Package& package, uint64_t seed) {
   std::vector<uint32_t> cells(package.traceLayout().cells());
@@ -41,7 +48,7 @@ AnyCells::AnyCells(const Package& package, uint64_t seed)
 
 void forAllRows(const Circuit& circuit, const RowProgram& program, const Columns& columns,
                 const Scalars& scalars, ThreadPool& pool, RowEvaluator::Visitor visit) {
-  const uint64_t height = tableHeight(circuit.tables(static_cast<int>(program.table())));
+  const uint64_t height = tableHeight(tableOf(circuit, program.table()));
   pool.parallelFor((height + kBlockRows - 1) / kBlockRows, [&](uint64_t block, int) {
     const uint64_t first = block * kBlockRows;
     RowEvaluator(program, columns, scalars).run(first, std::min(kBlockRows, height - first), visit);

@@ -9,6 +9,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "runtime/check/checker.h"
 #include "runtime/eval/columns.h"
 #include "runtime/eval/row_program.h"
 #include "runtime/package/package.h"
@@ -20,6 +21,9 @@ namespace lindero::runtime {
 struct Witness {
   const Columns* columns;
   std::vector<QM31> challenges, claims;
+
+  // The checker is filled, and outlives it.
+  static Witness of(const Checker& checker);
 };
 
 // Random cells of phase 1, residues that are not zero: any witness, one as good as another.

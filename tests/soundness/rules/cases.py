@@ -212,9 +212,9 @@ case("R1", "the rows between the first and the last", ratio(lambda v: 1 - FIRST 
 case("R1", "the first row or the last", ratio(lambda v: FIRST + LAST))
 case(None, "zero where a row is the first and the last, which none is", ratio(lambda v: 2 - FIRST - LAST))
 case("R1", "a good factor, and one that is free", ratio(lambda v: (v.z - v.a) * v.w))
-case("R1", "a free factor behind a sign", ratio(lambda v: -((v.z - v.a) * -v.fold)))
-case(None, "two good factors behind a sign", ratio(lambda v: -((v.z - v.a) * -(v.other - v.fold))))
-case(None, "a fixed factor and a good one, behind a sign", ratio(lambda v: -(v.f * (v.z - v.fold))))
+case("R1", "a free factor under a sign", ratio(lambda v: -((v.z - v.a) * -v.fold)))
+case(None, "two good factors under a sign", ratio(lambda v: -((v.z - v.a) * -(v.other - v.fold))))
+case(None, "a fixed factor and a good one, under a sign", ratio(lambda v: -(v.f * (v.z - v.fold))))
 case(None, "two poles, multiplied out", ratio(lambda v: v.z * v.other - v.a * v.other - v.b * v.z + v.a * v.b))
 case("R1", "two poles, multiplied out, that hide a column", ratio(
     lambda v: v.w * v.z * v.other - v.a * v.other - v.b * v.z + v.a * v.b))

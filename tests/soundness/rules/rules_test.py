@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "e2e"), str(HERE.parents[2] / "tools" / "replay")]
-from harness import BIN, Models, _cases, cases, main, temporary_folder  # noqa: E402
+from harness import BIN, Models, add_case, cases, main, temporary_folder  # noqa: E402
 
 from cases import CASES  # noqa: E402
 from circuits import PackageWriter, TextWriter  # noqa: E402
@@ -77,7 +77,7 @@ def circuit(number, of):
 
 
 for number, of in enumerate(CASES):
-    _cases.append((f"{of.rule or 'accepted'}: {of.name}", lambda number=number, of=of: circuit(number, of)))
+    add_case(f"{of.rule or 'accepted'}: {of.name}", lambda number=number, of=of: circuit(number, of))
 
 
 def changed_toy(name, change):

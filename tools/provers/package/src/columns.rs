@@ -70,10 +70,20 @@ pub struct Package {
 
 impl Package {
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_with(folder, Circuit::decode)
+    }
+
+    /// With a circuit of [`Circuit::decode_ignoring_rules`].
+    #[cfg(feature = "forger")]
+    pub fn open_ignoring_rules(folder: &Path) -> Result<Self, Error> {
+        Self::open_with(folder, Circuit::decode_ignoring_rules)
+    }
+
+    fn open_with(folder: &Path, decode: fn(&[u8]) -> Result<Circuit, Error>) -> Result<Self, Error> {
         let path = folder.join("circuit.pb");
         let circuit_bytes = std::fs::read(&path)
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
-        let circuit = Circuit::decode(&circuit_bytes).map_err(|error| error.within(path.display()))?;
+        let circuit = decode(&circuit_bytes).map_err(|error| error.within(path.display()))?;
         let fixed = ColumnFile::open(&folder.join("fixed.bin"), &circuit, 0)?;
         let path = folder.join("model.json");
         let model = match std::fs::read(&path) {

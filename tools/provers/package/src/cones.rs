@@ -6,11 +6,12 @@
 
 use crate::circuit::{Circuit, Node, NodeId};
 use crate::error::{ensure, Error};
+use crate::order::operands_first;
 
 /// A char GPT takes 100,000. Used up, it is seconds.
 pub(crate) const MOST_VISITS: u64 = 1 << 28;
 
-/// Walks cones, iteratively: a DAG may be as deep as it is long.
+/// Walks cones.
 pub(crate) struct Cones<'a> {
     pub circuit: &'a Circuit,
     /// Per node, the last round that saw it.
@@ -56,22 +57,17 @@ impl<'a> Cones<'a> {
     /// The nodes that `roots` depend on, these included, operands first.
     pub fn of(&mut self, roots: &[NodeId]) -> Result<Vec<NodeId>, Error> {
         self.round += 1;
-        let mut order = Vec::new();
-        let mut stack: Vec<(NodeId, bool)> = Vec::new();
-        for &root in roots {
-            stack.push((root, false));
-            while let Some((node, ready)) = stack.pop() {
-                if ready {
-                    order.push(node);
-                } else if self.seen[node as usize] != self.round {
-                    self.charge(1)?;
-                    self.seen[node as usize] = self.round;
-                    stack.push((node, true));
-                    stack.extend(self.circuit.nodes[node as usize].operands().rev().map(|a| (a, false)));
-                }
-            }
+        operands_first(self.circuit, roots, |node| self.is_new(node))
+    }
+
+    /// Whether this round has not seen the node yet. It has now.
+    fn is_new(&mut self, node: NodeId) -> Result<bool, Error> {
+        if self.seen[node as usize] == self.round {
+            return Ok(false);
         }
-        Ok(order)
+        self.charge(1)?;
+        self.seen[node as usize] = self.round;
+        Ok(true)
     }
 
     pub fn reads(&mut self, roots: &[NodeId]) -> Result<Reads, Error> {
@@ -102,11 +98,9 @@ impl<'a> Cones<'a> {
         let mut factors = Vec::new();
         let mut stack = vec![denominator];
         while let Some(node) = stack.pop() {
-            if self.seen[node as usize] == self.round {
+            if !self.is_new(node)? {
                 continue;
             }
-            self.charge(1)?;
-            self.seen[node as usize] = self.round;
             match self.circuit.nodes[node as usize] {
                 Node::Mul(a, b) => stack.extend([b, a]),
                 Node::Neg(a) => stack.push(a),

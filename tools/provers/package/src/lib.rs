@@ -36,7 +36,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/lindero.rs"));
 }
 
-pub use canonical::{decode_canonical, digest, encode};
+pub use canonical::{decode_canonical, digest, encode, ensure_field_count};
 pub use circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
 pub use columns::{ColumnFile, Package};
 pub use error::Error;

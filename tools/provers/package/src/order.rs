@@ -1,6 +1,7 @@
 //! Orders in which a prover evaluates nodes and fills columns.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use crate::circuit::{Circuit, Generator, NodeId};
 use crate::cones::Cones;
@@ -10,6 +11,17 @@ use crate::error::Error;
 /// needed, so that few are alive at a time. Takes time linear in the circuit.
 pub fn schedule(circuit: &Circuit, roots: &[NodeId]) -> Vec<NodeId> {
     let mut seen = vec![false; circuit.nodes.len()];
+    let is_new = |node: NodeId| Ok::<_, Infallible>(!std::mem::replace(&mut seen[node as usize], true));
+    let Ok(order) = operands_first(circuit, roots, is_new);
+    order
+}
+
+/// The order of [`schedule`] of the nodes that are new, asked when they are come to.
+pub(crate) fn operands_first<E>(
+    circuit: &Circuit,
+    roots: &[NodeId],
+    mut is_new: impl FnMut(NodeId) -> Result<bool, E>,
+) -> Result<Vec<NodeId>, E> {
     let mut order = Vec::new();
     // An explicit stack: a DAG may be as deep as it is long. An entry comes back as `ready` once its operands
     // are out.
@@ -19,13 +31,13 @@ pub fn schedule(circuit: &Circuit, roots: &[NodeId]) -> Vec<NodeId> {
         while let Some((node, ready)) = stack.pop() {
             if ready {
                 order.push(node);
-            } else if !std::mem::replace(&mut seen[node as usize], true) {
+            } else if is_new(node)? {
                 stack.push((node, true));
                 stack.extend(circuit.nodes[node as usize].operands().rev().map(|operand| (operand, false)));
             }
         }
     }
-    order
+    Ok(order)
 }
 
 /// The generated columns of `phase` as (table, column), in batches: a column reads columns of earlier phases

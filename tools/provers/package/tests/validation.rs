@@ -38,6 +38,7 @@ fn broken_circuits_are_refused() {
     let cases: Vec<(&str, Change)> = vec![
         ("format 2", |c| c.format = 2),
         ("field", |c| c.modulus = 97),
+        ("public tensors", |c| c.publics = vec![c.publics[0].clone(); (1 << 12) + 1]),
         ("no table", |c| c.tables.clear()),
         ("height 2^4", |c| c.tables[0].log_height = 4),
         ("height 2^29", |c| c.tables[0].log_height = 29),

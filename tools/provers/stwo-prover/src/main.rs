@@ -2,7 +2,7 @@
 
 #[cfg(feature = "forger")]
 compile_error!(
-    "the feature `forger` is for the program of that name alone: it reads circuits that are refused here"
+    "the feature `forger` is for the program of that name alone: its prover and its readers are lax"
 );
 
 mod arguments;

@@ -183,7 +183,7 @@ impl Honest<'_> {
         }
     }
 
-    /// Where the roots stand in the backend's proof: behind the nonce.
+    /// Where the roots stand in the backend's proof: after the nonces.
     fn roots_start(&self, commitment: &[u8]) -> usize {
         let fixed_root = &self.key.fixed_root[..];
         commitment.windows(32).position(|bytes| bytes == fixed_root).unwrap_or(0)

@@ -1,9 +1,13 @@
-//! Sums that vanish at every element of the field, though they are not zero: no key of such a circuit promises anything.
+//! Degrees of a stranger's circuit: sums that vanish at every element of the field, though they are not zero, have no key; and
+//! none takes long to count.
 
 mod common;
 
 use common::{make_key, QUICK};
 use lindero_package::proto::{public_tensor::Kind, PublicTensor};
+use lindero_package::{Circuit, Error};
+use lindero_stwo_verifier::security::Sizes;
+use lindero_stwo_verifier::Layout;
 use lindero_testkit::{Builder, Sample};
 
 const FIELD: u128 = 2147483647u128.pow(4);
@@ -81,4 +85,77 @@ fn sums_that_vanish_everywhere_have_no_key() {
             "{hidden}: {error}"
         );
     }
+}
+
+/// The sizes of a circuit that sums 1 / denominator. `denominator` has a challenge to begin with.
+fn count(denominator: fn(&mut Builder, u32) -> u32) -> Result<Sizes, Error> {
+    let mut b = Builder::new();
+    let group = b.group("sums");
+    let t = b.table("t", 5);
+    let x = b.main(t, "x", |_| 0);
+    let z = b.challenge("z", 1);
+    let (zero, one) = (b.constant(0), b.constant(1));
+    b.constrain(t, "x", x);
+    let denominator = denominator(&mut b, z);
+    b.running(t, "sum", 2, one, denominator, zero, group);
+    sizes(b)
+}
+
+fn sizes(b: Builder) -> Result<Sizes, Error> {
+    let circuit = Circuit::decode(&b.finish().circuit_bytes())?;
+    Sizes::of(&circuit, &Layout::new(&circuit))
+}
+
+/// A product of few nodes has many factors: 2^60 of them are the same constant, or each node is one more to descend into.
+#[test]
+fn factors_of_denominators_are_looked_at_once() {
+    let squares = |b: &mut Builder, z| {
+        let mut power = b.constant(2);
+        (0..60).for_each(|_| power = b.mul(power, power));
+        b.mul(power, z)
+    };
+    let deep = |b: &mut Builder, z| {
+        let two = b.constant(2);
+        (0..400_000).fold(z, |product, _| b.mul(product, two))
+    };
+    let inverted = |b: &mut Builder, z| {
+        let mut power = b.constant(2);
+        (0..60).for_each(|_| power = b.mul(power, power));
+        let inverse = b.inverse(power);
+        b.mul(inverse, z)
+    };
+    for denominator in [squares, deep, inverted] {
+        // 0 + 1 / (constant z) = z / (constant z), on all rows alike; z is of phase 1.
+        assert_eq!(count(denominator).unwrap().log_degrees, [1.0, 0.0]);
+    }
+}
+
+/// Every further sum of a group, and every further source of a gather, would be put over all denominators of those before.
+#[test]
+fn many_shared_denominators_take_too_long() {
+    const INVERSES: usize = 256;
+    let mut b = Builder::new();
+    let group = b.group("sums");
+    let t = b.table("t", 5);
+    let x = b.main(t, "x", |_| 0);
+    let z = b.challenge("z", 1);
+    let zero = b.constant(0);
+    let one = b.constant(1);
+    b.constrain(t, "x", x);
+    for sum in 0..256 {
+        // A balanced tree: few powers are kept of each column.
+        let mut terms: Vec<u32> = (0..INVERSES)
+            .map(|term| {
+                let root = b.constant((sum * INVERSES + term) as i64);
+                let factor = b.sub(z, root);
+                b.inverse(factor)
+            })
+            .collect();
+        while terms.len() > 1 {
+            terms = terms.chunks(2).map(|pair| b.add(pair[0], pair[1])).collect();
+        }
+        b.running(t, &format!("sum {sum}"), 2, terms[0], one, zero, group);
+    }
+    let error = sizes(b).unwrap_err().to_string();
+    assert!(error.contains("take too long to count"), "{error}");
 }

@@ -4,8 +4,8 @@ mod common;
 
 use std::cell::Cell;
 
-use common::{check, make_key, make_proof, make_proof_grinding, with_parameters, QUICK};
-use lindero_package::{decode_canonical, digest, encode, proto};
+use common::{check, make_key, make_proof, make_proof_grinding, message_of, naming, with_parameters, QUICK};
+use lindero_package::{encode, proto};
 use lindero_prover_stwo::prover::HONEST;
 use lindero_stwo_verifier::channel::{Challenge, Draw};
 use lindero_stwo_verifier::{codec, transcript, Key, Target};
@@ -37,14 +37,6 @@ fn alone(kind: usize, bits: u32) -> Bits {
     let mut all = [0; 5];
     all[kind] = bits;
     all
-}
-
-fn named(key: &[u8], proof: &[u8]) -> Vec<u8> {
-    encode(&proto::Proof { key_digest: digest(key).to_vec(), ..read(proof) })
-}
-
-fn read(proof: &[u8]) -> proto::Proof {
-    decode_canonical(proof, "the proof").unwrap()
 }
 
 fn refusal(key: &[u8], proof: &[u8], what: &str) -> String {
@@ -85,7 +77,7 @@ fn honest_proofs_are_accepted_whatever_the_bits() {
             let proof = make_proof(&sample, &encoded).unwrap();
             let verdict = check(&encoded, &proof).unwrap_or_else(|error| panic!("{name}, {bits:?}: {error}"));
             let (of_bundle, of_block) = (transcript::draws_of_bundle(&key), transcript::draws_of_block(&key));
-            let message = read(&proof);
+            let message = message_of(&proof);
             assert_eq!(message.nonce.len(), 8 * ground(&of_bundle), "{name}, {bits:?}");
             for block in &message.blocks {
                 let commitment = codec::decode(&key, &block.commitment).unwrap();
@@ -152,7 +144,7 @@ fn every_nonce_counts() {
     let encoded = key_with(&sample, ALL_DIFFER);
     let key = Key::decode(&encoded).unwrap();
     let proof = make_proof(&sample, &encoded).unwrap();
-    let message = read(&proof);
+    let message = message_of(&proof);
     let mut tried = 0;
     for block in [None, Some(0), Some(1)] {
         let draws = if block.is_none() {
@@ -190,7 +182,7 @@ fn another_good_nonce_makes_another_proof() {
     let sample = samples::everything();
     let encoded = key_with(&sample, [1; 5]);
     let key = Key::decode(&encoded).unwrap();
-    let message = read(&make_proof(&sample, &encoded).unwrap());
+    let message = message_of(&make_proof(&sample, &encoded).unwrap());
     let draws = ground(&transcript::draws_of_block(&key));
     let mut good = 0;
     for at in 0..draws {
@@ -275,13 +267,13 @@ fn a_key_that_asks_for_more_than_the_proof_has_rejects_it() {
                 bits[kind] += more;
                 let key = key_with(&sample, bits);
                 refusal(&key, &proof, &format!("{name}: {more} more of kind {kind}"));
-                refusal(&key, &named(&key, &proof), &format!("{name}: {more} more of kind {kind}, named"));
+                refusal(&key, &naming(&key, &proof), &format!("{name}: {more} more of kind {kind}, named"));
             }
             // Nor does one that asks for less: the bits are in the transcript.
             let mut bits = ALL_DIFFER;
             bits[kind] = 0;
             let key = key_with(&sample, bits);
-            refusal(&key, &named(&key, &proof), &format!("{name}: none of kind {kind}"));
+            refusal(&key, &naming(&key, &proof), &format!("{name}: none of kind {kind}"));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
-
-use common::{check, make_forgery, make_key, make_proof, proven, QUICK};
-use lindero_package::{decode_canonical, digest, encode, proto};
+use common::{
+    add_to_claim, assert_rejected, check, hush, make_key, make_proof, message_of, naming, proven, QUICK,
+};
+use lindero_package::{decode_canonical, encode, proto};
 use lindero_prover_stwo::damage::{Damage, Random};
 use lindero_stwo_verifier::codec::{self, Commitment};
 use lindero_stwo_verifier::security::Regime;
@@ -13,21 +13,6 @@ use lindero_stwo_verifier::{Key, Target};
 use lindero_testkit::{samples, Sample};
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
-
-fn assert_rejected(key: &[u8], proof: &[u8], what: &str) {
-    match catch_unwind(AssertUnwindSafe(|| check(key, proof).map(|_| ()))) {
-        Err(_) => panic!("panicked: {what}"),
-        Ok(Ok(())) => panic!("accepted: {what}"),
-        Ok(Err(_)) => {}
-    }
-}
-
-/// The proof with the digest of another key.
-fn naming(key: &[u8], proof: &[u8]) -> Vec<u8> {
-    let mut message: proto::Proof = decode_canonical(proof, "the proof").unwrap();
-    message.key_digest = digest(key).to_vec();
-    encode(&message)
-}
 
 #[test]
 fn keys_and_proofs_of_unsound_versions_are_refused_with_the_reason() {
@@ -37,18 +22,9 @@ fn keys_and_proofs_of_unsound_versions_are_refused_with_the_reason() {
     let old = encode(&old);
     let refusal = |key: &[u8], proof: &[u8]| check(key, proof).unwrap_err().to_string();
     assert!(refusal(&old, &naming(&old, &proof)).contains("LINDERO-2026-1"));
-    let mut message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let mut message = message_of(&proof);
     message.format = 2;
     assert!(refusal(&key, &encode(&message)).contains("LINDERO-2026-1"));
-}
-
-/// Stwo's own panics are caught and expected; their messages would drown ours.
-fn hush() {
-    std::panic::set_hook(Box::new(|info| {
-        if info.location().is_some_and(|location| location.file().contains("mutations.rs")) {
-            eprintln!("{info}");
-        }
-    }));
 }
 
 fn mutations(sample: &Sample, count: usize, seed: u64) {
@@ -101,7 +77,7 @@ fn every_byte_counts() {
 #[test]
 fn well_formed_mutations_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     type Change = fn(&mut proto::Proof);
     let changes: [(&str, Change); 16] = [
         ("format 2", |proof| proof.format = 2),
@@ -109,7 +85,7 @@ fn well_formed_mutations_are_rejected() {
         ("no format", |proof| proof.format = 0),
         ("no key digest", |proof| proof.key_digest.clear()),
         ("no claim", |proof| proof.claim.clear()),
-        ("a blank behind the claim", |proof| proof.claim.push(b' ')),
+        ("a blank after the claim", |proof| proof.claim.push(b' ')),
         ("a fingerprint", |proof| proof.blocks[0].fingerprints.extend([0; 16])),
         ("no claims", |proof| proof.blocks[0].claims.clear()),
         ("claims exchanged", |proof| proof.blocks[0].claims.rotate_left(16)),
@@ -243,7 +219,7 @@ fn every_part_of_a_proof_counts() {
     let (key, proof) = proven(&samples::everything(), &target);
     hush();
     let decoded = Key::decode(&key).unwrap();
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     let original = &message.blocks[0].commitment;
     let honest = codec::decode(&decoded, original).unwrap();
     assert_eq!(&codec::encode(&honest), original);
@@ -268,7 +244,7 @@ fn every_part_of_a_proof_counts() {
 fn claims_that_cancel_are_not_enough() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let circuit = Key::decode(&key).unwrap().circuit;
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     let mut pairs = 0;
     for (i, a) in circuit.claims.iter().enumerate() {
         for (j, b) in circuit.claims.iter().enumerate().skip(i + 1) {
@@ -277,10 +253,7 @@ fn claims_that_cancel_are_not_enough() {
             }
             let mut changed = message.clone();
             for (claim, difference) in [(i, 1), (j, P - 1)] {
-                let word: &mut [u8; 4] =
-                    (&mut changed.blocks[0].claims[16 * claim..16 * claim + 4]).try_into().unwrap();
-                let value = (u32::from_le_bytes(*word) as u64 + difference as u64) % P as u64;
-                *word = (value as u32).to_le_bytes();
+                add_to_claim(&mut changed.blocks[0], claim, difference);
             }
             assert_rejected(&key, &encode(&changed), &format!("claims {i} and {j}"));
             pairs += 1;
@@ -296,9 +269,8 @@ fn parts_of_another_run_are_rejected() {
     let key = make_key(&sample, &QUICK).unwrap();
     let other = samples::everything_of_run(1);
     assert_ne!(sample.claim, other.claim);
-    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
-    let ours = read(&make_proof(&sample, &key).unwrap());
-    let theirs = read(&make_proof(&other.labelled("other"), &key).unwrap());
+    let ours = message_of(&make_proof(&sample, &key).unwrap());
+    let theirs = message_of(&make_proof(&other.labelled("other"), &key).unwrap());
     check(&key, &encode(&theirs)).unwrap();
     hush();
     for parts in 1..7 {
@@ -377,7 +349,7 @@ fn weakened_keys_are_refused() {
 fn a_column_that_does_not_repeat_is_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let key = lindero_stwo_verifier::Key::decode(&key).unwrap();
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     let mut commitment = lindero_stwo_verifier::codec::decode(&key, &message.blocks[0].commitment).unwrap();
     let opened = commitment.stark.0.sampled_values[1].iter_mut().find(|values| values.len() == 4).unwrap();
     assert_eq!(opened[1], opened[3]);
@@ -386,158 +358,4 @@ fn a_column_that_does_not_repeat_is_rejected() {
     let changed = encode(&with_commitment(&message, commitment));
     let error = lindero_stwo_verifier::verify(&key, &changed, None).unwrap_err();
     assert!(error.to_string().contains("does not repeat"), "{error}");
-}
-
-/// Every claim of a bundle, and every root.
-#[test]
-fn every_block_counts() {
-    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
-    hush();
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
-    for block in 0..3 {
-        for word in 0..message.blocks[block].claims.len() / 4 {
-            let mut changed = message.clone();
-            changed.blocks[block].claims[4 * word] ^= 1;
-            assert_rejected(&key, &encode(&changed), &format!("word {word} of the claims of block {block}"));
-        }
-        for root in 0..5 {
-            let mut changed = message.clone();
-            changed.blocks[block].commitment[32 * root] ^= 1;
-            assert_rejected(&key, &encode(&changed), &format!("root {root} of block {block}"));
-        }
-    }
-}
-
-/// Blocks of a bundle in other places, of another bundle, or with parts of each other; with the claim as it is, and with the
-/// one that such a bundle would have.
-#[test]
-fn blocks_cannot_be_moved() {
-    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
-    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
-    let ours = read(&proof);
-    // Of another run; and the same run once more under another claim: only the challenges differ.
-    let others = [samples::carrying_blocks(1, 3), samples::carrying_blocks(0, 3).labelled("again")];
-    let others = others.map(|sample| read(&make_proof(&sample, &key).unwrap()));
-    hush();
-    let mut cases: Vec<(String, Vec<proto::Block>)> = Vec::new();
-    let mut case = |what: String, change: &dyn Fn(&mut Vec<proto::Block>)| {
-        let mut blocks = ours.blocks.clone();
-        change(&mut blocks);
-        cases.push((what, blocks));
-    };
-    case("all dropped".into(), &|blocks| blocks.clear());
-    for a in 0..3 {
-        case(format!("block {a} dropped"), &|blocks| drop(blocks.remove(a)));
-        case(format!("blocks from {a} on dropped"), &|blocks| blocks.truncate(a));
-        case(format!("block {a} twice"), &|blocks| blocks.insert(a, blocks[a].clone()));
-        case(format!("block {a} at the end"), &|blocks| blocks.push(blocks[a].clone()));
-        for (index, other) in others.iter().enumerate() {
-            case(format!("block {a} of bundle {index}"), &|blocks| blocks[a] = other.blocks[a].clone());
-            case(format!("bundle {index} from block {a} on"), &|blocks| {
-                blocks[a..].clone_from_slice(&other.blocks[a..]);
-            });
-        }
-        for b in 0..a {
-            case(format!("blocks {b} and {a} swapped"), &|blocks| blocks.swap(a, b));
-            case(format!("block {a} for {b}"), &|blocks| blocks[b] = blocks[a].clone());
-            case(format!("block {b} for {a}"), &|blocks| blocks[a] = blocks[b].clone());
-            case(format!("claims of {b} and {a} swapped"), &|blocks| {
-                let (head, tail) = blocks.split_at_mut(a);
-                std::mem::swap(&mut head[b].claims, &mut tail[0].claims);
-            });
-            case(format!("commitments of {b} and {a} swapped"), &|blocks| {
-                let (head, tail) = blocks.split_at_mut(a);
-                std::mem::swap(&mut head[b].commitment, &mut tail[0].commitment);
-            });
-        }
-    }
-    let claims: Vec<Vec<u8>> =
-        (1..=samples::MOST_BLOCKS).map(|blocks| samples::carrying_blocks(0, blocks).claim).collect();
-    for (what, blocks) in cases {
-        let moved = |claim: &Vec<u8>| {
-            encode(&proto::Proof { claim: claim.clone(), blocks: blocks.clone(), ..ours.clone() })
-        };
-        assert_rejected(&key, &moved(&ours.claim), &what);
-        for claim in &claims {
-            if (claim, &blocks) != (&ours.claim, &ours.blocks) {
-                assert_rejected(&key, &moved(claim), &format!("{what}, with a claim of other rows"));
-            }
-        }
-        for other in &others {
-            // The other bundle as a whole is a proof.
-            if blocks != other.blocks {
-                assert_rejected(&key, &moved(&other.claim), &format!("{what}, with another claim"));
-            }
-        }
-    }
-}
-
-/// Two bundles of one claim that differ in the main columns of the last block: they share no challenge, so no block fits the other.
-#[test]
-fn challenges_depend_on_the_main_columns_of_all_blocks() {
-    let sample = samples::carrying_blocks(0, 3);
-    let key = make_key(&sample, &QUICK).unwrap();
-    let mut other = sample.clone();
-    other.traces[2] = samples::carrying_blocks(1, 3).traces[2].clone();
-    let read = |proof: &[u8]| -> proto::Proof { decode_canonical(proof, "the proof").unwrap() };
-    let ours = read(&make_proof(&sample, &key).unwrap());
-    let theirs = read(&make_forgery(&other, &key));
-    assert_eq!(read(&make_forgery(&sample, &key)), ours, "proving is deterministic");
-    hush();
-    for block in 0..3 {
-        assert_ne!(ours.blocks[block].claims, theirs.blocks[block].claims);
-        let mut mixed = ours.clone();
-        mixed.blocks[block] = theirs.blocks[block].clone();
-        assert_rejected(&key, &encode(&mixed), &format!("block {block} of the other bundle"));
-    }
-}
-
-/// Claims of two blocks changed so that each sum and each carry still cancels.
-#[test]
-fn claims_that_cancel_over_blocks_are_not_enough() {
-    let (key, proof) = proven(&samples::carrying_blocks(0, 2), &QUICK);
-    let circuit = Key::decode(&key).unwrap().circuit;
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
-    let claim_of = |group: u32| circuit.claims.iter().position(|claim| claim.group == group).unwrap();
-    let (taken, left) = (claim_of(circuit.carries[0].r#in), claim_of(circuit.carries[0].out));
-    let add = |message: &mut proto::Proof, block: usize, claim: usize, delta: u32| {
-        let word: &mut [u8; 4] =
-            (&mut message.blocks[block].claims[16 * claim..16 * claim + 4]).try_into().unwrap();
-        *word = (((u32::from_le_bytes(*word) as u64 + delta as u64) % P as u64) as u32).to_le_bytes();
-    };
-    let mut changed = message.clone();
-    add(&mut changed, 0, left, 1);
-    add(&mut changed, 1, taken, P - 1);
-    assert_rejected(&key, &encode(&changed), "a carry that cancels");
-    let mut changed = message.clone();
-    add(&mut changed, 1, left, 1);
-    assert_rejected(&key, &encode(&changed), "what the last block leaves");
-}
-
-/// With grinding before the challenges of phase 1, its nonce is in the proof: of 8 bytes, absorbed, and checked.
-#[test]
-fn the_nonce_of_a_bundle_counts() {
-    let target = Target { bits: 110, pow_bits: 8, ..Target::DEFAULT };
-    let sample = samples::carrying_blocks(0, 2);
-    let (key, proof) = proven(&sample, &target);
-    assert!(Key::decode(&key).unwrap().parameters.challenge_pow_bits > 0);
-    let message: proto::Proof = decode_canonical(&proof, "the proof").unwrap();
-    check(&key, &proof).unwrap();
-    assert_eq!(message.nonce.len(), 8);
-    hush();
-    type Change = fn(&mut Vec<u8>);
-    let changes: [(&str, Change); 5] = [
-        ("one more", |nonce| nonce[0] = nonce[0].wrapping_add(1)),
-        ("zero", |nonce| nonce.fill(0)),
-        ("none", |nonce| nonce.clear()),
-        ("a byte less", |nonce| nonce.truncate(7)),
-        ("a byte more", |nonce| nonce.push(0)),
-    ];
-    for (what, change) in changes {
-        let mut changed = message.clone();
-        change(&mut changed.nonce);
-        if changed != message {
-            assert_rejected(&key, &encode(&changed), what);
-        }
-    }
 }

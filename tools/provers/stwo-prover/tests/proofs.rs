@@ -4,7 +4,7 @@ mod common;
 
 use common::{
     check, digest_of, file_of, hidden, make_dishonest_proof, make_forgery, make_forgery_with, make_key,
-    make_proof, make_proof_with, proven, QUICK,
+    make_proof, make_proof_with, message_of, proven, QUICK,
 };
 use lindero_package::{proto, Opening, StatedTensor, Statement};
 use lindero_prover_stwo::prover::Failure;
@@ -61,7 +61,7 @@ fn a_claim_is_bound_as_a_whole() {
     let key = make_key(&sample, &QUICK).unwrap();
     let proof = make_proof(&sample, &key).unwrap();
     assert_eq!(check(&key, &proof).unwrap().statement.claim(), sample.claim);
-    let mut message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    let mut message = message_of(&proof);
     message.claim = sample.labelled("2").claim;
     assert!(check(&key, &lindero_package::encode(&message)).is_err());
 }
@@ -129,7 +129,7 @@ fn a_proof_of_another_key_is_rejected() {
         [(&key, &other_proof), (&other_key, &proof), (&changed_key, &other_proof), (&stronger_key, &proof)]
     {
         // Also with the digest in the proof put right.
-        let mut message: proto::Proof = lindero_package::decode_canonical(proof, "the proof").unwrap();
+        let mut message = message_of(proof);
         message.key_digest = lindero_package::digest(key).to_vec();
         assert!(check(key, proof).is_err());
         assert!(check(key, &lindero_package::encode(&message)).is_err());
@@ -140,7 +140,7 @@ fn a_proof_of_another_key_is_rejected() {
 fn a_statement_cannot_be_exchanged() {
     let sample = samples::everything();
     let (key, proof) = proven(&sample, &QUICK);
-    let message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     type Change = fn(&mut StatedTensor);
     let changes: [(&str, Change); 10] = [
         ("one value", |tensor| tensor.values.as_mut().unwrap()[5] += 1),
@@ -191,7 +191,7 @@ fn a_digest_opens_to_the_values_of_the_run_alone() {
     let twice = file_of(&[opening.clone(), opening.clone()]);
     assert!(verify(&key, &proof, Some(&twice)).is_err(), "twice");
     // A fingerprint that was changed afterwards, or left out.
-    let message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    let message = message_of(&proof);
     let changes: [fn(&mut Vec<u8>); 3] = [|bytes| bytes[0] ^= 1, Vec::clear, |bytes| bytes.extend([0; 16])];
     for change in changes {
         let mut changed = message.clone();
@@ -282,7 +282,7 @@ fn a_bundle_has_at_most_the_blocks_of_its_key() {
     assert!(error.contains("5 blocks, the circuit allows 1 to 4"), "{error}");
     // A circuit without carries is proven by itself.
     let (key, proof) = proven(&samples::everything(), &QUICK);
-    let mut message: proto::Proof = lindero_package::decode_canonical(&proof, "the proof").unwrap();
+    let mut message = message_of(&proof);
     message.blocks.push(message.blocks[0].clone());
     assert!(check(&key, &lindero_package::encode(&message)).is_err());
     message.blocks.clear();
@@ -300,7 +300,7 @@ fn an_unopened_tensor_leaves_the_other_groups_proven() {
     let decoded = Key::decode(&key).unwrap();
     assert_eq!(verify(&decoded, &proof, None).unwrap().unopened, vec![0]);
     assert_eq!(verify(&decoded, &proof, Some(&openings)).unwrap().unopened, Vec::<usize>::new());
-    // Other values of one block, in the claim or behind the digest, are found by the group or by the opening.
+    // Other values of one block, in the claim or of the digest, are found by the group or by the opening.
     for block in 0..3 {
         let lying = sample.stating(|part| part.outputs[0].values.as_mut().unwrap()[block] += 1);
         let open = |statement: &mut Statement| statement.open_unchecked(0, &opening.values);

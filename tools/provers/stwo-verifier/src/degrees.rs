@@ -6,6 +6,8 @@
 //! A scan is taken to go over all rows of its table: where its factor is zero, only fixed columns tell, which a reader of the key
 //! does not have. Grinding before the challenges makes up for it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lindero_package::{fill_order, proto, schedule, Circuit, Error, Generator, Node, NodeId, Scope};
 
 /// What a wrong run must hit: a zero of the sum's numerator, or of a denominator.
@@ -135,6 +137,8 @@ struct Walk<'a> {
     first_phase: usize,
     columns: Vec<Vec<Rational>>,
     nodes: Vec<Option<Rational>>,
+    /// 1 / node, of denominators and their factors.
+    reciprocals: BTreeMap<NodeId, Rational>,
     /// Powers that are kept.
     powers: usize,
 }
@@ -163,6 +167,7 @@ impl<'a> Walk<'a> {
             first_phase,
             columns: columns.collect(),
             nodes: vec![None; circuit.nodes.len()],
+            reciprocals: BTreeMap::new(),
             powers: 0,
         }
     }
@@ -179,17 +184,16 @@ impl<'a> Walk<'a> {
             for (column, value) in table.columns.iter().zip(columns) {
                 if let Some(Generator::RunningFraction { claim, .. }) = column.generator {
                     let sum = &mut sums[self.circuit.claims[claim].group as usize];
-                    *sum = sum.plus(value);
+                    *sum = bounded(&mut self.powers, sum.plus(value))?;
                 }
             }
         }
         for tensor in &self.circuit.publics {
             let sum = &mut sums[tensor.group as usize];
-            *sum = sum.plus(&self.public_term(tensor));
+            let value = sum.plus(&self.public_term(tensor));
+            *sum = bounded(&mut self.powers, value)?;
         }
-        sums.into_iter()
-            .map(|sum| bounded(&mut self.powers, sum).map(|sum| sum.numerator + sum.denominator()))
-            .collect()
+        Ok(sums.into_iter().map(|sum| sum.numerator + sum.denominator()).collect())
     }
 
     fn fill(&mut self, table: usize, column: usize) -> Result<(), Error> {
@@ -198,7 +202,7 @@ impl<'a> Walk<'a> {
         let Some(generator) = &circuit.tables[table].columns[column].generator else { return Ok(()) };
         for node in schedule(circuit, &generator.roots()) {
             if self.nodes[node as usize].is_none() {
-                let value = self.value(node);
+                let value = self.value(node)?;
                 self.nodes[node as usize] = Some(bounded(&mut self.powers, value)?);
             }
         }
@@ -206,16 +210,19 @@ impl<'a> Walk<'a> {
             Generator::Expression { value } => self.of(*value),
             Generator::Scan { mul, add } => self.of(*add).scanned(&self.of(*mul), height),
             Generator::Fraction { numerator, denominator } => {
-                self.of(*numerator).times(&self.reciprocal(*denominator))
+                self.of(*numerator).times(&self.reciprocal(*denominator)?)
             }
             Generator::RunningFraction { numerator, denominator, add, .. } => {
-                let own = self.of(*numerator).times(&self.reciprocal(*denominator));
+                let own = self.of(*numerator).times(&self.reciprocal(*denominator)?);
                 own.plus(&self.of(*add)).summed(height)
             }
             Generator::Gather { sources, .. } => {
-                let values =
-                    sources.iter().map(|source| &self.columns[source.table as usize][source.column as usize]);
-                values.cloned().reduce(|a, b| a.or(&b)).unwrap_or_default()
+                // Each column once, however many rows are taken from it.
+                let columns: BTreeSet<_> =
+                    sources.iter().map(|source| (source.table as usize, source.column as usize)).collect();
+                let mut values = columns.into_iter().map(|(table, column)| &self.columns[table][column]);
+                let first = values.next().cloned().unwrap_or_default();
+                values.try_fold(first, |either, value| bounded(&mut self.powers, either.or(value)))?
             }
         };
         self.columns[table][column] = bounded(&mut self.powers, value)?;
@@ -241,8 +248,8 @@ impl<'a> Walk<'a> {
         self.nodes[node as usize].clone().unwrap_or_default()
     }
 
-    fn value(&self, node: NodeId) -> Rational {
-        match self.circuit.nodes[node as usize] {
+    fn value(&mut self, node: NodeId) -> Result<Rational, Error> {
+        Ok(match self.circuit.nodes[node as usize] {
             Node::Constant(_) | Node::IsFirst | Node::IsLast => Rational::default(),
             Node::Claim(claim) => {
                 let (table, column) = self.circuit.claim_columns[claim];
@@ -253,32 +260,46 @@ impl<'a> Walk<'a> {
             Node::Add(a, b) | Node::Sub(a, b) => self.of(a).plus(&self.of(b)),
             Node::Mul(a, b) => self.of(a).times(&self.of(b)),
             Node::Neg(a) => self.of(a),
-            // Reads constants and challenges only.
-            Node::Inverse(a) => self.shared_reciprocal(a),
-        }
+            Node::Inverse(a) => self.reciprocal(a)?,
+        })
     }
 
-    /// 1 / node on a row.
-    fn reciprocal(&self, node: NodeId) -> Rational {
-        if self.circuit.facts(node).scope == Scope::Uniform {
-            return self.shared_reciprocal(node);
+    /// 1 / node. Factors are looked at once and without recursion: 60 squares are 2^60 factors, and a product may be as deep as
+    /// the circuit is long.
+    fn reciprocal(&mut self, root: NodeId) -> Result<Rational, Error> {
+        let circuit = self.circuit;
+        let mut stack = vec![root];
+        while let Some(&node) = stack.last() {
+            if self.reciprocals.contains_key(&node) {
+                stack.pop();
+                continue;
+            }
+            let of = circuit.nodes[node as usize];
+            let before = stack.len();
+            if matches!(of, Node::Mul(..) | Node::Neg(_)) {
+                stack.extend(of.operands().filter(|factor| !self.reciprocals.contains_key(factor)));
+            }
+            if stack.len() > before {
+                continue;
+            }
+            let value = match of {
+                Node::Mul(a, b) => self.reciprocals[&a].times(&self.reciprocals[&b]),
+                Node::Neg(a) => self.reciprocals[&a].clone(),
+                _ => self.reciprocal_of_factor(node),
+            };
+            self.reciprocals.insert(node, bounded(&mut self.powers, value)?);
         }
-        match self.circuit.nodes[node as usize] {
-            Node::Mul(a, b) => self.reciprocal(a).times(&self.reciprocal(b)),
-            Node::Neg(a) => self.reciprocal(a),
-            _ => self.of(node).inverse(),
-        }
+        Ok(self.reciprocals[&root].clone())
     }
 
-    /// The same for a node that is equal on all rows. Powers of one factor share it.
-    fn shared_reciprocal(&self, node: NodeId) -> Rational {
-        match self.circuit.nodes[node as usize] {
-            Node::Mul(a, b) => self.shared_reciprocal(a).times(&self.shared_reciprocal(b)),
-            Node::Neg(a) => self.shared_reciprocal(a),
-            _ => {
-                let value = self.of(node);
+    /// A factor that is equal on all rows is shared by them, and by all of its powers.
+    fn reciprocal_of_factor(&self, node: NodeId) -> Rational {
+        let value = self.of(node);
+        match self.circuit.facts(node).scope {
+            Scope::Uniform => {
                 Rational::shared(node, value.numerator, 1.0).times(&Rational::polynomial(value.denominator()))
             }
+            _ => value.inverse(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Verifying keys, and `model.key`, which holds them.
 
-use lindero_package::{decode_canonical, digest, encode, proto, Circuit, Error};
+use lindero_package::{decode_canonical, digest, encode, ensure_field_count, proto, Circuit, Error};
 use stwo::core::fields::m31::P;
 use stwo::core::pcs::PcsConfig;
 
@@ -14,6 +14,10 @@ pub const BACKEND: &str = "stwo-2.3.0/4";
 pub const KEY_FORMAT: u32 = 1;
 /// Of [`proto::Proof`].
 pub const PROOF_FORMAT: u32 = 3;
+/// Of a key file. Real ones have a hundredth of it; what it is decoded into may take a hundred times as much.
+const MAX_KEY_BYTES: usize = 1 << 24;
+/// Blocks, and what else a proof has.
+const MAX_PROOF_FIELDS: usize = (1 << 16) + 4;
 /// Versions of [`BACKEND`] before this one are of circuits that accept false proofs.
 const UNSOUND_BACKENDS: [&str; 3] = ["stwo-2.3.0/1", "stwo-2.3.0/2", "stwo-2.3.0/3"];
 
@@ -36,6 +40,16 @@ pub struct Key {
 
 impl Key {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        Self::decode_with(bytes, Circuit::decode)
+    }
+
+    /// With a circuit of [`Circuit::decode_ignoring_rules`].
+    #[cfg(feature = "forger")]
+    pub fn decode_ignoring_rules(bytes: &[u8]) -> Result<Self, Error> {
+        Self::decode_with(bytes, Circuit::decode_ignoring_rules)
+    }
+
+    fn decode_with(bytes: &[u8], decode: fn(&[u8]) -> Result<Circuit, Error>) -> Result<Self, Error> {
         let message: proto::VerifyingKey = decode_canonical(bytes, "the key")?;
         if UNSOUND_BACKENDS.contains(&message.backend.as_str()) {
             return Err(Error::new(format!(
@@ -50,7 +64,7 @@ impl Key {
                 message.format, message.backend
             )));
         }
-        let circuit = Circuit::decode(&message.circuit)?;
+        let circuit = decode(&message.circuit)?;
         check_circuit(&circuit)?;
         let fixed_root = message
             .fixed_root
@@ -66,8 +80,8 @@ impl Key {
         let layout = Layout::new(&circuit);
         let sizes = Sizes::of(&circuit, &layout)?;
         let total = sizes.soundness(&parameters, regime).total();
-        let is_kept = total >= security.bits as f64; // which no number that is none is
-        if !is_kept {
+        // A total that is not a number keeps no promise.
+        if total.is_nan() || total < security.bits as f64 {
             return Err(Error::new(format!(
                 "the key promises {} bits of security ({}), its parameters give {total:.1}",
                 security.bits,
@@ -120,6 +134,12 @@ pub struct KeySet(Vec<Vec<u8>>);
 
 impl KeySet {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.len() > MAX_KEY_BYTES {
+            return Err(Error::new(format!(
+                "the key is larger than the {} MiB that a key file may have",
+                MAX_KEY_BYTES >> 20
+            )));
+        }
         let message: proto::KeySet = decode_canonical(bytes, "the key")?;
         if message.format != KEY_FORMAT || message.keys.is_empty() {
             return Err(Error::new(format!(
@@ -137,8 +157,7 @@ impl KeySet {
 
     /// The bytes of the key that the proof names.
     pub fn of_proof(&self, proof: &[u8]) -> Result<&[u8], Error> {
-        let proof: proto::Proof = decode_canonical(proof, "the proof")?;
-        check_format(&proof)?;
+        let proof = decode_proof(proof)?;
         self.find(|key| Ok(digest(key)[..] == proof.key_digest), "the proof was made for another key")
     }
 
@@ -175,9 +194,11 @@ impl KeySet {
 }
 
 /// Proofs of earlier formats were made for circuits that accept false proofs.
-pub(crate) fn check_format(proof: &proto::Proof) -> Result<(), Error> {
+pub(crate) fn decode_proof(bytes: &[u8]) -> Result<proto::Proof, Error> {
+    ensure_field_count(bytes, "the proof", MAX_PROOF_FIELDS)?;
+    let proof: proto::Proof = decode_canonical(bytes, "the proof")?;
     let why = match proof.format {
-        PROOF_FORMAT => return Ok(()),
+        PROOF_FORMAT => return Ok(proof),
         1 | 2 => {
             ", of a version that accepts proofs of false statements (.github/SECURITY.md, LINDERO-2026-1): prove the \
              run again"

@@ -26,8 +26,8 @@
 //!   a loss, rho' = (k + 3) / n (a column is a polynomial of one degree more than k coefficients have, and its quotients are
 //!   of one more still). Where a distance d goes down to d', E = max((1 - rho' - d') / (d' (1 - rho' - 2 d')), d / (d - d'))
 //!   (lemma 2; for lines it is theorem 1.3 of ePrint 2025/2055). Half of the loss is the batching's, the rest the folds'.
-//! - *list-decoding*, which rests on [`CONJECTURE`]: 1 - delta = rho + h(rho) / 31 with the binary entropy h, one codeword, E = n + 1
-//!   (of a fold n is its own).
+//! - *list-decoding*, which rests on [`CONJECTURE`]: 1 - delta = rho + h(rho) / 31 with the binary entropy h, one codeword, E = n, and
+//!   one more for a fold, of which n is its own.
 //! - the *best known attack* guesses queries: 1 - delta = rho, and nothing but the field bounds the rest. Information only.
 //!
 //! D is the degree of the sums that must cancel, as rational functions of the challenges: for fixed columns of phase 1 they cancel

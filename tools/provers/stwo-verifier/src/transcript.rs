@@ -86,7 +86,7 @@ pub fn begin<N: Nonces>(
     channel
 }
 
-/// The channel of a block, from that behind step 2. The nonces are the block's.
+/// The channel of a block, from that after step 2. The nonces are the block's.
 pub fn begin_block<N: Nonces>(
     key: &Key,
     bundle: &GrindingChannel<N>,

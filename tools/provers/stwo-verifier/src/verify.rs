@@ -2,7 +2,7 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use lindero_package::{decode_canonical, proto, Error, Statement};
+use lindero_package::{proto, Error, Statement};
 use num_traits::Zero;
 use stwo::core::air::Component;
 use stwo::core::fields::qm31::SecureField;
@@ -12,7 +12,7 @@ use crate::air::TableAir;
 use crate::channel::{Drawn, Given, GrindingChannel, GrindingMerkleChannel};
 use crate::claims::{check_sums, sums};
 use crate::codec::{self, Commitment};
-use crate::key::{check_format, Key};
+use crate::key::{decode_proof, Key};
 use crate::transcript;
 use crate::values::uniform_values;
 
@@ -38,8 +38,7 @@ pub struct Verdict {
 ///
 /// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
 pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdict, Error> {
-    let message: proto::Proof = decode_canonical(proof, "the proof")?;
-    check_format(&message)?;
+    let message = decode_proof(proof)?;
     if message.key_digest != key.digest {
         return Err(Error::new("the proof was made for another key"));
     }
@@ -146,7 +145,11 @@ fn check_block(
     let verdict = stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark);
     // Stwo goes on whether or not its challenges were paid for.
     channel.failure()?;
-    verdict.map_err(|error| Error::new(format!("the proof does not hold: {error}")))?;
+    verdict.map_err(|error| {
+        Error::new(format!(
+            "the proof does not hold, or claim, proof or key are not as they were made (Stwo: {error})"
+        ))
+    })?;
     channel.finish()?;
     Ok(sums)
 }

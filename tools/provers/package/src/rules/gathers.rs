@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::uses::{Reader, Single, Use};
-use super::{ensure_rule, Subject};
+use super::{broken, ensure_rule, Subject};
 use crate::circuit::{Generator, Node, NodeId};
 use crate::cones::Cones;
 use crate::error::Error;
 use crate::points::{Of, Points};
+
+/// What it takes to draw a column's points, in visits: whoever asks for fixed columns does for each.
+const DRAW: u64 = 32;
 
 /// A gathered column as (table, column).
 type Gathered = (usize, usize);
@@ -90,10 +93,12 @@ fn fixed_columns(
 ) -> Result<Vec<usize>, Error> {
     let fixed = subject.circuit.tables[table].columns_of_phase(0);
     let columns = cones.reads(&[node])?.columns.into_iter().map(|(column, offset)| (column as usize, offset));
-    Ok(columns
+    let columns: Vec<usize> = columns
         .filter(|(column, offset)| fixed.contains(column) && *offset == 0)
         .map(|(column, _)| column)
-        .collect())
+        .collect();
+    cones.charge(DRAW * columns.len() as u64)?;
+    Ok(columns)
 }
 
 fn column(table: usize, column: usize) -> Node {
@@ -103,48 +108,47 @@ fn column(table: usize, column: usize) -> Node {
 /// R3.
 pub(super) fn bound_once(subject: &Subject, cones: &mut Cones) -> Result<BTreeMap<Gathered, Binding>, Error> {
     let on_gathered = reads_gathered(subject);
-    let mut poles: BTreeMap<usize, Result<(), String>> = BTreeMap::new();
+    // Challenges that are known to be read in poles alone.
+    let mut in_poles = BTreeSet::new();
     let mut bindings = BTreeMap::new();
     for y in subject.gathered() {
+        let broken = |why: String| Err(subject.broken(y, 3, why));
         let binders = binders(subject, y);
-        subject.ensure(y, 3, binders.len() == 1, || {
-            format!("{} fractions under later challenges bind it, not one", binders.len())
-        })?;
-        let single = &subject.uses.singles[binders[0]];
+        let &[index] = binders.as_slice() else {
+            return broken(format!("{} fractions under later challenges bind it, not one", binders.len()));
+        };
+        let single = &subject.uses.singles[index];
         let name = &subject.circuit.tables[y.0].columns[single.column].name;
-        let pole = pole(subject, cones, single.table, single.denominator)?;
-        subject.ensure(y, 3, pole.is_some(), || {
-            format!("the denominator that binds it, in {name}, is not challenge - pole with a pole of fixed columns")
-        })?;
-        let challenge = pole.unwrap_or_default();
-        let selector = selector(subject, cones, y, single)?;
-        subject.ensure(y, 3, selector.is_some(), || {
-            format!("in the numerator that binds it, in {name}, no fixed column alone multiplies it")
-        })?;
+        let Some(challenge) = pole(subject, cones, single.table, single.denominator)? else {
+            return broken(format!(
+                "the denominator that binds it, in {name}, is not challenge - pole with a pole of fixed columns"
+            ));
+        };
+        let Some(selector) = selector(subject, cones, y, single)? else {
+            return broken(format!(
+                "in the numerator that binds it, in {name}, no fixed column alone multiplies it"
+            ));
+        };
         let mut others = single.numerator_reads.sources(subject.circuit, y.0).filter(|&other| other != y);
-        let free = others.find(|&(table, other)| on_gathered[table][other]);
-        subject.ensure(y, 3, free.is_none(), || {
-            let (table, other) = free.unwrap_or_default();
+        if let Some((table, other)) = others.find(|&(table, other)| on_gathered[table][other]) {
             let other = &subject.circuit.tables[table].columns[other].name;
-            format!(
+            return broken(format!(
                 "the numerator that binds it, in {name}, reads {other}, which depends on gathered columns"
-            )
-        })?;
-        let circle = depends_on(subject, cones, single, challenge)?;
-        subject.ensure(y, 3, !circle, || {
-            format!("the numerator that binds it, in {name}, depends on the challenge of its own denominator")
-        })?;
-        if let std::collections::btree_map::Entry::Vacant(entry) = poles.entry(challenge) {
-            entry.insert(only_in_poles(subject, cones, challenge)?);
+            ));
         }
-        let group = group_of(subject, cones, y.0, single.column)?;
-        let why = poles[&challenge].as_ref().err().or(group.as_ref().err()).cloned();
-        subject.ensure(y, 3, why.is_none(), || why.clone().unwrap_or_default())?;
-        let closed = group.is_ok_and(|group| is_closed(subject, group));
-        subject.ensure(y, 3, closed, || {
-            format!("the group of {name}, which binds it, is carried or has a public tensor")
-        })?;
-        bindings.insert(y, Binding { single: binders[0], selector: selector.flatten() });
+        if depends_on(subject, cones, single, challenge)? {
+            return broken(format!(
+                "the numerator that binds it, in {name}, depends on the challenge of its own denominator"
+            ));
+        }
+        if in_poles.insert(challenge) {
+            only_in_poles(subject, cones, y, challenge)?;
+        }
+        let group = group_of(subject, cones, y, (y.0, single.column))?;
+        if !is_closed(subject, group) {
+            return broken(format!("the group of {name}, which binds it, is carried or has a public tensor"));
+        }
+        bindings.insert(y, Binding { single: index, selector });
     }
     Ok(bindings)
 }
@@ -243,60 +247,51 @@ fn depends_on(
     Ok(false)
 }
 
-/// Whether a challenge that binds is read in denominators challenge - pole alone, and what is summed under it reaches its group
-/// as it is. Says why not.
-fn only_in_poles(
-    subject: &Subject,
-    cones: &mut Cones,
-    challenge: usize,
-) -> Result<Result<(), String>, Error> {
+/// Checks that a challenge that binds y is read in denominators challenge - pole alone, and that what is summed under it reaches
+/// its group as it is.
+fn only_in_poles(subject: &Subject, cones: &mut Cones, y: Gathered, challenge: usize) -> Result<(), Error> {
     let circuit = subject.circuit;
     let name = &circuit.challenges[challenge].name;
     for tensor in &circuit.publics {
         let read = [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge];
-        if read.contains(&(challenge as u32)) {
-            return Ok(Err(format!(
-                "challenge {name}, which binds it, is one of public tensor {}",
-                tensor.name
-            )));
-        }
+        subject.ensure(y, 3, !read.contains(&(challenge as u32)), || {
+            format!("challenge {name}, which binds it, is one of public tensor {}", tensor.name)
+        })?;
     }
     for used in &subject.uses.challenges[challenge] {
         let holds = match used.reader {
             Reader::Denominator(single) => {
                 let single = &subject.uses.singles[single];
-                if let Err(why) = group_of(subject, cones, single.table, single.column)? {
-                    return Ok(Err(why));
-                }
+                group_of(subject, cones, y, (single.table, single.column))?;
                 pole(subject, cones, single.table, single.denominator)?.is_some()
             }
             Reader::Constraint(constraint) => subject.definitions.is_definition(used.table, constraint),
             Reader::Lookup(_) => true,
             _ => false,
         };
-        if !holds {
+        subject.ensure(y, 3, holds, || {
             let (reader, table) = (subject.name(used.table, used.reader), &circuit.tables[used.table].name);
-            return Ok(Err(format!(
+            format!(
                 "in table {table}, {reader} reads challenge {name}, which binds it, not as challenge - pole with a pole of \
                  fixed columns"
-            )));
-        }
+            )
+        })?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
-/// The group in which a column of fractions is summed: its claim's, or that of the one running column that adds it. Says why
-/// there is none.
+/// The group in which a column of fractions under the challenge that binds y is summed: its claim's, or that of the one running
+/// column that adds it.
 fn group_of(
     subject: &Subject,
     cones: &mut Cones,
-    table: usize,
-    fraction: usize,
-) -> Result<Result<u32, String>, Error> {
+    y: Gathered,
+    (table, fraction): (usize, usize),
+) -> Result<u32, Error> {
     let of = &subject.circuit.tables[table];
     let name = &of.columns[fraction].name;
     if let Some(Generator::RunningFraction { claim, .. }) = of.columns[fraction].generator {
-        return Ok(Ok(subject.circuit.claims[claim].group));
+        return Ok(subject.circuit.claims[claim].group);
     }
     let is_definition = |used: &&Use| match used.reader {
         Reader::Constraint(constraint) => subject.definitions.is_definition(used.table, constraint),
@@ -313,15 +308,16 @@ fn group_of(
             let rest = points.with(Of::One, cones, &part, |_| points.field.constant(0))?;
             let coefficient = rest.map(|rest| points.field.sub(&points.of(Of::One, add), &rest));
             if coefficient == Some(points.variable(Of::One, variable)) {
-                return Ok(Ok(subject.circuit.claims[claim].group));
+                return Ok(subject.circuit.claims[claim].group);
             }
         }
     }
-    Ok(Err(format!(
+    let why = format!(
         "column {name} of table {} sums under the challenge that binds it, and is not added once, as it is, to one running sum \
          and read nowhere else",
         of.name
-    )))
+    );
+    Err(subject.broken(y, 3, why))
 }
 
 /// Whether nothing but its claims is of a group.
@@ -385,5 +381,9 @@ impl Subject<'_> {
         why: impl FnOnce() -> String,
     ) -> Result<(), Error> {
         ensure_rule(self.circuit, y.0, y.1, rule, holds, why)
+    }
+
+    fn broken(&self, y: Gathered, rule: usize, why: String) -> Error {
+        broken(self.circuit, y.0, y.1, rule, why)
     }
 }

@@ -101,8 +101,11 @@ fn ensure_rule(
     if holds {
         return Ok(());
     }
+    Err(broken(circuit, table, column, rule, why()))
+}
+
+fn broken(circuit: &Circuit, table: usize, column: usize, rule: usize, why: String) -> Error {
     let table = &circuit.tables[table];
-    let error =
-        Error::new(format!("R{rule}: {}", why())).within(format!("column {}", table.columns[column].name));
-    Err(error.within(format!("table {}", table.name)))
+    let column = format!("column {}", table.columns[column].name);
+    Error::new(format!("R{rule}: {why}")).within(column).within(format!("table {}", table.name))
 }

@@ -70,7 +70,7 @@ fn r0_generated_columns_are_defined() {
                 }),
             ),
             (
-                // (fold - ..) * (1 - (rho^p - rho)^..): a function on F_p may be zero where the polynomial is not.
+                // rho^(2^31) - rho^2 is zero at every point of F_p, where rho^p = rho, and is not the zero polynomial.
                 "a power that points of F_p do not see",
                 "node ",
                 changed(|c| {
@@ -78,7 +78,6 @@ fn r0_generated_columns_are_defined() {
                         let rho = push(c, Op::Challenge, 0, 0, 0);
                         let mut power = rho;
                         (0..31).for_each(|_| power = push(c, Op::Mul, power, power, 0));
-                        // rho^(2^31) = rho^2 on F_p.
                         let square = push(c, Op::Mul, rho, rho, 0);
                         let hidden = push(c, Op::Sub, power, square, 0);
                         push(c, Op::Add, node, hidden, 0)

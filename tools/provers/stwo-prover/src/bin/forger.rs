@@ -63,7 +63,7 @@ struct Lie<'a> {
 }
 
 fn run(mut arguments: Arguments) -> Result<(), Error> {
-    let package = Package::open(&arguments.required("package")?)?;
+    let package = Package::open_ignoring_rules(&arguments.required("package")?)?;
     let claim = files::read(&arguments.required("claim")?)?;
     let traces: Vec<PathBuf> = arguments.several("trace")?;
     let freedoms: String = arguments.optional("freedoms")?.unwrap_or_else(|| "all".into());
@@ -73,8 +73,8 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
     let save: Option<PathBuf> = arguments.optional("save")?;
     arguments.finish()?;
     let key_bytes = setup(&package, &TARGET, &Progress::new(None))?;
-    let key = Key::decode(&key_bytes)?;
-    let shown_to = other.map(|folder| key_of(&Package::open(&folder)?)).transpose()?;
+    let key = Key::decode_ignoring_rules(&key_bytes)?;
+    let shown_to = other.map(|folder| key_of(&Package::open_ignoring_rules(&folder)?)).transpose()?;
     let shown_to = shown_to.as_ref().unwrap_or(&key);
     let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
     if let Some(openings) = &openings {
@@ -101,7 +101,7 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
 }
 
 fn key_of(package: &Package) -> Result<Key, Error> {
-    Key::decode(&setup(package, &TARGET, &Progress::new(None))?)
+    Key::decode_ignoring_rules(&setup(package, &TARGET, &Progress::new(None))?)
 }
 
 fn attempts(freedoms: &str, blocks: usize) -> Vec<(Freedom, Blocks)> {

@@ -146,29 +146,37 @@ impl<'a> Columns<'a> {
             ))
         })?;
         let factors = outputs.split_off(generators.len());
-        let finish =
-            |((planes, &place), (generator, scan)): ((&mut Planes, _), (&&Generator, &Option<usize>))| {
-                if let Generator::Gather { sources, .. } = generator {
-                    *planes = self.gather_rows(sources, &planes[0])?;
-                }
-                #[cfg(feature = "forger")]
-                self.add(place, planes);
-                #[cfg(not(feature = "forger"))]
-                let _: &(usize, usize) = &place;
-                match generator {
-                    Generator::Scan { .. } => scan_rows(planes, &factors[scan.expect("a scan has factors")]),
-                    Generator::RunningFraction { .. } => {
-                        planes.par_iter_mut().for_each(|plane| sum_rows(plane))
-                    }
-                    Generator::Expression { .. } | Generator::Fraction { .. } | Generator::Gather { .. } => {}
-                }
-                planes.iter_mut().for_each(|plane| reduce(plane));
-                Ok(())
-            };
-        let generators: Vec<_> = generators.iter().zip(&plan.scans).collect();
-        outputs.par_iter_mut().zip(columns).zip(generators).try_for_each(finish)?;
+        let columns: Vec<_> = generators.iter().zip(&plan.scans).zip(columns).collect();
+        outputs.par_iter_mut().zip(columns).try_for_each(|(planes, ((generator, scan), &place))| {
+            self.finish(place, generator, scan.map(|scan| &factors[scan]), planes)
+        })?;
         Ok(outputs)
     }
+
+    /// Makes the column of what its generator gives row by row; a scan's factors are in planes of their own.
+    fn finish(
+        &self,
+        place: (usize, usize),
+        generator: &Generator,
+        factors: Option<&Planes>,
+        planes: &mut Planes,
+    ) -> Result<(), Error> {
+        if let Generator::Gather { sources, .. } = generator {
+            *planes = self.gather_rows(sources, &planes[0])?;
+        }
+        self.add(place, planes);
+        match generator {
+            Generator::Scan { .. } => scan_rows(planes, factors.expect("a scan has factors")),
+            Generator::RunningFraction { .. } => planes.par_iter_mut().for_each(|plane| sum_rows(plane)),
+            Generator::Expression { .. } | Generator::Fraction { .. } | Generator::Gather { .. } => {}
+        }
+        planes.iter_mut().for_each(|plane| reduce(plane));
+        Ok(())
+    }
+
+    /// An honest prover has nothing to add.
+    #[cfg(not(feature = "forger"))]
+    fn add(&self, _: (usize, usize), _: &mut Planes) {}
 
     #[cfg(feature = "forger")]
     fn add(&self, place: (usize, usize), planes: &mut Planes) {

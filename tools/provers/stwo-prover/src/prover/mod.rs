@@ -2,7 +2,6 @@
 
 mod bare;
 mod component;
-mod course;
 mod field;
 mod fill;
 #[cfg(feature = "forger")]
@@ -14,6 +13,7 @@ mod neighbours;
 mod program;
 mod prove;
 mod stages;
+mod strategy;
 
 use lindero_package::Error;
 

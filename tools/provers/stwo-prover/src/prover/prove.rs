@@ -23,11 +23,11 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::{CommitmentSchemeProver, CommitmentTreeProver, ComponentProver};
 
 use super::component::TableProver;
-use super::course::{Course, Honest, Published, Step, Unchecked};
 use super::fill::Columns;
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::stages::with_stages;
+use super::strategy::{Honest, Published, Step, Strategy, Unchecked};
 use super::Failure;
 use crate::progress::Progress;
 
@@ -105,7 +105,7 @@ pub(super) fn prove_bundle(
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
-    course: &mut dyn Course,
+    strategy: &mut dyn Strategy,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
     if digest(&package.circuit_bytes) != key.circuit_digest {
@@ -130,7 +130,7 @@ pub(super) fn prove_bundle(
     for index in 0..traces.len() {
         let main = first.take().map_or_else(|| bundle.commit_main(index), Ok)?;
         let session = Session::new(&bundle, index, main, &channel, &challenges);
-        let (block, sums) = session.prove(before.as_deref(), course)?;
+        let (block, sums) = session.prove(before.as_deref(), strategy)?;
         blocks.push(block);
         before = Some(sums);
     }
@@ -202,7 +202,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// `channel` and `challenges` are those behind phase 1.
+    /// `channel` and `challenges` are those after phase 1.
     fn new(
         bundle: &'a Bundle<'a>,
         index: usize,
@@ -226,15 +226,15 @@ impl<'a> Session<'a> {
         session
     }
 
-    /// The block and its sums, which `course` compares with those of the block before.
+    /// The block and its sums, which `strategy` compares with those of the block before.
     fn prove(
         mut self,
         before: Option<&[SecureField]>,
-        course: &mut dyn Course,
+        strategy: &mut dyn Strategy,
     ) -> Result<(proto::Block, Vec<SecureField>), Failure> {
         let Bundle { key, statement, traces, progress, .. } = *self.bundle;
         progress.enter_block(self.index, traces.len());
-        self.commit_challenge_phases(before, course)?;
+        self.commit_challenge_phases(before, strategy)?;
         let step = Step {
             circuit: &key.circuit,
             statement,
@@ -242,18 +242,18 @@ impl<'a> Session<'a> {
             challenges: &self.challenges,
             before,
         };
-        let Published { fingerprints, sums } = course.publish(&step, &mut self.claims)?;
+        let Published { fingerprints, sums } = strategy.publish(&step, &mut self.claims)?;
         transcript::absorb_claims(&mut self.channel, &self.claims, &fingerprints);
-        course.check(&step, &sums).map_err(Failure::Witness)?;
+        strategy.check(&step, &sums).map_err(Failure::Witness)?;
         let claims = encode_elements(&self.claims);
-        let commitment = codec::encode(&self.finish(&course.proven(&key.circuit))?);
+        let commitment = codec::encode(&self.finish(&strategy.proven(&key.circuit))?);
         Ok((proto::Block { claims, fingerprints: encode_elements(&fingerprints), commitment }, sums))
     }
 
     fn commit_challenge_phases(
         &mut self,
         before: Option<&[SecureField]>,
-        course: &mut dyn Course,
+        strategy: &mut dyn Strategy,
     ) -> Result<(), Failure> {
         let Bundle { package, traces, key, statement, progress, .. } = *self.bundle;
         let circuit = &key.circuit;
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
                 uniform_values(circuit, &self.challenges, &self.claims, phase).map_err(Failure::Witness)?;
             columns.fill(phase, &uniform, &mut self.claims).map_err(Failure::Witness)?;
             let step = Step { circuit, statement, block: self.index, challenges: &self.challenges, before };
-            course.filled(&step, phase, &mut columns, &mut self.claims)?;
+            strategy.filled(&step, phase, &mut columns, &mut self.claims)?;
             progress.begin(commit);
             self.commit(evaluations(key, &columns, phase));
         }

@@ -2,17 +2,19 @@
 
 #![allow(dead_code)] // each test program uses its part
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use lindero_package::{
-    decode_canonical, encode, proto, Circuit, ColumnFile, Error, Opening, Package, Statement,
+    decode_canonical, digest, encode, proto, Circuit, ColumnFile, Error, Opening, Package, Statement,
 };
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{prove, prove_grinding, prove_unchecked, setup, Failure, Grind};
 use lindero_stwo_verifier::{verify, Key, Target, Verdict};
 use lindero_testkit::Sample;
+use stwo::core::fields::m31::P;
 
 pub struct Folder(pub PathBuf);
 
@@ -120,6 +122,39 @@ pub fn check(key: &[u8], proof: &[u8]) -> Result<Verdict, Error> {
     verify(&Key::decode(key)?, proof, None)
 }
 
+/// Stwo's own panics are caught and expected; their messages would drown those of tests.
+pub fn hush() {
+    std::panic::set_hook(Box::new(|info| {
+        if info.location().is_some_and(|location| location.file().contains("tests/")) {
+            eprintln!("{info}");
+        }
+    }));
+}
+
+pub fn assert_rejected(key: &[u8], proof: &[u8], what: &str) {
+    match catch_unwind(AssertUnwindSafe(|| check(key, proof).map(|_| ()))) {
+        Err(_) => panic!("panicked: {what}"),
+        Ok(Ok(())) => panic!("accepted: {what}"),
+        Ok(Err(_)) => {}
+    }
+}
+
+pub fn message_of(proof: &[u8]) -> proto::Proof {
+    decode_canonical(proof, "the proof").unwrap()
+}
+
+/// The proof with the digest of another key.
+pub fn naming(key: &[u8], proof: &[u8]) -> Vec<u8> {
+    encode(&proto::Proof { key_digest: digest(key).to_vec(), ..message_of(proof) })
+}
+
+/// Adds to the first coordinate of a claim.
+pub fn add_to_claim(block: &mut proto::Block, claim: usize, difference: u32) {
+    let word: &mut [u8; 4] = (&mut block.claims[16 * claim..16 * claim + 4]).try_into().unwrap();
+    let value = (u32::from_le_bytes(*word) as u64 + difference as u64) % P as u64;
+    *word = (value as u32).to_le_bytes();
+}
+
 /// Key and proof of a sample.
 pub fn proven(sample: &Sample, target: &Target) -> (Vec<u8>, Vec<u8>) {
     let key = make_key(sample, target).expect("a sample has a key");
@@ -144,7 +179,7 @@ pub fn hidden(sample: &Sample) -> (Sample, Opening) {
 }
 
 pub fn digest_of(opening: &Opening) -> String {
-    let digest = lindero_package::digest(&serde_json::to_vec(opening).unwrap());
+    let digest = digest(&serde_json::to_vec(opening).unwrap());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

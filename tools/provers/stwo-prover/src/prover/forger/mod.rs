@@ -25,10 +25,10 @@ pub use scan::{Findings, Kind, Rows};
 use structure::Structure;
 use world::{Change, World};
 
-use super::course::{Course, Published, Step};
 use super::fill::Columns;
 use super::grind::HONEST;
 use super::prove::prove_bundle;
+use super::strategy::{Published, Step, Strategy};
 use super::Failure;
 use crate::progress::Progress;
 
@@ -102,7 +102,7 @@ struct Forger<'a> {
     moved: bool,
 }
 
-impl Course for Forger<'_> {
+impl Strategy for Forger<'_> {
     fn filled(
         &mut self,
         step: &Step,

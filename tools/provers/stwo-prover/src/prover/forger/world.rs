@@ -11,12 +11,12 @@ use stwo::core::fields::qm31::SecureField;
 use stwo::prover::backend::simd::m31::{PackedM31, N_LANES};
 
 use super::structure::{Place, Structure};
-use crate::prover::course::Step;
 use crate::prover::field::{broadcast, Extension};
 use crate::prover::fill::{element, Columns, Planes};
 use crate::prover::interpreter::{run, Registers};
 use crate::prover::neighbours::Natural;
 use crate::prover::program::{Program, BLOCK};
+use crate::prover::strategy::Step;
 
 /// What is added to cells: of a sum along the rows, to the step at a row.
 #[derive(Clone, Default)]
@@ -182,7 +182,7 @@ impl<'w, 'a> World<'w, 'a> {
         rows
     }
 
-    /// The steps of the running sums among these columns, row by row.
+    /// The steps of a running sum, row by row.
     pub fn steps(&self, place: Place) -> Vec<SecureField> {
         let planes = self.columns.planes(place.0, place.1);
         let rows = self.structure.circuit.tables[place.0].height();

@@ -1,0 +1,72 @@
+//! What a prover does at each step where it has a choice.
+//!
+//! [`Honest`] is how proofs are made. The others are for tests: a cheating prover sees all challenges of earlier phases
+//! before it commits a column or publishes a claim, and may choose it as it likes.
+
+use std::borrow::Cow;
+
+use lindero_package::{Circuit, Error, Statement};
+use lindero_stwo_verifier::{check_sums, fingerprints, sums};
+use stwo::core::fields::qm31::SecureField;
+
+use super::fill::Columns;
+
+/// Where a block's proof stands.
+pub struct Step<'s> {
+    pub circuit: &'s Circuit,
+    pub statement: &'s Statement,
+    pub block: usize,
+    /// Those that are not drawn yet are zero.
+    pub challenges: &'s [SecureField],
+    /// Sums of the block before.
+    pub before: Option<&'s [SecureField]>,
+}
+
+/// What a block publishes besides its claims, and what all of it sums to, per claim group.
+pub struct Published {
+    pub fingerprints: Vec<SecureField>,
+    pub sums: Vec<SecureField>,
+}
+
+pub trait Strategy {
+    /// The columns of `phase` are filled as their generators say, and not committed yet.
+    fn filled(
+        &mut self,
+        _step: &Step,
+        _phase: usize,
+        _columns: &mut Columns,
+        _claims: &mut [SecureField],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// All columns are committed, and the claims not published yet.
+    fn publish(&mut self, step: &Step, claims: &mut [SecureField]) -> Result<Published, Error> {
+        let Step { circuit, statement, block, challenges, .. } = *step;
+        let fingerprints = fingerprints(circuit, statement, block, challenges)?;
+        let sums = sums(circuit, statement, block, challenges, claims, &fingerprints)?;
+        Ok(Published { fingerprints, sums })
+    }
+
+    fn check(&mut self, step: &Step, sums: &[SecureField]) -> Result<(), Error> {
+        check_sums(step.circuit, step.before, sums)
+    }
+
+    /// The circuit whose constraints are proven: the one given, or one with other constraints on the same columns.
+    fn proven<'c>(&mut self, circuit: &'c Circuit) -> Cow<'c, Circuit> {
+        Cow::Borrowed(circuit)
+    }
+}
+
+pub struct Honest;
+
+impl Strategy for Honest {}
+
+/// Proves without a look at the sums.
+pub struct Unchecked;
+
+impl Strategy for Unchecked {
+    fn check(&mut self, _: &Step, _: &[SecureField]) -> Result<(), Error> {
+        Ok(())
+    }
+}

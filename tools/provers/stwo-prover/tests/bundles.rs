@@ -1,0 +1,159 @@
+//! Blocks of a bundle belong to it and to their places, and its nonce to it: whatever is moved or changed, verification ends with an
+//! error, not with a panic.
+
+mod common;
+
+use common::{
+    add_to_claim, assert_rejected, check, hush, make_forgery, make_key, make_proof, message_of, proven, QUICK,
+};
+use lindero_package::{encode, proto};
+use lindero_stwo_verifier::{Key, Target};
+use lindero_testkit::samples;
+use stwo::core::fields::m31::P;
+
+/// Every claim of a bundle, and every root.
+#[test]
+fn every_block_counts() {
+    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    hush();
+    let message = message_of(&proof);
+    for block in 0..3 {
+        for word in 0..message.blocks[block].claims.len() / 4 {
+            let mut changed = message.clone();
+            changed.blocks[block].claims[4 * word] ^= 1;
+            assert_rejected(&key, &encode(&changed), &format!("word {word} of the claims of block {block}"));
+        }
+        for root in 0..5 {
+            let mut changed = message.clone();
+            changed.blocks[block].commitment[32 * root] ^= 1;
+            assert_rejected(&key, &encode(&changed), &format!("root {root} of block {block}"));
+        }
+    }
+}
+
+/// Blocks of a bundle in other places, of another bundle, or with parts of each other; with the claim as it is, and with the
+/// one that such a bundle would have.
+#[test]
+fn blocks_cannot_be_moved() {
+    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    let ours = message_of(&proof);
+    // Of another run; and the same run once more under another claim: only the challenges differ.
+    let others = [samples::carrying_blocks(1, 3), samples::carrying_blocks(0, 3).labelled("again")];
+    let others = others.map(|sample| message_of(&make_proof(&sample, &key).unwrap()));
+    hush();
+    let mut cases: Vec<(String, Vec<proto::Block>)> = Vec::new();
+    let mut case = |what: String, change: &dyn Fn(&mut Vec<proto::Block>)| {
+        let mut blocks = ours.blocks.clone();
+        change(&mut blocks);
+        cases.push((what, blocks));
+    };
+    case("all dropped".into(), &|blocks| blocks.clear());
+    for a in 0..3 {
+        case(format!("block {a} dropped"), &|blocks| drop(blocks.remove(a)));
+        case(format!("blocks from {a} on dropped"), &|blocks| blocks.truncate(a));
+        case(format!("block {a} twice"), &|blocks| blocks.insert(a, blocks[a].clone()));
+        case(format!("block {a} at the end"), &|blocks| blocks.push(blocks[a].clone()));
+        for (index, other) in others.iter().enumerate() {
+            case(format!("block {a} of bundle {index}"), &|blocks| blocks[a] = other.blocks[a].clone());
+            case(format!("bundle {index} from block {a} on"), &|blocks| {
+                blocks[a..].clone_from_slice(&other.blocks[a..]);
+            });
+        }
+        for b in 0..a {
+            case(format!("blocks {b} and {a} swapped"), &|blocks| blocks.swap(a, b));
+            case(format!("block {a} for {b}"), &|blocks| blocks[b] = blocks[a].clone());
+            case(format!("block {b} for {a}"), &|blocks| blocks[a] = blocks[b].clone());
+            case(format!("claims of {b} and {a} swapped"), &|blocks| {
+                let (head, tail) = blocks.split_at_mut(a);
+                std::mem::swap(&mut head[b].claims, &mut tail[0].claims);
+            });
+            case(format!("commitments of {b} and {a} swapped"), &|blocks| {
+                let (head, tail) = blocks.split_at_mut(a);
+                std::mem::swap(&mut head[b].commitment, &mut tail[0].commitment);
+            });
+        }
+    }
+    let claims: Vec<Vec<u8>> =
+        (1..=samples::MOST_BLOCKS).map(|blocks| samples::carrying_blocks(0, blocks).claim).collect();
+    for (what, blocks) in cases {
+        let moved = |claim: &Vec<u8>| {
+            encode(&proto::Proof { claim: claim.clone(), blocks: blocks.clone(), ..ours.clone() })
+        };
+        assert_rejected(&key, &moved(&ours.claim), &what);
+        for claim in &claims {
+            if (claim, &blocks) != (&ours.claim, &ours.blocks) {
+                assert_rejected(&key, &moved(claim), &format!("{what}, with a claim of other rows"));
+            }
+        }
+        for other in &others {
+            // The other bundle as a whole is a proof.
+            if blocks != other.blocks {
+                assert_rejected(&key, &moved(&other.claim), &format!("{what}, with another claim"));
+            }
+        }
+    }
+}
+
+/// Two bundles of one claim that differ in the main columns of the last block: they share no challenge, so no block fits the other.
+#[test]
+fn challenges_depend_on_the_main_columns_of_all_blocks() {
+    let sample = samples::carrying_blocks(0, 3);
+    let key = make_key(&sample, &QUICK).unwrap();
+    let mut other = sample.clone();
+    other.traces[2] = samples::carrying_blocks(1, 3).traces[2].clone();
+    let ours = message_of(&make_proof(&sample, &key).unwrap());
+    let theirs = message_of(&make_forgery(&other, &key));
+    assert_eq!(message_of(&make_forgery(&sample, &key)), ours, "proving is deterministic");
+    hush();
+    for block in 0..3 {
+        assert_ne!(ours.blocks[block].claims, theirs.blocks[block].claims);
+        let mut mixed = ours.clone();
+        mixed.blocks[block] = theirs.blocks[block].clone();
+        assert_rejected(&key, &encode(&mixed), &format!("block {block} of the other bundle"));
+    }
+}
+
+/// Claims of two blocks changed so that each sum and each carry still cancels.
+#[test]
+fn claims_that_cancel_over_blocks_are_not_enough() {
+    let (key, proof) = proven(&samples::carrying_blocks(0, 2), &QUICK);
+    let circuit = Key::decode(&key).unwrap().circuit;
+    let message = message_of(&proof);
+    let claim_of = |group: u32| circuit.claims.iter().position(|claim| claim.group == group).unwrap();
+    let (taken, left) = (claim_of(circuit.carries[0].r#in), claim_of(circuit.carries[0].out));
+    let mut changed = message.clone();
+    add_to_claim(&mut changed.blocks[0], left, 1);
+    add_to_claim(&mut changed.blocks[1], taken, P - 1);
+    assert_rejected(&key, &encode(&changed), "a carry that cancels");
+    let mut changed = message.clone();
+    add_to_claim(&mut changed.blocks[1], left, 1);
+    assert_rejected(&key, &encode(&changed), "what the last block leaves");
+}
+
+/// With grinding before the challenges of phase 1, its nonce is in the proof: of 8 bytes, absorbed, and checked.
+#[test]
+fn the_nonce_of_a_bundle_counts() {
+    let target = Target { bits: 110, pow_bits: 8, ..Target::DEFAULT };
+    let sample = samples::carrying_blocks(0, 2);
+    let (key, proof) = proven(&sample, &target);
+    assert!(Key::decode(&key).unwrap().parameters.challenge_pow_bits > 0);
+    let message = message_of(&proof);
+    check(&key, &proof).unwrap();
+    assert_eq!(message.nonce.len(), 8);
+    hush();
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, Change); 5] = [
+        ("one more", |nonce| nonce[0] = nonce[0].wrapping_add(1)),
+        ("zero", |nonce| nonce.fill(0)),
+        ("none", |nonce| nonce.clear()),
+        ("a byte less", |nonce| nonce.truncate(7)),
+        ("a byte more", |nonce| nonce.push(0)),
+    ];
+    for (what, change) in changes {
+        let mut changed = message.clone();
+        change(&mut changed.nonce);
+        if changed != message {
+            assert_rejected(&key, &encode(&changed), what);
+        }
+    }
+}
