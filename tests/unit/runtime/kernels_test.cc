@@ -258,8 +258,7 @@ TEST_F(StepKernels, TableLookup) {
   ASSERT_TRUE(run(step).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(-100, 125, -36, -51));
   step.set_first_row(2), step.set_low(-8), step.set_rows(13);
-  EXPECT_THAT(std::string(run(step).message()),
-              HasSubstr("table key 7 at [0, 1] is outside"));
+  EXPECT_THAT(std::string(run(step).message()), HasSubstr("table key 7 at [0, 1] is outside"));
 }
 
 TEST_F(StepKernels, LoadAndGatherRows) {
@@ -337,8 +336,7 @@ TEST_F(StepKernels, Argmax) {
       ASSERT_EQ(sums[row * kBlocks + b], std::min<int64_t>(best, (b + 1) * kLanes));
   }
   initial_[0].second[7] = 1 << 29;
-  EXPECT_THAT(std::string(run(step).message()),
-              HasSubstr("compared value 536870912 at [0, 7]"));
+  EXPECT_THAT(std::string(run(step).message()), HasSubstr("compared value 536870912 at [0, 7]"));
 }
 
 TEST_F(StepKernels, LayerNorm) {
