@@ -37,6 +37,7 @@ CHECKS = {
     "the proof is not in canonical encoding": "encoding",
     "the proof is malformed: ": "encoding",
     "bytes too many": "encoding",
+    "the proof is too short": "encoding",
     "the proof names": "encoding",
     "circuit.pb": "key",
     "the key promises": "key",
