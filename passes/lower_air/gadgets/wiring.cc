@@ -108,6 +108,10 @@ void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const st
 
 absl::Status Wiring::connect() {
   for (PublicOutput& p : public_outputs_) {
+    // A public tensor is a matrix: of a value of rank 3 it would be the first one alone.
+    if (view(p.value).base->type().shape.size() != 2) {
+      return cannotLower(*p.origin.op, "output " + p.name + " is no matrix");
+    }
     absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
     if (!id.ok()) return id.status();
     p.copy = *id;
