@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
         }
         let value = match generator {
             Generator::Expression { value } => self.of(*value),
-            Generator::Scan { mul, add } => self.of(*add).scanned(&self.of(*mul), height),
+            Generator::Scan { mul, add, .. } => self.of(*add).scanned(&self.of(*mul), height),
             Generator::Fraction { numerator, denominator } => {
                 self.of(*numerator).times(&self.reciprocal(*denominator)?)
             }
