@@ -62,6 +62,7 @@ class SoftmaxTable {
                   head_rows = a.queries * blocks;
     const int64_t shift = op.intAttr("score_shift"), bits = op.intAttr("normalizer_bits");
     const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
+    longest_ = std::max(longest_, head_rows);
     t_.fillConstant(power_, first, rows, int64_t{1} << shift);
     t_.fillConstant(tag_, first, rows, shift);
     t_.fillConstant(offset_, first, rows, (op.intAttr("normalizer_low") << shift) + half);
@@ -216,13 +217,15 @@ class SoftmaxTable {
       if (keys > lanes_) step = c.multiply(step, c.power(c.sigma(), lanes_ - keys));
       mul = mul + selector * t_.outside(step);
     }
-    Expr fold = t_.scan("fold", mul, t_.dot(scores, c.descendingPowers(c.sigma(), lanes_)));
+    Expr fold =
+        t_.scan("fold", longest_, mul, t_.dot(scores, c.descendingPowers(c.sigma(), lanes_)));
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
   Lowering& l_;
   TableBuilder t_;
   const int64_t lanes_;
+  int64_t longest_ = 1;  // rows of a fold
   Expr power_ = t_.fixed("power"), tag_ = t_.fixed("score_tag"), offset_ = t_.fixed("score_offset");
   Expr table_ = t_.fixed("table"), mass_ = t_.fixed("mass");
   Expr low_tag_ = t_.fixed("low_tag"), high_tag_ = t_.fixed("high_tag");

@@ -30,8 +30,10 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
         low = t.mainLanes("low", lanes);
   Expr maximum = t.main("maximum"), chosen = t.main("chosen");
   std::vector<std::pair<std::string, Expr>> publics;  // the rows of each output's indices
+  int64_t longest = 1;
   for (const auto& e : stack.entries) {
     const Choice& a = *e.item;
+    longest = std::max(longest, e.rows);
     int64_t blocks = (a.columns + lanes - 1) / lanes, first = e.first_row;
     t.fillConstant(on, first, e.rows, 1);
     if (blocks > 1) t.fill(within, {first + 1, {{a.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
@@ -98,7 +100,7 @@ void buildChoices(Lowering& l, const Stack<Choice>& stack) {
     if (columns > lanes) step = c.multiply(step, c.power(c.sigma(), lanes - columns));
     mul = mul + selector * t.outside(step);
   }
-  Expr fold = t.scan("fold", mul, t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
+  Expr fold = t.scan("fold", longest, mul, t.dot(logits, c.descendingPowers(c.sigma(), lanes)));
   t.term("product", t.zero() - end * fold, t.outside(c.productPoint()) - product);
   if (l.plan.steps) {
     scalarTerm(t, "index", last, address, chosen, 1);

@@ -137,9 +137,10 @@ Expr TableBuilder::dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights) 
   return total;
 }
 
-Expr TableBuilder::scan(llvm::StringRef name, Expr mul, Expr add) {
+Expr TableBuilder::scan(llvm::StringRef name, int64_t rows, Expr mul, Expr add) {
   ir::Value* v = body_.value("air.scan", {mul.value, add.value}, ir::Type::ext(),
                              {{"name", name.str()}, {"phase", int64_t(2)}});
+  if (rows < height_) v->definingOp()->set("rows", rows);
   v->setName(name);
   return {v, this};
 }

@@ -20,10 +20,12 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
     added = t.mainLanes("added", lanes);
   }
   Expr id = t.main("id");
+  int64_t longest = 1;
   for (const auto& e : stack.entries) {
     const Embed& a = *e.item;
     const ir::Op& op = *a.origin.op;
     int64_t blocks = a.width / lanes, first = e.first_row, last_row = first + blocks - 1;
+    longest = std::max(longest, blocks);
     if (blocks > 1) t.fill(within, {first + 1, {{a.rows, blocks, 0}, {blocks - 1, 1, 0}}, 1, 0});
     t.fill(last, {last_row, {{a.rows, blocks, 0}}, 1, 0});
     t.fill(address, {last_row, {{a.rows, blocks, 1}}, a.address, 0});
@@ -61,7 +63,7 @@ void buildEmbeds(Lowering& l, const Stack<Embed>& stack) {
     t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
   }
   for (EdgeColumns& slot : in.all()) tokenMajorTerm(t, "in", slot, {{slot.on, added}}, -1);
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
+  Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
   t.lookup("row", "vocabulary", last, {id * stride + base, fold});

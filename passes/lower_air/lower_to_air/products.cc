@@ -67,7 +67,9 @@ void buildWeights(Lowering& l, const Stack<Matrix>& stack) {
         m.rows * padded};
     vocabulary |= m.vocabulary;
   }
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
+  int64_t longest = 1;
+  for (const auto& e : stack.entries) longest = std::max(longest, e.item->blocks);
+  Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(w, c.descendingPowers(c.sigma(), lanes)));
   t.copyTerm("copy", end * fold, t.outside(c.copyPoint()) - copy);
   if (vocabulary) {
@@ -262,9 +264,11 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
   const int64_t lanes = l.plan.lanes.rows;
   OperandColumns f(t);
   Lanes x = t.mainLanes("x", lanes);
+  int64_t longest = 1;
   for (const auto& e : stack.entries) {
     const Operand& o = *e.item;
     fillFolds(f, o, e.first_row, e.rows);
+    longest = std::max(longest, o.kind == Operand::kAdded ? e.rows : o.blocks);
     fillCopies(f, o, e.first_row, lanes);
     if (o.kind == Operand::kRightColumns) {
       placeTokenMajor(f, x, o, e.first_row);
@@ -279,7 +283,7 @@ void buildOperands(Lowering& l, const Stack<Operand>& stack) {
     mul = mul + selector * t.outside(nextFeature(c, lanes, blocks));
   }
   Expr fold =
-      t.scan("fold", mul,
+      t.scan("fold", longest, mul,
              (f.left + f.added) * t.dot(x, c.descendingPowers(c.rho(), lanes)) +
                  (f.right_rows + f.right_columns) * t.dot(x, c.descendingPowers(c.sigma(), lanes)));
   Expr factor = t.gather("factor", f.left_end * f.copy, l.source_tables, l.source_columns,

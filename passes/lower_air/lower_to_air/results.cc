@@ -23,6 +23,7 @@ class FeatureFold {
 
   void fill(const Product& p, int64_t first_row) {
     int64_t blocks = p.rows / lanes_, rows = p.columns * blocks;
+    longest_ = std::max(longest_, rows);
     auto [it, made] = next_.try_emplace(blocks);
     if (made) it->second = t_.fixed("next." + std::to_string(blocks));
     if (blocks > 1) {
@@ -43,13 +44,13 @@ class FeatureFold {
     for (auto& [blocks, selector] : next_) {
       mul = mul + selector * t_.outside(nextFeature(c, lanes_, blocks));
     }
-    Expr fold = t_.scan("fold", mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
+    Expr fold = t_.scan("fold", longest_, mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
  private:
   TableBuilder& t_;
-  int64_t lanes_;
+  int64_t lanes_, longest_ = 1;
   Expr within_, end_, product_;
   std::map<int64_t, Expr> next_;
 };
