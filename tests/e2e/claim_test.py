@@ -65,11 +65,16 @@ def security_is_said_by_regime():
     proven, assumed = bits_of(result, "proven"), bits_of(result, "list-decoding")
     assert proven >= 96 and assumed >= 96, (proven, assumed)
     line = f"{proven:.1f} bits proven (circle transfer: SOUNDNESS.md, lemma 1), {assumed:.1f} bits list-decoding"
+    line += "; fold lengths as the key says (`lindero audit` confirms them)"
     assert line in shown and "as the key says; `lindero audit` confirms it" in shown, shown
     assert "conjectured" not in shown and result["key_digest"] in shown, shown
     inspected = succeed("inspect", package)
     equal(inspected["security"], result["security"], "security in inspect and verify")
+    # What is left if these lengths are false: fewer bits, and enough.
+    folds = result["security"]["fold_lengths"]
+    assert folds["least_of_whole_tables"] <= folds["challenges_of_whole_tables"] < folds["challenges"], folds
     text = lindero("inspect", package).out
+    assert f"were they false, challenges would still have {folds['challenges_of_whole_tables']:.1f} bits" in text, text
     for term in ("queries", "batching", "folds", "out of domain", "constraints", "challenges", "best known attack"):
         assert term in text, f"{term} is missing in {text}"
     # Other options than the key's: what a key for them would have.
