@@ -4,10 +4,11 @@ import hashlib
 import json
 import random
 import shutil
+import subprocess
 
 import onnx
 
-from harness import Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
+from harness import BIN, MODELS, Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
 from messages import decoded, encoded, key_file, keys_of
 
 FILE, INPUT, USAGE, REJECTED, PACKAGE, UNOPENED = 15, 8, 2, 13, 16, 17
@@ -50,6 +51,33 @@ def the_claim_says_what_was_asked_for():
     assert len(nonces | {nonce}) == 3, nonces
     refused(USAGE, "64 hexadecimal digits", "prove", package, "--tokens", TOKENS, "-o", again, "--nonce", "5A" * 32)
     refused(USAGE, "UTF-8", "prove", package, "--tokens", TOKENS, "-o", again, "--label-model", b"\xff".decode(errors="surrogateescape"))
+
+
+@case
+def false_lengths_of_folds_are_no_secret_and_fail_the_audit():
+    package = models.folder / "false lengths"
+    shutil.copytree(models.package("toy_gpt"), package)
+    path, key, proof = package / "circuit.pb", package / "model.key", models.folder / "false.proof"
+    circuit = decoded("Circuit", path.read_bytes())
+    scans = [column.scan for table in circuit.tables for column in table.columns if column.WhichOneof("generator") == "scan"]
+    assert any(scan.rows > 1 for scan in scans), scans
+    for scan in scans:
+        scan.rows = 1
+    path.write_bytes(encoded(circuit))
+    command = [BIN / "lindero-prover-stwo", "setup", "--package", package, "--output", key]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    succeed("prove", package, "--tokens", TOKENS, "-o", proof)
+    security = succeed("verify", proof, "--key", key)["security"]
+    of_honest = succeed("inspect", models.package("toy_gpt"))["security"]
+    member = "log_degrees_of_whole_tables"
+    equal(security["sizes"][member], of_honest["sizes"][member], "degrees, whatever is declared")
+    assert security["sizes"]["log_degrees"][0] < of_honest["sizes"]["log_degrees"][0] < security["sizes"][member][0], security
+    folds = security["fold_lengths"]
+    assert folds["least_of_whole_tables"] <= folds["challenges_of_whole_tables"] < folds["challenges"], folds
+    command = [BIN / "lindero-prover-stwo", "describe", "--key", key]
+    [described] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["keys"]
+    equal(described["security"], security, "security in describe and verify")
+    refused(REJECTED, "its circuit is", "audit", MODELS / "toy_gpt.onnx", "--key", key)
 
 
 def bits_of(result, regime):
