@@ -32,7 +32,7 @@ constexpr llvm::StringLiteral kAir =
     "value per row.";
 constexpr llvm::StringLiteral kTrace =
     "How a runtime computes the witness, in the function `@trace`: the steps of "
-    "`runtime/package/program.proto` on buffers of "
+    "`program/program.proto` on buffers of "
     "integers, `tensor<Nxi64>` in row-major order.";
 
 }  // namespace

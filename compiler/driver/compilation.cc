@@ -6,6 +6,8 @@
 #include "ir/core/status_macros.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
+#include "ir/tensor/interpreter.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 #include "passes/boundary/carry_context/carry_context.h"
@@ -26,6 +28,13 @@ namespace lindero::compiler {
 namespace {
 
 const ir::Function& mainOf(const ir::Module& module) { return *module.findFunction("main"); }
+
+// Of calibration, to check the clean-up on: each costs another pass.
+constexpr size_t kCheckedSamples = 2;
+
+std::vector<std::string> outputNames(const ir::Function& function) {
+  return std::get<std::vector<std::string>>(*function.body().terminator()->find("names"));
+}
 
 absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::Pass>> list) {
   passes::PassManager manager;
@@ -48,6 +57,7 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   passes::registerAllPasses();
   Compilation result;
   IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
+  IR_ASSIGN_OR_RETURN(result.imported_, importOnnx(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
   IR_RETURN_IF_ERROR(result.digestFiles(path));
   for (const auto& [name, size] : options.dims) result.options_.dims.push_back({name, size});
@@ -103,7 +113,49 @@ absl::Status Compilation::selectValues(const std::string& positions, bool argmax
 absl::StatusOr<passes::Exponents> Compilation::calibrate(
     llvm::ArrayRef<passes::Sample> samples, const passes::QuantizeOptions& options) const {
   IR_ASSIGN_OR_RETURN(passes::Calibration calibration, passes::calibrate(floatFunction(), samples));
+  for (const passes::Sample& sample : samples.take_front(kCheckedSamples))
+    IR_RETURN_IF_ERROR(checkAgainstReference(sample));
   return passes::chooseExponents(floatFunction(), calibration, options);
+}
+
+absl::StatusOr<ir::tensor::Array> Compilation::reference(const passes::Sample& inputs,
+                                                         const std::string& output) const {
+  const ir::Function& graph = mainOf(*imported_);
+  const std::vector<std::string> names = outputNames(graph);
+  const auto found = llvm::find(names, output);
+  const auto arguments = graph.body().arguments();
+  if (found == names.end() || arguments.size() != inputs.size()) {
+    return absl::InternalError(absl::StrCat(file_, ": the graph has no output '", output, "' of ",
+                                            inputs.size(), " inputs"));
+  }
+  std::vector<ir::tensor::Array> whole;
+  for (auto [argument, input] : llvm::zip(arguments, inputs)) {
+    whole.push_back(input);
+    whole.back().shape = argument->type().shape;
+    // A causal model's first rows do not depend on what follows.
+    const int64_t elements = whole.back().elements();
+    (input.isReal() ? (void)whole.back().reals.resize(elements)
+                    : (void)whole.back().integers.resize(elements));
+  }
+  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> outputs, ir::tensor::interpret(graph, whole));
+  return std::move(outputs[found - names.begin()]);
+}
+
+absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) const {
+  if (context_ > 0) return absl::OkStatus();
+  IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> outputs,
+                      ir::tensor::interpret(floatFunction(), inputs));
+  for (auto [name, actual] : llvm::zip(outputNames(floatFunction()), outputs)) {
+    IR_ASSIGN_OR_RETURN(const ir::tensor::Array expected, reference(inputs, name));
+    // Integers (an argmax) may differ where reals are as good as equal.
+    if (!actual.isReal()) continue;
+    absl::Status same = passes::checkSameReals(expected.reals, actual.reals);
+    if (same.ok()) continue;
+    return absl::InternalError(absl::StrCat(
+        file_, ": output '", name, "' after import cleanup is not what the graph computes: ",
+        same.message(), "; please report this model"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Compilation::setLength(int64_t length) {
@@ -132,7 +184,10 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
     llvm::ArrayRef<passes::ComparisonSample> samples) const {
-  return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples);
+  auto imported = [&](const passes::Sample& inputs, const std::string& output) {
+    return reference(inputs, output);
+  };
+  return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, imported);
 }
 
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_t block) {

@@ -5,7 +5,7 @@
 //   calibrate       (optional)                -> exponents, unless there are some already
 //   setLength       (optional)                   for fewer positions: a bucket
 //   quantize                                  -> the integer function
-//   compare         (optional)                   how far that is from the float model
+//   compare         (optional)                   how far that is from the graph as imported
 //   selectValues    (optional)                   what of the output gets proven
 //   lower           regions, AIR, sums, rules -> the circuit
 //   write                                     -> the package
@@ -27,6 +27,7 @@
 #include "compiler/emit/report.h"
 #include "compiler/onnx_import/import.h"
 #include "ir/core/ir.h"
+#include "ir/tensor/array.h"
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/quantize/calibrate.h"
@@ -50,6 +51,8 @@ class Compilation {
   // Empty: the first one.
   absl::Status selectOutput(const std::string& name);
 
+  // Fails with kInternal if, on the first samples, the float function's outputs are not those of
+  // the graph as imported: then a rewrite of the clean-up was wrong.
   absl::StatusOr<passes::Exponents> calibrate(llvm::ArrayRef<passes::Sample> samples,
                                               const passes::QuantizeOptions& options) const;
   // Needs a causal model of tokens. The context stays the length of `load`.
@@ -61,6 +64,12 @@ class Compilation {
   // What gets proven; lowering leaves it as it is.
   const ir::Function& integerFunction() const;
 
+  // The output of that name as the graph computes it, before any clean-up: the reference. `inputs`
+  // are those of the float function, or, where its length was set, the first tokens of them.
+  absl::StatusOr<ir::tensor::Array> reference(const passes::Sample& inputs,
+                                              const std::string& output) const;
+
+  // With the reference.
   absl::StatusOr<passes::Comparison> compare(
       llvm::ArrayRef<passes::ComparisonSample> samples) const;
 
@@ -80,6 +89,8 @@ class Compilation {
  private:
   Compilation() = default;
 
+  absl::Status checkAgainstReference(const passes::Sample& inputs) const;
+
   // Fills onnx_ and external_.
   absl::Status digestFiles(const std::string& path);
 
@@ -91,6 +102,7 @@ class Compilation {
   // As they were before setLength; 0: nobody called it.
   int64_t context_ = 0;
   int64_t parameters_ = 0;
+  std::unique_ptr<ir::Module> imported_;  // the graph as it is
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
   passes::Exponents exponents_;

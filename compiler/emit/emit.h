@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "runtime/package/circuit.pb.h"
-#include "runtime/package/program.pb.h"
+#include "program/program.pb.h"
 
 namespace lindero::compiler {
 

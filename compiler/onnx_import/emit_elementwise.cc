@@ -51,8 +51,28 @@ absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
   return e.emit("tensor.cast", {value}, {{"to", std::string(to)}});
 }
 
+// The bits of integers of the type, if they are so few that a cast to it may well wrap around; else
+// 0. Values of 32 bits and more are taken to fit.
+int narrowBits(int onnx_type) {
+  switch (onnx_type) {
+    case onnx::TensorProto::INT8:
+    case onnx::TensorProto::UINT8:
+      return 8;
+    case onnx::TensorProto::INT16:
+    case onnx::TensorProto::UINT16:
+      return 16;
+    default:
+      return 0;
+  }
+}
+
 // All floats are one type here and all integers another, so most casts vanish.
 absl::Status cast(NodeEmitter& e, llvm::StringRef) {
+  const int bits = narrowBits(static_cast<int>(e.intAttr("to", 0)));
+  if (bits > 0 && e.input(0)->type().element != Element::kBool) {
+    return absl::UnimplementedError(absl::StrCat(
+        "a cast to integers of ", bits, " bits wraps around; cast to int32 or int64 instead"));
+  }
   IR_ASSIGN_OR_RETURN(Element element, elementOf(static_cast<int>(e.intAttr("to", 0))));
   IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
   e.setOutput(0, result);
@@ -87,22 +107,13 @@ absl::Status clip(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-absl::Status gelu(NodeEmitter& e, llvm::StringRef op) {
-  const std::string approximate = e.stringAttr("approximate", "none");
-  const std::string kind = approximate == "tanh" ? "gelu_tanh" : "gelu";
-  if (approximate != "tanh" && approximate != "none") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("approximate is '", approximate, "', not 'none' or 'tanh'"));
-  }
-  return e.emitOutput(op, {e.input(0)}, {{"kind", kind}});
-}
-
 constexpr NamedEmitter kEmitters[] = {
     {"Abs", direct, "tensor.abs"},
     {"Add", direct, "tensor.add"},
     {"And", direct, "tensor.and"},
     {"Cast", cast},
     {"CastLike", castLike},
+    {"Ceil", direct, "tensor.ceil"},
     {"Clip", clip},
     {"Cos", direct, "tensor.cos"},
     {"Div", direct, "tensor.div"},
@@ -111,7 +122,6 @@ constexpr NamedEmitter kEmitters[] = {
     {"Erf", direct, "tensor.erf"},
     {"Exp", direct, "tensor.exp"},
     {"Floor", direct, "tensor.floor"},
-    {"Gelu", gelu, "tensor.activation"},
     {"Greater", direct, "tensor.greater"},
     {"GreaterOrEqual", direct, "tensor.greater_or_equal"},
     {"Identity", identity},
@@ -128,6 +138,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Pow", pow, "tensor.pow"},
     {"Reciprocal", direct, "tensor.reciprocal"},
     {"Relu", direct, "tensor.relu"},
+    {"Round", direct, "tensor.round"},
     {"Sigmoid", direct, "tensor.sigmoid"},
     {"Sign", direct, "tensor.sign"},
     {"Sin", direct, "tensor.sin"},

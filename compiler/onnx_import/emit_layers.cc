@@ -74,12 +74,31 @@ absl::Status argmax(NodeEmitter& e, llvm::StringRef op) {
                       {{"axis", axis}, {"keepdims", e.intAttr("keepdims", 1) != 0}});
 }
 
+// Scale and bias may be of any shape that broadcasts to X.
+absl::Status layerNormalizationInParts(NodeEmitter& e) {
+  const int64_t width = e.shape(0).back();
+  Array ones = Array::zeros(ir::Element::kFloat, {width});
+  Value* zeros = e.constant(ones);
+  ones.reals.assign(width, 1.0);
+  IR_ASSIGN_OR_RETURN(Value * y, e.emit("tensor.layernorm", {e.input(0), e.constant(ones), zeros},
+                                        {{"epsilon", e.floatAttr("epsilon", 1e-5f)}}));
+  IR_ASSIGN_OR_RETURN(y, e.emit("tensor.mul", {y, e.input(1)}));
+  if (e.has(2)) {
+    IR_ASSIGN_OR_RETURN(y, e.emit("tensor.add", {y, e.input(2)}));
+  }
+  e.setOutput(0, y);
+  return absl::OkStatus();
+}
+
 absl::Status layerNormalization(NodeEmitter& e, llvm::StringRef op) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0)));
   const int64_t width = e.shape(0).back();
   if (axis != e.rank(0) - 1)
     return absl::UnimplementedError(
         "it normalizes over several axes; only the last one is supported");
+  const bool per_column = e.input(1)->type().elements() == width &&
+                          (!e.has(2) || e.input(2)->type().elements() == width);
+  if (!per_column) return layerNormalizationInParts(e);
   IR_ASSIGN_OR_RETURN(Value * gamma, e.reshape(e.input(1), {width}));
   Value* beta = nullptr;
   if (e.has(2)) {

@@ -25,6 +25,7 @@ absl::Status reshapeOutput(NodeEmitter& e, llvm::ArrayRef<int64_t> shape) {
 absl::Status reshape(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(Ints shape, e.constantInts(1));
   const int64_t elements = e.input(0)->type().elements();
+  constexpr int64_t kMost = int64_t{1} << 40;  // what no tensor has; known stays below its square
   int64_t known = 1;
   auto unknown = shape.end();
   for (auto it = shape.begin(); it != shape.end(); ++it) {
@@ -37,14 +38,18 @@ absl::Status reshape(NodeEmitter& e, llvm::StringRef) {
     }
     if (*it == -1 && unknown == shape.end()) {
       unknown = it;
-    } else if (*it < 0 || (known != 0 && *it > elements / known)) {
+    } else if (*it < 0 || *it > kMost || known > kMost) {
       return absl::InvalidArgumentError(
           absl::StrCat("a tensor of ", elements, " elements does not take that shape"));
     } else {
       known *= *it;
     }
   }
-  if (unknown != shape.end()) *unknown = known ? elements / known : 0;
+  if (unknown != shape.end()) {
+    if (known == 0)
+      return absl::InvalidArgumentError("the shape has a 0, so that its -1 may be anything");
+    *unknown = elements / known;
+  }
   return reshapeOutput(e, shape);
 }
 

@@ -20,7 +20,8 @@ using ir::Value;
 const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
-    for (auto list : {elementwiseEmitters(), layoutEmitters(), shapeEmitters(), layerEmitters()}) {
+    for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
+                      shapeEmitters(), layerEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;

@@ -84,6 +84,7 @@ struct NamedEmitter {
   EmitFunction emit;
   const char* op = "";
 };
+llvm::ArrayRef<NamedEmitter> activationEmitters();
 llvm::ArrayRef<NamedEmitter> elementwiseEmitters();
 llvm::ArrayRef<NamedEmitter> layoutEmitters();
 llvm::ArrayRef<NamedEmitter> shapeEmitters();

@@ -75,7 +75,7 @@ void addRounding(std::vector<OpDef>& ops) {
        .results = {{"y", kOne, "of acc's shape, table's exponent and range"}},
        .attributes = {{"shift", kInt, true, ""},
                       {"bits", kInt, true, "of the key u, signed; u outside is an error"},
-                      {"function", kString, true, "what is tabulated: \"gelu\", ..."}},
+                      {"function", kString, true, "what is tabulated, as in tensor.activation"}},
        .constraints = {"y has acc's shape, table the shape [2^bits]; it is an integer.constant",
                        "1 <= shift <= 16", "2 <= bits <= 16",
                        "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of |acc|",

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "ir/core/op_table.h"
-#include "ir/tensor/activation.h"
+#include "ir/tensor/expression.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace lindero::ir::tensor {
@@ -96,9 +96,11 @@ absl::StatusOr<Type> isNan(const Request& r) {
 }
 
 absl::StatusOr<Type> activation(const Request& r) {
-  const auto* kind = r.find<std::string>("kind");
-  if (!kind) return r.needs("kind");
-  if (!findActivation(*kind)) return r.violates(2, *kind);
+  const auto* function = r.find<std::string>("function");
+  if (!function) return r.needs("function");
+  if (auto parsed = Expression::parse(*function); !parsed.ok()) {
+    return r.violates(2, absl::StrCat("\"", *function, "\": ", parsed.status().message()));
+  }
   return unary<isReal>(r);
 }
 
@@ -373,6 +375,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.argmax", {argmax, 1, 1}},
       {"tensor.attention", {attention, 3, 3}},
       {"tensor.cast", {castTo, 1, 1}},
+      {"tensor.ceil", {unary<isReal>, 1, 1}},
       {"tensor.concat", {concat, 1, ~0u}},
       {"tensor.cos", {unary<isReal>, 1, 1}},
       {"tensor.div", {arithmetic, 2, 2}},
@@ -405,6 +408,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.reduce_min", {reduce, 1, 1}},
       {"tensor.reduce_sum", {reduce, 1, 1}},
       {"tensor.relu", {unary<isNumber>, 1, 1}},
+      {"tensor.round", {unary<isReal>, 1, 1}},
       {"tensor.reshape", {reshape, 1, 1}},
       {"tensor.select_rows", {selectRows, 1, 1}},
       {"tensor.sigmoid", {unary<isReal>, 1, 1}},

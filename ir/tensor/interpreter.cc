@@ -70,8 +70,9 @@ absl::Status checkInputs(const Function& function, llvm::ArrayRef<Array> inputs)
 // Whether every reader takes the constant as it is in the file.
 bool onlyRead(const Value& constant) {
   return llvm::all_of(constant.users(), [&](const Op* user) {
-    return (user->is("tensor.linear") || user->is("tensor.embedding")) &&
-           llvm::count(user->operands(), &constant) == 1 && user->operand(1) == &constant;
+    const bool weight = user->is("tensor.linear") || user->is("tensor.embedding") ||
+                        (user->is("tensor.matmul") && constant.type().shape.size() == 2);
+    return weight && llvm::count(user->operands(), &constant) == 1 && user->operand(1) == &constant;
   });
 }
 

@@ -114,19 +114,19 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(Activations, OpTest,
                          ::testing::Values(Case{"activation",
                                                 {real({1}, {1})},
-                                                {{"kind", std::string("gelu")}},
+                                                {{"function", std::string("gelu(x)")}},
                                                 real({1}, {0.8413447460685429})},
                                            Case{"activation",
                                                 {real({1}, {1})},
-                                                {{"kind", std::string("gelu_tanh")}},
+                                                {{"function", std::string("gelu_tanh(x)")}},
                                                 real({1}, {0.8411919906082768})},
                                            Case{"activation",
                                                 {real({1}, {1})},
-                                                {{"kind", std::string("silu")}},
+                                                {{"function", std::string("silu(x)")}},
                                                 real({1}, {0.7310585786300049})},
                                            Case{"activation",
                                                 {kX},
-                                                {{"kind", std::string("relu")}},
+                                                {{"function", std::string("relu(x)")}},
                                                 real({3}, {0, 0, 4})}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -324,7 +324,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {kMatrix, kMatrix, kMatrix},
                 {{"heads", int64_t{2}}, {"scale", 1.0}, {"causal", true}},
                 "C2"},
-        BadCase{"activation", {kX}, {{"kind", std::string("mish")}}, "C2"},
+        BadCase{"activation", {kX}, {{"function", std::string("mish(x)")}}, "C2"},
         BadCase{"select_rows", {kMatrix}, {{"rows", Ints{2}}}, "C2"}));
 
 INSTANTIATE_TEST_SUITE_P(

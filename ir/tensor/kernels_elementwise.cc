@@ -3,11 +3,14 @@
 #include <cmath>
 #include <limits>
 
-#include "ir/tensor/activation.h"
+#include "ir/tensor/expression.h"
 #include "ir/tensor/kernels.h"
+#include "ir/tensor/scalar_functions.h"
 
 namespace lindero::ir::tensor {
 namespace {
+
+using namespace scalar;
 
 template <double (*kFunction)(double)>
 absl::Status realMap(const Call& call) {
@@ -78,29 +81,6 @@ int64_t powInteger(int64_t base, int64_t exponent) {
   }
   return result;
 }
-
-double add(double a, double b) { return a + b; }
-double sub(double a, double b) { return a - b; }
-double mul(double a, double b) { return a * b; }
-double div(double a, double b) { return a / b; }
-double power(double a, double b) { return std::pow(a, b); }
-// NaN in either operand gives NaN, as ONNX asks.
-double greatest(double a, double b) { return a > b || std::isnan(a) ? a : b; }
-double least(double a, double b) { return a < b || std::isnan(a) ? a : b; }
-double absolute(double a) { return std::fabs(a); }
-double negate(double a) { return -a; }
-double sign(double a) { return (a > 0) - (a < 0); }
-double reciprocal(double a) { return 1 / a; }
-double squareRoot(double a) { return std::sqrt(a); }
-double exponential(double a) { return std::exp(a); }
-double logarithm(double a) { return std::log(a); }
-double sine(double a) { return std::sin(a); }
-double cosine(double a) { return std::cos(a); }
-double floorOf(double a) { return std::floor(a); }
-double errorFunction(double a) { return std::erf(a); }
-double tanhOf(double a) { return std::tanh(a); }
-double relu(double a) { return a > 0 || std::isnan(a) ? a : 0; }
-double sigmoid(double a) { return 1 / (1 + std::exp(-a)); }
 
 template <typename T>
 int64_t equal(T a, T b) {
@@ -198,9 +178,9 @@ absl::Status where(const Call& call) {
 }
 
 absl::Status activation(const Call& call) {
-  ScalarFunction function = findActivation(call.op.stringAttr("kind"));
-  const std::vector<double>& x = call.in(0).reals;
-  for (size_t i = 0; i < x.size(); ++i) call.result.reals[i] = function(x[i]);
+  auto function = Expression::parse(call.op.stringAttr("function"));
+  if (!function.ok()) return function.status();
+  function->evaluate(call.in(0).reals, call.result.reals);
   return absl::OkStatus();
 }
 
@@ -210,6 +190,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.add", arithmetic<add, addInteger>},
     {"tensor.and", logical<logicalAnd>},
     {"tensor.cast", cast},
+    {"tensor.ceil", realMap<ceilOf>},
     {"tensor.cos", realMap<cosine>},
     {"tensor.div", divide},
     {"tensor.equal", comparison<equal<double>, equal<int64_t>>},
@@ -231,6 +212,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.pow", arithmetic<power, powInteger>},
     {"tensor.reciprocal", realMap<reciprocal>},
     {"tensor.relu", map<relu, reluInteger>},
+    {"tensor.round", realMap<roundOf>},
     {"tensor.sigmoid", realMap<sigmoid>},
     {"tensor.sign", map<sign, signInteger>},
     {"tensor.sin", realMap<sine>},

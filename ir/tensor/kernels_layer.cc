@@ -23,32 +23,6 @@ Map view(double* data, int64_t rows, int64_t columns) {
   return Map(data, rows, columns, Eigen::OuterStride<>(columns));
 }
 
-// A broadcast batch of products; vectors count as a one-row or one-column matrix.
-absl::Status matmul(const Call& call) {
-  llvm::SmallVector<int64_t, 4> a = call.in(0).shape, b = call.in(1).shape;
-  if (a.size() == 1) a.insert(a.begin(), 1);
-  if (b.size() == 1) b.push_back(1);
-  const int64_t rows = a[a.size() - 2], inner = a.back(), columns = b.back();
-  a.resize(a.size() - 2);
-  b.resize(b.size() - 2);
-  auto batch = broadcast(a, b);
-  // Only the shapes of these two matter: they say where each product's operands start.
-  Array a_batch, b_batch;
-  a_batch.shape = a;
-  b_batch.shape = b;
-  double* out = call.result.reals.data();
-  forEachRow<2>(
-      *batch, {&a_batch, &b_batch}, [&](int64_t first, auto in, auto step, int64_t count) {
-        for (int64_t i = 0; i < count; ++i) {
-          const double* x = call.in(0).reals.data() + (in[0] + i * step[0]) * rows * inner;
-          const double* y = call.in(1).reals.data() + (in[1] + i * step[1]) * inner * columns;
-          view(out + (first + i) * rows * columns, rows, columns).noalias() =
-              view(x, rows, inner) * view(y, inner, columns);
-        }
-      });
-  return absl::OkStatus();
-}
-
 // Rows and columns of a weight matrix that are multiplied at a time: as doubles they fit in a
 // cache.
 constexpr int64_t kPanelRows = 256, kPanelColumns = 256;
@@ -73,15 +47,54 @@ void multiplyColumns(ConstMap x, const Array& w, int64_t first, int64_t count, M
   }
 }
 
+// y = x w, on all cores.
+void multiply(ConstMap x, const Array& w, Map y) {
+  const int64_t out = y.cols();
+  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t panel) {
+    const int64_t first = static_cast<int64_t>(panel) * kPanelColumns;
+    multiplyColumns(x, w, first, std::min(kPanelColumns, out - first), y);
+  });
+}
+
+// A broadcast batch of products; vectors count as a one-row or one-column matrix.
+absl::Status matmul(const Call& call) {
+  // A weight that is not copied: a matrix, so that all of the other operand's rows are one batch.
+  if (!call.in(1).floats.empty()) {
+    const int64_t in = call.in(1).shape[0], out = call.in(1).shape[1];
+    const int64_t rows = call.result.elements() / std::max<int64_t>(out, 1);
+    multiply(view(call.in(0).reals.data(), rows, in), call.in(1),
+             view(call.result.reals.data(), rows, out));
+    return absl::OkStatus();
+  }
+  llvm::SmallVector<int64_t, 4> a = call.in(0).shape, b = call.in(1).shape;
+  if (a.size() == 1) a.insert(a.begin(), 1);
+  if (b.size() == 1) b.push_back(1);
+  const int64_t rows = a[a.size() - 2], inner = a.back(), columns = b.back();
+  a.resize(a.size() - 2);
+  b.resize(b.size() - 2);
+  auto batch = broadcast(a, b);
+  // Only the shapes of these two matter: they say where each product's operands start.
+  Array a_batch, b_batch;
+  a_batch.shape = a;
+  b_batch.shape = b;
+  double* out = call.result.reals.data();
+  forEachRow<2>(
+      *batch, {&a_batch, &b_batch}, [&](int64_t first, auto in, auto step, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) {
+          const double* x = call.in(0).reals.data() + (in[0] + i * step[0]) * rows * inner;
+          const double* y = call.in(1).reals.data() + (in[1] + i * step[1]) * inner * columns;
+          view(out + (first + i) * rows * columns, rows, columns).noalias() =
+              view(x, rows, inner) * view(y, inner, columns);
+        }
+      });
+  return absl::OkStatus();
+}
+
 absl::Status linear(const Call& call) {
   const Array& x = call.in(0);
   const int64_t rows = x.shape[0], in = x.shape[1], out = call.result.shape[1];
   Map y = view(call.result.reals.data(), rows, out);
-  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t panel) {
-    const int64_t first = static_cast<int64_t>(panel) * kPanelColumns;
-    multiplyColumns(view(x.reals.data(), rows, in), call.in(1), first,
-                    std::min(kPanelColumns, out - first), y);
-  });
+  multiply(view(x.reals.data(), rows, in), call.in(1), y);
   if (call.operands.size() == 3) {
     y.rowwise() += view(call.in(2).reals.data(), 1, out).row(0);
   }

@@ -69,6 +69,8 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(unary("tensor.sin", "y = sin(x)"));
   ops.push_back(unary("tensor.cos", "y = cos(x)"));
   ops.push_back(unary("tensor.floor", "y = the greatest integer <= x"));
+  ops.push_back(unary("tensor.ceil", "y = the least integer >= x"));
+  ops.push_back(unary("tensor.round", "y = the nearest integer to x, halves to even"));
   ops.push_back(unary("tensor.sign", "y = -1, 0 or 1", kNumber));
   ops.push_back(unary("tensor.not", "y = not x, on i1", kBoolean));
   ops.push_back({.name = "tensor.is_nan",
@@ -240,18 +242,25 @@ void addCanonical(std::vector<OpDef>& ops) {
        .summary = "y = softmax(q k' * scale + mask) v per head",
        .operands = {{"q", kOne, "[T, D]"}, {"k", kOne, "[T, D]"}, {"v", kOne, "[T, D]"}},
        .results = {{"y", kOne, "[T, D]"}},
-       .attributes = {{"heads", kInt, true, "head h has columns h D / heads and following"},
-                      {"scale", kFloat, true, "of the scores"},
-                      {"causal", kBool, true, "query t sees keys 0 .. t"}},
+       .attributes =
+           {{"heads", kInt, true, "head h has columns h D / heads and following"},
+            {"scale", kFloat, true, "of the scores"},
+            {"causal", kBool, true, "query t sees keys 0 .. t"},
+            {"masked", kFloat, false,
+             "the most that the model puts in place of a masked score, or adds to it; "
+             "-inf if absent. Here it counts as -inf: quantize sees to it that this makes "
+             "no difference"}},
        .constraints = {"q, k and v are of f32 and have one shape [T, D]", "heads >= 1 divides D",
                        "the result has the type of q"}});
   ops.push_back(
       {.name = "tensor.activation",
-       .summary = "y = f(x) element by element, f by name",
+       .summary = "y = f(x) element by element; its table holds f, correctly rounded",
        .operands = {{"x", kOne, ""}},
        .results = {{"y", kOne, ""}},
-       .attributes = {{"kind", kString, true, "gelu, gelu_tanh, relu, silu, tanh or sigmoid"}},
-       .constraints = {kReal, "kind is one of those listed", kSameType}});
+       .attributes = {{"function", kString, true,
+                       "f(x), of elementwise ops and numbers: \"mul(x, sigmoid(x))\"; gelu(x), "
+                       "gelu_tanh(x), relu(x) and silu(x) are short for their definitions"}},
+       .constraints = {kReal, "`function` is an expression in x", kSameType}});
   ops.push_back({.name = "tensor.select_rows",
                  .summary = "y[i] = x[rows[i]]",
                  .operands = {{"x", kOne, "[T, ...]"}},

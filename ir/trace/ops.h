@@ -1,5 +1,6 @@
-// The op table of the trace dialect: the trace program (function @trace), step by step as in
-// runtime/package/program.proto. Values are buffers: integers in row-major order, as tensor<Nxi64>.
+// The op table of the trace dialect: the trace program (function @trace), an op per kind of step
+// and one for placements, as program/program.proto defines them (steps.h). Values are buffers:
+// integers in row-major order, as tensor<Nxi64>.
 #pragma once
 
 #include <vector>

@@ -21,7 +21,7 @@ namespace lindero::passes {
 llvm::StringRef importCleanupPipeline() {
   return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
          "views,"
-         "fuse-activation,fuse-softmax,fuse-layernorm,fuse-linear,fuse-attention,simplify-views,"
+         "fuse-softmax,fuse-layernorm,fuse-linear,fuse-attention,fuse-activation,simplify-views,"
          "fuse-linear{fold_scales=true},recognize-embedding,normalize-order,fuse-sibling-linears,"
          "simplify-views,"
          "merge-duplicates,normalize-order,verify-canonical";

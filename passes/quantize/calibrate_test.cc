@@ -109,15 +109,15 @@ TEST(Storage, FollowsFromMakerAndReaders) {
 }
 
 TEST(Storage, RefusesReadersThatDisagree) {
-  auto module = parse(R"(
+  auto module = parse(R"ir(
 constant @w : f32[2x2] = [1.0, 0.0, 0.0, 1.0]
 func @main(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
   %w = tensor.constant {value = @w} : tensor<2x2xf32>
   %a = tensor.linear(%x, %w) : tensor<2x2xf32> loc("/a")
-  %b = tensor.activation(%a) {kind = "relu"} : tensor<2x2xf32> loc("/b")
+  %b = tensor.activation(%a) {function = "relu(x)"} : tensor<2x2xf32> loc("/b")
   %c = tensor.linear(%a, %w) : tensor<2x2xf32> loc("/c")
   tensor.return(%b, %c)
-})");
+})ir");
   const auto sites = exponentSites(mainOf(module));
   EXPECT_THAT(std::string(storageOf(*sites[1]).status().message()),
               HasSubstr("tensor.linear (/a): its readers need it"));

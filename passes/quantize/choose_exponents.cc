@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "ir/tensor/array.h"
+#include "ir/tensor/expression.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
 
@@ -33,14 +33,23 @@ int exponentFor(double largest, int bits, double margin) {
   return std::min(kLargestExponent, static_cast<int>(std::floor(std::log2(limit / needed))));
 }
 
-// The largest magnitude that a function takes on negative arguments, or at all if it is bounded: no
-// entry of those is clamped.
-double functionFloor(llvm::StringRef kind) {
-  return llvm::StringSwitch<double>(kind)
-      .Cases("tanh", "sigmoid", 1.0)
-      .Cases("gelu", "gelu_tanh", 0.18)
-      .Case("silu", 0.28)
-      .Default(0.0);
+// How large the function gets on the side of zero where it stays within what it reaches in the
+// nearer half: no entry of such a side is clamped. A side on which it goes on growing is left to
+// what calibration saw; if that was nothing but zeros, all keys count.
+double functionBound(const ir::tensor::Expression& function, double reach, bool all) {
+  constexpr int kPoints = 256;
+  double bound = 0;
+  for (const double side : {-reach, reach}) {
+    double nearer = 0, largest = 0;
+    for (int i = 0; i <= kPoints; ++i) {
+      const double y = std::abs(function(side * i / kPoints));
+      if (!std::isfinite(y)) continue;
+      largest = std::max(largest, y);
+      if (2 * i <= kPoints) nearer = largest;
+    }
+    if (all || nearer >= 0.95 * largest) bound = std::max(bound, largest);
+  }
+  return bound;
 }
 
 // The largest |table[id, c]| + |addend[t, c]| over columns c: an embedding can reach it.
@@ -81,7 +90,7 @@ class Chooser {
   absl::Status classify();
   absl::Status require(size_t site);
   absl::Status chooseStored(size_t site);
-  void chooseActivation(size_t site);
+  absl::Status chooseActivation(size_t site);
   struct Normalization {
     int bits = 0;
     double largest = 0;  // |z|, with the margin
@@ -92,6 +101,7 @@ class Chooser {
   void limitAddends();
   void limitScores();
   void shareActivations();
+  void alignKeys();
 
   const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
   // The stored value that select_rows ops show.
@@ -212,16 +222,21 @@ absl::Status Chooser::chooseStored(size_t site) {
   return absl::OkStatus();
 }
 
-void Chooser::chooseActivation(size_t site) {
+absl::Status Chooser::chooseActivation(size_t site) {
   const Op& op = *values_[site]->definingOp();
-  const llvm::StringRef kind = op.stringAttr("kind");
+  auto function = ir::tensor::Expression::parse(op.stringAttr("function"));
+  if (!function.ok()) return function.status();
+  const int key_exponent =
+      exponentFor(range(siteOf(op.operand(0))).largest, options_.key_bits, options_.key_margin);
+  const double largest = range(site).largest,
+               reach = std::ldexp(1.0, options_.key_bits - 1 - key_exponent);
   at(site, "bits") = options_.activation_bits;
   at(site, "exponent") = std::min(
-      exponentFor(range(site).largest, options_.activation_bits, options_.activation_margin),
-      exponentFor(functionFloor(kind), options_.activation_bits, 1.0));
+      exponentFor(largest, options_.activation_bits, options_.activation_margin),
+      exponentFor(functionBound(*function, reach, largest == 0), options_.activation_bits, 1.0));
   at(site, "key_bits") = options_.key_bits;
-  at(site, "key_exponent") =
-      exponentFor(range(siteOf(op.operand(0))).largest, options_.key_bits, options_.key_margin);
+  at(site, "key_exponent") = key_exponent;
+  return absl::OkStatus();
 }
 
 // The exponent at which |z| fits `bits`, and the width that the median channel needs.
@@ -328,31 +343,59 @@ void Chooser::shareActivations() {
   auto forEach = [&](auto visit) {
     for (size_t site = 0; site < values_.size(); ++site) {
       if (is(site, "tensor.activation"))
-        visit(site, values_[site]->definingOp()->stringAttr("kind"));
+        visit(site, values_[site]->definingOp()->stringAttr("function"));
     }
   };
-  forEach([&](size_t site, const std::string& kind) {
+  forEach([&](size_t site, const std::string& function) {
     const std::pair own(at(site, "exponent"), at(site, "key_exponent"));
-    const auto it = shared.try_emplace(kind, own).first;
+    const auto it = shared.try_emplace(function, own).first;
     it->second.first = std::min(it->second.first, own.first);
     it->second.second = std::min(it->second.second, own.second);
   });
-  forEach([&](size_t site, const std::string& kind) {
-    at(site, "exponent") = shared[kind].first;
-    at(site, "key_exponent") = shared[kind].second;
+  forEach([&](size_t site, const std::string& function) {
+    at(site, "exponent") = shared[function].first;
+    at(site, "key_exponent") = shared[function].second;
   });
+}
+
+// The accumulator of a linear has one unit, so that all functions of it have keys of one exponent;
+// with shared tables, so have then all others of the same functions. Exponents only fall, to values
+// that are there: this ends.
+void Chooser::alignKeys() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    std::map<std::string, int64_t> least;
+    auto forEach = [&](auto visit) {
+      for (size_t site = 0; site < values_.size(); ++site) {
+        if (!is(site, "tensor.activation")) continue;
+        const Op& op = *values_[site]->definingOp();
+        int64_t& exponent = at(site, "key_exponent");
+        visit(absl::StrCat("x", siteOf(rootOf(op.operand(0)))), exponent);
+        if (options_.share_tables) visit(op.stringAttr("function"), exponent);
+      }
+    };
+    forEach([&](const std::string& key, int64_t exponent) {
+      const auto it = least.try_emplace(key, exponent).first;
+      it->second = std::min(it->second, exponent);
+    });
+    forEach([&](const std::string& key, int64_t& exponent) {
+      changed |= least[key] < exponent;
+      exponent = std::min(exponent, least[key]);
+    });
+  }
 }
 
 absl::StatusOr<Exponents> Chooser::run() {
   if (calibration_.ranges.size() != values_.size()) {
     return absl::InvalidArgumentError("the calibration is of another function");
   }
+  if (absl::Status status = checkOperands(function_); !status.ok()) return status;
   exponents_.weight_bits = options_.weight_bits;
   if (absl::Status status = classify(); !status.ok()) return status;
   for (size_t site = 0; site < values_.size(); ++site) {
     if (is(site, "tensor.layernorm")) continue;
     if (is(site, "tensor.activation")) {
-      chooseActivation(site);
+      if (absl::Status status = chooseActivation(site); !status.ok()) return status;
     } else if (absl::Status status = chooseStored(site); !status.ok()) {
       return status;
     }
@@ -361,6 +404,7 @@ absl::StatusOr<Exponents> Chooser::run() {
   limitScores();
   if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
   if (options_.share_tables) shareActivations();
+  alignKeys();
   return std::move(exponents_);
 }
 

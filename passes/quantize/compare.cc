@@ -128,6 +128,21 @@ std::optional<unsigned> comparedOutput(const ir::Function& source) {
   return std::nullopt;
 }
 
+// The compared output by the reference, as many rows as the function has.
+absl::StatusOr<Array> referenceRows(const ir::Function& source, unsigned output,
+                                    const Sample& inputs, Reference reference) {
+  const ir::Op* end = source.body().terminator();
+  const auto* names =
+      end->has("names") ? std::get_if<std::vector<std::string>>(end->find("names")) : nullptr;
+  absl::StatusOr<Array> whole = reference(inputs, names ? (*names)[output] : std::string());
+  if (!whole.ok()) return whole.status();
+  const size_t elements = end->operand(output)->type().elements();
+  if (whole->reals.size() < elements)
+    return absl::InternalError("the reference's output has fewer elements than the function's");
+  whole->reals.resize(elements);
+  return whole;
+}
+
 absl::StatusOr<std::vector<IntArray>> runInteger(const ir::Function& integer, const Sample& inputs,
                                                  ir::integer::Observer* observer) {
   std::vector<IntArray> converted;
@@ -171,9 +186,27 @@ std::vector<ComparisonSample> textSamples(llvm::ArrayRef<int64_t> ids, int64_t l
   return samples;
 }
 
+absl::Status checkSameReals(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual) {
+  if (expected.size() != actual.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(actual.size(), " elements instead of ", expected.size()));
+  }
+  double largest = 0;
+  for (double x : expected) largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : largest;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double a = expected[i], b = actual[i];
+    const bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
+                      (std::isfinite(a) && std::abs(a - b) <= 1e-3 * largest);
+    if (same) continue;
+    return absl::InvalidArgumentError(absl::StrCat("element ", i, " is ", b, " instead of ", a));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir::Function& integer,
                                             llvm::ArrayRef<TensorRecord> records,
-                                            llvm::ArrayRef<ComparisonSample> samples) {
+                                            llvm::ArrayRef<ComparisonSample> samples,
+                                            Reference reference) {
   const std::optional<unsigned> output = comparedOutput(source);
   if (!output)
     return absl::InvalidArgumentError("the function has no float output with two axes to compare");
@@ -187,6 +220,11 @@ absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir
     FloatRecorder floats(source);
     absl::StatusOr<std::vector<Array>> expected = interpreter.run(sample.inputs, &floats);
     if (!expected.ok()) return expected.status();
+    if (reference) {
+      absl::StatusOr<Array> whole = referenceRows(source, *output, sample.inputs, reference);
+      if (!whole.ok()) return whole.status();
+      (*expected)[*output].reals = std::move(whole->reals);
+    }
     IntegerRecorder integers(records);
     absl::StatusOr<std::vector<IntArray>> actual = runInteger(integer, sample.inputs, &integers);
     if (actual.status().code() == absl::StatusCode::kOutOfRange) {

@@ -13,6 +13,7 @@
 #include "ir/core/ir.h"
 #include "ir/integer/kernels.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/quantize.h"
@@ -59,10 +60,20 @@ struct Comparison {
   }
 };
 
-// `records` are those of quantize(source, ..., integer).
+// What the output of that name should be; its rows are those of the samples, or more.
+using Reference =
+    llvm::function_ref<absl::StatusOr<ir::tensor::Array>(const Sample&, const std::string& output)>;
+
+// `records` are those of quantize(source, ..., integer). The output is compared with the reference,
+// or with `source` where there is none; stored tensors with `source`, whose values they hold.
 absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir::Function& integer,
                                             llvm::ArrayRef<TensorRecord> records,
-                                            llvm::ArrayRef<ComparisonSample> samples);
+                                            llvm::ArrayRef<ComparisonSample> samples,
+                                            Reference reference = nullptr);
+
+// Are two computations of the same reals equal up to rounding in single precision? To 1e-3 of the
+// largest one; infinities and what is not a number must be in the same places.
+absl::Status checkSameReals(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual);
 
 // The summary, then one line per tensor.
 void print(const Comparison& comparison, llvm::raw_ostream& os);

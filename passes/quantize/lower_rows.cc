@@ -1,9 +1,11 @@
 // Lowering of normalization, attention and activations: the ops with tables.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "ir/tensor/expression.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 #include "passes/quantize/lowering.h"
@@ -32,6 +34,12 @@ absl::StatusOr<std::vector<double>> channels(const Value& value) {
   absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
   if (!array.ok()) return array.status();
   return std::move(array->reals);
+}
+
+// What a table is called in the constant pool: a function by its name, if it has one.
+llvm::StringRef shortName(llvm::StringRef function) {
+  const llvm::StringRef name = function.split('(').first;
+  return function.drop_front(name.size()) == "(x)" ? name : "function";
 }
 
 }  // namespace
@@ -126,6 +134,19 @@ absl::Status Lowering::lowerAttention(const Op& op) {
                                 Type::fixed({heads, queries, keys}, score_exponent, low, high),
                                 {{"heads", heads}});
   const ScoreScale scale = ScoreScale::fromModel(op.floatAttr("scale"), head_width);
+  if (op.has("masked")) {
+    // A masked score is at most masked + |s|, an open one at least -|s|.
+    const double most =
+        std::ldexp(static_cast<double>(bound), -score_exponent) * std::abs(scale.value);
+    const double needed = 3 * most + std::log(static_cast<double>(keys)) +
+                          (*probability_bits + 2) * std::numbers::ln2;
+    if (!(op.floatAttr("masked") <= -needed)) {
+      return absl::UnimplementedError(absl::StrCat(
+          "its mask puts keys at ", op.floatAttr("masked"), ", and its scores may reach ", most,
+          ": masked keys would count unless the mask is ", -needed,
+          " or less; export the model with -inf, or with the lowest number of its type"));
+    }
+  }
   absl::StatusOr<Value*> p =
       softmax(scores.value, scale, keys, *probability_bits, op.boolAttr("causal"));
   if (!p.ok()) return p.status();
@@ -192,12 +213,21 @@ absl::Status Lowering::lowerActivation(const Op& op) {
   }
   if (acc.shift == 0)
     return absl::UnimplementedError("its operand must be a linear with no other reader");
-  const std::string& kind = op.stringAttr("kind");
-  const std::string name =
-      absl::StrCat(kind, "_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
-  absl::StatusOr<Value*> entries = table(name, {}, *exponent, [&] {
-    return activationTable(kind, *key_bits, *key_exponent, *bits, *exponent);
-  });
+  for (int unit : acc.exponents) {
+    if (unit - acc.shift == *key_exponent) continue;
+    return absl::InvalidArgumentError(absl::StrCat("its keys are at exponent ", *key_exponent,
+                                                   ", its operand at ", unit, " before a shift of ",
+                                                   acc.shift));
+  }
+  const std::string& text = op.stringAttr("function");
+  absl::StatusOr<ir::tensor::Expression> function = ir::tensor::Expression::parse(text);
+  if (!function.ok()) return function.status();
+  const std::string parameters =
+      absl::StrCat("_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
+  absl::StatusOr<Value*> entries = table(
+      text + parameters, {}, *exponent,
+      [&] { return activationTable(*function, *key_bits, *key_exponent, *bits, *exponent); },
+      absl::StrCat(shortName(text).str(), parameters));
   if (!entries.ok()) return entries.status();
   Stored result;
   result.exponents.assign(acc.exponents.size(), *exponent);
@@ -205,7 +235,7 @@ absl::Status Lowering::lowerActivation(const Op& op) {
   result.value = builder_.value(
       "integer.lookup", {acc.value, *entries},
       Type::fixed(acc.value->type().shape, *exponent, range.low, range.high),
-      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", kind}});
+      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
   keep(*op.result(), std::move(result), "input");
   return absl::OkStatus();
 }

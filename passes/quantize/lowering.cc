@@ -29,6 +29,7 @@ Lowering::Lowering(const ir::Function& source, const Exponents& exponents, ir::F
 }
 
 absl::Status Lowering::run() {
+  if (absl::Status status = checkOperands(source_); !status.ok()) return status;
   if (absl::Status status = checkSites(exponents_, source_); !status.ok()) return status;
   if (absl::Status status = lowerArguments(); !status.ok()) return status;
   for (const Op& op : source_.body().ops()) {
@@ -237,7 +238,7 @@ Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> sh
 
 absl::StatusOr<Value*> Lowering::table(
     const std::string& key, llvm::ArrayRef<int64_t> shape, int exponent,
-    llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make) {
+    llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make, llvm::StringRef name) {
   auto it = tables_.find(key);
   if (it == tables_.end()) {
     absl::StatusOr<std::vector<int32_t>> values = make();
@@ -247,7 +248,8 @@ absl::StatusOr<Value*> Lowering::table(
     llvm::SmallVector<int64_t, 2> sizes(shape.begin(), shape.end());
     if (sizes.empty()) sizes.push_back(static_cast<int64_t>(values->size()));
     it = tables_.emplace(key, entry).first;
-    it->second.constant = &target_.module()->constants().addOwned(key, sizes, *std::move(values));
+    it->second.constant = &target_.module()->constants().addOwned(name.empty() ? key : name, sizes,
+                                                                  *std::move(values));
   }
   return use(*it->second.constant, exponent, it->second.low, it->second.high);
 }

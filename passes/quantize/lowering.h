@@ -75,10 +75,12 @@ class Lowering {
   // In the narrowest of i16 and i32.
   ir::Value* narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
                             llvm::ArrayRef<int32_t> values, int exponent);
-  // A table that layers share: made once per key. An empty shape stands for one row of all values.
+  // A table that layers share: made once per key, and called that unless it has a name. An empty
+  // shape stands for one row of all values.
   absl::StatusOr<ir::Value*> table(const std::string& key, llvm::ArrayRef<int64_t> shape,
                                    int exponent,
-                                   llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make);
+                                   llvm::function_ref<absl::StatusOr<std::vector<int32_t>>()> make,
+                                   llvm::StringRef name = {});
   ir::Value* use(const ir::Constant& constant, int exponent, int64_t low, int64_t high);
 
   const ir::Function& source_;

@@ -7,6 +7,7 @@
 #include "ir/core/text.h"
 #include "ir/core/verifier.h"
 #include "ir/integer/interpreter.h"
+#include "ir/tensor/interpreter.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/choose_exponents.h"
 #include "passes/quantize/compare.h"
@@ -65,7 +66,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> cases(6);
+  std::vector<Case> cases(7);
   cases[0] = {"gelu", {}, {}, 0.9999};
   cases[1] = {"relu", {}, {}, 0.9999};
   cases[1].gpt.activation = "relu";
@@ -77,6 +78,8 @@ std::vector<Case> cases() {
   cases[4].gpt.post_norm = true;
   cases[5] = {"own_tables", {}, {}, 0.9999};
   cases[5].options.share_tables = false;
+  cases[6] = {"finite_mask", {}, {}, 0.9999};
+  cases[6].gpt.masked = -1e4;
   return cases;
 }
 
@@ -287,6 +290,10 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Refusal{"unknown_function", [](TestGpt& g, QuantizeOptions&) { g.activation = "mish"; },
                 "mish"},
+        Refusal{"logarithm", [](TestGpt& g, QuantizeOptions&) { g.activation = "log"; },
+                "tensor.activation (/h.0/act)"},
+        Refusal{"weak_mask", [](TestGpt& g, QuantizeOptions&) { g.masked = -30; },
+                "tensor.attention (/h.0/attn/Softmax): its mask puts keys at -30"},
         Refusal{"wide_scores", [](TestGpt&, QuantizeOptions& o) { o.query_key_bits = 15; },
                 "tensor.attention (/h.0/attn/Softmax): scores may reach"},
         Refusal{
@@ -324,6 +331,34 @@ TEST(Quantize, FewBitsOfActivationsRejectNoInput) {
     ASSERT_TRUE(comparison.ok());
     EXPECT_EQ(comparison->rejected, 0) << bits << ": " << comparison->first_rejection;
   }
+}
+
+TEST(Quantize, ComparesWithTheReferenceThatIsGiven) {
+  auto q = quantizeGpt({});
+  ASSERT_TRUE(q.ok()) << q.status();
+  auto negated = [&](const Sample& inputs, const std::string& output) {
+    EXPECT_EQ(output, "logits");
+    auto results = ir::tensor::interpret((*q)->floats(), inputs);
+    for (double& x : results->front().reals) x = -x;
+    // More rows than the function has are those of a longer context.
+    results->front().reals.push_back(7);
+    return absl::StatusOr<ir::tensor::Array>(results->front());
+  };
+  auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
+                                     freshSamples((*q)->floats(), 5), negated);
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_LT(comparison->mean_cosine, -0.999);
+}
+
+TEST(CheckSameReals, AllowsRoundingAndNoMore) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  EXPECT_TRUE(checkSameReals({1, -200, inf, nan}, {1.1, -200.1, inf, nan}).ok());
+  EXPECT_FALSE(checkSameReals({1, -200}, {1.3, -200}).ok());
+  EXPECT_FALSE(checkSameReals({1, inf}, {1, -inf}).ok());
+  EXPECT_FALSE(checkSameReals({1, 2}, {1, nan}).ok());
+  EXPECT_FALSE(checkSameReals({1, nan}, {1, 2}).ok());
+  EXPECT_FALSE(checkSameReals({1, 2}, {1}).ok());
+  EXPECT_FALSE(checkSameReals({0, 0}, {0, 1e-30}).ok());
 }
 
 TEST(Quantize, ValuesBeyondCalibrationAreErrorsThatNameTheNode) {

@@ -111,6 +111,20 @@ const ir::Constant* constantOf(const Value& value) {
   return op->parent()->function()->module()->constants().find(op->symbolAttr("value"));
 }
 
+absl::Status checkOperands(const ir::Function& function) {
+  for (const Op& op : function.body().ops()) {
+    const bool weighted =
+        op.is("tensor.embedding") || op.is("tensor.linear") || op.is("tensor.layernorm");
+    for (const Value* operand : weighted ? op.operands().take_front() : op.operands()) {
+      if (!operand->definingOp() || !operand->definingOp()->is("tensor.constant")) continue;
+      return absl::UnimplementedError(
+          absl::StrCat(ir::describe(op), ": it computes on the constant @",
+                       operand->definingOp()->symbolAttr("value"), "; constants are weights here"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::vector<const Value*> exponentSites(const ir::Function& function) {
   std::vector<const Value*> sites;
   for (const auto& argument : function.body().arguments()) {

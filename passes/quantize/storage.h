@@ -41,6 +41,10 @@ AddOperands addOperands(const ir::Op& add);
 // The constant that the value is, or null.
 const ir::Constant* constantOf(const ir::Value& value);
 
+// Fails, naming the op, if an op computes on a constant (not as weights, tables or parameters): a
+// constant is no value with exponents.
+absl::Status checkOperands(const ir::Function& function);
+
 // The values that have exponents: float arguments, and results of ops but for constants; in order.
 std::vector<const ir::Value*> exponentSites(const ir::Function& function);
 

@@ -10,28 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "ir/core/field.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
-#include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/enclosure.h"
 
 namespace lindero::passes {
 namespace {
 
 constexpr mpfr_prec_t kFirstPrecision = 128;
 constexpr mpfr_prec_t kLastPrecision = 8192;
-
-absl::string_view view(llvm::StringRef text) { return {text.data(), text.size()}; }
-
-// An mpfr_t that clears itself.
-class Real {
- public:
-  explicit Real(mpfr_prec_t precision) { mpfr_init2(value_, precision); }
-  ~Real() { mpfr_clear(value_); }
-  Real(const Real&) = delete;
-  Real& operator=(const Real&) = delete;
-  operator mpfr_ptr() { return value_; }
-
- private:
-  mpfr_t value_;
-};
 
 // Sets its argument to a value with a relative error below 2^(16 - precision), or an absolute one
 // below that.
@@ -53,57 +38,6 @@ int64_t roundHalfUp(Formula formula) {
     // Undecided at the last precision: the value is a half.
     if (mpfr_get_si(low, MPFR_RNDD) == rounded || precision >= kLastPrecision) return rounded;
   }
-}
-
-// The activation functions, y = f(x), in place.
-using Activation = void (*)(mpfr_ptr);
-
-void sigmoid(mpfr_ptr y) {
-  mpfr_neg(y, y, MPFR_RNDN);
-  mpfr_exp(y, y, MPFR_RNDN);
-  mpfr_add_ui(y, y, 1, MPFR_RNDN);
-  mpfr_ui_div(y, 1, y, MPFR_RNDN);
-}
-
-void silu(mpfr_ptr y) {
-  Real x(mpfr_get_prec(y));
-  mpfr_set(x, y, MPFR_RNDN);
-  sigmoid(y);
-  mpfr_mul(y, y, x, MPFR_RNDN);
-}
-
-void tanhOf(mpfr_ptr y) { mpfr_tanh(y, y, MPFR_RNDN); }
-
-// x erfc(-x / sqrt 2) / 2
-void gelu(mpfr_ptr y) {
-  Real x(mpfr_get_prec(y)), root(mpfr_get_prec(y));
-  mpfr_set(x, y, MPFR_RNDN);
-  mpfr_sqrt_ui(root, 2, MPFR_RNDN);
-  mpfr_div(y, y, root, MPFR_RNDN);
-  mpfr_neg(y, y, MPFR_RNDN);
-  mpfr_erfc(y, y, MPFR_RNDN);
-  mpfr_mul(y, y, x, MPFR_RNDN);
-  mpfr_div_2ui(y, y, 1, MPFR_RNDN);
-}
-
-// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, and (1 + tanh a) / 2 = sigmoid(2 a)
-void geluTanh(mpfr_ptr y) {
-  Real x(mpfr_get_prec(y)), factor(mpfr_get_prec(y));
-  mpfr_set(x, y, MPFR_RNDN);
-  mpfr_pow_ui(y, y, 3, MPFR_RNDN);
-  mpfr_set_str(factor, "0.044715", 10, MPFR_RNDN);
-  mpfr_mul(y, y, factor, MPFR_RNDN);
-  mpfr_add(y, y, x, MPFR_RNDN);
-  mpfr_const_pi(factor, MPFR_RNDN);
-  mpfr_ui_div(factor, 8, factor, MPFR_RNDN);
-  mpfr_sqrt(factor, factor, MPFR_RNDN);
-  mpfr_mul(y, y, factor, MPFR_RNDN);
-  sigmoid(y);
-  mpfr_mul(y, y, x, MPFR_RNDN);
-}
-
-void relu(mpfr_ptr y) {
-  if (mpfr_sgn(y) < 0) mpfr_set_zero(y, 1);
 }
 
 // One key in nats, correctly to the precision of `unit`.
@@ -222,25 +156,13 @@ struct SquaredRoot {
 
 ScoreScale ScoreScale::fromModel(double scale, int64_t head_width) {
   const double root = 1.0 / std::sqrt(static_cast<double>(head_width));
-  if (std::abs(scale - root) <= 1e-6 * root) return {root, head_width};
+  if (scale == root) return {root, head_width};
   return {scale, 0};
 }
 
-absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, int key_bits,
-                                                     int key_exponent, int output_bits,
-                                                     int output_exponent) {
-  const Activation activation = llvm::StringSwitch<Activation>(function)
-                                    .Case("gelu", gelu)
-                                    .Case("gelu_tanh", geluTanh)
-                                    .Case("relu", relu)
-                                    .Case("silu", silu)
-                                    .Case("tanh", tanhOf)
-                                    .Case("sigmoid", sigmoid)
-                                    .Default(nullptr);
-  if (activation == nullptr) {
-    return absl::UnimplementedError(
-        absl::StrCat("no table for the activation \"", view(function), "\""));
-  }
+absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expression& function,
+                                                     int key_bits, int key_exponent,
+                                                     int output_bits, int output_exponent) {
   if (key_bits < 2 || key_bits > 16 || output_bits < 2 || output_bits > 16) {
     return absl::InvalidArgumentError(absl::StrCat("a table of ", key_bits, "-bit keys and ",
                                                    output_bits,
@@ -248,20 +170,11 @@ absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, i
   }
   const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, keys = int64_t{1} << key_bits;
   std::vector<int32_t> table;
+  Rounder rounder(function);
   for (int64_t u = -keys / 2; u < keys / 2; ++u) {
-    // Far below zero erfc is slow, and |GELU(x)| < e^(-x^2 / 2) rounds to zero: here it is below
-    // 2^-2 of a unit of the result.
-    const double x = std::ldexp(static_cast<double>(u), -key_exponent);
-    if (activation == gelu && x < 0 && x * x > 1.4 * (2 + std::max(output_exponent, 0))) {
-      table.push_back(0);
-      continue;
-    }
-    const int64_t entry = roundHalfUp([&](mpfr_ptr y) {
-      mpfr_set_si_2exp(y, u, -key_exponent, MPFR_RNDN);
-      activation(y);
-      mpfr_mul_2si(y, y, output_exponent, MPFR_RNDN);
-    });
-    table.push_back(static_cast<int32_t>(std::clamp(entry, -limit, limit)));
+    absl::StatusOr<int64_t> entry = rounder.round(u, key_exponent, output_exponent);
+    if (!entry.ok()) return entry.status();
+    table.push_back(static_cast<int32_t>(std::clamp(*entry, -limit, limit)));
   }
   return table;
 }

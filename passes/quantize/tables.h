@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "llvm/ADT/StringRef.h"
+#include "ir/tensor/expression.h"
 
 namespace lindero::passes {
 
@@ -21,17 +21,19 @@ struct ScoreScale {
   double value = 1.0;
   int64_t head_width = 0;
 
-  // Exporters write 1/sqrt(d) as a rounded constant: within 1e-6 of it, the exact root is meant.
+  // The root is meant only where the scale is the double nearest to it: what an exporter rounded to
+  // single precision is the number that the model holds.
   static ScoreScale fromModel(double scale, int64_t head_width);
 };
 
 // Entry i is round(2^output_exponent * f(u / 2^key_exponent)) for the key u = i - 2^(key_bits-1).
 // What output_bits cannot hold (large keys of an unbounded function, beyond the calibrated range of
 // the result) is the nearest entry that they can: the clamp is part of the function.
-// Functions: gelu, gelu_tanh, relu, silu, tanh, sigmoid. Cost: about 10 us an entry.
-absl::StatusOr<std::vector<int32_t>> activationTable(llvm::StringRef function, int key_bits,
-                                                     int key_exponent, int output_bits,
-                                                     int output_exponent);
+// Fails where the function is not a number at a key: -1 is one, so no logarithm of x itself has a
+// table. Cost: about 10 us an entry for each transcendental op in the function.
+absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expression& function,
+                                                     int key_bits, int key_exponent,
+                                                     int output_bits, int output_exponent);
 
 // EXP(k) = round(2^probability_bits * e^(-k * u0)) for 0 <= k < U, zero at U - 1, and EXP(-1); u0
 // is the value of one key in nats, 2^(score_shift - score_exponent) * scale, where a score is worth

@@ -17,6 +17,7 @@ struct TestGpt {
   std::string activation = "gelu";
   // One residual channel holds so much at every token; the gammas of the others make up for it.
   double massive = 0;
+  double masked = 0;       // what masks masked scores; 0: -inf
   bool post_norm = false;  // as BERT: LayerNorm after each residual sum, and not causal
 
   std::unique_ptr<ir::Module> build() const;
@@ -109,8 +110,10 @@ class GptBuilder {
                          {{"axis", int64_t{1}}, {"start", i * gpt_.width}, {"size", gpt_.width}}));
     }
     const double scale = 1 / std::sqrt(static_cast<double>(gpt_.width / gpt_.heads));
-    return op(node + "/Softmax", "tensor.attention", parts, gpt_.width,
-              {{"heads", gpt_.heads}, {"scale", scale}, {"causal", !gpt_.post_norm}});
+    ir::Value* mixed = op(node + "/Softmax", "tensor.attention", parts, gpt_.width,
+                          {{"heads", gpt_.heads}, {"scale", scale}, {"causal", !gpt_.post_norm}});
+    if (gpt_.masked != 0) mixed->definingOp()->set("masked", gpt_.masked);
+    return mixed;
   }
   ir::Value* block(const std::string& node, ir::Value* x) {
     ir::Value* in = gpt_.post_norm ? x : norm(node + "/ln_1", x);
@@ -121,7 +124,7 @@ class GptBuilder {
     in = gpt_.post_norm ? x : norm(node + "/ln_2", x);
     ir::Value* hidden = linear(node + "/fc", in, gpt_.width, 4 * gpt_.width, 1.0);
     hidden = op(node + "/act", "tensor.activation", {hidden}, 4 * gpt_.width,
-                {{"kind", gpt_.activation}});
+                {{"function", gpt_.activation + "(x)"}});
     hidden = linear(node + "/out", hidden, 4 * gpt_.width, gpt_.width, 0.7);
     x = op(node + "/Add_1", "tensor.add", {x, hidden}, gpt_.width);
     return gpt_.post_norm ? norm(node + "/ln_2", x) : x;

@@ -1,7 +1,7 @@
 // Decode runs: a prompt and the tokens behind it, each the model's choice, the argmax of the
 // position before (of equal logits, the one of the lowest id).
 //
-// A circuit with a step table (passes/lower_air/GADGETS.md, section 12) of T rows has the public
+// A circuit with a step table (passes/lower_air/gadgets/steps/README.md) of T rows has the public
 // inputs
 //   decode/tape     T + 1 tokens: the first one, what each step leaves, zeros behind the run
 //   decode/lengths  the run's steps before the first row and up to the last, and how many of the

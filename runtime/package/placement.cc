@@ -9,62 +9,6 @@
 #include "runtime/field/m31.h"
 
 namespace lindero::runtime {
-namespace {
-
-constexpr int kMaxDims = 8;
-constexpr uint64_t kMaxCount = uint64_t{1} << 31;
-constexpr int64_t kMaxStride = int64_t{1} << 40;
-
-bool strideFits(int64_t stride) { return stride >= -kMaxStride && stride <= kMaxStride; }
-
-}  // namespace
-
-absl::Status checkPlacement(const FieldPath& field, const Placement& placement,
-                            const Circuit& circuit, uint32_t phase) {
-  if (placement.table() >= static_cast<uint32_t>(circuit.tables_size())) {
-    return field.error("table ", placement.table(), " does not exist");
-  }
-  const Table& table = circuit.tables(placement.table());
-  uint64_t first = placement.column(), lanes = placement.lanes();
-  uint64_t phase_begin = firstColumnOfPhase(table, phase);
-  uint64_t phase_end = phase_begin + columnsOfPhase(table, phase);
-  if (lanes == 0 || first < phase_begin || first + lanes > phase_end) {
-    return field.error("columns ", first, " + ", lanes, " of table \"", table.name(),
-                       "\" are not all of phase ", phase);
-  }
-  if (placement.dims_size() > kMaxDims) return field.error("more than ", kMaxDims, " dimensions");
-  if (!strideFits(placement.lane_stride()) || !strideFits(placement.offset())) {
-    return field.error("lane_stride or offset is larger than 2^40");
-  }
-  if (placement.first_row() >= tableHeight(table))
-    return field.error("first_row is not in the table");
-  // Bounds of the rows, within |row| <= 8 * 2^31 * 2^40: no overflow in 128 bits.
-  __int128 low = placement.first_row(), high = low;
-  uint64_t cells = 1;
-  for (const Dim& dim : placement.dims()) {
-    if (dim.count() == 0 || dim.count() > kMaxCount || (cells *= dim.count()) > kMaxCount) {
-      return field.error("the counts are 0 or their product is more than 2^31");
-    }
-    if (!strideFits(dim.row_stride()) || !strideFits(dim.value_stride())) {
-      return field.error("a stride is larger than 2^40");
-    }
-    __int128 extent = static_cast<__int128>(dim.count() - 1) * dim.row_stride();
-    (extent < 0 ? low : high) += extent;
-  }
-  if (low < 0 || high >= static_cast<__int128>(tableHeight(table))) {
-    return field.error("rows leave the table \"", table.name(), "\" of height ",
-                       tableHeight(table));
-  }
-  // The buffer index fits 64 bits when the sum of the extents does.
-  __int128 reach = std::abs(placement.offset());
-  reach += static_cast<__int128>(lanes) * std::abs(placement.lane_stride());
-  for (const Dim& dim : placement.dims()) {
-    reach += static_cast<__int128>(dim.count()) * std::abs(dim.value_stride());
-  }
-  if (reach > (int64_t{1} << 62)) return field.error("buffer indices do not fit 64 bits");
-  return absl::OkStatus();
-}
-
 void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
                 absl::FunctionRef<void(const PlacementRun&)> visit) {
   std::vector<Dim> dims(placement.dims().begin(), placement.dims().end());

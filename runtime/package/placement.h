@@ -9,20 +9,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "runtime/package/circuit_info.h"
-#include "runtime/package/field_path.h"
-#include "runtime/package/program.pb.h"
+#include "program/program.pb.h"
 
 namespace lindero::runtime {
-
-// Every row lies in the table, every column exists and has this phase (0 or 1), and sizes stay
-// within limits that make all index arithmetic fit 64 bits.
-absl::Status checkPlacement(const FieldPath& field, const Placement& placement,
-                            const Circuit& circuit, uint32_t phase);
 
 struct PlacementRun {
   uint64_t row;  // of the first cell
@@ -32,8 +26,8 @@ struct PlacementRun {
   uint64_t count;  // >= 1
 };
 
-// Calls visit for every run of one lane. Requires checkPlacement. The innermost dimension is the
-// one with the smallest row stride, so that neighbouring cells are visited together.
+// Calls visit for every run of one lane. Requires program::checkCells. The innermost dimension is
+// the one with the smallest row stride, so that neighbouring cells are visited together.
 void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
                 absl::FunctionRef<void(const PlacementRun&)> visit);
 
@@ -55,8 +49,8 @@ class PlacementIndex {
     uint64_t row;
   };
 
-  // Requires checkPlacement. An error when value strides are negative or interleave so much that a
-  // search would branch: no layout of a matrix does.
+  // Requires program::checkCells. An error when value strides are negative or interleave so much
+  // that a search would branch: no layout of a matrix does.
   static absl::StatusOr<PlacementIndex> create(const Placement& placement);
 
   // The cell that holds the element, if any.

@@ -1,10 +1,11 @@
 #include "runtime/package/program_info.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <unordered_set>
 
 #include "runtime/package/field_path.h"
-#include "runtime/package/placement.h"
 #include "runtime/package/program_steps.h"
 #include "runtime/package/status_macros.h"
 
@@ -20,9 +21,10 @@ FieldPath stepField(const Program& program, int index) {
 
 absl::Status checkBuffers(const Program& program) {
   FieldPath file("program.pb");
-  if (program.format() != 1) {
+  if (program.format() != program::kProgramFormat) {
     return file.error("format ", program.format(),
-                      " is not known (known: 1); compile the model again");
+                      " is not known (known: ", program::kProgramFormat,
+                      "); compile the model again");
   }
   if (program.steps_size() > kMaxSteps) return file.error("more than ", kMaxSteps, " steps");
   for (int i = 0; i < program.buffers_size(); ++i) {
@@ -97,6 +99,35 @@ absl::Status checkOutputs(const Program& program, const Circuit& circuit) {
   return absl::OkStatus();
 }
 
+// Slots are for circuits with carries; what leaves elements in one has a CarryIn of as many.
+absl::Status checkSlots(const Program& program, const Circuit& circuit) {
+  std::map<uint32_t, std::set<uint64_t>> taken;
+  for (const Step& step : program.steps()) {
+    if (!step.has_carry_in()) continue;
+    const CarryIn& in = step.carry_in();
+    taken[in.slot()].insert(program.buffers(static_cast<int>(in.out())).size());
+  }
+  for (int i = 0; i < program.steps_size(); ++i) {
+    const Step& step = program.steps(i);
+    if (!step.has_carry_in() && !step.has_carry_out()) continue;
+    const FieldPath field = stepField(program, i);
+    const CarryOut& out = step.carry_out();
+    if (circuit.carries_size() == 0) {
+      return step.has_carry_in()
+                 ? field.error("carry_in: slot ", step.carry_in().slot(),
+                               " of a circuit with 0 carries")
+                 : field.error("carry_out: slot ", out.slot(), " of a circuit with 0 carries");
+    }
+    if (!step.has_carry_out()) continue;
+    const auto found = taken.find(out.slot());
+    if (found == taken.end() || !found->second.contains(out.elements())) {
+      return field.error("carry_out: no carry_in has slot ", out.slot(), " and ", out.elements(),
+                         " elements");
+    }
+  }
+  return absl::OkStatus();
+}
+
 uint64_t peakElements(const Program& program, const ProgramInfo& info) {
   std::vector<bool> live(program.buffers_size(), false);
   uint64_t elements = 0, peak = 0;
@@ -113,95 +144,6 @@ uint64_t peakElements(const Program& program, const ProgramInfo& info) {
 
 }  // namespace
 
-StepBuffers buffersOf(const Step& step) {
-  StepBuffers b;
-  auto readIf = [&](bool has, uint32_t buffer) {
-    if (has) b.reads.push_back(buffer);
-  };
-  switch (step.kind_case()) {
-    case Step::kInput:
-      b.writes = {step.input().out()};
-      break;
-    case Step::kLoad:
-      b.writes = {step.load().placement().buffer()};
-      break;
-    case Step::kGatherRows: {
-      const GatherRows& s = step.gather_rows();
-      b = {{s.ids()}, {s.out()}};
-      readIf(s.has_addend(), s.addend());
-      break;
-    }
-    case Step::kMatmul: {
-      const MatMul& s = step.matmul();
-      b = {{s.lhs(), s.rhs()}, {s.out()}};
-      readIf(s.has_bias(), s.bias());
-      break;
-    }
-    case Step::kRequantize: {
-      const Requantize& s = step.requantize();
-      b = {{s.acc()}, {s.quotient(), s.remainder()}};
-      readIf(s.has_addend(), s.addend());
-      break;
-    }
-    case Step::kDecode: {
-      const Decode& s = step.decode();
-      b = {{s.tape(), s.lengths()},
-           {s.active(), s.chosen(), s.frontier_in(), s.frontier_out(), s.given_in(), s.given_out(),
-            s.token_in(), s.token_out()}};
-      break;
-    }
-    case Step::kMask:
-      b = {{step.mask().keep(), step.mask().value()}, {step.mask().out()}};
-      break;
-    case Step::kTableLookup:
-      b = {{step.table_lookup().key()}, {step.table_lookup().out()}};
-      break;
-    case Step::kLayerNorm: {
-      const LayerNorm& s = step.layer_norm();
-      b = {{s.x()},
-           {s.mean(), s.reciprocal(), s.shift(), s.shift_power(), s.mantissa(), s.exponent(),
-            s.exponent_power(), s.variance_remainder(), s.square(), s.out(), s.remainder(),
-            s.deviation_sums(), s.square_sums()}};
-      break;
-    }
-    case Step::kSoftmax: {
-      const Softmax& s = step.softmax();
-      b = {{s.scores()},
-           {s.normalizer_low_limb(), s.normalizer_high_limb(), s.key(), s.width(), s.remainder(),
-            s.probability(), s.previous_probability(), s.probability_sums(),
-            s.previous_probability_sums()}};
-      readIf(s.has_block(), s.block());
-      if (s.has_block()) b.writes.push_back(s.open());
-      break;
-    }
-    case Step::kArgmax: {
-      const Argmax& s = step.argmax();
-      b = {{s.values()}, {s.index(), s.maximum(), s.before(), s.high(), s.low(), s.index_sums()}};
-      break;
-    }
-    case Step::kAppendRows: {
-      const AppendRows& s = step.append_rows();
-      b = {{s.first(), s.second()}, {s.out()}};
-      break;
-    }
-    case Step::kCarryIn:
-      b.writes = {step.carry_in().out()};
-      break;
-    case Step::kCarryOut:
-      b.reads = {step.carry_out().buffer()};
-      break;
-    case Step::kCopyRows:
-      b = {{step.copy_rows().in()}, {step.copy_rows().out()}};
-      break;
-    case Step::kOutput:
-      b.reads = {step.output().buffer()};
-      break;
-    case Step::KIND_NOT_SET:
-      break;
-  }
-  return b;
-}
-
 absl::StatusOr<ProgramInfo> analyzeProgram(const Program& program, const Circuit& circuit) {
   LINDERO_RETURN_IF_ERROR(checkBuffers(program));
   Lifetimes lifetimes(program);
@@ -209,6 +151,7 @@ absl::StatusOr<ProgramInfo> analyzeProgram(const Program& program, const Circuit
     LINDERO_RETURN_IF_ERROR(lifetimes.step(i));
     LINDERO_RETURN_IF_ERROR(checkStep(stepField(program, i), program, circuit, program.steps(i)));
   }
+  LINDERO_RETURN_IF_ERROR(checkSlots(program, circuit));
   LINDERO_RETURN_IF_ERROR(checkOutputs(program, circuit));
   ProgramInfo info;
   info.placements_after.resize(program.steps_size());
@@ -220,7 +163,9 @@ absl::StatusOr<ProgramInfo> analyzeProgram(const Program& program, const Circuit
         lifetimes.lastWrite(placement.buffer()) < 0) {
       return field.error("buffer ", placement.buffer(), " does not exist or no step writes it");
     }
-    LINDERO_RETURN_IF_ERROR(checkPlacement(field, placement, circuit, 1));
+    const absl::Status cells =
+        program::checkCells(placement, 1, ProgramSurroundings(program, circuit));
+    if (!cells.ok()) return field.error(cells.message());
     info.placements_after[lifetimes.lastWrite(placement.buffer())].push_back(i);
   }
   for (int b = 0; b < program.buffers_size(); ++b) {

@@ -2,8 +2,8 @@
 // writes, how long they live, and which placements follow which step.
 //
 // `analyzeProgram` is the gate between untrusted bytes and the executor: every buffer index, size,
-// stride, table and column that a step names is checked here, so that kernels index without checks.
-// Value ranges are theirs to check.
+// stride, table and column that a step names is checked here, by the rules of program.proto, so
+// that kernels index without checks. Value ranges are theirs to check.
 #ifndef LINDERO_RUNTIME_PACKAGE_PROGRAM_INFO_H_
 #define LINDERO_RUNTIME_PACKAGE_PROGRAM_INFO_H_
 
@@ -11,18 +11,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "program/steps.h"
 #include "runtime/package/circuit_info.h"
-#include "runtime/package/program.pb.h"
 
 namespace lindero::runtime {
 
-struct StepBuffers {
-  std::vector<uint32_t> reads;
-  std::vector<uint32_t> writes;
-};
-
-// The buffers that the step names, whether they exist or not.
-StepBuffers buffersOf(const Step& step);
+using program::buffersOf;
+using program::StepBuffers;
 
 struct ProgramInfo {
   // Per step: placements (indices into Program.placements) to fill, and buffers to free, after it.

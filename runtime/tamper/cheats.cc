@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "runtime/tamper/cheats/scene.h"
+#include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 
@@ -15,10 +15,10 @@ bool Cheat::aimsAt(const std::string& family) const {
 absl::Span<const Cheat> cheats() {
   static const auto& all = *new std::vector<Cheat>([] {
     std::vector<Cheat> list;
-    for (absl::Span<const Cheat> of :
-         {requantizeCheats(), lookupCheats(), layerNormCheats(), softmaxCheats(), argmaxCheats()}) {
-      list.insert(list.end(), of.begin(), of.end());
-    }
+    auto add = [&](absl::Span<const Cheat> of) { list.insert(list.end(), of.begin(), of.end()); };
+#define LINDERO_ADD_CHEATS(gadget) add(gadget##Cheats());
+    LINDERO_CHEATED_GADGETS(LINDERO_ADD_CHEATS)
+#undef LINDERO_ADD_CHEATS
     return list;
   }());
   return all;

@@ -98,7 +98,7 @@ absl::Status ProgramRun::rerun(int index, absl::FunctionRef<void(const Step&, Bu
       revise(step, buffers_);
     } else {
       LINDERO_RETURN_IF_ERROR(
-          runStep(StepContext(package_, step, buffers_, pool_), statement_, before_, after_));
+          runStep({package_, step, buffers_, pool_, {&statement_, &before_, &after_}}));
     }
     for (uint32_t buffer : use.writes) dirty_[buffer] = differs(buffer);
   }

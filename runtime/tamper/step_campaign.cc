@@ -8,6 +8,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "program/steps.h"
 #include "runtime/check/recheck.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/parallel/thread_pool.h"
@@ -35,27 +37,8 @@ void addTo(StepTally& sum, const StepTally& tally) {
   sum.survived += tally.survived;
 }
 
-const char* kindOf(const Step& step) {
-  static constexpr const char* kNames[] = {"",
-                                           "",
-                                           "",
-                                           "input",
-                                           "load",
-                                           "gather rows",
-                                           "matrix product",
-                                           "requantize",
-                                           "table lookup",
-                                           "layernorm",
-                                           "softmax",
-                                           "argmax",
-                                           "output",
-                                           "copy rows",
-                                           "decode steps",
-                                           "mask",
-                                           "append rows",
-                                           "carry in",
-                                           "carry out"};
-  return kNames[static_cast<int>(step.kind_case())];
+std::string kindOf(const Step& step) {
+  return absl::StrReplaceAll(program::stepDefOf(step)->name, {{"_", " "}});
 }
 
 std::string describeStep(const Step& step) {

@@ -90,7 +90,7 @@ class Executor {
     for (uint32_t buffer : buffersOf(step).writes)
       LINDERO_RETURN_IF_ERROR(buffers_.allocate(buffer));
     LINDERO_RETURN_IF_ERROR(
-        runStep(StepContext(package_, step, buffers_, pool_), statement_, before_, after_));
+        runStep({package_, step, buffers_, pool_, {&statement_, &before_, &after_}}));
     if (options_.revise) options_.revise(step, buffers_);
     const ProgramInfo& info = package_.programInfo();
     for (uint32_t placement : info.placements_after[index]) {

@@ -12,18 +12,30 @@
 
 namespace lindero::runtime {
 
-absl::Status runLoad(const StepContext& context, const Load& step);
-absl::Status runGatherRows(const StepContext& context, const GatherRows& step);
-absl::Status runMatMul(const StepContext& context, const MatMul& step);
-absl::Status runRequantize(const StepContext& context, const Requantize& step);
-absl::Status runTableLookup(const StepContext& context, const TableLookup& step);
-absl::Status runLayerNorm(const StepContext& context, const LayerNorm& step);
-absl::Status runSoftmax(const StepContext& context, const Softmax& step);
-absl::Status runArgmax(const StepContext& context, const Argmax& step);
-absl::Status runDecode(const StepContext& context, const Decode& step);
-absl::Status runMask(const StepContext& context, const Mask& step);
-absl::Status runCopyRows(const StepContext& context, const CopyRows& step);
-absl::Status runAppendRows(const StepContext& context, const AppendRows& step);
+// The messages of all kinds of steps. Each has a kernel: what gadgets run is in
+// runtime/gadgets/<name>/run.cc.
+#define LINDERO_STEP_KINDS(X) \
+  X(AppendRows)               \
+  X(Argmax)                   \
+  X(CarryIn)                  \
+  X(CarryOut)                 \
+  X(CopyRows)                 \
+  X(Decode)                   \
+  X(GatherRows)               \
+  X(Input)                    \
+  X(LayerNorm)                \
+  X(Load)                     \
+  X(Mask)                     \
+  X(MatMul)                   \
+  X(Output)                   \
+  X(Requantize)               \
+  X(Softmax)                  \
+  X(TableLookup)
+
+#define LINDERO_DECLARE_KERNEL(StepMessage) \
+  absl::Status run(const StepContext& context, const StepMessage& step);
+LINDERO_STEP_KINDS(LINDERO_DECLARE_KERNEL)
+#undef LINDERO_DECLARE_KERNEL
 
 }  // namespace lindero::runtime
 

@@ -2,23 +2,18 @@
 #ifndef LINDERO_RUNTIME_TRACE_RUN_STEP_H_
 #define LINDERO_RUNTIME_TRACE_RUN_STEP_H_
 
-#include <cstdint>
-#include <vector>
-
 #include "absl/status/status.h"
-#include "runtime/package/statement.pb.h"
+#include "program/steps.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
 
-// What a block of a bundle leaves to the next one, by slot.
-using Carried = std::vector<std::vector<int32_t>>;
+// Needs the context's state, and the buffers that the step writes. Errors name node, value and
+// range.
+absl::Status runStep(const StepContext& context);
 
-// Reads the inputs of `statement`, which holds all public tensors in the circuit's order, and
-// writes its outputs; reads `before` and writes `after`, likewise. The buffers that the step writes
-// exist. Errors name node, value and range.
-absl::Status runStep(const StepContext& context, Statement& statement, const Carried& before,
-                     Carried& after);
+// Whether steps of this kind can be run.
+bool hasKernel(const program::StepDef& def);
 
 }  // namespace lindero::runtime
 

@@ -3,12 +3,14 @@
 #define LINDERO_RUNTIME_TRACE_STEP_CONTEXT_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "runtime/field/m31.h"
 #include "runtime/package/package.h"
+#include "runtime/package/statement.pb.h"
 #include "runtime/parallel/thread_pool.h"
 #include "runtime/trace/buffers.h"
 
@@ -27,10 +29,23 @@ struct RangeViolation {
   int64_t high = 0;
 };
 
+// What a block of a bundle leaves to the next one, by slot.
+using Carried = std::vector<std::vector<int32_t>>;
+
+// What a run reads and writes besides buffers. The statement holds all public tensors in the
+// circuit's order.
+struct RunState {
+  Statement* statement = nullptr;
+  const Carried* before = nullptr;
+  Carried* after = nullptr;
+};
+
 class StepContext {
  public:
-  StepContext(const Package& package, const Step& step, Buffers& buffers, ThreadPool& pool)
-      : package(package), step(step), buffers(buffers), pool(pool) {}
+  // Steps that read inputs, write outputs or carry need a `state`.
+  StepContext(const Package& package, const Step& step, Buffers& buffers, ThreadPool& pool,
+              RunState state = {})
+      : package(package), step(step), buffers(buffers), pool(pool), state(state) {}
 
   absl::Span<int32_t> out(uint32_t buffer) const { return buffers.at(buffer); }
   absl::Span<const int32_t> in(uint32_t buffer) const { return buffers.at(buffer); }
@@ -52,6 +67,7 @@ class StepContext {
   const Step& step;
   Buffers& buffers;
   ThreadPool& pool;
+  const RunState state;
 };
 
 // A residue as a signed number.

@@ -9,7 +9,7 @@
 #include "runtime/package/package.h"
 #include "runtime/trace/buffers.h"
 #include "runtime/trace/generate_trace.h"
-#include "runtime/trace/kernels.h"
+#include "runtime/trace/run_step.h"
 #include "runtime/trace/step_context.h"
 #include "tests/bench/char_gpt.h"
 
@@ -107,40 +107,11 @@ class Steps {
  private:
   void run(const Step& step) {
     StepContext context(fixture().package(), step, buffers_, pool_);
-    switch (step.kind_case()) {
-      case Step::kInput: {
-        absl::Span<int32_t> tokens = context.out(step.input().out());
-        for (uint32_t i = 0; i < tokens.size(); ++i) {
-          tokens[i] = static_cast<int32_t>(Fixture::token(i));
-        }
-        return;
-      }
-      case Step::kLoad:
-        return need(runLoad(context, step.load()));
-      case Step::kGatherRows:
-        return need(runGatherRows(context, step.gather_rows()));
-      case Step::kMatmul:
-        return need(runMatMul(context, step.matmul()));
-      case Step::kRequantize:
-        return need(runRequantize(context, step.requantize()));
-      case Step::kTableLookup:
-        return need(runTableLookup(context, step.table_lookup()));
-      case Step::kLayerNorm:
-        return need(runLayerNorm(context, step.layer_norm()));
-      case Step::kSoftmax:
-        return need(runSoftmax(context, step.softmax()));
-      case Step::kArgmax:
-        return need(runArgmax(context, step.argmax()));
-      case Step::kCopyRows:
-        return need(runCopyRows(context, step.copy_rows()));
-      case Step::kOutput:
-      case Step::kDecode:  // the fixture's package has no step table
-      case Step::kMask:
-      case Step::kAppendRows:
-      case Step::kCarryIn:
-      case Step::kCarryOut:
-      case Step::KIND_NOT_SET:
-        return;
+    if (step.has_output()) return;  // there is no statement
+    if (!step.has_input()) return need(runStep(context));
+    absl::Span<int32_t> tokens = context.out(step.input().out());
+    for (uint32_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = static_cast<int32_t>(Fixture::token(i));
     }
   }
 

@@ -93,6 +93,32 @@ def mlp(change=lambda graph: None, weight=lambda values: None):
     return model
 
 
+def projection(what):
+    """Patches, projected, with learned positions; or constants in other places where values are computed."""
+    rng = np.random.default_rng(1)
+    constants = {"w": (12, 16), "positions": (1, 8, 16), "gamma": (16,), "beta": (16,), "head": (16, 6)}
+    normalized = "positions" if what == "constant norm" else "placed" if what == "positions" else "patches"
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["patches"], name="/w"),
+             helper.make_node("Add", ["patches", "positions"], ["placed"], name="/add"),
+             helper.make_node("LayerNormalization", [normalized, "gamma", "beta"], ["normed"], name="/norm"),
+             helper.make_node("Add", ["patches", "normed"], ["sum"], name="/sum"),
+             helper.make_node("MatMul", ["sum", "head"], ["y"], name="/head"),
+             helper.make_node("Identity", ["positions"], ["z"], name="/constant")]
+    outputs = [("y", (1, 8, 6))] if what != "constant output" else [("z", (1, 8, 16))]
+    graph = helper.make_graph(
+        nodes, "projection", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, 12))],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs],
+        [numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), n) for n, shape in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def lone_constant():
+    value = numpy_helper.from_array(np.ones((2, 3), np.float32))
+    graph = helper.make_graph([helper.make_node("Constant", [], ["y"], value=value)], "constant", [],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 3))])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def set_at(value):
     def change(values):
         values[3, 5] = value
@@ -118,7 +144,10 @@ def alternating(values):
     ("unknown operator", UNSUPPORTED, ["Frobnicate", "/fc.0/Add"], lambda: mlp(node("Frobnicate"))),
     ("unknown domain", UNSUPPORTED, ["acme", "/fc.0/Add"], lambda: mlp(node("Relu", "acme"))),
     ("operator without a circuit", UNSUPPORTED, ["Sinh", "/fc.0/Add"], lambda: mlp(node("Sinh"))),
-    ("operator that cannot be quantized there", UNSUPPORTED, ["/fc.0/Add"], lambda: mlp(node("Sin"))),
+    ("a constant for each row", UNSUPPORTED, ["/add", "positions"], lambda: projection("positions")),
+    ("a constant for each row, normalized", UNSUPPORTED, ["/sum"], lambda: projection("constant norm")),
+    ("an output that is constant", UNSUPPORTED, ["output", "inputs"], lambda: projection("constant output")),
+    ("nothing but a constant", UNSUPPORTED, ["output", "inputs"], lambda: lone_constant()),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),
     ("infinity", NOT_FINITE, ["fc.0.weight", "inf"], lambda: mlp(weight=set_at(np.inf))),
     ("minus infinity alone", NOT_FINITE, ["fc.0.weight", "-inf"], lambda: mlp(weight=lambda values: values.fill(-np.inf))),
@@ -127,10 +156,18 @@ def model_with(codes, words, make):
     compile_refused(codes, ["bad.onnx", *words], given("bad.onnx", make()))
 
 
+@cases(
+    ("at zero", "Reciprocal", ["not a finite number at 0"]),
+    ("where samples are", "Log", ["infinite or not a number"]),
+)
+def function_without_a_table(op, words):
+    compile_refused(UNSUPPORTED, ["/fc.0/Add", *words], given("bad.onnx", mlp(node(op))))
+
+
 @case
 def weights_over_the_static_bound():
     equal_inputs = given("equal.json", json.dumps({"x": [[0.5] * 64]}))
-    compile_refused(OVER_BOUND, ["/fc.0/MatMul", "limit 2^30", "use fewer bits"],
+    compile_refused(OVER_BOUND, ["/fc.0/MatMul", "no shift keeps the product exact", "larger margins for its result"],
                     given("bad.onnx", mlp(weight=alternating)), "--calibrate", equal_inputs)
 
 
@@ -343,14 +380,14 @@ def damaged_file_of_a_package(name, change):
         assert run.code == PACKAGE or change(b"ab") is None, run.errors
 
 
-@cases(("circuit", "circuit.pb"), ("program", "program.pb"))
-def package_of_another_version(name):
+@cases(("circuit", "circuit.pb", 1), ("program", "program.pb", 2))
+def package_of_another_version(name, version):
     """The first field is the number of the format."""
     def next_format(content):
-        assert content[:2] == b"\x08\1"
-        return b"\x08\2" + content[2:]
+        assert content[:2] == bytes([8, version])
+        return bytes([8, version + 1]) + content[2:]
 
-    refused(PACKAGE, [name, "format 2", "compile"], "check", damaged_package(name, next_format), "--prompt", "a")
+    refused(PACKAGE, [name, f"format {version + 1}", "compile"], "check", damaged_package(name, next_format), "--prompt", "a")
 
 
 @case

@@ -1,6 +1,7 @@
 """How lit runs the IR tests. Reached through the site configuration that CMake writes."""
 
 import os
+import sys
 
 import lit.formats
 
@@ -24,6 +25,7 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
 
 config.substitutions.append(("%models", os.path.join(config.lindero_source, "models")))
 config.substitutions.append(("%plugins", config.lindero_plugins))
+config.substitutions.append(("%python", sys.executable))
 
 if config.lindero_sanitized:
     config.available_features.add("sanitized")

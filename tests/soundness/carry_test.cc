@@ -1,4 +1,4 @@
-// Decode runs in blocks that carry context (passes/lower_air/GADGETS.md, section 13): the same
+// Decode runs in blocks that carry context (passes/lower_air/gadgets/steps/README.md): the same
 // integers as in one pass, block for block under one set of challenges; and what is forged at the
 // seams.
 #include <map>

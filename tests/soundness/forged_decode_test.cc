@@ -1,4 +1,4 @@
-// Forged decode runs (passes/lower_air/GADGETS.md, section 12): a cheat for each constraint and
+// Forged decode runs (passes/lower_air/gadgets/steps/README.md): a cheat for each constraint and
 // edge of the step table, noticed by that one alone; hence accepted, by checker, prover and
 // verifier, where its class is left out (drop-class), and only there.
 #include <algorithm>

@@ -112,7 +112,7 @@ class ToyGpt {
     auto root = passes::reciprocalRootTable(kWidth, square_shift_, kExponent, 12, 5);
     if (!root.ok()) return root.status();
     root_ = table("root", {65536, 2}, 0, root->entries);
-    auto gelu = passes::activationTable("gelu", 12, 5, 12, 5);
+    auto gelu = passes::activationTable(*ir::tensor::Expression::parse("gelu(x)"), 12, 5, 12, 5);
     if (!gelu.ok()) return gelu.status();
     gelu_ = table("gelu", {4096}, 5, *gelu);
     return absl::OkStatus();

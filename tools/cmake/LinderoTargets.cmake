@@ -22,6 +22,8 @@ function(lindero_protobuf name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;DEPS")
   lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
   set(generated "")
+  # They may import each other.
+  list(TRANSFORM arg_PROTOS PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/" OUTPUT_VARIABLE protos)
   foreach(proto IN LISTS arg_PROTOS)
     cmake_path(ABSOLUTE_PATH proto NORMALIZE)
     cmake_path(RELATIVE_PATH proto BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE stem)
@@ -30,7 +32,7 @@ function(lindero_protobuf name)
     add_custom_command(
       OUTPUT ${outputs}
       COMMAND protobuf::protoc "--proto_path=${PROJECT_SOURCE_DIR}" "--cpp_out=${PROJECT_BINARY_DIR}" "${proto}"
-      DEPENDS "${proto}" protobuf::protoc
+      DEPENDS ${protos} protobuf::protoc
       COMMENT "Generating ${stem}.pb.h"
       VERBATIM)
     list(APPEND generated ${outputs})

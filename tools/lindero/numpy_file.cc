@@ -2,6 +2,7 @@
 
 #include <zip.h>
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -80,11 +81,25 @@ constexpr ElementReader reader(absl::string_view name) {
           }};
 }
 
+// IEEE half precision: 1 sign, 5 exponent, 10 mantissa bits.
+void readHalves(absl::string_view data, InputArray& array) {
+  InputArray bits;
+  convert<uint16_t>(data, bits.integers);
+  for (int64_t half : bits.integers) {
+    const int exponent = static_cast<int>(half >> 10 & 31);
+    const auto mantissa = static_cast<double>(half & 1023);
+    double value =
+        exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25);
+    if (exponent == 31) value = mantissa == 0 ? HUGE_VAL : std::nan("");
+    array.reals.push_back(half >> 15 ? -value : value);
+  }
+}
+
 constexpr ElementReader kReaders[] = {
-    reader<int64_t>("<i8"), reader<int32_t>("<i4"),  reader<int16_t>("<i2"),
-    reader<int8_t>("|i1"),  reader<uint32_t>("<u4"), reader<uint16_t>("<u2"),
-    reader<uint8_t>("|u1"), reader<uint8_t>("|b1"),  reader<float>("<f4"),
-    reader<double>("<f8"),
+    reader<int64_t>("<i8"), reader<int32_t>("<i4"),        reader<int16_t>("<i2"),
+    reader<int8_t>("|i1"),  reader<uint32_t>("<u4"),       reader<uint16_t>("<u2"),
+    reader<uint8_t>("|u1"), reader<uint8_t>("|b1"),        reader<float>("<f4"),
+    reader<double>("<f8"),  {"<f2", 2, false, readHalves},
 };
 
 // Splits "\x93NUMPY", version, header length, header from the data behind them.

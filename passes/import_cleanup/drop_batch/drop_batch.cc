@@ -77,6 +77,7 @@ class BatchDropper {
         llvm::StringSwitch<bool>(op.name().drop_front(strlen("tensor.")))
             .Cases("abs", "neg", "sign", "relu", "cos", "erf", "exp", "floor", true)
             .Cases("log", "reciprocal", "sigmoid", "sin", "sqrt", "tanh", "activation", "not", true)
+            .Cases("ceil", "round", true)
             .Cases("is_nan", "cast", "add", "div", "max", "min", "mul", "pow", "sub", true)
             .Cases("equal", "greater", "greater_or_equal", "less", "less_or_equal", true)
             .Cases("and", "or", "where", "layernorm", "trilu", true)

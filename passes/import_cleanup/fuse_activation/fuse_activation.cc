@@ -1,12 +1,10 @@
 #include "passes/import_cleanup/fuse_activation/fuse_activation.h"
 
-#include <cmath>
-
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
-#include "ir/tensor/activation.h"
+#include "ir/tensor/expression.h"
 #include "ir/tensor/infer.h"
-#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/DenseMap.h"
 #include "passes/import_cleanup/support/cone.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
@@ -14,63 +12,63 @@
 namespace lindero::passes {
 namespace {
 
+using ir::Element;
 using ir::Op;
 using ir::Value;
-using ir::tensor::Array;
+using ir::tensor::Expression;
+using ir::tensor::ExpressionBuilder;
 
-constexpr size_t kMostOps = 24;
-constexpr double kTolerance = 2e-6;
+constexpr size_t kMostOps = 64;
 
-// What makes a group more than a polynomial: one of these must be in it.
-bool isTranscendental(const Op& op) {
-  return llvm::StringSwitch<bool>(op.name())
-      .Cases("tensor.erf", "tensor.tanh", "tensor.exp", "tensor.sigmoid", "tensor.relu", true)
-      .Cases("tensor.max", "tensor.where", "tensor.abs", true)
-      .Default(false);
-}
-
-// Elementwise on reals, with scalar constants only.
-bool isScalarFunction(const Op& op) {
-  const bool listed =
-      llvm::StringSwitch<bool>(op.name())
-          .Cases("tensor.add", "tensor.sub", "tensor.mul", "tensor.div", "tensor.pow", true)
-          .Cases("tensor.neg", "tensor.reciprocal", "tensor.sqrt", "tensor.min", true)
-          .Cases("tensor.greater", "tensor.greater_or_equal", "tensor.less", true)
-          .Cases("tensor.less_or_equal", "tensor.cast", true)
-          .Default(isTranscendental(op));
-  return listed && llvm::all_of(op.operands(), [](const Value* v) {
-           return !isConstant(v) || v->type().elements() == 1;
-         });
-}
-
-const Array& samplePoints() {
-  static const auto* points = [] {
-    std::vector<double> values;
-    for (int i = -192; i <= 192; ++i) values.push_back(i / 16.0);
-    for (double far : {15.0, 20.0, 30.0, 40.0}) values.insert(values.end(), {far, -far});
-    const int64_t count = values.size();
-    return new Array(Array::real({count}, std::move(values)));
-  }();
-  return *points;
-}
-
-// The kind of activation that the cone computes; empty if none.
-absl::StatusOr<llvm::StringRef> identify(const Cone& cone) {
-  const Array& points = samplePoints();
-  auto values = evaluateCone(cone, points);
-  if (absl::IsFailedPrecondition(values.status())) return llvm::StringRef();
-  IR_RETURN_IF_ERROR(values.status());
-  if (values->reals.size() != points.reals.size()) return llvm::StringRef();
-  for (const ir::tensor::Activation& activation : ir::tensor::activations()) {
-    bool equal = true;
-    for (size_t i = 0; equal && i < points.reals.size(); ++i) {
-      const double x = points.reals[i];
-      equal = std::abs(values->reals[i] - activation.function(x)) <=
-              kTolerance * std::max(1.0, std::abs(x));
-    }
-    if (equal) return activation.kind;
+// The one number that the constant holds.
+std::optional<double> uniformValue(const Value* constant) {
+  std::optional<ir::tensor::Array> array = arrayOf(constant);
+  if (!array || array->elements() == 0) return std::nullopt;
+  if (!array->isReal()) {
+    if (!llvm::all_equal(array->integers)) return std::nullopt;
+    return static_cast<double>(array->integers[0]);
   }
-  return llvm::StringRef();
+  if (!llvm::all_equal(array->reals) || std::isnan(array->reals[0])) return std::nullopt;
+  return array->reals[0];
+}
+
+// The function of tensor.<name> in expressions; empty if the op is none on reals and booleans.
+llvm::StringRef functionOf(const Op& op) {
+  auto isElement = [](const Value* value, Element element) {
+    return value->type().element == element;
+  };
+  if (op.numResults() != 1) return {};
+  if (op.is("tensor.cast")) {
+    const bool to_bool = isElement(op.result(), Element::kBool);
+    if (to_bool && isElement(op.operand(0), Element::kFloat)) return "bool";
+    const bool to_real = isElement(op.result(), Element::kFloat);
+    return to_real && isElement(op.operand(0), Element::kBool) ? "float" : "";
+  }
+  const ir::tensor::ScalarFunction* function =
+      ir::tensor::findScalarFunction(op.name().drop_front(strlen("tensor.")));
+  if (function == nullptr || function->operands.size() != op.numOperands()) return {};
+  auto kindOf = [](char kind) { return kind == 'b' ? Element::kBool : Element::kFloat; };
+  bool fits = isElement(op.result(), kindOf(function->result));
+  for (unsigned i = 0; fits && i < op.numOperands(); ++i)
+    fits = isElement(op.operand(i), kindOf(function->operands[i]));
+  return fits ? function->name : "";
+}
+
+bool isElementwise(const Op& op) {
+  return op.is("tensor.activation") || (op.numResults() == 1 && !functionOf(op).empty());
+}
+
+// May the op be part of a group whose tensor has that shape?
+bool belongs(const Op& op, llvm::ArrayRef<int64_t> shape) {
+  return isElementwise(op) && llvm::ArrayRef<int64_t>(op.result()->type().shape) == shape;
+}
+
+// An op that a linear before it can absorb.
+bool isAffineStep(const Op& op) {
+  if (!op.is("tensor.add") && !op.is("tensor.sub") && !op.is("tensor.mul") && !op.is("tensor.div"))
+    return false;
+  std::optional<WithConstant> parts = splitConstant(op);
+  return parts && !(parts->constant_first && (op.is("tensor.sub") || op.is("tensor.div")));
 }
 
 // Everything above the root that a group could start from, nearest first.
@@ -84,26 +82,100 @@ std::vector<Value*> candidates(const Op& root) {
   add(root);
   for (size_t i = 0; i < values.size() && values.size() < kMostOps; ++i) {
     const Op* op = values[i]->definingOp();
-    if (op && isScalarFunction(*op)) add(*op);
+    if (op && belongs(*op, root.result()->type().shape)) add(*op);
   }
   return values;
 }
 
+bool isLinearBehindReshape(const Value* value) {
+  if (!value->hasOneUse()) return false;
+  if (isOp(value, "tensor.reshape")) value = value->definingOp()->operand(0);
+  return isOp(value, "tensor.linear") && value->hasOneUse();
+}
+
+// Leaves affine ops right after a linear to it.
+void dropAffinePrefix(Cone& cone) {
+  if (!isLinearBehindReshape(cone.input)) return;
+  while (cone.ops.size() > 1 && cone.input->hasOneUse() && isAffineStep(*cone.ops[0])) {
+    cone.input = cone.ops[0]->result();
+    cone.ops.erase(cone.ops.begin());
+  }
+}
+
+// The expression of a cone; nothing if it is affine, or too large, or a constant is not one number.
+absl::StatusOr<std::optional<Expression>> expressionOf(const Cone& cone) {
+  ExpressionBuilder builder;
+  struct Part {
+    int node;
+    int degree;  // 0: constant, 1: affine in x, 2: neither
+  };
+  llvm::DenseMap<const Value*, Part> parts;
+  parts[cone.input] = {builder.variable(), 1};
+  for (const Op* op : cone.ops) {
+    llvm::SmallVector<int, 3> nodes;
+    int degree = 0;
+    for (const Value* operand : op->operands()) {
+      auto [it, fresh] = parts.try_emplace(operand, Part{0, 0});
+      if (fresh) {
+        std::optional<double> number = uniformValue(operand);
+        if (!number) return std::nullopt;
+        it->second.node = builder.number(*number);
+        if (operand->type().element == Element::kBool) {
+          IR_ASSIGN_OR_RETURN(it->second.node, builder.apply("bool", {it->second.node}));
+        }
+      }
+      nodes.push_back(it->second.node);
+      // A sum of affine parts is affine, and so is a product with a constant; all else is not.
+      const bool first = nodes.size() == 1;
+      const int other = it->second.degree;
+      if (op->is("tensor.mul") || op->is("tensor.div")) {
+        const bool by_x = !first && op->is("tensor.div") && other > 0;
+        degree = by_x ? 2 : std::min(2, degree + other);
+      } else if (op->is("tensor.add") || op->is("tensor.sub") || op->is("tensor.neg")) {
+        degree = std::max(degree, other);
+      } else if (other > 0) {
+        degree = 2;
+      }
+    }
+    absl::StatusOr<int> node;
+    if (op->is("tensor.activation")) {
+      IR_ASSIGN_OR_RETURN(const Expression inner, Expression::parse(op->stringAttr("function")));
+      node = builder.substitute(inner, nodes[0]);
+      degree = 2;
+    } else {
+      node = builder.apply(functionOf(*op), nodes);
+    }
+    if (!node.ok()) return std::nullopt;
+    parts[op->result()] = {*node, degree};
+  }
+  const Part& root = parts[cone.output];
+  if (root.degree < 2) return std::nullopt;
+  absl::StatusOr<Expression> expression = builder.finish(root.node);
+  if (!expression.ok()) return std::nullopt;
+  return *std::move(expression);
+}
+
 // Replaces the op by an activation; null if it is none.
 absl::StatusOr<Op*> fuse(Op& root) {
-  if (!isScalarFunction(root) || root.result()->type().element != ir::Element::kFloat)
+  const ir::Type& type = root.result()->type();
+  if (root.numResults() != 1 || type.element != Element::kFloat || !isElementwise(root))
     return nullptr;
-  for (Value* input : candidates(root)) {
-    if (!(input->type() == root.result()->type())) continue;
-    std::optional<Cone> cone = findCone(root.result(), input, isScalarFunction, kMostOps);
-    if (!cone || llvm::none_of(cone->ops, [](const Op* op) { return isTranscendental(*op); }))
-      continue;
-    IR_ASSIGN_OR_RETURN(llvm::StringRef kind, identify(*cone));
-    if (kind.empty()) continue;
+  const std::vector<Value*> inputs = candidates(root);
+  // Every group starts above the last one that was possible: the farthest comes last.
+  for (Value* input : llvm::reverse(inputs)) {
+    if (!(input->type() == type)) continue;
+    auto admit = [&](const Op& op) { return belongs(op, type.shape); };
+    std::optional<Cone> cone = findCone(root.result(), input, admit, kMostOps);
+    if (!cone) continue;
+    dropAffinePrefix(*cone);
+    if (cone->ops.size() == 1 && root.is("tensor.activation")) return nullptr;
+    IR_ASSIGN_OR_RETURN(const std::optional<Expression> function, expressionOf(*cone));
+    if (!function) continue;
     ir::Builder builder = ir::Builder::before(&root);
     builder.setLocation(locationOf(cone->ops));
-    IR_ASSIGN_OR_RETURN(Value * fused, ir::tensor::create(builder, "tensor.activation", {input},
-                                                          {{"kind", kind.str()}}));
+    IR_ASSIGN_OR_RETURN(Value * fused,
+                        ir::tensor::create(builder, "tensor.activation", {cone->input},
+                                           {{"function", function->text()}}));
     root.result()->replaceAllUsesWith(fused);
     eraseDead(&root);
     return fused->definingOp();
@@ -129,7 +201,8 @@ absl::StatusOr<bool> fuseAll(ir::Function& function) {
 
 std::unique_ptr<Pass> createFuseActivation() {
   return makeFunctionPass("fuse-activation",
-                          "Recognizes GELU, SiLU and other activations by their values", fuseAll);
+                          "Makes elementwise ops of one tensor one op with their expression",
+                          fuseAll);
 }
 absl::Status registerFuseActivation() { return registerPass(createFuseActivation); }
 

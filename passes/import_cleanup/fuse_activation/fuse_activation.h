@@ -1,13 +1,14 @@
-// fuse-activation: GELU (erf and tanh form), SiLU, ReLU, sigmoid and tanh, however they are
-// spelled.
+// fuse-activation: elementwise ops of one tensor become one op that carries their expression.
 //
-// Requires: constants at hand. Guarantees: a group of elementwise ops with scalar constants that
-// computes one of the functions of tensor.activation is that op. The group is recognized by its
-// values: it is run on 400 points of [-40, 40] and must agree with the function to 2e-6 (times |x|
-// where that is over 1), which tells the two forms of GELU apart (they differ by 5e-4) and forgives
-// constants written in single precision. Preserves: values within that tolerance. Cost: per
-// elementwise op at most 24 groups of at most 24 ops; the points are only run for groups with one
-// input.
+// Requires: constants at hand; softmax, LayerNorm and attention recognized (their parts are
+// elementwise, too). Guarantees: a group of elementwise ops that depends on one tensor and on
+// constants with one value each (scalars, or the same number everywhere), and is no affine map, is
+// one tensor.activation of that tensor; its `function` is the ops' expression, with the constants
+// as the model has them. A group is as large as it can be, but for affine ops between it and a
+// linear that nothing else reads: those are the linear's (fuse-linear). Nothing is identified:
+// GELU is what computes it, and a ReLU with a cap is a ReLU with a cap. Preserves: values;
+// in floating point, up to the order of sums and products. Cost: per elementwise op at most 64
+// groups of at most 64 ops.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,7 @@
 #include "passes/import_cleanup/fuse_attention/attention_pattern.h"
 
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
@@ -15,11 +16,9 @@ using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
 
-// e^-10000 is zero in every float format, whatever finite scores it stands beside in a trained
-// model.
+// What is added to a score to mask it is at least that far below zero. Whether it is far enough
+// for the scores that there can be is for quantization to say, which knows their range.
 constexpr double kMasked = -1e4;
-// What single precision leaves of a scale that went through a few roundings.
-constexpr double kScaleTolerance = 1e-6;
 
 absl::Status no(std::string why) { return absl::InvalidArgumentError(std::move(why)); }
 
@@ -94,9 +93,21 @@ absl::StatusOr<Cone> findMask(const Op& softmax) {
 struct Mask {
   double scale = 1;
   bool causal = false;
+  double masked = -std::numeric_limits<double>::infinity();
 };
 
-// The affine function of the scores, read off at scores 0 and 1.
+// The highest floor under the scores.
+double floorOf(const Cone& cone) {
+  double floor = -std::numeric_limits<double>::infinity();
+  for (const Op* op : cone.ops) {
+    if (op->is("tensor.max")) floor = std::max(floor, *scalarOf(splitConstant(*op)->constant));
+  }
+  return floor;
+}
+
+// The function of the scores, element by element: a chain of sums, products with constants and
+// choices by constants is affine, so that scores 0 and 1 tell all; a floor is as good as none where
+// scores stay above it, and is seen to as masked scores are.
 absl::StatusOr<Mask> evaluateMask(const Cone& cone, int64_t tokens, size_t rank) {
   if (cone.ops.empty()) return Mask{1, tokens == 1};
   Array sample = rank == 3 ? Array::zeros(ir::Element::kFloat, {1, tokens, tokens})
@@ -104,25 +115,29 @@ absl::StatusOr<Mask> evaluateMask(const Cone& cone, int64_t tokens, size_t rank)
   IR_ASSIGN_OR_RETURN(const Array at_zero, evaluateCone(cone, sample));
   sample.reals.assign(sample.reals.size(), 1.0);
   IR_ASSIGN_OR_RETURN(const Array at_one, evaluateCone(cone, sample));
-  const double scale = at_one.reals[0] - at_zero.reals[0];
-  bool masked_future = true, masked_none = true;
+  Mask mask{at_one.reals[0] - at_zero.reals[0], true, floorOf(cone)};
+  bool masked_none = true;
   for (size_t n = 0; n < at_zero.reals.size(); ++n) {
     const int64_t key = int64_t(n) % tokens, query = int64_t(n) / tokens % tokens;
     const double low = at_zero.reals[n], high = at_one.reals[n];
-    const bool dead = low <= kMasked && high <= kMasked;
-    const bool live = low == 0 && std::abs(high - scale) <= kScaleTolerance * std::abs(scale);
+    // Beside a large number, a score may drown.
+    const bool slope =
+        low == high || std::abs(high - low) <= std::abs(mask.scale) + 1e-12 * std::abs(low);
+    const bool dead = low <= kMasked && slope;
+    const bool live = low == 0 && high == mask.scale;
     if (!dead && !live) {
       return no(absl::StrCat("for query ", query, " and key ", key, ", a score s becomes ", low,
                              " + ", high - low, " s: neither scaled like the others nor masked"));
     }
     if (dead) masked_none = false;
-    if (dead != (key > query)) masked_future = false;
+    if (dead) mask.masked = std::max(mask.masked, low);
+    if (dead != (key > query)) mask.causal = false;
   }
-  if (!masked_future && !masked_none)
+  if (!mask.causal && !masked_none)
     return no("its mask is not causal: not exactly the keys after the query are masked");
-  if (!(std::abs(scale) > 0) || !std::isfinite(scale))
-    return no(absl::StrCat("its scores are scaled by ", scale));
-  return Mask{scale, masked_future};
+  if (!(std::abs(mask.scale) > 0) || !std::isfinite(mask.scale))
+    return no(absl::StrCat("its scores are scaled by ", mask.scale));
+  return mask;
 }
 
 // `head_axes` says on which axes of the value (counted without heads) token and feature stand.
@@ -158,12 +173,6 @@ absl::StatusOr<HeadColumns> findColumns(const View& view, bool transposed,
   return columns;
 }
 
-// 1/sqrt(depth), exactly, for what is that up to single precision.
-double cleanScale(double scale, int64_t depth) {
-  const double usual = 1 / std::sqrt(static_cast<double>(depth));
-  return std::abs(scale - usual) <= kScaleTolerance * usual ? usual : scale;
-}
-
 }  // namespace
 
 absl::StatusOr<AttentionPattern> matchAttention(const Op& softmax) {
@@ -195,7 +204,8 @@ absl::StatusOr<AttentionPattern> matchAttention(const Op& softmax) {
              v = viewOf(found.mix->operand(1));
   found.depth = product->operand(0)->type().shape.back();
   found.causal = mask.causal;
-  found.scale = cleanScale(mask.scale * q.scale * k.scale, found.depth);
+  found.scale = mask.scale * q.scale * k.scale;
+  found.masked = mask.masked;
   IR_ASSIGN_OR_RETURN(found.q, findColumns(q, false, found, "the query"));
   IR_ASSIGN_OR_RETURN(found.k, findColumns(k, true, found, "the key"));
   IR_ASSIGN_OR_RETURN(found.v, findColumns(v, false, found, "the value"));

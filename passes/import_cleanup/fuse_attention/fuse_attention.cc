@@ -1,5 +1,7 @@
 #include "passes/import_cleanup/fuse_attention/fuse_attention.h"
 
+#include <cmath>
+
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -92,10 +94,11 @@ absl::StatusOr<bool> fuse(const Op& softmax) {
     }
     operands.push_back(operand);
   }
-  IR_ASSIGN_OR_RETURN(Value * result, ir::tensor::create(builder, "tensor.attention", operands,
-                                                         {{"heads", pattern->heads},
-                                                          {"scale", pattern->scale},
-                                                          {"causal", pattern->causal}}));
+  llvm::SmallVector<ir::NamedAttribute, 4> attributes = {
+      {"heads", pattern->heads}, {"scale", pattern->scale}, {"causal", pattern->causal}};
+  if (std::isfinite(pattern->masked)) attributes.push_back({"masked", pattern->masked});
+  IR_ASSIGN_OR_RETURN(Value * result,
+                      ir::tensor::create(builder, "tensor.attention", operands, attributes));
   IR_ASSIGN_OR_RETURN(result, splitHeads(builder, result, *pattern));
   pattern->mix->result()->replaceAllUsesWith(result);
   eraseDead(pattern->mix);

@@ -1,8 +1,5 @@
 #include "passes/import_cleanup/fuse_layernorm/fuse_layernorm.h"
 
-#include <charconv>
-#include <cstdlib>
-
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -16,13 +13,6 @@ using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
 using OpList = llvm::SmallVector<const Op*, 10>;
-
-// 9.99999974e-06, the float that an exporter wrote for 1e-5, is 1e-5 again.
-double shortestDecimal(double value) {
-  char text[32] = {};
-  std::to_chars(text, text + sizeof(text) - 1, static_cast<float>(value));
-  return std::strtod(text, nullptr);
-}
 
 // Mean over the last axis, which is kept: its operand, or null.
 Value* meanOf(const Value* value) {
@@ -59,7 +49,7 @@ std::optional<Normalization> matchVariance(Value* numerator, const Value* varian
   std::optional<double> epsilon = parts ? scalarOf(parts->constant) : std::nullopt;
   Value* square = epsilon ? meanOf(parts->value) : nullptr;
   if (!square || squareRootOf(square) != numerator) return std::nullopt;
-  Normalization found{numerator, false, shortestDecimal(*epsilon), {}};
+  Normalization found{numerator, false, *epsilon, {}};
   if (isOp(numerator, "tensor.sub") &&
       meanOf(numerator->definingOp()->operand(1)) == numerator->definingOp()->operand(0)) {
     const Op* centered = numerator->definingOp();
@@ -144,6 +134,7 @@ absl::StatusOr<Value*> absorb(Op& op) {
     if (product) beta->reals[i] *= factor->reals[i];
     if (sum) beta->reals[i] += factor->reals[i];
   }
+  if (!fitsSingle(*gamma) || !fitsSingle(*beta)) return nullptr;
   const std::string name = constantOf(parts->constant)->name;
   const bool has_mean = !norm->has("has_mean") || norm->boolAttr("has_mean");
   return makeLayernorm(op, norm->operand(0), *gamma, *beta, norm->floatAttr("epsilon"), has_mean,
@@ -151,27 +142,12 @@ absl::StatusOr<Value*> absorb(Op& op) {
                        sum ? name : constantOf(norm->operand(2))->name);
 }
 
-bool shortenEpsilons(ir::Function& function) {
-  bool changed = false;
-  for (Op& op : function.body().ops()) {
-    if (!op.is("tensor.layernorm")) continue;
-    const double epsilon = shortestDecimal(op.floatAttr("epsilon"));
-    changed |= epsilon != op.floatAttr("epsilon");
-    op.set("epsilon", epsilon);
-  }
-  return changed;
-}
-
 absl::StatusOr<Value*> rewrite(Op& op) {
   IR_ASSIGN_OR_RETURN(Value * fused, fuse(op));
   return fused ? fused : absorb(op);
 }
 
-absl::StatusOr<bool> fuseAll(ir::Function& function) {
-  const bool shortened = shortenEpsilons(function);
-  IR_ASSIGN_OR_RETURN(const bool rewritten, rewriteOps(function, rewrite));
-  return shortened || rewritten;
-}
+absl::StatusOr<bool> fuseAll(ir::Function& function) { return rewriteOps(function, rewrite); }
 
 }  // namespace
 

@@ -3,8 +3,8 @@
 // Requires: duplicates merged (merge-duplicates). Guarantees: (x - mean) / sqrt(mean((x - mean)^2)
 // + epsilon), and the same without means (RMSNorm), is one tensor.layernorm, whether it divides by
 // the root, multiplies with its reciprocal or with the power -1/2; products with and sums with
-// constants per column that follow are its gamma and beta. Epsilon is the graph's, as the shortest
-// decimal that is the same float. Preserves: values up to rounding. One forward sweep.
+// constants per column that follow are its gamma and beta, unless single precision cannot hold what
+// they combine to. Epsilon is the graph's. Preserves: values up to rounding. One forward sweep.
 #pragma once
 
 #include <memory>

@@ -80,20 +80,22 @@ absl::StatusOr<Value*> absorb(Op& op, const ColumnMap& map) {
   const int64_t out = w->type().shape[1];
   ir::Builder builder = ir::Builder::before(&op);
   builder.setLocation(locationOf({&linear, &op}));
-  if (map.factor) {
-    std::optional<Array> weights = arrayOf(w);
-    if (!weights) return nullptr;
+  std::optional<Array> weights = map.factor ? arrayOf(w) : std::nullopt;
+  std::optional<Array> sum = bias ? arrayOf(bias) : std::nullopt;
+  if ((map.factor && !weights) || (bias && !sum)) return nullptr;
+  if (weights) {
     for (int64_t i = 0; i < weights->elements(); ++i)
       weights->reals[i] *= map.factor->reals[i % out];
-    w = makeConstant(builder, *weights, constantOf(w)->name);
   }
-  if (bias) {
-    std::optional<Array> sum = arrayOf(bias);
-    if (!sum) return nullptr;
+  if (sum) {
     for (int64_t i = 0; i < out; ++i) {
       double& value = sum->reals[i];
       value = map.factor ? value * map.factor->reals[i] : value + map.addend->reals[i];
     }
+  }
+  if ((weights && !fitsSingle(*weights)) || (sum && !fitsSingle(*sum))) return nullptr;
+  if (weights) w = makeConstant(builder, *weights, constantOf(w)->name);
+  if (sum) {
     bias = makeConstant(builder, *sum, constantOf(bias)->name);
   } else if (map.addend) {
     const bool verbatim =
@@ -119,6 +121,7 @@ absl::StatusOr<Value*> absorbInputScale(Op& op) {
   if (!factor || !weights || !(parts->value->type() == op.operand(0)->type())) return nullptr;
   for (double& value : weights->reals)
     value = scale->is("tensor.mul") ? value * *factor : value / *factor;
+  if (!fitsSingle(*weights)) return nullptr;
   ir::Builder builder = ir::Builder::before(&op);
   builder.setLocation(locationOf({scale, &op}));
   llvm::SmallVector<Value*, 3> operands(op.operands().begin(), op.operands().end());

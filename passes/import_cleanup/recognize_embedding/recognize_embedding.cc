@@ -27,19 +27,18 @@ absl::StatusOr<Value*> fuseGather(Op& op) {
   return ir::tensor::create(builder, "tensor.embedding", {ids, table});
 }
 
-// The constant, broadcast to the shape of the embedding; as it is where it has that shape already.
-Value* broadcastTo(ir::Builder& builder, Value* constant, const ir::Type& type) {
-  if (constant->type() == type) return constant;
+// The constant, broadcast to the shape of the embedding.
+std::optional<Array> broadcastTo(const Value* constant, const ir::Type& type) {
   std::optional<Array> array = arrayOf(constant);
   auto shape = ir::tensor::broadcast(constant->type().shape, type.shape);
-  if (!array || !array->isReal() || !shape || *shape != type.shape) return nullptr;
+  if (!array || !array->isReal() || !shape || *shape != type.shape) return std::nullopt;
   const int64_t columns = type.shape[1];
   const bool per_row = array->rank() == 2 && array->shape[1] == 1 && columns != 1;
   Array full = Array::zeros(ir::Element::kFloat, type.shape);
   const int64_t count = array->elements();
   for (int64_t i = 0; i < full.elements(); ++i)
     full.reals[i] = array->reals[per_row && count > 1 ? i / columns : i % count];
-  return makeConstant(builder, full, constantOf(constant)->name);
+  return full;
 }
 
 struct Absorbed {
@@ -61,13 +60,19 @@ absl::StatusOr<Value*> absorbAddend(Op& op) {
   Op& embedding = *match->embedding;
   ir::Builder builder = ir::Builder::before(&op);
   builder.setLocation(locationOf({&embedding, &op}));
-  Value* addend = broadcastTo(builder, match->constant, op.result()->type());
-  if (!addend) return nullptr;
-  if (embedding.numOperands() == 3) {
-    std::optional<Array> a = arrayOf(embedding.operand(2)), b = arrayOf(addend);
-    if (!a || !b) return nullptr;
-    for (size_t i = 0; i < a->reals.size(); ++i) a->reals[i] += b->reals[i];
-    addend = makeConstant(builder, *a, constantOf(embedding.operand(2))->name);
+  Value* addend = match->constant;
+  const bool first = embedding.numOperands() < 3;
+  if (!first || !(addend->type() == op.result()->type())) {
+    std::optional<Array> sum = broadcastTo(match->constant, op.result()->type());
+    if (!sum) return nullptr;
+    if (!first) {
+      std::optional<Array> before = arrayOf(embedding.operand(2));
+      if (!before) return nullptr;
+      for (size_t i = 0; i < sum->reals.size(); ++i) sum->reals[i] += before->reals[i];
+      if (!fitsSingle(*sum)) return nullptr;
+    }
+    addend = makeConstant(builder, *sum,
+                          constantOf(first ? match->constant : embedding.operand(2))->name);
   }
   return ir::tensor::create(builder, "tensor.embedding",
                             {embedding.operand(0), embedding.operand(1), addend});
@@ -79,12 +84,18 @@ absl::StatusOr<Value*> absorbScale(Op& op) {
   if (!factor) return nullptr;
   ir::Builder builder = ir::Builder::before(&op);
   builder.setLocation(locationOf({match->embedding, &op}));
-  llvm::SmallVector<Value*, 3> operands = {match->embedding->operand(0)};
-  for (Value* constant : match->embedding->operands().drop_front()) {
+  llvm::SmallVector<Array, 2> scaled;
+  for (const Value* constant : match->embedding->operands().drop_front()) {
     std::optional<Array> array = arrayOf(constant);
     if (!array) return nullptr;
     for (double& value : array->reals) value *= *factor;
-    operands.push_back(makeConstant(builder, *array, constantOf(constant)->name));
+    if (!fitsSingle(*array)) return nullptr;
+    scaled.push_back(*std::move(array));
+  }
+  llvm::SmallVector<Value*, 3> operands = {match->embedding->operand(0)};
+  for (auto [i, array] : llvm::enumerate(scaled)) {
+    const Value* constant = match->embedding->operand(i + 1);
+    operands.push_back(makeConstant(builder, array, constantOf(constant)->name));
   }
   return ir::tensor::create(builder, "tensor.embedding", operands);
 }

@@ -1,8 +1,7 @@
 // The ops between two values, as a function of one argument that can be evaluated.
 //
-// Patterns of elementwise ops are recognized by what they compute, not by how they are written: the
-// cone is run on samples and compared with the function in question. So x*0.5*(1+erf(x/sqrt(2))) is
-// GELU in every order and association.
+// Two values tell all of a cone that is affine in each element of its argument, however it is
+// spelled; of others, samples prove nothing.
 #pragma once
 
 #include <optional>

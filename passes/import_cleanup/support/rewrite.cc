@@ -1,5 +1,7 @@
 #include "passes/import_cleanup/support/rewrite.h"
 
+#include <cmath>
+
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
@@ -37,6 +39,13 @@ std::optional<double> scalarOf(const Value* value) {
   std::optional<Array> array = arrayOf(value);
   if (!array) return std::nullopt;
   return array->isReal() ? array->reals[0] : static_cast<double>(array->integers[0]);
+}
+
+bool fitsSingle(const Array& array) {
+  return llvm::all_of(array.reals, [](double value) {
+    const float single = static_cast<float>(value);
+    return single == value || (std::isfinite(single) && std::isnormal(single));
+  });
 }
 
 Value* makeConstant(ir::Builder& builder, const Array& array, llvm::StringRef name) {

@@ -20,6 +20,11 @@ std::optional<ir::tensor::Array> arrayOf(const ir::Value* value);
 // The number that a constant of one element holds, whatever its rank.
 std::optional<double> scalarOf(const ir::Value* value);
 
+// Does single precision hold every element to within its relative rounding error? Not what
+// overflows it, and not what it would round to zero or to a few bits: folding such factors into a
+// constant would change what the model computes.
+bool fitsSingle(const ir::tensor::Array& array);
+
 // A new constant, named after another one (or after the node, if there is none).
 ir::Value* makeConstant(ir::Builder& builder, const ir::tensor::Array& array, llvm::StringRef name);
 

@@ -43,17 +43,14 @@ class TableSums {
     return body_.value(op, {a, b}, ir::Type::ext());
   }
 
-  // The group's fractions, pairwise where n1 d2 + n2 d1 and f d1 d2 stay within the degree.
+  // The group's fractions, pairwise where they share a column.
   void lower(const std::string& group, const Sum& sum) {
     std::vector<Fraction> columns;
-    for (const Fraction& f : sum.fractions) {
-      if (!columns.empty() && !paired_ && canPair(columns.back(), f)) {
-        columns.back() = pair(columns.back(), f);
-        paired_ = true;
-      } else {
-        columns.push_back(f);
-        paired_ = false;
-      }
+    for (size_t i = 0; i < sum.fractions.size(); ++i) {
+      columns.push_back(sum.fractions[i]);
+      if (i + 1 == sum.fractions.size() || !shareColumn(degrees(i, sum), degrees(i + 1, sum)))
+        continue;
+      columns.back() = pair(columns.back(), sum.fractions[++i]);
     }
     ir::Value* others = nullptr;
     for (size_t i = 0; i < columns.size(); ++i) {
@@ -72,10 +69,9 @@ class TableSums {
   }
 
  private:
-  bool canPair(const Fraction& a, const Fraction& b) {
-    int na = analysis_.degree(a.numerator), da = analysis_.degree(a.denominator);
-    int nb = analysis_.degree(b.numerator), db = analysis_.degree(b.denominator);
-    return 1 + da + db <= kMaxDegree && na + db <= kMaxDegree && nb + da <= kMaxDegree;
+  FractionDegrees degrees(size_t i, const Sum& sum) {
+    const Fraction& f = sum.fractions[i];
+    return {analysis_.degree(f.numerator), analysis_.degree(f.denominator)};
   }
 
   Fraction pair(const Fraction& a, const Fraction& b) {
@@ -87,7 +83,6 @@ class TableSums {
 
   ir::Builder body_;
   ir::air::Analysis& analysis_;
-  bool paired_ = false;
 };
 
 class LowerSums : public Pass {
@@ -206,6 +201,19 @@ class LowerSums : public Pass {
 };
 
 }  // namespace
+
+bool shareColumn(FractionDegrees a, FractionDegrees b) {
+  return 1 + a.denominator + b.denominator <= kMaxDegree &&
+         a.numerator + b.denominator <= kMaxDegree && b.numerator + a.denominator <= kMaxDegree;
+}
+
+int64_t fractionColumns(llvm::ArrayRef<FractionDegrees> fractions) {
+  int64_t columns = 0;
+  for (size_t i = 0; i < fractions.size(); ++i, ++columns) {
+    if (i + 1 < fractions.size() && shareColumn(fractions[i], fractions[i + 1])) ++i;
+  }
+  return columns;
+}
 
 std::unique_ptr<Pass> createLowerSums() { return std::make_unique<LowerSums>(); }
 

@@ -9,11 +9,22 @@
 // with alpha and z drawn after the bus's phase.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "llvm/ADT/ArrayRef.h"
 #include "passes/pass.h"
 
 namespace lindero::passes {
+
+// Of a fraction, in the columns of a row.
+struct FractionDegrees {
+  int numerator = 0, denominator = 0;
+};
+// Whether n1 d2 + n2 d1 and f d1 d2 stay within the degree.
+bool shareColumn(FractionDegrees a, FractionDegrees b);
+// The columns that the fractions of a table and group take.
+int64_t fractionColumns(llvm::ArrayRef<FractionDegrees> fractions);
 
 std::unique_ptr<Pass> createLowerSums();
 absl::Status registerLowerSums();

@@ -2,9 +2,10 @@
 //
 // Requires: @main in the integer dialect, with or without regions, as `quantize` leaves it.
 // Guarantees: tables are stacked per kind of work over all layers; every main column is pinned by
-// constraints, lookups or terms; matrix products are checked by folding, edges by address (plan.h,
-// tables.h). Cost: the size of the module grows with the number of layers, not with the tensors'
-// sizes.
+// constraints, lookups or terms; matrix products are checked by folding, copies by address. What
+// each op becomes is its gadget's (gadgets/gadget.h); this pass lists the items, chooses their
+// layout (choose_layout.h) and builds the tables. Cost: the size of the module grows with the
+// number of layers, not with the tensors' sizes.
 #pragma once
 
 #include <memory>
@@ -20,8 +21,8 @@ struct LowerToAirOptions {
   bool widest = false;
   // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;
-  // With a step table: runs of any prompt and any number of chosen tokens that fit (GADGETS.md,
-  // 12).
+  // With a step table: runs of any prompt and any number of chosen tokens that fit
+  // (gadgets/steps).
   bool decode = false;
 };
 

@@ -18,7 +18,7 @@ sys.setrecursionlimit(10000)  # expressions are deep where powers are high
 P = 2**31 - 1
 ROWS = 32
 NO_MODEL = {"file": "", "sha256": "", "parameters": 0, "causal": False, "vocabulary": 0, "inputs": [], "outputs": []}
-EMPTY_PROGRAM = b"\x08\x01"  # lindero.Program: its format alone
+EMPTY_PROGRAM = b"\x08\x02"  # lindero.Program: its format alone
 
 Column = namedtuple("Column", "name phase kind fields")
 # kind "constraint": (name, expression); "lookup": (name, bus, provide, multiplicity, tuple); "column": a Column.

@@ -309,7 +309,7 @@ TEST(CheckerSizes, ScansAndSumsOfAnyHeight) {
     b.constrain(t, "fraction", b.sub(b.mul(b.read(t, fraction), denominator), x));
     b.running(t, "sum", 3, b.node(Node::NEG, x), denominator, b.read(t, fraction), group);
     Program program;
-    program.set_format(1);
+    program.set_format(program::kProgramFormat);
     std::string path = testing::freshFolder() + "/p.lindero";
     ASSERT_TRUE(testing::writeSample({b.circuit, program, {}}, path).ok());
     auto package = Package::open(path);

@@ -155,7 +155,7 @@ TEST_P(RowPrograms, AgreeWithNaiveEvaluation) {
   std::mt19937_64& random = random_circuit.random;
   const Circuit& circuit = random_circuit.b.circuit;
   Program program;
-  program.set_format(1);
+  program.set_format(program::kProgramFormat);
   std::string path = testing::freshFolder() + "/p.lindero";
   const uint64_t height = tableHeight(circuit.tables(0));
   {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "runtime/trace/run_step.h"
 #include "tests/unit/runtime/circuit_builder.h"
 #include "tests/unit/runtime/sample_circuits.h"
 
@@ -69,7 +70,7 @@ class StepKernels : public ::testing::Test {
     fixed(rows, "a", {1, 2, 3, 4, 5, 6}, 0);
     fixed(rows, "b", {-1, -2, -3, -4, -5, -6}, 0);
     sample.circuit = b.circuit;
-    sample.program.set_format(1);
+    sample.program.set_format(program::kProgramFormat);
     folder_ = new std::string(::testing::TempDir() + "lindero_step_kernels");
     ASSERT_TRUE(testing::writeSample(sample, *folder_).ok());
     auto package = Package::open(*folder_);
@@ -92,8 +93,8 @@ class StepKernels : public ::testing::Test {
   }
 
   // Runs one step that is checked as a part of a program would be.
-  template <typename Message, typename Kernel>
-  absl::Status run(const Message& message, Kernel kernel, int threads = 2) {
+  template <typename Message>
+  absl::Status run(const Message& message, int threads = 2) {
     step_.set_node("/n");
     step_.set_region("r");
     buffers_ = std::make_unique<Buffers>(program_);
@@ -104,7 +105,7 @@ class StepKernels : public ::testing::Test {
       std::copy(values.begin(), values.end(), buffers_->at(index).begin());
     ThreadPool pool(threads);
     StepContext context(*package_, step_, *buffers_, pool);
-    return kernel(context, message);
+    return runtime::run(context, message);
   }
   std::vector<int64_t> result(uint32_t buffer) {
     absl::Span<int32_t> values = buffers_->at(buffer);
@@ -154,7 +155,7 @@ TEST_F(StepKernels, MatMul) {
     step.set_lhs(buffer(lhs));
     step.set_rhs(buffer(rhs));
     step.set_out(buffer(size_t{c.batch} * c.m * c.n));
-    if (c.bias) step.set_has_bias(true), step.set_bias(buffer(bias));
+    if (c.bias) step.set_bias(buffer(bias));
     step.set_batch(c.batch), step.set_m(c.m), step.set_k(c.k), step.set_n(c.n);
     auto strides = [](Strides* s, int64_t batch, int64_t row, int64_t column) {
       s->set_batch(batch), s->set_row(row), s->set_column(column);
@@ -168,7 +169,7 @@ TEST_F(StepKernels, MatMul) {
       strides(step.mutable_rhs_strides(), c.k * c.n, c.n, 1);
       strides(step.mutable_out_strides(), c.m * c.n, c.n, 1);
     }
-    ASSERT_TRUE(run(step, runMatMul).ok());
+    ASSERT_TRUE(run(step).ok());
     std::vector<int64_t> out = result(step.out());
     for (uint32_t b = 0; b < c.batch; ++b) {
       for (uint32_t i = 0; i < c.m; ++i) {
@@ -194,10 +195,10 @@ TEST_F(StepKernels, MatMulChecksItsResults) {
   step.set_batch(1), step.set_m(1), step.set_k(2), step.set_n(1);
   step.mutable_lhs_strides()->set_column(1);
   step.mutable_rhs_strides()->set_row(1);
-  ASSERT_TRUE(run(step, runMatMul).ok());
+  ASSERT_TRUE(run(step).ok());
   EXPECT_EQ(result(2)[0], (1 << 30) - 1);
   initial_[1].second[1] = 0;
-  EXPECT_THAT(std::string(run(step, runMatMul).message()),
+  EXPECT_THAT(std::string(run(step).message()),
               HasSubstr("node \"/n\" (r): sum of products 1073741824 at [0, 0] is outside"));
 }
 
@@ -212,11 +213,10 @@ TEST_F(StepKernels, Requantize) {
       step.set_acc(buffer(acc));
       step.set_shift(shift);
       step.set_bits(31);
-      if (has_addend)
-        step.set_has_addend(true), step.set_addend(buffer(addend)), step.set_addend_shift(13);
+      if (has_addend) step.set_addend(buffer(addend)), step.set_addend_shift(13);
       step.set_quotient(buffer(acc.size()));
       step.set_remainder(buffer(acc.size()));
-      ASSERT_TRUE(run(step, runRequantize).ok());
+      ASSERT_TRUE(run(step).ok());
       std::vector<int64_t> q = result(step.quotient()), r = result(step.remainder());
       for (size_t i = 0; i < acc.size(); ++i) {
         int64_t sum = acc[i] + (has_addend ? addend[i] * 8192 : 0);
@@ -241,7 +241,7 @@ TEST_F(StepKernels, RequantizeNamesTheFirstValueOutOfRange) {
   // 1022 + 2 >> 2 = 256 is the first that does not fit; 1021 gives 255, -1026 gives -256.
   for (int threads : {1, 4}) {
     EXPECT_THAT(
-        std::string(run(step, runRequantize, threads).message()),
+        std::string(run(step, threads).message()),
         HasSubstr(
             "requantized value 256 at [0, 30000] is outside of the proven range [-256, 255]"));
   }
@@ -255,10 +255,10 @@ TEST_F(StepKernels, TableLookup) {
   step.set_low(-8);
   step.set_rows(16);
   step.set_out(buffer(size_t{4}));
-  ASSERT_TRUE(run(step, runTableLookup).ok());
+  ASSERT_TRUE(run(step).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(-100, 125, -36, -51));
   step.set_first_row(2), step.set_low(-8), step.set_rows(13);
-  EXPECT_THAT(std::string(run(step, runTableLookup).message()),
+  EXPECT_THAT(std::string(run(step).message()),
               HasSubstr("table key 7 at [0, 1] is outside"));
 }
 
@@ -275,18 +275,22 @@ TEST_F(StepKernels, LoadAndGatherRows) {
   step.set_vocabulary(6);
   step.set_width(2);
   step.set_out(buffer(size_t{6}));
-  ASSERT_TRUE(run(step, runGatherRows).ok());
+  ASSERT_TRUE(run(step).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(6, -6, 1, -1, 6, -6));
-  step.set_has_addend(true), step.set_addend(buffer({100, 200, 300, 400, 500, 600}));
-  ASSERT_TRUE(run(step, runGatherRows).ok());
+  step.set_addend(buffer({100, 200, 300, 400, 500, 600}));
+  ASSERT_TRUE(run(step).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(106, 194, 301, 399, 506, 594));
   initial_[0].second[1] = 6;
-  EXPECT_THAT(std::string(run(step, runGatherRows).message()), HasSubstr("row number 6 at [1, 0]"));
+  EXPECT_THAT(std::string(run(step).message()), HasSubstr("row number 6 at [1, 0]"));
   Load load;
   *load.mutable_placement() = step.rows();
-  load.mutable_placement()->set_buffer(buffer(size_t{12}));
-  ASSERT_TRUE(run(load, runLoad).ok());
+  load.set_out(buffer(size_t{12}));
+  ASSERT_TRUE(run(load).ok());
   EXPECT_THAT(result(3), ::testing::ElementsAre(1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6));
+}
+
+TEST(Kernels, EveryKindOfStepHasOne) {
+  for (const program::StepDef& def : program::stepDefs()) EXPECT_TRUE(hasKernel(def)) << def.name;
 }
 
 TEST_F(StepKernels, CopyRows) {
@@ -295,7 +299,7 @@ TEST_F(StepKernels, CopyRows) {
   step.set_width(2);
   for (uint32_t row : {2, 0, 2}) step.add_rows(row);
   step.set_out(buffer(size_t{6}));
-  ASSERT_TRUE(run(step, runCopyRows).ok());
+  ASSERT_TRUE(run(step).ok());
   EXPECT_THAT(result(1), ::testing::ElementsAre(5, 6, 1, 2, 5, 6));
 }
 
@@ -310,7 +314,7 @@ TEST_F(StepKernels, Argmax) {
   step.set_before(buffer(size_t{kRows * kPadded})), step.set_high(buffer(size_t{kRows * kPadded})),
       step.set_low(buffer(size_t{kRows * kPadded}));
   step.set_index_sums(buffer(size_t{kRows * kBlocks}));
-  ASSERT_TRUE(run(step, runArgmax).ok());
+  ASSERT_TRUE(run(step).ok());
   std::vector<int64_t> index = result(step.index()), maximum = result(step.maximum()),
                        before = result(step.before()), high = result(step.high()),
                        low = result(step.low()), sums = result(step.index_sums());
@@ -333,7 +337,7 @@ TEST_F(StepKernels, Argmax) {
       ASSERT_EQ(sums[row * kBlocks + b], std::min<int64_t>(best, (b + 1) * kLanes));
   }
   initial_[0].second[7] = 1 << 29;
-  EXPECT_THAT(std::string(run(step, runArgmax).message()),
+  EXPECT_THAT(std::string(run(step).message()),
               HasSubstr("compared value 536870912 at [0, 7]"));
 }
 
@@ -362,7 +366,7 @@ TEST_F(StepKernels, LayerNorm) {
     s.set_square(buffer(x.size())), s.set_out(buffer(x.size())), s.set_remainder(buffer(x.size()));
     s.set_deviation_sums(buffer(size_t{kRows * kBlocks})),
         s.set_square_sums(buffer(size_t{kRows * kBlocks}));
-    ASSERT_TRUE(run(s, runLayerNorm).ok()) << run(s, runLayerNorm);
+    ASSERT_TRUE(run(s).ok()) << run(s);
     std::vector<int64_t> mean = result(s.mean()), root = result(s.reciprocal()),
                          shift = result(s.shift()), power = result(s.shift_power()),
                          mantissa = result(s.mantissa()), exponent = result(s.exponent()),
@@ -411,12 +415,12 @@ TEST_F(StepKernels, LayerNorm) {
     EXPECT_GE(exponents, 2);
     // Ranges.
     initial_[0].second[4 * kWidth + 7] = 1 << 20;
-    EXPECT_THAT(std::string(run(s, runLayerNorm).message()), HasSubstr("deviation from the mean"));
+    EXPECT_THAT(std::string(run(s).message()), HasSubstr("deviation from the mean"));
     initial_[0].second[4 * kWidth + 7] = 1;
     s.set_max_exponent(1);
-    EXPECT_THAT(std::string(run(s, runLayerNorm).message()), HasSubstr("variance"));
+    EXPECT_THAT(std::string(run(s).message()), HasSubstr("variance"));
     s.set_max_exponent(7), s.set_output_bits(4);
-    EXPECT_THAT(std::string(run(s, runLayerNorm).message()), HasSubstr("normalized value"));
+    EXPECT_THAT(std::string(run(s).message()), HasSubstr("normalized value"));
   }
 }
 
@@ -451,7 +455,7 @@ TEST_F(StepKernels, Softmax) {
     s.set_probability(buffer(scores.size())), s.set_previous_probability(buffer(scores.size()));
     s.set_probability_sums(buffer(static_cast<size_t>(rows * blocks)));
     s.set_previous_probability_sums(buffer(static_cast<size_t>(rows * blocks)));
-    ASSERT_TRUE(run(s, runSoftmax).ok()) << run(s, runSoftmax);
+    ASSERT_TRUE(run(s).ok()) << run(s);
     std::vector<int64_t> low = result(s.normalizer_low_limb()),
                          high = result(s.normalizer_high_limb()), key = result(s.key()),
                          width = result(s.width()), remainder = result(s.remainder()),
@@ -502,11 +506,11 @@ TEST_F(StepKernels, Softmax) {
     EXPECT_GT(dead, 0);
     // A score too far below, and a normalizer out of its range.
     initial_[0].second[keys] = -60000;
-    EXPECT_THAT(std::string(run(s, runSoftmax).message()),
+    EXPECT_THAT(std::string(run(s).message()),
                 HasSubstr("distance of a score from the normalizer"));
     initial_[0].second[keys] = 0;
     s.set_normalizer_low(20000);
-    EXPECT_THAT(std::string(run(s, runSoftmax).message()), HasSubstr("normalizer "));
+    EXPECT_THAT(std::string(run(s).message()), HasSubstr("normalizer "));
   }
 }
 

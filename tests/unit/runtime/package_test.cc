@@ -339,7 +339,7 @@ TEST(Package, RefusesBadPrograms) {
       {"input tensor", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_tensor(7); },
        "tensor 7"},
       {"input kind", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_tensor(1); },
-       "is no INPUT"},
+       "input.tensor: public tensor \"y\" is of kind output"},
       {"missing buffer", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(70); },
        "buffer 70"},
       {"size", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(1); },
@@ -365,9 +365,9 @@ TEST(Package, RefusesBadPrograms) {
        },
        "lhs_strides: indices leave"},
       {"extent", [](Program& p) { p.mutable_steps(2)->mutable_matmul()->set_k(0); },
-       "batch, m, k, n"},
+       "matmul.k: k = 0 (1 <= k <= 2^28)"},
       {"shift", [](Program& p) { p.mutable_steps(3)->mutable_requantize()->set_shift(0); },
-       "requantize.shift 0"},
+       "requantize.shift: shift = 0 (1 <= shift <= 30)"},
       {"no output", [](Program& p) { p.mutable_steps()->RemoveLast(); },
        "\"y\" is output by 0 steps"},
       {"placement buffer", [](Program& p) { p.mutable_placements(0)->set_buffer(9); },
@@ -433,7 +433,6 @@ Program carryingProgram() {
   softmax.set_previous_probability(buffer("previous p", 12));
   softmax.set_probability_sums(buffer("sums", 6));
   softmax.set_previous_probability_sums(buffer("previous sums", 6));
-  softmax.set_has_block(true);
   softmax.set_block(quotient);
   softmax.set_open(buffer("open", 6));
   return program;
@@ -445,9 +444,9 @@ TEST(Package, RefusesBadStepsOfBlocks) {
       {"appended", [](Program& p) { p.mutable_buffers(6)->set_size(11); },
        "append_rows.out: buffer 6 \"all\" has 11 elements instead of 12"},
       {"slot", [](Program& p) { p.mutable_steps(5)->mutable_carry_in()->set_slot(65536); },
-       "carry_in: slot 65536"},
+       "carry_in.slot: slot = 65536 (slot < 2^16)"},
       {"left slot", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(65536); },
-       "carry_out: slot 65536"},
+       "carry_out.slot: slot = 65536 (slot < 2^16)"},
       {"carried by nobody",
        [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(1); },
        "no carry_in has slot 1 and 4 elements"},
@@ -461,27 +460,35 @@ TEST(Package, RefusesBadStepsOfBlocks) {
          p.mutable_steps(7)->mutable_carry_out()->set_elements(8);
          p.mutable_steps(7)->mutable_carry_out()->set_buffer(1);
        },
-       "or the buffer has fewer"},
+       "carry_out.elements: elements = 8, size(buffer) = 4"},
       {"unwritten", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_buffer(16); },
        "before any step writes it"},
       {"what is unwritten", [](Program& p) { p.mutable_steps()->DeleteSubrange(5, 1); },
        "before any step writes it"},
       {"not causal", [&](Program& p) { softmax(p).set_causal(false); },
-       "softmax: 6 keys are no blocks of 2"},
+       "softmax.block: causal = 0 (causal == 1)"},
       {"one block",
        [&](Program& p) {
          softmax(p).set_queries(2), softmax(p).set_keys(2), softmax(p).set_heads(3);
          for (int b : {7, 8}) p.mutable_buffers(b)->set_size(6);
        },
-       "softmax: 2 keys are no blocks of 2"},
+       "softmax.block: queries = 2, keys = 2 (2 * queries <= keys)"},
       {"no whole blocks",
        [&](Program& p) {
-         softmax(p).set_queries(4), softmax(p).set_keys(3);
-         for (int b : {7, 8}) p.mutable_buffers(b)->set_size(4);
+         p.mutable_buffers(5)->set_size(2);
+         for (int b : {6, 9, 10, 11, 12, 13, 14, 15, 16}) p.mutable_buffers(b)->set_size(10);
+         p.mutable_steps(7)->mutable_carry_out()->set_elements(2);
+         softmax(p).set_keys(5), softmax(p).set_lanes(1);
        },
-       "softmax: 3 keys are no blocks of 4"},
-      {"lanes of two blocks", [&](Program& p) { softmax(p).set_lanes(3); },
-       "softmax: 6 keys are no blocks of 2"},
+       "softmax.block: keys = 5, queries = 2 (keys % queries == 0)"},
+      {"lanes of two blocks",
+       [&](Program& p) {
+         softmax(p).set_lanes(3);
+         for (int b : {14, 15, 16}) p.mutable_buffers(b)->set_size(4);
+       },
+       "softmax.block: queries = 2, lanes = 3 (queries % lanes == 0)"},
+      {"lanes that do not divide the keys", [&](Program& p) { softmax(p).set_lanes(4); },
+       "softmax.lanes: keys = 6, lanes = 4 (keys % lanes == 0)"},
       {"open", [](Program& p) { p.mutable_buffers(16)->set_size(12); },
        "softmax.open: buffer 16 \"open\" has 12 elements instead of 6"},
       {"block", [&](Program& p) { softmax(p).set_block(70); }, "buffer 70"},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/field/m31.h"
+#include "runtime/package/program_steps.h"
 
 namespace lindero::runtime {
 namespace {
@@ -73,10 +74,11 @@ const std::vector<Placement>& placements() {
 
 TEST(Placement, LoadAndStoreFollowTheDefinition) {
   Circuit circuit = fixedTable(6, 4);
+  Program program;
   std::mt19937_64 random(5);
   for (size_t k = 0; k < placements().size(); ++k) {
     const Placement& p = placements()[k];
-    ASSERT_TRUE(checkPlacement(FieldPath("test"), p, circuit, 0).ok()) << k;
+    ASSERT_TRUE(program::checkCells(p, 0, ProgramSurroundings(program, circuit)).ok()) << k;
     for (int64_t size : {1, 20, 57, 63}) {
       std::vector<std::vector<uint32_t>> columns(4, std::vector<uint32_t>(64));
       for (auto& column : columns) {

@@ -221,13 +221,15 @@ class LinearSample {
   }
 
   void program() {
-    program_.set_format(1);
+    program_.set_format(program::kProgramFormat);
     uint32_t x = buffer("x", 8), w = buffer("w", 4), acc = buffer("acc", 8), q = buffer("q", 8),
              r = buffer("r", 8);
     Input* input = step()->mutable_input();
     input->set_tensor(0);
     input->set_out(x);
-    place(step()->mutable_load()->mutable_placement(), w, w_, 0, 2, 1, 0, {{2, 1, 2}});
+    Load* load = step()->mutable_load();
+    place(load->mutable_placement(), 0, w_, 0, 2, 1, 0, {{2, 1, 2}});
+    load->set_out(w);
     MatMul* matmul = step()->mutable_matmul();
     matmul->set_lhs(x);
     matmul->set_rhs(w);

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "program/program.pb.h"
 #include "runtime/package/circuit.pb.h"
-#include "runtime/package/program.pb.h"
 #include "runtime/package/statement.pb.h"
 
 namespace lindero::runtime::testing {

@@ -1,0 +1,87 @@
+// Copies of a tensor from one table to another: a bus of sends and receives whose addresses are
+// fixed.
+//
+// A tensor has rows and columns. A table holds it *column-major*, where the lanes of a row run down
+// a column of the tensor, or *row-major*, where they run along a row. An edge cuts the tensor into
+// tiles of tile_rows x tile_columns; an element is named by its tile's address and its place in the
+// tile along either axis, whatever the layout at either end: the lane at one end may be the place
+// at the other. README.md has the argument.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "passes/lower_air/circuit/circuit_builder.h"
+
+namespace lindero::passes {
+
+enum class Major { kRow, kColumn };
+
+// Addresses are unique over all edges of the circuit.
+struct Edge {
+  int64_t address = 0;
+  int64_t rows = 0, columns = 0;
+  int64_t tile_rows = 1, tile_columns = 1;
+  // The claim group of its ends if they are not both in the circuit.
+  std::string group = {};
+  // Rows of the giver that are copied; empty: all. They end where the last tile ends.
+  std::vector<int64_t> selected = {};
+  int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
+  int64_t rowTiles() const { return (rows + tile_rows - 1) / tile_rows; }
+  int64_t padding() const { return rowTiles() * tile_rows - rows; }
+  int64_t tiles() const { return rowTiles() * columnTiles(); }
+};
+
+// Fixed columns that name one copy of a tensor's element: tile address, place in the tile along the
+// axis that is not the lanes', their product, and whether the row takes part.
+struct EdgeColumns {
+  Expr address, place, corner, on;
+  std::string group = {};  // Edge::group
+};
+EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name);
+
+// The columns of the copies that a table gives or takes, each of the same claim group on all rows.
+class EdgeSlots {
+ public:
+  EdgeSlots(TableBuilder& t, llvm::StringRef name) : t_(t), name_(name) {}
+  // Columns for each edge of an item: no two of its edges have the same.
+  std::vector<EdgeColumns*> of(llvm::ArrayRef<Edge> edges);
+  std::deque<EdgeColumns>& all() { return slots_; }
+
+ private:
+  TableBuilder& t_;
+  std::string name_;
+  std::deque<EdgeColumns> slots_;
+};
+
+// Rows whose address and place are affine in the loops; the loop `place_loop` runs over the places
+// of a tile. Without `on`, as below.
+void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+              const std::vector<Loop>& loops, size_t place_loop, int64_t address);
+// Rows (column j, tile of rows): j major.
+void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                     const Edge& edge);
+// The same without `on`, with `stride` rows from a column to the next.
+void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
+                          const Edge& edge, int64_t stride);
+// Rows (tensor row i, tile of columns): i major; `rows` are the table's tensor rows (edge.selected
+// picks among them).
+void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
+                  const Edge& edge);
+// Lanes that stand in an edge on the rows where the fixed column `on` is 1.
+struct EdgeLanes {
+  Expr on;
+  Lanes lanes;
+};
+// Adds the lanes to the edge's sum (`sign` = 1: the row gives the tensor, -1: it takes it).
+void columnMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                     const std::vector<EdgeLanes>& values, int sign);
+void rowMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
+                  const std::vector<EdgeLanes>& values, int sign);
+// Adds sign * value / (address - ...) for a single element: of an edge, or of the public tensor of
+// this name.
+void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,
+                llvm::StringRef tensor = "");
+
+}  // namespace lindero::passes

@@ -1,0 +1,139 @@
+#include "passes/lower_air/gadgets/embeddings/embeddings.h"
+
+namespace lindero::passes {
+
+int64_t EmbeddingsTable::rows(size_t item, const Layout& layout) const {
+  const Embedding& e = embeddings[item];
+  return e.rows * (e.width / layout.lanes(lanes_));
+}
+
+void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+  CircuitBuilder& c = l.circuit;
+  const int64_t lanes = l.layout.lanes(lanes_);
+  const bool decode = l.wiring.decode();
+  Expr within = t.fixed("within"), last = t.fixed("last"), address = t.fixed("address");
+  Expr stride = t.fixed("stride"), base = t.fixed("base");
+  EdgeSlots out(t, "out");
+  std::vector<std::pair<std::string, Expr>> publics;  // the rows of each input's ids
+  Lanes addend = t.fixedLanes("addend", lanes);
+  Lanes x = t.mainLanes("x", lanes), added;
+  EdgeSlots in(t, "in");
+  if (llvm::any_of(items, [&](const Placed& p) { return embeddings[p.item].added; })) {
+    added = t.mainLanes("added", lanes);
+  }
+  Expr id = t.main("id");
+  int64_t longest = 1;
+  for (const Placed& placed : items) {
+    const Embedding& e = embeddings[placed.item];
+    const ir::Op& op = *e.origin.op;
+    const int64_t tiles = e.width / lanes, first = placed.first_row, last_row = first + tiles - 1;
+    longest = std::max(longest, tiles);
+    if (tiles > 1) t.fill(within, {first + 1, {{e.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
+    t.fill(last, {last_row, {{e.rows, tiles, 0}}, 1, 0});
+    t.fill(address, {last_row, {{e.rows, tiles, 1}}, l.layout.address(e.ids), 0});
+    if (!decode) {
+      publics.push_back({e.name, items.size() == 1 ? last : t.fixed("id." + e.name)});
+      if (items.size() > 1) {
+        t.fill(publics.back().second, {last_row, {{e.rows, tiles, 0}}, 1, 0});
+      }
+    }
+    const FoldSource source = products_.weights().source(*e.matrix, l.layout);
+    t.fill(stride, {last_row, {{e.rows, tiles, 0}}, source.stride, 0});
+    t.fill(base, {last_row, {{e.rows, tiles, 0}}, source.first + source.stride, 0});
+    Cells elements{first, {{e.rows, tiles, e.width}, {tiles, 1, lanes}}, 0, 1};
+    if (e.addend) {
+      t.fill(addend, elements, e.addend->definingOp()->symbolAttr("value"));
+      l.constants[e.addend] = {t.name(), "addend.0", lanes, elements, e.rows * e.width};
+    }
+    if (e.added) {
+      const Edge edge = l.layout.edge(*e.in);
+      t.place(added, {e.added, ""}, elements);
+      fillRowMajor(t, *in.of(edge)[0], first, e.rows, edge);
+    }
+    const std::vector<Edge> edges = l.layout.edges(e.out);
+    for (auto [slot, edge] : llvm::zip(out.of(edges), edges)) {
+      fillRowMajor(t, *slot, first, e.rows, edge);
+    }
+    t.place(x, {op.result(), ""}, elements);
+    t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});
+    t.instance(first, placed.rows, e.origin.region, op.location());
+    if (decode) continue;
+    c.publicTensor(
+        {e.name, false, e.rows, 1, 0, e.matrix->rows - 1, 0, l.layout.address(e.ids), 1, 1});
+  }
+  Lanes row;
+  for (int64_t i = 0; i < lanes; ++i) {
+    row.push_back(x[i] - addend[i]);
+    if (added.empty()) continue;
+    row.back() = row.back() - added[i];
+    t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
+  }
+  for (EdgeColumns& slot : in.all()) rowMajorTerm(t, "in", slot, {{slot.on, added}}, -1);
+  Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
+                     t.dot(row, c.descendingPowers(c.sigma(), lanes)));
+  t.constrain(id - last * id, "ids stand at the end of a token");
+  t.lookup("row", "vocabulary", last, {id * stride + base, fold});
+  if (decode) {
+    scalarTerm(t, "id", last, address, id, -1);
+  } else {
+    for (auto& [name, on] : publics) scalarTerm(t, "id", on, address, id, -1, name);
+  }
+  for (EdgeColumns& slot : out.all()) rowMajorTerm(t, "out", slot, {{slot.on, x}}, 1);
+}
+
+Embeddings::Embeddings(Wiring& wiring, Products& products)
+    : wiring_(wiring), products_(products), table_(wiring.along(), products) {}
+
+llvm::ArrayRef<llvm::StringLiteral> Embeddings::ops() const {
+  static constexpr llvm::StringLiteral kOps[] = {"integer.embedding"};
+  return kOps;
+}
+
+absl::Status Embeddings::plan(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  Embedding e;
+  e.origin = origin;
+  e.matrix = products_.addVocabulary(origin, op.operand(1));
+  e.rows = op.result()->type().shape[0];
+  e.width = e.matrix->columns;
+  wiring_.divides(table_.lanes(), e.width);
+  if (op.numOperands() > 2) {
+    const ir::Value* addend = wiring_.resolve(op.operand(2));
+    const ir::Op* maker = addend->definingOp();
+    (maker && maker->is("integer.constant") ? e.addend : e.added) = addend;
+  }
+  const ir::Value* ids = wiring_.resolve(op.operand(0));
+  if (!wiring_.isInput(ids)) return cannotLower(op, "ids that are not an input of the model");
+  e.name = ids->name().str();
+  table_.embeddings.push_back(std::move(e));
+  wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.embeddings.back().out);
+  return absl::OkStatus();
+}
+
+absl::Status Embeddings::connect() {
+  for (Embedding& e : table_.embeddings) e.ids = wiring_.scalars(e.rows);
+  for (Embedding& e : table_.embeddings) {
+    if (!e.added) continue;
+    absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, table_.lanes());
+    if (!in.ok()) return in.status();
+    e.in = *in;
+  }
+  return absl::OkStatus();
+}
+
+void Embeddings::trace(TraceWriter& t, const ir::Op& op) const {
+  const Embedding& e =
+      *llvm::find_if(table_.embeddings, [&](const Embedding& e) { return e.origin.op == &op; });
+  ir::Value* ids = t.find(op.result(), "ids");
+  if (!ids) t.keep(op.result(), "ids", ids = t.input(e.name));
+  ir::Value* addend = e.addend ? t.load(t.placeOf(e.addend)) : e.added ? t.find(e.added) : nullptr;
+  const ConstantPlace& place = t.placeOf(e.matrix->constant);
+  Attributes attributes{{"vocabulary", e.matrix->rows},
+                        {"width", e.width},
+                        {"padding", products_.weights().padding(*e.matrix, t.layout())}};
+  addCells(attributes, place.table, place.column, place.lanes, place.cells);
+  t.keep(op.result(), "",
+         t.step("gather_rows", {{"ids", ids}, {"addend", addend}}, attributes)["out"]);
+}
+
+}  // namespace lindero::passes

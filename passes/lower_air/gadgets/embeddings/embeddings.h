@@ -1,0 +1,60 @@
+// Embeddings, row-major: a row holds some columns of a looked up row. The fold of that row,
+// sum_j sigma^(D-1-j) W[id, j], is a phase-2 value of the table of weights, so the bus (row, fold)
+// is checked under challenges drawn after phase 2.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/gadgets/products/products.h"
+
+namespace lindero::passes {
+
+struct Embedding {
+  Origin origin;
+  const Matrix* matrix = nullptr;
+  int64_t rows = 0, width = 0;
+  const ir::Value* addend = nullptr;  // a constant
+  const ir::Value* added = nullptr;   // or a tensor
+  std::string name;                   // of the public input
+  CopyId ids = 0;
+  std::optional<CopyId> in = {};  // of `added`
+  std::vector<CopyId> out = {};
+};
+
+class EmbeddingsTable : public TableKind {
+ public:
+  EmbeddingsTable(LaneId lanes, const Products& products) : lanes_(lanes), products_(products) {}
+  std::string name() const override { return "embeddings"; }
+  LaneId lanes() const override { return lanes_; }
+  size_t items() const override { return embeddings.size(); }
+  int64_t rows(size_t item, const Layout& layout) const override;
+  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+
+  std::deque<Embedding> embeddings;  // pointed to
+
+ private:
+  LaneId lanes_;
+  const Products& products_;
+};
+
+class Embeddings : public Gadget {
+ public:
+  Embeddings(Wiring& wiring, Products& products);
+
+  llvm::ArrayRef<llvm::StringLiteral> ops() const override;
+  absl::Status plan(const Origin& origin) override;
+  absl::Status connect() override;
+  std::vector<const TableKind*> tables() const override { return {&table_}; }
+  void trace(TraceWriter& t, const ir::Op& op) const override;
+
+  const std::deque<Embedding>& items() const { return table_.embeddings; }
+
+ private:
+  Wiring& wiring_;
+  Products& products_;
+  EmbeddingsTable table_;
+};
+
+}  // namespace lindero::passes

@@ -1,0 +1,69 @@
+#include "passes/lower_air/gadgets/layout.h"
+
+#include "llvm/Support/MathExtras.h"
+
+namespace lindero::passes {
+
+int64_t Layout::columns(const Product& product) const {
+  return llvm::alignTo(product.columns, lanes(product.padded_to));
+}
+
+const std::vector<Stack>& Layout::stacks(const TableKind& kind) const {
+  static const std::vector<Stack> kNone;
+  auto it = stacks_.find(&kind);
+  return it == stacks_.end() ? kNone : it->second;
+}
+
+int64_t Layout::stackedRow(const TableKind& kind, size_t item) const {
+  int64_t base = 0;
+  for (const Stack& stack : stacks(kind)) {
+    for (const Placed& placed : stack.items) {
+      if (placed.item == item) return base + placed.first_row;
+    }
+    base += heightOf(stack.rows);
+  }
+  return 0;
+}
+
+int64_t Layout::stackedRows(const TableKind& kind) const {
+  int64_t rows = 0;
+  for (const Stack& stack : stacks(kind)) rows += heightOf(stack.rows);
+  return rows;
+}
+
+absl::Status Layout::address() {
+  std::vector<int64_t> addresses;
+  int64_t next = 1;
+  for (const auto& [id, copy] : llvm::enumerate(wiring_.copies())) {
+    auto differ = [&](LaneId id, std::optional<LaneId> other) {
+      return other && lanes(id) != lanes(*other);
+    };
+    if (differ(copy.row_lanes, copy.same_rows) || differ(copy.column_lanes, copy.same_columns)) {
+      return cannotLower(*copy.origin.op, "its values come from no matrix product");
+    }
+    addresses.push_back(next);
+    next += edge(id).tiles() * copy.batch;
+  }
+  addresses_ = std::move(addresses);
+  return absl::OkStatus();
+}
+
+Edge Layout::edge(CopyId id, int64_t batch) const {
+  const Copy& copy = wiring_.copies()[id];
+  Edge edge{.rows = copy.rows,
+            .columns = copy.columns,
+            .tile_rows = lanes(copy.row_lanes),
+            .tile_columns = lanes(copy.column_lanes),
+            .group = copy.group,
+            .selected = copy.selected};
+  if (!addresses_.empty()) edge.address = addresses_[id] + batch * edge.tiles();
+  return edge;
+}
+
+std::vector<Edge> Layout::edges(llvm::ArrayRef<CopyId> copies) const {
+  std::vector<Edge> edges;
+  for (CopyId copy : copies) edges.push_back(edge(copy));
+  return edges;
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,73 @@
+// LayerNorm and RMSNorm, row-major: a row holds some columns of a tensor's row.
+//   d = x - mu;  v = SQ[d];  sums of d and v run over the tensor row's table rows;
+//   d R = z 2^t + r - 2^(t-1);  RANGE(zb, z + 2^(zb-1)), RANGE(t, r).
+// mu, R, t and 2^t stay the same over a tensor row. The sums, R, t and 2^t go to the table of
+// statistics, one row for each:
+//   2 sum d + n in [0, 2n) fixes mu;
+//   V = sum v + eps = m 4^j + rem;  m in [2^14, 2^16) or j = 0;  rem < 4^j;
+//   (R, t - j) = RSQRT[m].
+// README.md has the interval and uniqueness arguments.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "passes/lower_air/gadgets/gadget.h"
+
+namespace lindero::passes {
+
+struct Norm {
+  Origin origin;
+  int64_t rows = 0, width = 0;
+  CopyId statistics = 0;
+  CopyId in = 0;
+  std::vector<CopyId> forward = {};  // the input, passed on
+  std::vector<CopyId> out = {};
+};
+
+class NormsTable : public TableKind {
+ public:
+  explicit NormsTable(LaneId lanes) : lanes_(lanes) {}
+  std::string name() const override { return "norms"; }
+  LaneId lanes() const override { return lanes_; }
+  size_t items() const override { return norms.size(); }
+  int64_t rows(size_t item, const Layout& layout) const override;
+  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+
+  std::deque<Norm> norms;  // pointed to
+
+ private:
+  LaneId lanes_;
+};
+
+class NormStatisticsTable : public TableKind {
+ public:
+  explicit NormStatisticsTable(const NormsTable& norms) : norms_(norms) {}
+  std::string name() const override { return "norm_statistics"; }
+  LaneId lanes() const override { return kOneLane; }
+  size_t items() const override { return norms_.norms.size(); }
+  int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
+  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+
+ private:
+  const NormsTable& norms_;
+};
+
+class Norms : public Gadget {
+ public:
+  explicit Norms(Wiring& wiring) : wiring_(wiring), norms_(wiring.along()), statistics_(norms_) {}
+
+  llvm::ArrayRef<llvm::StringLiteral> ops() const override;
+  absl::Status plan(const Origin& origin) override;
+  absl::Status connect() override;
+  std::vector<const TableKind*> tables() const override { return {&norms_, &statistics_}; }
+  void trace(TraceWriter& t, const ir::Op& op) const override;
+
+ private:
+  Wiring& wiring_;
+  NormsTable norms_;
+  NormStatisticsTable statistics_;
+};
+
+}  // namespace lindero::passes

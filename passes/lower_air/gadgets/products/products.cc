@@ -1,0 +1,323 @@
+#include "passes/lower_air/gadgets/products/products.h"
+
+namespace lindero::passes {
+
+Products::Products(Wiring& wiring)
+    : wiring_(wiring), weights_(wiring.weightLanes()), operands_(wiring.down(), weights_) {}
+
+llvm::ArrayRef<llvm::StringLiteral> Products::ops() const {
+  static constexpr llvm::StringLiteral kOps[] = {"integer.linear", "integer.scores", "integer.mix",
+                                                 "integer.append_rows"};
+  return kOps;
+}
+
+absl::Status Products::plan(const Origin& origin) {
+  if (origin.op->is("integer.linear")) return planLinear(origin);
+  if (origin.op->is("integer.scores")) return planScores(origin);
+  if (origin.op->is("integer.mix")) return planMix(origin);
+  return planAppendRows(origin);
+}
+
+const Matrix* Products::addVocabulary(const Origin& origin, const ir::Value* constant) {
+  const auto& shape = constant->type().shape;
+  return &weights_.matrices.emplace_back(Matrix{origin, constant, shape[0], shape[1]});
+}
+
+absl::Status Products::planLinear(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  const auto& w = op.operand(1)->type().shape;
+  const int64_t rows = op.result()->type().shape[0];
+  Product* product = wiring_.product(1, rows, w[0], w[1]);
+  Matrix& m = weights_.matrices.emplace_back(Matrix{origin, op.operand(1), w[0], w[1], product});
+  Operand x;
+  x.origin = origin;
+  x.value = wiring_.resolve(op.operand(0));
+  x.product = product;
+  x.inner = w[0];
+  x.length = rows;
+  x.matrix = &m;
+  x.selected = !wiring_.view(x.value).rows.empty();
+  operands_.operands.push_back(std::move(x));
+  const ir::Value* bias = op.numOperands() > 2 ? op.operand(2) : nullptr;
+  accumulator_of_[op.result()] =
+      &accumulators_.emplace_back(Accumulator{origin, product, rows, w[1], bias, &m});
+  return absl::OkStatus();
+}
+
+absl::Status Products::planScores(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  const int64_t heads = op.intAttr("heads");
+  const auto& q = op.operand(0)->type().shape;
+  const auto& k = op.operand(1)->type().shape;
+  const Product* product = wiring_.product(heads, q[0], q[1] / heads, k[0]);
+  Operand right;
+  right.origin = origin;
+  right.kind = Operand::kRightRows;
+  right.value = wiring_.resolve(op.operand(1));
+  right.product = product;
+  right.inner = k[1];
+  right.length = k[0];
+  operands_.operands.push_back(right);
+  Operand left = right;
+  left.kind = Operand::kLeft;
+  left.value = wiring_.resolve(op.operand(0));
+  left.length = q[0];
+  left.partner = &operands_.operands.back();
+  operands_.operands.push_back(left);
+  scores_[op.result()] = product;
+  return absl::OkStatus();
+}
+
+absl::Status Products::planMix(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  const ir::Value* p = wiring_.resolve(op.operand(0));
+  if (!p->definingOp() || !p->definingOp()->is("integer.softmax")) {
+    return cannotLower(op, "mixes no softmax");
+  }
+  const int64_t heads = op.intAttr("heads"), queries = op.result()->type().shape[0];
+  const auto& v = op.operand(1)->type().shape;
+  const int64_t keys = v[0], width = v[1] / heads;
+  Product* product = wiring_.product(heads, queries, keys, width);
+  Operand right;
+  right.origin = origin;
+  right.kind = Operand::kRightColumns;
+  right.value = wiring_.resolve(op.operand(1));
+  right.product = product;
+  right.inner = heads * keys;
+  right.length = width;
+  right.heads = heads;
+  operands_.operands.push_back(right);
+  Operand left;
+  left.origin = origin;
+  left.value = p;
+  left.product = product;
+  left.batch = heads;
+  left.inner = keys;
+  left.length = queries;
+  left.partner = &operands_.operands.back();
+  operands_.operands.push_back(left);
+  accumulator_of_[op.result()] =
+      &accumulators_.emplace_back(Accumulator{origin, product, queries, v[1]});
+  return absl::OkStatus();
+}
+
+// What of the tensor is carried shows at the return.
+absl::Status Products::planAppendRows(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  const ir::Value* before = wiring_.resolve(op.operand(0));
+  if (!wiring_.isInput(before)) {
+    return cannotLower(op, "only rows of an input can have others appended");
+  }
+  appended_.push_back({before, op.result()});
+  return absl::OkStatus();
+}
+
+const Carried* Products::appended(const ir::Value* value) const {
+  auto it = llvm::find_if(appended_, [&](const Carried& c) { return c.all == value; });
+  return it == appended_.end() ? nullptr : &*it;
+}
+
+absl::StatusOr<bool> Products::planOutput(const Origin& origin, const ir::Value* value,
+                                          const std::string& name) {
+  const Carried* c = appended(value);
+  if (!c) return false;
+  if (c->before->name() != name) {
+    return cannotLower(*origin.op, "an output with rows of an input must have its name");
+  }
+  carried_.push_back(*c);
+  return true;
+}
+
+Accumulator* Products::findAccumulator(const ir::Value* value) const {
+  return accumulator_of_.lookup(wiring_.view(value).base);
+}
+
+absl::StatusOr<std::pair<Accumulator*, View>> Products::accumulatorOf(const ir::Op& op) {
+  View v = wiring_.view(op.operand(0));
+  Accumulator* a = findAccumulator(op.operand(0));
+  if (!a) return cannotLower(op, "its input is not the result of a matrix product");
+  if (!v.rows.empty()) return cannotLower(op, "rows selected from an accumulator");
+  return std::pair{a, v};
+}
+
+void Products::addOperand(const Origin& origin, const Accumulator& to, const ir::Value* value,
+                          int64_t shift) {
+  Operand added;
+  added.origin = origin;
+  added.kind = Operand::kAdded;
+  added.value = wiring_.resolve(value);
+  added.product = to.product;
+  added.inner = to.columns;
+  added.length = to.rows;
+  added.shift = shift;
+  operands_.operands.push_back(std::move(added));
+}
+
+const Product* Products::takeScores(const ir::Value* value) {
+  auto it = scores_.find(wiring_.resolve(value));
+  if (it == scores_.end()) return nullptr;
+  const Product* product = it->second;
+  scores_.erase(it);
+  return product;
+}
+
+bool Products::selectsRows() const {
+  return llvm::any_of(operands_.operands, [](const Operand& o) { return o.selected; });
+}
+
+absl::Status Products::connect() {
+  for (Operand& o : operands_.operands) {
+    // Selected rows of a padded product are read nowhere else: zeros before them fill their tiles.
+    if (!o.selected || o.product->padded_to == kOneLane) wiring_.divides(wiring_.down(), o.length);
+    const Carried* carried = appended(o.value);
+    if (carried) {
+      if (absl::Status s = connectCarried(o, *carried); !s.ok()) return s;
+    }
+    const ir::Value* own = carried ? carried->all->definingOp()->operand(1) : o.value;
+    const Major major = o.kind == Operand::kRightColumns ? Major::kRow : Major::kColumn;
+    absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, operands_.lanes());
+    if (!copy.ok()) return copy.status();
+    o.copy = *copy;
+  }
+  return absl::OkStatus();
+}
+
+// Rows of the window before, then of this one.
+absl::Status Products::connectCarried(Operand& o, const Carried& c) {
+  const auto& shape = c.before->type().shape;
+  if (!read_.insert(c.before).second) {
+    return cannotLower(*o.origin.op, "reads rows of an input that another op reads too");
+  }
+  o.carried = shape[0];
+  const bool by_columns = o.kind == Operand::kRightColumns;
+  o.handed_on =
+      wiring_.openCopy({.origin = o.origin,
+                        .rows = shape[0],
+                        .columns = shape[1],
+                        .row_lanes = operands_.lanes(),
+                        .column_lanes = by_columns ? operands_.lanes() : wiring_.along()});
+  return absl::OkStatus();
+}
+
+namespace {
+
+using ir::trace::strides;
+
+// out[b, i, j] = sum_k lhs[b, i, k] rhs[b, k, j] of these extents.
+struct Multiplication {
+  int64_t batch, m, k, n;
+  std::vector<int64_t> lhs_strides, rhs_strides, out_strides;
+};
+
+ir::Value* multiply(TraceWriter& t, ir::Value* lhs, ir::Value* rhs, ir::Value* bias,
+                    const Multiplication& p) {
+  return t.step("matmul", {{"lhs", lhs}, {"rhs", rhs}, {"bias", bias}},
+                {{"batch", p.batch},
+                 {"m", p.m},
+                 {"k", p.k},
+                 {"n", p.n},
+                 {"lhs_strides", p.lhs_strides},
+                 {"rhs_strides", p.rhs_strides},
+                 {"out_strides", p.out_strides}})["out"];
+}
+
+// A part of a bias; only a column-major one is ever read in parts.
+ConstantPlace partOf(ConstantPlace place, int64_t start, int64_t size) {
+  if (size == place.size) return place;
+  place.cells.first_row += start * place.cells.loops[0].row_stride;
+  place.cells.loops[0].count = size;
+  place.size = size;
+  return place;
+}
+
+ir::Value* traceLinear(TraceWriter& t, const Accumulator& a, int64_t start, int64_t size) {
+  const Matrix& m = *a.matrix;
+  const ConstantPlace& place = t.placeOf(m.constant);
+  ir::Value* weights = t.find(m.constant);
+  if (!weights) t.keep(m.constant, "", weights = t.load(place));
+  // Zeros pad each row at its front.
+  const int64_t padded = place.size / m.rows;
+  const int64_t first = padded - t.layout().columns(*a.product) + start;
+  ir::Value* bias = a.bias ? t.load(partOf(t.placeOf(a.bias), start, size)) : nullptr;
+  return multiply(
+      t, t.find(a.origin.op->operand(0)), weights, bias,
+      {.batch = 1,
+       .m = a.rows,
+       .k = m.rows,
+       .n = size,
+       .lhs_strides = strides({{"batch", 0}, {"row", m.rows}, {"column", 1}, {"offset", 0}}),
+       .rhs_strides = strides({{"batch", 0}, {"row", padded}, {"column", 1}, {"offset", first}}),
+       .out_strides = strides({{"batch", 0}, {"row", size}, {"column", 1}, {"offset", 0}})});
+}
+
+void traceScores(TraceWriter& t, const ir::Op& op) {
+  const auto& shape = op.result()->type().shape;
+  const int64_t heads = shape[0], queries = shape[1], keys = shape[2];
+  const int64_t all = op.operand(0)->type().shape[1], width = all / heads;
+  t.keep(
+      op.result(), "",
+      multiply(
+          t, t.find(op.operand(0)), t.find(op.operand(1)), nullptr,
+          {.batch = heads,
+           .m = queries,
+           .k = width,
+           .n = keys,
+           .lhs_strides = strides({{"batch", width}, {"row", all}, {"column", 1}, {"offset", 0}}),
+           .rhs_strides = strides({{"batch", width}, {"row", 1}, {"column", all}, {"offset", 0}}),
+           .out_strides =
+               strides({{"batch", queries * keys}, {"row", keys}, {"column", 1}, {"offset", 0}})}));
+}
+
+}  // namespace
+
+ir::Value* Products::traceColumns(TraceWriter& t, const Accumulator& a, int64_t start,
+                                  int64_t size) const {
+  if (a.matrix) return traceLinear(t, a, start, size);
+  const ir::Op& op = *a.origin.op;
+  const int64_t heads = a.product->count, keys = a.product->inner, width = a.product->columns;
+  const std::vector<int64_t> by_head =
+      strides({{"batch", width}, {"row", heads * width}, {"column", 1}, {"offset", 0}});
+  return multiply(t, t.find(op.operand(0)), t.find(op.operand(1)), nullptr,
+                  {.batch = heads,
+                   .m = a.rows,
+                   .k = keys,
+                   .n = width,
+                   .lhs_strides = strides(
+                       {{"batch", a.rows * keys}, {"row", keys}, {"column", 1}, {"offset", 0}}),
+                   .rhs_strides = by_head,
+                   .out_strides = by_head});
+}
+
+void Products::traceInputs(TraceWriter& t) const {
+  for (const auto& [slot, c] : llvm::enumerate(carried_)) {
+    t.keep(c.before, "",
+           t.step("carry_in", {}, {{"slot", int64_t(slot)}},
+                  {{"out", c.before->type().elements()}})["out"]);
+  }
+}
+
+// Accumulators are computed where they are taken, in parts.
+void Products::trace(TraceWriter& t, const ir::Op& op) const {
+  if (op.is("integer.scores")) traceScores(t, op);
+  if (!op.is("integer.append_rows")) return;
+  ir::Value* all = t.step(
+      "append_rows", {{"first", t.find(op.operand(0))}, {"second", t.find(op.operand(1))}})["out"];
+  t.keep(op.result(), "", all);
+  for (const auto& [slot, c] : llvm::enumerate(carried_)) {
+    if (c.all != op.result()) continue;
+    t.step("carry_out", {{"buffer", all}},
+           {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
+  }
+}
+
+ir::Value* nextColumn(CircuitBuilder& c, int64_t lanes, int64_t row_tiles) {
+  if (row_tiles == 1) return c.sigma();
+  return c.multiply(c.sigma(), c.power(c.rho(), -lanes * (row_tiles - 1)));
+}
+
+ir::Value* nextRow(CircuitBuilder& c, int64_t lanes, int64_t columns) {
+  if (columns <= lanes) return c.rho();
+  return c.multiply(c.rho(), c.power(c.sigma(), lanes - columns));
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,295 @@
+#include "passes/lower_air/gadgets/results/results.h"
+
+namespace lindero::passes {
+namespace {
+
+// A fixed column per multiplier of the fold's step to a new column: it depends on the number
+// of tiles.
+class ColumnFold {
+ public:
+  ColumnFold(TableBuilder& t, int64_t lanes) : t_(t), lanes_(lanes) {
+    within_ = t.fixed("within");
+    end_ = t.fixed("end");
+    product_ = t.fixed("product");
+  }
+
+  void fill(const Product& p, int64_t first_row, int64_t tiles) {
+    const int64_t rows = p.columns * tiles;
+    longest_ = std::max(longest_, rows);
+    auto [it, made] = next_.try_emplace(tiles);
+    if (made) it->second = t_.fixed("next." + std::to_string(tiles));
+    if (tiles > 1) {
+      t_.fill(within_, {first_row + 1, {{p.count * p.columns, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
+    }
+    if (p.columns > 1) {
+      t_.fill(it->second,
+              {first_row + tiles, {{p.count, rows, 0}, {p.columns - 1, tiles, 0}}, 1, 0});
+    }
+    t_.fill(end_, {first_row + rows - 1, {{p.count, rows, 0}}, 1, 0});
+    t_.fill(product_, {first_row + rows - 1, {{p.count, rows, 1}}, p.id, 0});
+  }
+
+  void build(const Lanes& y) {
+    CircuitBuilder& c = t_.circuit();
+    Expr mul = within_ * t_.outside(c.power(c.rho(), lanes_));
+    for (auto& [tiles, selector] : next_) {
+      mul = mul + selector * t_.outside(nextColumn(c, lanes_, tiles));
+    }
+    Expr fold = t_.scan("fold", longest_, mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
+    t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
+  }
+
+ private:
+  TableBuilder& t_;
+  int64_t lanes_, longest_ = 1;
+  Expr within_, end_, product_;
+  std::map<int64_t, Expr> next_;
+};
+
+ir::Location nodesOf(const Accumulator& a, const ir::Op& op) {
+  ir::Location nodes = a.origin.op->location();
+  for (const std::string& node : op.location()) {
+    if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+// Fills the fixed column with the bias of each column of the tensor.
+void fillBias(Lowering& l, TableBuilder& t, Expr column, const Accumulator& a, int64_t first_row,
+              int64_t tiles) {
+  if (!a.bias) return;
+  t.fill(column, {first_row, {{a.columns, tiles, 1}, {tiles, 1, 0}}, 0, 0},
+         a.bias->definingOp()->symbolAttr("value"));
+  l.constants[a.bias] = {
+      t.name(), "bias", 1, {first_row, {{a.columns, tiles, 1}}, 0, 0}, a.columns};
+}
+
+// Where the elements of a part stand, from its first row on.
+Cells elements(const Part& part, int64_t first_row, int64_t tiles, int64_t lanes) {
+  return {first_row, {{part.size, tiles, 1}, {tiles, 1, lanes * part.size}}, 0, part.size};
+}
+
+// What a part's op does with the quotient.
+bool looksUp(const ir::Op& op) { return op.is("integer.lookup"); }
+
+}  // namespace
+
+int64_t ResultsTable::rows(size_t item, const Layout& layout) const {
+  const Accumulator& a = *results[item].accumulator;
+  return a.columns * (a.rows / layout.lanes(lanes_));
+}
+
+int64_t OutputsTable::rows(size_t item, const Layout& layout) const {
+  const Accumulator& a = *results[item].accumulator;
+  return a.columns * (a.rows / layout.lanes(lanes_));
+}
+
+namespace {
+
+// The table of requantized and looked up elements.
+class RequantizeTable {
+ public:
+  RequantizeTable(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+
+  void add(const Accumulator& a, int64_t first_row,
+           const std::map<const ir::Value*, std::vector<CopyId>>& out) {
+    const int64_t tiles = a.rows / lanes_;
+    fold_.fill(*a.product, first_row, tiles);
+    fillBias(l_, t_, bias_, a, first_row, tiles);
+    for (const Part& part : a.parts) {
+      const int64_t first = first_row + part.start * tiles;
+      t_.instance(first, part.size * tiles, part.origin.region, nodesOf(a, *part.origin.op));
+      fillFunction(*part.origin.op, first, part.size * tiles);
+      fillCopies(part, first, tiles, l_.layout.edges(out.at(part.result)));
+      const bool lookup = looksUp(*part.origin.op);
+      Cells cells = elements(part, first, tiles, lanes_);
+      t_.place(q_, {part.result, lookup ? "key" : ""}, cells);
+      t_.place(r_, {part.result, "remainder"}, cells);
+      if (lookup) t_.place(g_, {part.result, ""}, cells);
+    }
+  }
+
+  void constrain() {
+    Expr half = power_ * t_.constant(int64_t{1} << 30);  // 2^(s-1): 1/2 in the field
+    Lanes y;
+    for (int64_t i = 0; i < lanes_; ++i) y.push_back(q_[i] * power_ + r_[i] - half - bias_);
+    fold_.build(y);
+    for (EdgeColumns& slot : out_.all()) {
+      std::vector<EdgeLanes> values{{slot.on, q_}};
+      if (looked_up_.count(&slot)) values.push_back({looked_up_[&slot], g_});
+      columnMajorTerm(t_, "out", slot, values, 1);
+    }
+    for (int64_t i = 0; i < lanes_; ++i) {
+      std::string lane = "." + std::to_string(i);
+      t_.lookup("function" + lane, "function", on_, {function_, q_[i] + offset_, g_[i]});
+      t_.range("remainder" + lane, on_, tag_, r_[i]);
+    }
+  }
+
+ private:
+  void fillFunction(const ir::Op& op, int64_t first, int64_t rows) {
+    const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
+    t_.fillConstant(on_, first, rows, 1);
+    t_.fillConstant(power_, first, rows, int64_t{1} << shift);
+    t_.fillConstant(tag_, first, rows, shift);
+    l_.tables.useRange(shift);
+    if (looksUp(op)) {
+      t_.fillConstant(function_, first, rows, l_.tables.activation(op.operand(1)));
+    } else {
+      t_.fillConstant(function_, first, rows, bits);
+      t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
+      l_.tables.useRange(bits);
+    }
+  }
+
+  void fillCopies(const Part& part, int64_t first, int64_t tiles, llvm::ArrayRef<Edge> edges) {
+    const bool lookup = looksUp(*part.origin.op);
+    for (auto [slot, edge] : llvm::zip(out_.of(edges), edges)) {
+      fillColumnMajorPlace(t_, *slot, first, edge, tiles);
+      if (lookup && !looked_up_.count(slot)) {
+        looked_up_[slot] = t_.fixed("looked_up" + std::to_string(looked_up_.size()));
+      }
+      t_.fillConstant(lookup ? looked_up_[slot] : slot->on, first, part.size * tiles, 1);
+    }
+  }
+
+  Lowering& l_;
+  TableBuilder& t_;
+  const int64_t lanes_;
+  Expr bias_ = t_.fixed("bias"), on_ = t_.fixed("on"), power_ = t_.fixed("power");
+  Expr tag_ = t_.fixed("remainder_tag"), function_ = t_.fixed("function"),
+       offset_ = t_.fixed("offset");
+  EdgeSlots out_{t_, "out"};                // `on` for q
+  std::map<EdgeColumns*, Expr> looked_up_;  // fixed columns: `on`, for g
+  Lanes q_ = t_.mainLanes("q", lanes_), r_ = t_.mainLanes("r", lanes_),
+        g_ = t_.mainLanes("g", lanes_);
+  ColumnFold fold_{t_, lanes_};
+};
+
+}  // namespace
+
+void ResultsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+  RequantizeTable table(l, t, l.layout.lanes(lanes_));
+  for (const Placed& p : items) table.add(*results[p.item].accumulator, p.first_row, out);
+  table.constrain();
+}
+
+void OutputsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+  const int64_t lanes = l.layout.lanes(lanes_);
+  Expr bias = t.fixed("bias");
+  EdgeSlots out(t, "out");
+  Lanes y = t.mainLanes("y", lanes);
+  ColumnFold fold(t, lanes);
+  for (const Placed& p : items) {
+    const Result& item = results[p.item];
+    const Accumulator& a = *item.accumulator;
+    const int64_t tiles = a.rows / lanes;
+    fold.fill(*a.product, p.first_row, tiles);
+    fillBias(l, t, bias, a, p.first_row, tiles);
+    for (const auto& [part, copy] : llvm::zip(a.parts, item.copies)) {
+      const int64_t first = p.first_row + part.start * tiles;
+      const ir::Type& type = part.result->type();
+      const Edge edge = l.layout.edge(copy);
+      t.instance(first, part.size * tiles, part.origin.region, nodesOf(a, *part.origin.op));
+      fillColumnMajor(t, *out.of(edge)[0], first, edge);
+      t.place(y, {part.result, ""}, elements(part, first, tiles, lanes));
+      l.circuit.publicTensor({part.name, true, a.rows, part.size, type.low, type.high,
+                              type.exponent, edge.address, edge.tile_rows, edge.tile_columns});
+    }
+  }
+  Lanes products;
+  for (Expr lane : y) products.push_back(lane - bias);
+  fold.build(products);
+  for (EdgeColumns& slot : out.all()) columnMajorTerm(t, "out", slot, {{slot.on, y}}, 1);
+}
+
+Results::Results(Wiring& wiring, Products& products)
+    : wiring_(wiring), products_(products), results_(wiring.down()), outputs_(wiring.down()) {}
+
+llvm::ArrayRef<llvm::StringLiteral> Results::ops() const {
+  static constexpr llvm::StringLiteral kOps[] = {"integer.requantize", "integer.lookup"};
+  return kOps;
+}
+
+absl::Status Results::plan(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  auto of = products_.accumulatorOf(op);
+  if (!of.ok()) return of.status();
+  auto& [accumulator, view] = *of;
+  accumulator->parts.push_back({origin, view.start, view.size, op.result()});
+  wiring_.gives(op.result(), Major::kColumn, results_.lanes(), &results_.out[op.result()]);
+  if (looksUp(op) || op.numOperands() < 2) return absl::OkStatus();
+  if (view.size != accumulator->columns)
+    return cannotLower(op, "adds to some columns of a product");
+  products_.addOperand(origin, *accumulator, op.operand(1), op.intAttrOr("addend_shift", 0));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Results::planOutput(const Origin& origin, const ir::Value* value,
+                                         const std::string& name) {
+  Accumulator* a = products_.findAccumulator(value);
+  if (!a) return false;
+  View v = wiring_.view(value);
+  if (!v.rows.empty()) return cannotLower(*origin.op, "rows selected from an accumulator");
+  a->parts.push_back({origin, v.start, v.size, value, name});
+  return true;
+}
+
+// Sorts the accumulators by what becomes of them; their parts must cover all columns once and be of
+// one kind.
+absl::Status Results::connect() {
+  for (Accumulator& a : products_.accumulators()) {
+    const ir::Op& op = *a.origin.op;
+    llvm::sort(a.parts, [](const Part& x, const Part& y) { return x.start < y.start; });
+    int64_t next = 0;
+    size_t published = 0, stored = 0;
+    for (const Part& part : a.parts) {
+      if (part.start != next) return cannotLower(op, "columns that are read twice or not at all");
+      next += part.size;
+      published += part.origin.op->is("integer.return");
+      stored += llvm::is_contained(ops(), part.origin.op->name());
+    }
+    if (next != a.columns) return cannotLower(op, "columns that nothing reads");
+    if (published % a.parts.size() || stored % a.parts.size()) {
+      return cannotLower(op, "columns that are put to different uses");
+    }
+    if (stored) results_.results.push_back({&a});
+    if (!published) continue;
+    Result& r = outputs_.results.emplace_back(Result{&a});
+    for (const Part& part : a.parts) {
+      r.copies.push_back(wiring_.openCopy({.origin = part.origin,
+                                           .rows = a.rows,
+                                           .columns = part.size,
+                                           .row_lanes = outputs_.lanes(),
+                                           .column_lanes = wiring_.along(),
+                                           .group = publicGroup(part.name)}));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Results::trace(TraceWriter& t, const ir::Op& op) const {
+  const Accumulator& a = *products_.findAccumulator(op.operand(0));
+  const Part& part = *llvm::find_if(a.parts, [&](const Part& p) { return p.origin.op == &op; });
+  const bool lookup = looksUp(op);
+  ir::Value* acc = products_.traceColumns(t, a, part.start, part.size);
+  ir::Value* addend = !lookup && op.numOperands() > 1 ? t.find(op.operand(1)) : nullptr;
+  Attributes attributes{{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}};
+  if (addend) attributes.emplace_back("addend_shift", op.intAttrOr("addend_shift", 0));
+  const Step step = t.step("requantize", {{"acc", acc}, {"addend", addend}}, attributes);
+  t.keep(op.result(), lookup ? "key" : "", step["quotient"]);
+  t.keep(op.result(), "remainder", step["remainder"]);
+  if (!lookup) return;
+  const auto& place = t.tables().place("function", t.tables().activation(op.operand(1)));
+  t.keep(op.result(), "", t.lookUp(step["quotient"], place, "value", -place.rows / 2));
+}
+
+ir::Value* Results::traceOutput(TraceWriter& t, const ir::Value* value) const {
+  const Accumulator& a = *products_.findAccumulator(value);
+  const Part& part = *llvm::find_if(a.parts, [&](const Part& p) { return p.result == value; });
+  ir::Value* columns = products_.traceColumns(t, a, part.start, part.size);
+  t.keep(value, "", columns);
+  return columns;
+}
+
+}  // namespace lindero::passes

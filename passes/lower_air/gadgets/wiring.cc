@@ -1,0 +1,122 @@
+#include "passes/lower_air/gadgets/wiring.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace lindero::passes {
+
+absl::Status cannotLower(const ir::Op& op, const std::string& why) {
+  return absl::UnimplementedError(absl::StrCat("cannot lower ", op.name().str(), " (node ",
+                                               absl::StrJoin(op.location(), " + "), "): ", why));
+}
+
+Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) : options_(options) {
+  for (const auto& argument : function.body().arguments()) inputs_.insert(argument.get());
+  LaneRule weights{.pads = true, .least = 16, .most = 512};
+  if (options.weight_lanes != 0) weights.least = weights.most = options.weight_lanes;
+  rules_ = {{}, {.most = options.lanes}, {.most = options.lanes}, weights};
+}
+
+const ir::Value* Wiring::resolve(const ir::Value* value) const {
+  for (auto it = alias_.find(value); it != alias_.end(); it = alias_.find(value)) {
+    value = it->second;
+  }
+  return value;
+}
+
+View Wiring::view(const ir::Value* value) const {
+  value = resolve(value);
+  if (auto it = views_.find(value); it != views_.end()) return it->second;
+  return {value, 0, value->type().shape.empty() ? 1 : value->type().shape.back()};
+}
+
+LaneId Wiring::addLanes(LaneRule rule) {
+  rules_.push_back(std::move(rule));
+  return rules_.size() - 1;
+}
+
+Product* Wiring::product(int64_t count, int64_t rows, int64_t inner, int64_t columns) {
+  products_.push_back({next_product_, count, rows, inner, columns});
+  next_product_ += count;
+  return &products_.back();
+}
+
+void Wiring::gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out) {
+  givers_[value] = {major, lanes, out};
+}
+
+void Wiring::passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out) {
+  View v = view(value);
+  if (!v.rows.empty() || !passed_on_.insert(v.base).second) return;
+  givers_[v.base] = {Major::kRow, lanes, out};
+}
+
+absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& view) {
+  if (auto it = givers_.find(view.base); it != givers_.end()) {
+    if (!view.rows.empty() && it->second.major == Major::kColumn) {
+      return cannotLower(*origin.op, "rows can be selected after a LayerNorm only");
+    }
+    return it->second;
+  }
+  if (isInput(view.base) && view.rows.empty()) {
+    if (llvm::any_of(public_inputs_, [&](auto& p) { return p.value == view.base; })) {
+      return cannotLower(*origin.op, "reads an input of the model that another op reads too");
+    }
+    public_inputs_.push_back({view.base, view.base->name().str()});
+    return Giver{};
+  }
+  return cannotLower(*origin.op, "its input comes from no encoded op");
+}
+
+absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value, Major major,
+                                    LaneId lanes, const std::string& group) {
+  const View v = view(value);
+  const auto& shape = v.base->type().shape;
+  if (v.start != 0 || v.size != shape.back()) {
+    return cannotLower(*origin.op, "reads some columns of a requantized tensor");
+  }
+  absl::StatusOr<Giver> from = giver(origin, v);
+  if (!from.ok()) return from.status();
+  Copy copy{.origin = origin, .columns = v.size, .group = group, .selected = v.rows};
+  copy.rows = v.rows.empty() ? shape[shape.size() - 2] : int64_t(v.rows.size());
+  for (int64_t extent : llvm::ArrayRef<int64_t>(shape).drop_back(2)) copy.batch *= extent;
+  const bool by_columns = major == Major::kColumn;
+  copy.row_lanes = by_columns ? lanes : down();
+  copy.column_lanes = by_columns ? along() : lanes;
+  if (from->out == nullptr) {
+    copy.group = publicGroup(public_inputs_.back().name);
+    return public_inputs_.back().copy = openCopy(std::move(copy));
+  }
+  if (from->major == major) {
+    (by_columns ? copy.same_rows : copy.same_columns) = from->lanes;
+  } else {
+    (by_columns ? copy.column_lanes : copy.row_lanes) = from->lanes;
+  }
+  CopyId id = openCopy(std::move(copy));
+  from->out->push_back(id);
+  return id;
+}
+
+CopyId Wiring::openCopy(Copy copy) {
+  copies_.push_back(std::move(copy));
+  return copies_.size() - 1;
+}
+
+void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const std::string& name) {
+  public_outputs_.push_back({origin, value, name});
+}
+
+absl::Status Wiring::connect() {
+  for (PublicOutput& p : public_outputs_) {
+    absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
+    if (!id.ok()) return id.status();
+    p.copy = *id;
+    // The verifier's end has no lanes: tiles are as tall as the giver's, and one row if that has
+    // none down the rows.
+    Copy& made = copies_[*id];
+    if (made.same_columns) made.row_lanes = kOneLane;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::passes

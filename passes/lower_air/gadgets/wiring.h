@@ -1,0 +1,157 @@
+// Analysis: how the items of a circuit's tables are tied together: which values stand in tables,
+// the products that they are sides of, and the copies from where a value is given to where it is
+// read.
+//
+// Gadgets fill it while they walk the integer function, and in connect(), once all items are
+// listed. Numbers that depend on how many lanes a table has (addresses, rows) are not here but in a
+// Layout.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include "passes/lower_air/circuit/copies.h"
+#include "passes/lower_air/lower_to_air/lower_to_air.h"
+
+namespace lindero::passes {
+
+// What an item stands for: for messages and costs.
+struct Origin {
+  const ir::Op* op = nullptr;
+  std::string region = {};
+};
+
+absl::Status cannotLower(const ir::Op& op, const std::string& why);
+
+// A number of lanes. Tables that copy from one another along one axis have the same.
+using LaneId = size_t;
+inline constexpr LaneId kOneLane = 0;
+
+struct LaneRule {
+  // Lanes divide all of these; if there are none, any number will do: lengths are padded.
+  std::vector<int64_t> lengths = {};
+  bool pads = false;
+  int64_t least = 1, most = 1;
+};
+
+// Matrix products of one shape: `count` products of rows x inner by inner x columns, with
+// consecutive ids. Columns are padded to a multiple of these lanes.
+struct Product {
+  int64_t id = 0, count = 1;
+  int64_t rows = 0, inner = 0, columns = 0;
+  LaneId padded_to = kOneLane;
+};
+
+// A copy of a tensor, or of each of `batch` tensors. Tiles have as many rows as the lanes of its
+// column-major end, and as many columns as those of its row-major end.
+using CopyId = size_t;
+struct Copy {
+  Origin origin = {};
+  int64_t rows = 0, columns = 0;
+  LaneId row_lanes = kOneLane, column_lanes = kOneLane;
+  int64_t batch = 1;
+  std::string group = {};              // Edge::group
+  std::vector<int64_t> selected = {};  // Edge::selected
+  // Lanes that must turn out as many as those of the tile, for both ends have them on one axis.
+  std::optional<LaneId> same_rows = {}, same_columns = {};
+};
+
+// Columns [start, start + size) and some rows of a value.
+struct View {
+  const ir::Value* base;
+  int64_t start = 0;
+  int64_t size = 0;
+  std::vector<int64_t> rows = {};  // empty: all
+};
+
+// An input that is a stored tensor (integers from the verifier), and an output that is one: a copy
+// whose other end the verifier computes.
+struct PublicInput {
+  const ir::Value* value = nullptr;
+  std::string name;
+  CopyId copy = 0;
+};
+struct PublicOutput {
+  Origin origin;
+  const ir::Value* value = nullptr;
+  std::string name;
+  CopyId copy = 0;
+};
+
+class Wiring {
+ public:
+  Wiring(const ir::Function& function, const LowerToAirOptions& options);
+  const LowerToAirOptions& options() const { return options_; }
+  // With a step table, which has the tokens and choices that are public elsewhere.
+  bool decode() const { return options_.decode; }
+
+  // What the results of regions and yields stand for.
+  void alias(const ir::Value* value, const ir::Value* of) { alias_[value] = of; }
+  const ir::Value* resolve(const ir::Value* value) const;
+  void setView(const ir::Value* value, View view) { views_[value] = std::move(view); }
+  View view(const ir::Value* value) const;
+  bool isInput(const ir::Value* value) const { return inputs_.contains(value); }
+  size_t inputs() const { return inputs_.size(); }
+
+  // Lanes down a tensor's rows, in the tables of matrix products and their results, and along its
+  // columns, in those that reduce rows.
+  LaneId down() const { return 1; }
+  LaneId along() const { return 2; }
+  // Of constant matrices.
+  LaneId weightLanes() const { return 3; }
+  LaneId addLanes(LaneRule rule);
+  void divides(LaneId lanes, int64_t length) { rules_[lanes].lengths.push_back(length); }
+  llvm::ArrayRef<LaneRule> laneRules() const { return rules_; }
+
+  Product* product(int64_t count, int64_t rows, int64_t inner, int64_t columns);
+
+  // Says where `value` stands: its copies are listed in `out`, for the item to give. A row-major
+  // item that only reads it may pass it on: the copies asked for later are then its to give.
+  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out);
+  void passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out);
+  // A copy of `value` for a reader: one per leading index of a value of rank 3.
+  absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
+                              LaneId lanes, const std::string& group = "");
+  // One whose other end is no item's.
+  CopyId openCopy(Copy copy);
+  // Addresses of single elements.
+  CopyId scalars(int64_t count) { return openCopy({.rows = count, .columns = 1}); }
+  llvm::ArrayRef<Copy> copies() const { return copies_; }
+
+  // An output that is a stored tensor.
+  void exportTensor(const Origin& origin, const ir::Value* value, const std::string& name);
+  // Copies of the outputs.
+  absl::Status connect();
+  const std::deque<PublicInput>& publicInputs() const { return public_inputs_; }
+  const std::deque<PublicOutput>& publicOutputs() const { return public_outputs_; }
+
+ private:
+  struct Giver {
+    Major major;
+    LaneId lanes;
+    std::vector<CopyId>* out;
+  };
+  absl::StatusOr<Giver> giver(const Origin& origin, const View& view);
+
+  const LowerToAirOptions options_;
+  llvm::DenseSet<const ir::Value*> inputs_;
+  llvm::DenseMap<const ir::Value*, const ir::Value*> alias_;
+  std::map<const ir::Value*, View> views_;
+  std::vector<LaneRule> rules_;
+  std::deque<Product> products_;  // pointed to
+  int64_t next_product_ = 1;
+  std::vector<Copy> copies_;
+  llvm::DenseMap<const ir::Value*, Giver> givers_;
+  llvm::DenseSet<const ir::Value*> passed_on_;
+  std::deque<PublicInput> public_inputs_;
+  std::deque<PublicOutput> public_outputs_;
+};
+
+}  // namespace lindero::passes

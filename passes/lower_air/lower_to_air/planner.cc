@@ -1,0 +1,148 @@
+#include "passes/lower_air/lower_to_air/planner.h"
+
+#include "absl/strings/str_cat.h"
+#include "passes/lower_air/gadgets/steps/public_inputs.h"
+
+namespace lindero::passes {
+namespace {
+
+// The public inputs that a decode run has besides.
+absl::Status namesFree(const ir::Function& main) {
+  for (const auto& argument : main.body().arguments()) {
+    if (argument->name() != kTape && argument->name() != kLengths) continue;
+    return absl::UnimplementedError(
+        absl::StrCat("an input is called ", argument->name().str(), ", as one of a decode run"));
+  }
+  return absl::OkStatus();
+}
+
+void traceSelectRows(TraceWriter& t, const ir::Op& op) {
+  t.keep(op.result(), "",
+         t.step("copy_rows", {{"in", t.find(op.operand(0))}},
+                {{"width", op.result()->type().shape[1]},
+                 {"rows", op.intsAttr("rows").vec()}})["out"]);
+}
+
+void publishTensor(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy,
+                   bool output) {
+  const Edge e = l.layout.edge(copy);
+  l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
+                          e.address, e.tile_rows, e.tile_columns});
+}
+
+}  // namespace
+
+Planner::Planner(const ir::Function& main, const LowerToAirOptions& options)
+    : main_(main), wiring_(main, options), gadgets_(makeGadgets(wiring_)) {
+  for (const auto& gadget : gadgets_) {
+    llvm::append_range(tables_, gadget->tables());
+    for (llvm::StringRef op : gadget->ops()) gadget_of_[op] = gadget.get();
+  }
+}
+
+absl::Status Planner::plan() {
+  if (absl::Status s = namesFree(main_); !s.ok()) return s;
+  if (absl::Status s = walk(main_.body(), ""); !s.ok()) return s;
+  for (const auto& gadget : gadgets_) {
+    if (absl::Status s = gadget->connect(); !s.ok()) return s;
+  }
+  return wiring_.connect();
+}
+
+absl::Status Planner::walk(const ir::Block& block, const std::string& region) {
+  for (const ir::Op& op : block.ops()) {
+    if (op.is("region.region")) {
+      if (absl::Status s = walk(*op.block(), op.stringAttr("label")); !s.ok()) return s;
+      const ir::Op& yield = op.block()->ops().back();
+      for (unsigned i = 0; i < op.numResults(); ++i) wiring_.alias(op.result(i), yield.operand(i));
+    } else if (!op.is("region.yield") && !op.is("integer.constant")) {
+      program_.push_back({&op, region});
+      if (absl::Status s = visit(program_.back()); !s.ok()) return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Planner::visit(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  if (auto it = gadget_of_.find(op.name()); it != gadget_of_.end()) return it->second->plan(origin);
+  if (op.is("integer.slice")) {
+    View v = wiring_.view(op.operand(0));
+    v.start += op.intAttr("start");
+    v.size = op.intAttr("size");
+    wiring_.setView(op.result(), v);
+    return absl::OkStatus();
+  }
+  if (op.is("integer.select_rows")) {
+    View v = wiring_.view(op.operand(0));
+    if (!v.rows.empty()) return cannotLower(op, "rows of selected rows");
+    v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
+    wiring_.setView(op.result(), v);
+    return absl::OkStatus();
+  }
+  if (op.is("integer.return")) return visitOutputs(origin);
+  return cannotLower(op, "no encoding for this op");
+}
+
+absl::Status Planner::visitOutputs(const Origin& origin) {
+  const ir::Op& op = *origin.op;
+  if (!op.has("names")) return cannotLower(op, "its outputs have no names");
+  const auto& names = std::get<std::vector<std::string>>(*op.find("names"));
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    Output output{wiring_.resolve(op.operand(i)), names[i], nullptr};
+    for (const auto& gadget : gadgets_) {
+      absl::StatusOr<bool> taken = gadget->planOutput(origin, output.value, output.name);
+      if (!taken.ok()) return taken.status();
+      if (*taken) output.gadget = gadget.get();
+    }
+    if (!output.gadget) {
+      if (wiring_.isInput(wiring_.view(output.value).base)) {
+        return cannotLower(op, "an output that is an input");
+      }
+      wiring_.exportTensor(origin, output.value, output.name);
+    }
+    outputs_.push_back(output);
+  }
+  return absl::OkStatus();
+}
+
+void Planner::publish(Lowering& l) const {
+  for (const auto& gadget : gadgets_) gadget->publish(l);
+}
+
+void Planner::publishTensors(Lowering& l) const {
+  for (const PublicInput& p : l.wiring.publicInputs()) {
+    publishTensor(l, p.value->type(), p.name, p.copy, false);
+  }
+  for (const PublicOutput& p : l.wiring.publicOutputs()) {
+    publishTensor(l, p.value->type(), p.name, p.copy, true);
+  }
+}
+
+void Planner::trace(TraceWriter& t) const {
+  for (const PublicInput& p : wiring_.publicInputs()) {
+    t.keep(p.value, "", t.input(p.name));
+  }
+  for (const auto& gadget : gadgets_) gadget->traceInputs(t);
+  for (const Origin& origin : program_) {
+    const ir::Op& op = *origin.op;
+    t.setOrigin(op.location(), origin.region);
+    if (auto gadget = gadget_of_.find(op.name()); gadget != gadget_of_.end()) {
+      gadget->second->trace(t, op);
+    } else if (op.is("integer.select_rows")) {
+      traceSelectRows(t, op);
+    } else if (op.is("integer.return")) {
+      traceOutputs(t);
+    }
+  }
+}
+
+void Planner::traceOutputs(TraceWriter& t) const {
+  for (const Output& output : outputs_) {
+    ir::Value* buffer =
+        output.gadget ? output.gadget->traceOutput(t, output.value) : t.find(output.value);
+    if (buffer) t.step("output", {{"buffer", buffer}}, {{"tensor", output.name}});
+  }
+}
+
+}  // namespace lindero::passes

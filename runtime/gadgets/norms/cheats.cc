@@ -1,0 +1,156 @@
+// Cheats of LayerNorm and RMSNorm.
+#include <algorithm>
+
+#include "runtime/field/m31.h"
+#include "runtime/tamper/forged_rows.h"
+#include "runtime/tamper/scene.h"
+
+namespace lindero::runtime {
+namespace {
+
+bool forgeNorm(const Scene& s, const NormCheat& cheat) {
+  const LayerNorm& n = s.step.layer_norm();
+  return forgeNormRow(s.package, n, s.buffers, s.draws.below(n.rows()), cheat);
+}
+
+bool otherMean(const Scene& s) {
+  if (!s.step.layer_norm().has_mean()) return false;
+  return forgeNorm(s, {.mean_error = s.draws.sign()});
+}
+bool meanInRmsNorm(const Scene& s) {
+  if (s.step.layer_norm().has_mean()) return false;
+  return forgeNorm(s, {.mean = s.draws.sign()});
+}
+bool otherRoot(const Scene& s) { return forgeNorm(s, {.root_error = s.draws.sign()}); }
+bool otherSquare(const Scene& s) {
+  return forgeNorm(s, {.square_error = s.draws.sign(),
+                       .square_element = s.draws.below(s.step.layer_norm().width())});
+}
+bool wrappedVariance(const Scene& s) { return forgeNorm(s, {.wrap_variance = true}); }
+bool otherExponent(const Scene& s) { return forgeNorm(s, {.exponent_error = s.draws.sign()}); }
+bool otherShift(const Scene& s) { return forgeNorm(s, {.shift_error = s.draws.sign()}); }
+bool varianceRemainderOutOfRange(const Scene& s) {
+  return forgeNorm(s, {.mantissa_error = s.draws.sign()});
+}
+
+bool normalizedOffByOne(const Scene& s) {
+  const LayerNorm& n = s.step.layer_norm();
+  s.add(n.out(), s.any(n.out()), s.draws.sign());
+  return true;
+}
+
+bool normalizedRemainderOutOfRange(const Scene& s) {
+  const LayerNorm& n = s.step.layer_norm();
+  const uint64_t e = s.any(n.out());
+  const int64_t sign = s.draws.sign();
+  s.add(n.out(), e, sign);
+  s.add(n.remainder(), e, -sign * s.at(n.shift_power(), e / n.width()));
+  return true;
+}
+
+// z 2^t + r = d R + 2^(t-1) + p
+bool normalizedModuloP(const Scene& s) {
+  const LayerNorm& n = s.step.layer_norm();
+  const uint64_t e = s.any(n.out());
+  const int64_t power = s.at(n.shift_power(), e / n.width());
+  const int64_t sum =
+      s.at(n.out(), e) * power + s.at(n.remainder(), e) + s.draws.sign() * int64_t{kModulus};
+  s.at(n.out(), e) = static_cast<int32_t>(sum >= 0 ? sum / power : -((power - 1 - sum) / power));
+  s.at(n.remainder(), e) = static_cast<int32_t>(sum - s.at(n.out(), e) * power);
+  return true;
+}
+
+bool otherPower(const Scene& s) { return forgeNorm(s, {.power_error = -2}); }
+
+// One block of a token has another root, shift or power of the shift. A smaller power leaves the
+// remainders in their range.
+bool statisticsOfOneBlock(const Scene& s) {
+  const LayerNorm& n = s.step.layer_norm();
+  const uint64_t row = s.draws.below(n.rows()), which = s.draws.below(3);
+  const uint32_t of[] = {n.reciprocal(), n.shift(), n.shift_power()};
+  const int64_t error = which == 2 ? -2 : s.draws.sign();
+  const int64_t block = anyBlock(s, of[which], row);
+  if (block < 0 || (which == 2 && s.at(n.shift_power(), row) <= 2)) return false;
+  changeCopy(s, of[which], row, static_cast<uint64_t>(block), error);
+  const int64_t mean = s.at(n.mean(), row);
+  const int64_t root = s.at(n.reciprocal(), row) + (which == 0 ? error : 0);
+  const int64_t power = s.at(n.shift_power(), row) + (which == 2 ? error : 0);
+  const uint64_t first = static_cast<uint64_t>(block) * n.lanes();
+  for (uint64_t c = first; c < std::min<uint64_t>(first + n.lanes(), n.width()); ++c) {
+    const uint64_t e = row * n.width() + c;
+    const int64_t scaled = (s.at(n.x(), e) - mean) * root + power / 2;
+    const int64_t z = scaled / power - (scaled % power < 0 ? 1 : 0);
+    s.at(n.out(), e) = static_cast<int32_t>(z);
+    s.at(n.remainder(), e) = static_cast<int32_t>(scaled - z * power);
+  }
+  return true;
+}
+
+// Two blocks of a token have means that are wrong by +1 and by -1: the deviations' sum is right.
+bool meansOfTwoBlocks(const Scene& s) {
+  const LayerNorm& n = s.step.layer_norm();
+  const uint64_t row = s.draws.below(n.rows());
+  const int64_t one = anyBlock(s, n.mean(), row), other = anyBlock(s, n.mean(), row);
+  if (!n.has_mean() || one < 0 || one == other) return false;
+  NormCheat cheat;
+  cheat.block_means.resize(static_cast<size_t>(std::max(one, other)) + 1);
+  cheat.block_means[one] = 1;
+  cheat.block_means[other] = -1;
+  changeCopy(s, n.mean(), row, static_cast<uint64_t>(one), 1);
+  changeCopy(s, n.mean(), row, static_cast<uint64_t>(other), -1);
+  return forgeNormRow(s.package, n, s.buffers, row, cheat);
+}
+
+constexpr Cheat kCheats[] = {
+    {Step::kLayerNorm,
+     "another mean",
+     on<otherMean>,
+     {"lookup norm_statistics.mean low", "lookup norm_statistics.mean high"}},
+    {Step::kLayerNorm, "a mean in RMSNorm", on<meanInRmsNorm>, {"constraint norms.no mean"}},
+    {Step::kLayerNorm, "another root", on<otherRoot>, {"lookup norm_statistics.root"}},
+    {Step::kLayerNorm, "another square", on<otherSquare>, {"lookup norms.square"}},
+    {Step::kLayerNorm,
+     "a variance beyond p",
+     on<wrappedVariance>,
+     {"lookup norm_statistics.root", "lookup norm_statistics.mantissa"}},
+    {Step::kLayerNorm,
+     "another exponent",
+     on<otherExponent>,
+     {"lookup norm_statistics.mantissa", "lookup norm_statistics.power of four"}},
+    {Step::kLayerNorm, "another shift", on<otherShift>, {"lookup norm_statistics.root"}},
+    {Step::kLayerNorm,
+     "another power of the shift",
+     on<otherPower>,
+     {"lookup norm_statistics.power of two"}},
+    {Step::kLayerNorm,
+     "variance's remainder out of range",
+     on<varianceRemainderOutOfRange>,
+     {"lookup norm_statistics.variance remainder"}},
+    {Step::kLayerNorm,
+     "normalized value off by one",
+     on<normalizedOffByOne>,
+     {"constraint norms.normalize"}},
+    {Step::kLayerNorm,
+     "normalized value's remainder out of range",
+     on<normalizedRemainderOutOfRange>,
+     {"lookup norms.remainder"}},
+    {Step::kLayerNorm,
+     "another normalized value modulo p",
+     on<normalizedModuloP>,
+     {"lookup norms.output"}},
+    {Step::kLayerNorm,
+     "one block with other statistics",
+     on<statisticsOfOneBlock>,
+     {"constraint norms.one root per token", "constraint norms.one shift per token",
+      "constraint norms.one power per token"}},
+    {Step::kLayerNorm,
+     "two blocks with other means",
+     on<meansOfTwoBlocks>,
+     {"constraint norms.one mean per token"}},
+};
+
+}  // namespace
+
+absl::Span<const Cheat> normsCheats() { return kCheats; }
+
+}  // namespace lindero::runtime

@@ -1,0 +1,46 @@
+// What cheats of all gadgets share, and the list of gadgets that have some.
+#ifndef LINDERO_RUNTIME_TAMPER_SCENE_H_
+#define LINDERO_RUNTIME_TAMPER_SCENE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/tamper/cheats.h"
+
+namespace lindero::runtime {
+
+struct Scene : CheatScene {
+  explicit Scene(const CheatScene& scene) : CheatScene(scene) {}
+
+  // A random element, or row.
+  uint64_t any(uint32_t buffer) const { return draws.below(buffers.at(buffer).size()); }
+  int32_t& at(uint32_t buffer, uint64_t element) const { return buffers.at(buffer)[element]; }
+  void add(uint32_t buffer, uint64_t element, int64_t delta) const {
+    int64_t sum = at(buffer, element) + delta;
+    at(buffer, element) = static_cast<int32_t>(sum);
+  }
+};
+
+// What Cheat::apply points to.
+template <bool (*kApply)(const Scene&)>
+bool on(const CheatScene& scene) {
+  return kApply(Scene(scene));
+}
+
+// The cells that repeat an element, one for each block of its row; empty: it is not repeated.
+std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t element);
+// Changes the cell of one block: `delta` is added there.
+bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t block, int64_t delta);
+// A random block, or -1 when all that the row's blocks share stands in one cell.
+int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element);
+
+// Gadgets whose cheats there are: in runtime/gadgets/<name>/cheats.cc.
+#define LINDERO_CHEATED_GADGETS(X) X(argmax) X(embeddings) X(norms) X(results) X(softmax)
+
+#define LINDERO_DECLARE_CHEATS(gadget) absl::Span<const Cheat> gadget##Cheats();
+LINDERO_CHEATED_GADGETS(LINDERO_DECLARE_CHEATS)
+#undef LINDERO_DECLARE_CHEATS
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_TAMPER_SCENE_H_

@@ -1,0 +1,41 @@
+// Steps that move elements as they are: out of the fixed columns, and rows from buffer to buffer.
+#include <algorithm>
+
+#include "runtime/package/placement.h"
+#include "runtime/trace/kernels.h"
+
+namespace lindero::runtime {
+
+absl::Status run(const StepContext& context, const Load& step) {
+  const Placement& placement = step.placement();
+  absl::Span<int32_t> out = context.out(step.out());
+  auto load = [&](uint64_t lane) {
+    loadLane(placement, lane,
+             context.package.fixedColumn(placement.table(),
+                                         placement.column() + static_cast<uint32_t>(lane)),
+             out);
+    return absl::OkStatus();
+  };
+  uint64_t grain = isInjective(placement) ? 1 : placement.lanes();
+  return context.forEach(placement.lanes(), grain, load);
+}
+
+absl::Status run(const StepContext& context, const CopyRows& step) {
+  absl::Span<const int32_t> in = context.in(step.in());
+  absl::Span<int32_t> out = context.out(step.out());
+  const uint64_t width = step.width();
+  for (int i = 0; i < step.rows_size(); ++i) {
+    std::copy_n(in.data() + step.rows(i) * width, width,
+                out.data() + static_cast<uint64_t>(i) * width);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status run(const StepContext& context, const AppendRows& step) {
+  absl::Span<const int32_t> first = context.in(step.first()), second = context.in(step.second());
+  std::copy(second.begin(), second.end(),
+            std::copy(first.begin(), first.end(), context.out(step.out()).begin()));
+  return absl::OkStatus();
+}
+
+}  // namespace lindero::runtime
