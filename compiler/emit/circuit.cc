@@ -195,6 +195,7 @@ class CircuitWriter {
       Scan* scan = column->mutable_scan();
       scan->set_mul(at(op.operand(0)));
       scan->set_add(at(op.operand(1)));
+      scan->set_rows(static_cast<uint32_t>(op.intAttrOr("rows", 0)));
       uint32_t not_first = node(Node::SUB, node(Node::CONSTANT, 1), node(Node::IS_FIRST));
       uint32_t carried = node(Node::MUL, node(Node::MUL, not_first, scan->mul()), before);
       uint32_t rest = node(Node::SUB, node(Node::SUB, cell, carried), scan->add());

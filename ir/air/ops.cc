@@ -123,8 +123,13 @@ void addColumns(std::vector<OpDef>& ops) {
            "column[0] = add[0], column[i] = mul[i] column[i-1] + add[i]: generator and constraint",
        .operands = {{"mul", kOne, ""}, {"add", kOne, ""}},
        .results = {{"column", kOne, "ext"}},
-       .attributes = {name, phase},
-       .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree}});
+       .attributes = {name,
+                      phase,
+                      {"rows", kInt, false,
+                       "most rows from one on which mul is zero, whatever is committed and drawn, "
+                       "to before the next; those of the table if absent"}},
+       .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree,
+                       "1 <= rows < the table's height"}});
   ops.push_back(
       {.name = "air.fraction",
        .summary = "column[i] = num[i] / den[i], or if running column[i] = column[i-1] + add[i] + "

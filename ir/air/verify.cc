@@ -261,6 +261,18 @@ absl::Status verifyGenerated(const Op& op) {
   return status;
 }
 
+absl::Status verifyScan(const Op& op) {
+  absl::Status status = verifyGenerated(op);
+  if (!op.has("rows")) return status;
+  const Op* table = tableOf(op);
+  const int64_t rows = op.intAttr("rows");
+  const int64_t log_height = table ? table->intAttrOr("log_height", 0) : 0;
+  if (rows < 1 || (log_height <= 30 && rows >= int64_t{1} << log_height)) {
+    status.Update(broken(op, 5, absl::StrCat("rows = ", rows)));
+  }
+  return status;
+}
+
 absl::Status kindIsKnown(const Op& op, unsigned constraint) {
   if (!op.has("kind")) return absl::OkStatus();
   const std::string& kind = op.stringAttr("kind");
@@ -448,7 +460,8 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("air.table", verifyTable)
       .Case("air.column", verifyColumn)
       .Case("air.fill", verifyFill)
-      .Cases("air.expression", "air.scan", verifyGenerated)
+      .Case("air.expression", verifyGenerated)
+      .Case("air.scan", verifyScan)
       .Case("air.fraction", verifyFraction)
       .Case("air.gather", verifyGather)
       .Case("air.shift", verifyShift)

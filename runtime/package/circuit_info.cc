@@ -228,6 +228,10 @@ class Analyzer {
       } else if (column.has_scan()) {
         LINDERO_RETURN_IF_ERROR(check("scan.mul", column.scan().mul()));
         LINDERO_RETURN_IF_ERROR(check("scan.add", column.scan().add()));
+        if (column.scan().rows() >= tableHeight(table)) {
+          return field.error("scan.rows ", column.scan().rows(),
+                             " is not below the table's height");
+        }
       } else if (column.has_fraction()) {
         LINDERO_RETURN_IF_ERROR(check("fraction.numerator", column.fraction().numerator()));
         LINDERO_RETURN_IF_ERROR(check("fraction.denominator", column.fraction().denominator()));

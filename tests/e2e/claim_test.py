@@ -4,10 +4,11 @@ import hashlib
 import json
 import random
 import shutil
+import subprocess
 
 import onnx
 
-from harness import Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
+from harness import BIN, MODELS, Models, case, cases, equal, lindero, main, outputs, succeed, temporary_folder
 from messages import decoded, encoded, key_file, keys_of
 
 FILE, INPUT, USAGE, REJECTED, PACKAGE, UNOPENED = 15, 8, 2, 13, 16, 17
@@ -52,6 +53,33 @@ def the_claim_says_what_was_asked_for():
     refused(USAGE, "UTF-8", "prove", package, "--tokens", TOKENS, "-o", again, "--label-model", b"\xff".decode(errors="surrogateescape"))
 
 
+@case
+def false_lengths_of_folds_are_no_secret_and_fail_the_audit():
+    package = models.folder / "false lengths"
+    shutil.copytree(models.package("toy_gpt"), package)
+    path, key, proof = package / "circuit.pb", package / "model.key", models.folder / "false.proof"
+    circuit = decoded("Circuit", path.read_bytes())
+    scans = [column.scan for table in circuit.tables for column in table.columns if column.WhichOneof("generator") == "scan"]
+    assert any(scan.rows > 1 for scan in scans), scans
+    for scan in scans:
+        scan.rows = 1
+    path.write_bytes(encoded(circuit))
+    command = [BIN / "lindero-prover-stwo", "setup", "--package", package, "--output", key]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    succeed("prove", package, "--tokens", TOKENS, "-o", proof)
+    security = succeed("verify", proof, "--key", key)["security"]
+    of_honest = succeed("inspect", models.package("toy_gpt"))["security"]
+    member = "log_degrees_of_whole_tables"
+    equal(security["sizes"][member], of_honest["sizes"][member], "degrees, whatever is declared")
+    assert security["sizes"]["log_degrees"][0] < of_honest["sizes"]["log_degrees"][0] < security["sizes"][member][0], security
+    folds = security["fold_lengths"]
+    assert folds["least_of_whole_tables"] <= folds["challenges_of_whole_tables"] < folds["challenges"], folds
+    command = [BIN / "lindero-prover-stwo", "describe", "--key", key]
+    [described] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["keys"]
+    equal(described["security"], security, "security in describe and verify")
+    refused(REJECTED, "its circuit is", "audit", MODELS / "toy_gpt.onnx", "--key", key)
+
+
 def bits_of(result, regime):
     return {entry["regime"]: entry["bits"] for entry in result["security"]["regimes"]}[regime]
 
@@ -65,11 +93,16 @@ def security_is_said_by_regime():
     proven, assumed = bits_of(result, "proven"), bits_of(result, "list-decoding")
     assert proven >= 96 and assumed >= 96, (proven, assumed)
     line = f"{proven:.1f} bits proven (circle transfer: SOUNDNESS.md, lemma 1), {assumed:.1f} bits list-decoding"
+    line += "; fold lengths as the key says (`lindero audit` confirms them)"
     assert line in shown and "as the key says; `lindero audit` confirms it" in shown, shown
     assert "conjectured" not in shown and result["key_digest"] in shown, shown
     inspected = succeed("inspect", package)
     equal(inspected["security"], result["security"], "security in inspect and verify")
+    # What is left if these lengths are false: fewer bits, and enough.
+    folds = result["security"]["fold_lengths"]
+    assert folds["least_of_whole_tables"] <= folds["challenges_of_whole_tables"] < folds["challenges"], folds
     text = lindero("inspect", package).out
+    assert f"were they false, challenges would still have {folds['challenges_of_whole_tables']:.1f} bits" in text, text
     for term in ("queries", "batching", "folds", "out of domain", "constraints", "challenges", "best known attack"):
         assert term in text, f"{term} is missing in {text}"
     # Other options than the key's: what a key for them would have.

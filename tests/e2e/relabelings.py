@@ -16,7 +16,8 @@ DECODE_RUNS = ["--tokens", "2,14,10", "--generate", 4, "--stop", "9,13"], ["--to
 RUNS = {
     "forward": ([], ["--tokens", "3,1,4,1,5,9,2,6"], ["--tokens", "3,1,4,1,5,9,2,7"]),
     "decode": (["--decode"], *DECODE_RUNS),
-    "carry": (["--decode", "--context", "carry", "--block", "2"], *DECODE_RUNS),
+    # So many bits take grinding before every draw: there is a nonce to change.
+    "carry": (["--decode", "--context", "carry", "--block", "2", "--security-bits", "104"], *DECODE_RUNS),
 }
 WHOLE = ("forward", "decode")  # runs of one block
 TAPE, LENGTHS, BLOCK = "decode/tape", "decode/lengths", "decode/block"

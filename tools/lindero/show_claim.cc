@@ -31,6 +31,16 @@ std::optional<double> numberOf(const Json& json, const char* member) {
   return found->get<double>();
 }
 
+// What the bits count on, besides the argument: where the circuit declares lengths of folds, that
+// they are right.
+std::string onFolds(const Json& security) {
+  const Json folds = security.value("fold_lengths", Json::object());
+  const std::optional<double> declared = numberOf(folds, "challenges"),
+                              whole = numberOf(folds, "challenges_of_whole_tables");
+  if (declared && whole && *whole >= *declared) return "";
+  return "; fold lengths as the key says (`lindero audit` confirms them)";
+}
+
 std::string describe(const RegimeBits& regime) {
   return absl::StrFormat("%.1f bits %s%s", regime.bits, regime.name,
                          regime.name == "proven" ? absl::StrCat(" (", kTransfer, ")") : "");
@@ -118,7 +128,8 @@ void addSecurity(const Json& security, Summary& summary) {
     if (regime.name == own) parts.insert(parts.begin(), describe(regime));
     if (regime.name != own && regime.name != "best known attack") parts.push_back(describe(regime));
   }
-  summary.add("security", "security", security, absl::StrJoin(parts, ", "));
+  summary.add("security", "security", security,
+              absl::StrCat(absl::StrJoin(parts, ", "), onFolds(security)));
 }
 
 void addSecurityTable(const Json& security, Summary& summary) {
@@ -147,6 +158,12 @@ void addSecurityTable(const Json& security, Summary& summary) {
   for (const RegimeBits& regime : regimes) {
     summary.addText(absl::StrCat("  ", regime.name, ": ", textOf(regime.report, "radius"), "; ",
                                  textOf(regime.report, "rests_on")));
+  }
+  const Json folds = security.value("fold_lengths", Json::object());
+  if (std::optional<double> whole = numberOf(folds, "challenges_of_whole_tables")) {
+    summary.addText(absl::StrFormat(
+        "  fold lengths: %s; were they false, challenges would still have %.1f bits",
+        textOf(folds, "rests_on"), *whole));
   }
 }
 

@@ -233,6 +233,8 @@ def _check_generator(package, t, column):
     for node in generator_nodes(column):
         _check_known(package, t, node, column.phase, where)
     kind = column.WhichOneof("generator")
+    if kind == "scan":
+        require(column.scan.rows < table.height, where, "runs of", column.scan.rows, "rows, in a table of", table.height)
     if kind == "gather":
         reads = package.graph.reads(column.gather.index)
         require(all(table.phases[c] == 0 for c, _ in reads.columns), where, "the index reads more than fixed columns")

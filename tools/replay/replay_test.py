@@ -295,6 +295,17 @@ def carrying(circuit, left):
     circuit.segments[0].tables.append(len(circuit.tables) - 1)
 
 
+def runs(of_height):
+    """The longest run of the operands' fold, as the circuit declares it."""
+
+    def change(circuit):
+        (table,) = [of for of in circuit.tables if of.name == "operands"]
+        (fold,) = [column for column in table.columns if column.name == "fold"]
+        fold.scan.rows = of_height(1 << table.log_height)
+
+    return circuit_edit(change)
+
+
 def without(table, constraint):
     """The circuit with one constraint less."""
 
@@ -330,6 +341,7 @@ def square(circuit, times):
     ("node that names itself", last_node(op=6, a=10**6), None, "not earlier"),
     ("node of an unknown operation", last_node(op=11), None, "unknown operation"),
     ("a factor that nothing binds", without("operands", "no factor where none ends"), None, 'table "operands": column "factor": R4: '),
+    ("runs as long as the table", runs(lambda height: height), None, "operands.fold: runs of"),
     ("a scan that nothing defines", without("operands", "fold"), None, 'table "operands": column "fold": R0: '),
     ("a challenge of degree 2^21", circuit_edit(lambda c: square(c, 21)), None, "degree above 2^20"),
     ("4,097 public tensors", circuit_edit(lambda c: c.publics.extend([c.publics[0]] * 4097)), None, "4,096 public tensors"),

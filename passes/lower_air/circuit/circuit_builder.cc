@@ -151,11 +151,12 @@ Expr TableBuilder::dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights) 
   return total;
 }
 
-Expr TableBuilder::scan(llvm::StringRef name, Expr mul, Expr add) {
+Expr TableBuilder::scan(llvm::StringRef name, int64_t rows, Expr mul, Expr add) {
   ++shape_.folds;
   if (!body_) return {nullptr, this, 1};
   ir::Value* v = body_->value("air.scan", {mul.value, add.value}, ir::Type::ext(),
                               {{"name", name.str()}, {"phase", int64_t(2)}});
+  if (rows < height_) v->definingOp()->set("rows", rows);
   v->setName(name);
   return {v, this, 1};
 }

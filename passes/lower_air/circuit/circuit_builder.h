@@ -128,8 +128,9 @@ class TableBuilder {
   Expr sum(const Lanes& values);
   Expr dot(const Lanes& values, llvm::ArrayRef<ir::Value*> weights);
 
-  // Phase-2 columns with their defining constraint.
-  Expr scan(llvm::StringRef name, Expr mul, Expr add);
+  // Phase-2 columns with their defining constraint. `rows`: the most from one on which the fixed
+  // cells make mul zero to before the next; what the value's degree is counted by.
+  Expr scan(llvm::StringRef name, int64_t rows, Expr mul, Expr add);
   Expr gather(llvm::StringRef name, Expr index, const GatherSources& sources);
 
   enum class Kind { kLocal, kContinuity, kBoundary };

@@ -5,6 +5,7 @@
 #include "passes/lower_air/verify_intervals/copies.h"
 #include "passes/lower_air/verify_intervals/folds.h"
 #include "passes/lower_air/verify_intervals/proven_ranges.h"
+#include "passes/lower_air/verify_intervals/scan_runs.h"
 
 namespace lindero::passes {
 namespace {
@@ -272,6 +273,7 @@ class VerifyIntervals : public Pass {
       copies = std::make_unique<Copies>(ranges);
       folds = std::make_unique<Folds>(ranges, *copies);
       IR_RETURN_IF_ERROR(copies->check());
+      IR_RETURN_IF_ERROR(checkScanRuns(ranges));
       return folds->boundLookups();
     });
     if (!ranges.ok()) return ranges.status();

@@ -13,6 +13,7 @@
 //     (folds.h);
 //   - a gathered cell is the one that its index names, or zero, and no factor of a denominator over
 //     fixed columns is zero on a row (copies.h);
+//   - no run of a scan has more rows than the scan declares (scan_runs.h);
 //   - a cell that nothing bounds stands in no more than one equation, together with such cells
 //   only.
 // A circuit that does anything else with a witness cell is refused, for its equations would have no

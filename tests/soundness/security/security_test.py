@@ -52,10 +52,25 @@ def same_sizes(name, printed, package):
         if printed[member] != ours[member]:
             failed += 1
             print(f"FAILED {name}: {member} is {printed[member]}, here {ours[member]}")
-    for theirs, degree in zip(printed["log_degrees"], ours["log_degrees"]):
-        if abs(theirs - degree) > 1e-6:
+    for member in ("log_degrees", "log_degrees_of_whole_tables"):
+        for theirs, degree in zip(printed[member], ours[member], strict=True):
+            if abs(theirs - degree) > 1e-6:
+                failed += 1
+                print(f"FAILED {name}: log2 D is {theirs}, here {degree} ({member})")
+    return failed
+
+
+def same_runs(name, package):
+    """Declared is what the fixed columns have, no more, and folds are shorter than tables: else there is nothing to declare."""
+    runs, failed = sizes.runs(package), 0
+    for scan, (declared, longest) in runs.items():
+        if declared != longest:
             failed += 1
-            print(f"FAILED {name}: log2 D is {theirs}, here {degree}")
+            print(f"FAILED {name}: {scan} declares runs of {declared} rows, and has {longest}")
+    heights = {table.name: table.height for table in package.tables}
+    if all(declared == heights[scan.split(".")[0]] for scan, (declared, _) in runs.items()):
+        failed += 1
+        print(f"FAILED {name}: no scan is shorter than its table")
     return failed
 
 
@@ -63,8 +78,18 @@ def same_bits(name, report):
     """Differences of every regime, every term, and the whole."""
     security = report["security"]
     of = security["sizes"]
-    circuit = bits.Sizes(of["log_height"], of["quotients"], of["constraints"], tuple(of["log_degrees"]), security["blocks"])
     parameters, failed = bits.Parameters(**report["parameters"]), 0
+
+    def circuit_of(log_degrees):
+        return bits.Sizes(of["log_height"], of["quotients"], of["constraints"], tuple(of[log_degrees]), security["blocks"])
+
+    circuit, folds = circuit_of("log_degrees"), security["fold_lengths"]
+    for member, log_degrees in (("challenges", "log_degrees"), ("challenges_of_whole_tables", "log_degrees_of_whole_tables")):
+        whole = circuit_of(log_degrees)
+        ours = bits.bits(bits.errors(whole, parameters, bits.rate(whole, parameters))["challenges"])
+        if abs(folds[member] - ours) >= TOLERANCE or ours < folds["least_of_whole_tables"]:
+            failed += 1
+            print(f"FAILED {name}, {member}: {folds[member]:.1f}, here {ours:.3f}")
     for printed in security["regimes"]:
         regime = printed["regime"]
         terms = bits.best(circuit, parameters, regime)
@@ -101,6 +126,7 @@ def model(name, files, options):
                     report = json.loads(result.stdout)
                     if not cases:
                         failed += same_sizes(name, report["security"]["sizes"], package)
+                        failed += same_runs(name, package)
                     cases += 1
                     failed += same_bits(f"{name}, {' '.join(words)}", report)
                     reached = {entry["regime"]: entry["bits"] for entry in report["security"]["regimes"]}[regime]

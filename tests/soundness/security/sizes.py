@@ -3,6 +3,7 @@
 from collections import Counter
 from math import log2
 
+import numpy as np
 from graph import Op
 from package import generator_nodes
 
@@ -45,6 +46,38 @@ def quotients(package):
     return total
 
 
+def longest_run(package, t, node):
+    """Rows from one at which the node is zero, whatever is drawn and committed, to the last one before the next."""
+    graph, height = package.graph, package.tables[t].height
+
+    def zero(i):
+        op, a, b = graph.ops[i], graph.a[i], graph.b[i]
+        if op == Op.COLUMN and package.tables[t].phases[b] == 0:
+            return np.roll(package.fixed[t, b], -graph.offsets[i]) == 0
+        if op == Op.MUL:
+            return zero(a) | zero(b)
+        if op in (Op.ADD, Op.SUB) and not graph.scalar[i]:
+            return zero(a) & zero(b)
+        if op == Op.NEG:
+            return zero(a)
+        return np.full(height, op == Op.CONSTANT and a == 0)
+
+    starts = zero(node)
+    starts[0] = True
+    return int(np.diff(np.append(np.flatnonzero(starts), height)).max())
+
+
+def runs(package):
+    """Per scan, table and column, the rows of its longest run as the circuit declares and as the fixed columns have it."""
+    found = {}
+    for t, table in enumerate(package.tables):
+        for column in table.columns:
+            if column.WhichOneof("generator") == "scan":
+                declared = column.scan.rows or table.height
+                found[f"{table.name}.{column.name}"] = declared, longest_run(package, t, column.scan.mul)
+    return found
+
+
 class Term:
     """A rational function of the challenges, over the denominators `own` of its row and powers `shared` of polynomials that are
     the same on every row, of which `degrees` has the degrees. All bounds."""
@@ -54,8 +87,10 @@ class Term:
 
 
 class Degrees:
-    def __init__(self, package, first_phase):
-        self.package, self.graph, self.first = package, package.graph, first_phase
+    """Folds are as long as the circuit declares, or else as their tables."""
+
+    def __init__(self, package, first_phase, declared):
+        self.package, self.graph, self.first, self.declared = package, package.graph, first_phase, declared
         self.degrees, self.nodes, self.columns = {}, {}, {}
 
     def below(self, shared):
@@ -112,6 +147,7 @@ class Degrees:
         if kind == "expression":
             return self.term(column.expression.value)
         if kind == "scan":
+            rows = self.declared and column.scan.rows or rows
             factor, added = self.term(column.scan.mul), self.over_rows(self.term(column.scan.add), rows)
             step = max(factor.top, factor.own + self.below(factor.shared))
             powers = Counter({node: rows * power for node, power in factor.shared.items()})
@@ -162,10 +198,13 @@ class Degrees:
 
 def of_package(package):
     """As the tool prints them."""
-    degrees = [log2(max(Degrees(package, phase).total(), 1)) for phase in (1, 2)]
+    def degrees(declared):
+        return [log2(max(Degrees(package, phase, declared).total(), 1)) for phase in (1, 2)]
+
     return {
         "log_height": max(table.message.log_height for table in package.tables),
         "quotients": quotients(package),
         "constraints": sum(len(table.message.constraints) for table in package.tables),
-        "log_degrees": degrees,
+        "log_degrees": degrees(True),
+        "log_degrees_of_whole_tables": degrees(False),
     }

@@ -166,6 +166,12 @@ TEST(Package, RefusesBadCircuits) {
              node(c, Node::COLUMN, 0, 9, 0));
        },
        "scan.add: reads a column of a later phase"},
+      {"runs as long as the table",
+       [](Circuit& c) {
+         c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_rows(
+             1u << c.tables(0).log_height());
+       },
+       "\"a\": scan.rows 8 is not below the table's height"},
       {"claim of the same phase",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(

@@ -18,6 +18,7 @@ class ArgmaxBuilder {
     const Accumulator& a = *choice.accumulator;
     const int64_t tiles = llvm::divideCeil(a.columns, lanes_), first = placed.first_row;
     const int64_t last = first + tiles - 1, end = first + placed.rows - 1;
+    longest_ = std::max(longest_, placed.rows);
     t_.fillConstant(on_, first, placed.rows, 1);
     if (tiles > 1) t_.fill(within_, {first + 1, {{a.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     t_.fill(first_, {first, {{a.rows, tiles, 0}}, 1, 0});
@@ -105,13 +106,15 @@ class ArgmaxBuilder {
     for (auto& [columns, selector] : next_) {
       mul = mul + selector * t_.outside(nextRow(c, lanes_, columns));
     }
-    Expr fold = t_.scan("fold", mul, t_.dot(values, c.descendingPowers(c.sigma(), lanes_)));
+    Expr fold =
+        t_.scan("fold", longest_, mul, t_.dot(values, c.descendingPowers(c.sigma(), lanes_)));
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
   Lowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
+  int64_t longest_ = 1;  // rows of a fold
   Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), first_ = t_.fixed("first");
   std::map<int64_t, Expr> next_;  // by the columns of a row: where a fold goes on to the next row
   Expr last_ = t_.fixed("last");

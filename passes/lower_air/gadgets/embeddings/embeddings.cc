@@ -22,10 +22,12 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     added = t.mainLanes("added", lanes);
   }
   Expr id = t.main("id");
+  int64_t longest = 1;
   for (const Placed& placed : items) {
     const Embedding& e = embeddings[placed.item];
     const ir::Op& op = *e.origin.op;
     const int64_t tiles = e.width / lanes, first = placed.first_row, last_row = first + tiles - 1;
+    longest = std::max(longest, tiles);
     if (tiles > 1) t.fill(within, {first + 1, {{e.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     t.fill(last, {last_row, {{e.rows, tiles, 0}}, 1, 0});
     t.fill(address, {last_row, {{e.rows, tiles, 1}}, l.layout.address(e.ids), 0});
@@ -67,7 +69,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
   }
   for (EdgeColumns& slot : in.all()) rowMajorTerm(t, "in", slot, {{slot.on, added}}, -1);
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
+  Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
   t.lookup("row", "vocabulary", last, {id * stride + base, fold});

@@ -52,6 +52,7 @@ struct OperandColumns {
   std::optional<Expr> no_rows, no_columns;
   // By the tiles of a column: where a fold goes on to the next column.
   std::map<int64_t, Expr> next;
+  int64_t longest = 1;  // rows of a fold
 };
 
 // Where the fold of each column (or row, for right columns) starts, ends and is multiplied.
@@ -65,6 +66,7 @@ void fillFolds(OperandColumns& c, const PlacedOperand& p, FoldSource factor, Fol
               : o.kind == Operand::kRightColumns ? c.right_columns
                                                  : c.added;
   t.fillConstant(kind, p.first_row, p.rows, 1);
+  c.longest = std::max(c.longest, o.kind == Operand::kAdded ? p.rows : p.tiles);
   const bool right = o.kind == Operand::kRightRows || o.kind == Operand::kRightColumns;
   if (p.tiles > 1) {
     t.fill(right ? c.right_within : c.left_within,
@@ -207,7 +209,7 @@ void addFolds(CircuitBuilder& circuit, OperandColumns& c, const Lanes& x,
   for (auto& [tiles, selector] : c.next) {
     mul = mul + selector * t.outside(nextColumn(circuit, lanes, tiles));
   }
-  Expr fold = t.scan("fold", mul,
+  Expr fold = t.scan("fold", c.longest, mul,
                      (c.left + c.added) * t.dot(x, circuit.descendingPowers(circuit.rho(), lanes)) +
                          (c.right_rows + c.right_columns) *
                              t.dot(x, circuit.descendingPowers(circuit.sigma(), lanes)));

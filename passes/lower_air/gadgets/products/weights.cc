@@ -58,12 +58,13 @@ void WeightsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
   Expr within = t.fixed("within"), copy = t.fixed("copy");
   Expr end = t.fixed("end"), vocabulary_end = t.fixed("vocabulary_end");
   bool vocabulary = false;
-  int64_t first_source = 0;
+  int64_t first_source = 0, longest = 1;
   for (const Placed& placed : items) {
     const Matrix& m = matrices[placed.item];
     const FoldSource source = this->source(m, l.layout);
     const int64_t first = placed.first_row, tiles = source.stride;
     if (first == 0) first_source = source.first;
+    longest = std::max(longest, tiles);
     fillMatrix(t, w, m, first, tiles, padding(m, l.layout));
     if (tiles > 1) t.fill(within, {first + 1, {{m.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     const int64_t last = first + tiles - 1;
@@ -78,7 +79,7 @@ void WeightsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
                                m.rows * padded};
     vocabulary |= m.product == nullptr;
   }
-  Expr fold = t.scan("fold", within * t.outside(c.power(c.sigma(), lanes)),
+  Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(w, c.descendingPowers(c.sigma(), lanes)));
   t.copyTerm("copy", end * fold, t.outside(c.copyPoint()) - copy);
   if (vocabulary) {

@@ -15,6 +15,7 @@ class ColumnFold {
 
   void fill(const Product& p, int64_t first_row, int64_t tiles) {
     const int64_t rows = p.columns * tiles;
+    longest_ = std::max(longest_, rows);
     auto [it, made] = next_.try_emplace(tiles);
     if (made) it->second = t_.fixed("next." + std::to_string(tiles));
     if (tiles > 1) {
@@ -34,13 +35,13 @@ class ColumnFold {
     for (auto& [tiles, selector] : next_) {
       mul = mul + selector * t_.outside(nextColumn(c, lanes_, tiles));
     }
-    Expr fold = t_.scan("fold", mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
+    Expr fold = t_.scan("fold", longest_, mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
  private:
   TableBuilder& t_;
-  int64_t lanes_;
+  int64_t lanes_, longest_ = 1;
   Expr within_, end_, product_;
   std::map<int64_t, Expr> next_;
 };

@@ -72,6 +72,7 @@ class SoftmaxBuilder {
     const int64_t tiles = a.keys / lanes_, queries = a.heads * a.queries;
     const int64_t shift = op.intAttr("score_shift"), bits = op.intAttr("normalizer_bits");
     const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
+    longest_ = std::max(longest_, a.queries * tiles);
     t_.fillConstant(power_, first, rows, int64_t{1} << shift);
     t_.fillConstant(tag_, first, rows, shift);
     t_.fillConstant(offset_, first, rows, (op.intAttr("normalizer_low") << shift) + half);
@@ -215,13 +216,15 @@ class SoftmaxBuilder {
     for (auto& [keys, selector] : next_) {
       mul = mul + selector * t_.outside(nextRow(c, lanes_, keys));
     }
-    Expr fold = t_.scan("fold", mul, t_.dot(scores, c.descendingPowers(c.sigma(), lanes_)));
+    Expr fold =
+        t_.scan("fold", longest_, mul, t_.dot(scores, c.descendingPowers(c.sigma(), lanes_)));
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
   Lowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
+  int64_t longest_ = 1;  // rows of a fold
   Expr power_ = t_.fixed("power"), tag_ = t_.fixed("score_tag"), offset_ = t_.fixed("score_offset");
   Expr table_ = t_.fixed("table"), mass_ = t_.fixed("mass");
   Expr low_tag_ = t_.fixed("low_tag"), high_tag_ = t_.fixed("high_tag");

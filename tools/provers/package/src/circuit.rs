@@ -57,9 +57,11 @@ pub enum Generator {
     Expression {
         value: NodeId,
     },
+    /// `rows`: the longest run, as the circuit says.
     Scan {
         mul: NodeId,
         add: NodeId,
+        rows: u32,
     },
     /// `column[i] = numerator[i] / denominator[i]`
     Fraction {
@@ -175,7 +177,7 @@ impl Generator {
     pub fn roots(&self) -> Vec<NodeId> {
         match self {
             Generator::Expression { value } => vec![*value],
-            Generator::Scan { mul, add } => vec![*mul, *add],
+            Generator::Scan { mul, add, .. } => vec![*mul, *add],
             Generator::Fraction { numerator, denominator } => vec![*numerator, *denominator],
             Generator::RunningFraction { numerator, denominator, add, .. } => {
                 vec![*numerator, *denominator, *add]

@@ -115,7 +115,8 @@ fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
     let mut columns: Vec<Column> = Vec::with_capacity(message.columns.len());
     for column in message.columns {
         let name = column.name.clone();
-        let column = self::column(column, nodes).map_err(|error| error.within(format!("column {name}")))?;
+        let column = self::column(column, nodes, 1 << message.log_height)
+            .map_err(|error| error.within(format!("column {name}")))?;
         let before = columns.last().map_or(0, |last| last.phase);
         ensure!(
             before <= column.phase,
@@ -156,7 +157,7 @@ fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
     })
 }
 
-fn column(message: proto::Column, nodes: usize) -> Result<Column, Error> {
+fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, Error> {
     let phase = message.phase as usize;
     ensure!(phase <= LAST_PHASE, "phase {phase} does not exist");
     ensure!(
@@ -168,7 +169,11 @@ fn column(message: proto::Column, nodes: usize) -> Result<Column, Error> {
     let generator = match message.generator {
         None => None,
         Some(Message::Expression(expression)) => Some(Generator::Expression { value: id(expression.value)? }),
-        Some(Message::Scan(scan)) => Some(Generator::Scan { mul: id(scan.mul)?, add: id(scan.add)? }),
+        Some(Message::Scan(proto::Scan { mul, add, rows })) => {
+            ensure!(rows < height, "the scan has runs of {rows} rows, the table {height} rows in all");
+            let rows = if rows == 0 { height } else { rows };
+            Some(Generator::Scan { mul: id(mul)?, add: id(add)?, rows })
+        }
         Some(Message::Fraction(fraction)) => {
             let (numerator, denominator) = (id(fraction.numerator)?, id(fraction.denominator)?);
             Some(if fraction.running {

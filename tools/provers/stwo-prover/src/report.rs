@@ -3,7 +3,7 @@
 use lindero_package::proto::public_tensor::Kind;
 use lindero_package::{decode_canonical, proto, Error};
 use lindero_stwo_verifier::channel::{Challenge, Drawn};
-use lindero_stwo_verifier::security::{Regime, Sizes, CONJECTURE};
+use lindero_stwo_verifier::security::{Regime, Sizes, CONJECTURE, LEAST_CHALLENGES};
 use lindero_stwo_verifier::{codec, Key, Parameters, Verdict};
 use serde_json::{json, Map, Value};
 
@@ -42,7 +42,7 @@ pub fn parameters(parameters: &Parameters) -> Value {
     })
 }
 
-/// What is promised, and per regime the bits of the whole and of its terms, for the largest bundle.
+/// What is promised, what the challenges have by the declared lengths of folds and without them, and per regime the bits of the whole and of its terms, for the largest bundle.
 pub fn security(
     sizes: &Sizes,
     parameters: &Parameters,
@@ -75,6 +75,13 @@ pub fn security(
             "quotients": sizes.quotients,
             "constraints": sizes.constraints,
             "log_degrees": sizes.log_degrees,
+            "log_degrees_of_whole_tables": sizes.log_degrees_of_whole_tables,
+        },
+        "fold_lengths": {
+            "rests_on": "as the key declares them; `lindero audit` confirms",
+            "challenges": bits(sizes.soundness(parameters, promised_by).challenges),
+            "challenges_of_whole_tables": bits(sizes.challenges_of_whole_tables(parameters)),
+            "least_of_whole_tables": LEAST_CHALLENGES,
         },
         "regimes": regimes,
     })

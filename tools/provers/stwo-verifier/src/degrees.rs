@@ -3,8 +3,10 @@
 //! For fixed columns of phase 1 every value of a later phase is a rational function of the challenges: [`Rational`] bounds
 //! its degrees. A sum over rows has the denominators of all rows, so those are counted once per row. An `inverse` node is
 //! the same on all rows: all share its denominator, which is counted once, with the highest power in which a term has it.
-//! A scan is taken to go over all rows of its table: where its factor is zero, only fixed columns tell, which a reader of the key
-//! does not have. Grinding before the challenges makes up for it.
+//!
+//! A scan's value depends on the rows of its run, back to where its factor is zero. That stands in fixed columns, which a reader of
+//! the key does not have: the circuit says how long runs are at most, and whoever compiles the model checks it
+//! (`verify-intervals`). So there are two counts, by [`Runs`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +21,20 @@ pub struct Degrees {
     pub late: f64,
 }
 
+/// How many rows a scan's value is taken to depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// As many as the circuit declares.
+    Declared,
+    /// All of its table: whatever the fixed columns are.
+    WholeTables,
+}
+
 impl Degrees {
     /// Of all groups of claims of a block, with the public tensors' terms. An error where they are beyond what the field is good
     /// for, or many denominators are in many nodes: the circuit may be a stranger's.
-    pub fn of(circuit: &Circuit) -> Result<Self, Error> {
-        let degree = |first| Ok::<_, Error>(Walk::new(circuit, first).groups()?.iter().sum());
+    pub fn of(circuit: &Circuit, runs: Runs) -> Result<Self, Error> {
+        let degree = |first| Ok::<_, Error>(Walk::new(circuit, runs, first).groups()?.iter().sum());
         Ok(Degrees { all: degree(1)?, late: degree(2)? })
     }
 }
@@ -133,6 +144,7 @@ impl Rational {
 
 struct Walk<'a> {
     circuit: &'a Circuit,
+    runs: Runs,
     /// Challenges of earlier phases count as constants.
     first_phase: usize,
     columns: Vec<Vec<Rational>>,
@@ -160,10 +172,11 @@ fn bounded(powers: &mut usize, value: Rational) -> Result<Rational, Error> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(circuit: &'a Circuit, first_phase: usize) -> Self {
+    fn new(circuit: &'a Circuit, runs: Runs, first_phase: usize) -> Self {
         let columns = circuit.tables.iter().map(|table| vec![Rational::default(); table.columns.len()]);
         Walk {
             circuit,
+            runs,
             first_phase,
             columns: columns.collect(),
             nodes: vec![None; circuit.nodes.len()],
@@ -208,7 +221,13 @@ impl<'a> Walk<'a> {
         }
         let value = match generator {
             Generator::Expression { value } => self.of(*value),
-            Generator::Scan { mul, add } => self.of(*add).scanned(&self.of(*mul), height),
+            Generator::Scan { mul, add, rows } => {
+                let rows = match self.runs {
+                    Runs::Declared => *rows as f64,
+                    Runs::WholeTables => height,
+                };
+                self.of(*add).scanned(&self.of(*mul), rows)
+            }
             Generator::Fraction { numerator, denominator } => {
                 self.of(*numerator).times(&self.reciprocal(*denominator)?)
             }

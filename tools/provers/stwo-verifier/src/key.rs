@@ -88,6 +88,7 @@ impl Key {
                 regime.name()
             )));
         }
+        sizes.check_whole_tables(&parameters).map_err(|error| error.within("the key"))?;
         let (circuit_digest, digest) = (digest(&message.circuit), digest(bytes));
         let bits = security.bits;
         Ok(Key { circuit, layout, parameters, fixed_root, bits, regime, sizes, digest, circuit_digest })

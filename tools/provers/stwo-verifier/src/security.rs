@@ -33,10 +33,14 @@
 //! D is the degree of the sums that must cancel, as rational functions of the challenges: for fixed columns of phase 1 they cancel
 //! identically or for at most D values of a challenge (Schwartz-Zippel). Grinding comes before the challenges of phase 1, which
 //! the whole of D hangs on; those of phase 2 are counted without.
+//!
+//! D is counted by the lengths of folds that the circuit declares, which rest on whoever made the key, like all that is said of fixed
+//! columns. Were they false, D would still be at most what folds over whole tables give: the term is never less than
+//! [`LEAST_CHALLENGES`] of that count, or the key is refused.
 
 use lindero_package::{proto, Circuit, Error};
 
-use crate::degrees::Degrees;
+use crate::degrees::{Degrees, Runs};
 use crate::layout::Layout;
 use crate::parameters::Parameters;
 
@@ -102,6 +106,10 @@ impl From<Regime> for i32 {
         }
     }
 }
+
+/// Bits that the challenges' term must have left where folds are as long as their tables: what a key can win by false lengths ends
+/// there.
+pub const LEAST_CHALLENGES: f64 = 60.0;
 
 /// log2 of the field's size, rounded down far below what is reported.
 const FIELD_BITS: f64 = 123.999_999;
@@ -180,6 +188,8 @@ pub struct Sizes {
     pub constraints: f64,
     /// log2 of D, for the challenges of phase 1 and of phase 2.
     pub log_degrees: [f64; 2],
+    /// The same with folds as long as their tables.
+    pub log_degrees_of_whole_tables: [f64; 2],
     /// log2 of B.
     pub log_blocks: f64,
 }
@@ -189,12 +199,16 @@ impl Sizes {
         let counts = layout.sample_counts(circuit);
         let quotients = counts.iter().flatten().map(|&count| count + (count == 2) as usize).sum::<usize>();
         let constraints: usize = circuit.tables.iter().map(|table| table.constraints.len()).sum();
-        let degrees = Degrees::of(circuit)?;
+        let log_degrees = |runs| {
+            let degrees = Degrees::of(circuit, runs)?;
+            Ok::<_, Error>([degrees.all, degrees.late].map(|degree| degree.max(1.0).log2()))
+        };
         Ok(Sizes {
             log_height: layout.max_log_height,
             quotients: quotients as f64,
             constraints: constraints as f64,
-            log_degrees: [degrees.all, degrees.late].map(|degree| degree.max(1.0).log2()),
+            log_degrees: log_degrees(Runs::Declared)?,
+            log_degrees_of_whole_tables: log_degrees(Runs::WholeTables)?,
             log_blocks: (circuit.most_blocks as f64).log2(),
         })
     }
@@ -225,8 +239,6 @@ impl Sizes {
             Radius::Elias => code.heuristic(code.rate + binary_entropy(code.rate) / 31.0),
             Radius::Rate => code.heuristic(code.rate),
         };
-        let bits = |log_error: f64, grinding: u32| FIELD_BITS - log_error + grinding as f64;
-        let [all, late] = self.log_degrees;
         let soundness = Soundness {
             radius,
             queries: parameters.pow_bits as f64 - agreement.log2() * parameters.queries as f64,
@@ -234,10 +246,36 @@ impl Sizes {
             folds: bits(folds.log2(), parameters.fold_pow_bits),
             out_of_domain: bits((4.0 * code.dimension + 8.0).log2(), parameters.out_of_domain_pow_bits),
             constraints: bits(self.constraints.log2(), parameters.composition_pow_bits),
-            challenges: sum([bits(all, parameters.challenge_pow_bits), bits(late, 0)]),
+            challenges: challenges(self.log_degrees, parameters),
         };
         soundness.of_any(self.log_blocks)
     }
+
+    /// The term of the challenges, for the largest bundle, whatever the lengths of folds are.
+    pub fn challenges_of_whole_tables(&self, parameters: &Parameters) -> f64 {
+        challenges(self.log_degrees_of_whole_tables, parameters) - self.log_blocks
+    }
+
+    /// That a key with false lengths of folds is bounded in what it wins.
+    pub fn check_whole_tables(&self, parameters: &Parameters) -> Result<(), Error> {
+        let left = self.challenges_of_whole_tables(parameters);
+        // What is not a number is not enough.
+        if left >= LEAST_CHALLENGES {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "whatever lengths the circuit declares for its folds: were they as long as their tables, the challenges would have \
+             {left:.1} bits, and {LEAST_CHALLENGES} are asked for",
+        )))
+    }
+}
+
+fn bits(log_error: f64, grinding: u32) -> f64 {
+    FIELD_BITS - log_error + grinding as f64
+}
+
+fn challenges([all, late]: [f64; 2], parameters: &Parameters) -> f64 {
+    sum([bits(all, parameters.challenge_pow_bits), bits(late, 0)])
 }
 
 impl Soundness {
@@ -330,6 +368,7 @@ pub(crate) mod tests {
         quotients: 1101.0,
         constraints: 153.0,
         log_degrees: [24.0, 17.0],
+        log_degrees_of_whole_tables: [37.0, 17.0],
         log_blocks: 0.0,
     };
 

@@ -4,7 +4,7 @@ use lindero_package::{Circuit, Error};
 
 use crate::layout::Layout;
 use crate::parameters::{Parameters, MAX_QUERIES};
-use crate::security::{Radius, Regime, Sizes};
+use crate::security::{Radius, Regime, Sizes, LEAST_CHALLENGES};
 
 /// What parameters are chosen for.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +62,15 @@ impl Target {
         let bare = sizes.at(&chosen, radius);
         let missing =
             |bits: f64| ((self.bits + slack) as f64 - bits).ceil().clamp(0.0, self.pow_bits as f64) as u32;
-        chosen.challenge_pow_bits = missing(bare.challenges);
+        let unfounded = LEAST_CHALLENGES - sizes.challenges_of_whole_tables(&chosen);
+        let founded = unfounded.ceil().clamp(0.0, self.pow_bits as f64) as u32;
+        chosen.challenge_pow_bits = missing(bare.challenges).max(founded);
         chosen.composition_pow_bits = missing(bare.constraints);
         chosen.out_of_domain_pow_bits = missing(bare.out_of_domain);
         chosen.batching_pow_bits = missing(bare.batching);
         chosen.fold_pow_bits = missing(bare.folds);
         let fits = |parameters: &Parameters| hashes(parameters, sizes) <= most_hashes;
+        sizes.check_whole_tables(&chosen).ok()?;
         let enough = |parameters: &Parameters| sizes.at(parameters, radius).total() >= self.bits as f64;
         let with = |pow_bits| Parameters { pow_bits, ..chosen };
         chosen = (0..=self.pow_bits).rev().map(with).find(fits)?;
@@ -110,6 +113,10 @@ impl Target {
         };
         let bits = |radius| sizes.at(&most, radius).total();
         let cap = sizes.radii(self.regime).map(bits).fold(0.0, f64::max);
+        match sizes.check_whole_tables(&most) {
+            Err(error) if cap >= self.bits as f64 => return error,
+            _ => {}
+        }
         Error::new(format!(
             "{} bits are out of reach for this circuit in the {} regime: with {MAX_QUERIES} queries and at most {} bits of \
              each grinding it has {cap:.1}; ask for at most {}, or take another blowup or smaller tables",
@@ -177,6 +184,7 @@ mod tests {
             quotients: 1128.0,
             constraints: 135.0,
             log_degrees: [31.0, 23.0],
+            log_degrees_of_whole_tables: [48.3, 23.0],
             log_blocks: 0.0,
         };
         let bundle = |sizes| Sizes { log_blocks: 4.0, ..sizes };
@@ -209,6 +217,27 @@ mod tests {
         let short = Target::DEFAULT.parameters_for(&CHAR_GPT, 5000.0).unwrap();
         let more = chosen(&CHAR_GPT, Target::DEFAULT).queries;
         assert!(hashes(&short, &CHAR_GPT) <= 5000.0 && short.queries > more, "{short:?}");
+    }
+
+    /// 124 bits less the degree, with the grinding; blocks count, the promise does not.
+    #[test]
+    fn false_lengths_of_folds_leave_60_bits() {
+        let few = Target { bits: 40, ..Target::DEFAULT };
+        let with = |degree, log_blocks| {
+            let log_degrees_of_whole_tables = [degree, 17.0];
+            Sizes { log_degrees_of_whole_tables, log_blocks, ..CHAR_GPT }
+        };
+        for (degree, log_blocks, grinding) in [(63.9, 0.0, 0), (64.5, 0.0, 1), (70.0, 0.0, 7), (63.9, 4.0, 4)]
+        {
+            let sizes = with(degree, log_blocks);
+            let parameters = few.parameters_for(&sizes, 1e9).unwrap();
+            assert_eq!(parameters.challenge_pow_bits, grinding, "{sizes:?}");
+            sizes.check_whole_tables(&parameters).unwrap();
+        }
+        let error = few.parameters_for(&with(84.5, 0.0), 1e9).unwrap_err().to_string();
+        assert!(error.contains("the challenges would have 59.5 bits, and 60 are asked for"), "{error}");
+        let nothing = with(f64::NAN, 0.0);
+        assert!(nothing.check_whole_tables(&few.parameters_for(&CHAR_GPT, 1e9).unwrap()).is_err());
     }
 
     #[test]

@@ -80,7 +80,12 @@ impl Builder {
     }
 
     pub fn scan(&mut self, table: u32, name: &str, phase: u32, mul: u32, add: u32) -> u32 {
-        let generator = proto::column::Generator::Scan(proto::Scan { mul, add });
+        self.short_scan(table, name, phase, mul, add, 0)
+    }
+
+    /// A scan that says how many rows its runs have at most.
+    pub fn short_scan(&mut self, table: u32, name: &str, phase: u32, mul: u32, add: u32, rows: u32) -> u32 {
+        let generator = proto::column::Generator::Scan(proto::Scan { mul, add, rows });
         let column = self.column(table, name, phase, Some(generator));
         self.at(table, column, 0)
     }
@@ -146,7 +151,7 @@ impl Builder {
         let of = &self.circuit.tables[table as usize].columns[index as usize];
         let equation = match of.generator {
             Some(Generator::Expression(proto::Expression { value })) => self.sub(column, value),
-            Some(Generator::Scan(proto::Scan { mul, add })) => {
+            Some(Generator::Scan(proto::Scan { mul, add, .. })) => {
                 let (one, first, before) = (self.constant(1), self.is_first(), self.shift(column, -1));
                 let not_first = self.sub(one, first);
                 let step = self.mul(not_first, mul);

@@ -71,7 +71,7 @@ fn definition(points: &Points, table: usize, column: usize, generator: &Generato
     Some(match *generator {
         Generator::Gather { .. } => return None,
         Generator::Expression { value } => f.sub(&own, &of(value)),
-        Generator::Scan { mul, add } => {
+        Generator::Scan { mul, add, .. } => {
             let not_first = f.sub(&f.constant(1), &first);
             let step = f.mul(&f.mul(&not_first, &of(mul)), &before);
             f.sub(&f.sub(&own, &step), &of(add))

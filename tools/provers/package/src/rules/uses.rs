@@ -140,7 +140,7 @@ impl Uses {
             Generator::Expression { value } => {
                 include(&self.node(cones, table, Reader::Value(column), value)?);
             }
-            Generator::Scan { mul, add } => {
+            Generator::Scan { mul, add, .. } => {
                 include(&self.node(cones, table, Reader::Value(column), mul)?);
                 include(&self.node(cones, table, Reader::Value(column), add)?);
             }
