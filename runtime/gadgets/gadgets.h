@@ -18,12 +18,14 @@
   X(Load)                     \
   X(Mask)                     \
   X(MatMul)                   \
+  X(Multiply)                 \
   X(Output)                   \
   X(Requantize)               \
   X(Softmax)                  \
   X(TableLookup)
 
 // Gadgets that have cheats: argmaxCheats(), ...
-#define LINDERO_CHEATED_GADGETS(X) X(argmax) X(embeddings) X(norms) X(results) X(softmax)
+#define LINDERO_CHEATED_GADGETS(X) \
+  X(argmax) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_
