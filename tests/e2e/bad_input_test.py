@@ -167,7 +167,7 @@ def function_without_a_table(op, words):
 @case
 def weights_over_the_static_bound():
     equal_inputs = given("equal.json", json.dumps({"x": [[0.5] * 64]}))
-    compile_refused(OVER_BOUND, ["/fc.0/MatMul", "limit 2^30", "use fewer bits"],
+    compile_refused(OVER_BOUND, ["/fc.0/MatMul", "no shift keeps the product exact", "larger margins for its result"],
                     given("bad.onnx", mlp(weight=alternating)), "--calibrate", equal_inputs)
 
 
@@ -380,14 +380,14 @@ def damaged_file_of_a_package(name, change):
         assert run.code == PACKAGE or change(b"ab") is None, run.errors
 
 
-@cases(("circuit", "circuit.pb"), ("program", "program.pb"))
-def package_of_another_version(name):
+@cases(("circuit", "circuit.pb", 1), ("program", "program.pb", 2))
+def package_of_another_version(name, version):
     """The first field is the number of the format."""
     def next_format(content):
-        assert content[:2] == b"\x08\1"
-        return b"\x08\2" + content[2:]
+        assert content[:2] == bytes([8, version])
+        return bytes([8, version + 1]) + content[2:]
 
-    refused(PACKAGE, [name, "format 2", "compile"], "check", damaged_package(name, next_format), "--prompt", "a")
+    refused(PACKAGE, [name, f"format {version + 1}", "compile"], "check", damaged_package(name, next_format), "--prompt", "a")
 
 
 @case

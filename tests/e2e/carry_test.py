@@ -364,7 +364,7 @@ def people_are_told():
 
 @case
 def no_change_of_a_run_in_blocks_goes_unnoticed():
-    result = succeed("tamper", models.package(*TOY), *RUN, "--rows", 4, "--steps", 50, "--proof", 48)
+    result = succeed("tamper", models.package(*TOY), *RUN, "--rows", 16, "--steps", 50, "--proof", 48)
     equal(result["survived"], 0, "survivors")
     assert result["proof"]["rejected"] > 30 and result["cells"]["caught"] > 1000, result["proof"]
     shown = {part["part"] for part in result["parts"] if part["necessary"]}
