@@ -6,6 +6,7 @@
     generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
     generate.py block     models/generated/block.onnx: one such block, float in, float out
     generate.py mlp --activation relu -o mlp.onnx
+    generate.py mlp --gated -o swiglu.onnx
     generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
     generate.py gpt2-xl   models/generated/gpt2-xl.onnx: GPT-2 XL, 1.5B parameters, length 32
 
@@ -227,6 +228,18 @@ def make_mlp(sizes, activation, seed):
     return g.model([x], ("y", [1, sizes[-1]]))
 
 
+def make_gated_mlp(sizes, rows, seed):
+    """x float [1, rows, d] -> y of the same shape: (SiLU(x Wg) * (x Wu)) Wd, as in SwiGLU; sizes are d and the hidden one."""
+    g = GraphBuilder(seed)
+    outer, hidden = sizes
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, rows, outer])
+    gate = linear(g, "/gate", x.name, outer, hidden)
+    silu = g.op("/act", "Mul", gate, g.op("/act", "Sigmoid", gate))
+    product = g.op("", "Mul", silu, linear(g, "/up", x.name, outer, hidden))
+    linear(g, "/down", product, hidden, outer)
+    return g.model([x], ("y", [1, rows, outer]))
+
+
 def parameter_count(model):
     """Trained values: float weights, the tied head once, no masks and no scalar constants."""
     weights = (w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT)
@@ -255,6 +268,7 @@ def parse_args():
             sub.add_argument("--twins", action="store_true", help="tokens 2w and 2w + 1 are alike")
     mlp = models.add_parser("mlp", parents=[common])
     mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
+    mlp.add_argument("--gated", action="store_true", help="SwiGLU of the first two sizes, 8 rows")
     args = parser.parse_args()
     if args.model == "mlp":
         valid = len(args.sizes) >= 2 and min(args.sizes) > 0
@@ -272,7 +286,9 @@ def main():
     default = MODELS / "toy_gpt.onnx" if stem == "toy" else MODELS / "generated" / f"{stem}.onnx"
     output = args.output or default
     output.parent.mkdir(parents=True, exist_ok=True)
-    if args.model == "mlp":
+    if args.model == "mlp" and args.gated:
+        model = make_gated_mlp(args.sizes[:2], 8, args.seed)
+    elif args.model == "mlp":
         model = make_mlp(args.sizes, args.activation, args.seed)
     elif args.model == "block":
         model = make_block(args.shape, args.activation, args.seed)

@@ -32,6 +32,12 @@ std::vector<int64_t> widen(const Constant& constant) {
   return {values.begin(), values.end()};
 }
 
+absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shift) {
+  IntArray product{a.shape, a.values};
+  for (size_t i = 0; i < b.values.size(); ++i) product.values[i] *= b.values[i];
+  return requantize(product, nullptr, 0, shift);
+}
+
 class Interpreter {
  public:
   explicit Interpreter(const Function& function, Observer* observer)
@@ -186,6 +192,7 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   if (op.is("integer.select_rows")) return selectRows(**x, op.intsAttr("rows"));
   if (op.is("integer.argmax")) return argmax(**x);
   if (op.is("integer.append_rows")) return appendRows(**x, **y);
+  if (op.is("integer.multiply")) return multiply(**x, **y, static_cast<int>(op.intAttr("shift")));
   if (op.is("integer.scores")) return scores(**x, **y, op.intAttr("heads"));
   if (op.is("integer.mix")) return mix(**x, **y, op.intAttr("heads"));
   return absl::UnimplementedError("not an op of the integer dialect");

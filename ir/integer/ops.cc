@@ -69,6 +69,17 @@ void addRounding(std::vector<OpDef>& ops) {
                        "exponent of q = acc's - shift; addend's = acc's - addend_shift",
                        "addend_shift >= 0 is there if and only if addend is"}});
   ops.push_back(
+      {.name = "integer.multiply",
+       .summary = "q = (a b + 2^(shift-1)) >> shift, element by element",
+       .operands = {{"a", kOne, ""}, {"b", kOne, ""}},
+       .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+       .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
+       .constraints = {"a, b and q have one shape", "1 <= shift <= 16", "2 <= bits <= 16",
+                       "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of |a b|: no "
+                       "second witness is accepted",
+                       "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
+                       "exponent of q = a's + b's - shift"}});
+  ops.push_back(
       {.name = "integer.lookup",
        .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",
        .operands = {{"acc", kOne, ""}, {"table", kOne, "[2^bits], constant"}},

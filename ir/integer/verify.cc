@@ -292,6 +292,20 @@ absl::Status verifyRequantize(const Op& op) {
   return status;
 }
 
+absl::Status verifyMultiply(const Op& op) {
+  const Type &a = op.operand(0)->type(), &b = op.operand(1)->type();
+  absl::Status status = shapesAs(
+      op, isFixed(a, a.shape) && isFixed(b, a.shape) && isFixed(op.result()->type(), a.shape));
+  status.Update(between(op, 2, "shift", 1, 16));
+  status.Update(between(op, 3, "bits", 2, 16));
+  if (!status.ok()) return status;
+  status.Update(oneWitness(op, magnitude(a) * magnitude(b)));
+  status.Update(signedRange(op, 5, op.intAttr("bits")));
+  status.Update(
+      exponentIs(op, 6, op.result(), int64_t{a.exponent} + b.exponent - op.intAttr("shift")));
+  return status;
+}
+
 absl::Status verifyLookup(const Op& op) {
   const Type &acc = op.operand(0)->type(), &table = op.operand(1)->type(), &y = op.result()->type();
   if (absl::Status status = between(op, 3, "bits", 2, 16); !status.ok()) return status;
@@ -466,6 +480,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("integer.scores", verifyScores)
       .Case("integer.mix", verifyMix)
       .Case("integer.requantize", verifyRequantize)
+      .Case("integer.multiply", verifyMultiply)
       .Case("integer.lookup", verifyLookup)
       .Case("integer.layernorm", verifyLayernorm)
       .Case("integer.softmax", verifySoftmax)

@@ -102,6 +102,7 @@ class Chooser {
   void limitScores();
   void shareActivations();
   void alignKeys();
+  void limitProducts();
 
   const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
   // The stored value that select_rows ops show.
@@ -197,13 +198,6 @@ absl::Status Chooser::chooseStored(size_t site) {
       break;
     case Storage::kRaw:
       if (view) bits = options_.residual_bits;
-      break;
-    case Storage::kKey:
-      if (view) {
-        return absl::UnimplementedError(
-            absl::StrCat(ir::describe(*values_[site]->definingOp()),
-                         ": an activation of a slice is not supported"));
-      }
       break;
     default:
       break;
@@ -385,6 +379,24 @@ void Chooser::alignKeys() {
   }
 }
 
+// An elementwise product is rounded by 1 to 16 bits: factors no finer than its result needs them,
+// and a result no finer than they are.
+void Chooser::limitProducts() {
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (!is(site, "tensor.mul")) continue;
+    const Op& op = *values_[site]->definingOp();
+    auto exponentOf = [&](unsigned i) -> int64_t& {
+      auto& values = exponents_.sites[siteOf(rootOf(op.operand(i)))].values;
+      return values.contains("copy_exponent") ? values["copy_exponent"] : values["exponent"];
+    };
+    int64_t& out = at(site, "exponent");
+    // The factor that is no table's result, which others may share.
+    const unsigned coarser = is(siteOf(rootOf(op.operand(0))), "tensor.activation") ? 1 : 0;
+    exponentOf(coarser) -= std::max<int64_t>(0, exponentOf(0) + exponentOf(1) - out - 16);
+    out = std::min(out, exponentOf(0) + exponentOf(1) - 1);
+  }
+}
+
 absl::StatusOr<Exponents> Chooser::run() {
   if (calibration_.ranges.size() != values_.size()) {
     return absl::InvalidArgumentError("the calibration is of another function");
@@ -405,6 +417,7 @@ absl::StatusOr<Exponents> Chooser::run() {
   if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
   if (options_.share_tables) shareActivations();
   alignKeys();
+  limitProducts();
   return std::move(exponents_);
 }
 

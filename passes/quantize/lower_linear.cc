@@ -76,8 +76,12 @@ absl::StatusOr<Rounding> Lowering::slicedRounding(const Op& linear) {
       return absl::UnimplementedError(
           absl::StrCat(slice->name().str(), " stands between it and the slices of its columns"));
     }
-    absl::StatusOr<int> exponent = this->exponent(*slice->result(), "exponent");
-    absl::StatusOr<int> bits = this->exponent(*slice->result(), "bits");
+    absl::StatusOr<Storage> storage = storageOf(*slice->result());
+    if (!storage.ok()) return storage.status();
+    const bool key = *storage == Storage::kKey;
+    const Value& site = key ? *readerOf(*slice->result()).result() : *slice->result();
+    absl::StatusOr<int> exponent = this->exponent(site, key ? "key_exponent" : "exponent");
+    absl::StatusOr<int> bits = this->exponent(site, key ? "key_bits" : "bits");
     if (!exponent.ok()) return exponent.status();
     if (!bits.ok()) return bits.status();
     if (rounding.exponents.empty()) rounding.exponents.assign(width, first = *exponent);

@@ -202,6 +202,43 @@ absl::StatusOr<Value*> Lowering::softmax(Value* scores, ScoreScale scale, int64_
        {"exp_at_minus_one", plan.exp_at_minus_one}});
 }
 
+absl::Status Lowering::lowerMultiply(const Op& op) {
+  absl::StatusOr<int> out = exponent(*op.result(), "exponent"),
+                      bits = exponent(*op.result(), "bits");
+  for (const auto* number : {&out, &bits}) {
+    if (!number->ok()) return number->status();
+  }
+  llvm::SmallVector<Value*, 2> factors;
+  int shift = -*out;
+  int64_t bound = 1;
+  for (const Value* operand : op.operands()) {
+    absl::StatusOr<const Stored*> form = plain(*operand);
+    if (!form.ok()) return form.status();
+    absl::StatusOr<int> exponent = uniformExponent(**form);
+    if (!exponent.ok()) return exponent.status();
+    const Type& type = (*form)->value->type();
+    factors.push_back((*form)->value);
+    shift += *exponent;
+    bound *= std::max(-type.low, type.high);
+  }
+  // That the two sides of the division with remainder do not wrap: bits + s <= 30.
+  const int most = std::min(16, 30 - *bits);
+  if (shift < 1 || shift > most || bound > int64_t{1} << 29) {
+    return absl::OutOfRangeError(absl::StrCat("its product may reach ", bound,
+                                              " (limit 2^29), and needs a shift of ", shift,
+                                              " bits at exponent ", *out, " (1 to ", most,
+                                              " are possible); use fewer bits for its factors"));
+  }
+  Stored result;
+  result.exponents.assign(op.result()->type().shape.back(), *out);
+  const int64_t limit = int64_t{1} << (*bits - 1);
+  result.value = builder_.value("integer.multiply", factors,
+                                Type::fixed(op.result()->type().shape, *out, -limit, limit - 1),
+                                {{"shift", int64_t{shift}}, {"bits", int64_t{*bits}}});
+  keep(*op.result(), std::move(result), "input");
+  return absl::OkStatus();
+}
+
 absl::Status Lowering::lowerActivation(const Op& op) {
   const Stored& acc = stored(*op.operand(0));
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),

@@ -73,6 +73,7 @@ absl::Status Lowering::lower(const Op& op) {
                             .Case("tensor.linear", &Lowering::lowerLinear)
                             .Case("tensor.attention", &Lowering::lowerAttention)
                             .Case("tensor.activation", &Lowering::lowerActivation)
+                            .Case("tensor.mul", &Lowering::lowerMultiply)
                             .Case("tensor.add", &Lowering::lowerAdd)
                             .Cases("tensor.slice", "tensor.select_rows", &Lowering::lowerView)
                             .Case("tensor.argmax", &Lowering::lowerArgmax)
@@ -147,6 +148,12 @@ absl::Status Lowering::lowerView(const Op& op) {
                                           {{"rows", op.intsAttr("rows").vec()}});
   };
   view(result);
+  absl::StatusOr<Storage> storage = storageOf(*op.result());
+  if (slice && result.shift > 0 && storage.ok() && *storage == Storage::kKey) {
+    // An activation rounds it.
+    stored_[op.result()] = std::make_unique<Stored>(std::move(result));
+    return absl::OkStatus();
+  }
   if (slice && result.shift > 0) {  // of an accumulator: each slice has a width of its own
     absl::StatusOr<int> bits = exponent(*op.result(), "bits");
     if (!bits.ok()) return bits.status();
@@ -156,7 +163,6 @@ absl::Status Lowering::lowerView(const Op& op) {
     result.copy = std::make_shared<Stored>(*result.copy);
     view(*result.copy);
   }
-  absl::StatusOr<Storage> storage = storageOf(*op.result());
   const bool scored = storage.ok() && *storage == Storage::kQueryKey;
   keep(*op.result(), std::move(result),
        scored                                        ? "query-key"

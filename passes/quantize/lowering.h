@@ -47,6 +47,7 @@ class Lowering {
   absl::Status lowerLinear(const ir::Op& op);
   absl::Status lowerAttention(const ir::Op& op);
   absl::Status lowerActivation(const ir::Op& op);
+  absl::Status lowerMultiply(const ir::Op& op);
   absl::Status lowerAdd(const ir::Op& op);
   absl::Status lowerView(const ir::Op& op);
   absl::Status lowerArgmax(const ir::Op& op);

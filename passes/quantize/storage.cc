@@ -20,7 +20,7 @@ std::string nameOf(const Value& value) {
 
 // What one reader wants of the value; nothing if it takes it in any form.
 absl::StatusOr<std::optional<Storage>> wanted(const Value& value, const Op& reader) {
-  if (reader.is("tensor.linear")) return Storage::kInput;
+  if (reader.is("tensor.linear") || reader.is("tensor.mul")) return Storage::kInput;
   if (reader.is("tensor.layernorm")) return Storage::kResidual;
   if (reader.is("tensor.activation")) return Storage::kKey;
   if (reader.is("tensor.argmax") || reader.is("tensor.return")) return Storage::kRaw;
@@ -71,12 +71,14 @@ absl::StatusOr<Storage> storageOf(const Value& value) {
     const bool stored = llvm::is_contained(
         {Storage::kInput, Storage::kResidual, Storage::kQueryKey, Storage::kValue}, *storage);
     if (stored) return storage;
-    return absl::UnimplementedError(
-        absl::StrCat(nameOf(value), " is not read by a linear, a LayerNorm or a residual sum"));
+    return absl::UnimplementedError(absl::StrCat(
+        nameOf(value), " is not read by a linear, a LayerNorm, a product or a residual sum"));
   }
   if (op->is("tensor.embedding") || op->is("tensor.add")) return Storage::kResidual;
   if (op->is("tensor.layernorm")) return Storage::kNormalized;
-  if (op->is("tensor.attention") || op->is("tensor.activation")) return Storage::kInput;
+  if (op->is("tensor.attention") || op->is("tensor.activation") || op->is("tensor.mul")) {
+    return Storage::kInput;
+  }
   if (op->is("tensor.argmax")) return Storage::kIndex;
   if (op->is("tensor.linear")) return byReaders(value);
   if (op->is("tensor.select_rows")) {

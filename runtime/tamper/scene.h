@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "runtime/gadgets/gadgets.h"
 #include "runtime/tamper/cheats.h"
 
 namespace lindero::runtime {
@@ -34,9 +35,7 @@ bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t bloc
 // A random block, or -1 when all that the row's blocks share stands in one cell.
 int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element);
 
-// Gadgets whose cheats there are: in runtime/gadgets/<name>/cheats.cc.
-#define LINDERO_CHEATED_GADGETS(X) X(argmax) X(embeddings) X(norms) X(results) X(softmax)
-
+// In runtime/gadgets/<name>/cheats.cc.
 #define LINDERO_DECLARE_CHEATS(gadget) absl::Span<const Cheat> gadget##Cheats();
 LINDERO_CHEATED_GADGETS(LINDERO_DECLARE_CHEATS)
 #undef LINDERO_DECLARE_CHEATS

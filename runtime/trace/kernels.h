@@ -8,30 +8,12 @@
 #define LINDERO_RUNTIME_TRACE_KERNELS_H_
 
 #include "absl/status/status.h"
+#include "runtime/gadgets/gadgets.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
 
-// The messages of all kinds of steps. Each has a kernel: what gadgets run is in
-// runtime/gadgets/<name>/run.cc.
-#define LINDERO_STEP_KINDS(X) \
-  X(AppendRows)               \
-  X(Argmax)                   \
-  X(CarryIn)                  \
-  X(CarryOut)                 \
-  X(CopyRows)                 \
-  X(Decode)                   \
-  X(GatherRows)               \
-  X(Input)                    \
-  X(LayerNorm)                \
-  X(Load)                     \
-  X(Mask)                     \
-  X(MatMul)                   \
-  X(Output)                   \
-  X(Requantize)               \
-  X(Softmax)                  \
-  X(TableLookup)
-
+// Each is in runtime/gadgets/<name>/run.cc, or beside this file.
 #define LINDERO_DECLARE_KERNEL(StepMessage) \
   absl::Status run(const StepContext& context, const StepMessage& step);
 LINDERO_STEP_KINDS(LINDERO_DECLARE_KERNEL)

@@ -91,8 +91,7 @@ std::string reasonFor(const Op& op) {
              "an elementwise op of several tensors, or with constants that differ from element to "
              "element")
       .Cases("tensor.reshape", "tensor.transpose", "axes are rearranged outside of an attention")
-      .Cases("tensor.mul", "tensor.div",
-             "a product outside of linear layers, LayerNorm, attention and activations")
+      .Case("tensor.div", "a quotient of two computed values")
       .Default("not an op of a transformer that is supported");
 }
 
@@ -120,9 +119,9 @@ absl::Status checkOp(const Op& op) {
       return refuse(op, "it is not taken over the columns of a matrix");
     return needMatrices(op);
   }
-  if (op.is("tensor.add")) {
+  if (op.is("tensor.add") || op.is("tensor.mul")) {
     if (!(op.operand(0)->type() == op.operand(1)->type()))
-      return refuse(op, "its summands differ in shape");
+      return refuse(op, "its operands differ in shape");
     return needMatrices(op);
   }
   if (op.is("tensor.attention") || op.is("tensor.activation") || op.is("tensor.select_rows"))

@@ -1,6 +1,7 @@
 #include "passes/lower_air/gadgets/argmax/argmax.h"
 #include "passes/lower_air/gadgets/embeddings/embeddings.h"
 #include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/gadgets/multiply/multiply.h"
 #include "passes/lower_air/gadgets/norms/norms.h"
 #include "passes/lower_air/gadgets/products/products.h"
 #include "passes/lower_air/gadgets/results/results.h"
@@ -19,6 +20,7 @@ std::vector<std::unique_ptr<Gadget>> makeGadgets(Wiring& wiring) {
   std::vector<std::unique_ptr<Gadget>> gadgets;
   gadgets.push_back(std::move(embeddings));
   gadgets.push_back(std::make_unique<Norms>(wiring));
+  gadgets.push_back(makeMultiply(wiring));
   gadgets.push_back(std::move(products));
   gadgets.push_back(std::move(softmax));
   gadgets.push_back(std::move(results));

@@ -1,0 +1,31 @@
+// The lists of what gadgets are at run time. A gadget's folder has
+//   run.cc     kernels: the integer functions of its steps;
+//   cheats.cc  the ways to cheat in it: cheats.h.
+#ifndef LINDERO_RUNTIME_GADGETS_GADGETS_H_
+#define LINDERO_RUNTIME_GADGETS_GADGETS_H_
+
+// The messages of all kinds of steps (program/program.proto), each of which has a kernel.
+#define LINDERO_STEP_KINDS(X) \
+  X(AppendRows)               \
+  X(Argmax)                   \
+  X(CarryIn)                  \
+  X(CarryOut)                 \
+  X(CopyRows)                 \
+  X(Decode)                   \
+  X(GatherRows)               \
+  X(Input)                    \
+  X(LayerNorm)                \
+  X(Load)                     \
+  X(Mask)                     \
+  X(MatMul)                   \
+  X(Multiply)                 \
+  X(Output)                   \
+  X(Requantize)               \
+  X(Softmax)                  \
+  X(TableLookup)
+
+// Gadgets that have cheats: argmaxCheats(), ...
+#define LINDERO_CHEATED_GADGETS(X) \
+  X(argmax) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+
+#endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_
