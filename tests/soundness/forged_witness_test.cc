@@ -17,14 +17,14 @@ namespace {
 using runtime::Cheat;
 using runtime::forgeArgmaxRow;
 
-constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true};
+constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true};
 // The third block of three: of the slots before, two are open and one is closed.
 constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 
 // One compiled toy per set of options.
 const ToyRun& toy(const ToyOptions& options) {
-  static auto& runs = *new std::map<std::tuple<bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
-  std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.block}];
+  static auto& runs = *new std::map<std::tuple<bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
+  std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.gated, options.block}];
   if (!run) run = std::move(*ToyRun::create(options));
   return *run;
 }
@@ -107,6 +107,19 @@ void errorMovedBetweenEdges(Forgery& f) {
       add(g.operand(node, kToken, kFeature), error);
     });
   }
+}
+
+// The first factor of an element is another in the table of products than where it comes from; the
+// product and all that follows are of that.
+void factorChangedOnTheWay(Forgery& f) {
+  f.onStep("/gate", Step::kMultiply, [](const Step& step, Buffers& b) {
+    const Multiply& m = step.multiply();
+    const int64_t half = int64_t{1} << (m.shift() - 1);
+    const int64_t product = int64_t{b.at(m.a())[0] + 1} * b.at(m.b())[0] + half;
+    b.at(m.quotient())[0] = static_cast<int32_t>(product >> m.shift());
+    b.at(m.remainder())[0] = static_cast<int32_t>(product & (2 * half - 1));
+  });
+  f.onCells([](Forgery& g) { add(g.cell("multiply", "a.0", g.rowOf("multiply", "/gate")), 1); });
 }
 
 // A sum that the statistics table does not take over as it is; the variance there is in order.
@@ -194,6 +207,8 @@ const std::vector<Case>& cases() {
       {"PermutedTensor", permutedTensor, {"edges"}},
       {"ErrorMovedBetweenEdges", errorMovedBetweenEdges, {"edges"}},
       {"StatisticsChangedOnTheWay", statisticsChangedOnTheWay, {"edges"}},
+      {"HonestGated", [](Forgery&) {}, {}, kGated},
+      {"FactorChangedOnTheWay", factorChangedOnTheWay, {"edges"}, kGated},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       // The index cannot be published, so the public one is another.
       {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "public:next"}},
@@ -238,6 +253,21 @@ const std::vector<CheatCase>& cheatCases() {
        "another quotient modulo p",
        {"lookup results.function"}},
       {"ActivationOfAnotherKey", "/gelu", "value of another key", {"lookup results.function"}},
+      {"ProductRemainderOutOfRange",
+       "/gate",
+       "remainder of a product out of range",
+       {"lookup multiply.remainder"},
+       kGated},
+      {"SecondSolutionOfAProduct",
+       "/gate.1",
+       "another product modulo p",
+       {"lookup multiply.quotient"},
+       kGated},
+      {"ElementOfAProductOffByOne",
+       "/gate",
+       "product off by one",
+       {"constraint multiply.multiply"},
+       kGated},
       {"MeanTooLarge", "/ln1", "another mean", {"lookup norm_statistics.mean low"}},
       {"MeanTooSmall", "/ln1", "another mean", {"lookup norm_statistics.mean high"}},
       {"MeanInRmsNorm", "/ln1.1", "a mean in RMSNorm", {"constraint norms.no mean"}},

@@ -16,7 +16,7 @@ using Attributes = std::vector<std::pair<llvm::StringRef, ir::Attribute>>;
 constexpr int64_t kWidth = 8, kHeads = 2, kHidden = 32;
 constexpr int kExponent = 8;  // of the residual stream and of LayerNorm's output
 constexpr int kWeightExponent = 7;
-// Small projections leave the residual stream room for wrong values of attention.
+// Small projections leave the residual stream room for wrong values of attention and of products.
 constexpr int64_t kWeight = 100, kProjectionWeight = 5, kBias = 1000;
 
 class ToyGpt {
@@ -68,14 +68,27 @@ class ToyGpt {
     absl::StatusOr<Value*> attended = attention(x);
     if (!attended.ok()) return attended.status();
     x = requantize("/add1", linear("/proj", *attended, kWidth, true, kProjectionWeight), 16, x);
-    Value* hidden = linear("/fc", norm("/ln2", x), kHidden, true);
+    Value* z = norm("/ln2", x);
+    Value* hidden = linear("/fc", z, kHidden, true);
     locate("/gelu");
     Value* g = b_.value(
         "integer.lookup", {hidden, gelu_},
-        Type::fixed({tokens_, kHidden}, 5, gelu_->type().low, gelu_->type().high),
+        Type::fixed({tokens_, kHidden}, gelu_->type().exponent, gelu_->type().low,
+                    gelu_->type().high),
         Attributes{
             {"shift", int64_t{10}}, {"bits", int64_t{12}}, {"function", std::string("gelu")}});
-    return requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
+    if (!options_.gated) return requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
+    g = gate(g, requantize("/up", linear("/up", z, kHidden, false), 16, nullptr, 3));
+    return requantize("/add2", linear("/fc2", g, kWidth, true, kProjectionWeight), 16, x);
+  }
+
+  Value* gate(Value* g, Value* up) {
+    constexpr int kShift = 16;
+    locate("/gate");
+    return b_.value("integer.multiply", {g, up},
+                    Type::fixed(g->type().shape, g->type().exponent + up->type().exponent - kShift,
+                                -2048, 2047),
+                    Attributes{{"shift", int64_t{kShift}}, {"bits", int64_t{12}}});
   }
 
   int64_t random(int64_t limit) {
@@ -112,9 +125,11 @@ class ToyGpt {
     auto root = passes::reciprocalRootTable(kWidth, square_shift_, kExponent, 12, 5);
     if (!root.ok()) return root.status();
     root_ = table("root", {65536, 2}, 0, root->entries);
-    auto gelu = passes::activationTable(*ir::tensor::Expression::parse("gelu(x)"), 12, 5, 12, 5);
+    const int bits = options_.gated ? 16 : 12, exponent = options_.gated ? 8 : 5;
+    auto gelu =
+        passes::activationTable(*ir::tensor::Expression::parse("gelu(x)"), 12, 5, bits, exponent);
     if (!gelu.ok()) return gelu.status();
-    gelu_ = table("gelu", {4096}, 5, *gelu);
+    gelu_ = table("gelu", {4096}, exponent, *gelu);
     return absl::OkStatus();
   }
 
