@@ -32,12 +32,6 @@ std::vector<int64_t> widen(const Constant& constant) {
   return {values.begin(), values.end()};
 }
 
-absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shift) {
-  IntArray product{a.shape, a.values};
-  for (size_t i = 0; i < b.values.size(); ++i) product.values[i] *= b.values[i];
-  return requantize(product, nullptr, 0, shift);
-}
-
 class Interpreter {
  public:
   explicit Interpreter(const Function& function, Observer* observer)
@@ -56,6 +50,8 @@ class Interpreter {
   absl::StatusOr<IntArray> layerNorm(const Op& op);
   absl::StatusOr<IntArray> linearOp(const Op& op);
   absl::StatusOr<IntArray> requantizeOp(const Op& op);
+  absl::StatusOr<IntArray> affineOp(const Op& op);
+  absl::StatusOr<IntArray> copyOp(const Op& op);
   absl::StatusOr<IntArray> lookup(const Op& op);
   absl::StatusOr<IntArray> softmax(const Op& op);
 
@@ -180,6 +176,8 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
                             .Case("integer.layernorm", &Interpreter::layerNorm)
                             .Case("integer.linear", &Interpreter::linearOp)
                             .Case("integer.requantize", &Interpreter::requantizeOp)
+                            .Case("integer.affine", &Interpreter::affineOp)
+                            .Case("integer.copy", &Interpreter::copyOp)
                             .Case("integer.lookup", &Interpreter::lookup)
                             .Case("integer.softmax", &Interpreter::softmax)
                             .Default(nullptr);
@@ -223,7 +221,7 @@ absl::StatusOr<IntArray> Interpreter::layerNorm(const Op& op) {
   function.max_exponent = static_cast<int>(op.intAttr("max_exponent"));
   function.has_mean = op.boolAttr("has_mean");
   function.rsqrt = (*rsqrt)->values;
-  const int64_t rows = (*x)->shape[0], width = (*x)->shape[1];
+  const int64_t width = (*x)->shape.back(), rows = rowsOf(**x);
   IntArray z{(*x)->shape, std::vector<int64_t>((*x)->values.size())};
   for (int64_t i = 0; i < rows; ++i) {
     const llvm::ArrayRef<int64_t> in((*x)->values.data() + i * width, width);
@@ -252,6 +250,35 @@ absl::StatusOr<IntArray> Interpreter::requantizeOp(const Op& op) {
   if (!addend.ok()) return addend.status();
   return requantize(**acc, addend->get(), static_cast<int>(op.intAttrOr("addend_shift", 0)),
                     static_cast<int>(op.intAttr("shift")));
+}
+
+absl::StatusOr<IntArray> Interpreter::affineOp(const Op& op) {
+  llvm::SmallVector<Array, 5> read;
+  for (const Value* operand : op.operands()) {
+    absl::StatusOr<Array> array = this->read(operand);
+    if (!array.ok()) return array.status();
+    read.push_back(*std::move(array));
+  }
+  const bool two = read.size() > 3;
+  return affine(*read[0], *read[1], *read[2], two ? read[3].get() : nullptr,
+                two ? read[4].get() : nullptr, static_cast<int>(op.intAttr("shift")));
+}
+
+absl::StatusOr<IntArray> Interpreter::copyOp(const Op& op) {
+  IntArray all;
+  for (const Value* operand : op.operands()) {
+    absl::StatusOr<Array> x = read(operand);
+    if (!x.ok()) return x.status();
+    all.values.insert(all.values.end(), (*x)->values.begin(), (*x)->values.end());
+  }
+  absl::StatusOr<IntArray> y = readConstant(*constants_.find(op.symbolAttr("indices")));
+  if (!y.ok()) return y.status();
+  const auto& shape = op.result()->type().shape;
+  y->shape.assign(shape.begin(), shape.end());
+  const int64_t last = static_cast<int64_t>(all.values.size()) - 1;
+  if (absl::Status status = checkRange(*y, 0, last, "index"); !status.ok()) return status;
+  for (int64_t& value : y->values) value = all.values[value];
+  return y;
 }
 
 absl::StatusOr<IntArray> Interpreter::lookup(const Op& op) {
@@ -283,8 +310,8 @@ absl::StatusOr<IntArray> Interpreter::softmax(const Op& op) {
   function.dead_rows = op.intAttr("dead_rows");
   function.dead_width = static_cast<int>(op.intAttr("dead_width"));
   const bool causal = op.boolAttr("causal");
-  const int64_t heads = (*scores)->shape[0], queries = (*scores)->shape[1],
-                keys = (*scores)->shape[2];
+  const int64_t keys = (*scores)->shape.back(), rows = rowsOf(**scores);
+  const int64_t queries = causal ? (*scores)->shape[1] : rows;
   int64_t earlier = 0, first = 0;  // keys before the queries' own, and the first that is seen
   if (op.numOperands() > 2) {
     absl::StatusOr<Array> block = read(op.operand(2));
@@ -295,14 +322,13 @@ absl::StatusOr<IntArray> Interpreter::softmax(const Op& op) {
     first = earlier - (*block)->values[0] * queries;
   }
   IntArray p{(*scores)->shape, std::vector<int64_t>((*scores)->values.size(), 0)};
-  for (int64_t row = 0; row < heads * queries; ++row) {
+  for (int64_t row = 0; row < rows; ++row) {
     const size_t live = (causal ? std::min(earlier + row % queries + 1, keys) : keys) - first;
     const int64_t at = row * keys + first;
     absl::Status status =
         function.row({(*scores)->values.data() + at, live}, {p.values.data() + at, live});
     if (status.ok()) continue;
-    return absl::Status(status.code(), absl::StrCat("head ", row / queries, ", query ",
-                                                    row % queries, ": ", status.message()));
+    return absl::Status(status.code(), absl::StrCat("row ", row, ": ", status.message()));
   }
   return p;
 }

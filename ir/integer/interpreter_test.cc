@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ir/core/verifier.h"
 #include "ir/dialects.h"
 
 namespace lindero::ir::integer {
@@ -21,9 +22,9 @@ class Program {
 
   template <typename T>
   Value* constant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, std::vector<T> values,
-                  int64_t low, int64_t high) {
+                  int64_t low, int64_t high, int exponent = 0) {
     const Constant& added = module_.constants().addOwned(name, shape, std::move(values));
-    return builder_.value("integer.constant", {}, Type::fixed(shape, 0, low, high),
+    return builder_.value("integer.constant", {}, Type::fixed(shape, exponent, low, high),
                           {{"value", Symbol{added.name}}});
   }
 
@@ -35,6 +36,7 @@ class Program {
 
   void finish(llvm::ArrayRef<Value*> outputs) { builder_.create("integer.return", outputs, {}); }
   Builder& builder() { return builder_; }
+  Module& module() { return module_; }
   const Function& function() const { return *function_; }
 
  private:
@@ -120,6 +122,43 @@ struct BadCase {
   std::vector<int64_t> input;
   const char* message;
 };
+
+// Rank 3, with a constant for each element, for each of the last axis, and for all; a transpose and
+// a broadcast; rows along the last axis.
+TEST(Interpreter, RunsOpsOfAnyRank) {
+  Program p;
+  const std::vector<int64_t> shape = {2, 2, 3};
+  Value* x = p.argument("x", Type::fixed(shape, 4, -100, 100));
+  Value* m = p.constant<int32_t>("m", {3}, {1, -2, 3}, -2, 3);
+  Value* c = p.constant<int32_t>("c", {1}, {5}, 5, 5, 4);
+  Value* n = p.constant<int32_t>("n", shape, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 0, 11);
+  p.module().constants().addOwned<int32_t>(
+      "transposed", {2, 3, 2}, std::vector<int32_t>{0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11});
+  p.module().constants().addOwned<int64_t>("spread", {4}, std::vector<int64_t>{12, 12, 0, 12});
+  auto sized = [](int64_t shift, int64_t bits) {
+    return std::vector<NamedAttribute>{{"shift", shift}, {"bits", bits}};
+  };
+  Value* affine =
+      p.op("integer.affine", {x, m, c, x, n}, Type::fixed(shape, 3, -2048, 2047), sized(1, 12));
+  Value* exact =
+      p.op("integer.affine", {x, m, c}, Type::fixed(shape, 4, -2048, 2047), sized(0, 12));
+  Value* moved = p.op("integer.copy", {x}, Type::fixed({2, 3, 2}, 4, -100, 100),
+                      {{"indices", Symbol{"transposed"}}});
+  Value* spread =
+      p.op("integer.copy", {x, c}, Type::fixed({4}, 4, -100, 100), {{"indices", Symbol{"spread"}}});
+  Value* largest = p.op("integer.argmax", {x}, Type::tensor(Element::kInt, {2, 2}));
+  p.finish({affine, exact, moved, spread, largest});
+  ASSERT_EQ(verify(p.function()), absl::OkStatus());
+  const IntArray input{{2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
+  auto out = interpret(p.function(), {input});
+  ASSERT_EQ(out.status(), absl::OkStatus());
+  EXPECT_THAT((*out)[0].values, ElementsAre(3, 2, 10, 11, 8, 27, 27, 23, 52, 53, 47, 87));
+  EXPECT_THAT((*out)[1].values, ElementsAre(6, 1, 14, 9, -5, 23, 12, -11, 32, 15, -17, 41));
+  EXPECT_THAT((*out)[2].values, ElementsAre(1, 7, 2, 8, 3, 9, 4, 10, 5, 11, 6, 12));
+  EXPECT_THAT((*out)[2].shape, ElementsAre(2, 3, 2));
+  EXPECT_THAT((*out)[3].values, ElementsAre(5, 5, 1, 5));
+  EXPECT_THAT((*out)[4].values, ElementsAre(2, 2, 2, 2));
+}
 
 TEST(Interpreter, ErrorsNameNodeValueAndRange) {
   Program p;

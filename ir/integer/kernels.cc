@@ -48,6 +48,11 @@ Matrix columnsOf(const IntArray& array, int64_t start, int64_t width) {
 
 }  // namespace
 
+int64_t rowsOf(const IntArray& array) {
+  const int64_t width = array.shape.back();
+  return width == 0 ? 0 : static_cast<int64_t>(array.values.size()) / width;
+}
+
 absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::StringRef what) {
   for (size_t i = 0; i < array.values.size(); ++i) {
     const int64_t value = array.values[i];
@@ -67,7 +72,7 @@ absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::
 
 absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w,
                                 llvm::ArrayRef<int64_t> bias) {
-  const int64_t rows = x.shape[0], inner = x.shape[1], columns = w.shape[1];
+  const int64_t inner = x.shape.back(), rows = rowsOf(x), columns = w.shape[1];
   const int64_t magnitude = largestMagnitude(x.values), weight = largestMagnitude(w.values);
   if (magnitude != 0 && weight > kExactInDouble / magnitude / std::max<int64_t>(inner, 1)) {
     return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ", weight,
@@ -76,7 +81,8 @@ absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w,
   }
   Matrix product(rows, columns);
   product.noalias() = toMatrix(x.values, rows, inner) * toMatrix(w.values, inner, columns);
-  IntArray out{{rows, columns}, std::vector<int64_t>(rows * columns)};
+  IntArray out{x.shape, std::vector<int64_t>(rows * columns)};
+  out.shape.back() = columns;
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) {
       out.values[i * columns + j] =
@@ -99,6 +105,31 @@ absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend,
     out.values[i] = (acc.values[i] + added + half) >> shift;
   }
   return out;
+}
+
+absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shift) {
+  IntArray product{a.shape, a.values};
+  for (size_t i = 0; i < b.values.size(); ++i) product.values[i] *= b.values[i];
+  return requantize(product, nullptr, 0, shift);
+}
+
+absl::StatusOr<IntArray> affine(const IntArray& x, const IntArray& m, const IntArray& c,
+                                const IntArray* y, const IntArray* n, int shift) {
+  if (shift < 0 || shift > 30) {
+    return absl::InvalidArgumentError(absl::StrCat("shift ", shift, " is out of range"));
+  }
+  const int64_t half = (int64_t{1} << shift) >> 1;
+  IntArray q{x.shape, std::vector<int64_t>(x.values.size())};
+  // The last axis is the fastest, so that all three forms are periods.
+  auto at = [](const IntArray& spread, size_t i) {
+    return spread.values[i % spread.values.size()];
+  };
+  for (size_t i = 0; i < q.values.size(); ++i) {
+    int64_t sum = x.values[i] * at(m, i) + at(c, i) + half;
+    if (y != nullptr) sum += y->values[i] * at(*n, i);
+    q.values[i] = sum >> shift;
+  }
+  return q;
 }
 
 absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const {
@@ -196,8 +227,9 @@ absl::StatusOr<IntArray> argmax(const IntArray& values) {
   constexpr int64_t kLimit = (int64_t{1} << 29) - 1;
   if (absl::Status status = checkRange(values, -kLimit, kLimit, "logit"); !status.ok())
     return status;
-  const int64_t rows = values.shape[0], columns = values.shape[1];
-  IntArray out{{rows}, std::vector<int64_t>(rows)};
+  const int64_t columns = values.shape.back(), rows = rowsOf(values);
+  IntArray out{values.shape, std::vector<int64_t>(rows)};
+  out.shape.pop_back();
   for (int64_t i = 0; i < rows; ++i) {
     const auto row = values.values.begin() + i * columns;
     out.values[i] = std::max_element(row, row + columns) - row;

@@ -25,11 +25,14 @@ struct IntArray {
   bool operator==(const IntArray&) const = default;
 };
 
+// How many rows it has along its last axis.
+int64_t rowsOf(const IntArray& array);
+
 // OK if all values are in [low, high]; else the error names the first one that is not and its
 // index. `what` is its name.
 absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::StringRef what);
 
-// x [rows, inner] * w [inner, columns] + bias [columns] (or empty), exact: every partial sum must
+// x [..., inner] * w [inner, columns] + bias [columns] (or empty), exact: every partial sum must
 // stay below 2^53, which any bound below 2^53 on sum |x||w| guarantees; larger operands are an
 // InvalidArgument error.
 absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w, llvm::ArrayRef<int64_t> bias);
@@ -38,6 +41,15 @@ absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w, llvm::Arra
 // 1 <= shift <= 30.
 absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend, int addend_shift,
                                     int shift);
+
+// q = (a b + 2^(shift-1)) >> shift. 1 <= shift <= 30.
+absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shift);
+
+// q = (x m + c + y n + 2^(shift-1)) >> shift, without 2^(shift-1) where shift = 0 <= shift <= 30.
+// m, c and n have x's elements, those of its last axis or one for all; y and n may both be null.
+// |x m|, |y n| < 2^62.
+absl::StatusOr<IntArray> affine(const IntArray& x, const IntArray& m, const IntArray& c,
+                                const IntArray* y, const IntArray* n, int shift);
 
 // One row of x:
 //   mu = floor((2 * sum x + n) / 2n), 0 without mean;
@@ -92,7 +104,7 @@ IntArray scores(const IntArray& q, const IntArray& k, int64_t heads);
 // width].
 IntArray mix(const IntArray& p, const IntArray& v, int64_t heads);
 
-// The lowest index of each row's maximum; |value| < 2^29.
+// The lowest index of the maximum of each row along the last axis; |value| < 2^29.
 absl::StatusOr<IntArray> argmax(const IntArray& values);
 
 // Columns start .. start + size - 1; the named rows in order. Indices are in range (the verifier's

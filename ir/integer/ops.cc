@@ -26,10 +26,10 @@ void addProducts(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "integer.linear",
        .summary = "acc = x w + b",
-       .operands = {{"x", kOne, "[T, in]"},
+       .operands = {{"x", kOne, "[..., in]"},
                     {"w", kOne, "[in, out], constant"},
                     {"b", kOptional, "[out], constant"}},
-       .results = {{"acc", kOne, "[T, out]; its range is the static bound for x's range"}},
+       .results = {{"acc", kOne, "[..., out]; its range is the static bound for x's range"}},
        .constraints = {kConstants, "exponent of acc = exponent of b = sum of x's and w's",
                        "|acc| < 2^30", "acc's range holds x w + b for every x of its range"}});
   ops.push_back(
@@ -44,13 +44,13 @@ void addProducts(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "integer.mix",
        .summary = "acc[i, c] = sum over j of p[h, i, j] v[j, c], h the head of column c",
-       .operands = {{"p", kOne, "[heads, T, K], of integer.softmax: each row sums to at most 2^P"},
-                    {"v", kOne, "[K, D]"}},
+       .operands = {{"p", kOne, "[heads, T, K]"}, {"v", kOne, "[K, D]"}},
        .results = {{"acc", kOne, "[T, D]"}},
        .attributes = {{"heads", kInt, true, ""}},
        .constraints = {kShapes, "heads >= 1 divides D", "exponent of acc = sum of p's and v's",
-                       "p is the result of integer.softmax: its rows sum to at most 2^P",
-                       "acc's range holds 2^P times v's and 0", "|acc| < 2^30"}});
+                       "acc's range holds 2^P times v's and 0 where p is of integer.softmax, whose "
+                       "rows sum to at most 2^P, else K times the products of p's and v's ranges",
+                       "|acc| < 2^30"}});
 }
 
 void addRounding(std::vector<OpDef>& ops) {
@@ -79,6 +79,24 @@ void addRounding(std::vector<OpDef>& ops) {
                        "second witness is accepted",
                        "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
                        "exponent of q = a's + b's - shift"}});
+  ops.push_back({.name = "integer.affine",
+                 .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
+                            "q = x m + c + y n with shift 0",
+                 .operands = {{"x", kOne, ""},
+                              {"m", kOne, "constant"},
+                              {"c", kOne, "constant"},
+                              {"y", kOptional, ""},
+                              {"n", kOptional, "constant"}},
+                 .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+                 .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
+                 .constraints = {
+                     "x, y and q have one shape; m, n and c have it, too, or that of its last "
+                     "axis, or [1]; they are results of integer.constant",
+                     "n is there if and only if y is", "0 <= shift <= 16", "2 <= bits <= 16",
+                     "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
+                     "each the largest: no second witness is accepted",
+                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
+                     "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",
        .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",
@@ -97,9 +115,9 @@ void addRows(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "integer.layernorm",
        .summary = "z = (x - mean) / standard deviation per row, by tabulated reciprocal root",
-       .operands = {{"x", kOne, "[T, n]"},
+       .operands = {{"x", kOne, "[..., n]"},
                     {"rsqrt", kOne, "[65536, 2], constant: R and t0 for each mantissa m"}},
-       .results = {{"z", kOne, "[T, n]"}},
+       .results = {{"z", kOne, "[..., n]"}},
        .attributes = {{"square_shift", kInt, true, "q: v = (d^2 + 2^(q-1)) >> q"},
                       {"epsilon", kInt, true, "added to V = sum v"},
                       {"output_bits", kInt, true, "of z, signed; z outside is an error"},
@@ -110,14 +128,17 @@ void addRows(std::vector<OpDef>& ops) {
                        "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]"}});
   ops.push_back(
       {.name = "integer.softmax",
-       .summary = "p[h, i, j] = EXP(L - s'[h, i, j]), L the least integer with sum p <= 2^P, "
-                  "s' = -((2^(score_shift-1) - s) >> score_shift)",
-       .operands = {{"s", kOne, "[heads, T, K]; K = T without block, else a multiple n T, n > 1"},
+       .summary =
+           "p[..., j] = EXP(L - s'[..., j]), L the least integer with sum over j of p <= 2^P, "
+           "s' = -((2^(score_shift-1) - s) >> score_shift)",
+       .operands = {{"s", kOne,
+                     "[..., K]; causal: [heads, T, K], K = T without block, else a multiple n T, "
+                     "n > 1"},
                     {"exp", kOne, "[live_rows], constant: EXP(0), EXP(1), ..., nonincreasing"},
                     {"block", kOptional,
                      "[1], i64, at most n - 1: before the last T keys, that many blocks of T keys "
                      "are seen by all queries, and earlier ones by none"}},
-       .results = {{"p", kOne, "[heads, T, K]"}},
+       .results = {{"p", kOne, "of s's shape"}},
        .attributes = {{"score_shift", kInt, true, ""},
                       {"probability_bits", kInt, true, "P"},
                       {"causal", kBool, true,
@@ -139,13 +160,22 @@ void addRows(std::vector<OpDef>& ops) {
                        "2^score_shift > high - low",
                        "0 <= normalizer_bits <= 31, 0 <= exp <= EXP(-1)"}});
   ops.push_back({.name = "integer.argmax",
-                 .summary = "ids[t] = the lowest index of the maximum of row t",
-                 .operands = {{"logits", kOne, "[T, V]"}},
-                 .results = {{"ids", kOne, "[T], i64"}},
+                 .summary = "ids[...] = the lowest index of the maximum of logits[...]",
+                 .operands = {{"logits", kOne, "[..., V]"}},
+                 .results = {{"ids", kOne, "[...], i64"}},
                  .constraints = {kShapes, "|logit| < 2^29"}});
 }
 
 void addViews(std::vector<OpDef>& ops) {
+  ops.push_back({.name = "integer.copy",
+                 .summary = "y[i] = the elements of all xs, one after the other, at indices[i]",
+                 .operands = {{"xs", kVariadic, "of any shapes; constants, too"}},
+                 .results = {{"y", kOne, "of any shape"}},
+                 .attributes = {{"indices", kConstant, true,
+                                 "of i32 or i64; elements are in row-major order"}},
+                 .constraints = {"there is an operand; indices have as many elements as y, each in "
+                                 "[0, elements of all xs)",
+                                 "xs and y have one exponent", "y's range holds those of all xs"}});
   ops.push_back({.name = "integer.slice",
                  .summary = "y[t, c] = x[t, start + c]",
                  .operands = {{"x", kOne, "[T, n]"}},

@@ -38,8 +38,8 @@ bool isFixed(const Type& type, Shape shape) {
   return type.element == Element::kFixed && Shape(type.shape) == shape;
 }
 
-bool isIds(const Type& type, int64_t count) {
-  return type.element == Element::kInt && Shape(type.shape) == Shape({count});
+bool isIds(const Type& type, Shape shape) {
+  return type.element == Element::kInt && Shape(type.shape) == shape;
 }
 
 bool isConstant(const Value* value) {
@@ -49,6 +49,9 @@ bool isConstant(const Value* value) {
 const Constant& poolConstant(const Op& constant) {
   return *constant.parent()->function()->module()->constants().find(constant.symbolAttr("value"));
 }
+
+// True for the shape of all axes but the last.
+bool isRowsOf(Shape rows, Shape all) { return !all.empty() && rows == all.drop_back(); }
 
 // The op that computes the value, seen through the ops that hold and yield it.
 const Op* producer(const Value* value) {
@@ -146,7 +149,7 @@ absl::Status embeddingRange(const Op& op) {
 absl::Status verifyEmbedding(const Op& op) {
   const Type &table = op.operand(1)->type(), &y = op.result()->type();
   const bool fits = table.shape.size() == 2 && y.shape.size() == 2 &&
-                    isIds(op.operand(0)->type(), y.shape[0]) && isFixed(table, table.shape) &&
+                    isIds(op.operand(0)->type(), {y.shape[0]}) && isFixed(table, table.shape) &&
                     isFixed(y, {y.shape[0], table.shape[1]}) &&
                     (op.numOperands() < 3 || isFixed(op.operand(2)->type(), y.shape));
   absl::Status status = shapesAs(op, fits, {1});
@@ -190,9 +193,10 @@ bool linearBound(const Op& op, Wide& least, Wide& greatest) {
 
 absl::Status verifyLinear(const Op& op) {
   const Type &x = op.operand(0)->type(), &w = op.operand(1)->type(), &acc = op.result()->type();
-  const bool fits = x.shape.size() == 2 && w.shape.size() == 2 &&
-                    isFixed(x, {x.shape[0], w.shape[0]}) && isFixed(w, w.shape) &&
-                    isFixed(acc, {x.shape[0], w.shape[1]}) &&
+  const bool fits = w.shape.size() == 2 && isFixed(w, w.shape) && isFixed(x, x.shape) &&
+                    !x.shape.empty() && x.shape.back() == w.shape[0] && isFixed(acc, acc.shape) &&
+                    isRowsOf(Shape(x.shape).drop_back(), acc.shape) &&
+                    acc.shape.back() == w.shape[1] &&
                     (op.numOperands() < 3 || isFixed(op.operand(2)->type(), {w.shape[1]}));
   absl::Status status = shapesAs(op, fits, {1, 2});
   if (!status.ok()) return status;
@@ -213,6 +217,13 @@ absl::Status headsDivide(const Op& op, int64_t width) {
                  absl::StrCat("heads = ", heads, ", D = ", width));
 }
 
+// `terms` products of a value of a and one of b; both are below 2^31, so that the sum fits.
+std::pair<Wide, Wide> productRange(const Type& a, const Type& b, Wide terms) {
+  const Wide products[] = {Wide{a.low} * b.low, Wide{a.low} * b.high, Wide{a.high} * b.low,
+                           Wide{a.high} * b.high};
+  return {terms * *llvm::min_element(products), terms * *llvm::max_element(products)};
+}
+
 absl::Status verifyScores(const Op& op) {
   const Type &q = op.operand(0)->type(), &k = op.operand(1)->type(), &acc = op.result()->type();
   const bool fits = q.shape.size() == 2 && k.shape.size() == 2 && isFixed(q, q.shape) &&
@@ -228,10 +239,8 @@ absl::Status verifyScores(const Op& op) {
   if (magnitude(q) > kFieldModulus || magnitude(k) > kFieldModulus) {
     return violates(op, 5, toText(q) + " times " + toText(k));
   }
-  const Wide products[] = {Wide{q.low} * k.low, Wide{q.low} * k.high, Wide{q.high} * k.low,
-                           Wide{q.high} * k.high};
-  status.Update(holds(op, 4, acc, width * *llvm::min_element(products),
-                      width * *llvm::max_element(products)));
+  const auto [low, high] = productRange(q, k, width);
+  status.Update(holds(op, 4, acc, low, high));
   status.Update(below(op, 5, op.result(), kAccumulator));
   return status;
 }
@@ -245,26 +254,29 @@ absl::Status verifyMix(const Op& op) {
   if (!status.ok()) return status;
   status.Update(headsDivide(op, v.shape[1]));
   status.Update(exponentIs(op, 3, op.result(), int64_t{p.exponent} + v.exponent));
-  const Op* softmax = producer(op.operand(0));
-  if (softmax == nullptr || !softmax->is("integer.softmax")) {
-    status.Update(violates(op, 4, softmax == nullptr ? "an argument" : describe(*softmax)));
-  }
   if (!status.ok()) return status;
-  const Wide one = Wide{1} << softmax->intAttr("probability_bits");
-  if (magnitude(v) > kFieldModulus) return violates(op, 6, toText(v));
-  status.Update(
-      holds(op, 5, acc, one * std::min<int64_t>(v.low, 0), one * std::max<int64_t>(v.high, 0)));
-  status.Update(below(op, 6, op.result(), kAccumulator));
+  if (magnitude(p) > kFieldModulus || magnitude(v) > kFieldModulus) {
+    return violates(op, 5, toText(p) + " times " + toText(v));
+  }
+  auto [low, high] = productRange(p, v, v.shape[0]);
+  const Op* softmax = producer(op.operand(0));
+  if (softmax != nullptr && softmax->is("integer.softmax")) {
+    const Wide one = Wide{1} << softmax->intAttr("probability_bits");
+    low = one * std::min<int64_t>(v.low, 0);
+    high = one * std::max<int64_t>(v.high, 0);
+  }
+  status.Update(holds(op, 4, acc, low, high));
+  status.Update(below(op, 5, op.result(), kAccumulator));
   return status;
 }
 
 // Rounding.
 
 // 2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1.
-absl::Status oneWitness(const Op& op, Wide bound) {
+absl::Status oneWitness(const Op& op, Wide bound, unsigned constraint = 4) {
   const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
-  const Wide total = (Wide{1} << (bits - 1 + shift)) + (Wide{1} << (shift - 1)) + bound;
-  return require(op, 4, total < kFieldModulus,
+  const Wide total = (Wide{1} << (bits - 1 + shift)) + ((Wide{1} << shift) >> 1) + bound;
+  return require(op, constraint, total < kFieldModulus,
                  absl::StrCat("shift = ", shift, ", bits = ", bits, ", B = ", narrow(bound)));
 }
 
@@ -306,6 +318,44 @@ absl::Status verifyMultiply(const Op& op) {
   return status;
 }
 
+// As the element that it is for: the shape, its last axis, or one for all.
+bool isSpread(const Value* constant, Shape shape) {
+  const Type& type = constant->type();
+  return isFixed(type, shape) || isFixed(type, {1}) ||
+         (!shape.empty() && isFixed(type, {shape.back()}));
+}
+
+absl::Status verifyAffine(const Op& op) {
+  const Type& x = op.operand(0)->type();
+  const unsigned count = op.numOperands();
+  bool fits = isFixed(x, x.shape) && isFixed(op.result()->type(), x.shape);
+  for (unsigned i = 1; i < count; ++i) {
+    const Value* operand = op.operand(i);
+    fits = fits && (i == 3 ? isFixed(operand->type(), x.shape) : isSpread(operand, x.shape));
+  }
+  absl::Status status = shapesAs(op, fits, {1, 2});
+  status.Update(require(op, 2, count == 3 || count == 5, absl::StrCat(count, " operands")));
+  if (count == 5) status.Update(shapesAs(op, fits, {4}));
+  status.Update(between(op, 3, "shift", 0, 16));
+  status.Update(between(op, 4, "bits", 2, 16));
+  if (!status.ok()) return status;
+  Wide bound = magnitude(op.operand(2)->type());
+  const int64_t exponent = op.operand(2)->type().exponent;
+  for (unsigned i = 0; i < count; i += 3) {  // x m, y n
+    const Type &value = op.operand(i)->type(), &factor = op.operand(i + 1)->type();
+    if (magnitude(value) > kFieldModulus || magnitude(factor) > kFieldModulus) {
+      return violates(op, 5, toText(value) + " times " + toText(factor));
+    }
+    bound += magnitude(value) * magnitude(factor);
+    status.Update(require(op, 7, int64_t{value.exponent} + factor.exponent == exponent,
+                          toText(value) + " times " + toText(factor)));
+  }
+  status.Update(oneWitness(op, bound, 5));
+  status.Update(signedRange(op, 6, op.intAttr("bits")));
+  status.Update(exponentIs(op, 7, op.result(), exponent - op.intAttr("shift")));
+  return status;
+}
+
 absl::Status verifyLookup(const Op& op) {
   const Type &acc = op.operand(0)->type(), &table = op.operand(1)->type(), &y = op.result()->type();
   if (absl::Status status = between(op, 3, "bits", 2, 16); !status.ok()) return status;
@@ -325,7 +375,7 @@ absl::Status verifyLookup(const Op& op) {
 
 absl::Status verifyLayernorm(const Op& op) {
   const Type& x = op.operand(0)->type();
-  const bool fits = x.shape.size() == 2 && isFixed(x, x.shape) &&
+  const bool fits = !x.shape.empty() && isFixed(x, x.shape) &&
                     isFixed(op.result()->type(), x.shape) &&
                     isFixed(op.operand(1)->type(), {65536, 2});
   absl::Status status = shapesAs(op, fits, {1});
@@ -334,7 +384,7 @@ absl::Status verifyLayernorm(const Op& op) {
   status.Update(between(op, 4, "output_bits", 2, 16));
   status.Update(between(op, 5, "max_exponent", 0, 7));
   if (!status.ok()) return status;
-  const int64_t width = x.shape[1], shift = op.intAttr("square_shift");
+  const int64_t width = x.shape.back(), shift = op.intAttr("square_shift");
   status.Update(require(op, 2, width <= int64_t{1} << shift,
                         absl::StrCat("n = ", width, ", square_shift = ", shift)));
   status.Update(signedRange(op, 6, op.intAttr("output_bits")));
@@ -355,7 +405,7 @@ absl::Status softmaxRanges(const Op& op) {
   absl::Status status =
       require(op, 5, above < kFieldModulus && under < kFieldModulus,
               absl::StrCat("they differ by up to ", narrow(std::max(above, under))));
-  const Wide mass = Wide{s.shape[2]} * op.intAttr("exp_at_minus_one") + (1 << 17);
+  const Wide mass = Wide{s.shape.back()} * op.intAttr("exp_at_minus_one") + (1 << 17);
   status.Update(require(op, 6, mass < kFieldModulus, absl::StrCat("it is ", narrow(mass))));
   status.Update(require(op, 7, distances > Wide{s.high} - s.low,
                         absl::StrCat(narrow(distances), " for ", rangeText(s.low, s.high))));
@@ -365,13 +415,15 @@ absl::Status softmaxRanges(const Op& op) {
 absl::Status verifySoftmax(const Op& op) {
   const Type &s = op.operand(0)->type(), &p = op.result()->type();
   const bool block = op.numOperands() > 2;
-  bool fits = s.shape.size() == 3 && isFixed(s, s.shape) && isFixed(p, s.shape) &&
-              isFixed(op.operand(1)->type(), {op.intAttr("live_rows")});
+  const bool causal = op.boolAttr("causal");
+  bool fits = !s.shape.empty() && isFixed(s, s.shape) && isFixed(p, s.shape) &&
+              isFixed(op.operand(1)->type(), {op.intAttr("live_rows")}) &&
+              (s.shape.size() == 3 || !causal);
   if (fits && block) {
-    fits = s.shape[2] > s.shape[1] && s.shape[2] % s.shape[1] == 0 && op.boolAttr("causal") &&
-           isIds(op.operand(2)->type(), 1);
-  } else {
-    fits = fits && s.shape[1] == s.shape[2];
+    fits = causal && s.shape[2] > s.shape[1] && s.shape[2] % s.shape[1] == 0 &&
+           isIds(op.operand(2)->type(), {1});
+  } else if (fits && causal) {
+    fits = s.shape[1] == s.shape[2];
   }
   absl::Status status = shapesAs(op, fits, {1});
   status.Update(between(op, 2, "probability_bits", 1, 16));
@@ -396,8 +448,8 @@ absl::Status verifySoftmax(const Op& op) {
 
 absl::Status verifyArgmax(const Op& op) {
   const Type& logits = op.operand(0)->type();
-  const bool fits = logits.shape.size() == 2 && isFixed(logits, logits.shape) &&
-                    isIds(op.result()->type(), logits.shape[0]);
+  const bool fits = !logits.shape.empty() && isFixed(logits, logits.shape) &&
+                    isIds(op.result()->type(), Shape(logits.shape).drop_back());
   absl::Status status = shapesAs(op, fits);
   status.Update(below(op, 2, op.operand(0), kLogit));
   return status;
@@ -406,6 +458,31 @@ absl::Status verifyArgmax(const Op& op) {
 // Views.
 
 bool sameRange(const Type& a, const Type& b) { return a.low == b.low && a.high == b.high; }
+
+absl::Status verifyCopy(const Op& op) {
+  const Type& y = op.result()->type();
+  const Constant& indices =
+      *op.parent()->function()->module()->constants().find(op.symbolAttr("indices"));
+  int64_t given = 0;
+  bool fits = op.numOperands() > 0 && isFixed(y, y.shape) && indices.elements() == y.elements() &&
+              (indices.scalar == Scalar::kI32 || indices.scalar == Scalar::kI64);
+  for (const Value* x : op.operands()) {
+    fits = fits && isFixed(x->type(), x->type().shape);
+    given += x->type().elements();
+  }
+  absl::Status status = shapesAs(op, fits);
+  if (!status.ok()) return status;
+  if (const IntegerFacts* facts = indices.integerFacts()) {
+    status.Update(require(
+        op, 1, y.elements() == 0 || (facts->low >= 0 && facts->high < given),
+        absl::StrCat("indices ", rangeText(facts->low, facts->high), " of ", given, " elements")));
+  }
+  for (const Value* x : op.operands()) {
+    status.Update(exponentIs(op, 2, x, y.exponent));
+    status.Update(holds(op, 3, y, x->type().low, x->type().high));
+  }
+  return status;
+}
 
 absl::Status verifySlice(const Op& op) {
   const Type &x = op.operand(0)->type(), &y = op.result()->type();
@@ -481,6 +558,8 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("integer.mix", verifyMix)
       .Case("integer.requantize", verifyRequantize)
       .Case("integer.multiply", verifyMultiply)
+      .Case("integer.affine", verifyAffine)
+      .Case("integer.copy", verifyCopy)
       .Case("integer.lookup", verifyLookup)
       .Case("integer.layernorm", verifyLayernorm)
       .Case("integer.softmax", verifySoftmax)
