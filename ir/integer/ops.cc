@@ -132,23 +132,24 @@ void addRows(std::vector<OpDef>& ops) {
            "p[..., j] = EXP(L - s'[..., j]), L the least integer with sum over j of p <= 2^P, "
            "s' = -((2^(score_shift-1) - s) >> score_shift)",
        .operands = {{"s", kOne,
-                     "[..., K]; causal: [heads, T, K], K = T without block, else a multiple n T, "
-                     "n > 1"},
+                     "[..., K]; causal: [heads, T, K], K = T without open_windows, else a "
+                     "multiple n T, n > 1"},
                     {"exp", kOne, "[live_rows], constant: EXP(0), EXP(1), ..., nonincreasing"},
-                    {"block", kOptional,
-                     "[1], i64, at most n - 1: before the last T keys, that many blocks of T keys "
+                    {"open_windows", kOptional,
+                     "[1], i64, at most n - 1: before the last T keys, that many windows of T keys "
                      "are seen by all queries, and earlier ones by none"}},
        .results = {{"p", kOne, "of s's shape"}},
-       .attributes = {{"score_shift", kInt, true, ""},
-                      {"probability_bits", kInt, true, "P"},
-                      {"causal", kBool, true,
-                       "query i sees keys 0 .. i of the last T; p = 0 elsewhere. With block: true"},
-                      {"live_rows", kInt, true, "U: EXP(k) = 0 for k >= U - 1"},
-                      {"dead_width", kInt, true, "a dead row stands for 2^dead_width keys"},
-                      {"dead_rows", kInt, true, "their number"},
-                      {"normalizer_low", kInt, true, "L >= normalizer_low"},
-                      {"normalizer_bits", kInt, true, "L < normalizer_low + 2^normalizer_bits"},
-                      {"exp_at_minus_one", kInt, true, "EXP(-1) >= EXP(0)"}},
+       .attributes =
+           {{"score_shift", kInt, true, ""},
+            {"probability_bits", kInt, true, "P"},
+            {"causal", kBool, true,
+             "query i sees keys 0 .. i of the last T; p = 0 elsewhere. With open_windows: true"},
+            {"live_rows", kInt, true, "U: EXP(k) = 0 for k >= U - 1"},
+            {"dead_width", kInt, true, "a dead row stands for 2^dead_width bins"},
+            {"dead_rows", kInt, true, "their number"},
+            {"normalizer_low", kInt, true, "L >= normalizer_low"},
+            {"normalizer_bits", kInt, true, "L < normalizer_low + 2^normalizer_bits"},
+            {"exp_at_minus_one", kInt, true, "EXP(-1) >= EXP(0)"}},
        .constraints = {kConstants,
                        "1 <= probability_bits <= 16 is p's exponent; p's range is [0, 2^P]",
                        "0 <= score_shift, 0 <= dead_width, score_shift + dead_width <= 16",
