@@ -11,6 +11,7 @@
 #include "ir/tensor/expression.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
+#include "passes/quantize/limit_general.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
 
@@ -91,6 +92,8 @@ class Chooser {
   absl::Status require(size_t site);
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
+  void chooseAttention(size_t site);
+  void chooseReaders();
   struct Normalization {
     int bits = 0;
     double largest = 0;  // |z|, with the margin
@@ -103,6 +106,9 @@ class Chooser {
   void shareActivations();
   void alignKeys();
   void limitProducts();
+  void limitKeys();
+  // Of the factors of a product, that are stored with more bits than it takes.
+  int64_t droppedBits(size_t site);
 
   const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
   // The stored value that select_rows ops show.
@@ -159,7 +165,7 @@ absl::Status Chooser::classifyOps() {
     site.op = op != nullptr ? op->name().str() : "argument";
     site.node = op != nullptr ? llvm::join(op->location(), " + ") : values_[i]->name().str();
     exponents_.sites.push_back(std::move(site));
-    if (*storage == Storage::kResidual) {
+    if (*storage == Storage::kResidual || *storage == Storage::kStored) {
       if (absl::Status status = require(i); !status.ok()) return status;
     }
   }
@@ -171,6 +177,7 @@ absl::Status Chooser::chooseStored(size_t site) {
   if (residual_.contains(site)) {
     at(site, "bits") = options_.residual_bits;
     at(site, "exponent") = exponentFor(residual_[site], options_.residual_bits, 1.0);
+    if (is(site, "tensor.attention")) chooseAttention(site);
     return absl::OkStatus();
   }
   // Views have the form of what they view, unless that is a linear's accumulator.
@@ -205,15 +212,53 @@ absl::Status Chooser::chooseStored(size_t site) {
   if (bits == 0) return absl::OkStatus();
   at(site, "bits") = bits;
   at(site, "exponent") = exponentFor(largest, bits, margin);
-  if (is(site, "tensor.attention")) {
-    at(site, "probability_bits") = options_.probability_bits;
-    // The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a
-    // result of few bits needs it.
-    int64_t& value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
-    value = std::min(value, at(site, "exponent") + 16 - options_.probability_bits);
-    at(site, "exponent") = std::min(at(site, "exponent"), value + options_.probability_bits - 1);
-  }
+  if (is(site, "tensor.attention")) chooseAttention(site);
   return absl::OkStatus();
+}
+
+void Chooser::chooseAttention(size_t site) {
+  at(site, "probability_bits") = options_.probability_bits;
+  // The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a
+  // result of few bits needs it.
+  int64_t& value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
+  value = std::min(value, at(site, "exponent") + 16 - options_.probability_bits);
+  at(site, "exponent") = std::min(at(site, "exponent"), value + options_.probability_bits - 1);
+}
+
+// How many bits readers take of operands that are stored for readers of any kind, and what general
+// ops need besides.
+void Chooser::chooseReaders() {
+  for (size_t site = 0; site < values_.size(); ++site) {
+    const Op* op = values_[site]->definingOp();
+    if (op == nullptr) continue;
+    const bool rounds =
+        op->is("tensor.linear") || op->is("tensor.mul") || op->is("tensor.attention");
+    const bool general = llvm::any_of(op->operands(), [&](const Value* operand) {
+      const auto it = site_.find(operand);
+      return it != site_.end() && storage_[it->second] == Storage::kStored;
+    });
+    if (op->is("tensor.matmul") || (rounds && general && !standsAlone(*op)))
+      at(site, "input_bits") = options_.activation_bits;
+    if (op->is("tensor.softmax")) {
+      at(site, "probability_bits") = options_.probability_bits;
+      at(site, "exponent") = options_.probability_bits;
+      at(site, "bits") = options_.probability_bits + 2;
+    }
+  }
+}
+
+// Keys of an activation are coarser than the stored value that they are of.
+void Chooser::limitKeys() {
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (!is(site, "tensor.activation")) continue;
+    const Value* operand = rootOf(values_[site]->definingOp()->operand(0));
+    const auto& values = exponents_.sites[siteOf(operand)].values;
+    const auto stored =
+        values.find(values.contains("copy_exponent") ? "copy_exponent" : "exponent");
+    if (stored == values.end()) continue;
+    int64_t& key = at(site, "key_exponent");
+    key = std::min(key, stored->second - 1);
+  }
 }
 
 absl::Status Chooser::chooseActivation(size_t site) {
@@ -224,10 +269,12 @@ absl::Status Chooser::chooseActivation(size_t site) {
       exponentFor(range(siteOf(op.operand(0))).largest, options_.key_bits, options_.key_margin);
   const double largest = range(site).largest,
                reach = std::ldexp(1.0, options_.key_bits - 1 - key_exponent);
-  at(site, "bits") = options_.activation_bits;
-  at(site, "exponent") = std::min(
-      exponentFor(largest, options_.activation_bits, options_.activation_margin),
-      exponentFor(functionBound(*function, reach, largest == 0), options_.activation_bits, 1.0));
+  const int bits =
+      storage_[site] == Storage::kStored ? options_.residual_bits : options_.activation_bits;
+  at(site, "bits") = bits;
+  at(site, "exponent") =
+      std::min(exponentFor(largest, bits, options_.activation_margin),
+               exponentFor(functionBound(*function, reach, largest == 0), bits, 1.0));
   at(site, "key_bits") = options_.key_bits;
   at(site, "key_exponent") = key_exponent;
   return absl::OkStatus();
@@ -259,9 +306,9 @@ absl::Status Chooser::chooseNormalizations() {
     const Op& op = *values_[site]->definingOp();
     const Value* x = op.operand(0);
     const size_t stream = siteOf(rootOf(x));
-    if (!residual_.contains(stream)) {
-      return absl::UnimplementedError(absl::StrCat(
-          ir::describe(op), ": it reads a value that is not stored like a residual stream"));
+    if (!exponents_.sites[stream].values.contains("exponent")) {
+      return absl::UnimplementedError(
+          absl::StrCat(ir::describe(op), ": it reads a value that is not stored"));
     }
     const TensorRange& measured = range(siteOf(x));
     const int64_t width = x->type().shape.back();
@@ -381,6 +428,19 @@ void Chooser::alignKeys() {
 
 // An elementwise product is rounded by 1 to 16 bits: factors no finer than its result needs them,
 // and a result no finer than they are.
+int64_t Chooser::droppedBits(size_t site) {
+  const auto& values = exponents_.sites[site].values;
+  const auto input_bits = values.find("input_bits");
+  if (input_bits == values.end()) return 0;
+  int64_t dropped = 0;
+  for (const Value* operand : values_[site]->definingOp()->operands()) {
+    const auto& of = exponents_.sites[siteOf(rootOf(operand))].values;
+    const auto bits = of.find(of.contains("copy_bits") ? "copy_bits" : "bits");
+    if (bits != of.end()) dropped += std::max<int64_t>(0, bits->second - input_bits->second);
+  }
+  return dropped;
+}
+
 void Chooser::limitProducts() {
   for (size_t site = 0; site < values_.size(); ++site) {
     if (!is(site, "tensor.mul")) continue;
@@ -389,11 +449,13 @@ void Chooser::limitProducts() {
       auto& values = exponents_.sites[siteOf(rootOf(op.operand(i)))].values;
       return values.contains("copy_exponent") ? values["copy_exponent"] : values["exponent"];
     };
+    if (constantOf(*op.operand(0)) != nullptr || constantOf(*op.operand(1)) != nullptr) continue;
     int64_t& out = at(site, "exponent");
     // The factor that is no table's result, which others may share.
     const unsigned coarser = is(siteOf(rootOf(op.operand(0))), "tensor.activation") ? 1 : 0;
-    exponentOf(coarser) -= std::max<int64_t>(0, exponentOf(0) + exponentOf(1) - out - 16);
-    out = std::min(out, exponentOf(0) + exponentOf(1) - 1);
+    const int64_t sum = exponentOf(0) + exponentOf(1) - droppedBits(site);
+    exponentOf(coarser) -= std::max<int64_t>(0, sum - out - 16);
+    out = std::min(out, sum - 1);
   }
 }
 
@@ -416,8 +478,17 @@ absl::StatusOr<Exponents> Chooser::run() {
   limitScores();
   if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
   if (options_.share_tables) shareActivations();
+  chooseReaders();
   alignKeys();
   limitProducts();
+  // Exponents only fall, and not below what is possible: this ends.
+  while (llvm::any_of(function_.body().ops(), standsAlone) && limitGeneral(function_, exponents_)) {
+    limitAddends();
+    limitScores();
+    limitKeys();
+    alignKeys();
+    limitProducts();
+  }
   return std::move(exponents_);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "ir/core/field.h"
 #include "ir/core/op_table.h"
+#include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/lowering.h"
 
 namespace lindero::passes {
@@ -247,9 +248,15 @@ absl::Status Lowering::lowerLinear(const Op& op) {
   if (!weight.ok()) return weight.status();
   absl::StatusOr<Array> bias = biases != nullptr ? ir::tensor::readConstant(*biases) : Array();
   if (!bias.ok()) return bias.status();
+  Stored x = stored(*op.operand(0));
+  if (x.gamma.empty() && llvm::all_equal(x.exponents)) {
+    absl::StatusOr<Value*> narrow = input(op, 0);
+    if (!narrow.ok()) return narrow.status();
+    x.value = *narrow;
+    x.exponents.assign(x.exponents.size(), x.value->type().exponent);
+  }
   absl::StatusOr<Stored> acc =
-      product(op, stored(*op.operand(0)), *weight, biases != nullptr ? &*bias : nullptr, *rounding,
-              weights->name);
+      product(op, x, *weight, biases != nullptr ? &*bias : nullptr, *rounding, weights->name);
   if (!acc.ok()) return acc.status();
   const bool deferred = *storage == Storage::kRaw || *storage == Storage::kKey ||
                         *storage == Storage::kPartial || *storage == Storage::kSliced;
@@ -258,8 +265,8 @@ absl::Status Lowering::lowerLinear(const Op& op) {
     stored_[op.result()] = std::make_unique<Stored>(*std::move(acc));
     return absl::OkStatus();
   }
-  keep(*op.result(), round(*acc, rounding->bits),
-       *storage == Storage::kResidual ? "residual" : "input");
+  const bool stream = *storage == Storage::kResidual || *storage == Storage::kStored;
+  keep(*op.result(), round(*acc, rounding->bits), stream ? "residual" : "input");
   return absl::OkStatus();
 }
 

@@ -20,14 +20,6 @@ using ir::tensor::Array;
 
 namespace {
 
-// The one exponent of all columns.
-absl::StatusOr<int> uniformExponent(const Stored& stored) {
-  if (!llvm::all_equal(stored.exponents) || !stored.gamma.empty()) {
-    return absl::UnimplementedError("the columns of an operand have different units");
-  }
-  return stored.exponents.front();
-}
-
 absl::StatusOr<std::vector<double>> channels(const Value& value) {
   const ir::Constant* constant = constantOf(value);
   if (constant == nullptr) return absl::InvalidArgumentError("gamma and beta must be constants");
@@ -101,15 +93,13 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
 }
 
 absl::Status Lowering::lowerAttention(const Op& op) {
-  llvm::SmallVector<const Stored*, 3> qkv;
+  llvm::SmallVector<Value*, 3> qkv;
   llvm::SmallVector<int, 3> exponents;
-  for (const Value* operand : op.operands()) {
-    absl::StatusOr<const Stored*> form = plain(*operand);
-    if (!form.ok()) return form.status();
-    absl::StatusOr<int> exponent = uniformExponent(**form);
-    if (!exponent.ok()) return exponent.status();
-    qkv.push_back(*form);
-    exponents.push_back(*exponent);
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    absl::StatusOr<Value*> value = input(op, i);
+    if (!value.ok()) return value.status();
+    qkv.push_back(*value);
+    exponents.push_back((*value)->type().exponent);
   }
   absl::StatusOr<int> out = exponent(*op.result(), "exponent"),
                       bits = exponent(*op.result(), "bits");
@@ -117,7 +107,7 @@ absl::Status Lowering::lowerAttention(const Op& op) {
   for (const auto* number : {&out, &bits, &probability_bits}) {
     if (!number->ok()) return number->status();
   }
-  const Type &q = qkv[0]->value->type(), &k = qkv[1]->value->type(), &v = qkv[2]->value->type();
+  const Type &q = qkv[0]->type(), &k = qkv[1]->type(), &v = qkv[2]->type();
   const int64_t heads = op.intAttr("heads"), queries = q.shape[0], keys = k.shape[0],
                 head_width = q.shape[1] / heads;
   const int64_t products[] = {q.low * k.low, q.low * k.high, q.high * k.low, q.high * k.high};
@@ -130,7 +120,7 @@ absl::Status Lowering::lowerAttention(const Op& op) {
   }
   const int score_exponent = exponents[0] + exponents[1];
   Stored scores;
-  scores.value = builder_.value("integer.scores", {qkv[0]->value, qkv[1]->value},
+  scores.value = builder_.value("integer.scores", {qkv[0], qkv[1]},
                                 Type::fixed({heads, queries, keys}, score_exponent, low, high),
                                 {{"heads", heads}});
   const ScoreScale scale = ScoreScale::fromModel(op.floatAttr("scale"), head_width);
@@ -160,7 +150,7 @@ absl::Status Lowering::lowerAttention(const Op& op) {
   }
   mixed.exponents.assign(v.shape[1], *probability_bits + exponents[2]);
   mixed.value = builder_.value(
-      "integer.mix", {*p, qkv[2]->value},
+      "integer.mix", {*p, qkv[2]},
       Type::fixed({queries, v.shape[1]}, mixed.exponents.front(), -most, most), {{"heads", heads}});
   keep(*op.result(), round(mixed, *bits), "input");
   return absl::OkStatus();
@@ -211,14 +201,12 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
   llvm::SmallVector<Value*, 2> factors;
   int shift = -*out;
   int64_t bound = 1;
-  for (const Value* operand : op.operands()) {
-    absl::StatusOr<const Stored*> form = plain(*operand);
-    if (!form.ok()) return form.status();
-    absl::StatusOr<int> exponent = uniformExponent(**form);
-    if (!exponent.ok()) return exponent.status();
-    const Type& type = (*form)->value->type();
-    factors.push_back((*form)->value);
-    shift += *exponent;
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    absl::StatusOr<Value*> value = input(op, i);
+    if (!value.ok()) return value.status();
+    const Type& type = (*value)->type();
+    factors.push_back(spread(*value, op.result()->type().shape));
+    shift += type.exponent;
     bound *= std::max(-type.low, type.high);
   }
   // That the two sides of the division with remainder do not wrap: bits + s <= 30.
@@ -239,8 +227,30 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
   return absl::OkStatus();
 }
 
+// The operand of an activation with the shift that makes it the table's key: an accumulator, or a
+// stored value, of which bits are dropped that no shift of a key can.
+absl::StatusOr<Stored> Lowering::keyed(const Op& op, int key_exponent, int key_bits) {
+  Stored acc = stored(*op.operand(0));
+  if (acc.shift == 0) {
+    absl::StatusOr<Value*> value = form(*op.operand(0));
+    if (!value.ok()) return value.status();
+    const int most = std::min(16, 31 - key_bits);
+    acc = Stored();
+    acc.value = narrowed(*value, (*value)->type().exponent - key_exponent - most);
+    const Type& type = acc.value->type();
+    acc.shift = type.exponent - key_exponent;
+    acc.exponents.assign(type.shape.empty() ? 1 : type.shape.back(), type.exponent);
+  }
+  for (int unit : acc.exponents) {
+    if (unit - acc.shift == key_exponent && acc.shift > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat("its keys are at exponent ", key_exponent,
+                                                   ", its operand at ", unit, " before a shift of ",
+                                                   acc.shift));
+  }
+  return acc;
+}
+
 absl::Status Lowering::lowerActivation(const Op& op) {
-  const Stored& acc = stored(*op.operand(0));
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
                       bits = this->exponent(*op.result(), "bits");
   absl::StatusOr<int> key_exponent = this->exponent(*op.result(), "key_exponent");
@@ -248,14 +258,8 @@ absl::Status Lowering::lowerActivation(const Op& op) {
   for (const auto* number : {&exponent, &bits, &key_exponent, &key_bits}) {
     if (!number->ok()) return number->status();
   }
-  if (acc.shift == 0)
-    return absl::UnimplementedError("its operand must be a linear with no other reader");
-  for (int unit : acc.exponents) {
-    if (unit - acc.shift == *key_exponent) continue;
-    return absl::InvalidArgumentError(absl::StrCat("its keys are at exponent ", *key_exponent,
-                                                   ", its operand at ", unit, " before a shift of ",
-                                                   acc.shift));
-  }
+  absl::StatusOr<Stored> acc = keyed(op, *key_exponent, *key_bits);
+  if (!acc.ok()) return acc.status();
   const std::string& text = op.stringAttr("function");
   absl::StatusOr<ir::tensor::Expression> function = ir::tensor::Expression::parse(text);
   if (!function.ok()) return function.status();
@@ -267,12 +271,12 @@ absl::Status Lowering::lowerActivation(const Op& op) {
       absl::StrCat(shortName(text).str(), parameters));
   if (!entries.ok()) return entries.status();
   Stored result;
-  result.exponents.assign(acc.exponents.size(), *exponent);
+  result.exponents.assign(acc->exponents.size(), *exponent);
   const Type& range = (*entries)->type();
   result.value = builder_.value(
-      "integer.lookup", {acc.value, *entries},
-      Type::fixed(acc.value->type().shape, *exponent, range.low, range.high),
-      {{"shift", int64_t{acc.shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
+      "integer.lookup", {acc->value, *entries},
+      Type::fixed(acc->value->type().shape, *exponent, range.low, range.high),
+      {{"shift", int64_t{acc->shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
   keep(*op.result(), std::move(result), "input");
   return absl::OkStatus();
 }

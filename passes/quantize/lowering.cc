@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/tables.h"
 
 namespace lindero::passes {
@@ -59,7 +60,7 @@ absl::Status Lowering::lowerArguments() {
     node_ = argument->name().str();
     stored.value = target_.body().addArgument(Type::fixed(type.shape, *exponent, -limit, limit - 1),
                                               argument->name());
-    stored.exponents.assign(type.shape.back(), *exponent);
+    stored.exponents.assign(type.shape.empty() ? 1 : type.shape.back(), *exponent);
     keep(*argument, std::move(stored), "argument");
   }
   return absl::OkStatus();
@@ -67,6 +68,7 @@ absl::Status Lowering::lowerArguments() {
 
 absl::Status Lowering::lower(const Op& op) {
   using Method = absl::Status (Lowering::*)(const Op&);
+  if (standsAlone(op)) return lowerGeneral(op);
   const Method method = llvm::StringSwitch<Method>(op.name())
                             .Case("tensor.embedding", &Lowering::lowerEmbedding)
                             .Case("tensor.layernorm", &Lowering::lowerLayerNorm)
@@ -83,6 +85,14 @@ absl::Status Lowering::lower(const Op& op) {
   if (op.is("tensor.constant")) return absl::OkStatus();
   return absl::UnimplementedError(
       "it is not a canonical op; the import cleanup should have rewritten it");
+}
+
+absl::Status Lowering::lowerGeneral(const Op& op) {
+  if (isCopy(op)) return lowerCopy(op);
+  if (op.is("tensor.softmax")) return lowerSoftmax(op);
+  if (op.is("tensor.matmul")) return lowerMatmul(op);
+  if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return lowerReduction(op);
+  return lowerAffine(op);
 }
 
 absl::Status Lowering::lowerEmbedding(const Op& op) {
@@ -181,8 +191,7 @@ absl::Status Lowering::lowerArgmax(const Op& op) {
     return absl::UnimplementedError("its columns have different units");
   }
   Stored ids;
-  ids.value = builder_.value("integer.argmax", {logits.value},
-                             Type::tensor(ir::Element::kInt, {op.result()->type().shape[0]}));
+  ids.value = builder_.value("integer.argmax", {logits.value}, op.result()->type());
   keep(*op.result(), std::move(ids), "index");
   return absl::OkStatus();
 }

@@ -53,6 +53,24 @@ class Lowering {
   absl::Status lowerArgmax(const ir::Op& op);
   absl::Status lowerReturn(const ir::Op& op);
 
+  // Ops outside of all idioms (lower_general.cc).
+  absl::Status lowerGeneral(const ir::Op& op);
+  absl::Status lowerCopy(const ir::Op& op);
+  absl::Status lowerAffine(const ir::Op& op);
+  absl::Status lowerReduction(const ir::Op& op);
+  absl::Status lowerSoftmax(const ir::Op& op);
+  absl::Status lowerMatmul(const ir::Op& op);
+  // The integers of a stored value, if they have one exponent.
+  absl::StatusOr<ir::Value*> form(const ir::Value& value);
+  // Without its last bits, rounded.
+  ir::Value* narrowed(ir::Value* value, int dropped);
+  // An operand as its reader takes it, of fewer bits if its site says so.
+  absl::StatusOr<ir::Value*> input(const ir::Op& op, unsigned operand);
+  // Elements of values, in other places; nothing new where they stay where they are.
+  ir::Value* copied(llvm::ArrayRef<ir::Value*> from, llvm::ArrayRef<int64_t> shape,
+                    const std::vector<int64_t>& elements);
+  ir::Value* spread(ir::Value* value, llvm::ArrayRef<int64_t> shape);
+
   absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
   absl::StatusOr<Rounding> slicedRounding(const ir::Op& linear);
   absl::Status addAddend(const ir::Value& addend, int exponent, Rounding& rounding);
@@ -65,6 +83,7 @@ class Lowering {
   absl::StatusOr<ir::Value*> softmax(ir::Value* scores, ScoreScale scale, int64_t keys,
                                      int probability_bits, bool causal);
   absl::Status addAffineCopy(const ir::Op& op, Stored& normalized);
+  absl::StatusOr<Stored> keyed(const ir::Op& activation, int key_exponent, int key_bits);
 
   absl::StatusOr<int> exponent(const ir::Value& value, llvm::StringRef name) const;
   // What a reader that knows nothing of gamma and beta gets.
@@ -98,6 +117,8 @@ class Lowering {
   };
   std::map<std::string, Table> tables_;
   std::map<std::string, SoftmaxTable> softmaxes_;
+  std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
+  llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
 };
 
 }  // namespace lindero::passes

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/general.h"
 
 namespace lindero::passes {
 namespace {
@@ -18,24 +19,38 @@ std::string nameOf(const Value& value) {
   return absl::StrCat("argument ", value.name().str());
 }
 
-// What one reader wants of the value; nothing if it takes it in any form.
-absl::StatusOr<std::optional<Storage>> wanted(const Value& value, const Op& reader) {
-  if (reader.is("tensor.linear") || reader.is("tensor.mul")) return Storage::kInput;
+bool isLinear(const Value* value) {
+  return value->definingOp() != nullptr && value->definingOp()->is("tensor.linear");
+}
+
+bool takesColumns(const Op& op) {
+  return op.is("tensor.slice") && op.result()->type().shape.size() == 2 &&
+         op.intAttr("axis") == 1 && op.intAttrOr("step", 1) == 1;
+}
+
+bool isProduct(const Op& op) {
+  return op.is("tensor.mul") && constantOf(*op.operand(0)) == nullptr &&
+         constantOf(*op.operand(1)) == nullptr;
+}
+
+// What one reader wants of the value.
+absl::StatusOr<Storage> wanted(const Value& value, const Op& reader) {
+  if (reader.is("tensor.linear")) return Storage::kInput;
   if (reader.is("tensor.layernorm")) return Storage::kResidual;
   if (reader.is("tensor.activation")) return Storage::kKey;
   if (reader.is("tensor.argmax") || reader.is("tensor.return")) return Storage::kRaw;
   if (reader.is("tensor.attention")) {
     return reader.operand(2) == &value ? Storage::kValue : Storage::kQueryKey;
   }
-  if (reader.is("tensor.add")) {
+  if (isProduct(reader)) {
+    const bool alike = reader.operand(0)->type() == reader.operand(1)->type();
+    return alike ? Storage::kInput : Storage::kStored;
+  }
+  if (reader.is("tensor.add") && addOperands(reader).partial != nullptr)
     return addOperands(reader).partial == &value ? Storage::kPartial : Storage::kResidual;
-  }
-  if (reader.is("tensor.slice")) return Storage::kSliced;
-  if (reader.is("tensor.select_rows")) {
-    absl::StatusOr<Storage> storage = storageOf(*reader.result());
-    if (!storage.ok()) return storage.status();
-    return *storage;
-  }
+  if (takesColumns(reader) && isSlicedLinear(value)) return Storage::kSliced;
+  if (reader.is("tensor.select_rows")) return storageOf(*reader.result());
+  if (isGeneral(reader)) return Storage::kStored;
   return absl::UnimplementedError(
       absl::StrCat(ir::describe(reader), " is not a canonical op that quantization knows"));
 }
@@ -43,24 +58,37 @@ absl::StatusOr<std::optional<Storage>> wanted(const Value& value, const Op& read
 absl::StatusOr<Storage> byReaders(const Value& value) {
   std::optional<Storage> storage;
   for (const Op* reader : value.users()) {
-    absl::StatusOr<std::optional<Storage>> one = wanted(value, *reader);
+    absl::StatusOr<Storage> one = wanted(value, *reader);
     if (!one.ok()) return one.status();
-    if (storage && *one && **one != *storage) {
-      return absl::UnimplementedError(
-          absl::StrCat(nameOf(value), ": its readers need it rounded in different ways (",
-                       ir::describe(*reader), " and one before); split the op in the model"));
-    }
-    if (*one) storage = *one;
+    // Readers that need it rounded in different ways each round it for themselves.
+    if (storage && *one != *storage) return Storage::kStored;
+    storage = *one;
   }
   // Nothing reads it: any form will do.
   return storage.value_or(Storage::kRaw);
 }
 
-bool isLinear(const Value* value) {
-  return value->definingOp() != nullptr && value->definingOp()->is("tensor.linear");
+// Of a value that is rounded where it is computed.
+absl::StatusOr<Storage> ofRounded(const Value& value) {
+  absl::StatusOr<Storage> storage = byReaders(value);
+  if (!storage.ok()) return storage;
+  const bool input = llvm::is_contained(
+      {Storage::kInput, Storage::kQueryKey, Storage::kValue, Storage::kRaw}, *storage);
+  return input ? Storage::kInput : Storage::kStored;
 }
 
 }  // namespace
+
+bool isSlicedLinear(const Value& value) {
+  return isLinear(&value) &&
+         llvm::all_of(value.users(), [](const Op* reader) { return takesColumns(*reader); });
+}
+
+bool standsAlone(const Op& op) {
+  if (op.is("tensor.add") && addOperands(op).partial != nullptr) return false;
+  if (takesColumns(op) && isSlicedLinear(*op.operand(0))) return false;
+  return isGeneral(op);
+}
 
 absl::StatusOr<Storage> storageOf(const Value& value) {
   const Op* op = value.definingOp();
@@ -70,25 +98,22 @@ absl::StatusOr<Storage> storageOf(const Value& value) {
     if (!storage.ok()) return storage;
     const bool stored = llvm::is_contained(
         {Storage::kInput, Storage::kResidual, Storage::kQueryKey, Storage::kValue}, *storage);
-    if (stored) return storage;
-    return absl::UnimplementedError(absl::StrCat(
-        nameOf(value), " is not read by a linear, a LayerNorm, a product or a residual sum"));
+    return stored ? *storage : Storage::kStored;
   }
-  if (op->is("tensor.embedding") || op->is("tensor.add")) return Storage::kResidual;
+  if (op->is("tensor.embedding")) return Storage::kResidual;
+  if (standsAlone(*op)) return Storage::kStored;
+  if (op->is("tensor.add")) return Storage::kResidual;
   if (op->is("tensor.layernorm")) return Storage::kNormalized;
-  if (op->is("tensor.attention") || op->is("tensor.activation") || op->is("tensor.mul")) {
-    return Storage::kInput;
-  }
+  if (op->is("tensor.attention") || op->is("tensor.activation") || isProduct(*op))
+    return ofRounded(value);
   if (op->is("tensor.argmax")) return Storage::kIndex;
   if (op->is("tensor.linear")) return byReaders(value);
-  if (op->is("tensor.select_rows")) {
+  if (op->is("tensor.select_rows") || op->is("tensor.slice")) {
     // A view of an accumulator is what its readers make of it; any other view is as the viewed.
     return isLinear(op->operand(0)) ? byReaders(value) : storageOf(*op->operand(0));
   }
-  if (op->is("tensor.slice"))
-    return isLinear(op->operand(0)) ? byReaders(value) : storageOf(*op->operand(0));
-  return absl::UnimplementedError(absl::StrCat(
-      ir::describe(*op), " is not a canonical op; the import cleanup should have rewritten it"));
+  return absl::UnimplementedError(
+      absl::StrCat(nameOf(value), " is not a canonical op; it has no form in integers"));
 }
 
 bool needsAffineCopy(const Value& normalized) {
@@ -102,7 +127,10 @@ bool needsAffineCopy(const Value& normalized) {
 AddOperands addOperands(const Op& add) {
   for (unsigned i : {1u, 0u}) {
     Value *partial = add.operand(i), *addend = add.operand(1 - i);
-    if (isLinear(partial) && partial->hasOneUse()) return {partial, addend};
+    const bool rounded_together = isLinear(partial) && partial->hasOneUse() &&
+                                  constantOf(*addend) == nullptr &&
+                                  partial->type() == addend->type();
+    if (rounded_together) return {partial, addend};
   }
   return {};
 }
@@ -117,6 +145,7 @@ absl::Status checkOperands(const ir::Function& function) {
   for (const Op& op : function.body().ops()) {
     const bool weighted =
         op.is("tensor.embedding") || op.is("tensor.linear") || op.is("tensor.layernorm");
+    if (!weighted && standsAlone(op)) continue;
     for (const Value* operand : weighted ? op.operands().take_front() : op.operands()) {
       if (!operand->definingOp() || !operand->definingOp()->is("tensor.constant")) continue;
       return absl::UnimplementedError(

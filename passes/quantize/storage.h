@@ -20,10 +20,10 @@ enum class Storage {
   kPartial,  // an accumulator that a residual addition rounds together with its addend
   kSliced,   // an accumulator that its slices round, each with an exponent of its own
   kRaw,      // an accumulator that leaves the program as it is, or goes to argmax
+  kStored,   // as the residual stream, for readers of any kind: each rounds it further as it needs
 };
 
-// Fails, naming the op, if the readers of the value want different things or something is not in
-// canonical form.
+// Fails, naming the op, if something has no form in integers.
 absl::StatusOr<Storage> storageOf(const ir::Value& value);
 
 // LayerNorm's result where something else than a linear reads it: then it is also stored with gamma
@@ -31,7 +31,7 @@ absl::StatusOr<Storage> storageOf(const ir::Value& value);
 bool needsAffineCopy(const ir::Value& normalized);
 
 // The operand of a residual addition that is a linear's accumulator, and the one that is stored.
-// Null if there is no such pair.
+// Null if there is no such pair: then the sum is one of two stored values.
 struct AddOperands {
   ir::Value* partial = nullptr;
   ir::Value* addend = nullptr;
@@ -41,8 +41,14 @@ AddOperands addOperands(const ir::Op& add);
 // The constant that the value is, or null.
 const ir::Constant* constantOf(const ir::Value& value);
 
-// Fails, naming the op, if an op computes on a constant (not as weights, tables or parameters): a
-// constant is no value with exponents.
+// Is the value read as columns of an accumulator, each slice with an exponent of its own?
+bool isSlicedLinear(const ir::Value& value);
+
+// Is the op general (general.h) and part of no idiom here?
+bool standsAlone(const ir::Op& op);
+
+// Fails, naming the op, if an op of an idiom computes on a constant (not as weights, tables or
+// parameters): a constant is no value with exponents.
 absl::Status checkOperands(const ir::Function& function);
 
 // The values that have exponents: float arguments, and results of ops but for constants; in order.

@@ -1,9 +1,9 @@
-// verify-canonical: refuses what import cleanup could not bring into canonical form.
+// verify-canonical: refuses what has no form in integers, and says all of it at once.
 //
-// Checks, and changes nothing: @main holds only embedding, layernorm, linear, slice, attention,
-// activation, add, argmax, select_rows, constant and return; tables, weights and parameters are
-// constants, finite where at hand; activations are matrices [T, n], slices take columns. The error
-// names the node, and says what keeps it from being canonical. Linear, and reads every weight once.
+// Checks, and changes nothing: @main holds ops of idioms (embedding, layernorm, linear, attention,
+// activation, add, mul, argmax, select_rows, slices), whose tables, weights and parameters are
+// constants, finite where at hand, and general ops (passes/quantize/general.h). An error names the
+// node of each op that is neither. Linear, and reads every weight once.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,244 @@
+#include "passes/quantize/general.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "ir/core/op_table.h"
+#include "ir/tensor/interpreter.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/storage.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+bool isFloat(const Value& value) { return value.type().element == ir::Element::kFloat; }
+
+std::optional<Array> arrayOf(const Value& value) {
+  const ir::Constant* constant = constantOf(value);
+  if (constant == nullptr) return std::nullopt;
+  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+  if (!array.ok()) return std::nullopt;
+  return *std::move(array);
+}
+
+// The array's elements where it is broadcast to the shape, as reals.
+Array spread(const Array& array, llvm::ArrayRef<int64_t> shape) {
+  Array out = Array::zeros(ir::Element::kFloat, shape);
+  const auto strides = ir::tensor::rowMajorStrides(array.shape);
+  const size_t added = shape.size() - array.shape.size();
+  std::vector<int64_t> index(shape.size(), 0);
+  for (double& value : out.reals) {
+    int64_t at = 0;
+    for (size_t axis = added; axis < shape.size(); ++axis) {
+      if (array.shape[axis - added] != 1) at += index[axis] * strides[axis - added];
+    }
+    value = array.isReal() ? array.reals[at] : static_cast<double>(array.integers[at]);
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+// A sum under construction.
+class Sum {
+ public:
+  explicit Sum(const Op& op) : shape_(op.result()->type().shape) {
+    form_.constant = Array::zeros(ir::Element::kFloat, shape_);
+  }
+
+  // Adds weight * operand, the weight by element. False if the operand is no float.
+  bool add(Value* operand, const Array& weight) {
+    if (!isFloat(*operand)) return false;
+    if (std::optional<Array> constant = arrayOf(*operand)) {
+      addConstant(spread(*constant, shape_), weight);
+    } else if (auto term = llvm::find_if(form_.terms, [&](auto& t) { return t.value == operand; });
+               term != form_.terms.end()) {
+      for (size_t i = 0; i < weight.reals.size(); ++i) term->factor.reals[i] += weight.reals[i];
+    } else {
+      form_.terms.push_back({operand, weight});
+    }
+    return true;
+  }
+
+  Array all(double value) const {
+    Array array = form_.constant;
+    array.reals.assign(array.reals.size(), value);
+    return array;
+  }
+
+  std::optional<AffineForm> finish() {
+    if (form_.terms.empty() || form_.terms.size() > 2) return std::nullopt;
+    auto finite = [](const Array& array) {
+      return llvm::all_of(array.reals, [](double x) { return std::isfinite(x); });
+    };
+    if (!finite(form_.constant)) return std::nullopt;
+    for (const AffineForm::Term& term : form_.terms) {
+      if (!finite(term.factor)) return std::nullopt;
+    }
+    return std::move(form_);
+  }
+
+ private:
+  void addConstant(const Array& constant, const Array& weight) {
+    for (size_t i = 0; i < weight.reals.size(); ++i) {
+      if (weight.reals[i] == 0) continue;  // not even of infinity
+      const double value = constant.reals[i] * weight.reals[i];
+      if (value > kMasked) {
+        form_.constant.reals[i] += value;
+        continue;
+      }
+      if (form_.masked.empty()) form_.masked.assign(weight.reals.size(), false);
+      form_.masked[i] = true;
+    }
+  }
+
+  const llvm::ArrayRef<int64_t> shape_;
+  AffineForm form_;
+};
+
+std::optional<AffineForm> selection(const Op& op) {
+  std::optional<Array> condition = arrayOf(*op.operand(0));
+  if (!condition) return std::nullopt;
+  Sum sum(op);
+  const Array chosen = spread(*condition, op.result()->type().shape);
+  Array other = chosen;
+  for (double& value : other.reals) value = 1 - value;
+  if (!sum.add(op.operand(1), chosen) || !sum.add(op.operand(2), other)) return std::nullopt;
+  return sum.finish();
+}
+
+std::optional<AffineForm> scaled(const Op& op) {
+  for (unsigned i : {1u, 0u}) {
+    std::optional<Array> factor = arrayOf(*op.operand(i));
+    if (!factor || !factor->isReal() || (i == 0 && op.is("tensor.div"))) continue;
+    if (op.is("tensor.div")) {
+      for (double& value : factor->reals) value = 1 / value;
+    }
+    Sum sum(op);
+    if (!sum.add(op.operand(1 - i), spread(*factor, op.result()->type().shape))) continue;
+    return sum.finish();
+  }
+  return std::nullopt;
+}
+
+// The triangle, of a matrix of ones.
+std::optional<AffineForm> triangle(const Op& op) {
+  Sum sum(op);
+  const Array ones = sum.all(1);
+  absl::StatusOr<Array> mask = ir::tensor::evaluate(op, {&ones});
+  if (!mask.ok() || !sum.add(op.operand(0), *mask)) return std::nullopt;
+  return sum.finish();
+}
+
+}  // namespace
+
+bool isCopy(const Op& op) {
+  if (op.numResults() != 1 || !isFloat(*op.result())) return false;
+  if (op.is("tensor.gather")) return constantOf(*op.operand(1)) != nullptr;
+  return llvm::StringSwitch<bool>(op.name())
+      .Cases("tensor.transpose", "tensor.reshape", "tensor.expand", "tensor.slice", "tensor.concat",
+             true)
+      .Default(false);
+}
+
+llvm::ArrayRef<Value*> copiedOperands(const Op& op) {
+  return op.is("tensor.gather") ? op.operands().take_front() : op.operands();
+}
+
+absl::StatusOr<std::vector<int64_t>> copiedElements(const Op& op) {
+  std::vector<Array> arrays;
+  double next = 0;
+  for (const Value* operand : copiedOperands(op)) {
+    Array numbers = Array::zeros(ir::Element::kFloat, operand->type().shape);
+    std::iota(numbers.reals.begin(), numbers.reals.end(), next);
+    next += static_cast<double>(numbers.reals.size());
+    arrays.push_back(std::move(numbers));
+  }
+  for (const Value* operand : op.operands().drop_front(arrays.size())) {
+    absl::StatusOr<Array> constant = ir::tensor::readConstant(*constantOf(*operand));
+    if (!constant.ok()) return constant.status();
+    arrays.push_back(*std::move(constant));
+  }
+  std::vector<const Array*> operands;
+  for (const Array& array : arrays) operands.push_back(&array);
+  absl::StatusOr<Array> moved = ir::tensor::evaluate(op, operands);
+  if (!moved.ok()) return moved.status();
+  return std::vector<int64_t>(moved->reals.begin(), moved->reals.end());
+}
+
+double AffineForm::largestFactor(size_t term) const {
+  double largest = 0;
+  for (double x : terms[term].factor.reals) largest = std::max(largest, std::abs(x));
+  return largest;
+}
+
+double AffineForm::largestConstant() const {
+  double largest = 0;
+  for (double x : constant.reals) largest = std::max(largest, std::abs(x));
+  return largest;
+}
+
+std::optional<AffineForm> affineForm(const Op& op) {
+  if (op.numResults() != 1 || !isFloat(*op.result())) return std::nullopt;
+  if (op.is("tensor.where")) return selection(op);
+  if (op.is("tensor.mul") || op.is("tensor.div")) return scaled(op);
+  if (op.is("tensor.trilu")) return triangle(op);
+  Sum sum(op);
+  const bool difference = op.is("tensor.sub");
+  if (op.is("tensor.neg")) {
+    if (!sum.add(op.operand(0), sum.all(-1))) return std::nullopt;
+  } else if (op.is("tensor.add") || difference) {
+    if (!sum.add(op.operand(0), sum.all(1))) return std::nullopt;
+    if (!sum.add(op.operand(1), sum.all(difference ? -1 : 1))) return std::nullopt;
+  } else {
+    return std::nullopt;
+  }
+  return sum.finish();
+}
+
+std::vector<int64_t> reducedAxes(const Op& op) {
+  std::vector<int64_t> axes = op.intsAttr("axes").vec();
+  llvm::sort(axes);
+  return axes;
+}
+
+int64_t reducedElements(const Op& op) {
+  int64_t count = 1;
+  for (int64_t axis : op.intsAttr("axes")) count *= op.operand(0)->type().shape[axis];
+  return count;
+}
+
+bool isScores(const Value& value) {
+  if (value.users().empty()) return false;
+  return llvm::all_of(value.users(), [](const Op* reader) {
+    if (reader->is("tensor.softmax")) return true;
+    const bool passes = isCopy(*reader) || reader->is("tensor.add") || reader->is("tensor.where");
+    return passes && isScores(*reader->result());
+  });
+}
+
+bool isAffine(const Op& op) {
+  if (op.numResults() != 1 || !isFloat(*op.result())) return false;
+  if (op.is("tensor.neg") || op.is("tensor.trilu")) return true;
+  auto constant = [&](unsigned i) { return constantOf(*op.operand(i)) != nullptr; };
+  if (op.is("tensor.add") || op.is("tensor.sub")) return !constant(0) || !constant(1);
+  if (op.is("tensor.mul")) return constant(0) != constant(1);
+  if (op.is("tensor.div")) return constant(1) && !constant(0);
+  return op.is("tensor.where") && constant(0) && !(constant(1) && constant(2));
+}
+
+bool isGeneral(const Op& op) {
+  if (op.numResults() != 1 || !isFloat(*op.result())) return false;
+  if (op.is("tensor.softmax") || op.is("tensor.matmul") || isCopy(op)) return true;
+  return op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean") || isAffine(op);
+}
+
+}  // namespace lindero::passes

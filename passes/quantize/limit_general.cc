@@ -1,0 +1,205 @@
+#include "passes/quantize/limit_general.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/core/field.h"
+#include "ir/core/op_table.h"
+#include "llvm/ADT/DenseMap.h"
+#include "passes/quantize/storage.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+
+constexpr int kMostShift = 16;
+// Of the gap between a softmax's open and masked scores, in nats: e^-64 is below any probability.
+constexpr double kMaskGap = 64;
+constexpr double kAccumulator = 0x1p30;
+// A division with remainder by 2^s, to 16 bits, of an accumulator below 2^30.
+constexpr int kMostAccumulatorShift = 14;
+
+bool fits(double bound, int shift, int bits) {
+  return std::ldexp(1, bits - 1 + shift) + std::ldexp(0.5, shift) + bound <
+         static_cast<double>(ir::kFieldModulus);
+}
+
+int ceilLog2(int64_t count) {
+  int bits = 0;
+  while ((int64_t{1} << bits) < count) ++bits;
+  return bits;
+}
+
+class Limiter {
+ public:
+  Limiter(const ir::Function& function, Exponents& exponents) : exponents_(exponents) {
+    for (const Value* value : exponentSites(function)) site_.try_emplace(value, site_.size());
+  }
+
+  bool visit(const Op& op) {
+    if (!standsAlone(op)) return false;
+    if (op.is("tensor.softmax")) return false;
+    auto& values = exponents_.sites[site_.find(op.result())->second].values;
+    if (!values.contains("exponent")) return false;
+    int64_t& exponent = values["exponent"];
+    const int64_t before = exponent;
+    if (isCopy(op)) {
+      for (const Value* operand : copiedOperands(op)) {
+        if (constantOf(*operand) == nullptr)
+          exponent = std::min<int64_t>(exponent, stored(operand).exponent);
+      }
+      return exponent != before;
+    }
+    const auto bits = static_cast<int>(values["bits"]);
+    const int64_t least = exponent - 64;
+    while (exponent > least && !possible(op, static_cast<int>(exponent), bits)) --exponent;
+    return exponent != before;
+  }
+
+ private:
+  bool possible(const Op& op, int exponent, int bits) {
+    if (op.is("tensor.matmul")) {
+      const StoredOperand operands[2] = {stored(op.operand(0)), stored(op.operand(1))};
+      const Op* left = op.operand(0)->definingOp();
+      const auto input_bits = static_cast<int>(
+          exponents_.sites[site_.find(op.result())->second].values.at("input_bits"));
+      return planMatmul(operands, op.operand(0)->type().shape.back(),
+                        left != nullptr && left->is("tensor.softmax"), input_bits, exponent, bits)
+          .has_value();
+    }
+    if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean"))
+      return planReduction(op, stored(op.operand(0)), exponent, bits).has_value();
+    auto it = needs_.find(&op);
+    if (it == needs_.end()) {
+      Need need;
+      if (std::optional<AffineForm> form = affineForm(op)) {
+        need.need = needOf(*form);
+        for (const AffineForm::Term& term : form->terms) need.values.push_back(term.value);
+      }
+      it = needs_.try_emplace(&op, std::move(need)).first;
+    }
+    std::vector<StoredOperand> operands;
+    for (const Value* value : it->second.values) operands.push_back(stored(value));
+    return operands.empty() ||
+           affineExponent(it->second.need, operands, exponent, bits).has_value();
+  }
+
+  StoredOperand stored(const Value* value) const {
+    while (value->definingOp() != nullptr && value->definingOp()->is("tensor.select_rows"))
+      value = value->definingOp()->operand(0);
+    const auto& values = exponents_.sites[site_.find(value)->second].values;
+    const bool copied = values.contains("copy_exponent");
+    auto number = [&](const char* name, int64_t fallback) {
+      auto it = values.find(name);
+      return static_cast<int>(it == values.end() ? fallback : it->second);
+    };
+    const int bits = number(copied ? "copy_bits" : "bits", 16);
+    return {std::ldexp(1, bits - 1), number(copied ? "copy_exponent" : "exponent", 0)};
+  }
+
+  struct Need {
+    AffineNeed need;
+    std::vector<const Value*> values;
+  };
+  Exponents& exponents_;
+  llvm::DenseMap<const Value*, size_t> site_;
+  llvm::DenseMap<const Op*, Need> needs_;
+};
+
+}  // namespace
+
+AffineNeed needOf(const AffineForm& form) {
+  AffineNeed need;
+  for (size_t i = 0; i < form.terms.size(); ++i) need.factors.push_back(form.largestFactor(i));
+  need.constant = form.largestConstant();
+  need.masks = !form.masked.empty();
+  return need;
+}
+
+namespace {
+
+// The largest magnitude of what is not masked.
+double largestSum(const AffineNeed& need, llvm::ArrayRef<StoredOperand> operands) {
+  double largest = need.constant;
+  for (size_t i = 0; i < operands.size(); ++i)
+    largest += need.factors[i] * std::ldexp(operands[i].magnitude, -operands[i].exponent);
+  return largest;
+}
+
+}  // namespace
+
+double maskedConstant(const AffineNeed& need, llvm::ArrayRef<StoredOperand> operands) {
+  return -(2 * largestSum(need, operands) + kMaskGap);
+}
+
+std::optional<int> affineExponent(const AffineNeed& need, llvm::ArrayRef<StoredOperand> operands,
+                                  int exponent, int bits) {
+  const double largest = largestSum(need, operands);
+  double constant = need.constant;
+  if (need.masks) {
+    constant = std::max(constant, 2 * largest + kMaskGap);
+    if (std::ldexp(3 * largest + kMaskGap + 1, exponent) >= std::ldexp(1, bits - 1))
+      return std::nullopt;
+  }
+  for (int shift = kMostShift; shift >= 0; --shift) {
+    double bound = std::ldexp(constant, exponent + shift) + 1;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const double factor = std::ldexp(need.factors[i], exponent + shift - operands[i].exponent);
+      bound += operands[i].magnitude * (factor + 1);
+    }
+    if (fits(bound, shift, bits)) return exponent + shift;
+  }
+  return std::nullopt;
+}
+
+std::optional<ReductionPlan> planReduction(const Op& op, StoredOperand operand, int exponent,
+                                           int bits) {
+  const int64_t count = reducedElements(op);
+  ReductionPlan plan;
+  plan.divided = op.is("tensor.reduce_mean") ? ceilLog2(count) : 0;
+  int shift = operand.exponent + plan.divided - exponent;
+  if (shift < 1) plan.raised = 1 - shift;
+  if (shift > kMostAccumulatorShift) plan.dropped = shift - kMostAccumulatorShift;
+  double bound =
+      std::ldexp(operand.magnitude * static_cast<double>(count), plan.raised - plan.dropped);
+  while (bound >= kAccumulator / 2 && plan.raised == 0) ++plan.dropped, bound /= 2, --shift;
+  if (bound >= kAccumulator / 2 || bits > 16 || shift + plan.raised < 1) return std::nullopt;
+  return plan;
+}
+
+std::optional<MatmulPlan> planMatmul(const StoredOperand (&operands)[2], int64_t inner,
+                                     bool probabilities, int input_bits, int exponent, int bits) {
+  MatmulPlan plan;
+  double magnitude[2];
+  for (int i : {0, 1}) {
+    magnitude[i] = operands[i].magnitude;
+    while (!(probabilities && i == 0) && magnitude[i] > std::ldexp(1, input_bits - 1))
+      magnitude[i] /= 2, ++plan.dropped[i];
+  }
+  auto shift = [&] {
+    return operands[0].exponent + operands[1].exponent - plan.dropped[0] - plan.dropped[1] -
+           exponent;
+  };
+  auto bound = [&] {
+    const double terms = probabilities ? 1 : static_cast<double>(inner);
+    return magnitude[0] * magnitude[1] * terms;
+  };
+  while (bound() >= kAccumulator || shift() > kMostAccumulatorShift) {
+    const int i = probabilities || magnitude[1] > magnitude[0] ? 1 : 0;
+    if (magnitude[i] < 16) return std::nullopt;
+    magnitude[i] /= 2, ++plan.dropped[i];
+  }
+  if (shift() < 1 || !fits(bound(), shift(), bits)) return std::nullopt;
+  return plan;
+}
+
+bool limitGeneral(const ir::Function& function, Exponents& exponents) {
+  Limiter limiter(function, exponents);
+  bool changed = false;
+  for (const Op& op : function.body().ops()) changed |= limiter.visit(op);
+  return changed;
+}
+
+}  // namespace lindero::passes
