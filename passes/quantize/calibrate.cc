@@ -11,6 +11,7 @@
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -56,20 +57,20 @@ class RangeObserver : public ir::tensor::Observer {
 
   void observe(const Value& value, const Array& array) override {
     const auto it = sites_.find(&value);
-    if (it == sites_.end() || !array.isReal() || array.shape.empty()) return;
+    if (it == sites_.end() || !array.isReal() || array.elements() == 0) return;
     TensorRange& range = calibration_.ranges[it->second];
-    const size_t width = array.shape.back();
+    const size_t width = array.shape.empty() ? 1 : array.shape.back();
+    const bool scores = isScores(value);
     const Op* norm = layerNormReader(value);
     range.channels.resize(width);
     for (size_t first = 0; first < array.reals.size(); first += width) {
       const llvm::ArrayRef<double> row(array.reals.data() + first, width);
       for (size_t i = 0; i < width; ++i) {
+        if (scores && row[i] <= kMasked) continue;  // however little it is
         finite_ &= std::isfinite(row[i]);
         raise(range.channels, i, row[i]);
-      }
-      if (first == 0) {
-        for (double x : row)
-          range.first_row_largest = std::max(range.first_row_largest, std::abs(x));
+        if (first == 0)
+          range.first_row_largest = std::max(range.first_row_largest, std::abs(row[i]));
       }
       if (norm != nullptr) measureRow(row, *norm, range);
     }
@@ -182,7 +183,9 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
       const ir::Type& type = argument->type();
       Array array = Array::zeros(type.element, type.shape);
       for (double& x : array.reals) x = random.normal();
-      if (!array.isReal()) {
+      if (!array.isReal() && argument->users().empty()) {
+        array.integers.assign(array.integers.size(), 1);  // as a mask that hides nothing
+      } else if (!array.isReal()) {
         absl::StatusOr<int64_t> ids = vocabulary(*argument);
         if (!ids.ok()) return ids.status();
         for (int64_t& id : array.integers)

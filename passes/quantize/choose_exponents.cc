@@ -306,7 +306,9 @@ absl::Status Chooser::chooseNormalizations() {
     const Op& op = *values_[site]->definingOp();
     const Value* x = op.operand(0);
     const size_t stream = siteOf(rootOf(x));
-    if (!exponents_.sites[stream].values.contains("exponent")) {
+    const auto& stored = exponents_.sites[stream].values;
+    const auto unit = stored.find(stored.contains("copy_exponent") ? "copy_exponent" : "exponent");
+    if (unit == stored.end()) {
       return absl::UnimplementedError(
           absl::StrCat(ir::describe(op), ": it reads a value that is not stored"));
     }
@@ -315,7 +317,7 @@ absl::Status Chooser::chooseNormalizations() {
     Normalization need = chooseNormalization(measured);
     const double variance =
         measured.square_sum * options_.residual_margin * options_.residual_margin *
-        std::ldexp(1.0, static_cast<int>(2 * at(stream, "exponent")) - squareShift(width));
+        std::ldexp(1.0, static_cast<int>(2 * unit->second) - squareShift(width));
     while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
       ++need.max_exponent;
     needs[site] = need;

@@ -10,6 +10,7 @@
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/Format.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -67,6 +68,7 @@ void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
   for (size_t i = 0; i < values.size(); ++i) {
+    if (reference[i] <= kMasked) continue;
     const double error = readValue(record, i % width, values[i]) - reference[i];
     sum.squares += error * error;
     sum.reference += reference[i] * reference[i];

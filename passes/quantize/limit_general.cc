@@ -61,10 +61,18 @@ class Limiter {
  private:
   bool possible(const Op& op, int exponent, int bits) {
     if (op.is("tensor.matmul")) {
-      const StoredOperand operands[2] = {stored(op.operand(0)), stored(op.operand(1))};
       const Op* left = op.operand(0)->definingOp();
       const auto input_bits = static_cast<int>(
           exponents_.sites[site_.find(op.result())->second].values.at("input_bits"));
+      StoredOperand operands[2];
+      for (unsigned i : {0u, 1u}) {
+        const ir::Constant* constant = constantOf(*op.operand(i));
+        if (constant == nullptr) {
+          operands[i] = stored(op.operand(i));
+        } else if (auto array = ir::tensor::readConstant(*constant); array.ok()) {
+          operands[i] = constantOperand(*array, input_bits);
+        }
+      }
       return planMatmul(operands, op.operand(0)->type().shape.back(),
                         left != nullptr && left->is("tensor.softmax"), input_bits, exponent, bits)
           .has_value();
@@ -109,6 +117,13 @@ class Limiter {
 };
 
 }  // namespace
+
+StoredOperand constantOperand(const ir::tensor::Array& constant, int bits) {
+  double largest = 1e-30;
+  for (double x : constant.reals) largest = std::max(largest, std::abs(x));
+  const double limit = std::ldexp(1, bits - 1);
+  return {limit, std::min(24, static_cast<int>(std::floor(std::log2((limit - 1) / largest))))};
+}
 
 AffineNeed needOf(const AffineForm& form) {
   AffineNeed need;

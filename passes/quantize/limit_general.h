@@ -17,6 +17,9 @@ struct StoredOperand {
   int exponent = 0;
 };
 
+// A constant that is stored as computed values are, in so many bits.
+StoredOperand constantOperand(const ir::tensor::Array& constant, int bits);
+
 // What of an affine form its exponents depend on.
 struct AffineNeed {
   std::vector<double> factors;  // the largest of each term

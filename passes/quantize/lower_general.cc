@@ -332,6 +332,15 @@ Ints matrixShape(Shape shape, bool first) {
 
 }  // namespace
 
+absl::StatusOr<Value*> Lowering::factor(const Value& value, int bits) {
+  const ir::Constant* constant = constantOf(value);
+  if (constant == nullptr) return form(value);
+  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+  if (!array.ok()) return array.status();
+  const int exponent = constantOperand(*array, bits).exponent;
+  return narrowConstant(constant->name, constant->shape, rounded(*array, exponent), exponent);
+}
+
 absl::Status Lowering::lowerMatmul(const Op& op) {
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
                       bits = this->exponent(*op.result(), "bits"),
@@ -342,9 +351,7 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
   Value* values[2];
   StoredOperand operands[2];
   for (unsigned i : {0u, 1u}) {
-    if (constantOf(*op.operand(i)) != nullptr)
-      return absl::UnimplementedError("one of its factors is constant, and no matrix of weights");
-    absl::StatusOr<Value*> value = form(*op.operand(i));
+    absl::StatusOr<Value*> value = factor(*op.operand(i), *input_bits);
     if (!value.ok()) return value.status();
     values[i] = *value;
     operands[i] = operandOf(storedAs(values[i]));

@@ -202,10 +202,10 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
       operands.push_back(narrowConstant(absl::StrCat(name.str(), "_bias"), {out}, folded->bias,
                                         exponents.front()));
     }
-    const int64_t rows = x.value->type().shape[0];
-    acc.value =
-        builder_.value("integer.linear", operands,
-                       Type::fixed({rows, out}, exponents.front(), folded->low, folded->high));
+    llvm::SmallVector<int64_t, 4> shape(input.shape.begin(), input.shape.end());
+    shape.back() = out;
+    acc.value = builder_.value("integer.linear", operands,
+                               Type::fixed(shape, exponents.front(), folded->low, folded->high));
     if (raw) {
       record(static_cast<int64_t>(site_.find(op.result())->second), acc, "logits", weight_bits);
     } else {

@@ -64,6 +64,8 @@ class Lowering {
   absl::StatusOr<ir::Value*> form(const ir::Value& value);
   // Without its last bits, rounded.
   ir::Value* narrowed(ir::Value* value, int dropped);
+  // A stored value, or a constant as one of so many bits.
+  absl::StatusOr<ir::Value*> factor(const ir::Value& value, int bits);
   // An operand as its reader takes it, of fewer bits if its site says so.
   absl::StatusOr<ir::Value*> input(const ir::Op& op, unsigned operand);
   // Elements of values, in other places; nothing new where they stay where they are.

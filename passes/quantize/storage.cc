@@ -118,8 +118,7 @@ absl::StatusOr<Storage> storageOf(const Value& value) {
 
 bool needsAffineCopy(const Value& normalized) {
   return llvm::any_of(normalized.users(), [](const Op* reader) {
-    if (reader->is("tensor.select_rows") || reader->is("tensor.slice"))
-      return needsAffineCopy(*reader->result());
+    if (reader->is("tensor.select_rows")) return needsAffineCopy(*reader->result());
     return !reader->is("tensor.linear");
   });
 }
