@@ -107,6 +107,7 @@ class Chooser {
   void alignKeys();
   void limitProducts();
   void limitKeys();
+  void limitNorms();
   // Of the factors of a product, that are stored with more bits than it takes.
   int64_t droppedBits(size_t site);
 
@@ -235,15 +236,31 @@ void Chooser::chooseReaders() {
         op->is("tensor.linear") || op->is("tensor.mul") || op->is("tensor.attention");
     const bool general = llvm::any_of(op->operands(), [&](const Value* operand) {
       const auto it = site_.find(operand);
-      return it != site_.end() && storage_[it->second] == Storage::kStored;
+      return it != site_.end() && (storage_[it->second] == Storage::kStored ||
+                                   storage_[it->second] == Storage::kNormalized);
     });
-    if (op->is("tensor.matmul") || (rounds && general && !standsAlone(*op)))
+    const bool whole = !op->is("tensor.linear") || storage_[siteOf(op->operand(0))] == Storage::kStored;
+    if (op->is("tensor.matmul") || (rounds && general && whole && !standsAlone(*op)))
       at(site, "input_bits") = options_.activation_bits;
     if (op->is("tensor.softmax")) {
       at(site, "probability_bits") = options_.probability_bits;
       at(site, "exponent") = options_.probability_bits;
       at(site, "bits") = options_.probability_bits + 2;
     }
+  }
+}
+
+// Epsilon, at the scale of the squares of a row, stays below the variance's limit.
+void Chooser::limitNorms() {
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (!is(site, "tensor.layernorm")) continue;
+    const Op& op = *values_[site]->definingOp();
+    auto& values = exponents_.sites[siteOf(rootOf(op.operand(0)))].values;
+    int64_t& exponent = values[values.contains("copy_exponent") ? "copy_exponent" : "exponent"];
+    const int64_t width = values_[site]->type().shape.back();
+    const double epsilon = op.floatAttr("epsilon") * static_cast<double>(width);
+    while (std::ldexp(epsilon, static_cast<int>(2 * exponent) - squareShift(width)) >= 0x1p28)
+      --exponent;
   }
 }
 
@@ -483,14 +500,16 @@ absl::StatusOr<Exponents> Chooser::run() {
   chooseReaders();
   alignKeys();
   limitProducts();
+  if (llvm::none_of(function_.body().ops(), standsAlone)) return std::move(exponents_);
   // Exponents only fall, and not below what is possible: this ends.
-  while (llvm::any_of(function_.body().ops(), standsAlone) && limitGeneral(function_, exponents_)) {
+  do {
+    limitNorms();
     limitAddends();
     limitScores();
     limitKeys();
     alignKeys();
     limitProducts();
-  }
+  } while (limitGeneral(function_, exponents_));
   return std::move(exponents_);
 }
 

@@ -18,6 +18,8 @@ constexpr int kMostShift = 16;
 // Of the gap between a softmax's open and masked scores, in nats: e^-64 is below any probability.
 constexpr double kMaskGap = 64;
 constexpr double kAccumulator = 0x1p30;
+// By how many bits a result may be finer than what it is computed of.
+constexpr int kGuardBits = 2;
 // A division with remainder by 2^s, to 16 bits, of an accumulator below 2^30.
 constexpr int kMostAccumulatorShift = 14;
 
@@ -158,6 +160,12 @@ std::optional<int> affineExponent(const AffineNeed& need, llvm::ArrayRef<StoredO
     if (std::ldexp(3 * largest + kMaskGap + 1, exponent) >= std::ldexp(1, bits - 1))
       return std::nullopt;
   }
+  // A sum finer than its terms are known holds noise: where they cancel, it would not fit.
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (need.factors[i] > 0 &&
+        exponent > operands[i].exponent - std::floor(std::log2(need.factors[i])) + kGuardBits)
+      return std::nullopt;
+  }
   for (int shift = kMostShift; shift >= 0; --shift) {
     double bound = std::ldexp(constant, exponent + shift) + 1;
     for (size_t i = 0; i < operands.size(); ++i) {
@@ -174,6 +182,7 @@ std::optional<ReductionPlan> planReduction(const Op& op, StoredOperand operand, 
   const int64_t count = reducedElements(op);
   ReductionPlan plan;
   plan.divided = op.is("tensor.reduce_mean") ? ceilLog2(count) : 0;
+  if (exponent > operand.exponent + plan.divided + kGuardBits) return std::nullopt;
   int shift = operand.exponent + plan.divided - exponent;
   if (shift < 1) plan.raised = 1 - shift;
   if (shift > kMostAccumulatorShift) plan.dropped = shift - kMostAccumulatorShift;
