@@ -11,7 +11,7 @@
 #include "passes/boundary/carry_context/carry_context.h"
 #include "passes/pass_manager.h"
 #include "runtime/check/checker.h"
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 #include "runtime/error/error.h"
 #include "runtime/package/statement.h"
 #include "runtime/tamper/forged_rows.h"
@@ -71,16 +71,16 @@ struct Verdict {
 
 Verdict check(const Bundle& bundle) {
   Verdict out;
-  std::vector<std::vector<runtime::QM31>> claims;
+  std::vector<std::vector<runtime::QM31>> claimed_sums;
   for (size_t b = 0; b < bundle.cells.size(); ++b) {
     auto checker = runtime::Checker::create(toy().package(), bundle.statements[b], bundle.cells[b]);
     EXPECT_TRUE(checker.ok()) << checker.status();
     auto report = (*checker)->check();
     EXPECT_TRUE(report.ok()) << report.status();
     out.blocks.push_back(report->ok() ? "" : report->failures.front().toString());
-    claims.emplace_back((*checker)->claims().begin(), (*checker)->claims().end());
+    claimed_sums.emplace_back((*checker)->claimedSums().begin(), (*checker)->claimedSums().end());
   }
-  out.seams = runtime::checkCarries(toy().circuit(), claims);
+  out.seams = runtime::checkCarries(toy().circuit(), claimed_sums);
   return out;
 }
 
@@ -260,7 +260,7 @@ const std::vector<Case>& cases() {
          if (toy().circuit().publics(tensor).name() != runtime::kBlock) return;
          b.at(step.input().out())[0] = kAt + 1;
        },
-       "claim group public:decode/block does not cancel"},
+       "sum group public:decode/block does not cancel"},
   };
   return all;
 }

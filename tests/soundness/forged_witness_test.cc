@@ -1,5 +1,5 @@
 // Forged witnesses: each case is a cheating prover that recomputes all that it controls, so that
-// exactly the constraint, lookup or claim that its cheat aims at is left to reject it.
+// exactly the constraint, lookup or claimed sum that its cheat aims at is left to reject it.
 #include <algorithm>
 #include <functional>
 #include <map>

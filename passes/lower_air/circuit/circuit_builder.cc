@@ -8,7 +8,7 @@
 namespace lindero::passes {
 namespace {
 
-// Claim groups.
+// Sum groups.
 constexpr const char *kTensors = "tensors", *kLookups = "lookups";
 
 std::string laneName(llvm::StringRef name, int lane) {

@@ -2,7 +2,7 @@
 //
 // A prover chooses a cell of phase k when it has seen every challenge that is drawn before phase k
 // is committed; it can solve for the cell that cancels an error in a sum under such a challenge.
-// The rules say that all cells of phases 2 and 3 and all claims are nevertheless functions of
+// The rules say that all cells of phases 2 and 3 and all claimed sums are nevertheless functions of
 // phases 0 and 1 and the challenges. Readers of a key check the same ones, with the same numbers
 // (FORMAT.md); R0, that each generated column that is no gather has the constraint that its
 // generator says, holds here by construction: an air.expression, air.scan or air.fraction is both.

@@ -38,7 +38,7 @@ struct Touch {
   uint64_t row;
 };
 
-// A single fraction that ends in a claim group, with its numerator's derivatives by some cells.
+// A single fraction that ends in a sum group, with its numerator's derivatives by some cells.
 struct SummedFraction {
   SingleFraction fraction;
   uint32_t group;
@@ -96,7 +96,7 @@ class ElementCheck {
         derivatives_, 2, 2, [](const SingleFraction&) { return true; },
         [](const Column& column) { return column.phase() == 1; });
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const SummedFraction& f : fractions) readFraction(f, scalars);
     std::sort(touches_.begin(), touches_.end(), [](const Touch& a, const Touch& b) {
       return std::tie(a.group, a.key, a.table, a.column, a.row, a.sign) <
@@ -207,9 +207,9 @@ class ElementCheck {
         if (other == place.first) continue;
         ++elements_.examined;
         if (!carried_.contains({other, place.second})) {
-          elements_.fail(absl::StrCat(
-              "claim group ", circuit_.claim_groups(static_cast<int>(place.first)).name(),
-              ": an element that the other side of the seam does not have"));
+          elements_.fail(
+              absl::StrCat("sum group ", circuit_.sum_groups(static_cast<int>(place.first)).name(),
+                           ": an element that the other side of the seam does not have"));
         }
       }
     }
@@ -251,7 +251,7 @@ class PoleCheck {
         derivatives_, 2, 3, [&](const SingleFraction& f) { return challengeOf(f).has_value(); },
         [](const Column& column) { return column.phase() == 2 && !column.has_fraction(); });
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const SummedFraction& f : fractions) read(f, scalars);
     Premise copies{"copies: given once, taken once"}, products{"products: one result"},
         zeros{"products of zeros: zero"};

@@ -52,7 +52,7 @@ std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node) {
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column) {
   const Table& t = tableOf(derivatives.circuit(), table);
   auto claimed = [&](const Column& c) {
-    return derivatives.circuit().claims(static_cast<int>(c.fraction().claim())).group();
+    return derivatives.circuit().claimed_sums(static_cast<int>(c.fraction().claimed_sum())).group();
   };
   const Column& own = t.columns(static_cast<int>(column));
   if (own.fraction().running()) return claimed(own);

@@ -137,7 +137,7 @@ TEST(Package, RefusesBadCircuits) {
       {"node column", [&](Circuit& c) { node(c, Node::COLUMN, 0, 99, 0); }, "has no column 99"},
       {"offset", [&](Circuit& c) { node(c, Node::COLUMN, 0, 0, 2); }, "row offset 2"},
       {"challenge", [&](Circuit& c) { node(c, Node::CHALLENGE, 99, 0, 0); }, "challenge 99"},
-      {"claim", [&](Circuit& c) { node(c, Node::CLAIM, 99, 0, 0); }, "claim 99"},
+      {"claimed_sum", [&](Circuit& c) { node(c, Node::CLAIMED_SUM, 99, 0, 0); }, "claimed sum 99"},
       {"inverse of a column",
        [&](Circuit& c) { node(c, Node::INVERSE, node(c, Node::COLUMN, 0, 0, 0), 0, 0); },
        "INVERSE of"},
@@ -172,12 +172,12 @@ TEST(Package, RefusesBadCircuits) {
              1u << c.tables(0).log_height());
        },
        "\"a\": scan.rows 8 is not below the table's height"},
-      {"claim of the same phase",
+      {"claimed sum of the same phase",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
-             node(c, Node::CLAIM, 0, 0, 0));
+             node(c, Node::CLAIMED_SUM, 0, 0, 0));
        },
-       "reads a claim of phase 2"},
+       "reads a claimed sum of phase 2"},
       {"circular columns",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
@@ -210,19 +210,19 @@ TEST(Package, RefusesBadCircuits) {
          c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->mutable_sources(0)->set_rows(9);
        },
        "more rows than the source table"},
-      {"claim without column",
+      {"claimed sum without column",
        [](Circuit& c) {
-         Claim* claim = c.add_claims();
-         claim->set_name("lost");
+         ClaimedSum* claimed_sum = c.add_claimed_sums();
+         claimed_sum->set_name("lost");
        },
        "\"lost\": no running column publishes it"},
-      {"claim twice",
+      {"claimed sum twice",
        [](Circuit& c) {
-         c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claim(0);
+         c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claimed_sum(0);
        },
        "several running columns"},
-      {"claim of another table", [](Circuit& c) { c.mutable_claims(0)->set_table(1); },
-       "claim 0 is of another table"},
+      {"claimed sum of another table", [](Circuit& c) { c.mutable_claimed_sums(0)->set_table(1); },
+       "claimed sum 0 is of another table"},
       {"lookup width", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->add_tuple(0); },
        "has 3 components"},
       {"lookup bus", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->set_bus(9); },
@@ -274,8 +274,8 @@ TEST(Package, RefusesBadCircuits) {
 
 TEST(Package, RefusesBadCarries) {
   auto groupOf = [](const Circuit& c, const std::string& name) {
-    for (int g = 0; g < c.claim_groups_size(); ++g) {
-      if (c.claim_groups(g).name() == name) return static_cast<uint32_t>(g);
+    for (int g = 0; g < c.sum_groups_size(); ++g) {
+      if (c.sum_groups(g).name() == name) return static_cast<uint32_t>(g);
     }
     return kModulus;
   };
@@ -286,30 +286,30 @@ TEST(Package, RefusesBadCarries) {
       {"blocks without a carry", [](Circuit& c) { c.clear_carries(); },
        "most_blocks 3 of a circuit with 0 carries"},
       {"no group", [](Circuit& c) { c.mutable_carries(0)->set_in(9); },
-       "carries[0]: claim group 9 does not exist, or is carried twice"},
+       "carries[0]: sum group 9 does not exist, or is carried twice"},
       {"in and out", [](Circuit& c) { c.mutable_carries(0)->set_in(c.carries(0).out()); },
        "is carried twice"},
       {"twice",
        [](Circuit& c) {
-         c.add_claim_groups()->set_name("more");
+         c.add_sum_groups()->set_name("more");
          Carry& carry = *c.add_carries();
          carry.set_in(c.carries(0).in());
-         carry.set_out(static_cast<uint32_t>(c.claim_groups_size() - 1));
+         carry.set_out(static_cast<uint32_t>(c.sum_groups_size() - 1));
        },
-       "carries[1]: claim group"},
+       "carries[1]: sum group"},
       {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.carries(0).in()); },
-       "publics: \"x\" is of a claim group that is carried"},
+       "publics: \"x\" is of a sum group that is carried"},
       {"its groups' public tensors",
        [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "public")); },
-       "is of a claim group that is carried"},
+       "is of a sum group that is carried"},
       {"late challenges", [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "range")); },
        "blocks share the challenges of phase 1 alone"},
       {"nothing is left",
        [](Circuit& c) {
-         c.mutable_carries(0)->set_out(static_cast<uint32_t>(c.claim_groups_size()));
-         c.add_claim_groups()->set_name("more");
+         c.mutable_carries(0)->set_out(static_cast<uint32_t>(c.sum_groups_size()));
+         c.add_sum_groups()->set_name("more");
        },
-       "is carried, and has no claim"},
+       "is carried, and has no claimed sum"},
   };
   ASSERT_TRUE(analyzeCircuit(testing::carryingSample()).ok());
   for (const BadCircuit& bad : cases) {

@@ -25,7 +25,7 @@ struct PlacedOperand {
   bool byColumns() const { return o.kind == Operand::kRightColumns; }
 };
 
-// Copies of another claim group; `on` by kind of operand: folded over rows, and over columns.
+// Copies of another sum group; `on` by kind of operand: folded over rows, and over columns.
 struct OtherCopies {
   EdgeColumns at;
   std::optional<Expr> rows, columns;
@@ -47,7 +47,7 @@ struct OperandColumns {
   Expr addend = t.fixed("addend"), added_to = t.fixed("added_to");
   Expr address = t.fixed("in.address"), place = t.fixed("in.place"), corner = t.fixed("in.corner");
   EdgeColumns in{address, place, corner, {}};
-  // Copies whose other end is elsewhere, by claim group, and the rows without a copy of this table.
+  // Copies whose other end is elsewhere, by sum group, and the rows without a copy of this table.
   std::map<std::string, OtherCopies> others;
   std::optional<Expr> no_rows, no_columns;
   // By the tiles of a column: where a fold goes on to the next column.

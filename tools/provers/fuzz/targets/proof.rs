@@ -26,7 +26,7 @@ libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, random:
         let block = proof.blocks.get_mut(random as usize / 8 % count.max(1))?;
         match random % 8 {
             0 => return None,
-            1 => change(&mut block.claims),
+            1 => change(&mut block.claimed_sums),
             2 => change(&mut block.fingerprints),
             3 => change(&mut proof.claim),
             _ => change(&mut block.commitment),

@@ -289,7 +289,7 @@ fn a_bundle_has_at_most_the_blocks_of_its_key() {
     assert!(check(&key, &lindero_package::encode(&message)).is_err());
 }
 
-/// Each public tensor of the sample is alone in its claim group.
+/// Each public tensor of the sample is alone in its sum group.
 #[test]
 fn an_unopened_tensor_leaves_the_other_groups_proven() {
     let honest = samples::carrying_blocks(0, 3);

@@ -52,7 +52,7 @@ const LANES: usize = 4;
 
 /// Uses every operation, generator and phase, on tables of two heights: a public input of 16 x 4 tied to a
 /// table of 2^7 rows, its random linear combinations copied to a table of 2^5 rows and compared there, a
-/// column read at three offsets, a fixed column read at an offset, a generator that reads a claim.
+/// column read at three offsets, a fixed column read at an offset, a generator that reads a claimed sum.
 pub fn everything() -> Sample {
     everything_of_run(0)
 }
@@ -93,7 +93,7 @@ pub fn everything_of_run(run: usize) -> Sample {
     let source = GatherSource { table: long, column: b.column_index(horner), base: 10, rows: 128 };
     let gathered = b.gather(short, "gathered", 2, index, &[source]);
 
-    let (square_of_own, known) = (b.mul(horner, horner), b.claim("input"));
+    let (square_of_own, known) = (b.mul(horner, horner), b.claimed_sum("input"));
     let power = b.add(square_of_own, known);
     let square_of_horner = b.expression(long, "horner squared", 3, power);
     b.define("horner squared", square_of_horner);
@@ -161,7 +161,7 @@ pub fn carried(run: usize, block: usize, before: i64) -> i64 {
 }
 
 /// A block of a run with a running sum: each row adds a drawn value to the state that the row before leaves; the first
-/// row takes what the block before leaves, here `before`. The drawn values and the last state are public, each in a claim group
+/// row takes what the block before leaves, here `before`. The drawn values and the last state are public, each in a sum group
 /// of its own. Drawn values are looked up, under a challenge that blocks do not share.
 pub fn carrying(run: usize, block: usize, before: i64) -> Sample {
     let mut b = Builder::new();
