@@ -68,10 +68,10 @@ class CircuitWriter {
     for (const ir::Op& op : function_.body().ops()) {
       if (op.is("air.public")) {
         addPublic(op);
-      } else if (op.is("air.carry")) {
-        Carry* carry = circuit_.add_carries();
-        carry->set_in(groups_.at(op.symbolAttr("in")));
-        carry->set_out(groups_.at(op.symbolAttr("out")));
+      } else if (op.is("air.link")) {
+        Link* link = circuit_.add_links();
+        link->set_in(groups_.at(op.symbolAttr("in")));
+        link->set_out(groups_.at(op.symbolAttr("out")));
         circuit_.set_most_blocks(op.intAttr("most_blocks"));
       } else if (op.is("air.challenge")) {
         nodes_[op.result()] = node(Node::CHALLENGE, challenges_.at(op.stringAttr("name")));

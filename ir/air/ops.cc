@@ -69,9 +69,9 @@ void addTopLevel(std::vector<OpDef>& ops) {
                                  "challenges are three names of air.challenge",
                                  "the name is unique", "0 <= address < p"}});
   ops.push_back(
-      {.name = "air.carry",
+      {.name = "air.link",
        .summary = "What a block of a bundle takes from the one before and leaves to the "
-                  "next; Carry in runtime/package/circuit.proto",
+                  "next; Link in runtime/package/circuit.proto",
        .attributes = {{"in", kSymbol, true, "group of what is taken"},
                       {"out", kSymbol, true, "group of what is left"},
                       {"low", kInt, true, "least value that is taken"},

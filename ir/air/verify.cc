@@ -166,10 +166,10 @@ absl::Status verifyPublic(const Op& op) {
   return status;
 }
 
-absl::Status verifyCarry(const Op& op) {
+absl::Status verifyLink(const Op& op) {
   absl::Status status = atTop(op);
   for (const Op& other : op.parent()->ops()) {
-    if (other.is("air.carry") && &other != &op) status.Update(broken(op, 2, "another one"));
+    if (other.is("air.link") && &other != &op) status.Update(broken(op, 2, "another one"));
   }
   const std::string &in = op.symbolAttr("in"), &out = op.symbolAttr("out");
   for (const std::string& group : {in, out}) {
@@ -456,7 +456,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("air.bus", verifyBus)
       .Case("air.group", verifyGroup)
       .Case("air.public", verifyPublic)
-      .Case("air.carry", verifyCarry)
+      .Case("air.link", verifyLink)
       .Case("air.table", verifyTable)
       .Case("air.column", verifyColumn)
       .Case("air.fill", verifyFill)

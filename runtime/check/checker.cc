@@ -158,13 +158,13 @@ absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement&
     report.add(std::move(own));
     claimed_sums.emplace_back(checker->claimedSums().begin(), checker->claimedSums().end());
   }
-  if (absl::Status carried = checkCarries(circuit, claimed_sums); !carried.ok()) {
+  if (absl::Status linked = checkLinks(circuit, claimed_sums); !linked.ok()) {
     CheckReport seam;
     seam.failure_count = 1;
     seam.failures.emplace_back();
     seam.failures[0].kind = Failure::Kind::kSumGroup;
-    seam.failures[0].name = circuit.sum_groups(static_cast<int>(circuit.carries(0).in())).name();
-    seam.failures[0].detail = std::string(carried.message());
+    seam.failures[0].name = circuit.sum_groups(static_cast<int>(circuit.links(0).in())).name();
+    seam.failures[0].detail = std::string(linked.message());
     report.add(std::move(seam));
   }
   return report;

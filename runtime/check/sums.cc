@@ -92,16 +92,16 @@ std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> cl
   return sums;
 }
 
-absl::Status checkCarries(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
+absl::Status checkLinks(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
   for (size_t b = 0; b < blocks.size(); ++b) {
     const std::vector<QM31> sums = sumsOfGroups(circuit, blocks[b]);
     const std::vector<QM31> before =
         b == 0 ? std::vector<QM31>(sums.size()) : sumsOfGroups(circuit, blocks[b - 1]);
-    for (const Carry& carry : circuit.carries()) {
-      if ((before[carry.out()] + sums[carry.in()]).isZero()) continue;
+    for (const Link& link : circuit.links()) {
+      if ((before[link.out()] + sums[link.in()]).isZero()) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("block ", b, " is given something else (sum group ",
-                       circuit.sum_groups(static_cast<int>(carry.in())).name(), ") than ",
+                       circuit.sum_groups(static_cast<int>(link.in())).name(), ") than ",
                        b == 0 ? std::string("zeros") : absl::StrCat("block ", b - 1, " leaves")));
     }
   }
@@ -123,7 +123,7 @@ absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, cons
     terms.push_back(term);
     sums[tensor.group()] += term;
   }
-  for (const Carry& carry : circuit.carries()) sums[carry.in()] = sums[carry.out()] = QM31();
+  for (const Link& link : circuit.links()) sums[link.in()] = sums[link.out()] = QM31();
   std::vector<Failure> failures;
   for (uint32_t g = 0; g < sums.size(); ++g) {
     if (sums[g].isZero()) continue;

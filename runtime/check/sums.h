@@ -27,9 +27,9 @@ std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> cl
 
 // That each block of a bundle is given what the one before leaves, and the first one zeros;
 // `blocks` are the claimed sums of each, under one set of challenges.
-absl::Status checkCarries(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks);
+absl::Status checkLinks(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks);
 
-// One failure per group, of those that are not carried, that does not sum to zero; its detail lists
+// One failure per group, of those that are not linked, that does not sum to zero; its detail lists
 // claimed sums and public terms, and the column sums of the fractions that stand beside a running
 // column in the claiming tables.
 absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, const CircuitInfo& info,

@@ -8,8 +8,8 @@
 #define LINDERO_STEP_KINDS(X) \
   X(AppendRows)               \
   X(Argmax)                   \
-  X(CarryIn)                  \
-  X(CarryOut)                 \
+  X(LinkIn)                   \
+  X(LinkOut)                  \
   X(CopyRows)                 \
   X(Decode)                   \
   X(GatherRows)               \

@@ -34,7 +34,7 @@ class Analyzer {
     }
     LINDERO_RETURN_IF_ERROR(checkLookups(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkPublics());
-    LINDERO_RETURN_IF_ERROR(checkCarries());
+    LINDERO_RETURN_IF_ERROR(checkLinks());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
     absl::Status adaptive = checkAdaptiveRules(circuit_, info_);
@@ -337,44 +337,44 @@ class Analyzer {
     return absl::OkStatus();
   }
 
-  absl::Status checkCarries() const {
+  absl::Status checkLinks() const {
     const FieldPath file("circuit.pb");
-    const bool carries = circuit_.carries_size() > 0;
-    if (carries ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
-                : circuit_.most_blocks() != 0) {
+    const bool links = circuit_.links_size() > 0;
+    if (links ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
+              : circuit_.most_blocks() != 0) {
       return file.error("most_blocks ", circuit_.most_blocks(), " of a circuit with ",
-                        circuit_.carries_size(), " carries");
+                        circuit_.links_size(), " links");
     }
-    std::vector<bool> carried(circuit_.sum_groups_size(), false);
-    for (int i = 0; i < circuit_.carries_size(); ++i) {
-      for (uint32_t group : {circuit_.carries(i).in(), circuit_.carries(i).out()}) {
-        if (group >= carried.size() || carried[group]) {
-          return file.error("carries[", i, "]: sum group ", group,
-                            " does not exist, or is carried twice");
+    std::vector<bool> linked(circuit_.sum_groups_size(), false);
+    for (int i = 0; i < circuit_.links_size(); ++i) {
+      for (uint32_t group : {circuit_.links(i).in(), circuit_.links(i).out()}) {
+        if (group >= linked.size() || linked[group]) {
+          return file.error("links[", i, "]: sum group ", group,
+                            " does not exist, or is linked twice");
         }
-        carried[group] = true;
+        linked[group] = true;
       }
     }
-    std::vector<bool> claimed(carried.size(), false);
+    std::vector<bool> claimed(linked.size(), false);
     for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
       const ClaimedSum& claimed_sum = circuit_.claimed_sums(i);
       claimed[claimed_sum.group()] = true;
       const ColumnRef ref = info_.claimed_sum_columns[i];
       const uint32_t phase = circuit_.tables(ref.table).columns(ref.column).phase();
-      if (carried[claimed_sum.group()] && phase != 2) {
+      if (linked[claimed_sum.group()] && phase != 2) {
         return file.at("claimed_sums", i, claimed_sum.name())
-            .error("is of a sum group that is carried, but of phase ", phase,
+            .error("is of a sum group that is linked, but of phase ", phase,
                    ": blocks share the challenges of phase 1 alone");
       }
     }
-    for (size_t g = 0; g < carried.size(); ++g) {
-      if (carried[g] && !claimed[g]) {
-        return file.error("sum group ", g, " is carried, and has no claimed sum");
+    for (size_t g = 0; g < linked.size(); ++g) {
+      if (linked[g] && !claimed[g]) {
+        return file.error("sum group ", g, " is linked, and has no claimed sum");
       }
     }
     for (const PublicTensor& tensor : circuit_.publics()) {
-      if (carried[tensor.group()]) {
-        return file.error("publics: \"", tensor.name(), "\" is of a sum group that is carried");
+      if (linked[tensor.group()]) {
+        return file.error("publics: \"", tensor.name(), "\" is of a sum group that is linked");
       }
     }
     return absl::OkStatus();

@@ -145,12 +145,12 @@ std::string shapeText(const PublicTensor& tensor) {
 }
 
 // What each block of steps leaves to the next.
-void addCarried(const runtime::Package& package, Summary& summary) {
+void addCarriedContext(const runtime::Package& package, Summary& summary) {
   Summary::Rows rows;
   Json json = Json::array();
   for (const Step& step : package.program().steps()) {
-    if (!step.has_carry_out()) continue;
-    const auto elements = static_cast<int64_t>(step.carry_out().elements());
+    if (!step.has_link_out()) continue;
+    const auto elements = static_cast<int64_t>(step.link_out().elements());
     rows.push_back({shortenNodes(step.node()), step.region(), withCommas(elements)});
     json.push_back({{"node", step.node()}, {"region", step.region()}, {"elements", elements}});
   }
@@ -283,7 +283,7 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
   addPhases(cost, summary);
   addNodes(cost, arguments.nodes, summary);
   addConstraints(circuit, summary);
-  addCarried(opened.package, summary);
+  addCarriedContext(opened.package, summary);
   addBoundaries(circuit, summary);
   context.result("inspect", summary);
   return absl::OkStatus();

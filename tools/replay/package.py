@@ -12,7 +12,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from circuit import BadInput, carried_groups, fill_order, generator_nodes, require
+from circuit import BadInput, linked_groups, fill_order, generator_nodes, require
 from graph import Graph
 from qm31 import P
 from rules import Rules
@@ -188,19 +188,19 @@ def _check_circuit(package):
     require(sorted(claimed) == list(range(len(circuit.claimed_sums))), "a claimed sum without exactly one running column")
     for tensor in circuit.publics:
         _check_public(circuit, tensor)
-    _check_carries(package)
+    _check_links(package)
 
 
-def _check_carries(package):
-    circuit, groups = package.circuit, carried_groups(package.circuit)
+def _check_links(package):
+    circuit, groups = package.circuit, linked_groups(package.circuit)
     least, most = (2, 1 << 16) if groups else (0, 0)
-    require(least <= circuit.most_blocks <= most, len(circuit.carries), "carries, and", circuit.most_blocks, "blocks")
-    require(all(group < len(circuit.sum_groups) for group in groups), "a carry of no sum group")
-    require(len(set(groups)) == len(groups), "a sum group is carried twice")
-    require(set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a carried sum group has no claimed sum")
-    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a carried sum group has a public tensor")
+    require(least <= circuit.most_blocks <= most, len(circuit.links), "links, and", circuit.most_blocks, "blocks")
+    require(all(group < len(circuit.sum_groups) for group in groups), "a link of no sum group")
+    require(len(set(groups)) == len(groups), "a sum group is linked twice")
+    require(set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a linked sum group has no claimed sum")
+    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a linked sum group has a public tensor")
     for k, claimed_sum in enumerate(circuit.claimed_sums):
-        require(claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is carried in phase 3")
+        require(claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is linked in phase 3")
 
 
 def _check_node(package, table, node, where):

@@ -10,7 +10,7 @@ import numpy as np
 
 from package import BadInput, Package, read_columns, read_statement
 from state import State, ZeroDenominator
-from verify import Failure, carry_failures, verify
+from verify import Failure, link_failures, verify
 
 ACCEPTED, REJECTED, BAD_INPUT = 0, 1, 2
 
@@ -44,7 +44,7 @@ def judge(package, traces, statement, random, rows):
         failures += [(block, failure) for failure in verify(state, values, rows, random)]
         claimed_sums.append(state.claimed_sums)
         first = first or state
-    return failures + list(carry_failures(package.circuit, claimed_sums)), filling
+    return failures + list(link_failures(package.circuit, claimed_sums)), filling
 
 
 def replay(arguments):
@@ -53,7 +53,7 @@ def replay(arguments):
     package = Package(arguments.package)
     statement = read_statement(arguments.statement, package.circuit, len(arguments.trace))
     failures, filling = judge(package, arguments.trace, statement, np.random.default_rng(seed), arguments.rows)
-    several = len(package.circuit.carries) > 0
+    several = len(package.circuit.links) > 0
     return {
         "verdict": "rejected" if failures else "accepted",
         "seed": seed,

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 import qm31
-from circuit import BadInput, carried_groups, generator_nodes, require
+from circuit import BadInput, linked_groups, generator_nodes, require
 from graph import Op, ZeroInverse
 from points import BINARY, POINTS, Points, challenge_key, column_key, interpolation
 from qm31 import reduce
@@ -346,8 +346,8 @@ class Rules:
         if sum_of is None:
             self._refuse(place, "R3", "no running column adds", self._name((place[0], c)), "as it is, or something else reads it")
         group = self.circuit.claimed_sums[self._column(*sum_of).fraction.claimed_sum].group
-        if group in carried_groups(self.circuit) or any(tensor.group == group for tensor in self.circuit.publics):
-            self._refuse(place, "R3", "the group that binds it is carried, or has a public tensor")
+        if group in linked_groups(self.circuit) or any(tensor.group == group for tensor in self.circuit.publics):
+            self._refuse(place, "R3", "the group that binds it is linked, or has a public tensor")
 
     def _names_poles_only(self, place, pole):
         """Whatever reads the challenge is, as a whole, the denominator of a fraction that is summed."""

@@ -5,10 +5,10 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
-from circuit import carried_groups
+from circuit import linked_groups
 from state import in_chunks, on_all
 
-# kind: constraint, bus, group, range or carry; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
+# kind: constraint, bus, group, range or link; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
 Failure = namedtuple("Failure", "kind table name rows row node detail")
 
 
@@ -143,9 +143,9 @@ def sum_of_group(circuit, claimed_sums, group):
 
 def group_failures(state, statement):
     circuit = state.package.circuit
-    carried = carried_groups(circuit)
+    linked = linked_groups(circuit)
     for g, group in enumerate(circuit.sum_groups):
-        if g in carried:
+        if g in linked:
             continue
         total = sum_of_group(circuit, state.claimed_sums, g)
         for tensor, values in zip(circuit.publics, statement):
@@ -156,14 +156,14 @@ def group_failures(state, statement):
             yield Failure("group", None, group.name, 1, None, None, detail)
 
 
-def carry_failures(circuit, blocks):
+def link_failures(circuit, blocks):
     """(block, failure) where a block is given what the one before did not leave; `blocks` are the claimed sums of each."""
     for b, claimed_sums in enumerate(blocks):
-        for carry in circuit.carries:
-            given = getattr(carry, "in")
+        for link in circuit.links:
+            given = getattr(link, "in")
             total = sum_of_group(circuit, claimed_sums, given)
             if b:
-                total = qm31.add(total, sum_of_group(circuit, blocks[b - 1], carry.out))
+                total = qm31.add(total, sum_of_group(circuit, blocks[b - 1], link.out))
             if total.any():
                 detail = "is given what the block before did not leave" if b else "is given more than zeros"
-                yield b, Failure("carry", None, circuit.sum_groups[given].name, 1, None, None, detail)
+                yield b, Failure("link", None, circuit.sum_groups[given].name, 1, None, None, detail)

@@ -41,7 +41,7 @@ using Lanes = std::vector<Expr>;
 // The sum group of a public tensor, which it has to itself.
 inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tensor.str(); }
 // Sum groups of what a block of a bundle takes and leaves.
-inline constexpr char kCarryIn[] = "carry.in", kCarryOut[] = "carry.out";
+inline constexpr char kLinkIn[] = "link.in", kLinkOut[] = "link.out";
 
 // One loop of a fill: see Placement in program/program.proto.
 struct Loop {
@@ -203,7 +203,7 @@ class CircuitBuilder {
   };
   void publicTensor(const Public& p);
   // What a block of a bundle takes from the one before and leaves to the next, in [low, high].
-  void carry(int64_t low, int64_t high, int64_t most_blocks);
+  void link(int64_t low, int64_t high, int64_t most_blocks);
 
   std::vector<WitnessPlacement>& placements() { return placements_; }
   ir::Function* function() { return function_; }

@@ -256,7 +256,7 @@ class Rules {
     if (!facts_.isOpenGroup(group)) return absl::OkStatus();
     return broken(*b.table, gather, "R3",
                   absl::StrCat(name, " binds it in the sum ", group,
-                               ", which is carried on or has a public tensor"));
+                               ", which is linked or has a public tensor"));
   }
 
   // Null: what reads the column is not just the `add` of one running column, with coefficient 1.

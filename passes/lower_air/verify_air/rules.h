@@ -15,7 +15,7 @@
 //   R3 Bound once. Exactly one fraction that reads a gathered column y of phase k has a challenge
 //      drawn after phase k in its denominator. It is (s y + rest) / (c - a), up to signs, for one
 //      such challenge c, fixed a, and s a fixed column or 1; rest depends neither on another
-//      gathered column nor on c; its sum is not carried on and has no public tensor. Nothing else
+//      gathered column nor on c; its sum is not linked and has no public tensor. Nothing else
 //      in the circuit reads c, but for denominators of this form.
 //   R4 Nothing where unbound. Every other numerator is free of y where s is zero, or y - s y is a
 //      constraint.

@@ -238,8 +238,8 @@ class AttackBuilder {
   absl::StatusOr<bool> holds(Attack& attack) {
     LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, attack.cells));
     if (!accepted) return false;
-    for (const Carry& carry : circuit_.carries()) {
-      for (uint32_t g : {carry.in(), carry.out()}) {
+    for (const Link& link : circuit_.links()) {
+      for (uint32_t g : {link.in(), link.out()}) {
         if (sums()[g] != honest_[g]) return false;
       }
     }

@@ -116,7 +116,7 @@ class ElementCheck {
       ++elements_.examined;
       elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
-    judgeCarries();
+    judgeLinks();
     return std::vector<Premise>{std::move(elements_), std::move(zeros_)};
   }
 
@@ -175,9 +175,9 @@ class ElementCheck {
 
   void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
-    if (isCarried(circuit_, first.group)) {
-      ++carried_[{first.group, first.key}];
-      if (end - begin != 1) elements_.fail(describe(first) + ": carried twice");
+    if (isLinked(circuit_, first.group)) {
+      ++linked_[{first.group, first.key}];
+      if (end - begin != 1) elements_.fail(describe(first) + ": linked twice");
       return;
     }
     uint64_t count[2] = {0, 0};
@@ -198,15 +198,15 @@ class ElementCheck {
                                 " times, or the other way round"));
   }
 
-  void judgeCarries() {
-    for (const Carry& carry : circuit_.carries()) {
-      for (const auto& [place, unused] : carried_) {
-        const uint32_t other = place.first == carry.in()    ? carry.out()
-                               : place.first == carry.out() ? carry.in()
-                                                            : place.first;
+  void judgeLinks() {
+    for (const Link& link : circuit_.links()) {
+      for (const auto& [place, unused] : linked_) {
+        const uint32_t other = place.first == link.in()    ? link.out()
+                               : place.first == link.out() ? link.in()
+                                                           : place.first;
         if (other == place.first) continue;
         ++elements_.examined;
-        if (!carried_.contains({other, place.second})) {
+        if (!linked_.contains({other, place.second})) {
           elements_.fail(
               absl::StrCat("sum group ", circuit_.sum_groups(static_cast<int>(place.first)).name(),
                            ": an element that the other side of the seam does not have"));
@@ -223,7 +223,7 @@ class ElementCheck {
   ThreadPool& pool_;
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
-  std::map<std::pair<uint32_t, Key>, uint64_t> carried_;
+  std::map<std::pair<uint32_t, Key>, uint64_t> linked_;
   Premise elements_{"elements of edges: given once, taken once"};
   Premise zeros_{"elements with one end: zero"};
 };

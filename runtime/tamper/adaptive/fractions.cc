@@ -68,10 +68,9 @@ std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32
   return group;
 }
 
-bool isCarried(const Circuit& circuit, uint32_t group) {
-  return std::any_of(circuit.carries().begin(), circuit.carries().end(), [&](const Carry& carry) {
-    return carry.in() == group || carry.out() == group;
-  });
+bool isLinked(const Circuit& circuit, uint32_t group) {
+  return std::any_of(circuit.links().begin(), circuit.links().end(),
+                     [&](const Link& link) { return link.in() == group || link.out() == group; });
 }
 
 }  // namespace lindero::runtime

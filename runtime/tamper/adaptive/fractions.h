@@ -30,7 +30,7 @@ std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node);
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column);
 
 // A group that a seam between blocks closes, not zero by itself.
-bool isCarried(const Circuit& circuit, uint32_t group);
+bool isLinked(const Circuit& circuit, uint32_t group);
 
 }  // namespace lindero::runtime
 

@@ -147,7 +147,7 @@ class BindingSearch {
     if (n.phase > phase_ || n.claimed_sum_phase > phase_) return "its numerator is committed later";
     const auto group = groupOf(derivatives_, f.table, f.column);
     if (!group) return "it ends in no sum";
-    if (isCarried(circuit_, *group)) return "its sum goes on in another block";
+    if (isLinked(circuit_, *group)) return "its sum goes on in another block";
     return "";
   }
 

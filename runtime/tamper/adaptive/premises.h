@@ -4,7 +4,7 @@
 // - Elements: within a sum group, each element of an edge is given once and taken once: cells,
 //   and public values, whose derivatives of the group's sum are equal up to the sign are one
 //   element, but with negligible probability. One with a single end is a cell that the sum holds
-//   at zero: it is zero in the honest run, too. What carries take and leave are the same elements.
+//   at zero: it is zero in the honest run, too. What links take and leave are the same elements.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
 // - Products: each product has summands, and one result. Without any, since its fixed factors are
 //   zero, the sum holds the result at zero: it is zero in the honest run, too.

@@ -38,7 +38,7 @@ def read(table, *columns):
 # both under a challenge of phase 1, and the copy under one of phase 2.
 
 
-def copies(binding=None, product=None, zero="s", early=None, late=None, group="copies", after=None, public=None, carry=None):
+def copies(binding=None, product=None, zero="s", early=None, late=None, group="copies", after=None, public=None, link=None):
     """binding, product: fractions of the columns; early, late: more columns before them (late's value is what the sum of copies
     adds); after: more at the end; zero: the selector of y - s y, if any."""
     c = Circuit({"sigma": 1, "point": 1, "alpha": 1, "z": 2, "other": 2, "lambda": 2}, ["tensors", "copies", "third"])
@@ -61,8 +61,8 @@ def copies(binding=None, product=None, zero="s", early=None, late=None, group="c
         after(v)
     if public:
         c.public("p", *public)
-    if carry:
-        c.carry(*carry)
+    if link:
+        c.link(*link)
     return c
 
 
@@ -340,7 +340,7 @@ case(None, "another challenge in a constraint", filled(after=lambda v: v.t.const
 case("R3", "the challenge of a public tensor", filled(public=("third", "point", "alpha", "z")))
 case(None, "a public tensor elsewhere", filled(public=("tensors", "point", "alpha", "sigma")))
 case("R3", "a public tensor in the group", filled(public=("copies", "point", "alpha", "sigma")))
-case("structure", "the group is carried", filled(carry=("tensors", "copies")), text=False)
+case("structure", "the group is linked", filled(link=("tensors", "copies")), text=False)
 
 # R3: how the fraction gets into the group's sum.
 

@@ -133,7 +133,7 @@ class Circuit:
     def __init__(self, challenges=None, groups=()):
         self.challenges = dict(challenges or {})
         self.groups, self.tables, self.claimed = list(groups), [], []
-        self.publics, self.carries, self.buses = [], [], []
+        self.publics, self.links, self.buses = [], [], []
 
     def __getattr__(self, name):
         if name in self.__dict__.get("challenges", {}):
@@ -151,8 +151,8 @@ class Circuit:
         """An input of one value, at an address that nothing else has."""
         self.publics.append((name, group, challenges))
 
-    def carry(self, into, out):
-        self.carries.append((into, out))
+    def link(self, into, out):
+        self.links.append((into, out))
 
 
 class PackageWriter:
@@ -180,8 +180,8 @@ class PackageWriter:
             za, zr, zc = map(self.challenges.index, challenges)
             message.publics.add(name=name, rows=1, columns=1, high=9, group=self.groups.index(group), address=1000 + number,
                                 tile_rows=1, tile_columns=1, address_challenge=za, row_challenge=zr, column_challenge=zc)
-        for into, out in of.carries:
-            message.carries.add(out=self.groups.index(out), **{"in": self.groups.index(into)})
+        for into, out in of.links:
+            message.links.add(out=self.groups.index(out), **{"in": self.groups.index(into)})
             message.most_blocks = 4
         for table in of.tables:
             self._table(table)
@@ -296,8 +296,8 @@ class TextWriter:
             self._line(f"air.public {{address = {1000 + number}, challenges = [{names}], columns = 1, exponent = 0, group = @{group}, "
                        f'high = 9, kind = "input", low = 0, name = "{name}", negative = false, rows = 1, tile_columns = 1, '
                        "tile_rows = 1}")
-        for into, out in of.carries:
-            self._line(f"air.carry {{high = 15, in = @{into}, low = 0, most_blocks = 4, out = @{out}}}")
+        for into, out in of.links:
+            self._line(f"air.link {{high = 15, in = @{into}, low = 0, most_blocks = 4, out = @{out}}}")
         for table in of.tables:
             self._table(table)
         file.write_text("\n".join(self.lines + ["}", ""]))

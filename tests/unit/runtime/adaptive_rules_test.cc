@@ -133,7 +133,7 @@ TEST(AdaptiveRules, AcceptWhatIsBound) {
   expectAll({{"", "as it is", kNothing},
              {"", "s is 1", [](Draft& d) { d.zeroed = false, d.numerator = d.y; }}});
   EXPECT_EQ(analyzeCircuit(testing::linearSample().circuit).status(), absl::OkStatus());
-  EXPECT_EQ(analyzeCircuit(testing::carryingSample()).status(), absl::OkStatus());
+  EXPECT_EQ(analyzeCircuit(testing::linkedSample()).status(), absl::OkStatus());
 }
 
 TEST(AdaptiveRules, R0Defined) {

@@ -273,19 +273,18 @@ class LinearSample {
 
 Sample linearSample() { return LinearSample().build(); }
 
-Circuit carryingSample() {
+Circuit linkedSample() {
   Circuit circuit = linearSample().circuit;
   const int left = circuit.sum_groups_size();
   circuit.add_sum_groups()->set_name("left");
   for (ClaimedSum& claimed_sum : *circuit.mutable_claimed_sums()) {
     if (circuit.sum_groups(static_cast<int>(claimed_sum.group())).name() != "product") continue;
-    Carry& carry =
-        circuit.carries_size() == 0 ? *circuit.add_carries() : *circuit.mutable_carries(0);
+    Link& link = circuit.links_size() == 0 ? *circuit.add_links() : *circuit.mutable_links(0);
     if (circuit.tables(static_cast<int>(claimed_sum.table())).name() == "w") {
-      carry.set_in(claimed_sum.group());
+      link.set_in(claimed_sum.group());
     } else {
       claimed_sum.set_group(static_cast<uint32_t>(left));
-      carry.set_out(claimed_sum.group());
+      link.set_out(claimed_sum.group());
     }
   }
   circuit.set_most_blocks(3);

@@ -153,19 +153,19 @@ void fillCopies(OperandColumns& c, const PlacedOperand& p, const Layout& layout)
   for (int64_t b = 0; b < o.batch; ++b) {
     const Edge edge = layout.edge(o.copy, b);
     if (edge.group.empty()) {
-      fillPlaces(c, c.in, p, edge, o.carried, b);
+      fillPlaces(c, c.in, p, edge, o.linked, b);
     } else {
-      fillOtherCopy(c, p, edge, o.carried);
-      leaveOut(edge, o.carried);
+      fillOtherCopy(c, p, edge, o.linked);
+      leaveOut(edge, o.linked);
     }
   }
-  if (o.carried == 0) return;
+  if (o.linked == 0) return;
   const int64_t rows = p.byColumns() ? o.inner / o.heads : p.length;
   Edge edge = layout.edge(o.handed_on);
-  edge.group = kCarryIn;
+  edge.group = kLinkIn;
   fillOtherCopy(c, p, edge, 0);
   leaveOut(edge, 0);
-  edge.group = kCarryOut;
+  edge.group = kLinkOut;
   fillOtherCopy(c, p, edge, rows - edge.rows);
 }
 
@@ -230,7 +230,7 @@ void addCopies(OperandColumns& c, const Lanes& x) {
   columnMajorTerm(t, "in by rows", c.in, {{by_rows, x}}, -1);
   rowMajorTerm(t, "in by columns", c.in, {{by_columns, x}}, -1);
   for (auto& [group, copies] : c.others) {
-    const int sign = group == kCarryOut ? 1 : -1;
+    const int sign = group == kLinkOut ? 1 : -1;
     if (copies.rows) columnMajorTerm(t, group + " by rows", copies.at, {{*copies.rows, x}}, sign);
     if (copies.columns) {
       rowMajorTerm(t, group + " by columns", copies.at, {{*copies.columns, x}}, sign);

@@ -12,7 +12,7 @@ static KEYS: OnceLock<[Key; 2]> = OnceLock::new();
 libfuzzer_sys::fuzz_target!(
     init: expect_panics_of_stwo_alone(),
     |data: &[u8]| {
-        let keys = KEYS.get_or_init(|| ["key", "carrying.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
+        let keys = KEYS.get_or_init(|| ["key", "linked.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
         for key in keys {
             let _ = verify(key, data, None);
         }

@@ -28,8 +28,8 @@ pub struct Circuit {
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
     pub segments: Vec<proto::Segment>,
-    pub carries: Vec<proto::Carry>,
-    /// Most blocks of a bundle; 1 without carries.
+    pub links: Vec<proto::Link>,
+    /// Most blocks of a bundle; 1 without links.
     pub most_blocks: usize,
 }
 

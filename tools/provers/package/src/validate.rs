@@ -57,7 +57,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         publics: message.publics,
         buses: message.buses,
         segments: message.segments,
-        carries: message.carries,
+        links: message.links,
         most_blocks: message.most_blocks.max(1) as usize,
     };
     for challenge in &circuit.challenges {
@@ -90,7 +90,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
     }
     public_addresses(&circuit)?;
-    carries(&circuit, message.most_blocks)?;
+    links(&circuit, message.most_blocks)?;
     segments(&circuit)?;
     Ok(circuit)
 }
@@ -423,34 +423,34 @@ fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), 
     Ok(())
 }
 
-/// The groups of a carry are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
-/// share: columns of phase 2 read no others. Nothing but its carry says what the sum of such a group is.
-fn carries(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
-    let expected = if circuit.carries.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
+/// The groups of a link are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
+/// share: columns of phase 2 read no others. Nothing but its link says what the sum of such a group is.
+fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
+    let expected = if circuit.links.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
     ensure!(
         expected.contains(&most_blocks),
-        "a circuit with {} carries cannot have bundles of up to {most_blocks} blocks",
-        circuit.carries.len()
+        "a circuit with {} links cannot have bundles of up to {most_blocks} blocks",
+        circuit.links.len()
     );
-    let mut carried = vec![false; circuit.sum_groups.len()];
-    for group in circuit.carries.iter().flat_map(|carry| [carry.r#in, carry.out]) {
-        let fresh = carried.get_mut(group as usize).map(|carried| !std::mem::replace(carried, true));
-        ensure!(fresh == Some(true), "carries name sum group {group}, which does not exist, or twice");
+    let mut linked = vec![false; circuit.sum_groups.len()];
+    for group in circuit.links.iter().flat_map(|link| [link.r#in, link.out]) {
+        let fresh = linked.get_mut(group as usize).map(|linked| !std::mem::replace(linked, true));
+        ensure!(fresh == Some(true), "links name sum group {group}, which does not exist, or twice");
         let name = &circuit.sum_groups[group as usize].name;
         ensure!(
             circuit.claimed_sums.iter().any(|claimed_sum| claimed_sum.group == group),
-            "carried group {name} has no claimed sum"
+            "linked group {name} has no claimed sum"
         );
         ensure!(
             circuit.publics.iter().all(|tensor| tensor.group != group),
-            "carried group {name} has a public tensor"
+            "linked group {name} has a public tensor"
         );
     }
     for column in circuit.tables.iter().flat_map(|table| &table.columns) {
         let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
         ensure!(
-            column.phase == 2 || !carried[circuit.claimed_sums[claimed_sum].group as usize],
-            "column {} makes a carried claimed sum in phase {}; blocks share the challenges of phase 1 only",
+            column.phase == 2 || !linked[circuit.claimed_sums[claimed_sum].group as usize],
+            "column {} makes a linked claimed sum in phase {}; blocks share the challenges of phase 1 only",
             column.name,
             column.phase
         );

@@ -161,7 +161,7 @@ fn broken_circuits_are_refused() {
 }
 
 #[test]
-fn carries_are_checked() {
+fn links_are_checked() {
     type Change = fn(&mut proto::Circuit);
     /// The index of a sum group.
     fn group(circuit: &proto::Circuit, name: &str) -> u32 {
@@ -171,23 +171,23 @@ fn carries_are_checked() {
         ("cannot have bundles", |c| c.most_blocks = 0),
         ("cannot have bundles", |c| c.most_blocks = 1),
         ("cannot have bundles", |c| c.most_blocks = (1 << 16) + 1),
-        ("cannot have bundles", |c| c.carries.clear()),
-        ("does not exist, or twice", |c| c.carries[0].out = 99),
-        ("does not exist, or twice", |c| c.carries[0].out = c.carries[0].r#in),
+        ("cannot have bundles", |c| c.links.clear()),
+        ("does not exist, or twice", |c| c.links[0].out = 99),
+        ("does not exist, or twice", |c| c.links[0].out = c.links[0].r#in),
         ("does not exist, or twice", |c| {
-            let (r#in, out) = (c.carries[0].out, group(c, "range"));
-            c.carries.push(proto::Carry { r#in, out });
+            let (r#in, out) = (c.links[0].out, group(c, "range"));
+            c.links.push(proto::Link { r#in, out });
         }),
         ("has no claimed sum", |c| {
             c.sum_groups.push(proto::SumGroup { name: "empty".into() });
-            c.carries[0].r#in = group(c, "empty");
+            c.links[0].r#in = group(c, "empty");
         }),
-        ("has a public tensor", |c| c.carries[0].out = group(c, "state")),
+        ("has a public tensor", |c| c.links[0].out = group(c, "state")),
         // A sum under a challenge of phase 2, which another block does not have.
-        ("makes a carried claimed sum in phase 3", |c| c.carries[0].out = group(c, "range")),
+        ("makes a linked claimed sum in phase 3", |c| c.links[0].out = group(c, "range")),
     ];
     let decode = |change: Change| {
-        let mut circuit = samples::carrying(0, 0, 0).circuit;
+        let mut circuit = samples::linked(0, 0, 0).circuit;
         change(&mut circuit);
         Circuit::decode(&encode(&circuit)).map_err(|error| error.to_string())
     };
@@ -202,9 +202,9 @@ fn carries_are_checked() {
 /// Every tensor has the rows of all blocks, and there are as many blocks as the circuit allows.
 #[test]
 fn a_claim_has_the_rows_of_its_blocks() {
-    let circuit = Circuit::decode(&encode(&samples::carrying(0, 0, 0).circuit)).unwrap();
+    let circuit = Circuit::decode(&encode(&samples::linked(0, 0, 0).circuit)).unwrap();
     for blocks in 1..=samples::MOST_BLOCKS {
-        let claim = samples::carrying_blocks(0, blocks).claim;
+        let claim = samples::linked_blocks(0, blocks).claim;
         for named in 0..6 {
             let statement = Statement::decode(&claim, &circuit, named);
             assert_eq!(statement.is_ok(), named == blocks, "{blocks} blocks read as {named}");
@@ -215,7 +215,7 @@ fn a_claim_has_the_rows_of_its_blocks() {
             assert_eq!(statement.values_of_block(0, block).unwrap(), &values[64 * block..64 * (block + 1)]);
         }
     }
-    let two = samples::carrying_blocks(0, 2);
+    let two = samples::linked_blocks(0, 2);
     type Change = fn(&mut StatedTensor);
     let changes: [(&str, Change); 4] = [
         ("a row less", |tensor| tensor.rows -= 1),

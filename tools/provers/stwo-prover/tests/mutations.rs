@@ -50,7 +50,7 @@ fn mutations(sample: &Sample, count: usize, seed: u64) {
 #[test]
 fn random_mutations_are_rejected() {
     mutations(&samples::everything(), 1200, 1);
-    mutations(&samples::carrying_blocks(0, 3), 300, 2);
+    mutations(&samples::linked_blocks(0, 3), 300, 2);
 }
 
 #[test]

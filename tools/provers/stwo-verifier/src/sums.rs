@@ -48,13 +48,13 @@ pub fn check_sums(
     sums: &[SecureField],
 ) -> Result<(), Error> {
     let mut rests = sums.to_vec();
-    for carry in &circuit.carries {
-        rests[carry.r#in as usize] += before.map_or(SecureField::zero(), |before| before[carry.out as usize]);
-        rests[carry.out as usize] = SecureField::zero();
+    for link in &circuit.links {
+        rests[link.r#in as usize] += before.map_or(SecureField::zero(), |before| before[link.out as usize]);
+        rests[link.out as usize] = SecureField::zero();
     }
     let Some(group) = rests.iter().position(|rest| !rest.is_zero()) else { return Ok(()) };
     let name = &circuit.sum_groups[group].name;
-    Err(Error::new(if circuit.carries.iter().any(|carry| carry.r#in as usize == group) {
+    Err(Error::new(if circuit.links.iter().any(|link| link.r#in as usize == group) {
         format!("the claimed sums of group {name} are not of what the block before leaves")
     } else {
         format!("the claimed sums of group {name} do not cancel: the tables and the public values disagree")

@@ -253,8 +253,8 @@ impl Builder {
     }
 
     /// Lets group `out` of a block be what group `in` of the next one takes, in bundles of up to `most_blocks`.
-    pub fn carry(&mut self, r#in: u32, out: u32, most_blocks: u32) {
-        self.circuit.carries.push(proto::Carry { r#in, out });
+    pub fn link(&mut self, r#in: u32, out: u32, most_blocks: u32) {
+        self.circuit.links.push(proto::Link { r#in, out });
         self.circuit.most_blocks = most_blocks;
     }
 

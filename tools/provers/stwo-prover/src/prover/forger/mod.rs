@@ -205,7 +205,7 @@ impl Forger<'_> {
     /// blocks.
     fn sums_of_next(&self, step: &Step) -> Result<Option<Vec<SecureField>>, Error> {
         let next = step.block + 1;
-        if step.circuit.carries.is_empty() || next == self.traces.len() {
+        if step.circuit.links.is_empty() || next == self.traces.len() {
             return Ok(None);
         }
         let mut claimed_sums = vec![SecureField::zero(); step.circuit.claimed_sums.len()];
@@ -232,7 +232,7 @@ struct Use<'u> {
 impl Use<'_> {
     /// The groups that this phase decides, with or without what the block leaves.
     fn groups(&self, structure: &Structure, left: bool) -> Vec<usize> {
-        let is_left = |group| structure.circuit.carries.iter().any(|carry| carry.out as usize == group);
+        let is_left = |group| structure.circuit.links.iter().any(|link| link.out as usize == group);
         (0..structure.last_phase.len())
             .filter(|&group| {
                 structure.last_phase[group] == self.phase && (left && self.next || !is_left(group))
@@ -367,7 +367,7 @@ impl Use<'_> {
         let mut moved = false;
         for group in 0..circuit.sum_groups.len() {
             let rest = world.rests()[group];
-            let is_left = circuit.carries.iter().any(|carry| carry.out as usize == group);
+            let is_left = circuit.links.iter().any(|link| link.out as usize == group);
             let claimed_sum =
                 circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group as usize == group);
             let (false, false, Some(claimed_sum)) = (is_left, rest.is_zero(), claimed_sum) else { continue };

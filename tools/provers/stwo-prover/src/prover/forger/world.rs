@@ -64,8 +64,8 @@ impl<'w, 'a> World<'w, 'a> {
         let published = fingerprints(circuit, step.statement, step.block, challenges)?;
         let none = vec![SecureField::zero(); circuit.claimed_sums.len()];
         let mut others = sums(circuit, step.statement, step.block, challenges, &none, &published)?;
-        for carry in &circuit.carries {
-            let (taken, left) = (carry.r#in as usize, carry.out as usize);
+        for link in &circuit.links {
+            let (taken, left) = (link.r#in as usize, link.out as usize);
             others[taken] += step.before.map_or(SecureField::zero(), |before| before[left]);
             others[left] += next.map_or(SecureField::zero(), |next| next[taken]);
         }
