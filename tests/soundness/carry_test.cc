@@ -244,7 +244,7 @@ const std::vector<Case>& cases() {
       {"OwnKeysClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes() + 1] = 1;
        }),
-       "only blocks before are open or closed"},
+       "only windows before are open or closed"},
       {"ClosedKeyAttended", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          runtime::attendClosedKey(toy().package(), s, b, 0);
        }),

@@ -242,9 +242,9 @@ const std::vector<CheatCase>& cheatCases() {
       {"MeanTooSmall", "/ln1", "another mean", {"lookup norm_statistics.mean high"}},
       {"MeanInRmsNorm", "/ln1.1", "a mean in RMSNorm", {"constraint norms.no mean"}},
       {"RootOffByOne", "/ln1", "another root", {"lookup norm_statistics.root"}},
-      {"RootOfOneBlock",
+      {"RootOfOneTile",
        "/ln2",
-       "one block with other statistics",
+       "one row tile with other statistics",
        {"constraint norms.one root per token"}},
       // The root is not witnessed but tabulated by the variance's mantissa, so that is what wraps.
       {"WrappedVariance",

@@ -88,7 +88,7 @@ bool maskedScoreCounts(const Scene& s) {
   return true;
 }
 
-// What a key of a block that has not been has no part in.
+// What a key of a window that has not been has no part in.
 bool closedScoreCounts(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const std::vector<uint64_t> closed = elementsOf(m, s.buffers, anyRow(s, m), Attended::kClosed);
@@ -102,16 +102,16 @@ bool closedScoreCounts(const Scene& s) {
   return true;
 }
 
-// One block of a row has another L.
-bool normalizerOfOneBlock(const Scene& s) {
+// One tile of a row has another L.
+bool normalizerOfOneTile(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const uint64_t row = anyRow(s, m);
   const bool high = s.draws.below(2) == 0;
   const uint32_t limb = high ? m.normalizer_high_limb() : m.normalizer_low_limb();
-  const int64_t sign = s.draws.sign(), block = anyBlock(s, limb, row);
-  if (block < 0) return false;
-  changeCopy(s, limb, row, static_cast<uint64_t>(block), sign);
-  const uint64_t first = static_cast<uint64_t>(block) * m.lanes();
+  const int64_t sign = s.draws.sign(), tile = anyTile(s, limb, row);
+  if (tile < 0) return false;
+  changeCopy(s, limb, row, static_cast<uint64_t>(tile), sign);
+  const uint64_t first = static_cast<uint64_t>(tile) * m.lanes();
   forgeSoftmaxScores(s.package, m, s.buffers, row, first, first + m.lanes(),
                      sign * (high ? 65536 : 1));
   return true;
@@ -140,11 +140,11 @@ constexpr Cheat kCheats[] = {
      on<maskedScoreCounts>,
      {"constraint softmax.masked probability", "constraint softmax.masked previous probability",
       "constraint softmax.masked width", "constraint softmax.masked remainder"}},
-    // The rules of blocks are shown by name (tests/soundness/carry_test.cc).
+    // The rules of windows are shown by name (tests/soundness/carry_test.cc).
     {Step::kSoftmax, "a closed score that counts", on<closedScoreCounts>},
     {Step::kSoftmax,
-     "one block with another log-sum-exp",
-     on<normalizerOfOneBlock>,
+     "one row tile with another log-sum-exp",
+     on<normalizerOfOneTile>,
      {"constraint softmax.one normalizer per query, low",
       "constraint softmax.one normalizer per query, high"}},
 };

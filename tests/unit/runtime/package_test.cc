@@ -433,7 +433,7 @@ Program linkedProgram() {
   softmax.set_previous_probability(buffer("previous p", 12));
   softmax.set_probability_sums(buffer("sums", 6));
   softmax.set_previous_probability_sums(buffer("previous sums", 6));
-  softmax.set_block(quotient);
+  softmax.set_open_windows(quotient);
   softmax.set_open(buffer("open", 6));
   return program;
 }
@@ -465,33 +465,34 @@ TEST(Package, RefusesBadStepsOfBlocks) {
       {"what is unwritten", [](Program& p) { p.mutable_steps()->DeleteSubrange(5, 1); },
        "before any step writes it"},
       {"not causal", [&](Program& p) { softmax(p).set_causal(false); },
-       "softmax.block: causal = 0 (causal == 1)"},
-      {"one block",
+       "softmax.open_windows: causal = 0 (causal == 1)"},
+      {"one window",
        [&](Program& p) {
          softmax(p).set_queries(2), softmax(p).set_keys(2), softmax(p).set_heads(3);
          for (int b : {7, 8}) p.mutable_buffers(b)->set_size(6);
        },
-       "softmax.block: queries = 2, keys = 2 (2 * queries <= keys)"},
-      {"no whole blocks",
+       "softmax.open_windows: queries = 2, keys = 2 (2 * queries <= keys)"},
+      {"no whole windows",
        [&](Program& p) {
          p.mutable_buffers(5)->set_size(2);
          for (int b : {6, 9, 10, 11, 12, 13, 14, 15, 16}) p.mutable_buffers(b)->set_size(10);
          p.mutable_steps(7)->mutable_link_out()->set_elements(2);
          softmax(p).set_keys(5), softmax(p).set_lanes(1);
        },
-       "softmax.block: keys = 5, queries = 2 (keys % queries == 0)"},
-      {"lanes of two blocks",
+       "softmax.open_windows: keys = 5, queries = 2 (keys % queries == 0)"},
+      {"lanes of two windows",
        [&](Program& p) {
          softmax(p).set_lanes(3);
          for (int b : {14, 15, 16}) p.mutable_buffers(b)->set_size(4);
        },
-       "softmax.block: queries = 2, lanes = 3 (queries % lanes == 0)"},
+       "softmax.open_windows: queries = 2, lanes = 3 (queries % lanes == 0)"},
       {"lanes that do not divide the keys", [&](Program& p) { softmax(p).set_lanes(4); },
        "softmax.lanes: keys = 6, lanes = 4 (keys % lanes == 0)"},
       {"open", [](Program& p) { p.mutable_buffers(16)->set_size(12); },
        "softmax.open: buffer 16 \"open\" has 12 elements instead of 6"},
-      {"block", [&](Program& p) { softmax(p).set_block(70); }, "buffer 70"},
-      {"block not known yet", [&](Program& p) { softmax(p).set_block(softmax(p).open()); },
+      {"open windows", [&](Program& p) { softmax(p).set_open_windows(70); }, "buffer 70"},
+      {"open windows not known yet",
+       [&](Program& p) { softmax(p).set_open_windows(softmax(p).open()); },
        "reads buffer 16 \"open\" before any step writes it"},
   };
   const Circuit circuit = testing::linkedSample();
