@@ -125,7 +125,7 @@ void addRows(std::vector<OpDef>& ops) {
             {"causal", kBool, true,
              "query i sees keys 0 .. i of the last T; p = 0 elsewhere. With open_windows: true"},
             {"live_rows", kInt, true, "U: EXP(k) = 0 for k >= U - 1"},
-            {"dead_width", kInt, true, "a dead row stands for 2^dead_width keys"},
+            {"dead_width", kInt, true, "a dead row stands for 2^dead_width bins"},
             {"dead_rows", kInt, true, "their number"},
             {"normalizer_low", kInt, true, "L >= normalizer_low"},
             {"normalizer_bits", kInt, true, "L < normalizer_low + 2^normalizer_bits"},

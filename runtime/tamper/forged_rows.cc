@@ -92,7 +92,7 @@ std::vector<uint64_t> elementsOf(const Softmax& s, Buffers& buffers, uint64_t ro
 }
 
 void attendClosedKey(const Package& package, const Softmax& s, Buffers& buffers, uint64_t element) {
-  buffers.at(s.key())[element] = buffers.at(s.width())[element] = 0;
+  buffers.at(s.bin())[element] = buffers.at(s.width())[element] = 0;
   for (auto [buffer, column] : {std::pair(s.probability(), 2u), {s.previous_probability(), 3u}}) {
     buffers.at(buffer)[element] = static_cast<int32_t>(
         fixedAt(package, s.exp_table(), s.exp_column() + column, s.exp_first_row()));
@@ -127,7 +127,7 @@ void forgeSoftmaxScores(const Package& package, const Softmax& s, Buffers& buffe
       k = live + ((k - live) >> width << width);
     }
     uint64_t at = s.exp_first_row() + static_cast<uint64_t>(std::clamp<int64_t>(k, 0, live - 1));
-    buffers.at(s.key())[e] = static_cast<int32_t>(k);
+    buffers.at(s.bin())[e] = static_cast<int32_t>(k);
     buffers.at(s.width())[e] = static_cast<int32_t>(width);
     buffers.at(s.remainder())[e] =
         static_cast<int32_t>(distance - k * (int64_t{1} << s.score_shift()));

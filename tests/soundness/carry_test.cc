@@ -240,7 +240,7 @@ const std::vector<Case>& cases() {
       {"OpenBlockClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes()] = 0;
        }),
-       "closed key"},
+       "closed bin"},
       {"OwnKeysClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes() + 1] = 1;
        }),
@@ -248,7 +248,7 @@ const std::vector<Case>& cases() {
       {"ClosedKeyAttended", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          runtime::attendClosedKey(toy().package(), s, b, 0);
        }),
-       "closed key"},
+       "closed bin"},
       {"ClosedRemainderAltered", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          b.at(s.remainder())[0] = 1;
        }),

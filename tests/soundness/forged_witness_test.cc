@@ -73,7 +73,7 @@ std::function<void(Forgery&)> productOffByOne(const char* node) {
 void maskedScoreChanged(Forgery& f) {
   f.onStep("/attn/Softmax", Step::kSoftmax, [](const Step& step, Buffers& b) {
     const Softmax& s = step.softmax();
-    b.at(s.key())[1 * s.keys() + 2] += 1;  // query 1 does not see key 2
+    b.at(s.bin())[1 * s.keys() + 2] += 1;  // query 1 does not see key 2
   });
 }
 
@@ -301,15 +301,15 @@ std::vector<CheatCase> softmaxCases(const ToyOptions& options) {
        "other limbs of the log-sum-exp",
        {"lookup softmax.normalizer low"},
        options},
-      {"WrappedKey", kNode, "another key modulo p", {"lookup softmax.exponential"}, options},
+      {"WrappedKey", kNode, "another bin modulo p", {"lookup softmax.exponential"}, options},
       {"ProbabilityOfAnotherKey",
        kNode,
-       "probability of another key",
+       "probability of another bin",
        {"lookup softmax.exponential"},
        options},
       {"ScoreRemainderOutOfRange",
        kNode,
-       "probability of another key",
+       "probability of another bin",
        {"lookup softmax.score remainder"},
        options},
       {"AttentionToTheFuture",

@@ -14,7 +14,7 @@ class SoftmaxRunner {
   SoftmaxRunner(const StepContext& context, const Softmax& step)
       : context_(context),
         step_(step),
-        // EXP(-1), EXP(0), EXP(1), …, and 0 from the first dead key on.
+        // EXP(-1), EXP(0), EXP(1), …, and 0 from the first dead bin on.
         exp_(uint64_t{step.live_rows()} + 2, 0),
         half_((int64_t{1} << step.score_shift()) >> 1),
         row_tiles_((uint64_t{step.keys()} + step.lanes() - 1) / step.lanes()) {
@@ -110,14 +110,14 @@ class SoftmaxRunner {
     const int64_t live = step_.live_rows();
     absl::Span<const int32_t> scores = context_.in(step_.scores()).subspan(row * keys, keys);
     auto rowOf = [&](uint32_t buffer) { return context_.out(buffer).subspan(row * keys, keys); };
-    absl::Span<int32_t> key = rowOf(step_.key()), widths = rowOf(step_.width()),
+    absl::Span<int32_t> bin = rowOf(step_.bin()), widths = rowOf(step_.width()),
                         remainder = rowOf(step_.remainder()),
                         probability = rowOf(step_.probability()),
                         previous_probability = rowOf(step_.previous_probability());
     int64_t sum = 0, previous_sum = 0;
     for (uint64_t i = 0; i < keys; ++i) {
       if (i < visible && !isOpen(i)) {
-        key[i] = static_cast<int32_t>(live);
+        bin[i] = static_cast<int32_t>(live);
         widths[i] = static_cast<int32_t>(step_.dead_width());
       } else if (i < visible) {
         // distance = (L << s) + 2^(s-1) - S = k * 2^s + r
@@ -134,7 +134,7 @@ class SoftmaxRunner {
           }
         }
         int64_t p = k < live ? expAt(k) : 0, previous = k < live ? expAt(k - 1) : 0;
-        key[i] = static_cast<int32_t>(k);
+        bin[i] = static_cast<int32_t>(k);
         widths[i] = static_cast<int32_t>(width);
         remainder[i] = static_cast<int32_t>(distance - (k << s));
         probability[i] = static_cast<int32_t>(p);
@@ -142,7 +142,7 @@ class SoftmaxRunner {
         sum += p;
         previous_sum += previous;
       } else {
-        key[i] = scores[i];
+        bin[i] = scores[i];
       }
       if ((i + 1) % step_.lanes() == 0 || i + 1 == keys) {
         if (previous_sum > kMaxElement) {

@@ -426,7 +426,7 @@ Program linkedProgram() {
   softmax.set_live_rows(2);
   softmax.set_normalizer_low_limb(buffer("low", 2));
   softmax.set_normalizer_high_limb(buffer("high", 2));
-  softmax.set_key(buffer("key", 12));
+  softmax.set_bin(buffer("bin", 12));
   softmax.set_width(buffer("width", 12));
   softmax.set_remainder(buffer("remainder", 12));
   softmax.set_probability(buffer("p", 12));

@@ -121,7 +121,7 @@ class SoftmaxBuilder {
     Cells elements{first, {{queries * tiles, 1, lanes_}}, 0, 1};
     Cells rows{first, {{queries, tiles, 1}, {tiles, 1, 0}}, 0, 0};
     Cells row_tiles{first, {{queries * tiles, 1, 1}}, 0, 0};
-    t_.place(k_, {result, "key"}, elements);
+    t_.place(k_, {result, "bin"}, elements);
     t_.place(w_, {result, "width"}, elements);
     t_.place(r_, {result, "remainder"}, elements);
     t_.place(p_, {result, ""}, elements);
@@ -161,7 +161,7 @@ class SoftmaxBuilder {
     Expr closed = c.on - c.open;
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
-      t_.constrain(closed * (k_[i] - c.dead), "closed key" + lane);
+      t_.constrain(closed * (k_[i] - c.dead), "closed bin" + lane);
       t_.constrain(closed * r_[i], "closed remainder" + lane);
     }
     scalarTerm(t_, "open windows", c.end, t_.constant(address), c.open_windows, -1, kBlock);
@@ -323,7 +323,7 @@ void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
               {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
   t.keep(op.result(), "", step["probability"]);
   t.keepAll(op.result(), step,
-            {"normalizer_low_limb", "normalizer_high_limb", "key", "width", "remainder",
+            {"normalizer_low_limb", "normalizer_high_limb", "bin", "width", "remainder",
              "previous_probability", "probability_sums", "previous_probability_sums"});
   if (windows) t.keep(op.result(), "open", step["open"]);
 }
