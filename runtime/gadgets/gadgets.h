@@ -8,13 +8,13 @@
 #define LINDERO_STEP_KINDS(X) \
   X(AppendRows)               \
   X(Argmax)                   \
-  X(LinkIn)                   \
-  X(LinkOut)                  \
   X(CopyRows)                 \
   X(Decode)                   \
-  X(GatherRows)               \
+  X(Embedding)                \
   X(Input)                    \
   X(LayerNorm)                \
+  X(LinkIn)                   \
+  X(LinkOut)                  \
   X(Load)                     \
   X(Mask)                     \
   X(MatMul)                   \
@@ -22,7 +22,8 @@
   X(Output)                   \
   X(Requantize)               \
   X(Softmax)                  \
-  X(TableLookup)
+  X(TableLookup)              \
+  X(argmax)
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \

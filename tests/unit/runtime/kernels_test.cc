@@ -261,9 +261,9 @@ TEST_F(StepKernels, TableLookup) {
   EXPECT_THAT(std::string(run(step).message()), HasSubstr("table key 7 at [0, 1] is outside"));
 }
 
-TEST_F(StepKernels, LoadAndGatherRows) {
+TEST_F(StepKernels, LoadAndEmbedding) {
   // 6 rows of 2 columns: lanes are the columns "a" and "b".
-  GatherRows step;
+  Embedding step;
   step.mutable_rows()->set_table(2);
   step.mutable_rows()->set_column(1);
   step.mutable_rows()->set_lanes(2);
