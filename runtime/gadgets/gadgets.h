@@ -22,8 +22,7 @@
   X(Output)                   \
   X(Requantize)               \
   X(Softmax)                  \
-  X(TableLookup)              \
-  X(argmax)
+  X(TableLookup)
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \

@@ -1,5 +1,5 @@
-// Copies of a tensor from one table to another: a bus of sends and receives whose addresses are
-// fixed.
+// Copies of a tensor from one table to another, by edges. An edge is a copy argument: a
+// send/receive bus whose addresses are fixed.
 //
 // A tensor has rows and columns. A table holds it *column-major*, where the lanes of a row run down
 // a column of the tensor, or *row-major*, where they run along a row. An edge cuts the tensor into

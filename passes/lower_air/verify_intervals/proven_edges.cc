@@ -1,4 +1,5 @@
-// What edges prove: the two ends of an edge hold the same elements.
+// What edges prove. An edge is a copy argument: a send/receive bus whose addresses are fixed, so
+// that its two ends hold the same elements.
 //
 // The terms of a group sum to zero for random challenges za, zr, zc, so at every pole (za, zr, zc)
 // = (address, place, lane) the values of all terms cancel. An element that one term gives and one
