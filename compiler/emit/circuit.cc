@@ -31,8 +31,8 @@ class CircuitWriter {
   void collectNames() {
     for (const ir::Op& op : function_.body().ops()) {
       if (op.is("air.group")) {
-        groups_[op.stringAttr("name")] = circuit_.claim_groups_size();
-        circuit_.add_claim_groups()->set_name(op.stringAttr("name"));
+        groups_[op.stringAttr("name")] = circuit_.sum_groups_size();
+        circuit_.add_sum_groups()->set_name(op.stringAttr("name"));
       } else if (op.is("air.bus")) {
         buses_[op.stringAttr("name")] = circuit_.buses_size();
         Bus* bus = circuit_.add_buses();
@@ -68,10 +68,10 @@ class CircuitWriter {
     for (const ir::Op& op : function_.body().ops()) {
       if (op.is("air.public")) {
         addPublic(op);
-      } else if (op.is("air.carry")) {
-        Carry* carry = circuit_.add_carries();
-        carry->set_in(groups_.at(op.symbolAttr("in")));
-        carry->set_out(groups_.at(op.symbolAttr("out")));
+      } else if (op.is("air.link")) {
+        Link* link = circuit_.add_links();
+        link->set_in(groups_.at(op.symbolAttr("in")));
+        link->set_out(groups_.at(op.symbolAttr("out")));
         circuit_.set_most_blocks(op.intAttr("most_blocks"));
       } else if (op.is("air.challenge")) {
         nodes_[op.result()] = node(Node::CHALLENGE, challenges_.at(op.stringAttr("name")));
@@ -215,13 +215,14 @@ class CircuitWriter {
     uint32_t own = cell;
     if (op.boolAttr("running")) {
       f->set_running(true);
-      f->set_claim(circuit_.claims_size());
-      Claim* claim = circuit_.add_claims();
-      claim->set_name(absl::StrCat(table.name(), ".", column.name()));
-      claim->set_table(id);
-      claim->set_group(groups_.at(op.symbolAttr("claim")));
+      f->set_claimed_sum(circuit_.claimed_sums_size());
+      ClaimedSum* claimed_sum = circuit_.add_claimed_sums();
+      claimed_sum->set_name(absl::StrCat(table.name(), ".", column.name()));
+      claimed_sum->set_table(id);
+      claimed_sum->set_group(groups_.at(op.symbolAttr("group")));
       f->set_add(op.numOperands() > 2 ? at(op.operand(2)) : node(Node::CONSTANT, 0));
-      uint32_t start = node(Node::MUL, node(Node::IS_FIRST), node(Node::CLAIM, f->claim()));
+      uint32_t start =
+          node(Node::MUL, node(Node::IS_FIRST), node(Node::CLAIMED_SUM, f->claimed_sum()));
       own = node(Node::SUB, node(Node::ADD, node(Node::SUB, cell, before), start), f->add());
     }
     uint32_t rest = node(Node::SUB, node(Node::MUL, own, f->denominator()), f->numerator());

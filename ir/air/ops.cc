@@ -44,7 +44,7 @@ void addTopLevel(std::vector<OpDef>& ops) {
                                 {"phase", kInt, true, "the latest phase that a tuple reads"}},
                  .constraints = {kAtTop, "width >= 1", "phase is 1 or 2", "the name is unique"}});
   ops.push_back({.name = "air.group",
-                 .summary = "Claims and terms of public tensors that sum to zero",
+                 .summary = "Claimed sums and terms of public tensors that sum to zero",
                  .attributes = {{"name", kString, true, "@name refers to it"}},
                  .constraints = {kAtTop, "the name is unique"}});
   ops.push_back({.name = "air.public",
@@ -69,9 +69,9 @@ void addTopLevel(std::vector<OpDef>& ops) {
                                  "challenges are three names of air.challenge",
                                  "the name is unique", "0 <= address < p"}});
   ops.push_back(
-      {.name = "air.carry",
+      {.name = "air.link",
        .summary = "What a block of a bundle takes from the one before and leaves to the "
-                  "next; Carry in runtime/package/circuit.proto",
+                  "next; Link in runtime/package/circuit.proto",
        .attributes = {{"in", kSymbol, true, "group of what is taken"},
                       {"out", kSymbol, true, "group of what is left"},
                       {"low", kInt, true, "least value that is taken"},
@@ -141,12 +141,12 @@ void addColumns(std::vector<OpDef>& ops) {
        .attributes = {name,
                       phase,
                       {"running", kBool, true, ""},
-                      {"claim", kSymbol, false,
-                       "the group that the last row is a claim of; running only, then required"},
+                      {"group", kSymbol, false,
+                       "of the claimed sum, which is the last row; running only, then required"},
                       {"kind", kString, false, kKindOfTerm}},
        .constraints = {kInTable, kGeneratedPhase, kExtension, kDegree,
-                       "claim is there if and only if running; add only if running",
-                       "claim names an air.group", kKind}});
+                       "group is there if and only if running; add only if running",
+                       "group names an air.group", kKind}});
   ops.push_back(
       {.name = "air.gather",
        .summary =

@@ -98,7 +98,7 @@ TotalDegree TotalDegrees::ofOp(const Op& op) {
   if (op.is("air.scan")) return kColumn.times(kColumn).times(read(0)).plus(read(1));
   if (op.is("air.fraction")) {
     TotalDegree step = kColumn;
-    // A claim, with a selector.
+    // A claimed sum, with a selector.
     if (op.boolAttr("running")) step = step.times(kColumn);
     if (op.numOperands() > 2) step = step.plus(read(2));
     return step.times(read(1)).plus(read(0));

@@ -166,10 +166,10 @@ absl::Status verifyPublic(const Op& op) {
   return status;
 }
 
-absl::Status verifyCarry(const Op& op) {
+absl::Status verifyLink(const Op& op) {
   absl::Status status = atTop(op);
   for (const Op& other : op.parent()->ops()) {
-    if (other.is("air.carry") && &other != &op) status.Update(broken(op, 2, "another one"));
+    if (other.is("air.link") && &other != &op) status.Update(broken(op, 2, "another one"));
   }
   const std::string &in = op.symbolAttr("in"), &out = op.symbolAttr("out");
   for (const std::string& group : {in, out}) {
@@ -283,12 +283,12 @@ absl::Status kindIsKnown(const Op& op, unsigned constraint) {
 absl::Status verifyFraction(const Op& op) {
   absl::Status status = verifyGenerated(op);
   const bool running = op.boolAttr("running");
-  if (op.has("claim") != running) {
-    status.Update(broken(op, 5, running ? "running without a claim" : "a claim, but not running"));
+  if (op.has("group") != running) {
+    status.Update(broken(op, 5, running ? "running without a group" : "a group, but not running"));
   }
   if (op.numOperands() > 2 && !running) status.Update(broken(op, 5, "it adds, but is not running"));
-  if (op.has("claim") && !findNamed(op, "air.group", op.symbolAttr("claim"))) {
-    status.Update(broken(op, 6, absl::StrCat("no group is named @", op.symbolAttr("claim"))));
+  if (op.has("group") && !findNamed(op, "air.group", op.symbolAttr("group"))) {
+    status.Update(broken(op, 6, absl::StrCat("no group is named @", op.symbolAttr("group"))));
   }
   status.Update(kindIsKnown(op, 7));
   return status;
@@ -456,7 +456,7 @@ Verifier verifierOf(llvm::StringRef name) {
       .Case("air.bus", verifyBus)
       .Case("air.group", verifyGroup)
       .Case("air.public", verifyPublic)
-      .Case("air.carry", verifyCarry)
+      .Case("air.link", verifyLink)
       .Case("air.table", verifyTable)
       .Case("air.column", verifyColumn)
       .Case("air.fill", verifyFill)

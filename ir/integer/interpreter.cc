@@ -287,12 +287,12 @@ absl::StatusOr<IntArray> Interpreter::softmax(const Op& op) {
                 keys = (*scores)->shape[2];
   int64_t earlier = 0, first = 0;  // keys before the queries' own, and the first that is seen
   if (op.numOperands() > 2) {
-    absl::StatusOr<Array> block = read(op.operand(2));
-    if (!block.ok()) return block.status();
+    absl::StatusOr<Array> open = read(op.operand(2));
+    if (!open.ok()) return open.status();
     earlier = keys - queries;
-    absl::Status status = checkRange(**block, 0, earlier / queries, "block");
+    absl::Status status = checkRange(**open, 0, earlier / queries, "open_windows");
     if (!status.ok()) return status;
-    first = earlier - (*block)->values[0] * queries;
+    first = earlier - (*open)->values[0] * queries;
   }
   IntArray p{(*scores)->shape, std::vector<int64_t>((*scores)->values.size(), 0)};
   for (int64_t row = 0; row < heads * queries; ++row) {

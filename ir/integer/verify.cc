@@ -364,10 +364,10 @@ absl::Status softmaxRanges(const Op& op) {
 
 absl::Status verifySoftmax(const Op& op) {
   const Type &s = op.operand(0)->type(), &p = op.result()->type();
-  const bool block = op.numOperands() > 2;
+  const bool windows = op.numOperands() > 2;
   bool fits = s.shape.size() == 3 && isFixed(s, s.shape) && isFixed(p, s.shape) &&
               isFixed(op.operand(1)->type(), {op.intAttr("live_rows")});
-  if (fits && block) {
+  if (fits && windows) {
     fits = s.shape[2] > s.shape[1] && s.shape[2] % s.shape[1] == 0 && op.boolAttr("causal") &&
            isIds(op.operand(2)->type(), 1);
   } else {

@@ -18,7 +18,7 @@ class TraceBuilderTest : public ::testing::Test {
   }
 
   Value* buffer(int64_t size) {
-    return trace_->step("carry_in", {}, {{"slot", int64_t{0}}}, {{"out", size}})["out"];
+    return trace_->step("link_in", {}, {{"slot", int64_t{0}}}, {{"out", size}})["out"];
   }
   MadeStep requantize(Value* acc, Value* addend) {
     std::vector<NamedAttribute> attributes{{"shift", int64_t{4}}, {"bits", int64_t{8}}};
@@ -67,14 +67,13 @@ TEST_F(TraceBuilderDeathTest, WrongNamesEndTheProgram) {
   die("mask", {{"keep", a}, {"value", nullptr}}, {}, "the buffer 'value' is missing");
   die("mask", {{"keep", a}, {"values", a}}, {}, "has no 'values' to be given");
   die("mask", {{"keep", a}, {"keep", a}, {"value", a}}, {}, "'keep' is given twice");
-  die("carry_out", {{"buffer", a}}, {{"slot", int64_t{0}}}, "the attribute 'elements' is missing");
-  die("carry_out", {{"buffer", a}}, {{"slot", true}, {"elements", int64_t{4}}},
+  die("link_out", {{"buffer", a}}, {{"slot", int64_t{0}}}, "the attribute 'elements' is missing");
+  die("link_out", {{"buffer", a}}, {{"slot", true}, {"elements", int64_t{4}}},
       "the attribute 'slot' is no int");
   die("mask", {{"keep", a}, {"value", a}}, {{"width", int64_t{1}}}, "has no 'width' to be given");
-  die("carry_in", {}, {{"slot", int64_t{0}}}, "the size of 'out' is missing");
+  die("link_in", {}, {{"slot", int64_t{0}}}, "the size of 'out' is missing");
   die("input", {}, {{"tensor", std::string("x")}}, "@circuit has no public tensor");
-  EXPECT_DEATH(trace_->step("carry_in", {}, {{"slot", int64_t{0}}}, {{"out_", 4}}),
-               "has no 'out_'");
+  EXPECT_DEATH(trace_->step("link_in", {}, {{"slot", int64_t{0}}}, {{"out_", 4}}), "has no 'out_'");
   EXPECT_DEATH(requantize(a, nullptr)["out"], "trace.requantize: has no result 'out' here");
 }
 

@@ -87,7 +87,7 @@ class Chooser {
   absl::StatusOr<Exponents> run();
 
  private:
-  absl::Status classify();
+  absl::Status classifyOps();
   absl::Status require(size_t site);
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
@@ -149,7 +149,7 @@ absl::Status Chooser::require(size_t site) {
   return absl::OkStatus();
 }
 
-absl::Status Chooser::classify() {
+absl::Status Chooser::classifyOps() {
   for (size_t i = 0; i < values_.size(); ++i) {
     absl::StatusOr<Storage> storage = storageOf(*values_[i]);
     if (!storage.ok()) return storage.status();
@@ -403,7 +403,7 @@ absl::StatusOr<Exponents> Chooser::run() {
   }
   if (absl::Status status = checkOperands(function_); !status.ok()) return status;
   exponents_.weight_bits = options_.weight_bits;
-  if (absl::Status status = classify(); !status.ok()) return status;
+  if (absl::Status status = classifyOps(); !status.ok()) return status;
   for (size_t site = 0; site < values_.size(); ++site) {
     if (is(site, "tensor.layernorm")) continue;
     if (is(site, "tensor.activation")) {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/challenges.h"
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 
@@ -80,14 +80,14 @@ absl::Status Checker::fill(absl::Span<const FreeCell> forged) {
   const CircuitInfo& info = package_.circuitInfo();
   scalars_ = std::make_unique<Scalars>(circuit, info);
   zeros_.clear();
-  claims_.assign(circuit.claims_size(), QM31());
-  LINDERO_RETURN_IF_ERROR(scalars_->advance(1, challenges_, claims_));
+  claimed_sums_.assign(circuit.claimed_sums_size(), QM31());
+  LINDERO_RETURN_IF_ERROR(scalars_->advance(1, challenges_, claimed_sums_));
   LINDERO_RETURN_IF_ERROR(filler_.fill(2, columns_, *scalars_, pool_, zeros_, forged));
-  claims_ = readClaims(circuit, info, columns_, 2);
-  LINDERO_RETURN_IF_ERROR(scalars_->advance(2, challenges_, claims_));
+  claimed_sums_ = readClaimedSums(circuit, info, columns_, 2);
+  LINDERO_RETURN_IF_ERROR(scalars_->advance(2, challenges_, claimed_sums_));
   LINDERO_RETURN_IF_ERROR(filler_.fill(3, columns_, *scalars_, pool_, zeros_, forged));
-  claims_ = readClaims(circuit, info, columns_, 3);
-  return scalars_->advance(3, challenges_, claims_);
+  claimed_sums_ = readClaimedSums(circuit, info, columns_, 3);
+  return scalars_->advance(3, challenges_, claimed_sums_);
 }
 
 std::vector<Failure> Checker::checkConstraints(absl::Span<const RowRange> ranges) const {
@@ -98,9 +98,9 @@ std::vector<Failure> Checker::checkBuses() const {
   return buses_.check(columns_, *scalars_, pool_, options_.max_examples);
 }
 
-absl::StatusOr<std::vector<Failure>> Checker::checkClaims() const {
-  return checkClaimGroups(package_.circuit(), package_.circuitInfo(), columns_, statement_,
-                          challenges_, claims_);
+absl::StatusOr<std::vector<Failure>> Checker::checkClaimedSums() const {
+  return checkSumGroups(package_.circuit(), package_.circuitInfo(), columns_, statement_,
+                        challenges_, claimed_sums_);
 }
 
 absl::StatusOr<CheckReport> Checker::checkAll() const {
@@ -117,7 +117,7 @@ absl::StatusOr<CheckReport> Checker::checkAll() const {
   append(constraints_.checkAll(columns_, *scalars_, pool_, options_.max_examples));
   append(checkBuses());
   for (const ZeroDenominator& zero : zeros_) append({describeZero(package_.circuit(), zero)});
-  LINDERO_ASSIGN_OR_RETURN(std::vector<Failure> groups, checkClaims());
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Failure> groups, checkClaimedSums());
   append(std::move(groups));
   return report;
 }
@@ -138,7 +138,7 @@ absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement&
                                                    blocksOf(circuit, statement), " blocks"));
   }
   CheckReport report;
-  std::vector<std::vector<QM31>> claims;
+  std::vector<std::vector<QM31>> claimed_sums;
   for (int64_t block = 0; block < blocks; ++block) {
     if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
     const std::string& path = trace_paths[block];
@@ -156,15 +156,15 @@ absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement&
       if (blocks > 1) failure.block = block;
     }
     report.add(std::move(own));
-    claims.emplace_back(checker->claims().begin(), checker->claims().end());
+    claimed_sums.emplace_back(checker->claimedSums().begin(), checker->claimedSums().end());
   }
-  if (absl::Status carried = checkCarries(circuit, claims); !carried.ok()) {
+  if (absl::Status linked = checkLinks(circuit, claimed_sums); !linked.ok()) {
     CheckReport seam;
     seam.failure_count = 1;
     seam.failures.emplace_back();
-    seam.failures[0].kind = Failure::Kind::kClaimGroup;
-    seam.failures[0].name = circuit.claim_groups(static_cast<int>(circuit.carries(0).in())).name();
-    seam.failures[0].detail = std::string(carried.message());
+    seam.failures[0].kind = Failure::Kind::kSumGroup;
+    seam.failures[0].name = circuit.sum_groups(static_cast<int>(circuit.links(0).in())).name();
+    seam.failures[0].detail = std::string(linked.message());
     report.add(std::move(seam));
   }
   return report;

@@ -1,5 +1,5 @@
 // The native checker: draws test challenges, fills every phase, and checks every constraint on
-// every row, every bus and every claim group, without any prover.
+// every row, every bus and every sum group, without any prover.
 //
 // It is the debugging tool, the oracle for backends and the ground of the soundness experiments: a
 // trace that it accepts under random challenges is accepted by a sound verifier. Parallel over
@@ -52,13 +52,13 @@ class Checker {
                                                          absl::Span<const uint32_t> main,
                                                          const CheckOptions& options = {});
 
-  // Fills phases 2 and 3 and reads the claims; but for some cells, as an honest prover does.
+  // Fills phases 2 and 3 and reads the claimed sums; but for some cells, as an honest prover does.
   absl::Status fill(absl::Span<const FreeCell> forged = {});
   // After `fill`.
   absl::StatusOr<CheckReport> checkAll() const;
   std::vector<Failure> checkConstraints(absl::Span<const RowRange> ranges) const;
   std::vector<Failure> checkBuses() const;
-  absl::StatusOr<std::vector<Failure>> checkClaims() const;
+  absl::StatusOr<std::vector<Failure>> checkClaimedSums() const;
 
   // Both: fill, then checkAll.
   absl::StatusOr<CheckReport> check();
@@ -68,7 +68,7 @@ class Checker {
   // column.
   Columns& mutableColumns() { return columns_; }
   absl::Span<const QM31> challenges() const { return challenges_; }
-  absl::Span<const QM31> claims() const { return claims_; }
+  absl::Span<const QM31> claimedSums() const { return claimed_sums_; }
 
  private:
   Checker(const Package& package, const Statement& statement, absl::Span<const uint32_t> main,
@@ -83,7 +83,7 @@ class Checker {
   ConstraintChecker constraints_;
   BusChecker buses_;
   std::vector<QM31> challenges_;
-  std::vector<QM31> claims_;
+  std::vector<QM31> claimed_sums_;
   std::unique_ptr<Scalars> scalars_;
   std::vector<ZeroDenominator> zeros_;
 };

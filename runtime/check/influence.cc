@@ -167,7 +167,7 @@ std::string Influence::describe(const CircuitPart& part) const {
   if (part.kind == CircuitPart::Kind::kLookup) {
     return absl::StrCat("lookup ", table.name(), ".", table.lookups(i).name());
   }
-  return absl::StrCat("claim ", table.name(), ".", table.columns(i).name());
+  return absl::StrCat("claimed sum ", table.name(), ".", table.columns(i).name());
 }
 
 std::string Influence::of(const Cell& start) {

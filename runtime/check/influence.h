@@ -1,9 +1,9 @@
 // Static analysis: may a cell make a difference? For padding, whose cells a prover may fill as it
 // likes.
 //
-// A cell has influence when a constraint, a lookup that counts, or a claim may depend on it, in an
-// accepted trace and for some value of all other cells. Expressions are followed on the rows that
-// read the cell, with fixed cells at their values: what is multiplied by a fixed zero does not
+// A cell has influence when a constraint, a lookup that counts, or a claimed sum may depend on it,
+// in an accepted trace and for some value of all other cells. Expressions are followed on the rows
+// that read the cell, with fixed cells at their values: what is multiplied by a fixed zero does not
 // count, and a factor that a numerator and its denominator share cancels. Generated cells that
 // depend on the cell are followed in turn; their definitions do not count, since whoever fills them
 // satisfies those. Main cells that a constraint of the same row forces to zero, whatever the rest,

@@ -15,7 +15,7 @@ namespace lindero::runtime {
 
 class PointProgram {
  public:
-  // `scalars` knows every challenge and claim that the roots read.
+  // `scalars` knows every challenge and claimed sum that the roots read.
   PointProgram(const Circuit& circuit, const CircuitInfo& info, const Scalars& scalars,
                uint32_t table, absl::Span<const uint32_t> roots);
 

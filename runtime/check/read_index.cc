@@ -46,10 +46,10 @@ absl::Status ReadIndex::addParts(const Package& package) {
         continue;
       }
       const uint32_t root = table.constraints(i).node();
-      if (info.nodes[root].claim_phase > 0) {
+      if (info.nodes[root].claimed_sum_phase > 0) {
         return absl::UnimplementedError(absl::StrCat(
             "constraint ", table.name(), ".", table.constraints(i).name(),
-            " reads a claim, but is no generator's definition; check all rows instead"));
+            " reads a claimed sum, but is no generator's definition; check all rows instead"));
       }
       parts_.push_back({CircuitPart::Kind::kConstraint,
                         static_cast<uint32_t>(t),

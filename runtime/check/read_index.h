@@ -43,9 +43,9 @@ struct GatheredRow {
 class ReadIndex {
  public:
   // `main` as for a Checker; only fixed cells are read. An error when a constraint that defines no
-  // column reads a claim, or a gather's index leaves its sources: circuits that no pass emits.
-  // FailedPrecondition when a generated column lacks its definition, as only a package can that was
-  // opened without the adaptive rules.
+  // column reads a claimed sum, or a gather's index leaves its sources: circuits that no pass
+  // emits. FailedPrecondition when a generated column lacks its definition, as only a package can
+  // that was opened without the adaptive rules.
   static absl::StatusOr<ReadIndex> create(const Package& package, absl::Span<const uint32_t> main);
 
   const std::vector<CircuitPart>& parts() const { return parts_; }

@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/challenges.h"
-#include "runtime/check/claims.h"
 #include "runtime/check/influence.h"
 #include "runtime/check/point_program.h"
+#include "runtime/check/sums.h"
 #include "runtime/eval/row_program.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
@@ -107,7 +107,8 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
   index_ = std::make_unique<ReadIndex>(std::move(index));
   scalars_ = std::make_unique<Scalars>(circuit, info);
   for (uint32_t phase = 1; phase <= 3; ++phase) {
-    LINDERO_RETURN_IF_ERROR(scalars_->advance(phase, checker_->challenges(), checker_->claims()));
+    LINDERO_RETURN_IF_ERROR(
+        scalars_->advance(phase, checker_->challenges(), checker_->claimedSums()));
   }
   for (const CircuitPart& part : index_->parts()) {
     parts_.push_back({PointProgram(circuit, info, *scalars_, part.table, part.nodes),
@@ -119,8 +120,8 @@ absl::Status Recheck::prepare(const Statement& statement, const CheckOptions& op
                       {},
                       {}});
   }
-  group_deltas_.resize(circuit.claim_groups_size());
-  public_terms_.resize(circuit.claim_groups_size());
+  group_deltas_.resize(circuit.sum_groups_size());
+  public_terms_.resize(circuit.sum_groups_size());
   LINDERO_RETURN_IF_ERROR(addPublicTerms(statement, public_terms_));
   bus_deltas_.resize(circuit.buses_size());
   bus_places_.resize(circuit.buses_size());
@@ -387,7 +388,8 @@ void Recheck::runFractions(uint32_t p, const std::vector<uint64_t>& rows) {
     }
   }
   if (!fraction.running()) return;
-  group_deltas_[package_.circuit().claims(static_cast<int>(fraction.claim())).group()] += added;
+  group_deltas_
+      [package_.circuit().claimed_sums(static_cast<int>(fraction.claimed_sum())).group()] += added;
 }
 
 void Recheck::runOthers() {
@@ -502,7 +504,7 @@ absl::Span<const Finding> Recheck::checkFrom(const std::vector<QM31>& group_delt
     if (!bus_deltas_[b].isZero()) findings_.push_back(bus_places_[b]);
   }
   for (uint32_t g = 0; g < group_deltas_.size(); ++g) {
-    if (!group_deltas_[g].isZero()) findings_.push_back({Failure::Kind::kClaimGroup, 0, g, 0});
+    if (!group_deltas_[g].isZero()) findings_.push_back({Failure::Kind::kSumGroup, 0, g, 0});
   }
   undo();
   return findings_;
@@ -628,8 +630,8 @@ Failure Recheck::describe(const Finding& finding) const {
   Failure failure;
   failure.kind = finding.kind;
   failure.rows = 1;
-  if (finding.kind == Failure::Kind::kClaimGroup) {
-    failure.name = circuit.claim_groups(i).name();
+  if (finding.kind == Failure::Kind::kSumGroup) {
+    failure.name = circuit.sum_groups(i).name();
     return failure;
   }
   const Table& table = tableOf(circuit, finding.table);

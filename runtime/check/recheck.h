@@ -2,8 +2,8 @@
 //
 // Only rows that read a changed cell are evaluated again. Challenge phases are filled as an honest
 // prover would: a changed row of a scan alters the rows below it by delta * (product of the
-// multipliers), so only rows that are read further are touched, and a claim is changed by the sum
-// of the changes of its rows. Cost: about 5 microseconds for a cell; memory: all phases, and a
+// multipliers), so only rows that are read further are touched, and a claimed sum is changed by the
+// sum of the changes of its rows. Cost: about 5 microseconds for a cell; memory: all phases, and a
 // field element per lookup and row.
 //
 // The challenges are those that the accepted trace was checked with; a mutation does not know them.
@@ -43,8 +43,8 @@ struct LookupDelta {
 // Something that does not hold after a change.
 struct Finding {
   Failure::Kind kind;
-  uint32_t table;  // kBus: of a lookup that tells; kClaimGroup: 0
-  uint32_t index;  // of the constraint, bus, fraction column or claim group
+  uint32_t table;  // kBus: of a lookup that tells; kSumGroup: 0
+  uint32_t index;  // of the constraint, bus, fraction column or sum group
   uint64_t row;    // the first one
 };
 
@@ -59,7 +59,7 @@ class Recheck {
                                                          const CheckOptions& options = {});
   ~Recheck();
 
-  // What a Checker finds after the changes; valid until the next call. Constraints and claim groups
+  // What a Checker finds after the changes; valid until the next call. Constraints and sum groups
   // (and zero denominators) are what a verifier sees; a bus is found when the tuples that the
   // changed rows look up and provide do not balance. A later change of the same cell counts.
   absl::Span<const Finding> check(absl::Span<const CellChange> changes,
@@ -78,7 +78,7 @@ class Recheck {
   // kNoPart, as at first: for circuits that lack the column's definition.
   void setFrozen(uint32_t part) { frozen_ = part; }
 
-  // Of the last check: what the claim groups sum to, what unbalances a bus, and lookups with a part
+  // Of the last check: what the sum groups sum to, what unbalances a bus, and lookups with a part
   // in it.
   absl::Span<const QM31> groupDeltas() const { return group_deltas_; }
   absl::Span<const QM31> busDeltas() const { return bus_deltas_; }

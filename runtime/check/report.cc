@@ -29,8 +29,8 @@ std::string Failure::toString() const {
       text = absl::StrCat("fraction ", table, ".", name, " has a zero denominator on ", rows,
                           rows == 1 ? " row" : " rows");
       break;
-    case Kind::kClaimGroup:
-      text = absl::StrCat("claim group ", name, " does not cancel");
+    case Kind::kSumGroup:
+      text = absl::StrCat("sum group ", name, " does not cancel");
       break;
   }
   if (block >= 0) text = absl::StrCat("block ", block, ": ", text);

@@ -30,7 +30,7 @@ struct Failure {
     kConstraint,   // name: the constraint
     kBus,          // name: the bus; table: of the lookup or provider
     kDenominator,  // name: the fraction column
-    kClaimGroup,   // name: the group; no table
+    kSumGroup,     // name: the group; no table
   };
   Kind kind = Kind::kConstraint;
   int64_t block = -1;  // of a bundle; -1: there is one only

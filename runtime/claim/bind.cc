@@ -24,7 +24,7 @@ ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks) {
 
 // How many blocks the claim is of, as far as its first tensor tells.
 int64_t blocksOf(const Claim& claim, const Circuit& circuit) {
-  if (circuit.carries_size() == 0 || circuit.publics_size() == 0) return 1;
+  if (circuit.links_size() == 0 || circuit.publics_size() == 0) return 1;
   const PublicTensor& tensor = circuit.publics(0);
   const auto& list = tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs;
   const int64_t blocks = list.empty() ? 1 : list[0].rows / tensor.rows();

@@ -20,7 +20,7 @@ constexpr uint64_t kMaxProofFields = uint64_t{kMaxBlocks} + 4;
 // As far as a claim's shapes are read off it; keyOfProof checks all of the one circuit that counts.
 absl::Status checkShapes(const Circuit& circuit) {
   const uint32_t blocks = circuit.most_blocks();
-  if (circuit.carries().empty() ? blocks != 0 : blocks < 2 || blocks > kMaxBlocks) {
+  if (circuit.links().empty() ? blocks != 0 : blocks < 2 || blocks > kMaxBlocks) {
     return absl::InvalidArgumentError(
         absl::StrCat("key: its circuit cannot have bundles of up to ", blocks, " blocks"));
   }

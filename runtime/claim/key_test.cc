@@ -185,14 +185,14 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
        "more than the"},
       {"no model", changed([](VerifyingKey& key) { key.clear_model(); }), "which model"},
       {"an empty tensor of blocks", compiled([](Circuit& c) {
-         c.add_carries();
+         c.add_links();
          c.set_most_blocks(2);
          c.add_publics()->set_columns(1);
        }),
        "empty public tensor"},
-      {"blocks of a circuit without carries", compiled([](Circuit& c) { c.set_most_blocks(2); }),
+      {"blocks of a circuit without links", compiled([](Circuit& c) { c.set_most_blocks(2); }),
        "up to 2 blocks"},
-      {"carries to no block", compiled([](Circuit& c) { c.add_carries(); }), "up to 0 blocks"},
+      {"links to no block", compiled([](Circuit& c) { c.add_links(); }), "up to 0 blocks"},
       {"no root", changed([](VerifyingKey& key) { key.clear_fixed_root(); }), "32 bytes"},
   };
   ASSERT_TRUE(decodeKeySet(good).ok());

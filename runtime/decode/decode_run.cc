@@ -75,7 +75,7 @@ absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& 
         "a prompt of ", run.prompt, " tokens and ", run.generated(), " more do not fit: ", most,
         " steps are compiled for, and every token but the last needs one"));
   }
-  const int64_t blocks = circuit.carries_size() == 0 ? 1 : (run.steps() + block - 1) / block;
+  const int64_t blocks = circuit.links_size() == 0 ? 1 : (run.steps() + block - 1) / block;
   const Tensors tensors = tensorsOf(run, block, blocks);
   Statement statement;
   statement.set_format(1);
@@ -131,7 +131,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   }
   DecodeRun run{{prompt.begin(), prompt.end()}, given};
   // What the blocks before `done` leave.
-  Carried carried;
+  LinkValues linked;
   int64_t done = 0;
   while (run.generated() < rule.most) {
     // All tokens so far are taken for given, and a zero behind them.
@@ -141,9 +141,9 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
     LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(circuit, so_far));
     const int64_t last = (so_far.steps() - 1) / block;
     for (;; ++done) {
-      Carried after = carried;
+      LinkValues after = linked;
       TraceOptions block_options = options;
-      block_options.carried = &after;
+      block_options.linked = &after;
       LINDERO_ASSIGN_OR_RETURN(Statement outputs,
                                runProgram(package, blockOf(circuit, inputs, done), block_options));
       if (done == last) {
@@ -151,7 +151,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
             choicesOf(outputs).values(static_cast<int>(so_far.steps() - 1 - last * block)));
         break;
       }
-      carried = std::move(after);
+      linked = std::move(after);
     }
     progress(run.generated());
     if (rule.stops(run.tokens.back())) break;
@@ -159,16 +159,16 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   return run;
 }
 
-absl::StatusOr<Carried> carriedBefore(const Package& package, const Statement& inputs,
+absl::StatusOr<LinkValues> linkBefore(const Package& package, const Statement& inputs,
                                       int64_t block, const TraceOptions& options) {
-  Carried carried;
+  LinkValues linked;
   TraceOptions block_options = options;
-  block_options.carried = &carried;
+  block_options.linked = &linked;
   for (int64_t b = 0; b < block; ++b) {
     LINDERO_RETURN_IF_ERROR(
         runProgram(package, blockOf(package.circuit(), inputs, b), block_options).status());
   }
-  return carried;
+  return linked;
 }
 
 absl::Status checkStop(const DecodeRun& run, const StopRule& rule) {

@@ -47,7 +47,7 @@ struct StopRule {
 // Most steps of a run; 0: the circuit has no step table.
 int64_t mostSteps(const Circuit& circuit);
 
-// Steps of a block; all that a circuit without carries has.
+// Steps of a block; all that a circuit without links has.
 int64_t blockSteps(const Circuit& circuit);
 
 // The inputs of the circuit, of all blocks. Fails if the run does not fit or has a token that is
@@ -65,7 +65,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
                                          absl::FunctionRef<void(int64_t generated)> progress);
 
 // What the blocks before this one leave, in a run with these inputs (decodeInputs).
-absl::StatusOr<Carried> carriedBefore(const Package& package, const Statement& inputs,
+absl::StatusOr<LinkValues> linkBefore(const Package& package, const Statement& inputs,
                                       int64_t block, const TraceOptions& options = {});
 
 // That a run of chosen tokens ended where the rule says.

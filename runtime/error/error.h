@@ -28,7 +28,7 @@ enum class Error {
   kProverMissing,     // the prover's executable was not found
   kProverFailed,      // the prover failed; the text has its own words
   kRejected,          // the proof does not hold for this key, the key is not the model's
-  kCheckFailed,       // a constraint, lookup or claim does not hold
+  kCheckFailed,       // a constraint, lookup or claimed sum does not hold
   kFile,              // a file cannot be read or written
   kPackage,           // a package or key is damaged, of another version or of another model
   kUnopened,          // the claim gives values by digest, and nobody gave the values

@@ -17,19 +17,19 @@ Scalars::Scalars(const Circuit& circuit, const CircuitInfo& info)
 }
 
 absl::Status Scalars::advance(uint32_t phase, absl::Span<const QM31> challenges,
-                              absl::Span<const QM31> claims) {
+                              absl::Span<const QM31> claimed_sums) {
   for (size_t i = 0; i < info_.nodes.size(); ++i) {
     const NodeInfo& info = info_.nodes[i];
     if (!info.row_independent || known_[i]) continue;
-    if (info.challenge_phase > phase || info.claim_phase > phase) continue;
-    LINDERO_RETURN_IF_ERROR(compute(static_cast<uint32_t>(i), challenges, claims));
+    if (info.challenge_phase > phase || info.claimed_sum_phase > phase) continue;
+    LINDERO_RETURN_IF_ERROR(compute(static_cast<uint32_t>(i), challenges, claimed_sums));
     known_[i] = true;
   }
   return absl::OkStatus();
 }
 
 absl::Status Scalars::compute(uint32_t index, absl::Span<const QM31> challenges,
-                              absl::Span<const QM31> claims) {
+                              absl::Span<const QM31> claimed_sums) {
   const Node& node = circuit_.nodes(static_cast<int>(index));
   auto operand = [&](uint32_t i) -> const QM31& { return values_[i]; };
   QM31& value = values_[index];
@@ -40,8 +40,8 @@ absl::Status Scalars::compute(uint32_t index, absl::Span<const QM31> challenges,
     case Node::CHALLENGE:
       value = challenges[node.a()];
       break;
-    case Node::CLAIM:
-      value = claims[node.a()];
+    case Node::CLAIMED_SUM:
+      value = claimed_sums[node.a()];
       break;
     case Node::ADD:
       value = operand(node.a()) + operand(node.b());

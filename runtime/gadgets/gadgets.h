@@ -8,13 +8,13 @@
 #define LINDERO_STEP_KINDS(X) \
   X(AppendRows)               \
   X(Argmax)                   \
-  X(CarryIn)                  \
-  X(CarryOut)                 \
   X(CopyRows)                 \
   X(Decode)                   \
-  X(GatherRows)               \
+  X(Embedding)                \
   X(Input)                    \
   X(LayerNorm)                \
+  X(LinkIn)                   \
+  X(LinkOut)                  \
   X(Load)                     \
   X(Mask)                     \
   X(MatMul)                   \

@@ -31,7 +31,8 @@ PointValues definition(const RuleContext& context, ColumnRef ref) {
   const Fraction& fraction = column.fraction();
   PointValues step = own;
   if (fraction.running()) {
-    step = own - before + first * points.claim(fraction.claim()) - points.at(fraction.add());
+    step = own - before + first * points.claimedSum(fraction.claimed_sum()) -
+           points.at(fraction.add());
   }
   return step * points.at(fraction.denominator()) - points.at(fraction.numerator());
 }
@@ -85,8 +86,8 @@ class DeterminedPhases {
     uint8_t phase = 0;
     const NodeReads& reads = context_.reads.of(node);
     for (auto [c, offset] : reads.columns) phase = std::max(phase, phases_[table][c]);
-    for (uint32_t claim : reads.claims) {
-      const ColumnRef& running = context_.info.claim_columns[claim];
+    for (uint32_t claimed_sum : reads.claimed_sums) {
+      const ColumnRef& running = context_.info.claimed_sum_columns[claimed_sum];
       phase = std::max(phase, phases_[running.table][running.column]);
     }
     return phase;

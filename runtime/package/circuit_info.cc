@@ -24,8 +24,8 @@ class Analyzer {
     LINDERO_RETURN_IF_ERROR(checkHeader());
     LINDERO_RETURN_IF_ERROR(checkTables());
     LINDERO_RETURN_IF_ERROR(checkChallengesAndBuses());
-    LINDERO_RETURN_IF_ERROR(checkClaims());
-    absl::StatusOr<std::vector<NodeInfo>> nodes = analyzeNodes(circuit_, info_.claim_columns);
+    LINDERO_RETURN_IF_ERROR(checkClaimedSums());
+    absl::StatusOr<std::vector<NodeInfo>> nodes = analyzeNodes(circuit_, info_.claimed_sum_columns);
     if (!nodes.ok()) return nodes.status();
     info_.nodes = *std::move(nodes);
     for (int t = 0; t < circuit_.tables_size(); ++t) {
@@ -34,7 +34,7 @@ class Analyzer {
     }
     LINDERO_RETURN_IF_ERROR(checkLookups(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkPublics());
-    LINDERO_RETURN_IF_ERROR(checkCarries());
+    LINDERO_RETURN_IF_ERROR(checkLinks());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
     absl::Status adaptive = checkAdaptiveRules(circuit_, info_);
@@ -144,29 +144,30 @@ class Analyzer {
       if (bus.phase() > 2) return field.error("phase ", bus.phase(), " is not in 0..2");
     }
     names.clear();
-    for (int i = 0; i < circuit_.claim_groups_size(); ++i) {
-      const ClaimGroup& group = circuit_.claim_groups(i);
+    for (int i = 0; i < circuit_.sum_groups_size(); ++i) {
+      const SumGroup& group = circuit_.sum_groups(i);
       LINDERO_RETURN_IF_ERROR(checkUniqueName(
-          FieldPath("circuit.pb").at("claim_groups", i, group.name()), names, group.name()));
+          FieldPath("circuit.pb").at("sum_groups", i, group.name()), names, group.name()));
     }
     return absl::OkStatus();
   }
 
-  // Every claim is the last row of exactly one running fraction column, of the claim's table.
-  absl::Status checkClaims() {
-    for (int i = 0; i < circuit_.claims_size(); ++i) {
-      const Claim& claim = circuit_.claims(i);
-      FieldPath field = FieldPath("circuit.pb").at("claims", i, claim.name());
-      if (claim.name().empty()) return field.error("the name is empty");
-      if (claim.table() >= static_cast<uint32_t>(circuit_.tables_size())) {
-        return field.error("table ", claim.table(), " does not exist");
+  // Every claimed sum is the last row of exactly one running fraction column, of the claimed sum's
+  // table.
+  absl::Status checkClaimedSums() {
+    for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
+      const ClaimedSum& claimed_sum = circuit_.claimed_sums(i);
+      FieldPath field = FieldPath("circuit.pb").at("claimed_sums", i, claimed_sum.name());
+      if (claimed_sum.name().empty()) return field.error("the name is empty");
+      if (claimed_sum.table() >= static_cast<uint32_t>(circuit_.tables_size())) {
+        return field.error("table ", claimed_sum.table(), " does not exist");
       }
-      if (claim.group() >= static_cast<uint32_t>(circuit_.claim_groups_size())) {
-        return field.error("claim group ", claim.group(), " does not exist");
+      if (claimed_sum.group() >= static_cast<uint32_t>(circuit_.sum_groups_size())) {
+        return field.error("sum group ", claimed_sum.group(), " does not exist");
       }
     }
-    std::vector<int> uses(circuit_.claims_size(), 0);
-    info_.claim_columns.resize(circuit_.claims_size());
+    std::vector<int> uses(circuit_.claimed_sums_size(), 0);
+    info_.claimed_sum_columns.resize(circuit_.claimed_sums_size());
     for (int t = 0; t < circuit_.tables_size(); ++t) {
       const Table& table = circuit_.tables(t);
       for (int c = 0; c < table.columns_size(); ++c) {
@@ -175,31 +176,32 @@ class Analyzer {
         FieldPath field = tableField(t, table).at("columns", c, column.name());
         const Fraction& fraction = column.fraction();
         if (!fraction.running()) {
-          if (fraction.add() == 0 && fraction.claim() == 0) continue;
-          return field.error("add and claim belong to running fractions only");
+          if (fraction.add() == 0 && fraction.claimed_sum() == 0) continue;
+          return field.error("add and claimed sum belong to running fractions only");
         }
-        if (fraction.claim() >= uses.size()) {
-          return field.error("claim ", fraction.claim(), " does not exist");
+        if (fraction.claimed_sum() >= uses.size()) {
+          return field.error("claimed sum ", fraction.claimed_sum(), " does not exist");
         }
-        if (circuit_.claims(fraction.claim()).table() != static_cast<uint32_t>(t)) {
-          return field.error("claim ", fraction.claim(), " is of another table");
+        if (circuit_.claimed_sums(fraction.claimed_sum()).table() != static_cast<uint32_t>(t)) {
+          return field.error("claimed sum ", fraction.claimed_sum(), " is of another table");
         }
-        ++uses[fraction.claim()];
-        info_.claim_columns[fraction.claim()] = {static_cast<uint32_t>(t),
-                                                 static_cast<uint32_t>(c)};
+        ++uses[fraction.claimed_sum()];
+        info_.claimed_sum_columns[fraction.claimed_sum()] = {static_cast<uint32_t>(t),
+                                                             static_cast<uint32_t>(c)};
       }
     }
-    for (int i = 0; i < circuit_.claims_size(); ++i) {
+    for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
       if (uses[i] == 1) continue;
       return FieldPath("circuit.pb")
-          .at("claims", i, circuit_.claims(i).name())
+          .at("claimed_sums", i, circuit_.claimed_sums(i).name())
           .error(uses[i] == 0 ? "no running column publishes it"
                               : "several running columns publish it");
     }
     return absl::OkStatus();
   }
 
-  // A generator knows columns up to its own phase, challenges drawn and claims published before it.
+  // A generator knows columns up to its own phase, challenges drawn and claimed sums published
+  // before it.
   absl::Status checkGeneratorNode(const FieldPath& field, absl::string_view what, uint32_t node,
                                   int t, uint32_t phase) const {
     LINDERO_RETURN_IF_ERROR(checkTableNode(circuit_, info_, field, what, node, t));
@@ -209,8 +211,8 @@ class Analyzer {
       return field.error(what, ": reads a challenge that is drawn after phase ",
                          info.challenge_phase);
     }
-    if (info.claim_phase >= phase) {
-      return field.error(what, ": reads a claim of phase ", info.claim_phase);
+    if (info.claimed_sum_phase >= phase) {
+      return field.error(what, ": reads a claimed sum of phase ", info.claimed_sum_phase);
     }
     return absl::OkStatus();
   }
@@ -250,7 +252,7 @@ class Analyzer {
     LINDERO_RETURN_IF_ERROR(
         checkTableNode(circuit_, info_, field, "gather.index", gather.index(), t));
     const NodeInfo& index = info_.nodes[gather.index()];
-    if (index.phase != 0 || index.challenge_phase != 0 || index.claim_phase != 0) {
+    if (index.phase != 0 || index.challenge_phase != 0 || index.claimed_sum_phase != 0) {
       return field.error("gather.index: reads more than fixed columns");
     }
     uint64_t end = 0;
@@ -322,8 +324,8 @@ class Analyzer {
                        (uint64_t{tensor.columns() - 1} / tensor.tile_columns() + 1);
       if (tensor.address() + tiles > kModulus)
         return field.error("the addresses do not fit the field");
-      if (tensor.group() >= static_cast<uint32_t>(circuit_.claim_groups_size())) {
-        return field.error("claim group ", tensor.group(), " does not exist");
+      if (tensor.group() >= static_cast<uint32_t>(circuit_.sum_groups_size())) {
+        return field.error("sum group ", tensor.group(), " does not exist");
       }
       for (uint32_t challenge :
            {tensor.address_challenge(), tensor.row_challenge(), tensor.column_challenge()}) {
@@ -335,44 +337,44 @@ class Analyzer {
     return absl::OkStatus();
   }
 
-  absl::Status checkCarries() const {
+  absl::Status checkLinks() const {
     const FieldPath file("circuit.pb");
-    const bool carries = circuit_.carries_size() > 0;
-    if (carries ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
-                : circuit_.most_blocks() != 0) {
+    const bool links = circuit_.links_size() > 0;
+    if (links ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
+              : circuit_.most_blocks() != 0) {
       return file.error("most_blocks ", circuit_.most_blocks(), " of a circuit with ",
-                        circuit_.carries_size(), " carries");
+                        circuit_.links_size(), " links");
     }
-    std::vector<bool> carried(circuit_.claim_groups_size(), false);
-    for (int i = 0; i < circuit_.carries_size(); ++i) {
-      for (uint32_t group : {circuit_.carries(i).in(), circuit_.carries(i).out()}) {
-        if (group >= carried.size() || carried[group]) {
-          return file.error("carries[", i, "]: claim group ", group,
-                            " does not exist, or is carried twice");
+    std::vector<bool> linked(circuit_.sum_groups_size(), false);
+    for (int i = 0; i < circuit_.links_size(); ++i) {
+      for (uint32_t group : {circuit_.links(i).in(), circuit_.links(i).out()}) {
+        if (group >= linked.size() || linked[group]) {
+          return file.error("links[", i, "]: sum group ", group,
+                            " does not exist, or is linked twice");
         }
-        carried[group] = true;
+        linked[group] = true;
       }
     }
-    std::vector<bool> claimed(carried.size(), false);
-    for (int i = 0; i < circuit_.claims_size(); ++i) {
-      const Claim& claim = circuit_.claims(i);
-      claimed[claim.group()] = true;
-      const ColumnRef ref = info_.claim_columns[i];
+    std::vector<bool> claimed(linked.size(), false);
+    for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
+      const ClaimedSum& claimed_sum = circuit_.claimed_sums(i);
+      claimed[claimed_sum.group()] = true;
+      const ColumnRef ref = info_.claimed_sum_columns[i];
       const uint32_t phase = circuit_.tables(ref.table).columns(ref.column).phase();
-      if (carried[claim.group()] && phase != 2) {
-        return file.at("claims", i, claim.name())
-            .error("is of a claim group that is carried, but of phase ", phase,
+      if (linked[claimed_sum.group()] && phase != 2) {
+        return file.at("claimed_sums", i, claimed_sum.name())
+            .error("is of a sum group that is linked, but of phase ", phase,
                    ": blocks share the challenges of phase 1 alone");
       }
     }
-    for (size_t g = 0; g < carried.size(); ++g) {
-      if (carried[g] && !claimed[g]) {
-        return file.error("claim group ", g, " is carried, and has no claim");
+    for (size_t g = 0; g < linked.size(); ++g) {
+      if (linked[g] && !claimed[g]) {
+        return file.error("sum group ", g, " is linked, and has no claimed sum");
       }
     }
     for (const PublicTensor& tensor : circuit_.publics()) {
-      if (carried[tensor.group()]) {
-        return file.error("publics: \"", tensor.name(), "\" is of a claim group that is carried");
+      if (linked[tensor.group()]) {
+        return file.error("publics: \"", tensor.name(), "\" is of a sum group that is linked");
       }
     }
     return absl::OkStatus();

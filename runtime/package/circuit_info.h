@@ -45,8 +45,8 @@ struct NodeInfo {
   uint8_t phase = 0;   // the latest phase of a column it reads
   // The latest phase that a challenge in it is drawn after; 0: no challenge.
   uint8_t challenge_phase = 0;
-  uint8_t claim_phase = 0;  // the latest phase of a claim in it; 0: no claim
-  // May leave the base field: holds a challenge, a claim or a column of phase 2 or 3.
+  uint8_t claimed_sum_phase = 0;  // the latest phase of a claimed sum in it; 0: no claimed sum
+  // May leave the base field: holds a challenge, a claimed sum or a column of phase 2 or 3.
   bool extension = false;
   bool row_independent = true;  // no column, IS_FIRST or IS_LAST: one value per proof
 };
@@ -56,8 +56,8 @@ struct CircuitInfo {
   // levels[phase][k]: the columns of this phase that read only columns of earlier phases and of
   // levels < k.
   std::array<std::vector<std::vector<ColumnRef>>, 4> levels;
-  // The running fraction column whose last row is the claim.
-  std::vector<ColumnRef> claim_columns;
+  // The running fraction column whose last row is the claimed sum.
+  std::vector<ColumnRef> claimed_sum_columns;
   // By table and constraint: the generated column that the constraint defines (rule R0), or -1.
   std::vector<std::vector<int32_t>> definitions;
 };

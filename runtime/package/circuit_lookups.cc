@@ -49,7 +49,7 @@ absl::Status checkTuple(const Circuit& circuit, const CircuitInfo& info, const F
     LINDERO_RETURN_IF_ERROR(checkTableNode(circuit, info, field, "tuple", node, t));
     const NodeInfo& component = info.nodes[node];
     if (component.phase > bus.phase()) return field.error("tuple: reads a phase after the bus's");
-    if (component.claim_phase != 0) return field.error("tuple: reads a claim");
+    if (component.claimed_sum_phase != 0) return field.error("tuple: reads a claimed sum");
     if (component.challenge_phase >= std::max(bus.phase(), 1u)) {
       return field.error("tuple: reads a challenge that is drawn after the bus's phase");
     }

@@ -16,7 +16,7 @@ absl::Status nodeError(int node, const std::string& reason) {
 }
 
 absl::StatusOr<NodeInfo> leafInfo(const Circuit& circuit,
-                                  const std::vector<ColumnRef>& claim_columns, int index,
+                                  const std::vector<ColumnRef>& claimed_sum_columns, int index,
                                   const Node& node) {
   NodeInfo info;
   switch (node.op()) {
@@ -50,12 +50,12 @@ absl::StatusOr<NodeInfo> leafInfo(const Circuit& circuit,
       info.challenge_phase = static_cast<uint8_t>(circuit.challenges(node.a()).phase());
       info.extension = true;
       return info;
-    case Node::CLAIM: {
-      if (node.a() >= claim_columns.size()) {
-        return nodeError(index, absl::StrCat("claim ", node.a(), " does not exist"));
+    case Node::CLAIMED_SUM: {
+      if (node.a() >= claimed_sum_columns.size()) {
+        return nodeError(index, absl::StrCat("claimed sum ", node.a(), " does not exist"));
       }
-      const ColumnRef& column = claim_columns[node.a()];
-      info.claim_phase =
+      const ColumnRef& column = claimed_sum_columns[node.a()];
+      info.claimed_sum_phase =
           static_cast<uint8_t>(circuit.tables(column.table).columns(column.column).phase());
       info.extension = true;
       return info;
@@ -81,10 +81,10 @@ absl::StatusOr<NodeInfo> operationInfo(int index, const Node& node, const NodeIn
   info.degree = static_cast<uint8_t>(degree);
   info.phase = std::max(a.phase, b.phase);
   info.challenge_phase = std::max(a.challenge_phase, b.challenge_phase);
-  info.claim_phase = std::max(a.claim_phase, b.claim_phase);
+  info.claimed_sum_phase = std::max(a.claimed_sum_phase, b.claimed_sum_phase);
   info.extension = a.extension || b.extension;
   info.row_independent = a.row_independent && b.row_independent;
-  if (node.op() == Node::INVERSE && (!info.row_independent || info.claim_phase != 0)) {
+  if (node.op() == Node::INVERSE && (!info.row_independent || info.claimed_sum_phase != 0)) {
     return nodeError(index, "INVERSE of a node that holds more than constants and challenges");
   }
   return info;
@@ -201,8 +201,8 @@ class LevelSearch {
 
 }  // namespace
 
-absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(const Circuit& circuit,
-                                                   const std::vector<ColumnRef>& claim_columns) {
+absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(
+    const Circuit& circuit, const std::vector<ColumnRef>& claimed_sum_columns) {
   if (circuit.nodes_size() > kMaxNodes) {
     return absl::InvalidArgumentError(absl::StrCat("circuit.pb: nodes: ", circuit.nodes_size(),
                                                    " nodes, more than the ", kMaxNodes,
@@ -217,7 +217,7 @@ absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(const Circuit& circuit,
     }
     absl::StatusOr<NodeInfo> info;
     if (node.op() < Node::ADD) {
-      info = leafInfo(circuit, claim_columns, i, node);
+      info = leafInfo(circuit, claimed_sum_columns, i, node);
     } else {
       uint32_t a = node.a(), b = isUnary(node.op()) ? node.a() : node.b();
       if (a >= static_cast<uint32_t>(i) || b >= static_cast<uint32_t>(i)) {

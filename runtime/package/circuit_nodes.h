@@ -10,10 +10,10 @@
 
 namespace lindero::runtime {
 
-// Requires that tables, columns, challenges and claims have been checked. `claim_columns` as in
-// CircuitInfo.
-absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(const Circuit& circuit,
-                                                   const std::vector<ColumnRef>& claim_columns);
+// Requires that tables, columns, challenges and claimed sums have been checked.
+// `claimed_sum_columns` as in CircuitInfo.
+absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(
+    const Circuit& circuit, const std::vector<ColumnRef>& claimed_sum_columns);
 
 // Sets info.levels. Requires checked generators and info.nodes.
 absl::Status orderColumns(const Circuit& circuit, CircuitInfo& info);

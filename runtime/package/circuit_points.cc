@@ -71,7 +71,7 @@ Degrees degreesOf(Node::Op op, Degrees a, Degrees b) {
 // Fields that an operation does not use do not count.
 CircuitPoints::Variable CircuitPoints::variableOf(const Node& node) {
   if (node.op() == Node::COLUMN) return {node.op(), node.a(), node.b(), node.offset()};
-  const bool indexed = node.op() == Node::CHALLENGE || node.op() == Node::CLAIM;
+  const bool indexed = node.op() == Node::CHALLENGE || node.op() == Node::CLAIMED_SUM;
   return {node.op(), indexed ? node.a() : 0, 0, 0};
 }
 
@@ -176,7 +176,9 @@ PointValues CircuitPoints::column(uint32_t table, uint32_t column, int offset) c
   return draw({Node::COLUMN, table, column, offset});
 }
 PointValues CircuitPoints::isFirst() const { return draw({Node::IS_FIRST, 0, 0, 0}); }
-PointValues CircuitPoints::claim(uint32_t claim) const { return draw({Node::CLAIM, claim, 0, 0}); }
+PointValues CircuitPoints::claimedSum(uint32_t claimed_sum) const {
+  return draw({Node::CLAIMED_SUM, claimed_sum, 0, 0});
+}
 PointValues CircuitPoints::challenge(uint32_t challenge) const {
   return draw({Node::CHALLENGE, challenge, 0, 0});
 }

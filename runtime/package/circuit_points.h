@@ -1,8 +1,8 @@
 // A circuit's nodes at random points of the base field, for tests of polynomial identities: two
 // nodes that are equal at all points are the same polynomial.
 //
-// Columns at an offset, IS_FIRST, IS_LAST, challenges and claims are independent variables. A node
-// has degree kMaxTotalDegree at most, so a false identity passes at one point with probability
+// Columns at an offset, IS_FIRST, IS_LAST, challenges and claimed sums are independent variables. A
+// node has degree kMaxTotalDegree at most, so a false identity passes at one point with probability
 // 2^-11 at most, at kDraw of them with 2^-176. (Without a bound it might always: c^p - c is zero at
 // all points, but not where challenges lie, in the extension.) There are twice as many, so that
 // what two draws give can be compared. The points are derived from the circuit's digest: nobody can
@@ -84,10 +84,10 @@ class CircuitPoints {
   const PointValues& at(uint32_t node) const { return values_[node]; }
   PointValues column(uint32_t table, uint32_t column, int offset) const;
   PointValues isFirst() const;
-  PointValues claim(uint32_t claim) const;
+  PointValues claimedSum(uint32_t claimed_sum) const;
   PointValues challenge(uint32_t challenge) const;
 
-  // The value of a cone with other values of some columns, challenges, claims or selectors:
+  // The value of a cone with other values of some columns, challenges, claimed sums or selectors:
   // `given` returns null for nodes that keep theirs. Nothing given stands below an INVERSE.
   PointValues evaluate(const Cone& cone,
                        absl::FunctionRef<const PointValues*(const Node&)> given) const;

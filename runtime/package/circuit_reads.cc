@@ -30,8 +30,8 @@ NodeReads readsOf(const Circuit& circuit, const Cone& cone) {
     } else if (step.op == Node::CHALLENGE) {
       reads.challenges.push_back(node.a());
       if (inverted[i]) reads.inverted.push_back(node.a());
-    } else if (step.op == Node::CLAIM) {
-      reads.claims.push_back(node.a());
+    } else if (step.op == Node::CLAIMED_SUM) {
+      reads.claimed_sums.push_back(node.a());
     } else {
       reads.selector |= step.op != Node::CONSTANT;
     }
@@ -39,7 +39,7 @@ NodeReads readsOf(const Circuit& circuit, const Cone& cone) {
   sortUnique(reads.columns);
   sortUnique(reads.challenges);
   sortUnique(reads.inverted);
-  sortUnique(reads.claims);
+  sortUnique(reads.claimed_sums);
   return reads;
 }
 
@@ -157,7 +157,7 @@ absl::Status CircuitReads::add(uint32_t node) {
   auto [at, fresh] = reads_.try_emplace(node);
   if (!fresh) {  // rules look at what each part reads
     const NodeReads& reads = at->second;
-    return visit(1 + reads.columns.size() + reads.challenges.size() + reads.claims.size());
+    return visit(1 + reads.columns.size() + reads.challenges.size() + reads.claimed_sums.size());
   }
   const Cone all = cone(node);
   at->second = readsOf(*circuit_, all);

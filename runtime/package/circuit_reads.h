@@ -27,7 +27,7 @@ struct NodeReads {
   std::vector<std::pair<uint32_t, int32_t>> columns;  // of the node's table, with the offset
   std::vector<uint32_t> challenges;
   std::vector<uint32_t> inverted;  // challenges below an INVERSE
-  std::vector<uint32_t> claims;
+  std::vector<uint32_t> claimed_sums;
   bool selector = false;  // IS_FIRST or IS_LAST
 
   bool readsColumn(uint32_t column) const;

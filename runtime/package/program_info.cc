@@ -99,29 +99,29 @@ absl::Status checkOutputs(const Program& program, const Circuit& circuit) {
   return absl::OkStatus();
 }
 
-// Slots are for circuits with carries; what leaves elements in one has a CarryIn of as many.
+// Slots are for circuits with links; what leaves elements in one has a LinkIn of as many.
 absl::Status checkSlots(const Program& program, const Circuit& circuit) {
   std::map<uint32_t, std::set<uint64_t>> taken;
   for (const Step& step : program.steps()) {
-    if (!step.has_carry_in()) continue;
-    const CarryIn& in = step.carry_in();
+    if (!step.has_link_in()) continue;
+    const LinkIn& in = step.link_in();
     taken[in.slot()].insert(program.buffers(static_cast<int>(in.out())).size());
   }
   for (int i = 0; i < program.steps_size(); ++i) {
     const Step& step = program.steps(i);
-    if (!step.has_carry_in() && !step.has_carry_out()) continue;
+    if (!step.has_link_in() && !step.has_link_out()) continue;
     const FieldPath field = stepField(program, i);
-    const CarryOut& out = step.carry_out();
-    if (circuit.carries_size() == 0) {
-      return step.has_carry_in()
-                 ? field.error("carry_in: slot ", step.carry_in().slot(),
-                               " of a circuit with 0 carries")
-                 : field.error("carry_out: slot ", out.slot(), " of a circuit with 0 carries");
+    const LinkOut& out = step.link_out();
+    if (circuit.links_size() == 0) {
+      return step.has_link_in()
+                 ? field.error("link_in: slot ", step.link_in().slot(),
+                               " of a circuit with 0 links")
+                 : field.error("link_out: slot ", out.slot(), " of a circuit with 0 links");
     }
-    if (!step.has_carry_out()) continue;
+    if (!step.has_link_out()) continue;
     const auto found = taken.find(out.slot());
     if (found == taken.end() || !found->second.contains(out.elements())) {
-      return field.error("carry_out: no carry_in has slot ", out.slot(), " and ", out.elements(),
+      return field.error("link_out: no link_in has slot ", out.slot(), " and ", out.elements(),
                          " elements");
     }
   }

@@ -31,7 +31,7 @@ struct RuleContext {
   }
   // The latest phase in which something is committed that the node reads.
   uint32_t committedPhase(uint32_t node) const {
-    return std::max(info.nodes[node].phase, info.nodes[node].claim_phase);
+    return std::max(info.nodes[node].phase, info.nodes[node].claimed_sum_phase);
   }
   FieldPath field(ColumnRef ref) const {
     return FieldPath("circuit.pb")

@@ -30,7 +30,8 @@ class Denominators {
   absl::Status checkFactor(ColumnRef column, uint32_t factor) {
     const NodeReads& reads = context_.reads.of(factor);
     const FieldPath field = context_.field(column);
-    if (reads.challenges.empty() && reads.claims.empty() && context_.committedPhase(factor) == 0) {
+    if (reads.challenges.empty() && reads.claimed_sums.empty() &&
+        context_.committedPhase(factor) == 0) {
       // Over fixed columns, rows decide.
       if (!reads.columns.empty()) return absl::OkStatus();
       absl::StatusOr<bool> zero = isZeroOnARow(context_.table(column.table), factor);

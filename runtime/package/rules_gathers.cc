@@ -187,8 +187,8 @@ class GatheredColumns {
   }
 
   void readPublics() {
-    public_.assign(circuit_.claim_groups_size(), false);
-    carried_ = public_;
+    public_.assign(circuit_.sum_groups_size(), false);
+    linked_ = public_;
     for (const PublicTensor& tensor : circuit_.publics()) {
       public_[tensor.group()] = true;
       for (uint32_t challenge :
@@ -197,8 +197,8 @@ class GatheredColumns {
         if (other.empty()) other = tensor.name();
       }
     }
-    for (const Carry& carry : circuit_.carries()) {
-      carried_[carry.in()] = carried_[carry.out()] = true;
+    for (const Link& link : circuit_.links()) {
+      linked_[link.in()] = linked_[link.out()] = true;
     }
   }
 
@@ -230,8 +230,8 @@ class GatheredColumns {
     for (auto [c, offset] : reads.columns) {
       if (c != except && flags[t][c]) return true;
     }
-    for (uint32_t claim : reads.claims) {
-      const ColumnRef& running = context_.info.claim_columns[claim];
+    for (uint32_t claimed_sum : reads.claimed_sums) {
+      const ColumnRef& running = context_.info.claimed_sum_columns[claimed_sum];
       if (flags[running.table][running.column]) return true;
     }
     return false;
@@ -274,7 +274,8 @@ class GatheredColumns {
     if (!fresh) return at->second;
     const NodeReads& reads = reads_.of(denominator);
     if (reads.challenges != std::vector<uint32_t>{challenge} || !reads.inverted.empty() ||
-        !reads.claims.empty() || reads.selector || context_.info.nodes[denominator].phase != 0) {
+        !reads.claimed_sums.empty() || reads.selector ||
+        context_.info.nodes[denominator].phase != 0) {
       return false;
     }
     const Cone cone = reads_.cone(denominator);
@@ -322,9 +323,9 @@ class GatheredColumns {
     if (group < 0) {
       return field.error("R3: \"", name, "\" is not what one running column adds, alone and once");
     }
-    if (carried_[group] || public_[group]) {
-      return field.error("R3: the claim group of \"", name,
-                         carried_[group] ? "\" is carried" : "\" has a public tensor");
+    if (linked_[group] || public_[group]) {
+      return field.error("R3: the sum group of \"", name,
+                         linked_[group] ? "\" is linked" : "\" has a public tensor");
     }
     LINDERO_RETURN_IF_ERROR(checkChallenge(field, challenge));
     return result;
@@ -356,11 +357,11 @@ class GatheredColumns {
     return absl::OkStatus();
   }
 
-  // The claim group in which a fraction column is summed, or -1: not in one alone.
+  // The sum group in which a fraction column is summed, or -1: not in one alone.
   absl::StatusOr<int64_t> groupOf(ColumnRef ref) {
     const Column& column = context_.column(ref);
     if (column.fraction().running()) {
-      return circuit_.claims(static_cast<int>(column.fraction().claim())).group();
+      return circuit_.claimed_sums(static_cast<int>(column.fraction().claimed_sum())).group();
     }
     const Reader& reader = readers_[ref.table][ref.column];
     if (reader.count != 1 || !reader.adds_to_running) return -1;
@@ -370,7 +371,7 @@ class GatheredColumns {
                              with(running.add(), ref.column, PointValues()));
     const PointValues value = context_.points.column(ref.table, ref.column, 0);
     if (context_.points.at(running.add()) - rest != value) return -1;
-    return circuit_.claims(static_cast<int>(running.claim())).group();
+    return circuit_.claimed_sums(static_cast<int>(running.claimed_sum())).group();
   }
 
   // What reads a challenge that binds is a pole, and summed once.
@@ -432,7 +433,7 @@ class GatheredColumns {
   std::vector<std::vector<std::vector<uint32_t>>> numerators_;  // fractions that read the column
   std::set<std::pair<std::pair<uint32_t, uint32_t>, uint32_t>> zeroed_;  // y - s y: y, then s
   std::map<uint32_t, ChallengeUses> uses_;
-  std::vector<bool> public_, carried_;  // claim groups
+  std::vector<bool> public_, linked_;  // sum groups
   Flags over_gathered_;
   std::map<uint32_t, Flags> over_challenge_;
   std::map<uint32_t, bool> pole_;  // by denominator

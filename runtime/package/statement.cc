@@ -109,7 +109,7 @@ absl::Status checkStatement(const Circuit& circuit, const Statement& statement) 
 }
 
 int64_t blocksOf(const Circuit& circuit, const Statement& statement) {
-  if (circuit.carries_size() == 0 || circuit.publics_size() == 0) return 1;
+  if (circuit.links_size() == 0 || circuit.publics_size() == 0) return 1;
   return statement.tensors(0).rows() / circuit.publics(0).rows();
 }
 

@@ -22,7 +22,7 @@ absl::StatusOr<Statement> decodeStatement(absl::string_view bytes);
 absl::Status writeStatement(const std::string& path, const Statement& statement);
 
 // The statement has exactly the circuit's public tensors, in order, with values in their ranges:
-// those of one block, or, of a circuit with carries, of as many as there are rows for.
+// those of one block, or, of a circuit with links, of as many as there are rows for.
 absl::Status checkStatement(const Circuit& circuit, const Statement& statement);
 
 // How many blocks a statement that fits the circuit is of.

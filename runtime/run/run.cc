@@ -62,11 +62,11 @@ absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, in
   const Circuit& circuit = run.opened.package.circuit();
   const int64_t blocks = run.blocks();
   TracedRun traced;
-  Carried carried;
+  LinkValues linked;
   for (int64_t block = 0; block < blocks; ++block) {
     TraceOptions options;
     options.threads = threads;
-    options.carried = &carried;
+    options.linked = &linked;
     options.cancelled = [&] { return monitor.cancelled(); };
     options.progress = [&](int done, int total) {
       monitor.progress("run the model",

@@ -56,8 +56,8 @@ struct TracedRun {
 absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
                                    Monitor& monitor);
 
-// Every constraint, lookup and claim of the traces, without any prover. A report with failures is
-// no error.
+// Every constraint, lookup and claimed sum of the traces, without any prover. A report with
+// failures is no error.
 absl::StatusOr<CheckReport> checkRun(const Run& run, const TracedRun& traced, int threads,
                                      uint64_t seed, Monitor& monitor);
 

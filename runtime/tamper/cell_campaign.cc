@@ -205,11 +205,11 @@ class Campaign {
     absl::Span<const Finding> findings = worker.recheck->check({}, {cell});
     std::vector<std::string> groups;
     for (const Finding& f : findings) {
-      if (f.kind != Failure::Kind::kClaimGroup) {
+      if (f.kind != Failure::Kind::kSumGroup) {
         ++tally.caught;
         return;
       }
-      groups.push_back(package_.circuit().claim_groups(static_cast<int>(f.index)).name());
+      groups.push_back(package_.circuit().sum_groups(static_cast<int>(f.index)).name());
     }
     Survivor survivor;
     survivor.table = cell.table;

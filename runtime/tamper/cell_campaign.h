@@ -1,7 +1,7 @@
 // Mutates the cells of an accepted trace, one by one, and counts what a verifier would let pass.
 //
 // A mutation of a main cell is tried alone, and, where it changes what is looked up, once more with
-// the multiplicities that fit. It is caught when a constraint, a claim group or a zero denominator
+// the multiplicities that fit. It is caught when a constraint, a sum group or a zero denominator
 // rejects it. What passes must be padding: a cell that has no influence (influence.h). Anything
 // else that passes is a survivor: a cell that nothing pins.
 //

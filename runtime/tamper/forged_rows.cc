@@ -15,7 +15,7 @@ int64_t fixedAt(const Package& package, uint32_t table, uint32_t column, uint64_
 
 bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, uint64_t row,
                   const NormCheat& cheat) {
-  const uint64_t width = s.width(), blocks = (width + s.lanes() - 1) / s.lanes();
+  const uint64_t width = s.width(), row_tiles = (width + s.lanes() - 1) / s.lanes();
   auto scalar = [&](uint32_t buffer) -> int32_t& { return buffers.at(buffer)[row]; };
   auto element = [&](uint32_t buffer, uint64_t c) -> int32_t& {
     return buffers.at(buffer)[row * width + c];
@@ -23,8 +23,8 @@ bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, 
   const int64_t mean = cheat.mean.value_or(scalar(s.mean())) + cheat.mean_error;
   scalar(s.mean()) = static_cast<int32_t>(mean);
   auto meanOf = [&](uint64_t c) {
-    const uint64_t block = c / s.lanes();
-    return mean + (block < cheat.block_means.size() ? cheat.block_means[block] : 0);
+    const uint64_t tile = c / s.lanes();
+    return mean + (tile < cheat.tile_means.size() ? cheat.tile_means[tile] : 0);
   };
   int64_t deviations = 0, variance = 0;
   for (uint64_t c = 0; c < width; ++c) {
@@ -34,9 +34,9 @@ bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, 
     element(s.square(), c) = static_cast<int32_t>(v);
     deviations += d;
     variance += v;
-    uint64_t block = row * blocks + c / s.lanes();
-    buffers.at(s.deviation_sums())[block] = static_cast<int32_t>(deviations);
-    buffers.at(s.square_sums())[block] = static_cast<int32_t>(variance);
+    uint64_t tile = row * row_tiles + c / s.lanes();
+    buffers.at(s.deviation_sums())[tile] = static_cast<int32_t>(deviations);
+    buffers.at(s.square_sums())[tile] = static_cast<int32_t>(variance);
   }
   variance += s.epsilon();
   int64_t j = 0;
@@ -75,14 +75,15 @@ bool forgeNormRow(const Package& package, const LayerNorm& s, Buffers& buffers, 
 
 std::vector<uint64_t> elementsOf(const Softmax& s, Buffers& buffers, uint64_t row, Attended how) {
   const uint64_t keys = s.keys(), queries = s.queries();
-  const uint64_t before = s.has_block() ? keys - queries : 0, blocks = before / queries;
-  const auto open = s.has_block() ? static_cast<uint64_t>(buffers.at(s.block())[0]) : 0;
+  const uint64_t before = s.has_open_windows() ? keys - queries : 0, windows = before / queries;
+  const auto open =
+      s.has_open_windows() ? static_cast<uint64_t>(buffers.at(s.open_windows())[0]) : 0;
   std::vector<uint64_t> elements;
   for (uint64_t i = 0; i < keys; ++i) {
     Attended is = Attended::kOpen;
     if (i >= before) {
       if (s.causal() && i - before > row % queries) is = Attended::kMasked;
-    } else if (i / queries + open < blocks) {
+    } else if (i / queries + open < windows) {
       is = Attended::kClosed;
     }
     if (is == how) elements.push_back(row * keys + i);
@@ -91,7 +92,7 @@ std::vector<uint64_t> elementsOf(const Softmax& s, Buffers& buffers, uint64_t ro
 }
 
 void attendClosedKey(const Package& package, const Softmax& s, Buffers& buffers, uint64_t element) {
-  buffers.at(s.key())[element] = buffers.at(s.width())[element] = 0;
+  buffers.at(s.bin())[element] = buffers.at(s.width())[element] = 0;
   for (auto [buffer, column] : {std::pair(s.probability(), 2u), {s.previous_probability(), 3u}}) {
     buffers.at(buffer)[element] = static_cast<int32_t>(
         fixedAt(package, s.exp_table(), s.exp_column() + column, s.exp_first_row()));
@@ -126,7 +127,7 @@ void forgeSoftmaxScores(const Package& package, const Softmax& s, Buffers& buffe
       k = live + ((k - live) >> width << width);
     }
     uint64_t at = s.exp_first_row() + static_cast<uint64_t>(std::clamp<int64_t>(k, 0, live - 1));
-    buffers.at(s.key())[e] = static_cast<int32_t>(k);
+    buffers.at(s.bin())[e] = static_cast<int32_t>(k);
     buffers.at(s.width())[e] = static_cast<int32_t>(width);
     buffers.at(s.remainder())[e] =
         static_cast<int32_t>(distance - k * (int64_t{1} << s.score_shift()));
@@ -141,35 +142,35 @@ void forgeSoftmaxScores(const Package& package, const Softmax& s, Buffers& buffe
 }
 
 void sumSoftmaxRow(const Softmax& s, Buffers& buffers, uint64_t row) {
-  const uint64_t keys = s.keys(), blocks = (keys + s.lanes() - 1) / s.lanes();
+  const uint64_t keys = s.keys(), row_tiles = (keys + s.lanes() - 1) / s.lanes();
   int32_t sum = 0, previous = 0;
   for (uint64_t i = 0; i < keys; ++i) {
     sum += buffers.at(s.probability())[row * keys + i];
     previous += buffers.at(s.previous_probability())[row * keys + i];
-    buffers.at(s.probability_sums())[row * blocks + i / s.lanes()] = sum;
-    buffers.at(s.previous_probability_sums())[row * blocks + i / s.lanes()] = previous;
+    buffers.at(s.probability_sums())[row * row_tiles + i / s.lanes()] = sum;
+    buffers.at(s.previous_probability_sums())[row * row_tiles + i / s.lanes()] = previous;
   }
 }
 
 void forgeArgmaxRow(const Argmax& s, Buffers& buffers, uint64_t row, int64_t chosen,
                     int64_t maximum) {
   constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
-  const int64_t width = s.width(), lanes = s.lanes(), blocks = (width + lanes - 1) / lanes;
+  const int64_t width = s.width(), lanes = s.lanes(), row_tiles = (width + lanes - 1) / lanes;
   buffers.at(s.index())[row] = static_cast<int32_t>(std::min(chosen, width - 1));
   buffers.at(s.maximum())[row] = static_cast<int32_t>(maximum);
-  for (int64_t c = 0; c < blocks * lanes; ++c) {
+  for (int64_t c = 0; c < row_tiles * lanes; ++c) {
     int64_t value = c < width ? buffers.at(s.values())[row * width + c] : kNever;
     int64_t before = c < chosen ? 1 : 0;
     // Larger than the limbs hold when it is negative.
     int64_t gap = M31::fromSigned(maximum - value - before).value();
-    const uint64_t e = row * blocks * lanes + c;
+    const uint64_t e = row * row_tiles * lanes + c;
     buffers.at(s.before())[e] = static_cast<int32_t>(before);
     buffers.at(s.high())[e] = static_cast<int32_t>(gap >> 15);
     buffers.at(s.low())[e] = static_cast<int32_t>(gap & 0x7fff);
   }
-  for (int64_t block = 0; block < blocks; ++block) {
-    buffers.at(s.index_sums())[row * blocks + block] =
-        static_cast<int32_t>(std::min(chosen, (block + 1) * lanes));
+  for (int64_t tile = 0; tile < row_tiles; ++tile) {
+    buffers.at(s.index_sums())[row * row_tiles + tile] =
+        static_cast<int32_t>(std::min(chosen, (tile + 1) * lanes));
   }
 }
 

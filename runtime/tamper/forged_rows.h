@@ -21,15 +21,15 @@ struct NormCheat {
   int64_t exponent_error = 0;
   int64_t mantissa_error = 0;  // the remainder makes up for it
   int64_t shift_error = 0;
-  int64_t power_error = 0;                // of 2^shift, which the elements are divided by
-  std::vector<int64_t> block_means = {};  // what a block's mean is off by; of the first blocks
+  int64_t power_error = 0;               // of 2^shift, which the elements are divided by
+  std::vector<int64_t> tile_means = {};  // what a row tile's mean is off by; of the first tiles
 };
 // False: the cheat leaves what the tables hold; nothing is useful then.
 bool forgeNormRow(const Package& package, const LayerNorm& step, Buffers& buffers, uint64_t row,
                   const NormCheat& cheat);
 
-// What a softmax row has of a key: open keys are those of open blocks before, and the row's own
-// block up to its query; closed ones are of other blocks before.
+// What a softmax row has of a key: open keys are those of open windows before, and the row's own
+// window up to its query; closed ones are of other windows before.
 enum class Attended { kOpen, kClosed, kMasked };
 // The elements of a row that are so.
 std::vector<uint64_t> elementsOf(const Softmax& step, Buffers& buffers, uint64_t row, Attended how);

@@ -16,8 +16,8 @@ constexpr uint64_t kEagerAttempts = 64, kAttemptsApart = 64;
 constexpr int kRowsPerAttempt = 3;
 constexpr size_t kFewChanges = 100;
 
-// What a verifier sees in findings: constraints, claim groups and zero denominators. A bus that
-// does not balance is no reason by itself: its claim is.
+// What a verifier sees in findings: constraints, sum groups and zero denominators. A bus that
+// does not balance is no reason by itself: its claimed sum is.
 struct Verdict {
   const Finding* constraint = nullptr;  // if it is the only one
   int constraints = 0;
@@ -31,7 +31,7 @@ struct Verdict {
           constraint = &finding;
           ++constraints;
           break;
-        case Failure::Kind::kClaimGroup:
+        case Failure::Kind::kSumGroup:
           groups.push_back(finding.index);
           break;
         case Failure::Kind::kDenominator:
@@ -63,7 +63,7 @@ struct Necessity::Context {
 };
 
 const char* nameOf(Requirement::Kind kind) {
-  static constexpr const char* kNames[] = {"constraint", "lookup", "definition", "claim group",
+  static constexpr const char* kNames[] = {"constraint", "lookup", "definition", "sum group",
                                            "public tensor"};
   return kNames[static_cast<int>(kind)];
 }
@@ -71,8 +71,8 @@ const char* nameOf(Requirement::Kind kind) {
 std::string describe(const Requirement& r, const Circuit& circuit) {
   const int i = static_cast<int>(r.index);
   const std::string kind = nameOf(r.kind);
-  if (r.kind == Requirement::Kind::kClaimGroup) {
-    return absl::StrCat(kind, " ", circuit.claim_groups(i).name());
+  if (r.kind == Requirement::Kind::kSumGroup) {
+    return absl::StrCat(kind, " ", circuit.sum_groups(i).name());
   }
   if (r.kind == Requirement::Kind::kPublicTensor) {
     return absl::StrCat(kind, " ", circuit.publics(i).name());
@@ -91,7 +91,7 @@ std::string familyOf(const Requirement& r, const Circuit& circuit) {
     if (end != std::string::npos && end + 1 < name.size() && name[end] == mark) name.resize(end);
   };
   std::string name = describe(r, circuit);
-  if (r.kind == Requirement::Kind::kClaimGroup || r.kind == Requirement::Kind::kPublicTensor) {
+  if (r.kind == Requirement::Kind::kSumGroup || r.kind == Requirement::Kind::kPublicTensor) {
     return name;
   }
   cut(name, '.');
@@ -123,8 +123,8 @@ Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(
         break;
     }
   }
-  for (int g = 0; g < circuit.claim_groups_size(); ++g) {
-    add(Requirement::Kind::kClaimGroup, 0, static_cast<uint32_t>(g));
+  for (int g = 0; g < circuit.sum_groups_size(); ++g) {
+    add(Requirement::Kind::kSumGroup, 0, static_cast<uint32_t>(g));
   }
   for (int p = 0; p < circuit.publics_size(); ++p) {
     add(Requirement::Kind::kPublicTensor, 0, static_cast<uint32_t>(p));
@@ -172,9 +172,9 @@ void Necessity::observe(Recheck& recheck, absl::Span<const CellChange> changes,
   }
   if (verdict.groups.empty()) return;
   const uint32_t group = verdict.groups[0];
-  const uint32_t number = find(Requirement::Kind::kClaimGroup, 0, group);
+  const uint32_t number = find(Requirement::Kind::kSumGroup, 0, group);
   if (!shown(number)) show(number, context);
-  if (changes.empty()) showClaims(context, group);
+  if (changes.empty()) showClaimedSums(context, group);
   if (changes.empty() || !balanced) return;
   const uint64_t attempt = attempts_++;
   const bool thoroughly = attempt < kEagerAttempts || attempt % kAttemptsApart == 0;
@@ -225,7 +225,7 @@ void Necessity::observeLookups(Recheck& recheck, const Context& context, bool th
     // The others' multiplicities alone.
     std::vector<CellChange> balanced = recheck.withMultiplicities(context.changes, candidate);
     absl::Span<const Finding> findings = context.check(recheck, balanced, {});
-    // Of the claims, only that of the buses may be off, by this lookup's terms.
+    // Of the claimed sums, only that of the buses may be off, by this lookup's terms.
     bool others = false;
     for (const Finding& f : findings) {
       others |= f.kind == Failure::Kind::kBus && f.index != bus;
@@ -250,7 +250,7 @@ void Necessity::observeDefinitions(Recheck& recheck, const Context& context, uin
   const Context all{balanced, context.statement, context.describe};
   const Verdict verdict(all.check(recheck, balanced, {}));
   if (verdict.constraints > 0 || verdict.denominator || verdict.groups.size() != 1) return;
-  showClaims(all, verdict.groups[0]);
+  showClaimedSums(all, verdict.groups[0]);
   for (uint32_t p = 0; p < recheck.index().generatorCount(); ++p) {
     const CircuitPart& part = recheck.index().parts()[p];
     const Table& table = tableOf(package_.circuit(), part.table);
@@ -271,21 +271,22 @@ void Necessity::observeDefinitions(Recheck& recheck, const Context& context, uin
   }
 }
 
-// Nothing but its definition reads a claim (ReadIndex): without it, the claim may be anything.
-void Necessity::showClaims(const Context& context, uint32_t group) {
+// Nothing but its definition reads a claimed sum (ReadIndex): without it, the claimed sum may be
+// anything.
+void Necessity::showClaimedSums(const Context& context, uint32_t group) {
   for (uint32_t number : definitions_) {
     const Requirement& r = requirements_[number];
     const Column& column = columnOf(package_.circuit(), r.table, r.index);
     if (shown(number) || !column.has_fraction() || !column.fraction().running()) continue;
-    const int claim = static_cast<int>(column.fraction().claim());
-    if (package_.circuit().claims(claim).group() != group) continue;
-    show(number, context, "; the claim makes up for it");
+    const int claimed_sum = static_cast<int>(column.fraction().claimed_sum());
+    if (package_.circuit().claimed_sums(claimed_sum).group() != group) continue;
+    show(number, context, "; the claimed sum makes up for it");
   }
 }
 
 // Looks for a value of the cell that makes the group cancel. The sum is (a + b v) / (1 + c v) if
 // one denominator reads the cell, or affine (c = 0) if numerators do. What the circuit then finds
-// shows the necessity of the column's definition, or, if it has none, that of another claim group.
+// shows the necessity of the column's definition, or, if it has none, that of another sum group.
 void Necessity::makeUp(Recheck& recheck, const Context& context, uint32_t group,
                        const CircuitPart& part, uint64_t row, uint32_t definition) {
   const QM31 honest = recheck.columns().view(part.table, part.index).at(row);
@@ -315,9 +316,9 @@ void Necessity::makeUp(Recheck& recheck, const Context& context, uint32_t group,
   if (verdict.constraints > 0 || verdict.denominator) return;
   if (definition != kNone && verdict.groups.empty()) show(definition, context, how);
   if (definition == kNone && verdict.groups.size() == 1) {
-    const uint32_t other = find(Requirement::Kind::kClaimGroup, 0, verdict.groups[0]);
+    const uint32_t other = find(Requirement::Kind::kSumGroup, 0, verdict.groups[0]);
     if (!shown(other)) show(other, context, absl::StrCat("; a copied cell, row ", row));
-    showClaims(context, verdict.groups[0]);
+    showClaimedSums(context, verdict.groups[0]);
   }
 }
 

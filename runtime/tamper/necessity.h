@@ -1,19 +1,19 @@
 // Which parts of a circuit are necessary: for each, a trace that the whole circuit rejects and the
 // circuit without it accepts.
 //
-// The parts are the constraints, the lookups, the definitions of generated columns, the claim
+// The parts are the constraints, the lookups, the definitions of generated columns, the sum
 // groups and the public tensors. Every changed trace that a campaign checks is shown to this, and
 // tells:
 // - one constraint fails, and nothing else: it is necessary.
-// - one claim group does not cancel, and nothing else: it is necessary, and so is the definition of
+// - one sum group does not cancel, and nothing else: it is necessary, and so is the definition of
 //   each column that, if its cells were free, could make the group cancel: by staying as it was, or
 //   by a cell whose value is solved for. The check with that must find nothing.
 // - a cell that has no definition, solved for, makes the group cancel, and one constraint alone
 //   notices: it is necessary.
 // - the buses miss the terms of one lookup alone, and nothing else: it is necessary. A prover of
 //   the circuit without it leaves its terms out of the multiplicities.
-// - the statement alone is another, and one claim group does not cancel: the tensor is bound, and
-//   the group and the definitions of its claims are necessary.
+// - the statement alone is another, and one sum group does not cancel: the tensor is bound, and
+//   the group and the definitions of its claimed sums are necessary.
 // What is never shown is implied by other parts, or these changes are too few (families.h). Changes
 // that show something new are rare: after the first ones, only some are looked at. Thread-safe.
 #ifndef LINDERO_RUNTIME_TAMPER_NECESSITY_H_
@@ -36,9 +36,9 @@
 namespace lindero::runtime {
 
 struct Requirement {
-  enum class Kind { kConstraint, kLookup, kDefinition, kClaimGroup, kPublicTensor };
+  enum class Kind { kConstraint, kLookup, kDefinition, kSumGroup, kPublicTensor };
   Kind kind;
-  uint32_t table;  // 0 for claim groups and public tensors
+  uint32_t table;  // 0 for sum groups and public tensors
   uint32_t index;  // of the constraint, lookup or column in the table; or of the group, tensor
   std::string witness = "";  // the first trace that shows it, in words; empty: not shown
   // What differs there from the accepted trace, multiplicities left out; empty if it is much, or a
@@ -81,7 +81,7 @@ class Necessity {
   bool mayShow(const Recheck& recheck, uint32_t lookup) const;
   void observeLookups(Recheck& recheck, const Context& context, bool thoroughly);
   void observeDefinitions(Recheck& recheck, const Context& context, uint64_t attempt);
-  void showClaims(const Context& context, uint32_t group);
+  void showClaimedSums(const Context& context, uint32_t group);
   void makeUp(Recheck& recheck, const Context& context, uint32_t group, const CircuitPart& part,
               uint64_t row, uint32_t definition);
 

@@ -26,7 +26,7 @@ ProgramRun::ProgramRun(const Package& package)
 
 absl::StatusOr<std::unique_ptr<ProgramRun>> ProgramRun::create(const Package& package,
                                                                const Statement& inputs,
-                                                               Carried before) {
+                                                               LinkValues before) {
   auto run = std::unique_ptr<ProgramRun>(new ProgramRun(package));
   run->before_ = std::move(before);
   LINDERO_RETURN_IF_ERROR(run->checkOrder());
@@ -54,8 +54,8 @@ absl::Status ProgramRun::checkOrder() const {
 absl::Status ProgramRun::runHonestly(const Statement& inputs) {
   cells_.assign(package_.traceLayout().cells(), 0);
   TraceOptions options;
-  Carried carried = before_;
-  options.carried = &carried;
+  LinkValues linked = before_;
+  options.linked = &linked;
   options.revise = [&](const Step& step, Buffers& buffers) {
     for (uint32_t buffer : buffersOf(step).writes) {
       absl::Span<const int32_t> values = buffers.at(buffer);

@@ -27,7 +27,7 @@ class ProgramRun {
   // this.
   static absl::StatusOr<std::unique_ptr<ProgramRun>> create(const Package& package,
                                                             const Statement& inputs,
-                                                            Carried before = {});
+                                                            LinkValues before = {});
 
   // Of the honest run.
   const std::vector<uint32_t>& cells() const { return cells_; }
@@ -49,7 +49,7 @@ class ProgramRun {
   bool differs(uint32_t buffer) const;
 
   const Package& package_;
-  Carried before_, after_;
+  LinkValues before_, after_;
   ThreadPool pool_;
   std::vector<uint32_t> cells_;
   Statement honest_statement_, statement_;

@@ -26,17 +26,17 @@ std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t eleme
   return {};
 }
 
-bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t block, int64_t delta) {
+bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t tile, int64_t delta) {
   std::vector<CellChange> copies = copiesOf(s, buffer, element);
-  if (block >= copies.size()) return false;
-  copies[block].value = M31::fromSigned(s.at(buffer, element) + delta).value();
-  s.cells.push_back(copies[block]);
+  if (tile >= copies.size()) return false;
+  copies[tile].value = M31::fromSigned(s.at(buffer, element) + delta).value();
+  s.cells.push_back(copies[tile]);
   return true;
 }
 
-int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element) {
-  const size_t blocks = copiesOf(s, buffer, element).size();
-  return blocks == 0 ? -1 : static_cast<int64_t>(s.draws.below(blocks));
+int64_t anyTile(const Scene& s, uint32_t buffer, uint64_t element) {
+  const size_t row_tiles = copiesOf(s, buffer, element).size();
+  return row_tiles == 0 ? -1 : static_cast<int64_t>(s.draws.below(row_tiles));
 }
 
 }  // namespace lindero::runtime

@@ -28,12 +28,12 @@ bool on(const CheatScene& scene) {
   return kApply(Scene(scene));
 }
 
-// The cells that repeat an element, one for each block of its row; empty: it is not repeated.
+// The cells that repeat an element, one for each tile of its row; empty: it is not repeated.
 std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t element);
-// Changes the cell of one block: `delta` is added there.
-bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t block, int64_t delta);
-// A random block, or -1 when all that the row's blocks share stands in one cell.
-int64_t anyBlock(const Scene& s, uint32_t buffer, uint64_t element);
+// Changes the cell of one row tile: `delta` is added there.
+bool changeCopy(const Scene& s, uint32_t buffer, uint64_t element, uint64_t tile, int64_t delta);
+// A random row tile, or -1 when all that the row's tiles share stands in one cell.
+int64_t anyTile(const Scene& s, uint32_t buffer, uint64_t element);
 
 // In runtime/gadgets/<name>/cheats.cc.
 #define LINDERO_DECLARE_CHEATS(gadget) absl::Span<const Cheat> gadget##Cheats();

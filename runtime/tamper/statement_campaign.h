@@ -18,7 +18,7 @@ namespace lindero::runtime {
 struct StatementTally {
   std::string tensor;
   uint64_t tried = 0;
-  uint64_t caught = 0;   // a claim group does not cancel
+  uint64_t caught = 0;   // a sum group does not cancel
   uint64_t refused = 0;  // out of the tensor's range
   uint64_t survived = 0;
 };

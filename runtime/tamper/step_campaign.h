@@ -30,7 +30,7 @@ struct StepCampaignOptions {
   uint64_t seed = 1;
   int threads = 0;  // 0: as many as the machine has
   uint64_t trials = 1000;
-  Carried before;                  // what the block before left; none: there is none
+  LinkValues before;               // what the block before left; none: there is none
   Necessity* necessity = nullptr;  // sees every trial; null: nothing is aimed at
   // Of trials; one call at a time, from any thread.
   std::function<void(uint64_t done, uint64_t total)> progress;

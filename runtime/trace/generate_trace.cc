@@ -79,7 +79,7 @@ class Executor {
            absl::Span<uint32_t> main, ThreadPool& pool)
       : package_(package),
         options_(options),
-        before_(options.carried ? *options.carried : none_),
+        before_(options.linked ? *options.linked : none_),
         statement_(statement),
         main_(main),
         pool_(pool),
@@ -100,7 +100,7 @@ class Executor {
     return absl::OkStatus();
   }
 
-  Carried& after() { return after_; }
+  LinkValues& after() { return after_; }
 
  private:
   void place(const Placement& placement) {
@@ -114,13 +114,13 @@ class Executor {
 
   const Package& package_;
   const TraceOptions& options_;
-  const Carried none_;
-  const Carried& before_;
+  const LinkValues none_;
+  const LinkValues& before_;
   Statement& statement_;
   absl::Span<uint32_t> main_;
   ThreadPool& pool_;
   Buffers buffers_;
-  Carried after_;
+  LinkValues after_;
 };
 
 absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inputs,
@@ -134,7 +134,7 @@ absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inpu
     if (options.progress) options.progress(i + 1, steps + 1);
     if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
   }
-  if (options.carried) *options.carried = std::move(executor.after());
+  if (options.linked) *options.linked = std::move(executor.after());
   return statement;
 }
 

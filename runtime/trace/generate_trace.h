@@ -32,7 +32,7 @@ struct TraceOptions {
   bool multiplicities = true;  // else their columns stay zero
   // Of a bundle: what the block before left (empty: this is the first one), replaced by what this
   // one leaves.
-  Carried* carried = nullptr;
+  LinkValues* linked = nullptr;
 };
 
 // `inputs` names every public tensor of kind INPUT; further entries are refused. The statement that

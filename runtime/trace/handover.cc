@@ -28,8 +28,8 @@ absl::Status run(const StepContext& context, const Output& step) {
 }
 
 // The first block is given zeros, which the buffer holds already.
-absl::Status run(const StepContext& context, const CarryIn& step) {
-  const Carried& before = *context.state.before;
+absl::Status run(const StepContext& context, const LinkIn& step) {
+  const LinkValues& before = *context.state.before;
   if (before.empty()) return absl::OkStatus();
   absl::Span<int32_t> out = context.out(step.out());
   if (step.slot() >= before.size() || before[step.slot()].size() != out.size()) {
@@ -39,8 +39,8 @@ absl::Status run(const StepContext& context, const CarryIn& step) {
   return absl::OkStatus();
 }
 
-absl::Status run(const StepContext& context, const CarryOut& step) {
-  Carried& after = *context.state.after;
+absl::Status run(const StepContext& context, const LinkOut& step) {
+  LinkValues& after = *context.state.after;
   absl::Span<const int32_t> in = context.in(step.buffer());
   if (after.size() <= step.slot()) after.resize(step.slot() + 1);
   after[step.slot()].assign(in.end() - step.elements(), in.end());

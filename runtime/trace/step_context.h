@@ -30,19 +30,19 @@ struct RangeViolation {
 };
 
 // What a block of a bundle leaves to the next one, by slot.
-using Carried = std::vector<std::vector<int32_t>>;
+using LinkValues = std::vector<std::vector<int32_t>>;
 
 // What a run reads and writes besides buffers. The statement holds all public tensors in the
 // circuit's order.
 struct RunState {
   Statement* statement = nullptr;
-  const Carried* before = nullptr;
-  Carried* after = nullptr;
+  const LinkValues* before = nullptr;
+  LinkValues* after = nullptr;
 };
 
 class StepContext {
  public:
-  // Steps that read inputs, write outputs or carry need a `state`.
+  // Steps that read inputs, write outputs or hand values on need a `state`.
   StepContext(const Package& package, const Step& step, Buffers& buffers, ThreadPool& pool,
               RunState state = {})
       : package(package), step(step), buffers(buffers), pool(pool), state(state) {}

@@ -1,6 +1,6 @@
 // How long the checker takes on a circuit of the kind that the compiler makes: lanes of requantized
-// values with two range lookups each, an address-weighted claim and a fold; about 10 million cells
-// of the base field.
+// values with two range lookups each, an address-weighted claimed sum and a fold; about 10 million
+// cells of the base field.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>

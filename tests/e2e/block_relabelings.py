@@ -117,18 +117,18 @@ def _(world):
 
 @carry_mutation("table claims of one block in another", "proof")
 def _(world):
-    world.proof.blocks[1].claims = world.proof.blocks[2].claims
+    world.proof.blocks[1].claimed_sums = world.proof.blocks[2].claimed_sums
 
 
 @carry_mutation("table claims of two blocks exchanged", "proof")
 def _(world):
     one, two = world.proof.blocks[1], world.proof.blocks[2]
-    one.claims, two.claims = two.claims, one.claims
+    one.claimed_sums, two.claimed_sums = two.claimed_sums, one.claimed_sums
 
 
 @carry_mutation("table claims of another run in a block", "proof")
 def _(world):
-    world.proof.blocks[1].claims = decoded("Proof", world.base["other run"]).blocks[1].claims
+    world.proof.blocks[1].claimed_sums = decoded("Proof", world.base["other run"]).blocks[1].claimed_sums
 
 
 @carry_mutation("a fingerprint that no digest asks for, in a later block", "proof", "tensors", "tensors")

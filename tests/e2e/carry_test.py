@@ -368,7 +368,7 @@ def no_change_of_a_run_in_blocks_goes_unnoticed():
     equal(result["survived"], 0, "survivors")
     assert result["proof"]["rejected"] > 30 and result["cells"]["caught"] > 1000, result["proof"]
     shown = {part["part"] for part in result["parts"] if part["necessary"]}
-    assert any("carry.in" in part for part in shown), shown
+    assert any("link.in" in part for part in shown), shown
 
 
 with temporary_folder() as folder:

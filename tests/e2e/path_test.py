@@ -162,7 +162,7 @@ def the_values_cannot_be_changed(kind, index):
     rejected(proof.replace(stated(values), stated(changed)), key, f"another {kind}")
 
 
-@cases(("claim", "claim"), ("claims", "claims", "blocks"), ("commitment", "commitment", "blocks"), ("block", "blocks"))
+@cases(("claim", "claim"), ("claimed sums", "claimed_sums", "blocks"), ("commitment", "commitment", "blocks"), ("block", "blocks"))
 def a_part_of_another_proof_is_rejected(part, of=None):
     """The parts of proof.proto; both proofs are good, of two inputs, and of one block."""
     key = (models.package("char_gpt", *SELECT) / "model.key").read_bytes()

@@ -479,7 +479,7 @@ def _(world):
 
 @mutation("table claims of another run", "proof")
 def _(world):
-    world.proof.blocks[0].claims = decoded("Proof", world.base["other run"]).blocks[0].claims
+    world.proof.blocks[0].claimed_sums = decoded("Proof", world.base["other run"]).blocks[0].claimed_sums
 
 
 @mutation("a bit of the proof", "proof")

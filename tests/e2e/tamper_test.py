@@ -44,7 +44,7 @@ def nothing_goes_unnoticed():
     equal({f["family"] for f in result["families"] if f["status"] == "open"},
           {"constraint argmax.before is a bit", "lookup norms.output"}, "open rules")
     shown = {kind: [p["necessary"] for p in result["parts"] if p["part"].startswith(kind)]
-             for kind in ("definition", "claim group", "public tensor")}
+             for kind in ("definition", "sum group", "public tensor")}
     for kind, necessary in shown.items():
         assert necessary and all(necessary), f"{kind}: {necessary.count(False)} not shown necessary"
 

@@ -13,7 +13,7 @@ from messages import decoded, keys_of
 P = 2**31 - 1
 WIDTH = 4  # of an extension element, in base field elements
 PROTOCOL = b"lindero/stwo proof, version 4".ljust(32, b"\0")
-CONSTANT, COLUMN, CHALLENGE, CLAIM, IS_FIRST, IS_LAST, ADD, SUB, MUL, NEG, INVERSE = range(11)
+CONSTANT, COLUMN, CHALLENGE, CLAIMED_SUM, IS_FIRST, IS_LAST, ADD, SUB, MUL, NEG, INVERSE = range(11)
 
 # `values` are lists of four residues.
 Drawn = namedtuple("Drawn", "challenge pow_bits nonce values")
@@ -189,7 +189,7 @@ def _block(channel, shape, parameters, block, reader, nonces, roots, folds, log_
         channel.draw("circuit_2", parameters.challenge_pow_bits, nonces, shape.challenges(2))
     if 3 in trees:
         channel.absorb(roots[trees[3]])
-    channel.absorb(block.claims)
+    channel.absorb(block.claimed_sums)
     channel.absorb(block.fingerprints)
     channel.draw("composition", parameters.composition_pow_bits, nonces)
     channel.absorb(roots[-1])

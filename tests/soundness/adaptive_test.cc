@@ -56,7 +56,7 @@ TEST_P(AdaptiveTest, NothingIsLeft) {
     const auto& phases = ranks->phases;
     for (uint32_t p : {2u, 3u}) {
       EXPECT_GT(phases[p].cells, 0);
-      EXPECT_GT(phases[p].claims, 0);
+      EXPECT_GT(phases[p].claimed_sums, 0);
       EXPECT_GT(phases[p].derivatives, phases[p].cells);
     }
     // Copied factors, all of which are bound.
@@ -154,7 +154,7 @@ std::vector<Fault> phaseFaults() {
       {"PartialFraction", drop("argmax", "lookups.0"), kUndefined,
        "hole: phase 3, argmax.lookups.0", "", true},
       {"RunningSum", drop("argmax", "lookups.sum"), kUndefined,
-       "claim argmax.lookups.sum is the sum of nothing", "", true},
+       "claimed sum argmax.lookups.sum is the sum of nothing", "", true},
       {"FoldFromTheLastRow", closeTheFold, kRefused, "hole: phase 2, operands.fold", "", false},
       {"AnEarlyCopyChallenge",
        [](Edit& edit) {

@@ -11,7 +11,7 @@
 #include "passes/boundary/carry_context/carry_context.h"
 #include "passes/pass_manager.h"
 #include "runtime/check/checker.h"
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 #include "runtime/error/error.h"
 #include "runtime/package/statement.h"
 #include "runtime/tamper/forged_rows.h"
@@ -45,10 +45,10 @@ Bundle prove(const runtime::DecodeRun& run, const Revise& revise = nullptr) {
   const Circuit& circuit = toy().circuit();
   const Statement inputs = *runtime::decodeInputs(circuit, run);
   Bundle out;
-  runtime::Carried carried;
+  runtime::LinkValues linked;
   for (int64_t b = 0; b < kBlocks; ++b) {
     runtime::TraceOptions options;
-    options.carried = &carried;
+    options.linked = &linked;
     if (revise) {
       options.revise = [&](const Step& step, runtime::Buffers& buffers) {
         revise(b, step, buffers);
@@ -71,16 +71,16 @@ struct Verdict {
 
 Verdict check(const Bundle& bundle) {
   Verdict out;
-  std::vector<std::vector<runtime::QM31>> claims;
+  std::vector<std::vector<runtime::QM31>> claimed_sums;
   for (size_t b = 0; b < bundle.cells.size(); ++b) {
     auto checker = runtime::Checker::create(toy().package(), bundle.statements[b], bundle.cells[b]);
     EXPECT_TRUE(checker.ok()) << checker.status();
     auto report = (*checker)->check();
     EXPECT_TRUE(report.ok()) << report.status();
     out.blocks.push_back(report->ok() ? "" : report->failures.front().toString());
-    claims.emplace_back((*checker)->claims().begin(), (*checker)->claims().end());
+    claimed_sums.emplace_back((*checker)->claimedSums().begin(), (*checker)->claimedSums().end());
   }
-  out.seams = runtime::checkCarries(toy().circuit(), claims);
+  out.seams = runtime::checkLinks(toy().circuit(), claimed_sums);
   return out;
 }
 
@@ -214,8 +214,8 @@ Revise onStep(Step::KindCase kind, Change change, int64_t at = kAt) {
 
 Revise inSlot(uint32_t slot, int64_t at) {
   return [=](int64_t block, const Step& step, runtime::Buffers& b) {
-    if (block == at && step.has_carry_in() && step.carry_in().slot() == slot) {
-      b.at(step.carry_in().out()).back() ^= 1;
+    if (block == at && step.has_link_in() && step.link_in().slot() == slot) {
+      b.at(step.link_in().out()).back() ^= 1;
     }
   };
 }
@@ -240,15 +240,15 @@ const std::vector<Case>& cases() {
       {"OpenBlockClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes()] = 0;
        }),
-       "closed key"},
+       "closed bin"},
       {"OwnKeysClosed", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t last) {
          b.at(s.open())[last / s.lanes() + 1] = 1;
        }),
-       "only blocks before are open or closed"},
+       "only windows before are open or closed"},
       {"ClosedKeyAttended", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          runtime::attendClosedKey(toy().package(), s, b, 0);
        }),
-       "closed key"},
+       "closed bin"},
       {"ClosedRemainderAltered", onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) {
          b.at(s.remainder())[0] = 1;
        }),
@@ -260,7 +260,7 @@ const std::vector<Case>& cases() {
          if (toy().circuit().publics(tensor).name() != runtime::kBlock) return;
          b.at(step.input().out())[0] = kAt + 1;
        },
-       "claim group public:decode/block does not cancel"},
+       "sum group public:decode/block does not cancel"},
   };
   return all;
 }
@@ -304,7 +304,7 @@ TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
   ASSERT_EQ(whole.status(), absl::OkStatus());
   const absl::Status refused = whole->prove(stacked(forged), forged.cells);
   EXPECT_EQ(runtime::errorOf(refused), runtime::Error::kProverFailed) << refused;
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("carry"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("link"));
   auto rest = toy().without("continuity");
   ASSERT_EQ(rest.status(), absl::OkStatus());
   auto backend = Backend::of(*rest);
@@ -313,7 +313,7 @@ TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
     auto checker = runtime::Checker::create(*rest, forged.statements[b], forged.cells[b]);
     ASSERT_EQ(checker.status(), absl::OkStatus());
     EXPECT_TRUE((*checker)->check()->ok());
-    // Without carries, each block is proven by itself.
+    // Without links, each block is proven by itself.
     ASSERT_EQ(backend->prove(forged.statements[b], {forged.cells[b]}), absl::OkStatus());
     EXPECT_EQ(backend->verify(), absl::OkStatus());
     EXPECT_EQ(runtime::errorOf(whole->verifyProofOf(*backend)), runtime::Error::kRejected);

@@ -120,7 +120,7 @@ class Circuit:
         found, of = [], self.package.tables[table]
         for constraint in of.message.constraints:
             reads = self.package.graph.reads(constraint.node)
-            plain = not reads.challenges and not reads.claims and all(of.phases[c] <= 1 for c, _ in reads.columns)
+            plain = not reads.challenges and not reads.claimed_sums and all(of.phases[c] <= 1 for c, _ in reads.columns)
             if plain and wanted(constraint.name) and all(self.factors(constraint.node, table, row)):
                 found.append(Rule(table, row, constraint.name, constraint, False))
         for lookup in of.message.lookups:

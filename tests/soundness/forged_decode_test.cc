@@ -29,7 +29,7 @@ const ToyRun& toy() {
   return *run;
 }
 
-// The same with a claim group for each class, so that a failure tells which.
+// The same with a sum group for each class, so that a failure tells which.
 const ToyRun& grouped() {
   static auto& run = *new std::unique_ptr<ToyRun>(
       std::move(*ToyRun::create({.decode = true, .class_groups = true})));
@@ -340,7 +340,7 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-// A claim group is called as the class that its terms have.
+// A sum group is called as the class that its terms have.
 std::string classOf(const std::string& failure) {
   for (const Table& table : grouped().circuit().tables()) {
     for (const Constraint& c : table.constraints()) {

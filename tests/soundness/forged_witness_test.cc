@@ -1,5 +1,5 @@
 // Forged witnesses: each case is a cheating prover that recomputes all that it controls, so that
-// exactly the constraint, lookup or claim that its cheat aims at is left to reject it.
+// exactly the constraint, lookup or claimed sum that its cheat aims at is left to reject it.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -73,7 +73,7 @@ std::function<void(Forgery&)> productOffByOne(const char* node) {
 void maskedScoreChanged(Forgery& f) {
   f.onStep("/attn/Softmax", Step::kSoftmax, [](const Step& step, Buffers& b) {
     const Softmax& s = step.softmax();
-    b.at(s.key())[1 * s.keys() + 2] += 1;  // query 1 does not see key 2
+    b.at(s.bin())[1 * s.keys() + 2] += 1;  // query 1 does not see key 2
   });
 }
 
@@ -272,9 +272,9 @@ const std::vector<CheatCase>& cheatCases() {
       {"MeanTooSmall", "/ln1", "another mean", {"lookup norm_statistics.mean high"}},
       {"MeanInRmsNorm", "/ln1.1", "a mean in RMSNorm", {"constraint norms.no mean"}},
       {"RootOffByOne", "/ln1", "another root", {"lookup norm_statistics.root"}},
-      {"RootOfOneBlock",
+      {"RootOfOneTile",
        "/ln2",
-       "one block with other statistics",
+       "one row tile with other statistics",
        {"constraint norms.one root per token"}},
       // The root is not witnessed but tabulated by the variance's mantissa, so that is what wraps.
       {"WrappedVariance",
@@ -331,15 +331,15 @@ std::vector<CheatCase> softmaxCases(const ToyOptions& options) {
        "other limbs of the log-sum-exp",
        {"lookup softmax.normalizer low"},
        options},
-      {"WrappedKey", kNode, "another key modulo p", {"lookup softmax.exponential"}, options},
+      {"WrappedKey", kNode, "another bin modulo p", {"lookup softmax.exponential"}, options},
       {"ProbabilityOfAnotherKey",
        kNode,
-       "probability of another key",
+       "probability of another bin",
        {"lookup softmax.exponential"},
        options},
       {"ScoreRemainderOutOfRange",
        kNode,
-       "probability of another key",
+       "probability of another bin",
        {"lookup softmax.score remainder"},
        options},
       {"AttentionToTheFuture",

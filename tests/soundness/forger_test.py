@@ -124,7 +124,7 @@ class Lab:
 
 def reason(said):
     """Which check it was that refused."""
-    for pattern, name in [(r"the claims of group (carry\.\S+) are not", r"sum of \1"), (r"the claims of group (\S+) do not", r"sum of \1"),
+    for pattern, name in [(r"the claimed sums of group (link\.\S+) are not", r"sum of \1"), (r"the claimed sums of group (\S+) do not", r"sum of \1"),
                           ("OODS", "a constraint"), ("fingerprint of", "opening"), ("another shape", "the claim's shape"),
                           ("fixed columns are not", "root of the fixed columns")]:
         if found := re.search(pattern, said):

@@ -103,7 +103,7 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
       case Failure::Kind::kDenominator:
         names.insert(absl::StrCat("denominator ", failure.table, ".", failure.name));
         break;
-      case Failure::Kind::kClaimGroup:
+      case Failure::Kind::kSumGroup:
         if (failure.name == "lookups") {
           lookups = true;
         } else if (failure.name == "tensors") {
@@ -120,9 +120,9 @@ absl::StatusOr<std::set<std::string>> Forgery::failures() const {
         break;
     }
   }
-  // What a verifier sees of a bus is its claim, which copies enter, too.
+  // What a verifier sees of a bus is its claimed sum, which copies enter, too.
   if (lookups && !bus) names.insert("copies");
-  if (bus && !lookups) names.insert("buses and their claims disagree");
+  if (bus && !lookups) names.insert("buses and their claimed sums disagree");
   return names;
 }
 
@@ -157,9 +157,9 @@ absl::StatusOr<QM31> Forgery::tensorSum(const std::string& redrawn) const {
   if (!checker.ok()) return checker.status();
   if (absl::Status s = (*checker)->fill(); !s.ok()) return s;
   QM31 sum;
-  for (int i = 0; i < circuit.claims_size(); ++i) {
-    if (circuit.claim_groups(static_cast<int>(circuit.claims(i).group())).name() == "tensors") {
-      sum += (*checker)->claims()[i];
+  for (int i = 0; i < circuit.claimed_sums_size(); ++i) {
+    if (circuit.sum_groups(static_cast<int>(circuit.claimed_sums(i).group())).name() == "tensors") {
+      sum += (*checker)->claimedSums()[i];
     }
   }
   return sum;

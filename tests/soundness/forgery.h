@@ -34,9 +34,9 @@ class Forgery {
   absl::Status forge();
 
   // What a checker says to it: "constraint T.N", "lookup T.N" (T and N where the tuple is looked up
-  // or provided), and of the claims that do not cancel "copies", the group of a public tensor, or
-  // "edges" and "products": which sums change with the challenges for addresses and for products.
-  // Lanes are cut off the names.
+  // or provided), and of the claimed sums that do not cancel "copies", the group of a public
+  // tensor, or "edges" and "products": which sums change with the challenges for addresses and for
+  // products. Lanes are cut off the names.
   absl::StatusOr<std::set<std::string>> failures() const;
 
   // Whether a circuit, the run's or one without a class, accepts it.

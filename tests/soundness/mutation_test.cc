@@ -52,7 +52,7 @@ TEST_P(MutationTest, OneErrorAndItsConsequencesAreCaught) {
   ASSERT_EQ(run.status(), absl::OkStatus());
   runtime::StepCampaignOptions options;
   options.trials = 1000;
-  options.before = (*run)->carried();
+  options.before = (*run)->linked();
   auto report = runtime::tamperSteps((*run)->package(), (*run)->inputs(), options);
   ASSERT_EQ(report.status(), absl::OkStatus());
   std::string text = report->toString((*run)->package().program());
@@ -66,7 +66,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
   auto run = ToyRun::create(GetParam().options);
   ASSERT_EQ(run.status(), absl::OkStatus());
   const runtime::Package& package = (*run)->package();
-  auto program = runtime::ProgramRun::create(package, (*run)->inputs(), (*run)->carried());
+  auto program = runtime::ProgramRun::create(package, (*run)->inputs(), (*run)->linked());
   ASSERT_EQ(program.status(), absl::OkStatus());
   EXPECT_EQ((*program)->cells(), (*run)->cells());
   std::mt19937 random(5);

@@ -24,7 +24,7 @@ struct ToyOptions {
   bool decode = false;  // a step table, kToySteps tokens, an argmax at each position
   // With a step table: of this many steps, a block that carries context; which one is run.
   int64_t block = 0, at = 0;
-  // Terms and public tensors in a claim group for each class: "local", "continuity", "boundary".
+  // Terms and public tensors in a sum group for each class: "local", "continuity", "boundary".
   bool class_groups = false;
 };
 

@@ -94,10 +94,10 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
         runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
     if (!decoded.ok()) return decoded.status();
     run->decoded_ = *std::move(decoded);
-    auto carried = runtime::carriedBefore(
+    auto linked = runtime::linkBefore(
         *run->package_, *runtime::decodeInputs(run->circuit(), run->decoded_), options.at);
-    if (!carried.ok()) return carried.status();
-    run->carried_ = *std::move(carried);
+    if (!linked.ok()) return linked.status();
+    run->linked_ = *std::move(linked);
   }
   absl::StatusOr<Statement> statement = run->trace(run->cells_, {});
   if (!statement.ok()) return statement.status();
@@ -128,9 +128,9 @@ absl::StatusOr<runtime::Package> ToyRun::without(const std::string& kind) const 
 absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
                                         const runtime::TraceOptions& options) const {
   cells.assign(package_->traceLayout().cells(), 0);
-  runtime::Carried carried = carried_;
+  runtime::LinkValues linked = linked_;
   runtime::TraceOptions block_options = options;
-  if (block_options.carried == nullptr) block_options.carried = &carried;
+  if (block_options.linked == nullptr) block_options.linked = &linked;
   return runtime::generateTrace(*package_, inputs(), absl::MakeSpan(cells), block_options);
 }
 

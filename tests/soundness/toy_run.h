@@ -28,7 +28,7 @@ class ToyRun {
   // With a step table: three tokens of a prompt and three chosen ones.
   const runtime::DecodeRun& decoded() const { return decoded_; }
   // What its blocks before ToyOptions::at leave.
-  const runtime::Carried& carried() const { return carried_; }
+  const runtime::LinkValues& linked() const { return linked_; }
   // Of the honest run; of a run of blocks, that one.
   const Statement& statement() const { return statement_; }
   const std::vector<uint32_t>& cells() const { return cells_; }
@@ -50,7 +50,7 @@ class ToyRun {
   std::string folder_;
   std::unique_ptr<runtime::Package> package_;
   runtime::DecodeRun decoded_;
-  runtime::Carried carried_;
+  runtime::LinkValues linked_;
   Statement statement_;
   std::vector<uint32_t> cells_;
 };

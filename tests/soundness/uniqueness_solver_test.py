@@ -159,7 +159,7 @@ def normalize(circuit):
                 yield statement, {"shift": shift, "output_tag": circuit.fixed(t, "output_tag", rows[0])}, wrong
 
 
-OF_BLOCKS = ("open", "only blocks before are open or closed")
+OF_BLOCKS = ("open", "only windows before are open or closed")
 SOFTMAX_KIND = ("live", "power", "score_tag", "score_offset", "table", "context")
 
 
@@ -193,7 +193,7 @@ def seen(rules, lane):
 # U9, U13: k, w, r, p, p- of a score under a given L, and open of a block.
 def exponentials(circuit):
     for t, row, lane, rules, ranges in softmax_rows(circuit):
-        both = given({*ranges, *cells_of(circuit, t, [row], "block")})
+        both = given({*ranges, *cells_of(circuit, t, [row], "open_windows")})
         statement = Statement(circuit, rules, both, lanes=[circuit.lanes(t, row)[lane]], ranges=ranges,
                               splits={"open": (2,), f"exponential.{lane}": (2,)})
         wrong = [dict(widened=(f"score remainder.{lane}",))] if seen(rules, lane) else [dict(without=(f"masked width.{lane}",))]
@@ -213,7 +213,7 @@ def order(circuit):
             later = f"(or (< {text(key[0])} {text(key[1])}) (and (= {text(key[0])} {text(key[1])}) (> {text(width[1])} 0)))"
             return conjunction([larger, f"(not {later})"])
 
-        statement = Statement(circuit, rules, given(cells_of(circuit, t, [row], "block")), lanes=[circuit.lanes(t, row)[lane]],
+        statement = Statement(circuit, rules, given(cells_of(circuit, t, [row], "open_windows")), lanes=[circuit.lanes(t, row)[lane]],
                               ranges=ranges, splits={"open": (2,), f"exponential.{lane}": (2,)}, goal=earlier_row)
         yield statement, {"table": circuit.fixed(t, "table", row)}, [dict(widened=(f"score remainder.{lane}",))]
 

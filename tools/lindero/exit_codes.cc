@@ -22,7 +22,8 @@ constexpr ExitInfo kTable[] = {
      "is "
      "not the model's"},
     {Error::kCheckFailed, 14,
-     "`check`: a constraint, lookup or claim does not hold; `tamper`: a change went unnoticed"},
+     "`check`: a constraint, lookup or claimed sum does not hold; `tamper`: a change went "
+     "unnoticed"},
     {Error::kFile, 15, "a file cannot be read or written: missing, no permission, disk full"},
     {Error::kPackage, 16,
      "a package or key is damaged, of another version or of another model, or cannot have the "

@@ -145,12 +145,12 @@ std::string shapeText(const PublicTensor& tensor) {
 }
 
 // What each block of steps leaves to the next.
-void addCarried(const runtime::Package& package, Summary& summary) {
+void addCarriedContext(const runtime::Package& package, Summary& summary) {
   Summary::Rows rows;
   Json json = Json::array();
   for (const Step& step : package.program().steps()) {
-    if (!step.has_carry_out()) continue;
-    const auto elements = static_cast<int64_t>(step.carry_out().elements());
+    if (!step.has_link_out()) continue;
+    const auto elements = static_cast<int64_t>(step.link_out().elements());
     rows.push_back({shortenNodes(step.node()), step.region(), withCommas(elements)});
     json.push_back({{"node", step.node()}, {"region", step.region()}, {"elements", elements}});
   }
@@ -160,8 +160,8 @@ void addCarried(const runtime::Package& package, Summary& summary) {
                    std::move(json));
 }
 
-// What crosses into and out of the proof: the public tensors; and between its tables: claims that
-// must cancel.
+// What crosses into and out of the proof: the public tensors; and between its tables: claimed sums
+// that must cancel.
 void addBoundaries(const Circuit& circuit, Summary& summary) {
   Summary::Rows publics;
   Json public_json = Json::array();
@@ -180,18 +180,18 @@ void addBoundaries(const Circuit& circuit, Summary& summary) {
                    std::move(public_json));
   Summary::Rows groups;
   Json group_json = Json::array();
-  for (int group = 0; group < circuit.claim_groups_size(); ++group) {
+  for (int group = 0; group < circuit.sum_groups_size(); ++group) {
     std::vector<std::string> tables;
-    for (const Claim& claim : circuit.claims()) {
-      if (static_cast<int>(claim.group()) == group) {
-        tables.push_back(circuit.tables(static_cast<int>(claim.table())).name());
+    for (const ClaimedSum& claimed_sum : circuit.claimed_sums()) {
+      if (static_cast<int>(claimed_sum.group()) == group) {
+        tables.push_back(circuit.tables(static_cast<int>(claimed_sum.table())).name());
       }
     }
-    const std::string& name = circuit.claim_groups(group).name();
+    const std::string& name = circuit.sum_groups(group).name();
     groups.push_back({name, absl::StrCat(tables.size())});
     group_json.push_back({{"name", name}, {"tables", tables}});
   }
-  summary.addTable("claim_groups", "Claims that cancel between tables", {"group", "tables"},
+  summary.addTable("sum_groups", "Claimed sums that cancel between tables", {"group", "tables"},
                    std::move(groups), std::move(group_json));
   Json segments = Json::array();
   for (const Segment& segment : circuit.segments()) {
@@ -283,7 +283,7 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
   addPhases(cost, summary);
   addNodes(cost, arguments.nodes, summary);
   addConstraints(circuit, summary);
-  addCarried(opened.package, summary);
+  addCarriedContext(opened.package, summary);
   addBoundaries(circuit, summary);
   context.result("inspect", summary);
   return absl::OkStatus();

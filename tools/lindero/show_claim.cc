@@ -71,7 +71,7 @@ void addClaimDocument(const Claim& claim, const std::string& bytes, const Circui
     summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
   }
   summary.addLine("", absl::StrCat("id        ", toHex(claim.model.id)));
-  const bool blocks = circuit != nullptr && circuit->carries_size() > 0;
+  const bool blocks = circuit != nullptr && circuit->links_size() > 0;
   summary.addLine(
       "circuit",
       absl::StrCat(toHex(claim.model.circuit), ", for ", countOf(claim.model.bucket, "position"),

@@ -27,13 +27,13 @@ void addRanks(absl::Span<const Witnesses> witnesses, Summary& summary) {
     for (uint32_t phase : {2u, 3u}) {
       const runtime::RankCounts& c = report->phases[phase];
       rows.push_back({absl::StrCat(name, ", phase ", phase), count(c.columns), count(c.cells),
-                      count(c.claims), count(c.equations), count(c.derivatives),
+                      count(c.claimed_sums), count(c.equations), count(c.derivatives),
                       count(c.parameters), count(c.bound), count(c.harmless), count(c.holes)});
       json.push_back({{"witness", name},
                       {"phase", phase},
                       {"columns", c.columns},
                       {"cells", c.cells},
-                      {"claims", c.claims},
+                      {"claimed_sums", c.claimed_sums},
                       {"equations", c.equations},
                       {"derivatives", c.derivatives},
                       {"directions_examined", c.parameters},
@@ -45,8 +45,8 @@ void addRanks(absl::Span<const Witnesses> witnesses, Summary& summary) {
   summary.addTable("ranks",
                    "Rank of the challenge phases: free are cells that no equation of their phase "
                    "pins; bound, by a pole of their own under a later challenge",
-                   {"witness", "columns", "cells", "claims", "equations", "derivatives", "free",
-                    "bound", "read by nothing", "holes"},
+                   {"witness", "columns", "cells", "claimed_sums", "equations", "derivatives",
+                    "free", "bound", "read by nothing", "holes"},
                    std::move(rows), std::move(json));
 }
 

@@ -75,7 +75,7 @@ struct Run {
   // What is mutated but for the proof: the run, or the last of its blocks.
   Statement statement;
   runtime::MappedFile trace;
-  runtime::Carried before;
+  runtime::LinkValues before;
   Context& context;
 
   std::vector<Mutator> mutators() const {
@@ -416,7 +416,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
                                     context.monitor()));
   const int64_t last = static_cast<int64_t>(run.traced.traces.size()) - 1;
   run.statement = runtime::blockOf(run.circuit(), run.traced.statement, last);
-  absl::StatusOr<runtime::Carried> before = runtime::carriedBefore(opened.package, inputs, last);
+  absl::StatusOr<runtime::LinkValues> before = runtime::linkBefore(opened.package, inputs, last);
   if (!before.ok()) return runtime::withRunError(before.status());
   run.before = *std::move(before);
   absl::StatusOr<runtime::MappedFile> trace =

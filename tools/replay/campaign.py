@@ -15,8 +15,8 @@ from state import State
 from verify import Buses, verify
 
 
-# A survivor is a mutation that neither a constraint nor a claim group rejects, of a cell that a constraint depends on.
-COUNTS = ("tried", "by_constraint", "by_claims", "without_influence", "survived")
+# A survivor is a mutation that neither a constraint nor a sum group rejects, of a cell that a constraint depends on.
+COUNTS = ("tried", "by_constraint", "by_sums", "without_influence", "survived")
 
 
 class Campaign:
@@ -44,7 +44,7 @@ class Campaign:
             count = self.counts[self.package.tables[mutation.table].name]
             count["tried"] += 1
             if constraint or group:
-                count["by_constraint" if constraint else "by_claims"] += 1
+                count["by_constraint" if constraint else "by_sums"] += 1
                 continue
             survived = has_influence(self.state, mutation)
             count["survived" if survived else "without_influence"] += 1

@@ -23,8 +23,8 @@ def generator_nodes(column):
     return [column.gather.index]
 
 
-def carried_groups(circuit):
-    return [group for carry in circuit.carries for group in (getattr(carry, "in"), carry.out)]
+def linked_groups(circuit):
+    return [group for link in circuit.links for group in (getattr(link, "in"), link.out)]
 
 
 def fill_order(circuit, graph):

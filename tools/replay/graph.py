@@ -13,7 +13,7 @@ class Op(IntEnum):
     CONSTANT = 0
     COLUMN = 1
     CHALLENGE = 2
-    CLAIM = 3
+    CLAIMED_SUM = 3
     IS_FIRST = 4
     IS_LAST = 5
     ADD = 6
@@ -27,8 +27,8 @@ class Op(IntEnum):
 HIGHEST_DEGREE = 1 << 20
 BINARY = {Op.ADD: qm31.add, Op.SUB: qm31.sub, Op.MUL: qm31.mul}
 
-# What a node reads: pairs (column, offset), and indices of challenges and claims.
-Reads = namedtuple("Reads", "columns challenges claims")
+# What a node reads: pairs (column, offset), and indices of challenges and claimed sums.
+Reads = namedtuple("Reads", "columns challenges claimed_sums")
 # What to do with each node of a cone, and which values nobody needs afterwards.
 Plan = namedtuple("Plan", "steps targets")
 
@@ -69,7 +69,7 @@ class Graph:
             return f"unknown operation {op}"
         if any(operand >= i for operand in operands):
             return "names a node that is not earlier"
-        limits = {Op.CONSTANT: P, Op.CHALLENGE: len(self.circuit.challenges), Op.CLAIM: len(self.circuit.claims)}
+        limits = {Op.CONSTANT: P, Op.CHALLENGE: len(self.circuit.challenges), Op.CLAIMED_SUM: len(self.circuit.claimed_sums)}
         if a >= limits.get(op, a + 1):
             return f"no {Op(op).name} {a}"
         if op == Op.COLUMN:
@@ -86,7 +86,7 @@ class Graph:
         self.total[i] = self._total_degree(op, [self.total[operand] for operand in operands])
         if sum(self.total[i]) > HIGHEST_DEGREE:
             return "has a degree above 2^20 in all that it reads"
-        self.scalar[i] = not leaf and op != Op.CLAIM and all(self.scalar[operand] for operand in operands)
+        self.scalar[i] = not leaf and op != Op.CLAIMED_SUM and all(self.scalar[operand] for operand in operands)
         if op == Op.INVERSE and not self.scalar[i]:
             return "inverts more than constants and challenges"
         return None
@@ -118,7 +118,7 @@ class Graph:
             self._reads[targets] = Reads(
                 columns=sorted({(self.b[i], self.offsets[i]) for i in nodes if self.ops[i] == Op.COLUMN}),
                 challenges=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CHALLENGE}),
-                claims=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CLAIM}),
+                claimed_sums=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CLAIMED_SUM}),
             )
         return self._reads[targets]
 
@@ -159,7 +159,7 @@ class Graph:
 
 
 def evaluate(plan, scalars, rows):
-    """The targets' values on rows, an object with column(c, offset), claim(k), first() and last(); length 1 if constant."""
+    """The targets' values on rows, an object with column(c, offset), claimed_sum(k), first() and last(); length 1 if constant."""
     values = {}
 
     def of(i):
@@ -172,8 +172,8 @@ def evaluate(plan, scalars, rows):
             values[i] = rows.column(b, offset)
         elif op == Op.NEG:
             values[i] = qm31.neg(of(a))
-        elif op == Op.CLAIM:
-            values[i] = rows.claim(a)
+        elif op == Op.CLAIMED_SUM:
+            values[i] = rows.claimed_sum(a)
         else:
             values[i] = rows.first() if op == Op.IS_FIRST else rows.last()
         for operand in done:

@@ -46,17 +46,17 @@ class CopyRows(Rows):
             values[..., hit] = new[..., place[hit]]
         return values
 
-    def claim(self, k):
-        return self.batch.claims[k][:, self.copies] if k in self.batch.claims else self.state.claims[k]
+    def claimed_sum(self, k):
+        return self.batch.claimed_sums[k][:, self.copies] if k in self.batch.claimed_sums else self.state.claimed_sums[k]
 
 
 class Batch:
-    """`changed` from (table, column) to (ascending rows of copies, new values); `claims` of those that changed, (4, copies)."""
+    """`changed` from (table, column) to (ascending rows of copies, new values); `claimed_sums` of those that changed, (4, copies)."""
 
     def __init__(self, state, buses, mutations):
         self.state, self.buses, self.package = state, buses, state.package
         self.size = len(mutations)
-        self.changed, self.claims = {}, {}
+        self.changed, self.claimed_sums = {}, {}
         self._mutate(mutations)
         for t, c in state.order:
             self._refill(t, c, self.package.tables[t].columns[c])
@@ -77,21 +77,21 @@ class Batch:
             self._refill_scan(t, c, column, at, values)
         elif kind == "fraction" and column.fraction.running:
             old = take(self.state.columns[t, c], at % self.package.tables[t].height)
-            self._refill_sums(t, c, column.fraction.claim, at, qm31.sub(values, old))
+            self._refill_sums(t, c, column.fraction.claimed_sum, at, qm31.sub(values, old))
         else:
             self._keep(t, c, at, values)
 
     def touched(self, t, *nodes):
-        """The rows at which one of the nodes reads a changed cell or claim."""
+        """The rows at which one of the nodes reads a changed cell or claimed sum."""
         reads, height = self.package.graph.reads(*nodes), self.package.tables[t].height
         parts = [np.arange(0)]
         for c, offset in reads.columns:
             if (t, c) in self.changed:
                 copy, row = np.divmod(self.changed[t, c][0], height)
                 parts.append(copy * height + (row - offset) % height)
-        for k in reads.claims:
-            if k in self.claims:
-                copies = np.flatnonzero((self.claims[k] != self.state.claims[k]).any(axis=0))
+        for k in reads.claimed_sums:
+            if k in self.claimed_sums:
+                copies = np.flatnonzero((self.claimed_sums[k] != self.state.claimed_sums[k]).any(axis=0))
                 parts.append((copies[:, None] * height + np.arange(height)).ravel())
         return np.unique(np.concatenate(parts))
 
@@ -132,7 +132,7 @@ class Batch:
             return
         height = self.package.tables[t].height
         before = fraction_terms(on_all(plan, scalars, self.state.rows(t, at % height)), name)
-        self._refill_sums(t, c, column.fraction.claim, at, qm31.sub(terms, before))
+        self._refill_sums(t, c, column.fraction.claimed_sum, at, qm31.sub(terms, before))
 
     def _tails(self, t, at):
         """Per copy, from its first row in `at` to its last: all these rows, and the positions where a copy begins."""
@@ -158,7 +158,7 @@ class Batch:
         factor[:, begins] = 0
         self._keep(t, c, at, qm31.scan(factor, addend))
 
-    def _refill_sums(self, t, c, claim, at, differences):
+    def _refill_sums(self, t, c, claimed_sum, at, differences):
         """A running sum differs from the original by the differences of the terms up to its row."""
         tails, begins = self._tails(t, at)
         sums = np.zeros((4, len(tails)), dtype=np.uint64)
@@ -171,8 +171,8 @@ class Batch:
         values = qm31.add(take(self.state.columns[t, c], tails % height), sums)
         self._keep(t, c, tails, values)
         if sums[:, ends].any():
-            self.claims.setdefault(claim, np.repeat(self.state.claims[claim], self.size, axis=1))
-            self.claims[claim][:, tails[ends] // height] = values[:, ends]
+            self.claimed_sums.setdefault(claimed_sum, np.repeat(self.state.claimed_sums[claimed_sum], self.size, axis=1))
+            self.claimed_sums[claimed_sum][:, tails[ends] // height] = values[:, ends]
 
     def _refill_gather(self, t, c, gather):
         height = self.package.tables[t].height
@@ -199,7 +199,7 @@ class Batch:
     def failing_constraints(self):
         """For each copy, the first constraint that fails as (table, constraint), or None."""
         failing = [None] * self.size
-        changed_tables = {t for t, _ in self.changed} | {self.package.circuit.claims[k].table for k in self.claims}
+        changed_tables = {t for t, _ in self.changed} | {self.package.circuit.claimed_sums[k].table for k in self.claimed_sums}
         for t in sorted(changed_tables):
             for number, constraint in enumerate(self.package.tables[t].message.constraints):
                 at = self.touched(t, constraint.node)
@@ -212,14 +212,14 @@ class Batch:
         return failing
 
     def failing_groups(self):
-        """Which copies have a claim group whose sum is not what it was: zero or, of what blocks hand on, what the others
+        """Which copies have a sum group whose sum is not what it was: zero or, of what blocks hand on, what the others
         have."""
         failing = np.zeros(self.size, dtype=bool)
-        for g in range(len(self.package.circuit.claim_groups)):
+        for g in range(len(self.package.circuit.sum_groups)):
             total = np.zeros((4, self.size), dtype=np.uint64)
-            for k, claims in self.claims.items():
-                if self.package.circuit.claims[k].group == g:
-                    total = qm31.add(total, qm31.sub(claims, self.state.claims[k]))
+            for k, claimed_sums in self.claimed_sums.items():
+                if self.package.circuit.claimed_sums[k].group == g:
+                    total = qm31.add(total, qm31.sub(claimed_sums, self.state.claimed_sums[k]))
             failing |= total.any(axis=0)
         return failing
 

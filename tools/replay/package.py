@@ -12,7 +12,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from circuit import BadInput, carried_groups, fill_order, generator_nodes, require
+from circuit import BadInput, linked_groups, fill_order, generator_nodes, require
 from graph import Graph
 from qm31 import P
 from rules import Rules
@@ -141,7 +141,7 @@ def _check_tables(circuit):
     require(sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
     require(len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
     require(len(circuit.publics) <= 4096, "more than 4,096 public tensors")
-    for what in ("tables", "challenges", "buses", "claim_groups", "publics", "segments"):
+    for what in ("tables", "challenges", "buses", "sum_groups", "publics", "segments"):
         _check_names(what, getattr(circuit, what))
     for table in circuit.tables:
         require(table.log_height <= 28, table.name, "is higher than 2^28")
@@ -169,8 +169,8 @@ def _check_circuit(package):
     circuit = package.circuit
     for problem in package.graph.problems():
         raise BadInput(problem)
-    for claim in circuit.claims:
-        require(claim.table < len(circuit.tables) and claim.group < len(circuit.claim_groups), "claim", claim.name)
+    for claimed_sum in circuit.claimed_sums:
+        require(claimed_sum.table < len(circuit.tables) and claimed_sum.group < len(circuit.sum_groups), "claimed sum", claimed_sum.name)
     claimed = []
     for t, table in enumerate(package.tables):
         for constraint in table.message.constraints:
@@ -185,22 +185,22 @@ def _check_circuit(package):
             _check_lookup(package, t, lookup)
         providers = [lookup.multiplicity_column for lookup in table.message.lookups if lookup.provide]
         require(len(set(providers)) == len(providers), table.name, "two providers share a multiplicity column")
-    require(sorted(claimed) == list(range(len(circuit.claims))), "a claim without exactly one running column")
+    require(sorted(claimed) == list(range(len(circuit.claimed_sums))), "a claimed sum without exactly one running column")
     for tensor in circuit.publics:
         _check_public(circuit, tensor)
-    _check_carries(package)
+    _check_links(package)
 
 
-def _check_carries(package):
-    circuit, groups = package.circuit, carried_groups(package.circuit)
+def _check_links(package):
+    circuit, groups = package.circuit, linked_groups(package.circuit)
     least, most = (2, 1 << 16) if groups else (0, 0)
-    require(least <= circuit.most_blocks <= most, len(circuit.carries), "carries, and", circuit.most_blocks, "blocks")
-    require(all(group < len(circuit.claim_groups) for group in groups), "a carry of no claim group")
-    require(len(set(groups)) == len(groups), "a claim group is carried twice")
-    require(set(groups) <= {claim.group for claim in circuit.claims}, "a carried claim group has no claim")
-    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a carried claim group has a public tensor")
-    for k, claim in enumerate(circuit.claims):
-        require(claim.group not in groups or phase_of_claim(package, k) == 2, "claim", claim.name, "is carried in phase 3")
+    require(least <= circuit.most_blocks <= most, len(circuit.links), "links, and", circuit.most_blocks, "blocks")
+    require(all(group < len(circuit.sum_groups) for group in groups), "a link of no sum group")
+    require(len(set(groups)) == len(groups), "a sum group is linked twice")
+    require(set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a linked sum group has no claimed sum")
+    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a linked sum group has a public tensor")
+    for k, claimed_sum in enumerate(circuit.claimed_sums):
+        require(claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is linked in phase 3")
 
 
 def _check_node(package, table, node, where):
@@ -214,19 +214,19 @@ def _check_known(package, table, node, phase, where):
     reads = package.graph.reads(node)
     require(all(package.tables[table].phases[c] <= phase for c, _ in reads.columns), where, "reads a later phase")
     require(all(package.circuit.challenges[k].phase < phase for k in reads.challenges), where, "reads a later challenge")
-    for k in reads.claims:
-        require(phase_of_claim(package, k) < phase, where, "reads a claim that is not known yet")
+    for k in reads.claimed_sums:
+        require(phase_of_claimed_sum(package, k) < phase, where, "reads a claimed sum that is not known yet")
 
 
-def phase_of_claim(package, claim):
-    for column in package.tables[package.circuit.claims[claim].table].columns:
-        if column.WhichOneof("generator") == "fraction" and column.fraction.running and column.fraction.claim == claim:
+def phase_of_claimed_sum(package, claimed_sum):
+    for column in package.tables[package.circuit.claimed_sums[claimed_sum].table].columns:
+        if column.WhichOneof("generator") == "fraction" and column.fraction.running and column.fraction.claimed_sum == claimed_sum:
             return column.phase
-    raise BadInput(f"claim {claim} is nobody's")
+    raise BadInput(f"claimed sum {claimed_sum} is nobody's")
 
 
 def _check_generator(package, t, column):
-    """The claims that the column gives, one at most."""
+    """The claimed sums that the column gives, one at most."""
     if column.phase < 2:
         return []
     table, where = package.tables[t], f"{package.tables[t].name}.{column.name}:"
@@ -238,7 +238,7 @@ def _check_generator(package, t, column):
     if kind == "gather":
         reads = package.graph.reads(column.gather.index)
         require(all(table.phases[c] == 0 for c, _ in reads.columns), where, "the index reads more than fixed columns")
-        require(not reads.challenges and not reads.claims, where, "the index reads more than fixed columns")
+        require(not reads.challenges and not reads.claimed_sums, where, "the index reads more than fixed columns")
         end = 0
         for source in column.gather.sources:
             require(source.base >= end, where, "sources overlap or are out of order")
@@ -250,12 +250,12 @@ def _check_generator(package, t, column):
     if kind != "fraction":
         return []
     if not column.fraction.running:
-        require(not column.fraction.add and not column.fraction.claim, where, "add or claim, but not running")
+        require(not column.fraction.add and not column.fraction.claimed_sum, where, "add or claimed sum, but not running")
         return []
-    claim = column.fraction.claim
-    require(claim < len(package.circuit.claims), where, "no claim", claim)
-    require(package.circuit.claims[claim].table == t, where, "names a claim of another table")
-    return [claim]
+    claimed_sum = column.fraction.claimed_sum
+    require(claimed_sum < len(package.circuit.claimed_sums), where, "no claimed sum", claimed_sum)
+    require(package.circuit.claimed_sums[claimed_sum].table == t, where, "names a claimed sum of another table")
+    return [claimed_sum]
 
 
 def _check_lookup(package, t, lookup):
@@ -269,10 +269,10 @@ def _check_lookup(package, t, lookup):
         reads = package.graph.reads(node)
         require(all(table.phases[c] <= bus.phase for c, _ in reads.columns), where, "reads a later phase than the bus")
         drawn = [package.circuit.challenges[k].phase for k in reads.challenges]
-        require(all(phase < bus.phase for phase in drawn) and not reads.claims, where, "reads a claim or a later challenge")
+        require(all(phase < bus.phase for phase in drawn) and not reads.claimed_sums, where, "reads a claimed sum or a later challenge")
     reads = package.graph.reads(lookup.multiplicity)
     require(all(table.phases[c] <= 1 for c, _ in reads.columns), where, "multiplicity of a later phase")
-    require(not reads.challenges and not reads.claims, where, "multiplicity of a later phase")
+    require(not reads.challenges and not reads.claimed_sums, where, "multiplicity of a later phase")
     if lookup.provide:
         c = lookup.multiplicity_column
         require(c < len(table.columns) and table.phases[c] == 1, where, "multiplicity column not of phase 1")
@@ -288,7 +288,7 @@ def _check_public(circuit, tensor):
     require(tensor.rows and tensor.columns and tensor.tile_rows and tensor.tile_columns, where, "no shape")
     require(tensor.rows * tensor.columns <= 1 << 28, where, "more than 2^28 values")
     require(-P < 2 * tensor.low and tensor.low <= tensor.high and 2 * tensor.high < P, where, "range")
-    require(tensor.kind <= 1 and tensor.group < len(circuit.claim_groups), where, "kind or group")
+    require(tensor.kind <= 1 and tensor.group < len(circuit.sum_groups), where, "kind or group")
     tiles = -(-tensor.rows // tensor.tile_rows) * -(-tensor.columns // tensor.tile_columns)
     require(tensor.address + tiles <= P, where, "addresses beyond p")
     for challenge in (tensor.address_challenge, tensor.row_challenge, tensor.column_challenge):

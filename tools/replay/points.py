@@ -1,6 +1,6 @@
 """The nodes of a circuit at random points, for tests of polynomial identities.
 
-Each column at an offset, each challenge, each claim and each selector is a variable of its own, with a random residue at each of
+Each column at an offset, each challenge, each claimed sum and each selector is a variable of its own, with a random residue at each of
 several points. The seed is a digest of the circuit, so that nobody writes a circuit for points that are known. `Graph` bounds the
 degrees, without which residues would say nothing of the extension: z^p - z is zero at every residue.
 """
@@ -58,7 +58,7 @@ class Points:
         graph, op = self.graph, self.graph.ops[i]
         if op == Op.COLUMN:
             return column_key(graph.a[i], graph.b[i], graph.offsets[i])
-        return (op, graph.a[i] if op in (Op.CHALLENGE, Op.CLAIM) else 0, 0, 0)
+        return (op, graph.a[i] if op in (Op.CHALLENGE, Op.CLAIMED_SUM) else 0, 0, 0)
 
     def _apply(self, i, values):
         graph, op = self.graph, self.graph.ops[i]

@@ -10,7 +10,7 @@ import numpy as np
 
 from package import BadInput, Package, read_columns, read_statement
 from state import State, ZeroDenominator
-from verify import Failure, carry_failures, verify
+from verify import Failure, link_failures, verify
 
 ACCEPTED, REJECTED, BAD_INPUT = 0, 1, 2
 
@@ -32,7 +32,7 @@ def text_of(failure, block):
 
 def judge(package, traces, statement, random, rows):
     """((block, failure) for all failures, seconds that filling took). The blocks share the challenges of phase 1."""
-    failures, claims, filling, first = [], [], 0, None
+    failures, claimed_sums, filling, first = [], [], 0, None
     for block, (trace, values) in enumerate(zip(traces, statement)):
         main = read_columns(trace, package.tables, 1)
         begin = time.monotonic()
@@ -42,9 +42,9 @@ def judge(package, traces, statement, random, rows):
             return failures + [(block, Failure("denominator", None, str(error), 1, None, None, "zero"))], filling
         filling += time.monotonic() - begin
         failures += [(block, failure) for failure in verify(state, values, rows, random)]
-        claims.append(state.claims)
+        claimed_sums.append(state.claimed_sums)
         first = first or state
-    return failures + list(carry_failures(package.circuit, claims)), filling
+    return failures + list(link_failures(package.circuit, claimed_sums)), filling
 
 
 def replay(arguments):
@@ -53,7 +53,7 @@ def replay(arguments):
     package = Package(arguments.package)
     statement = read_statement(arguments.statement, package.circuit, len(arguments.trace))
     failures, filling = judge(package, arguments.trace, statement, np.random.default_rng(seed), arguments.rows)
-    several = len(package.circuit.carries) > 0
+    several = len(package.circuit.links) > 0
     return {
         "verdict": "rejected" if failures else "accepted",
         "seed": seed,

@@ -116,7 +116,7 @@ def accepts_under_fresh_challenges():
 @case
 def rejects_a_thousand_mutations():
     result = judged(ACCEPTED, *honest("toy_gpt"), "--count", "1000", program="campaign.py")
-    equal(result["by_constraint"] + result["by_claims"], 1000, f"rejected mutations of {result}")
+    equal(result["by_constraint"] + result["by_sums"], 1000, f"rejected mutations of {result}")
     main_tables = {t.name for t in toy()[0].tables if 1 in t.phases}
     equal({name for name, count in result["tables"].items() if count["tried"]}, main_tables, "tables that were tried")
 
@@ -265,33 +265,33 @@ def last_node(**fields):
     return circuit_edit(change)
 
 
-def carrying(circuit, left):
-    """The toy's circuit as one of three blocks at most, that takes in the sum of group `tensors`, and leaves the claim of
+def linked(circuit, left):
+    """The toy's circuit as one of three blocks at most, that takes in the sum of group `tensors`, and leaves the claimed sum of
     table `left` in it; with no such table, zero, in a table of its own. The toy's sum is zero: its blocks hand nothing on."""
-    groups = [group.name for group in circuit.claim_groups]
+    groups = [group.name for group in circuit.sum_groups]
     out = len(groups)
-    circuit.claim_groups.add(name="left")
-    circuit.carries.add(out=out, **{"in": groups.index("tensors")})
+    circuit.sum_groups.add(name="left")
+    circuit.links.add(out=out, **{"in": groups.index("tensors")})
     circuit.most_blocks = 3
     if left:
         table = [table.name for table in circuit.tables].index(left)
-        (claim,) = [c for c in circuit.claims if c.table == table and groups[c.group] == "tensors"]
-        claim.group = out
+        (claimed_sum,) = [c for c in circuit.claimed_sums if c.table == table and groups[c.group] == "tensors"]
+        claimed_sum.group = out
         return
 
     def node(op, a=0, b=0, offset=0):
         circuit.nodes.add(op=op, a=a, b=b, offset=offset)
         return len(circuit.nodes) - 1
 
-    own, claim, zero, point = len(circuit.tables), len(circuit.claims), node(Op.CONSTANT), node(Op.CHALLENGE)
+    own, claimed_sum, zero, point = len(circuit.tables), len(circuit.claimed_sums), node(Op.CONSTANT), node(Op.CHALLENGE)
     table = circuit.tables.add(name="nothing")
     column = table.columns.add(name="sum", phase=2)
     column.fraction.numerator = column.fraction.add = zero
-    column.fraction.denominator, column.fraction.running, column.fraction.claim = point, True, claim
+    column.fraction.denominator, column.fraction.running, column.fraction.claimed_sum = point, True, claimed_sum
     step = node(Op.SUB, node(Op.COLUMN, own), node(Op.COLUMN, own, offset=-1))
-    sum_of = node(Op.ADD, step, node(Op.MUL, node(Op.IS_FIRST), node(Op.CLAIM, claim)))
+    sum_of = node(Op.ADD, step, node(Op.MUL, node(Op.IS_FIRST), node(Op.CLAIMED_SUM, claimed_sum)))
     table.constraints.add(name="sum", node=node(Op.MUL, sum_of, point))
-    circuit.claims.add(name="nothing", table=len(circuit.tables) - 1, group=out)
+    circuit.claimed_sums.add(name="nothing", table=len(circuit.tables) - 1, group=out)
     circuit.segments[0].tables.append(len(circuit.tables) - 1)
 
 
@@ -346,16 +346,16 @@ def square(circuit, times):
     ("a challenge of degree 2^21", circuit_edit(lambda c: square(c, 21)), None, "degree above 2^20"),
     ("4,097 public tensors", circuit_edit(lambda c: c.publics.extend([c.publics[0]] * 4097)), None, "4,096 public tensors"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
-    ("a claim of nobody", circuit_edit(lambda c: c.claims.add(name="x")), None, "claim"),
-    ("one block", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),
-    ("blocks without carries", circuit_edit(lambda c: setattr(c, "most_blocks", 2)), None, "blocks"),
-    ("a group carried twice", circuit_edit(lambda c: (carrying(c, "softmax"), c.carries.append(c.carries[0]))), None, "twice"),
-    ("a public tensor carried", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(c.publics[0], "group", c.carries[0].out))),
+    ("a claimed sum of nobody", circuit_edit(lambda c: c.claimed_sums.add(name="x")), None, "claimed sum"),
+    ("one block", circuit_edit(lambda c: (linked(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),
+    ("blocks without links", circuit_edit(lambda c: setattr(c, "most_blocks", 2)), None, "blocks"),
+    ("a group linked twice", circuit_edit(lambda c: (linked(c, "softmax"), c.links.append(c.links[0]))), None, "twice"),
+    ("a public tensor linked", circuit_edit(lambda c: (linked(c, "softmax"), setattr(c.publics[0], "group", c.links[0].out))),
      None, "public tensor"),
-    ("carried without a claim", circuit_edit(lambda c: (carrying(c, "softmax"), c.claim_groups.add(name="x"),
-                                                        setattr(c.carries[0], "out", len(c.claim_groups) - 1))), None, "no claim"),
-    ("carried in phase 3", circuit_edit(lambda c: (carrying(c, "softmax"), setattr(
-        c.carries[0], "out", [group.name for group in c.claim_groups].index("lookups")))), None, "phase 3"),
+    ("linked without a claimed sum", circuit_edit(lambda c: (linked(c, "softmax"), c.sum_groups.add(name="x"),
+                                                        setattr(c.links[0], "out", len(c.sum_groups) - 1))), None, "no claimed sum"),
+    ("linked in phase 3", circuit_edit(lambda c: (linked(c, "softmax"), setattr(
+        c.links[0], "out", [group.name for group in c.sum_groups].index("lookups")))), None, "phase 3"),
     ("generator missing", circuit_edit(lambda c: c.tables[0].columns[-1].ClearField("fraction")), None, "generator"),
 )
 def bad_input(change_package, change_run, word):
@@ -373,7 +373,7 @@ def toy_run(tokens):
 
 def bundle_failures(code, left, *runs):
     """What fails where, in the blocks with these tokens."""
-    package, folder = copied(change_package=circuit_edit(lambda circuit: carrying(circuit, left)))
+    package, folder = copied(change_package=circuit_edit(lambda circuit: linked(circuit, left)))
     folders = [toy_run(tokens) for tokens in runs]
     first, *others = (read_message(run / "statement.pb", "Statement") for run in folders)
     for other in others:
@@ -403,12 +403,12 @@ def accepts_a_bundle():
 
 @case
 def what_a_block_is_given_was_left():
-    """What the claim of `softmax` lacks in the others is given by the block before, if that is of the same run; the first
-    block is given zeros. Under challenges of phase 1 that were not shared, no block's claims would be another one's."""
-    first = (0, "carry", "tensors")
+    """What the claimed sum of `softmax` lacks in the others is given by the block before, if that is of the same run; the first
+    block is given zeros. Under challenges of phase 1 that were not shared, no block's claimed sums would be another one's."""
+    first = (0, "link", "tensors")
     equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS), [first], "the first block")
     equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, TOY_TOKENS), [first], "blocks of one run")
-    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, OTHER_TOKENS), [first, (2, "carry", "tensors")],
+    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, OTHER_TOKENS), [first, (2, "link", "tensors")],
           "the last block of another run")
 
 

@@ -1,4 +1,4 @@
-"""The adaptive rules R0 to R6 of runtime/package/FORMAT.md: no cell of phases 2 and 3, and no claim, is left to choose once the
+"""The adaptive rules R0 to R6 of runtime/package/FORMAT.md: no cell of phases 2 and 3, and no claimed sum, is left to choose once the
 challenges before it are known. They are read off circuit.pb alone; identities of polynomials are tested at random points.
 """
 
@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 import qm31
-from circuit import BadInput, carried_groups, generator_nodes, require
+from circuit import BadInput, linked_groups, generator_nodes, require
 from graph import Op, ZeroInverse
 from points import BINARY, POINTS, Points, challenge_key, column_key, interpolation
 from qm31 import reduce
@@ -38,7 +38,7 @@ class Rules:
         self.columns = [(t, c) for t, table in enumerate(self.tables) for c, phase in enumerate(table.phases) if phase >= 2]
         self.gathered = {place for place in self.columns if self._kind(*place) == "gather"}
         self.fractions = {place: self._split(place) for place in self.columns if self._kind(*place) == "fraction"}
-        self.claimed = {of.fraction.claim: place for place in self.fractions
+        self.claimed = {of.fraction.claimed_sum: place for place in self.fractions
                         for of in [self._column(*place)] if of.fraction.running}
         self.definitions = {}  # of a column: the constraints that are its generator's
         self.defining = defaultdict(set)  # the same, of all columns of a table
@@ -105,9 +105,9 @@ class Rules:
         return {offset for column, offset in self.graph.reads(node).columns if column == c}
 
     def _committed(self, reads, t):
-        """The latest phase that commits what is read: columns of table t, and claims."""
+        """The latest phase that commits what is read: columns of table t, and claimed sums."""
         phases = [self.tables[t].phases[c] for c, _ in reads.columns]
-        phases += [self.tables[of].phases[c] for of, c in (self.claimed[k] for k in reads.claims)]
+        phases += [self.tables[of].phases[c] for of, c in (self.claimed[k] for k in reads.claimed_sums)]
         return max(phases, default=0)
 
     def _drawn(self, challenge):
@@ -151,8 +151,8 @@ class Rules:
         if self._kind(t, c) == "scan":
             return sub(sub(y, mul(mul(sub(np.ones_like(y), first), values[0]), before)), values[1])
         if column.fraction.running:
-            claim = leaf(Op.CLAIM, column.fraction.claim, 0, 0)
-            y = sub(BINARY[Op.ADD](sub(y, before), mul(first, claim)), values[2])
+            claimed_sum = leaf(Op.CLAIMED_SUM, column.fraction.claimed_sum, 0, 0)
+            y = sub(BINARY[Op.ADD](sub(y, before), mul(first, claimed_sum)), values[2])
         return sub(mul(y, values[1]), values[0])
 
     def _defined(self):
@@ -278,7 +278,7 @@ class Rules:
         """The challenge c of c - a or a - c, with a over fixed columns."""
         reads, t = self.graph.reads(denominator), self.graph.table[denominator]
         selectors = any(self.graph.ops[i] in (Op.IS_FIRST, Op.IS_LAST) for i in self.points.cone(denominator))
-        if len(reads.challenges) != 1 or reads.claims or selectors or (t is not None and self._committed(reads, t) > 0):
+        if len(reads.challenges) != 1 or reads.claimed_sums or selectors or (t is not None and self._committed(reads, t) > 0):
             return None
         key = challenge_key(reads.challenges[0])
         try:
@@ -313,7 +313,7 @@ class Rules:
 
     def _depends_on(self, reads, t):
         found = {challenge_key(k) for k in reads.challenges}
-        for of in [(t, c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claims]:
+        for of in [(t, c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claimed_sums]:
             found |= self.depends.get(of, set())
         return found
 
@@ -345,9 +345,9 @@ class Rules:
         sum_of = self._summed_by((place[0], c))
         if sum_of is None:
             self._refuse(place, "R3", "no running column adds", self._name((place[0], c)), "as it is, or something else reads it")
-        group = self.circuit.claims[self._column(*sum_of).fraction.claim].group
-        if group in carried_groups(self.circuit) or any(tensor.group == group for tensor in self.circuit.publics):
-            self._refuse(place, "R3", "the group that binds it is carried, or has a public tensor")
+        group = self.circuit.claimed_sums[self._column(*sum_of).fraction.claimed_sum].group
+        if group in linked_groups(self.circuit) or any(tensor.group == group for tensor in self.circuit.publics):
+            self._refuse(place, "R3", "the group that binds it is linked, or has a public tensor")
 
     def _names_poles_only(self, place, pole):
         """Whatever reads the challenge is, as a whole, the denominator of a fraction that is summed."""
@@ -396,7 +396,7 @@ class Rules:
             t = place[0]
             for numerator, denominator in singles:
                 reads = self.graph.reads(numerator)
-                of = [(t, c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claims]
+                of = [(t, c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claimed_sums]
                 known = max((determined[x] for x in of), default=0)
                 for factor in self._factors(denominator):
                     read = self.graph.reads(factor)
@@ -412,7 +412,7 @@ class Rules:
                 read = [(source.table, source.column) for source in self._column(*place).gather.sources]
             else:
                 reads = self.graph.reads(*generator_nodes(self._column(*place)))
-                read = [(place[0], c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claims]
+                read = [(place[0], c) for c, _ in reads.columns] + [self.claimed[k] for k in reads.claimed_sums]
             found[place] = max((found[of] for of in read), default=0)
         return found
 

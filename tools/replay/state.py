@@ -28,8 +28,8 @@ class Rows:
     def column(self, c, offset):
         return take(self.state.columns[self.table, c], (self.rows + offset) % self.height)
 
-    def claim(self, k):
-        return self.state.claims[k]
+    def claimed_sum(self, k):
+        return self.state.claimed_sums[k]
 
     def first(self):
         return (self.rows == 0).astype(np.uint64)
@@ -57,14 +57,14 @@ def on_all(plan, scalars, rows):
 
 
 class State:
-    """`columns` from (table, column) to cells: (height,) in phases 0 and 1, else (4, height). `claims` by index.
+    """`columns` from (table, column) to cells: (height,) in phases 0 and 1, else (4, height). `claimed_sums` by index.
 
     Blocks share the challenges of phase 1: those of another block's state, if it is given."""
 
     def __init__(self, package, main, random, other=None):
         self.package = package
         self.columns = {**package.fixed, **main}
-        self.claims = {}
+        self.claimed_sums = {}
         self.plans = {}
         self._draw(random, other)
         self.order = package.order
@@ -107,7 +107,7 @@ class State:
         if not column.fraction.running:
             return terms
         sums = qm31.prefix_sums(terms)
-        self.claims[column.fraction.claim] = sums[:, -1:]
+        self.claimed_sums[column.fraction.claimed_sum] = sums[:, -1:]
         return sums
 
     def _gather(self, gather, index):

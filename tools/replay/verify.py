@@ -5,10 +5,10 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
-from circuit import carried_groups
+from circuit import linked_groups
 from state import in_chunks, on_all
 
-# kind: constraint, bus, group, range or carry; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
+# kind: constraint, bus, group, range or link; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
 Failure = namedtuple("Failure", "kind table name rows row node detail")
 
 
@@ -63,7 +63,7 @@ class Buses:
 
     def _is_extension(self, t, node):
         reads, phases = self.state.package.graph.reads(node), self.state.package.tables[t].phases
-        return bool(reads.challenges or reads.claims) or any(phases[c] >= 2 for c, _ in reads.columns)
+        return bool(reads.challenges or reads.claimed_sums) or any(phases[c] >= 2 for c, _ in reads.columns)
 
     def reads(self, lookup):
         return self.state.package.graph.reads(lookup.multiplicity, *lookup.tuple)
@@ -133,37 +133,37 @@ def public_term(tensor, values, challenges):
     return qm31.neg(qm31.total(terms)) if tensor.negative else qm31.total(terms)
 
 
-def sum_of_claims(circuit, claims, group):
+def sum_of_group(circuit, claimed_sums, group):
     total = np.zeros((4, 1), dtype=np.uint64)
-    for k, claim in enumerate(circuit.claims):
-        if claim.group == group:
-            total = qm31.add(total, claims[k])
+    for k, claimed_sum in enumerate(circuit.claimed_sums):
+        if claimed_sum.group == group:
+            total = qm31.add(total, claimed_sums[k])
     return total
 
 
 def group_failures(state, statement):
     circuit = state.package.circuit
-    carried = carried_groups(circuit)
-    for g, group in enumerate(circuit.claim_groups):
-        if g in carried:
+    linked = linked_groups(circuit)
+    for g, group in enumerate(circuit.sum_groups):
+        if g in linked:
             continue
-        total = sum_of_claims(circuit, state.claims, g)
+        total = sum_of_group(circuit, state.claimed_sums, g)
         for tensor, values in zip(circuit.publics, statement):
             if tensor.group == g:
                 total = qm31.add(total, public_term(tensor, values, state.challenges))
         if total.any():
-            detail = "claims and public tensors do not sum to zero"
+            detail = "claimed sums and public tensors do not sum to zero"
             yield Failure("group", None, group.name, 1, None, None, detail)
 
 
-def carry_failures(circuit, blocks):
-    """(block, failure) where a block is given what the one before did not leave; `blocks` are the claims of each."""
-    for b, claims in enumerate(blocks):
-        for carry in circuit.carries:
-            given = getattr(carry, "in")
-            total = sum_of_claims(circuit, claims, given)
+def link_failures(circuit, blocks):
+    """(block, failure) where a block is given what the one before did not leave; `blocks` are the claimed sums of each."""
+    for b, claimed_sums in enumerate(blocks):
+        for link in circuit.links:
+            given = getattr(link, "in")
+            total = sum_of_group(circuit, claimed_sums, given)
             if b:
-                total = qm31.add(total, sum_of_claims(circuit, blocks[b - 1], carry.out))
+                total = qm31.add(total, sum_of_group(circuit, blocks[b - 1], link.out))
             if total.any():
                 detail = "is given what the block before did not leave" if b else "is given more than zeros"
-                yield b, Failure("carry", None, circuit.claim_groups[given].name, 1, None, None, detail)
+                yield b, Failure("link", None, circuit.sum_groups[given].name, 1, None, None, detail)

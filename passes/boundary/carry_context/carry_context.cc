@@ -115,7 +115,7 @@ class CarryContext : public Pass {
     ir::Type before = own->type(), all = before;
     before.shape[0] = context_ - block_;
     all.shape[0] = context_;
-    Value* argument = body.addArgument(before, absl::StrCat("carry/", carried_.size() - 1));
+    Value* argument = body.addArgument(before, absl::StrCat("link/", carried_.size() - 1));
     ir::Builder builder = ir::Builder::before(&op);
     builder.setLocation(op.location());
     it->second = builder.value("integer.append_rows", {argument, own}, all);

@@ -7,7 +7,7 @@
 //   the tokens                   [B]
 //   decode/position              [B], where the tokens stand in the run
 //   decode/block                 [1], how many blocks were before
-//   carry/0, carry/1, ...        [T - B, D], the rows of the blocks before, newest last: of every
+//   link/0, link/1, ...          [T - B, D], the rows of the blocks before, newest last: of every
 //                                tensor that attention reads for keys or values
 // and returns, besides the choices, under the names of the inputs, those rows and its own. Rows of
 // blocks that were not are not read. Run on one block after the other, each given the last T - B

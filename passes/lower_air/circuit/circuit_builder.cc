@@ -8,7 +8,7 @@
 namespace lindero::passes {
 namespace {
 
-// Claim groups.
+// Sum groups.
 constexpr const char *kTensors = "tensors", *kLookups = "lookups";
 
 std::string laneName(llvm::StringRef name, int lane) {
@@ -329,12 +329,12 @@ void CircuitBuilder::publicTensor(const Public& p) {
                   {"challenges", std::vector<std::string>{"address", "row", "column"}}});
 }
 
-void CircuitBuilder::carry(int64_t low, int64_t high, int64_t most_blocks) {
+void CircuitBuilder::link(int64_t low, int64_t high, int64_t most_blocks) {
   if (!function_) return;
-  group(kCarryIn), group(kCarryOut);
-  outer().create("air.carry", {}, {},
-                 {{"in", ir::Symbol{kCarryIn}},
-                  {"out", ir::Symbol{kCarryOut}},
+  group(kLinkIn), group(kLinkOut);
+  outer().create("air.link", {}, {},
+                 {{"in", ir::Symbol{kLinkIn}},
+                  {"out", ir::Symbol{kLinkOut}},
                   {"low", low},
                   {"high", high},
                   {"most_blocks", most_blocks}});

@@ -38,10 +38,10 @@ Expr operator*(Expr a, Expr b);
 
 using Lanes = std::vector<Expr>;
 
-// The claim group of a public tensor, which it has to itself.
+// The sum group of a public tensor, which it has to itself.
 inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tensor.str(); }
-// Claim groups of what a block of a bundle takes and leaves.
-inline constexpr char kCarryIn[] = "carry.in", kCarryOut[] = "carry.out";
+// Sum groups of what a block of a bundle takes and leaves.
+inline constexpr char kLinkIn[] = "link.in", kLinkOut[] = "link.out";
 
 // One loop of a fill: see Placement in program/program.proto.
 struct Loop {
@@ -135,7 +135,7 @@ class TableBuilder {
 
   enum class Kind { kLocal, kContinuity, kBoundary };
   void constrain(Expr zero, llvm::StringRef name, Kind kind = Kind::kLocal);
-  // Adds numerator / denominator of every row to a sum that is zero: that of a claim group, or, if
+  // Adds numerator / denominator of every row to a sum that is zero: that of a sum group, or, if
   // it has no name, of all edges and products.
   void term(llvm::StringRef name, Expr numerator, Expr denominator, Kind kind = Kind::kLocal,
             llvm::StringRef group = "");
@@ -166,7 +166,7 @@ class TableBuilder {
   std::string name_;
   int64_t height_;
   std::optional<ir::Builder> body_;  // none where columns are only counted
-  TableShape shape_;                 // without its fractions, which are, by claim group:
+  TableShape shape_;                 // without its fractions, which are, by sum group:
   std::map<std::string, std::vector<FractionDegrees>, std::less<>> fractions_;
   std::map<std::tuple<std::string, ir::Value*, ir::Value*>, ir::Value*> made_;
   std::map<int64_t, ir::Value*> constants_;
@@ -203,7 +203,7 @@ class CircuitBuilder {
   };
   void publicTensor(const Public& p);
   // What a block of a bundle takes from the one before and leaves to the next, in [low, high].
-  void carry(int64_t low, int64_t high, int64_t most_blocks);
+  void link(int64_t low, int64_t high, int64_t most_blocks);
 
   std::vector<WitnessPlacement>& placements() { return placements_; }
   ir::Function* function() { return function_; }

@@ -1,5 +1,5 @@
-// Copies of a tensor from one table to another: a bus of sends and receives whose addresses are
-// fixed.
+// Copies of a tensor from one table to another, by edges. An edge is a copy argument: a
+// send/receive bus whose addresses are fixed.
 //
 // A tensor has rows and columns. A table holds it *column-major*, where the lanes of a row run down
 // a column of the tensor, or *row-major*, where they run along a row. An edge cuts the tensor into
@@ -23,7 +23,7 @@ struct Edge {
   int64_t address = 0;
   int64_t rows = 0, columns = 0;
   int64_t tile_rows = 1, tile_columns = 1;
-  // The claim group of its ends if they are not both in the circuit.
+  // The sum group of its ends if they are not both in the circuit.
   std::string group = {};
   // Rows of the giver that are copied; empty: all. They end where the last tile ends.
   std::vector<int64_t> selected = {};
@@ -41,7 +41,7 @@ struct EdgeColumns {
 };
 EdgeColumns edgeColumns(TableBuilder& t, llvm::StringRef name);
 
-// The columns of the copies that a table gives or takes, each of the same claim group on all rows.
+// The columns of the copies that a table gives or takes, each of the same sum group on all rows.
 class EdgeSlots {
  public:
   EdgeSlots(TableBuilder& t, llvm::StringRef name) : t_(t), name_(name) {}

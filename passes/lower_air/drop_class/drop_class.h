@@ -3,7 +3,7 @@
 //
 // Requires: @circuit as `lower-to-air` leaves it, before `lower-sums`.
 // Guarantees: no air.constrain and no air.term of the class is left; nor lookups and providers,
-// which are local, public tensors, which are boundary, and carries, which are continuity.
+// which are local, public tensors, which are boundary, and links, which are continuity.
 // Definitions stay (air.scan, and the fractions that `lower-sums` makes of what is left): every
 // witness has columns that satisfy them. Expressions and gathered columns that nothing reads any
 // more go, too; a witness column x stays, with the constraint x - x = 0, for provers want each to

@@ -61,7 +61,7 @@ class TableSums {
       ir::Op* op = body_.create("air.fraction", operands, {ir::Type::ext()},
                                 {{"name", name}, {"phase", sum.phase}, {"running", running}});
       op->result()->setName(name);
-      if (running) op->set("claim", ir::Symbol{group});
+      if (running) op->set("group", ir::Symbol{group});
       if (columns[i].kind == kContinuity) op->set("kind", std::string("continuity"));
       if (columns[i].kind == kBoundary) op->set("kind", std::string("boundary"));
       others = others ? binary("air.add", others, op->result()) : op->result();

@@ -32,7 +32,7 @@ std::vector<SingleFraction> halves(const SingleFraction& f) {
 CircuitFacts::CircuitFacts(ir::Function& circuit) {
   for (const ir::Op& op : circuit.body().ops()) {
     if (op.is("air.table")) readTable(op);
-    if (op.is("air.carry")) {
+    if (op.is("air.link")) {
       open_groups_.insert({op.symbolAttr("in"), op.symbolAttr("out")});
     } else if (op.is("air.public")) {
       open_groups_.insert(op.symbolAttr("group"));

@@ -252,11 +252,11 @@ class Rules {
       return broken(*b.table, gather, "R3",
                     name + " binds it, and is not read by one sum alone, added once");
     }
-    const std::string& group = sum->symbolAttr(sum->is("air.term") ? "group" : "claim");
+    const std::string& group = sum->symbolAttr("group");
     if (!facts_.isOpenGroup(group)) return absl::OkStatus();
     return broken(*b.table, gather, "R3",
                   absl::StrCat(name, " binds it in the sum ", group,
-                               ", which is carried on or has a public tensor"));
+                               ", which is linked or has a public tensor"));
   }
 
   // Null: what reads the column is not just the `add` of one running column, with coefficient 1.

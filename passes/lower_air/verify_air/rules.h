@@ -2,7 +2,7 @@
 //
 // A prover chooses a cell of phase k when it has seen every challenge that is drawn before phase k
 // is committed; it can solve for the cell that cancels an error in a sum under such a challenge.
-// The rules say that all cells of phases 2 and 3 and all claims are nevertheless functions of
+// The rules say that all cells of phases 2 and 3 and all claimed sums are nevertheless functions of
 // phases 0 and 1 and the challenges. Readers of a key check the same ones, with the same numbers
 // (FORMAT.md); R0, that each generated column that is no gather has the constraint that its
 // generator says, holds here by construction: an air.expression, air.scan or air.fraction is both.
@@ -15,7 +15,7 @@
 //   R3 Bound once. Exactly one fraction that reads a gathered column y of phase k has a challenge
 //      drawn after phase k in its denominator. It is (s y + rest) / (c - a), up to signs, for one
 //      such challenge c, fixed a, and s a fixed column or 1; rest depends neither on another
-//      gathered column nor on c; its sum is not carried on and has no public tensor. Nothing else
+//      gathered column nor on c; its sum is not linked and has no public tensor. Nothing else
 //      in the circuit reads c, but for denominators of this form.
 //   R4 Nothing where unbound. Every other numerator is free of y where s is zero, or y - s y is a
 //      constraint.

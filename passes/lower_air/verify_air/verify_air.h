@@ -1,7 +1,7 @@
 // verify-air: no circuit leaves the compiler without these rules. It changes nothing.
 //
 // Degree rule. Every constraint, also those that a generated column stands for, has degree at
-// most 3; together with challenges, claims and inverses, at most 2^20 (ir/air/points.h).
+// most 3; together with challenges, claimed sums and inverses, at most 2^20 (ir/air/points.h).
 // Phase rule. A value committed in phase k reads nothing that comes later:
 //   - a term, fraction or lookup reads no column of a later phase than its own, and no challenge
 //     drawn after the phase of its own column;

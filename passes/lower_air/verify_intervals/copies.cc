@@ -130,7 +130,7 @@ absl::Status Copies::checkGroup(int table, ir::Op& term, const ir::Value* challe
   if (group != groups_.at(challenge)) {
     return ranges_.refused(table, 0, name, "what is summed under one challenge has two groups");
   }
-  if (ranges_.isCarried(group)) {
+  if (ranges_.isLinked(group)) {
     return ranges_.refused(table, 0, name, "its sum goes on in another block");
   }
   for (const ProvenRanges::Ends& ends : ranges_.ends()) {

@@ -7,7 +7,7 @@
 //     one that gives there is the row that the gather's index names, with the same coefficient, or
 //     nobody where the index is zero: then the cell is zero;
 //   - where s is zero the index is, and a constraint says that the cell is zero.
-// All fractions under c have one group, which is not carried on and has no public tensor. And no
+// All fractions under c have one group, which is not linked and has no public tensor. And no
 // factor of a denominator is zero on a row, as far as it reads fixed columns alone.
 //
 // Cost: linear in the rows of these terms; a factor over fixed columns is evaluated on every row.

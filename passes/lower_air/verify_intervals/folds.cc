@@ -129,7 +129,7 @@ absl::Status Folds::readTerm(int table, ir::Op& term) {
     if (groups_.try_emplace(challenge, group).first->second != group) {
       return ranges_.refused(table, c, name, "what is summed under one challenge has two groups");
     }
-    if (ranges_.isCarried(group)) {
+    if (ranges_.isLinked(group)) {
       return ranges_.refused(table, c, name, "its sum goes on in another block");
     }
     // Id 0 names no product: what is summed there bounds nothing, and no factor must stand there.

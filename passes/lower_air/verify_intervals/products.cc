@@ -406,8 +406,8 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
       int64_t address = takes.address.at(rows, row);
       int kind = ranges_.tileKind(address);
       if (kind < 0 || !isLaneForLane(step, takes, shift)) return absl::OkStatus();
-      // What is carried comes from a run of another block.
-      if (ranges_.tileKinds()[kind].carried) return absl::OkStatus();
+      // What is linked comes from a run of another block.
+      if (ranges_.tileKinds()[kind].linked) return absl::OkStatus();
       const auto& gives = ranges_.ends()[ranges_.tileKinds()[kind].gives[0]];
       if (gives.table < 0 || gives.place_challenge != takes.lane_challenge) return absl::OkStatus();
       absl::StatusOr<const SumRows*> sum = sumRows(gives);

@@ -1,4 +1,5 @@
-// What edges prove: the two ends of an edge hold the same elements.
+// What edges prove. An edge is a copy argument: a send/receive bus whose addresses are fixed, so
+// that its two ends hold the same elements.
 //
 // The terms of a group sum to zero for random challenges za, zr, zc, so at every pole (za, zr, zc)
 // = (address, place, lane) the values of all terms cancel. An element that one term gives and one
@@ -253,24 +254,24 @@ absl::Status ProvenRanges::readPublics() {
 
 // By induction over the blocks: the first one is given zeros, and each must give what lies in the
 // range in which it takes.
-absl::Status ProvenRanges::readCarry() {
+absl::Status ProvenRanges::readLink() {
   for (ir::Op& op : circuit_->body().ops()) {
-    if (!op.is("air.carry")) continue;
-    carry_ = Carry{op.symbolAttr("in"), op.symbolAttr("out"),
-                   Interval::between(op.intAttr("low"), op.intAttr("high"))};
+    if (!op.is("air.link")) continue;
+    link_ = Link{op.symbolAttr("in"), op.symbolAttr("out"),
+                 Interval::between(op.intAttr("low"), op.intAttr("high"))};
   }
   for (const Ends& ends : ends_) {
-    const bool in = carry_ && ends.group == carry_->in, out = carry_ && ends.group == carry_->out;
+    const bool in = link_ && ends.group == link_->in, out = link_ && ends.group == link_->out;
     if ((!in && !out) || (ends.table >= 0 && ends.sign == (in ? -1 : 1))) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("verify-intervals: ", ends.term->stringAttr("name"), ": a block takes from @",
-                     carry_->in, " and gives to @", carry_->out, ", and no public tensor does"));
+                     link_->in, " and gives to @", link_->out, ", and no public tensor does"));
   }
   return absl::OkStatus();
 }
 
 std::string ProvenRanges::sumOf(const Ends& ends) const {
-  return carry_ && ends.group == carry_->out ? carry_->in : ends.group;
+  return link_ && ends.group == link_->out ? link_->in : ends.group;
 }
 
 absl::Status ProvenRanges::readEdges() {
@@ -281,7 +282,7 @@ absl::Status ProvenRanges::readEdges() {
     }
   }
   IR_RETURN_IF_ERROR(readPublics());
-  IR_RETURN_IF_ERROR(readCarry());
+  IR_RETURN_IF_ERROR(readLink());
   return closeTiles();
 }
 
@@ -306,7 +307,7 @@ absl::Status ProvenRanges::closeTiles() {
       return absl::FailedPreconditionError(
           absl::StrCat("verify-intervals: the ends of address ", address, " stand in two sums"));
     }
-    kind.carried = carry_ && sumOf(some) == carry_->in;
+    kind.linked = link_ && sumOf(some) == link_->in;
     const Ends &a = ends_[kind.gives[0]], &b = ends_[kind.takes[0]];
     std::set challenges_a{a.lane_challenge, a.place_challenge};
     std::set challenges_b{b.lane_challenge, b.place_challenge};
@@ -328,7 +329,7 @@ absl::Status ProvenRanges::closeTiles() {
 }
 
 MaybeInterval ProvenRanges::otherEnd(const TileKind& kind, bool gives, int64_t lane) const {
-  if (kind.carried) return gives ? std::nullopt : MaybeInterval(carry_->range);
+  if (kind.linked) return gives ? std::nullopt : MaybeInterval(link_->range);
   MaybeInterval out;
   auto add = [&](const Interval& r) { out = out ? hull(*out, r) : r; };
   for (int index : gives ? kind.takes : kind.gives) {

@@ -104,21 +104,21 @@ class ProvenRanges {
   struct TileKind {
     std::vector<int> gives, takes;  // indices into ends()
     bool same_layout = false;       // element for element the same rows and lanes
-    bool carried = false;           // given to the next block of a bundle, taken by it
+    bool linked = false;            // given to the next block of a bundle, taken by it
   };
   const std::vector<Ends>& ends() const { return ends_; }
-  bool isCarried(const std::string& group) const {
-    return carry_ && (group == carry_->in || group == carry_->out);
+  bool isLinked(const std::string& group) const {
+    return link_ && (group == link_->in || group == link_->out);
   }
   // What a block is given, and must give.
-  const Interval& carriedRange() const { return carry_->range; }
+  const Interval& linkRange() const { return link_->range; }
   const std::vector<TileKind>& tileKinds() const { return kinds_; }
   // The kind of the tile with this address, or -1.
   int tileKind(int64_t address) const {
     auto it = kind_of_.find(address);
     return it == kind_of_.end() ? -1 : it->second;
   }
-  // What the other end proves about a lane of this one; nothing if what is given is carried.
+  // What the other end proves about a lane of this one; nothing if what is given is linked.
   MaybeInterval otherEnd(const TileKind& kind, bool gives, int64_t lane) const;
 
   // A term's denominator on the rows of a class: a factor, or two, that of the address first, if
@@ -157,7 +157,7 @@ class ProvenRanges {
   absl::Status readEdges();
   void nameAddresses();
   absl::Status readPublics();
-  absl::Status readCarry();
+  absl::Status readLink();
   // The group in whose sum the other end of an edge stands.
   std::string sumOf(const Ends& ends) const;
   bool readPole(int table, const Polynomial& p, int64_t sign, Pole& pole) const;
@@ -187,11 +187,11 @@ class ProvenRanges {
   // While edges are read: per address, the ends that touch it and their places.
   std::map<int64_t, std::map<int, uint64_t>> open_;
   const ir::Value* address_challenge_ = nullptr;
-  struct Carry {
+  struct Link {
     std::string in, out;
     Interval range;
   };
-  std::optional<Carry> carry_;
+  std::optional<Link> link_;
 };
 
 }  // namespace lindero::passes

@@ -46,7 +46,7 @@ absl::StatusOr<TableRows> TableRows::read(const ir::ConstantPool& constants, ir:
   rows.listColumns();
   rows.markParameters();
   IR_RETURN_IF_ERROR(rows.readFixed(constants));
-  rows.classify();
+  rows.formClasses();
   return rows;
 }
 
@@ -162,7 +162,7 @@ void TableRows::refine(const std::vector<int32_t>& values) {
   }
 }
 
-void TableRows::classify() {
+void TableRows::formClasses() {
   class_of_.assign(height_, 0);
   std::vector<int32_t> instance_of(height_, -1);
   for (size_t i = 0; i < instances_.size(); ++i) {

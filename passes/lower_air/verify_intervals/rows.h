@@ -56,7 +56,7 @@ class TableRows {
   void markParameters();
   void readRange(ir::Op& fill, const Interval& values);
   void refine(const std::vector<int32_t>& values);
-  void classify();
+  void formClasses();
   Polynomial cell(int c, ir::Value* column, bool before) const;
 
   ir::Op* op_ = nullptr;

@@ -198,12 +198,12 @@ class IntervalRule {
       const MaybeInterval& r = ranges_.cell(ends.table, ends.c, lane.column);
       const std::string& name = ends.term->stringAttr("name");
       if (!r) return ranges_.refused(ends.table, ends.c, name, unboundedLane(ends, lane.column));
-      if (gives && kind.carried) {
-        const Interval& carried = ranges_.carriedRange();
-        if (hull(*r, carried) == carried) continue;
+      if (gives && kind.linked) {
+        const Interval& linked = ranges_.linkRange();
+        if (hull(*r, linked) == linked) continue;
         return ranges_.refused(ends.table, ends.c, name,
                                absl::StrCat("it leaves what lies in ", text(*r),
-                                            ", the next block takes what lies in ", text(carried)));
+                                            ", the next block takes what lies in ", text(linked)));
       }
       MaybeInterval other = ranges_.otherEnd(kind, gives, lane.lane);
       if (!other) return ranges_.refused(ends.table, ends.c, name, "nothing bounds its other end");

@@ -44,12 +44,12 @@ bool otherCount(const Scene& s) {
   const Argmax& a = s.step.argmax();
   const uint64_t e = s.any(a.before());
   const uint64_t width = a.lanes() * ((a.width() + a.lanes() - 1) / a.lanes());
-  const uint64_t row = e / width, blocks = width / a.lanes();
+  const uint64_t row = e / width, row_tiles = width / a.lanes();
   const int64_t error = s.at(a.before(), e) == 1 ? -1 : s.draws.sign();
   s.add(a.before(), e, error);
   s.add(a.low(), e, -error);
-  for (uint64_t b = e % width / a.lanes(); b < blocks; ++b) {
-    s.add(a.index_sums(), row * blocks + b, error);
+  for (uint64_t b = e % width / a.lanes(); b < row_tiles; ++b) {
+    s.add(a.index_sums(), row * row_tiles + b, error);
   }
   return true;
 }
@@ -57,7 +57,7 @@ bool otherCount(const Scene& s) {
 // From the first maximum to the next one, entries count -1: the index is lower by that.
 bool countOfMinusOne(const Scene& s) {
   const Argmax& a = s.step.argmax();
-  const uint64_t row = s.draws.below(a.rows()), blocks = (a.width() + a.lanes() - 1) / a.lanes();
+  const uint64_t row = s.draws.below(a.rows()), row_tiles = (a.width() + a.lanes() - 1) / a.lanes();
   const auto first = static_cast<uint64_t>(s.at(a.index(), row));
   uint64_t next = first + 1;
   while (next < a.width() && s.at(a.values(), row * a.width() + next) != s.at(a.maximum(), row)) {
@@ -65,8 +65,8 @@ bool countOfMinusOne(const Scene& s) {
   }
   if (next >= a.width() || 2 * first < next) return false;
   int64_t sum = s.at(a.index(), row);
-  for (uint64_t c = first; c < blocks * a.lanes(); ++c) {
-    const uint64_t e = row * blocks * a.lanes() + c;
+  for (uint64_t c = first; c < row_tiles * a.lanes(); ++c) {
+    const uint64_t e = row * row_tiles * a.lanes() + c;
     if (c < next) {
       const int64_t gap = (int64_t{s.at(a.high(), e)} << 15) + s.at(a.low(), e) + 1;
       s.at(a.before(), e) = -1;
@@ -74,7 +74,7 @@ bool countOfMinusOne(const Scene& s) {
       s.at(a.low(), e) = static_cast<int32_t>(gap & 0x7fff);
       --sum;
     }
-    s.at(a.index_sums(), row * blocks + c / a.lanes()) = static_cast<int32_t>(sum);
+    s.at(a.index_sums(), row * row_tiles + c / a.lanes()) = static_cast<int32_t>(sum);
   }
   s.at(a.index(), row) = static_cast<int32_t>(sum);
   return true;
@@ -83,23 +83,23 @@ bool countOfMinusOne(const Scene& s) {
 bool otherIndex(const Scene& s) {
   const Argmax& a = s.step.argmax();
   const uint64_t row = s.draws.below(a.rows());
-  const uint64_t blocks = (a.width() + a.lanes() - 1) / a.lanes();
+  const uint64_t row_tiles = (a.width() + a.lanes() - 1) / a.lanes();
   const int64_t error = s.at(a.index(), row) == 0 ? 1 : -1;
   s.add(a.index(), row, error);
-  s.add(a.index_sums(), row * blocks + blocks - 1, error);
+  s.add(a.index_sums(), row * row_tiles + row_tiles - 1, error);
   return true;
 }
 
-// One block of a row compares with another maximum.
-bool maximumOfOneBlock(const Scene& s) {
+// One tile of a row compares with another maximum.
+bool maximumOfOneTile(const Scene& s) {
   const Argmax& a = s.step.argmax();
   const uint64_t row = s.draws.below(a.rows()), lanes = a.lanes();
-  const int64_t block = anyBlock(s, a.maximum(), row);
-  if (block < 0) return false;
-  changeCopy(s, a.maximum(), row, static_cast<uint64_t>(block), 1);
+  const int64_t tile = anyTile(s, a.maximum(), row);
+  if (tile < 0) return false;
+  changeCopy(s, a.maximum(), row, static_cast<uint64_t>(tile), 1);
   const uint64_t width = (a.width() + lanes - 1) / lanes * lanes;
   for (uint64_t i = 0; i < lanes; ++i) {
-    const uint64_t e = row * width + static_cast<uint64_t>(block) * lanes + i;
+    const uint64_t e = row * width + static_cast<uint64_t>(tile) * lanes + i;
     const int64_t gap = (int64_t{s.at(a.high(), e)} << 15) + s.at(a.low(), e) + 1;
     s.at(a.high(), e) = static_cast<int32_t>(gap >> 15);
     s.at(a.low(), e) = static_cast<int32_t>(gap & 0x7fff);
@@ -125,8 +125,8 @@ constexpr Cheat kCheats[] = {
      {"constraint argmax.before is a bit"}},
     {Step::kArgmax, "another index", on<otherIndex>, {"constraint argmax.index of the chosen"}},
     {Step::kArgmax,
-     "one block with another maximum",
-     on<maximumOfOneBlock>,
+     "one row tile with another maximum",
+     on<maximumOfOneTile>,
      {"constraint argmax.one maximum per token"}},
 };
 

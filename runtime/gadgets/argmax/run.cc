@@ -7,7 +7,7 @@ namespace lindero::runtime {
 
 absl::Status run(const StepContext& context, const Argmax& step) {
   constexpr int64_t kBound = (int64_t{1} << 29) - 1;
-  const uint64_t width = step.width(), blocks = (width + step.lanes() - 1) / step.lanes();
+  const uint64_t width = step.width(), row_tiles = (width + step.lanes() - 1) / step.lanes();
   return context.forEach(step.rows(), 1, [&](uint64_t row) -> absl::Status {
     absl::Span<const int32_t> values = context.in(step.values()).subspan(row * width, width);
     for (uint64_t c = 0; c < width; ++c) {
@@ -19,7 +19,7 @@ absl::Status run(const StepContext& context, const Argmax& step) {
     uint64_t best = std::max_element(values.begin(), values.end()) - values.begin();
     context.out(step.index())[row] = static_cast<int32_t>(best);
     context.out(step.maximum())[row] = values[best];
-    const uint64_t padded = blocks * step.lanes();
+    const uint64_t padded = row_tiles * step.lanes();
     auto rowOf = [&](uint32_t buffer) { return context.out(buffer).subspan(row * padded, padded); };
     absl::Span<int32_t> befores = rowOf(step.before()), high = rowOf(step.high()),
                         low = rowOf(step.low());
@@ -32,9 +32,9 @@ absl::Status run(const StepContext& context, const Argmax& step) {
       high[c] = gap >> 15;
       low[c] = gap & 0x7fff;
     }
-    for (uint64_t block = 0; block < blocks; ++block) {
-      context.out(step.index_sums())[row * blocks + block] =
-          static_cast<int32_t>(std::min(best, (block + 1) * step.lanes()));
+    for (uint64_t tile = 0; tile < row_tiles; ++tile) {
+      context.out(step.index_sums())[row * row_tiles + tile] =
+          static_cast<int32_t>(std::min(best, (tile + 1) * step.lanes()));
     }
     return absl::OkStatus();
   });

@@ -5,7 +5,7 @@ namespace lindero::runtime {
 namespace {
 
 bool rowOfAnotherToken(const Scene& s) {
-  const GatherRows& g = s.step.gather_rows();
+  const Embedding& g = s.step.embedding();
   const uint64_t tokens = s.buffers.at(g.ids()).size();
   const uint64_t a = s.draws.below(tokens), b = s.draws.below(tokens);
   if (s.at(g.ids(), a) == s.at(g.ids(), b)) return false;
@@ -20,7 +20,7 @@ bool rowOfAnotherToken(const Scene& s) {
 }
 
 constexpr Cheat kCheats[] = {
-    {Step::kGatherRows, "row of another token", on<rowOfAnotherToken>, {"lookup embeddings.row"}},
+    {Step::kEmbedding, "row of another token", on<rowOfAnotherToken>, {"lookup embeddings.row"}},
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace lindero::runtime {
 
-absl::Status run(const StepContext& context, const GatherRows& step) {
+absl::Status run(const StepContext& context, const Embedding& step) {
   absl::StatusOr<PlacementIndex> index = PlacementIndex::create(step.rows());
   if (!index.ok()) return context.error(index.status().message());
   absl::Span<const int32_t> ids = context.in(step.ids());

@@ -62,20 +62,20 @@ bool normalizedModuloP(const Scene& s) {
 
 bool otherPower(const Scene& s) { return forgeNorm(s, {.power_error = -2}); }
 
-// One block of a token has another root, shift or power of the shift. A smaller power leaves the
+// One tile of a token has another root, shift or power of the shift. A smaller power leaves the
 // remainders in their range.
-bool statisticsOfOneBlock(const Scene& s) {
+bool statisticsOfOneTile(const Scene& s) {
   const LayerNorm& n = s.step.layer_norm();
   const uint64_t row = s.draws.below(n.rows()), which = s.draws.below(3);
   const uint32_t of[] = {n.reciprocal(), n.shift(), n.shift_power()};
   const int64_t error = which == 2 ? -2 : s.draws.sign();
-  const int64_t block = anyBlock(s, of[which], row);
-  if (block < 0 || (which == 2 && s.at(n.shift_power(), row) <= 2)) return false;
-  changeCopy(s, of[which], row, static_cast<uint64_t>(block), error);
+  const int64_t tile = anyTile(s, of[which], row);
+  if (tile < 0 || (which == 2 && s.at(n.shift_power(), row) <= 2)) return false;
+  changeCopy(s, of[which], row, static_cast<uint64_t>(tile), error);
   const int64_t mean = s.at(n.mean(), row);
   const int64_t root = s.at(n.reciprocal(), row) + (which == 0 ? error : 0);
   const int64_t power = s.at(n.shift_power(), row) + (which == 2 ? error : 0);
-  const uint64_t first = static_cast<uint64_t>(block) * n.lanes();
+  const uint64_t first = static_cast<uint64_t>(tile) * n.lanes();
   for (uint64_t c = first; c < std::min<uint64_t>(first + n.lanes(), n.width()); ++c) {
     const uint64_t e = row * n.width() + c;
     const int64_t scaled = (s.at(n.x(), e) - mean) * root + power / 2;
@@ -86,16 +86,16 @@ bool statisticsOfOneBlock(const Scene& s) {
   return true;
 }
 
-// Two blocks of a token have means that are wrong by +1 and by -1: the deviations' sum is right.
-bool meansOfTwoBlocks(const Scene& s) {
+// Two tiles of a token have means that are wrong by +1 and by -1: the deviations' sum is right.
+bool meansOfTwoTiles(const Scene& s) {
   const LayerNorm& n = s.step.layer_norm();
   const uint64_t row = s.draws.below(n.rows());
-  const int64_t one = anyBlock(s, n.mean(), row), other = anyBlock(s, n.mean(), row);
+  const int64_t one = anyTile(s, n.mean(), row), other = anyTile(s, n.mean(), row);
   if (!n.has_mean() || one < 0 || one == other) return false;
   NormCheat cheat;
-  cheat.block_means.resize(static_cast<size_t>(std::max(one, other)) + 1);
-  cheat.block_means[one] = 1;
-  cheat.block_means[other] = -1;
+  cheat.tile_means.resize(static_cast<size_t>(std::max(one, other)) + 1);
+  cheat.tile_means[one] = 1;
+  cheat.tile_means[other] = -1;
   changeCopy(s, n.mean(), row, static_cast<uint64_t>(one), 1);
   changeCopy(s, n.mean(), row, static_cast<uint64_t>(other), -1);
   return forgeNormRow(s.package, n, s.buffers, row, cheat);
@@ -139,13 +139,13 @@ constexpr Cheat kCheats[] = {
      on<normalizedModuloP>,
      {"lookup norms.output"}},
     {Step::kLayerNorm,
-     "one block with other statistics",
-     on<statisticsOfOneBlock>,
+     "one row tile with other statistics",
+     on<statisticsOfOneTile>,
      {"constraint norms.one root per token", "constraint norms.one shift per token",
       "constraint norms.one power per token"}},
     {Step::kLayerNorm,
-     "two blocks with other means",
-     on<meansOfTwoBlocks>,
+     "two row tiles with other means",
+     on<meansOfTwoTiles>,
      {"constraint norms.one mean per token"}},
 };
 

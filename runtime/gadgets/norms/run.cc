@@ -25,7 +25,7 @@ class LayerNormRunner {
             context.fixed(step.rsqrt_table(), step.rsqrt_column(), step.rsqrt_first_row(), 65536)),
         shifts_(context.fixed(step.rsqrt_table(), step.rsqrt_column() + 1, step.rsqrt_first_row(),
                               65536)),
-        blocks_((uint64_t{step.width()} + step.lanes() - 1) / step.lanes()) {}
+        row_tiles_((uint64_t{step.width()} + step.lanes() - 1) / step.lanes()) {}
 
   absl::Status runRow(uint64_t row) const {
     const uint64_t width = step_.width();
@@ -45,11 +45,11 @@ class LayerNormRunner {
       squares[c] = static_cast<int32_t>((d * d + half) >> step_.square_shift());
       deviations += d;
       variance += squares[c];
-      // Running sums of whole blocks, and of the last block that may be shorter.
+      // Running sums of whole row tiles, and of the last one, which may be shorter.
       if ((c + 1) % step_.lanes() == 0 || c + 1 == width) {
-        uint64_t block = row * blocks_ + c / step_.lanes();
-        context_.out(step_.deviation_sums())[block] = static_cast<int32_t>(deviations);
-        context_.out(step_.square_sums())[block] = static_cast<int32_t>(variance);
+        uint64_t tile = row * row_tiles_ + c / step_.lanes();
+        context_.out(step_.deviation_sums())[tile] = static_cast<int32_t>(deviations);
+        context_.out(step_.square_sums())[tile] = static_cast<int32_t>(variance);
       }
       if (variance >= kVarianceBound || deviations > kMaxElement || deviations < -kMaxElement) {
         return context_.error(RangeViolation{"variance", row, c, variance, 0, kVarianceBound - 1});
@@ -110,7 +110,7 @@ class LayerNormRunner {
   const StepContext& context_;
   const LayerNorm& step_;
   absl::Span<const uint32_t> roots_, shifts_;
-  uint64_t blocks_;
+  uint64_t row_tiles_;
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ bool otherNormalizer(const Scene& s) {
   return true;
 }
 
-// (L - k) 2^s - r = S + p has the solution L + 2^(31-s), r + 1, with the same keys.
+// (L - k) 2^s - r = S + p has the solution L + 2^(31-s), r + 1, with the same bins.
 bool normalizerModuloP(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const uint64_t row = anyRow(s, m);
@@ -43,11 +43,11 @@ bool normalizerLimbs(const Scene& s) {
   return true;
 }
 
-bool keyModuloP(const Scene& s) {
+bool binModuloP(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const uint64_t e = anyScore(s, m, anyRow(s, m));
   const int64_t sign = s.draws.sign();
-  s.add(m.key(), e, sign * (int64_t{1} << (31 - m.score_shift())));
+  s.add(m.bin(), e, sign * (int64_t{1} << (31 - m.score_shift())));
   s.add(m.remainder(), e, -sign);
   return true;
 }
@@ -56,20 +56,20 @@ bool keyModuloP(const Scene& s) {
 bool otherExponential(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const uint64_t row = anyRow(s, m), e = anyScore(s, m, row);
-  const int64_t key = s.at(m.key(), e) + s.draws.sign();
-  if (key < 0 || key >= m.live_rows() || s.at(m.width(), e) != 0) return false;
+  const int64_t bin = s.at(m.bin(), e) + s.draws.sign();
+  if (bin < 0 || bin >= m.live_rows() || s.at(m.width(), e) != 0) return false;
   auto entry = [&](uint32_t column) {
     return static_cast<int32_t>(
         M31::fromCanonical(
-            s.package.fixedColumn(m.exp_table(), m.exp_column() + column)[m.exp_first_row() + key])
+            s.package.fixedColumn(m.exp_table(), m.exp_column() + column)[m.exp_first_row() + bin])
             .centered());
   };
   const uint64_t which = s.draws.below(3);
   if (which != 1) s.at(m.probability(), e) = entry(2);
   if (which != 2) s.at(m.previous_probability(), e) = entry(3);
   if (which == 0) {
-    s.add(m.remainder(), e, (s.at(m.key(), e) - key) * (int64_t{1} << m.score_shift()));
-    s.at(m.key(), e) = static_cast<int32_t>(key);
+    s.add(m.remainder(), e, (s.at(m.bin(), e) - bin) * (int64_t{1} << m.score_shift()));
+    s.at(m.bin(), e) = static_cast<int32_t>(bin);
   }
   sumSoftmaxRow(m, s.buffers, row);
   return true;
@@ -88,7 +88,7 @@ bool maskedScoreCounts(const Scene& s) {
   return true;
 }
 
-// What a key of a block that has not been has no part in.
+// What a key of a window that has not been has no part in.
 bool closedScoreCounts(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const std::vector<uint64_t> closed = elementsOf(m, s.buffers, anyRow(s, m), Attended::kClosed);
@@ -102,16 +102,16 @@ bool closedScoreCounts(const Scene& s) {
   return true;
 }
 
-// One block of a row has another L.
-bool normalizerOfOneBlock(const Scene& s) {
+// One tile of a row has another L.
+bool normalizerOfOneTile(const Scene& s) {
   const Softmax& m = s.step.softmax();
   const uint64_t row = anyRow(s, m);
   const bool high = s.draws.below(2) == 0;
   const uint32_t limb = high ? m.normalizer_high_limb() : m.normalizer_low_limb();
-  const int64_t sign = s.draws.sign(), block = anyBlock(s, limb, row);
-  if (block < 0) return false;
-  changeCopy(s, limb, row, static_cast<uint64_t>(block), sign);
-  const uint64_t first = static_cast<uint64_t>(block) * m.lanes();
+  const int64_t sign = s.draws.sign(), tile = anyTile(s, limb, row);
+  if (tile < 0) return false;
+  changeCopy(s, limb, row, static_cast<uint64_t>(tile), sign);
+  const uint64_t first = static_cast<uint64_t>(tile) * m.lanes();
   forgeSoftmaxScores(s.package, m, s.buffers, row, first, first + m.lanes(),
                      sign * (high ? 65536 : 1));
   return true;
@@ -130,9 +130,9 @@ constexpr Cheat kCheats[] = {
      "other limbs of the log-sum-exp",
      on<normalizerLimbs>,
      {"lookup softmax.normalizer low"}},
-    {Step::kSoftmax, "another key modulo p", on<keyModuloP>, {"lookup softmax.exponential"}},
+    {Step::kSoftmax, "another bin modulo p", on<binModuloP>, {"lookup softmax.exponential"}},
     {Step::kSoftmax,
-     "probability of another key",
+     "probability of another bin",
      on<otherExponential>,
      {"lookup softmax.exponential", "lookup softmax.score remainder"}},
     {Step::kSoftmax,
@@ -140,11 +140,11 @@ constexpr Cheat kCheats[] = {
      on<maskedScoreCounts>,
      {"constraint softmax.masked probability", "constraint softmax.masked previous probability",
       "constraint softmax.masked width", "constraint softmax.masked remainder"}},
-    // The rules of blocks are shown by name (tests/soundness/carry_test.cc).
+    // The rules of windows are shown by name (tests/soundness/carry_test.cc).
     {Step::kSoftmax, "a closed score that counts", on<closedScoreCounts>},
     {Step::kSoftmax,
-     "one block with another log-sum-exp",
-     on<normalizerOfOneBlock>,
+     "one row tile with another log-sum-exp",
+     on<normalizerOfOneTile>,
      {"constraint softmax.one normalizer per query, low",
       "constraint softmax.one normalizer per query, high"}},
 };

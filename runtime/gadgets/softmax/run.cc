@@ -14,10 +14,10 @@ class SoftmaxRunner {
   SoftmaxRunner(const StepContext& context, const Softmax& step)
       : context_(context),
         step_(step),
-        // EXP(-1), EXP(0), EXP(1), …, and 0 from the first dead key on.
+        // EXP(-1), EXP(0), EXP(1), …, and 0 from the first dead bin on.
         exp_(uint64_t{step.live_rows()} + 2, 0),
         half_((int64_t{1} << step.score_shift()) >> 1),
-        blocks_((uint64_t{step.keys()} + step.lanes() - 1) / step.lanes()) {
+        row_tiles_((uint64_t{step.keys()} + step.lanes() - 1) / step.lanes()) {
     absl::Span<const uint32_t> live = context.fixed(step.exp_table(), step.exp_column() + 2,
                                                     step.exp_first_row(), step.live_rows());
     exp_[0] = static_cast<int32_t>(step.exp_at_minus_one());
@@ -26,7 +26,7 @@ class SoftmaxRunner {
 
   absl::Status runRow(uint64_t row, std::vector<int64_t>& sigma) const {
     const uint64_t keys = step_.keys();
-    const uint64_t earlier = step_.has_block() ? keys - step_.queries() : 0;
+    const uint64_t earlier = step_.has_open_windows() ? keys - step_.queries() : 0;
     const uint64_t visible =
         step_.causal() ? std::min<uint64_t>(keys, earlier + row % step_.queries() + 1) : keys;
     absl::Span<const int32_t> scores = context_.in(step_.scores()).subspan(row * keys, keys);
@@ -47,11 +47,11 @@ class SoftmaxRunner {
   }
 
  private:
-  // Whether the key is of this block, or of an earlier one that is open.
+  // Whether the key is of this window, or of an earlier one that is open.
   bool isOpen(uint64_t key) const {
-    if (!step_.has_block()) return true;
-    const uint64_t earlier = step_.keys() / step_.queries() - 1, block = key / step_.queries();
-    return block + context_.in(step_.block())[0] >= earlier;
+    if (!step_.has_open_windows()) return true;
+    const uint64_t earlier = step_.keys() / step_.queries() - 1, window = key / step_.queries();
+    return window + context_.in(step_.open_windows())[0] >= earlier;
   }
 
   // EXP(k) for any k >= -1.
@@ -110,14 +110,14 @@ class SoftmaxRunner {
     const int64_t live = step_.live_rows();
     absl::Span<const int32_t> scores = context_.in(step_.scores()).subspan(row * keys, keys);
     auto rowOf = [&](uint32_t buffer) { return context_.out(buffer).subspan(row * keys, keys); };
-    absl::Span<int32_t> key = rowOf(step_.key()), widths = rowOf(step_.width()),
+    absl::Span<int32_t> bin = rowOf(step_.bin()), widths = rowOf(step_.width()),
                         remainder = rowOf(step_.remainder()),
                         probability = rowOf(step_.probability()),
                         previous_probability = rowOf(step_.previous_probability());
     int64_t sum = 0, previous_sum = 0;
     for (uint64_t i = 0; i < keys; ++i) {
       if (i < visible && !isOpen(i)) {
-        key[i] = static_cast<int32_t>(live);
+        bin[i] = static_cast<int32_t>(live);
         widths[i] = static_cast<int32_t>(step_.dead_width());
       } else if (i < visible) {
         // distance = (L << s) + 2^(s-1) - S = k * 2^s + r
@@ -134,7 +134,7 @@ class SoftmaxRunner {
           }
         }
         int64_t p = k < live ? expAt(k) : 0, previous = k < live ? expAt(k - 1) : 0;
-        key[i] = static_cast<int32_t>(k);
+        bin[i] = static_cast<int32_t>(k);
         widths[i] = static_cast<int32_t>(width);
         remainder[i] = static_cast<int32_t>(distance - (k << s));
         probability[i] = static_cast<int32_t>(p);
@@ -142,18 +142,18 @@ class SoftmaxRunner {
         sum += p;
         previous_sum += previous;
       } else {
-        key[i] = scores[i];
+        bin[i] = scores[i];
       }
       if ((i + 1) % step_.lanes() == 0 || i + 1 == keys) {
         if (previous_sum > kMaxElement) {
           return context_.error(
               RangeViolation{"sum of probabilities", row, i, previous_sum, 0, kMaxElement});
         }
-        uint64_t block = row * blocks_ + i / step_.lanes();
-        context_.out(step_.probability_sums())[block] = static_cast<int32_t>(sum);
-        context_.out(step_.previous_probability_sums())[block] = static_cast<int32_t>(previous_sum);
-        const bool earlier = step_.has_block() && i < keys - step_.queries();
-        if (step_.has_block()) context_.out(step_.open())[block] = earlier && isOpen(i);
+        uint64_t tile = row * row_tiles_ + i / step_.lanes();
+        context_.out(step_.probability_sums())[tile] = static_cast<int32_t>(sum);
+        context_.out(step_.previous_probability_sums())[tile] = static_cast<int32_t>(previous_sum);
+        const bool earlier = step_.has_open_windows() && i < keys - step_.queries();
+        if (step_.has_open_windows()) context_.out(step_.open())[tile] = earlier && isOpen(i);
       }
     }
     return absl::OkStatus();
@@ -163,7 +163,7 @@ class SoftmaxRunner {
   const Softmax& step_;
   std::vector<int32_t> exp_;
   int64_t half_;
-  uint64_t blocks_;
+  uint64_t row_tiles_;
 };
 
 }  // namespace

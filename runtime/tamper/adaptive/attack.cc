@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/check/challenges.h"
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 #include "runtime/eval/describe.h"
 #include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
@@ -67,7 +67,7 @@ class AttackBuilder {
   }
 
  private:
-  std::vector<QM31> sums() const { return sumClaims(circuit_, checker_->claims()); }
+  std::vector<QM31> sums() const { return sumsOfGroups(circuit_, checker_->claimedSums()); }
 
   // Main columns, in turns one of those that neither constraints of phase 1 nor lookups read, and
   // another.
@@ -125,7 +125,7 @@ class AttackBuilder {
       all.push_back({static_cast<uint32_t>(t), 0, tableHeight(circuit_.tables(t))});
     }
     if (!checker.checkConstraints(all).empty()) return false;
-    LINDERO_ASSIGN_OR_RETURN(std::vector<Failure> groups, checker.checkClaims());
+    LINDERO_ASSIGN_OR_RETURN(std::vector<Failure> groups, checker.checkClaimedSums());
     return groups.empty();
   }
 
@@ -141,7 +141,7 @@ class AttackBuilder {
       error[g] = honest_[g] - error[g];
       if (error[g].isZero()) continue;
       if (!movable_[g]) return std::nullopt;
-      attack.groups.push_back(circuit_.claim_groups(static_cast<int>(g)).name());
+      attack.groups.push_back(circuit_.sum_groups(static_cast<int>(g)).name());
     }
     if (attack.groups.empty()) return std::nullopt;
     ++unsolvable;
@@ -238,8 +238,8 @@ class AttackBuilder {
   absl::StatusOr<bool> holds(Attack& attack) {
     LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, attack.cells));
     if (!accepted) return false;
-    for (const Carry& carry : circuit_.carries()) {
-      for (uint32_t g : {carry.in(), carry.out()}) {
+    for (const Link& link : circuit_.links()) {
+      for (uint32_t g : {link.in(), link.out()}) {
         if (sums()[g] != honest_[g]) return false;
       }
     }

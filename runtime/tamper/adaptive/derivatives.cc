@@ -13,8 +13,8 @@ std::optional<Leaf> leafOf(const Node& node) {
   switch (node.op()) {
     case Node::COLUMN:
       return Leaf{Leaf::Kind::kColumn, node.b(), node.offset()};
-    case Node::CLAIM:
-      return Leaf{Leaf::Kind::kClaim, node.a(), 0};
+    case Node::CLAIMED_SUM:
+      return Leaf{Leaf::Kind::kClaimedSum, node.a(), 0};
     case Node::CHALLENGE:
       return Leaf{Leaf::Kind::kChallenge, node.a(), 0};
     default:
@@ -53,7 +53,7 @@ uint32_t Derivatives::make(Node::Op op, uint32_t a, uint32_t b) {
     info.degree = static_cast<uint8_t>(std::min(255u, degree));
     info.phase = std::max(x.phase, y.phase);
     info.challenge_phase = std::max(x.challenge_phase, y.challenge_phase);
-    info.claim_phase = std::max(x.claim_phase, y.claim_phase);
+    info.claimed_sum_phase = std::max(x.claimed_sum_phase, y.claimed_sum_phase);
     info.extension = x.extension || y.extension;
     info.row_independent = x.row_independent && y.row_independent;
   }

@@ -19,9 +19,9 @@
 
 namespace lindero::runtime {
 
-// What an expression is a polynomial in: a column at an offset, a claim or a challenge.
+// What an expression is a polynomial in: a column at an offset, a claimed sum or a challenge.
 struct Leaf {
-  enum class Kind : uint8_t { kColumn, kClaim, kChallenge };
+  enum class Kind : uint8_t { kColumn, kClaimedSum, kChallenge };
   Kind kind = Kind::kColumn;
   uint32_t index = 0;
   int32_t offset = 0;

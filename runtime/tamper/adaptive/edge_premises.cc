@@ -38,7 +38,7 @@ struct Touch {
   uint64_t row;
 };
 
-// A single fraction that ends in a claim group, with its numerator's derivatives by some cells.
+// A single fraction that ends in a sum group, with its numerator's derivatives by some cells.
 struct SummedFraction {
   SingleFraction fraction;
   uint32_t group;
@@ -96,7 +96,7 @@ class ElementCheck {
         derivatives_, 2, 2, [](const SingleFraction&) { return true; },
         [](const Column& column) { return column.phase() == 1; });
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const SummedFraction& f : fractions) readFraction(f, scalars);
     std::sort(touches_.begin(), touches_.end(), [](const Touch& a, const Touch& b) {
       return std::tie(a.group, a.key, a.table, a.column, a.row, a.sign) <
@@ -116,7 +116,7 @@ class ElementCheck {
       ++elements_.examined;
       elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
-    judgeCarries();
+    judgeLinks();
     return std::vector<Premise>{std::move(elements_), std::move(zeros_)};
   }
 
@@ -175,9 +175,9 @@ class ElementCheck {
 
   void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
-    if (isCarried(circuit_, first.group)) {
-      ++carried_[{first.group, first.key}];
-      if (end - begin != 1) elements_.fail(describe(first) + ": carried twice");
+    if (isLinked(circuit_, first.group)) {
+      ++linked_[{first.group, first.key}];
+      if (end - begin != 1) elements_.fail(describe(first) + ": linked twice");
       return;
     }
     uint64_t count[2] = {0, 0};
@@ -198,18 +198,18 @@ class ElementCheck {
                                 " times, or the other way round"));
   }
 
-  void judgeCarries() {
-    for (const Carry& carry : circuit_.carries()) {
-      for (const auto& [place, unused] : carried_) {
-        const uint32_t other = place.first == carry.in()    ? carry.out()
-                               : place.first == carry.out() ? carry.in()
-                                                            : place.first;
+  void judgeLinks() {
+    for (const Link& link : circuit_.links()) {
+      for (const auto& [place, unused] : linked_) {
+        const uint32_t other = place.first == link.in()    ? link.out()
+                               : place.first == link.out() ? link.in()
+                                                           : place.first;
         if (other == place.first) continue;
         ++elements_.examined;
-        if (!carried_.contains({other, place.second})) {
-          elements_.fail(absl::StrCat(
-              "claim group ", circuit_.claim_groups(static_cast<int>(place.first)).name(),
-              ": an element that the other side of the seam does not have"));
+        if (!linked_.contains({other, place.second})) {
+          elements_.fail(
+              absl::StrCat("sum group ", circuit_.sum_groups(static_cast<int>(place.first)).name(),
+                           ": an element that the other side of the seam does not have"));
         }
       }
     }
@@ -223,7 +223,7 @@ class ElementCheck {
   ThreadPool& pool_;
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
-  std::map<std::pair<uint32_t, Key>, uint64_t> carried_;
+  std::map<std::pair<uint32_t, Key>, uint64_t> linked_;
   Premise elements_{"elements of edges: given once, taken once"};
   Premise zeros_{"elements with one end: zero"};
 };
@@ -251,7 +251,7 @@ class PoleCheck {
         derivatives_, 2, 3, [&](const SingleFraction& f) { return challengeOf(f).has_value(); },
         [](const Column& column) { return column.phase() == 2 && !column.has_fraction(); });
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const SummedFraction& f : fractions) read(f, scalars);
     Premise copies{"copies: given once, taken once"}, products{"products: one result"},
         zeros{"products of zeros: zero"};

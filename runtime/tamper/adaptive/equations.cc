@@ -13,15 +13,15 @@ namespace {
 // A running sum's column by what the equation reads, before its derivatives are compared.
 std::vector<RunningSum> candidates(const Equation& equation) {
   std::vector<RunningSum> result;
-  std::vector<uint32_t> claims;
+  std::vector<uint32_t> claimed_sums;
   for (const Reading& r : equation.readings) {
-    if (r.leaf.kind == Leaf::Kind::kClaim) claims.push_back(r.leaf.index);
+    if (r.leaf.kind == Leaf::Kind::kClaimedSum) claimed_sums.push_back(r.leaf.index);
   }
-  if (claims.size() != 1) return result;
+  if (claimed_sums.size() != 1) return result;
   for (const Reading& r : equation.readings) {
     if (r.leaf.kind != Leaf::Kind::kColumn || r.leaf.offset != 0) continue;
     if (equation.find({Leaf::Kind::kColumn, r.leaf.index, -1}) == nullptr) continue;
-    result.push_back({r.leaf.index, claims[0]});
+    result.push_back({r.leaf.index, claimed_sums[0]});
   }
   return result;
 }
@@ -82,12 +82,12 @@ class TableRun {
       const RunningSum sum = running_[index][k];
       const RootValues& own = root({Leaf::Kind::kColumn, sum.column, 0});
       const RootValues& before = root({Leaf::Kind::kColumn, sum.column, -1});
-      const RootValues& claim = root({Leaf::Kind::kClaim, sum.claim, 0});
+      const RootValues& claimed_sum = root({Leaf::Kind::kClaimedSum, sum.claimed_sum, 0});
       bool good = true;
       for (size_t i = 0; i < rows; ++i) {
         const QM31 d = own.at(i);
         good &= !d.isZero() && (d + before.at(i)).isZero() &&
-                claim.at(i) == (first + i == 0 ? d : QM31());
+                claimed_sum.at(i) == (first + i == 0 ? d : QM31());
       }
       if (!good) good_[index][k] = false;
     }
@@ -111,9 +111,9 @@ const Reading* Equation::find(const Leaf& leaf) const {
 uint32_t phaseOf(const Circuit& circuit, const CircuitInfo& info, uint32_t table,
                  const Leaf& leaf) {
   uint32_t column = leaf.index;
-  if (leaf.kind == Leaf::Kind::kClaim) {
-    table = info.claim_columns[leaf.index].table;
-    column = info.claim_columns[leaf.index].column;
+  if (leaf.kind == Leaf::Kind::kClaimedSum) {
+    table = info.claimed_sum_columns[leaf.index].table;
+    column = info.claimed_sum_columns[leaf.index].column;
   }
   return columnOf(circuit, table, column).phase();
 }
@@ -126,7 +126,7 @@ std::vector<Equation> findEquations(Derivatives& derivatives) {
     for (int i = 0; i < circuit.tables(t).constraints_size(); ++i) {
       const uint32_t node = circuit.tables(t).constraints(i).node();
       const NodeInfo& info = derivatives.info().nodes[node];
-      const uint32_t phase = std::max(info.phase, info.claim_phase);
+      const uint32_t phase = std::max(info.phase, info.claimed_sum_phase);
       if (phase < 2) continue;
       Equation e{table, static_cast<uint32_t>(i), node, phase, {}};
       const auto of = derivatives.of(node, [&](const Leaf& leaf) {
@@ -144,7 +144,7 @@ absl::Status evaluateEquations(const Derivatives& derivatives, const Witness& fi
                                const Columns& any, ThreadPool& pool,
                                std::vector<Equation>& equations) {
   Scalars scalars(derivatives.circuit(), derivatives.info());
-  LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled.challenges, filled.claims));
+  LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled.challenges, filled.claimed_sums));
   for (int t = 0; t < derivatives.circuit().tables_size(); ++t) {
     std::vector<Equation*> of_table;
     for (Equation& e : equations) {

@@ -1,9 +1,9 @@
 // The constraints that a prover has to satisfy in a challenge phase, as equations in that phase's
 // cells: which cells each of them reads on each row, by exact derivatives.
 //
-// The phase of an equation is that of the latest column or claim in it. On each row it reads a cell
-// where its derivative by that cell is not zero; a derivative is a polynomial in the cells, and is
-// taken on a filled trace (`reads`) and on random cells (`reads_any`).
+// The phase of an equation is that of the latest column or claimed sum in it. On each row it reads
+// a cell where its derivative by that cell is not zero; a derivative is a polynomial in the cells,
+// and is taken on a filled trace (`reads`) and on random cells (`reads_any`).
 #ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_EQUATIONS_H_
 #define LINDERO_RUNTIME_TAMPER_ADAPTIVE_EQUATIONS_H_
 
@@ -19,15 +19,15 @@ namespace lindero::runtime {
 using RowMask = std::vector<uint8_t>;
 
 struct Reading {
-  Leaf leaf;  // a column or claim of the equation's phase
+  Leaf leaf;  // a column or claimed sum of the equation's phase
   uint32_t derivative;
   RowMask reads = {}, reads_any = {};
 };
 
-// The equation  d (sum - sum[-1] + is_first claim) = …  with d not zero on any row.
+// The equation  d (sum - sum[-1] + is_first claimed_sum) = …  with d not zero on any row.
 struct RunningSum {
   uint32_t column;
-  uint32_t claim;
+  uint32_t claimed_sum;
 };
 
 struct Equation {
@@ -50,7 +50,7 @@ absl::Status evaluateEquations(const Derivatives& derivatives, const Witness& fi
                                const Columns& any, ThreadPool& pool,
                                std::vector<Equation>& equations);
 
-// The phase of a column or claim.
+// The phase of a column or claimed sum.
 uint32_t phaseOf(const Circuit& circuit, const CircuitInfo& info, uint32_t table, const Leaf& leaf);
 
 }  // namespace lindero::runtime

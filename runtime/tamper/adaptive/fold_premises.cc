@@ -42,7 +42,7 @@ class WeightCheck {
       }
     }
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const Scanned& s : scans) checkScan(s.table, s.column, s.mul, s.of, scalars);
     return std::move(premise_);
   }
@@ -178,7 +178,7 @@ class Liveness {
 
   absl::Status readGathers() {
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (int t = 0; t < circuit_.tables_size(); ++t) {
       const Table& table = circuit_.tables(t);
       for (int c = firstColumnOfPhase(table, 2); c < table.columns_size(); ++c) {

@@ -52,7 +52,7 @@ std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node) {
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column) {
   const Table& t = tableOf(derivatives.circuit(), table);
   auto claimed = [&](const Column& c) {
-    return derivatives.circuit().claims(static_cast<int>(c.fraction().claim())).group();
+    return derivatives.circuit().claimed_sums(static_cast<int>(c.fraction().claimed_sum())).group();
   };
   const Column& own = t.columns(static_cast<int>(column));
   if (own.fraction().running()) return claimed(own);
@@ -68,10 +68,9 @@ std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32
   return group;
 }
 
-bool isCarried(const Circuit& circuit, uint32_t group) {
-  return std::any_of(circuit.carries().begin(), circuit.carries().end(), [&](const Carry& carry) {
-    return carry.in() == group || carry.out() == group;
-  });
+bool isLinked(const Circuit& circuit, uint32_t group) {
+  return std::any_of(circuit.links().begin(), circuit.links().end(),
+                     [&](const Link& link) { return link.in() == group || link.out() == group; });
 }
 
 }  // namespace lindero::runtime

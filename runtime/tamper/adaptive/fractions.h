@@ -1,5 +1,5 @@
 // Fraction columns taken apart: the single fractions that a column sums, the factors of a
-// denominator, and the claim group that it ends in.
+// denominator, and the sum group that it ends in.
 #ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_FRACTIONS_H_
 #define LINDERO_RUNTIME_TAMPER_ADAPTIVE_FRACTIONS_H_
 
@@ -25,12 +25,12 @@ std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t tab
 // What is multiplied to make the node.
 std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node);
 
-// The group whose claims a fraction column ends in: its own claim's, or that of the one running
-// column of its table that adds it; none: of no such, or of several.
+// The group whose claimed sums a fraction column ends in: its own claimed sum's, or that of the one
+// running column of its table that adds it; none: of no such, or of several.
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column);
 
 // A group that a seam between blocks closes, not zero by itself.
-bool isCarried(const Circuit& circuit, uint32_t group);
+bool isLinked(const Circuit& circuit, uint32_t group);
 
 }  // namespace lindero::runtime
 

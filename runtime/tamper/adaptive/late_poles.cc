@@ -144,10 +144,10 @@ class BindingSearch {
       return "its denominator is no pole";
     }
     const NodeInfo& n = info.nodes[f.numerator];
-    if (n.phase > phase_ || n.claim_phase > phase_) return "its numerator is committed later";
+    if (n.phase > phase_ || n.claimed_sum_phase > phase_) return "its numerator is committed later";
     const auto group = groupOf(derivatives_, f.table, f.column);
     if (!group) return "it ends in no sum";
-    if (isCarried(circuit_, *group)) return "its sum goes on in another block";
+    if (isLinked(circuit_, *group)) return "its sum goes on in another block";
     return "";
   }
 
@@ -216,7 +216,7 @@ class PoleSystem {
 
   absl::Status read(const std::vector<Binding>& bindings) {
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled_.challenges, filled_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled_.challenges, filled_.claimed_sums));
     moving_ = dependents(circuit_, peeling_, peeling_.parameters);
     for (const Binding& b : bindings) readBinding(b, scalars);
     std::sort(contributions_.begin(), contributions_.end(),
@@ -278,7 +278,7 @@ class PoleSystem {
     contributions_.push_back({{b.group, negated ? (-denominator).limbs() : denominator.limbs()},
                               {t, read.leaf.index, at},
                               negated ? -derivative : derivative,
-                              parameter && info.phase == 0 && info.claim_phase == 0});
+                              parameter && info.phase == 0 && info.claimed_sum_phase == 0});
   }
 
   bool isOpen(const CellKey& cell) const {

@@ -2,7 +2,7 @@
 // challenge that is drawn when they are committed.
 //
 // Let c be such a challenge. If c stands nowhere but in denominators +-(c - a), a over fixed
-// columns, whose numerators were committed before c, then a claim group sums to zero only if the
+// columns, whose numerators were committed before c, then a sum group sums to zero only if the
 // residues at each pole a do, but with negligible probability: one linear equation for each (group,
 // pole), over the columns and tables of the whole circuit. Poles are compared by value under one
 // draw (error about 2^-100). An equation with one unknown binds it; of several unknowns it binds

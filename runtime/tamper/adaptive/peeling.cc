@@ -48,11 +48,12 @@ class Peeler {
   }
 
  private:
-  // Those that nothing but their own equation reads, each with a claim of its own.
+  // Those that nothing but their own equation reads, each with a claimed sum of its own.
   void takeRunningSums() {
-    std::set<uint32_t> claims;
+    std::set<uint32_t> claimed_sums;
     for (const Equation* e : equations_) {
-      if (!e->running || readElsewhere(*e) || !claims.insert(e->running->claim).second) {
+      if (!e->running || readElsewhere(*e) ||
+          !claimed_sums.insert(e->running->claimed_sum).second) {
         others_.push_back(e);
         continue;
       }
@@ -60,11 +61,11 @@ class Peeler {
       result_.running[place] = e;
       std::fill(pinned_[place].begin(), pinned_[place].end(), 1);
     }
-    for (int i = 0; i < circuit_.claims_size(); ++i) {
-      const Leaf leaf{Leaf::Kind::kClaim, static_cast<uint32_t>(i), 0};
+    for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
+      const Leaf leaf{Leaf::Kind::kClaimedSum, static_cast<uint32_t>(i), 0};
       if (phaseOf(circuit_, derivatives_.info(), 0, leaf) == result_.phase &&
-          !claims.contains(leaf.index)) {
-        result_.open_claims.push_back(leaf.index);
+          !claimed_sums.contains(leaf.index)) {
+        result_.open_claimed_sums.push_back(leaf.index);
       }
     }
   }

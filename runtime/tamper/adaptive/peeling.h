@@ -5,7 +5,7 @@
 // the last row to the first included. Where nothing more peels, a column's open cells become
 // parameters (gathered columns first, for no equation defines them; then in the order in which
 // columns are filled), and the rest is peeled as a function of them. A running sum is pinned up to
-// a constant that nothing reads, and its claim with it. When no equation is left over, the
+// a constant that nothing reads, and its claimed sum with it. When no equation is left over, the
 // parameters are exactly the dimension of what is left to the prover: each pivot's equation is
 // affine in its cell.
 #ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_PEELING_H_
@@ -40,7 +40,7 @@ struct Peeling {
   std::vector<Pivot> pivots;
   std::map<Place, const Equation*> running;
   std::map<Place, RowMask> parameters;
-  std::vector<uint32_t> open_claims;  // of the phase, that no running sum pins
+  std::vector<uint32_t> open_claimed_sums;  // of the phase, that no running sum pins
   std::vector<Leftover> leftovers;
   uint64_t columns = 0, cells = 0;
 

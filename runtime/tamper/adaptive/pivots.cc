@@ -33,7 +33,7 @@ class PivotCheck {
     if (vanish > 0) no(vanish, "vanishes for other witnesses");
     if (derivatives_.reads(own.derivative, own.leaf)) no(all, "is not of degree 1 in the cell");
     const NodeInfo& info = derivatives_.info().nodes[own.derivative];
-    if (info.phase == 0 && info.claim_phase == 0) return;
+    if (info.phase == 0 && info.claimed_sum_phase == 0) return;
     const Column& c = columnOf(circuit_, e.table, column);
     if (!c.has_fraction() || own.derivative != c.fraction().denominator()) {
       return no(all, "reads witness cells, and is no denominator");
@@ -75,7 +75,7 @@ class PivotCheck {
 
   bool isFixed(uint32_t node) const {
     return derivatives_.info().nodes[node].phase == 0 &&
-           derivatives_.info().nodes[node].claim_phase == 0;
+           derivatives_.info().nodes[node].claimed_sum_phase == 0;
   }
 
   // Its derivatives of first and second order by late challenges that read fixed columns only: the
@@ -88,7 +88,7 @@ class PivotCheck {
       return;
     }
     const NodeInfo& info = derivatives_.info().nodes[node];
-    const uint32_t latest = std::max(info.phase, info.claim_phase);
+    const uint32_t latest = std::max(info.phase, info.claimed_sum_phase);
     auto late = [&](const Leaf& leaf) {
       return leaf.kind == Leaf::Kind::kChallenge &&
              circuit_.challenges(static_cast<int>(leaf.index)).phase() >= latest;
@@ -103,7 +103,7 @@ class PivotCheck {
 
   absl::Status evaluate() {
     Scalars scalars(circuit_, derivatives_.info());
-    LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled_.challenges, filled_.claims));
+    LINDERO_RETURN_IF_ERROR(scalars.advance(3, filled_.challenges, filled_.claimed_sums));
     std::map<uint32_t, std::vector<Coefficient*>> by_table;
     for (auto& [factor, coefficients] : factors_) {
       for (Coefficient& c : coefficients) by_table[factor.first].push_back(&c);

@@ -1,10 +1,11 @@
 // What the uniqueness of phase 1 rests on beside intervals and constraints (GADGETS.md): facts
 // about fixed columns, checked by counting on a trace with random main cells.
 //
-// - Elements: within a claim group, each element of an edge is given once and taken once: cells,
+// - Elements: within a sum group, each element of an edge (a copy argument: a send/receive bus
+//   whose addresses are fixed) is given once and taken once: cells,
 //   and public values, whose derivatives of the group's sum are equal up to the sign are one
 //   element, but with negligible probability. One with a single end is a cell that the sum holds
-//   at zero: it is zero in the honest run, too. What carries take and leave are the same elements.
+//   at zero: it is zero in the honest run, too. What links take and leave are the same elements.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
 // - Products: each product has summands, and one result. Without any, since its fixed factors are
 //   zero, the sum holds the result at zero: it is zero in the honest run, too.

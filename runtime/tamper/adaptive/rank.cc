@@ -60,7 +60,7 @@ class Ranker {
       add(RankFinding::Kind::kSuspect, phase, u.table, u.column, {}, u.rows,
           absl::StrCat("the pivot of constraint ", nameOf(u.table, u.constraint), " ", u.why));
     }
-    judgeClaims(peeling);
+    judgeClaimedSums(peeling);
     LINDERO_ASSIGN_OR_RETURN(LatePoles poles,
                              bindByLatePoles(derivatives_, phases_, phase, filled_, pool_));
     counts.bound = poles.bound;
@@ -86,17 +86,17 @@ class Ranker {
         {kind, phase, table, column, std::move(rows), count, std::move(why)});
   }
 
-  void judgeClaims(const Peeling& peeling) {
+  void judgeClaimedSums(const Peeling& peeling) {
     RankCounts& counts = report_.phases[peeling.phase];
-    for (const ColumnRef& ref : package_.circuitInfo().claim_columns) {
-      counts.claims += columnOf(circuit_, ref.table, ref.column).phase() == peeling.phase;
+    for (const ColumnRef& ref : package_.circuitInfo().claimed_sum_columns) {
+      counts.claimed_sums += columnOf(circuit_, ref.table, ref.column).phase() == peeling.phase;
     }
-    for (uint32_t claim : peeling.open_claims) {
-      const ColumnRef ref = package_.circuitInfo().claim_columns[claim];
+    for (uint32_t claimed_sum : peeling.open_claimed_sums) {
+      const ColumnRef ref = package_.circuitInfo().claimed_sum_columns[claimed_sum];
       const uint64_t last = tableHeight(tableOf(circuit_, ref.table)) - 1;
       ++counts.holes;
       add(RankFinding::Kind::kHole, peeling.phase, ref.table, ref.column, {last}, 1,
-          absl::StrCat("claim ", circuit_.claims(static_cast<int>(claim)).name(),
+          absl::StrCat("claimed sum ", circuit_.claimed_sums(static_cast<int>(claimed_sum)).name(),
                        " is the sum of nothing: no constraint says so"));
     }
   }

@@ -1,7 +1,7 @@
 // Exact rank analysis of a circuit's challenge phases: is every cell of phases 2 and 3, and every
-// claim, a function of what was committed before its challenges, or bound by a pole of its own? A
-// cell that is not is a direction: a prover chooses it after it has seen the challenges, and solves
-// with it for whatever a sum should say.
+// claimed sum, a function of what was committed before its challenges, or bound by a pole of its
+// own? A cell that is not is a direction: a prover chooses it after it has seen the challenges, and
+// solves with it for whatever a sum should say.
 //
 // On a filled trace: exact for it, and generic for all witnesses when its main cells are random.
 // Knows no names: circuits and fixed columns alone. Seconds for a few million cells.
@@ -19,7 +19,7 @@
 namespace lindero::runtime {
 
 struct RankCounts {
-  uint64_t columns = 0, cells = 0, claims = 0;
+  uint64_t columns = 0, cells = 0, claimed_sums = 0;
   uint64_t equations = 0;    // constraints times rows
   uint64_t derivatives = 0;  // of them
   uint64_t parameters = 0;   // cells that no equation of the phase pins: directions examined
@@ -29,7 +29,7 @@ struct RankCounts {
 
 struct RankFinding {
   enum class Kind {
-    kHole,      // free cells that equations read, or a claim that nothing determines
+    kHole,      // free cells that equations read, or a claimed sum that nothing determines
     kSuspect,   // what was found is not exact: a pivot that might vanish
     kNote,      // rows of an equation that determine nothing
     kHarmless,  // free cells that nothing reads

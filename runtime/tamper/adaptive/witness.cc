@@ -20,7 +20,7 @@ uint32_t cell(uint64_t seed, uint64_t place, uint64_t limb) {
 Witness Witness::of(const Checker& checker) {
   return {&checker.columns(),
           {checker.challenges().begin(), checker.challenges().end()},
-          {checker.claims().begin(), checker.claims().end()}};
+          {checker.claimedSums().begin(), checker.claimedSums().end()}};
 }
 
 std::vector<uint32_t> randomMain(const Package& package, uint64_t seed) {

@@ -17,10 +17,10 @@
 
 namespace lindero::runtime {
 
-// Columns of all phases, with the challenges and claims that belong to them.
+// Columns of all phases, with the challenges and claimed sums that belong to them.
 struct Witness {
   const Columns* columns;
-  std::vector<QM31> challenges, claims;
+  std::vector<QM31> challenges, claimed_sums;
 
   // The checker is filled, and outlives it.
   static Witness of(const Checker& checker);

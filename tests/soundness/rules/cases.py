@@ -2,13 +2,13 @@
 
 Each family is one small circuit with places that a case fills in another way: `filled` circuits differ from the family's own, which
 is accepted, in what the case says and in nothing else. Rule None: accepted; "structure": refused before the rules.
-Circuits that the text cannot say (a definition that is not the generator's: R0; a claim that is read) are packages only.
+Circuits that the text cannot say (a definition that is not the generator's: R0; a claimed sum that is read) are packages only.
 """
 
 from collections import namedtuple
 from types import SimpleNamespace
 
-from circuits import FIRST, LAST, P, ROWS, Circuit, E, claim, expression, inverse, pair
+from circuits import FIRST, LAST, P, ROWS, Circuit, E, claimed_sum, expression, inverse, pair
 
 Case = namedtuple("Case", "rule name build text")
 
@@ -38,7 +38,7 @@ def read(table, *columns):
 # both under a challenge of phase 1, and the copy under one of phase 2.
 
 
-def copies(binding=None, product=None, zero="s", early=None, late=None, group="copies", after=None, public=None, carry=None):
+def copies(binding=None, product=None, zero="s", early=None, late=None, group="copies", after=None, public=None, link=None):
     """binding, product: fractions of the columns; early, late: more columns before them (late's value is what the sum of copies
     adds); after: more at the end; zero: the selector of y - s y, if any."""
     c = Circuit({"sigma": 1, "point": 1, "alpha": 1, "z": 2, "other": 2, "lambda": 2}, ["tensors", "copies", "third"])
@@ -61,8 +61,8 @@ def copies(binding=None, product=None, zero="s", early=None, late=None, group="c
         after(v)
     if public:
         c.public("p", *public)
-    if carry:
-        c.carry(*carry)
+    if link:
+        c.link(*link)
     return c
 
 
@@ -108,22 +108,22 @@ case("R0", "a definition on some rows", defining("e", lambda v: v.s * (v.e - v.c
 case("R0", "a definition, twice", defining("e", lambda v: (v.e - v.c.sigma * v.fold) * 2, **more), text=False)
 case("R0", "a fraction without its numerator", defining("part", lambda v: v.part * (v.c.other - v.x), **more), text=False)
 case("R0", "a fraction of another denominator", defining("part", lambda v: v.part * (v.c.other - v.w) - v.w, **more), text=False)
-case("R0", "a sum without its claim", defining(
+case("R0", "a sum without its claimed sum", defining(
     "copies.sum", lambda v: (v.copies_sum - v.copies_sum.at(-1)) * (v.c.z - v.a) - (v.s * v.y - v.g * v.fold)), text=False)
-case("R0", "a sum with another one's claim", defining(
-    "copies.sum", lambda v: (v.copies_sum - v.copies_sum.at(-1) + FIRST * claim("t", "tensors.sum")) * (v.c.z - v.a)
+case("R0", "a sum with another one's claimed sum", defining(
+    "copies.sum", lambda v: (v.copies_sum - v.copies_sum.at(-1) + FIRST * claimed_sum("t", "tensors.sum")) * (v.c.z - v.a)
     - (v.s * v.y - v.g * v.fold)), text=False)
 case("R0", "a sum that leaves out what it adds", defining(
-    "copies.sum", lambda v: (v.copies_sum - v.copies_sum.at(-1) + FIRST * claim("t", "copies.sum")) * (v.c.z - v.a)
+    "copies.sum", lambda v: (v.copies_sum - v.copies_sum.at(-1) + FIRST * claimed_sum("t", "copies.sum")) * (v.c.z - v.a)
     - (v.s * v.y - v.g * v.fold), **more), text=False)
 
 
 # Structure. Nothing is defined by itself.
 
-case("structure", "a claim, before it is known", filled(
-    early=lambda v: v.t.value("e", claim("t", "tensors.sum") * v.x)), text=False)
-case("structure", "the inverse of a claim", filled(
-    after=lambda v: v.t.value("e", inverse(claim("t", "tensors.sum")) * v.x, phase=3)), text=False)
+case("structure", "a claimed sum, before it is known", filled(
+    early=lambda v: v.t.value("e", claimed_sum("t", "tensors.sum") * v.x)), text=False)
+case("structure", "the inverse of a claimed sum", filled(
+    after=lambda v: v.t.value("e", inverse(claimed_sum("t", "tensors.sum")) * v.x, phase=3)), text=False)
 case("structure", "a column that is the sum of itself and another one", filled(
     early=lambda v: v.t.value("e", E("column", "t", "e", -1) + v.x)), text=False)
 case("structure", "two columns that are each other", filled(
@@ -222,8 +222,8 @@ case("R1", "1 / z - w", ratio(lambda v: inverse(v.z) - v.w))
 case(None, "z of degree 64, less w", ratio(lambda v: power(v.z, 64) - v.w))
 case("R1", "z of degree 65, less w", ratio(lambda v: power(v.z, 65) - v.w))
 case("R1", "z, weighed by 1 / sigma, less w", ratio(lambda v: v.z * inverse(v.sigma) - v.fold))
-case(None, "a late claim: z - claim", ratio(lambda v: v.z - claim("t", "known")), text=False)
-case("R1", "an early z - claim", ratio(lambda v: v.early - claim("t", "known")), text=False)
+case(None, "a late claimed sum: z - claimed sum", ratio(lambda v: v.z - claimed_sum("t", "known")), text=False)
+case("R1", "an early z - claimed sum", ratio(lambda v: v.early - claimed_sum("t", "known")), text=False)
 
 
 # R2
@@ -284,8 +284,8 @@ case("R3", "a rest that reads a second gathered column", filled(
     early=lambda v: setattr(v, "y2", v.t.gather("y2", v.index, ("t", "fold", 0, ROWS))),
     binding=lambda v: (v.s * v.y - v.g * v.y2, v.z - v.a),
     after=lambda v: v.t.running("e", v.u * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
-case("R3", "a rest that reads the claim of y's products", filled(
-    binding=lambda v: (v.s * v.y - v.g * claim("t", "tensors.sum"), v.z - v.a)), text=False)
+case("R3", "a rest that reads the claimed sum of y's products", filled(
+    binding=lambda v: (v.s * v.y - v.g * claimed_sum("t", "tensors.sum"), v.z - v.a)), text=False)
 case("R3", "a rest that reads a fraction under the same challenge", filled(
     late=lambda v: setattr(v, "v", v.t.fraction("v", v.x, v.z - v.id)),
     binding=lambda v: (v.s * v.y - v.g * v.v, v.z - v.a)))
@@ -340,7 +340,7 @@ case(None, "another challenge in a constraint", filled(after=lambda v: v.t.const
 case("R3", "the challenge of a public tensor", filled(public=("third", "point", "alpha", "z")))
 case(None, "a public tensor elsewhere", filled(public=("tensors", "point", "alpha", "sigma")))
 case("R3", "a public tensor in the group", filled(public=("copies", "point", "alpha", "sigma")))
-case("structure", "the group is carried", filled(carry=("tensors", "copies")), text=False)
+case("structure", "the group is linked", filled(link=("tensors", "copies")), text=False)
 
 # R3: how the fraction gets into the group's sum.
 
@@ -385,9 +385,9 @@ case(None, "a witness column compressed with an early challenge", ratio(lambda v
 case("R5", "a late column in one of two fractions", ratio(
     lambda v: pair((v.x, v.z - v.early * v.fold), (v.x, v.other - v.a))[1],
     numerator=lambda v: pair((v.x, v.z - v.early * v.fold), (v.x, v.other - v.a))[0]))
-case(None, "a claim over a witness, under an early challenge", ratio(
-    lambda v: v.early - v.a, numerator=lambda v: claim("t", "known") * v.x), text=False)
-case("R5", "a claim compressed with an early challenge", ratio(lambda v: v.z - v.early * claim("t", "known")), text=False)
+case(None, "a claimed sum over a witness, under an early challenge", ratio(
+    lambda v: v.early - v.a, numerator=lambda v: claimed_sum("t", "known") * v.x), text=False)
+case("R5", "a claimed sum compressed with an early challenge", ratio(lambda v: v.z - v.early * claimed_sum("t", "known")), text=False)
 
 # R6
 
@@ -402,5 +402,5 @@ case("R6", "a running sum that is gathered", filled(
     early=lambda v: (v.t.running("e", v.x, v.point - v.a, group="third", phase=2),
                      setattr(v, "y2", v.t.gather("y2", v.index, ("t", "e", 0, ROWS)))),
     after=lambda v: v.t.running("f", v.s * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
-case(None, "the claim of a running sum", filled(
-    after=lambda v: v.t.value("e", claim("t", "tensors.sum") * v.x, phase=3)), text=False)
+case(None, "the claimed sum of a running sum", filled(
+    after=lambda v: v.t.value("e", claimed_sum("t", "tensors.sum") * v.x, phase=3)), text=False)

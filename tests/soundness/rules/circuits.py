@@ -69,9 +69,9 @@ def inverse(value):
     return E("inverse", expression(value))
 
 
-def claim(table, column):
-    """The claim of a running column. The text cannot read claims."""
-    return E("claim", table, column)
+def claimed_sum(table, column):
+    """The claimed sum of a running column. The text cannot read claimed sums."""
+    return E("claimed_sum", table, column)
 
 
 def pair(first, second):
@@ -133,7 +133,7 @@ class Circuit:
     def __init__(self, challenges=None, groups=()):
         self.challenges = dict(challenges or {})
         self.groups, self.tables, self.claimed = list(groups), [], []
-        self.publics, self.carries, self.buses = [], [], []
+        self.publics, self.links, self.buses = [], [], []
 
     def __getattr__(self, name):
         if name in self.__dict__.get("challenges", {}):
@@ -151,8 +151,8 @@ class Circuit:
         """An input of one value, at an address that nothing else has."""
         self.publics.append((name, group, challenges))
 
-    def carry(self, into, out):
-        self.carries.append((into, out))
+    def link(self, into, out):
+        self.links.append((into, out))
 
 
 class PackageWriter:
@@ -171,17 +171,17 @@ class PackageWriter:
         for name, phase in of.challenges.items():
             message.challenges.add(name=name, phase=phase)
         for table, column, group in of.claimed:
-            message.claims.add(name=f"{table}.{column}", table=self.tables.index(table), group=self.groups.index(group))
+            message.claimed_sums.add(name=f"{table}.{column}", table=self.tables.index(table), group=self.groups.index(group))
         for name in of.groups:
-            message.claim_groups.add(name=name)
+            message.sum_groups.add(name=name)
         for name, width, phase in of.buses:
             message.buses.add(name=name, width=width, phase=phase)
         for number, (name, group, challenges) in enumerate(of.publics):
             za, zr, zc = map(self.challenges.index, challenges)
             message.publics.add(name=name, rows=1, columns=1, high=9, group=self.groups.index(group), address=1000 + number,
                                 tile_rows=1, tile_columns=1, address_challenge=za, row_challenge=zr, column_challenge=zc)
-        for into, out in of.carries:
-            message.carries.add(out=self.groups.index(out), **{"in": self.groups.index(into)})
+        for into, out in of.links:
+            message.links.add(out=self.groups.index(out), **{"in": self.groups.index(into)})
             message.most_blocks = 4
         for table in of.tables:
             self._table(table)
@@ -210,7 +210,7 @@ class PackageWriter:
             return self._made(1, self.tables.index(table), self.columns[table].index(name), offset)
         if e.op == "challenge":
             return self._made(2, self.challenges.index(*e.args))
-        if e.op == "claim":
+        if e.op == "claimed_sum":
             return self._made(3, next(k for k, (table, column, _) in enumerate(self.of.claimed) if (table, column) == e.args))
         return self._made({"first": 4, "last": 5}[e.op])
 
@@ -247,7 +247,7 @@ class PackageWriter:
             of.numerator, of.denominator = self.node(numerator), self.node(denominator)
             if add is not None:
                 of.running, of.add = True, self.node(add)
-                of.claim = self.of.claimed.index((table.name, column.name, group))
+                of.claimed_sum = self.of.claimed.index((table.name, column.name, group))
         elif column.kind == "gather":
             message.gather.index = self.node(column.fields[0])
             for of, name, base, rows in column.fields[1]:
@@ -271,7 +271,7 @@ def definition_of(table, column):
         return y - (1 - FIRST) * column.fields[0] * before - column.fields[1]
     if column.kind == "fraction":
         numerator, denominator, add, _ = column.fields
-        own = y if add is None else y - before + FIRST * claim(table.name, column.name) - add
+        own = y if add is None else y - before + FIRST * claimed_sum(table.name, column.name) - add
         return own * denominator - numerator
     return None
 
@@ -296,8 +296,8 @@ class TextWriter:
             self._line(f"air.public {{address = {1000 + number}, challenges = [{names}], columns = 1, exponent = 0, group = @{group}, "
                        f'high = 9, kind = "input", low = 0, name = "{name}", negative = false, rows = 1, tile_columns = 1, '
                        "tile_rows = 1}")
-        for into, out in of.carries:
-            self._line(f"air.carry {{high = 15, in = @{into}, low = 0, most_blocks = 4, out = @{out}}}")
+        for into, out in of.links:
+            self._line(f"air.link {{high = 15, in = @{into}, low = 0, most_blocks = 4, out = @{out}}}")
         for table in of.tables:
             self._table(table)
         file.write_text("\n".join(self.lines + ["}", ""]))
@@ -368,7 +368,7 @@ class TextWriter:
         elif column.kind == "fraction":
             running = column.fields[2] is not None
             operands = [self._value(e)[0] for e in column.fields[: 2 + running]]
-            attributes += f", running = {str(running).lower()}" + (f", claim = @{column.fields[3]}" if running else "")
+            attributes += f", running = {str(running).lower()}" + (f", group = @{column.fields[3]}" if running else "")
         elif column.kind:
             operands = [self._value(e)[0] for e in column.fields]
         kind, type_ = (column.kind, "ext") if column.kind else ("column", "base")

@@ -183,7 +183,7 @@ class Degrees:
                 column = package.tables[t].columns[c]
                 self.columns[t, c] = self.column(t, column)
                 if column.WhichOneof("generator") == "fraction" and column.fraction.running:
-                    group = package.circuit.claims[column.fraction.claim].group
+                    group = package.circuit.claimed_sums[column.fraction.claimed_sum].group
                     sums[group] = self.add(sums.get(group, Term()), self.columns[t, c])
             waiting = [at for at in waiting if at not in now]
         for public in package.circuit.publics:

@@ -133,7 +133,7 @@ TEST(AdaptiveRules, AcceptWhatIsBound) {
   expectAll({{"", "as it is", kNothing},
              {"", "s is 1", [](Draft& d) { d.zeroed = false, d.numerator = d.y; }}});
   EXPECT_EQ(analyzeCircuit(testing::linearSample().circuit).status(), absl::OkStatus());
-  EXPECT_EQ(analyzeCircuit(testing::carryingSample()).status(), absl::OkStatus());
+  EXPECT_EQ(analyzeCircuit(testing::linkedSample()).status(), absl::OkStatus());
 }
 
 TEST(AdaptiveRules, R0Defined) {
@@ -215,7 +215,7 @@ TEST(AdaptiveRules, R1NoZeroDenominators) {
       refused("f z + w", [](Draft& d) { return d.b.add(d.b.mul(d.f, d.late), d.w); }),
       refused("z - z + w", [](Draft& d) { return d.b.add(d.b.sub(d.late, d.late), d.w); }),
       refused("z y - w", [](Draft& d) { return d.b.sub(d.b.mul(d.late, d.m), d.w); }),
-      refused("a challenge that is drawn before a claim",
+      refused("a challenge that is drawn before a claimed sum",
               [](Draft& d) { return d.b.sub(d.early, d.b.published(0)); }),
       accepted("z - w", [](Draft& d) { return d.b.sub(d.late, d.w); }),
       accepted("z - w - alpha m",
@@ -372,9 +372,9 @@ TEST(AdaptiveRules, R4NothingWhereUnbound) {
 }
 
 TEST(AdaptiveRules, R5NoLateValuesUnderEarlyChallenges) {
-  auto tuple = [](uint32_t Draft::* weight, bool claim) {
+  auto tuple = [](uint32_t Draft::* weight, bool claimed_sum) {
     return [=](Draft& d) {
-      const uint32_t v = claim ? d.b.published(0) : d.b.read(d.to, 6);
+      const uint32_t v = claimed_sum ? d.b.published(0) : d.b.read(d.to, 6);
       const uint32_t weighted = d.b.mul(d.*weight, v);
       d.running("sum", d.m, d.b.sub(d.late, d.b.add(d.w, weighted)));
     };
@@ -384,9 +384,10 @@ TEST(AdaptiveRules, R5NoLateValuesUnderEarlyChallenges) {
       {"R5", "a tuple with a late column under an early weight", column,
        tuple(&Draft::early, false), "the challenge \"early\" of its denominator"},
       {"R5", "under another one", column, tuple(&Draft::other, false), "\"other\""},
-      {"R5", "a claim under an early weight", column, tuple(&Draft::early, true), "\"early\""},
+      {"R5", "a claimed sum under an early weight", column, tuple(&Draft::early, true),
+       "\"early\""},
       {"", "under a late one", column, tuple(&Draft::later, false)},
-      {"", "a claim under a late one", column, tuple(&Draft::later, true)},
+      {"", "a claimed sum under a late one", column, tuple(&Draft::later, true)},
   });
 }
 
@@ -405,7 +406,7 @@ TEST(AdaptiveRules, R6RunningSumsAreReadByNobody) {
        }},
       {"R6", "a lookup", kNothing,
        [&](Draft& d) { d.b.lookup(d.to, "look", d.b.bus("bus", 1, 2), d.one, {sum(d)}); }},
-      {"", "its claim", kNothing,
+      {"", "its claimed sum", kNothing,
        [&](Draft& d) { d.running("sum", d.b.mul(d.m, d.b.published(0)), d.one); }},
   });
 }

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "runtime/check/challenges.h"
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 #include "runtime/package/files.h"
 #include "runtime/trace/generate_trace.h"
 #include "tests/unit/runtime/circuit_builder.h"
@@ -93,7 +93,7 @@ TEST_F(CheckerTest, RejectsEveryChangedPublicValue) {
       statement_.mutable_tensors(t)->set_values(i, honest + 1);
       CheckReport report = check();
       ASSERT_EQ(report.failure_count, 1u);
-      EXPECT_EQ(report.failures[0].kind, Failure::Kind::kClaimGroup);
+      EXPECT_EQ(report.failures[0].kind, Failure::Kind::kSumGroup);
       EXPECT_EQ(report.failures[0].name, "public");
       EXPECT_THAT(report.toString(), HasSubstr("public " + statement_.tensors(t).name()));
       statement_.mutable_tensors(t)->set_values(i, honest);
@@ -121,9 +121,9 @@ TEST_F(CheckerTest, NamesTheLookupOfAForgedQuotient) {
   EXPECT_THAT(text, HasSubstr("bus range does not balance in table y"));
   EXPECT_THAT(text, HasSubstr("node \"/mlp/fc\" (layer0/mlp/right)"));
   EXPECT_THAT(text, HasSubstr("r (2, -"));
-  EXPECT_THAT(text, HasSubstr("claim group range does not cancel"));
+  EXPECT_THAT(text, HasSubstr("sum group range does not cancel"));
   EXPECT_THAT(text, HasSubstr("sum of range_q"));
-  EXPECT_THAT(text, Not(HasSubstr("claim group product")));
+  EXPECT_THAT(text, Not(HasSubstr("sum group product")));
 }
 
 // Offsets are a hint: a row that stands elsewhere is found by its selector and key.
@@ -221,12 +221,13 @@ TEST_F(CheckerTest, ConstraintsOfTouchedRowsOnly) {
     EXPECT_EQ(failures[0].examples[0].region, "layer0/mlp/left");
     EXPECT_THAT(failures[0].toString(), HasSubstr("x = 51, a[previous] = "));
   }
-  // After an honest prover's fill the constraints hold again; product and public claims do not.
+  // After an honest prover's fill the constraints hold again; product and public claimed sums do
+  // not.
   ASSERT_TRUE((*checker)->fill().ok());
   EXPECT_TRUE((*checker)->checkConstraints({{0, 0, 8}}).empty());
-  auto claims = (*checker)->checkClaims();
-  ASSERT_TRUE(claims.ok());
-  EXPECT_EQ(claims->size(), 2u);
+  auto claimed_sums = (*checker)->checkClaimedSums();
+  ASSERT_TRUE(claimed_sums.ok());
+  EXPECT_EQ(claimed_sums->size(), 2u);
 }
 
 TEST_F(CheckerTest, ReportIsTheSameForAnyNumberOfThreads) {

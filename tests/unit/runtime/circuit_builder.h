@@ -46,15 +46,15 @@ class CircuitBuilder {
     return circuit.challenges_size() - 1;
   }
   uint32_t group(const std::string& name) {
-    circuit.add_claim_groups()->set_name(name);
-    return circuit.claim_groups_size() - 1;
+    circuit.add_sum_groups()->set_name(name);
+    return circuit.sum_groups_size() - 1;
   }
-  uint32_t claim(const std::string& name, uint32_t table, uint32_t group) {
-    Claim* c = circuit.add_claims();
+  uint32_t claimedSum(const std::string& name, uint32_t table, uint32_t group) {
+    ClaimedSum* c = circuit.add_claimed_sums();
     c->set_name(name);
     c->set_table(table);
     c->set_group(group);
-    return circuit.claims_size() - 1;
+    return circuit.claimed_sums_size() - 1;
   }
   uint32_t bus(const std::string& name, uint32_t width, uint32_t phase) {
     Bus* b = circuit.add_buses();
@@ -85,7 +85,7 @@ class CircuitBuilder {
     return node(Node::COLUMN, table, column, offset);
   }
   uint32_t drawn(uint32_t challenge) { return node(Node::CHALLENGE, challenge); }
-  uint32_t published(uint32_t claim) { return node(Node::CLAIM, claim); }
+  uint32_t published(uint32_t claimed_sum) { return node(Node::CLAIMED_SUM, claimed_sum); }
   uint32_t add(uint32_t a, uint32_t b) { return node(Node::ADD, a, b); }
   uint32_t sub(uint32_t a, uint32_t b) { return node(Node::SUB, a, b); }
   uint32_t mul(uint32_t a, uint32_t b) { return node(Node::MUL, a, b); }
@@ -132,15 +132,15 @@ class CircuitBuilder {
   uint32_t running(uint32_t table, const std::string& name, uint32_t phase, uint32_t numerator,
                    uint32_t denominator, uint32_t add_node, uint32_t group_index) {
     uint32_t index = column(table, name, phase);
-    uint32_t claim_index = claim(name, table, group_index);
+    uint32_t claimed_sum_index = claimedSum(name, table, group_index);
     Fraction* f = columnAt(table, index).mutable_fraction();
     f->set_numerator(numerator);
     f->set_denominator(denominator);
     f->set_running(true);
     f->set_add(add_node);
-    f->set_claim(claim_index);
+    f->set_claimed_sum(claimed_sum_index);
     uint32_t step = add(sub(read(table, index), read(table, index, -1)),
-                        mul(node(Node::IS_FIRST), published(claim_index)));
+                        mul(node(Node::IS_FIRST), published(claimed_sum_index)));
     constrain(table, name, sub(mul(sub(step, add_node), denominator), numerator));
     return index;
   }

@@ -26,7 +26,7 @@ Circuit stepCircuit(int64_t steps, uint32_t most_blocks) {
   add(kTape, PublicTensor::INPUT, steps + 1, 9);
   add(kLengths, PublicTensor::INPUT, 4, most);
   if (most_blocks > 0) {
-    circuit.add_carries();
+    circuit.add_links();
     circuit.set_most_blocks(most_blocks);
     add(kBlock, PublicTensor::INPUT, 2, most_blocks - 1);
   }

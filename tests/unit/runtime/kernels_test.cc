@@ -261,9 +261,9 @@ TEST_F(StepKernels, TableLookup) {
   EXPECT_THAT(std::string(run(step).message()), HasSubstr("table key 7 at [0, 1] is outside"));
 }
 
-TEST_F(StepKernels, LoadAndGatherRows) {
+TEST_F(StepKernels, LoadAndEmbedding) {
   // 6 rows of 2 columns: lanes are the columns "a" and "b".
-  GatherRows step;
+  Embedding step;
   step.mutable_rows()->set_table(2);
   step.mutable_rows()->set_column(1);
   step.mutable_rows()->set_lanes(2);
@@ -431,7 +431,7 @@ TEST_F(StepKernels, Softmax) {
     initial_.clear();
     std::vector<int64_t> scores;
     for (int row = 0; row < rows; ++row) {
-      // Flat rows, ordinary ones, and rows that end in dead keys.
+      // Flat rows, ordinary ones, and rows that end in dead bins.
       const int64_t amplitudes[] = {0, 10, 100, 1000, 16000};
       int64_t amplitude = amplitudes[row % 5];
       std::vector<int64_t> drawn = draw(keys, -amplitude, amplitude);
@@ -448,14 +448,14 @@ TEST_F(StepKernels, Softmax) {
         s.set_exp_at_minus_one(expValue(-1));
     s.set_normalizer_low_limb(buffer(static_cast<size_t>(rows))),
         s.set_normalizer_high_limb(buffer(static_cast<size_t>(rows)));
-    s.set_key(buffer(scores.size())), s.set_width(buffer(scores.size())),
+    s.set_bin(buffer(scores.size())), s.set_width(buffer(scores.size())),
         s.set_remainder(buffer(scores.size()));
     s.set_probability(buffer(scores.size())), s.set_previous_probability(buffer(scores.size()));
     s.set_probability_sums(buffer(static_cast<size_t>(rows * blocks)));
     s.set_previous_probability_sums(buffer(static_cast<size_t>(rows * blocks)));
     ASSERT_TRUE(run(s).ok()) << run(s);
     std::vector<int64_t> low = result(s.normalizer_low_limb()),
-                         high = result(s.normalizer_high_limb()), key = result(s.key()),
+                         high = result(s.normalizer_high_limb()), bin = result(s.bin()),
                          width = result(s.width()), remainder = result(s.remainder()),
                          p = result(s.probability()), previous = result(s.previous_probability()),
                          p_sums = result(s.probability_sums()),
@@ -479,16 +479,16 @@ TEST_F(StepKernels, Softmax) {
       for (int i = 0; i < keys; ++i) {
         int at = row * keys + i;
         if (i >= visible) {
-          ASSERT_EQ(key[at], scores[at]);
+          ASSERT_EQ(bin[at], scores[at]);
           ASSERT_EQ(width[at] | remainder[at] | p[at] | previous[at], 0);
         } else {
           ASSERT_EQ(p[at], expValue(normalizer - sigma(i)));
           ASSERT_EQ(previous[at], expValue(normalizer - sigma(i) - 1));
-          ASSERT_EQ(scores[at], (normalizer - key[at]) * 16 + 8 - remainder[at]);
+          ASSERT_EQ(scores[at], (normalizer - bin[at]) * 16 + 8 - remainder[at]);
           ASSERT_TRUE(remainder[at] >= 0 && remainder[at] < 16 << width[at]);
-          ASSERT_EQ(width[at], key[at] < kLive ? 0 : kDeadWidth);
-          if (key[at] >= kLive) {
-            ASSERT_EQ((key[at] - kLive) % (1 << kDeadWidth), 0);
+          ASSERT_EQ(width[at], bin[at] < kLive ? 0 : kDeadWidth);
+          if (bin[at] >= kLive) {
+            ASSERT_EQ((bin[at] - kLive) % (1 << kDeadWidth), 0);
             ++dead;
           }
         }

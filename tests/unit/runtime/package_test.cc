@@ -137,7 +137,7 @@ TEST(Package, RefusesBadCircuits) {
       {"node column", [&](Circuit& c) { node(c, Node::COLUMN, 0, 99, 0); }, "has no column 99"},
       {"offset", [&](Circuit& c) { node(c, Node::COLUMN, 0, 0, 2); }, "row offset 2"},
       {"challenge", [&](Circuit& c) { node(c, Node::CHALLENGE, 99, 0, 0); }, "challenge 99"},
-      {"claim", [&](Circuit& c) { node(c, Node::CLAIM, 99, 0, 0); }, "claim 99"},
+      {"claimed_sum", [&](Circuit& c) { node(c, Node::CLAIMED_SUM, 99, 0, 0); }, "claimed sum 99"},
       {"inverse of a column",
        [&](Circuit& c) { node(c, Node::INVERSE, node(c, Node::COLUMN, 0, 0, 0), 0, 0); },
        "INVERSE of"},
@@ -172,12 +172,12 @@ TEST(Package, RefusesBadCircuits) {
              1u << c.tables(0).log_height());
        },
        "\"a\": scan.rows 8 is not below the table's height"},
-      {"claim of the same phase",
+      {"claimed sum of the same phase",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
-             node(c, Node::CLAIM, 0, 0, 0));
+             node(c, Node::CLAIMED_SUM, 0, 0, 0));
        },
-       "reads a claim of phase 2"},
+       "reads a claimed sum of phase 2"},
       {"circular columns",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
@@ -210,19 +210,19 @@ TEST(Package, RefusesBadCircuits) {
          c.mutable_tables(1)->mutable_columns(3)->mutable_gather()->mutable_sources(0)->set_rows(9);
        },
        "more rows than the source table"},
-      {"claim without column",
+      {"claimed sum without column",
        [](Circuit& c) {
-         Claim* claim = c.add_claims();
-         claim->set_name("lost");
+         ClaimedSum* claimed_sum = c.add_claimed_sums();
+         claimed_sum->set_name("lost");
        },
        "\"lost\": no running column publishes it"},
-      {"claim twice",
+      {"claimed sum twice",
        [](Circuit& c) {
-         c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claim(0);
+         c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claimed_sum(0);
        },
        "several running columns"},
-      {"claim of another table", [](Circuit& c) { c.mutable_claims(0)->set_table(1); },
-       "claim 0 is of another table"},
+      {"claimed sum of another table", [](Circuit& c) { c.mutable_claimed_sums(0)->set_table(1); },
+       "claimed sum 0 is of another table"},
       {"lookup width", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->add_tuple(0); },
        "has 3 components"},
       {"lookup bus", [](Circuit& c) { c.mutable_tables(2)->mutable_lookups(0)->set_bus(9); },
@@ -272,10 +272,10 @@ TEST(Package, RefusesBadCircuits) {
   }
 }
 
-TEST(Package, RefusesBadCarries) {
+TEST(Package, RefusesBadLinks) {
   auto groupOf = [](const Circuit& c, const std::string& name) {
-    for (int g = 0; g < c.claim_groups_size(); ++g) {
-      if (c.claim_groups(g).name() == name) return static_cast<uint32_t>(g);
+    for (int g = 0; g < c.sum_groups_size(); ++g) {
+      if (c.sum_groups(g).name() == name) return static_cast<uint32_t>(g);
     }
     return kModulus;
   };
@@ -283,37 +283,37 @@ TEST(Package, RefusesBadCarries) {
       {"one block", [](Circuit& c) { c.set_most_blocks(1); }, "most_blocks 1 of a circuit with 1"},
       {"no blocks", [](Circuit& c) { c.set_most_blocks(0); }, "most_blocks 0 of a circuit with 1"},
       {"many blocks", [](Circuit& c) { c.set_most_blocks(65537); }, "most_blocks 65537"},
-      {"blocks without a carry", [](Circuit& c) { c.clear_carries(); },
-       "most_blocks 3 of a circuit with 0 carries"},
-      {"no group", [](Circuit& c) { c.mutable_carries(0)->set_in(9); },
-       "carries[0]: claim group 9 does not exist, or is carried twice"},
-      {"in and out", [](Circuit& c) { c.mutable_carries(0)->set_in(c.carries(0).out()); },
-       "is carried twice"},
+      {"blocks without a link", [](Circuit& c) { c.clear_links(); },
+       "most_blocks 3 of a circuit with 0 links"},
+      {"no group", [](Circuit& c) { c.mutable_links(0)->set_in(9); },
+       "links[0]: sum group 9 does not exist, or is linked twice"},
+      {"in and out", [](Circuit& c) { c.mutable_links(0)->set_in(c.links(0).out()); },
+       "is linked twice"},
       {"twice",
        [](Circuit& c) {
-         c.add_claim_groups()->set_name("more");
-         Carry& carry = *c.add_carries();
-         carry.set_in(c.carries(0).in());
-         carry.set_out(static_cast<uint32_t>(c.claim_groups_size() - 1));
+         c.add_sum_groups()->set_name("more");
+         Link& link = *c.add_links();
+         link.set_in(c.links(0).in());
+         link.set_out(static_cast<uint32_t>(c.sum_groups_size() - 1));
        },
-       "carries[1]: claim group"},
-      {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.carries(0).in()); },
-       "publics: \"x\" is of a claim group that is carried"},
+       "links[1]: sum group"},
+      {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.links(0).in()); },
+       "publics: \"x\" is of a sum group that is linked"},
       {"its groups' public tensors",
-       [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "public")); },
-       "is of a claim group that is carried"},
-      {"late challenges", [&](Circuit& c) { c.mutable_carries(0)->set_out(groupOf(c, "range")); },
+       [&](Circuit& c) { c.mutable_links(0)->set_out(groupOf(c, "public")); },
+       "is of a sum group that is linked"},
+      {"late challenges", [&](Circuit& c) { c.mutable_links(0)->set_out(groupOf(c, "range")); },
        "blocks share the challenges of phase 1 alone"},
       {"nothing is left",
        [](Circuit& c) {
-         c.mutable_carries(0)->set_out(static_cast<uint32_t>(c.claim_groups_size()));
-         c.add_claim_groups()->set_name("more");
+         c.mutable_links(0)->set_out(static_cast<uint32_t>(c.sum_groups_size()));
+         c.add_sum_groups()->set_name("more");
        },
-       "is carried, and has no claim"},
+       "is linked, and has no claimed sum"},
   };
-  ASSERT_TRUE(analyzeCircuit(testing::carryingSample()).ok());
+  ASSERT_TRUE(analyzeCircuit(testing::linkedSample()).ok());
   for (const BadCircuit& bad : cases) {
-    Circuit circuit = testing::carryingSample();
+    Circuit circuit = testing::linkedSample();
     bad.change(circuit);
     absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
     ASSERT_FALSE(info.ok()) << bad.name;
@@ -397,7 +397,7 @@ TEST(Package, RefusesBadPrograms) {
 
 // What the block before left (4 values) and the sample's 8 in one buffer, whose last 4 are left; a
 // softmax of 2 queries over 6 keys.
-Program carryingProgram() {
+Program linkedProgram() {
   Program program = testing::linearSample().program;
   auto buffer = [&](const char* name, uint64_t size) {
     Buffer* b = program.add_buffers();
@@ -406,13 +406,13 @@ Program carryingProgram() {
     return static_cast<uint32_t>(program.buffers_size() - 1);
   };
   const uint32_t quotient = program.steps(3).requantize().quotient();
-  CarryIn& in = *program.add_steps()->mutable_carry_in();
+  LinkIn& in = *program.add_steps()->mutable_link_in();
   in.set_out(buffer("earlier", 4));
   AppendRows& append = *program.add_steps()->mutable_append_rows();
   append.set_first(in.out());
   append.set_second(quotient);
   append.set_out(buffer("all", 12));
-  CarryOut& out = *program.add_steps()->mutable_carry_out();
+  LinkOut& out = *program.add_steps()->mutable_link_out();
   out.set_buffer(append.out());
   out.set_elements(4);
   Softmax& softmax = *program.add_steps()->mutable_softmax();
@@ -426,14 +426,14 @@ Program carryingProgram() {
   softmax.set_live_rows(2);
   softmax.set_normalizer_low_limb(buffer("low", 2));
   softmax.set_normalizer_high_limb(buffer("high", 2));
-  softmax.set_key(buffer("key", 12));
+  softmax.set_bin(buffer("bin", 12));
   softmax.set_width(buffer("width", 12));
   softmax.set_remainder(buffer("remainder", 12));
   softmax.set_probability(buffer("p", 12));
   softmax.set_previous_probability(buffer("previous p", 12));
   softmax.set_probability_sums(buffer("sums", 6));
   softmax.set_previous_probability_sums(buffer("previous sums", 6));
-  softmax.set_block(quotient);
+  softmax.set_open_windows(quotient);
   softmax.set_open(buffer("open", 6));
   return program;
 }
@@ -443,72 +443,72 @@ TEST(Package, RefusesBadStepsOfBlocks) {
   const std::vector<BadProgram> cases = {
       {"appended", [](Program& p) { p.mutable_buffers(6)->set_size(11); },
        "append_rows.out: buffer 6 \"all\" has 11 elements instead of 12"},
-      {"slot", [](Program& p) { p.mutable_steps(5)->mutable_carry_in()->set_slot(65536); },
-       "carry_in.slot: slot = 65536 (slot < 2^16)"},
-      {"left slot", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(65536); },
-       "carry_out.slot: slot = 65536 (slot < 2^16)"},
-      {"carried by nobody",
-       [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_slot(1); },
-       "no carry_in has slot 1 and 4 elements"},
+      {"slot", [](Program& p) { p.mutable_steps(5)->mutable_link_in()->set_slot(65536); },
+       "link_in.slot: slot = 65536 (slot < 2^16)"},
+      {"left slot", [](Program& p) { p.mutable_steps(7)->mutable_link_out()->set_slot(65536); },
+       "link_out.slot: slot = 65536 (slot < 2^16)"},
+      {"linked by nobody", [](Program& p) { p.mutable_steps(7)->mutable_link_out()->set_slot(1); },
+       "no link_in has slot 1 and 4 elements"},
       {"fewer elements",
-       [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_elements(3); },
-       "no carry_in has slot 0 and 3 elements"},
+       [](Program& p) { p.mutable_steps(7)->mutable_link_out()->set_elements(3); },
+       "no link_in has slot 0 and 3 elements"},
       {"more elements than there are",
        [](Program& p) {
          p.mutable_buffers(5)->set_size(8);
          p.mutable_buffers(6)->set_size(16);
-         p.mutable_steps(7)->mutable_carry_out()->set_elements(8);
-         p.mutable_steps(7)->mutable_carry_out()->set_buffer(1);
+         p.mutable_steps(7)->mutable_link_out()->set_elements(8);
+         p.mutable_steps(7)->mutable_link_out()->set_buffer(1);
        },
-       "carry_out.elements: elements = 8, size(buffer) = 4"},
-      {"unwritten", [](Program& p) { p.mutable_steps(7)->mutable_carry_out()->set_buffer(16); },
+       "link_out.elements: elements = 8, size(buffer) = 4"},
+      {"unwritten", [](Program& p) { p.mutable_steps(7)->mutable_link_out()->set_buffer(16); },
        "before any step writes it"},
       {"what is unwritten", [](Program& p) { p.mutable_steps()->DeleteSubrange(5, 1); },
        "before any step writes it"},
       {"not causal", [&](Program& p) { softmax(p).set_causal(false); },
-       "softmax.block: causal = 0 (causal == 1)"},
-      {"one block",
+       "softmax.open_windows: causal = 0 (causal == 1)"},
+      {"one window",
        [&](Program& p) {
          softmax(p).set_queries(2), softmax(p).set_keys(2), softmax(p).set_heads(3);
          for (int b : {7, 8}) p.mutable_buffers(b)->set_size(6);
        },
-       "softmax.block: queries = 2, keys = 2 (2 * queries <= keys)"},
-      {"no whole blocks",
+       "softmax.open_windows: queries = 2, keys = 2 (2 * queries <= keys)"},
+      {"no whole windows",
        [&](Program& p) {
          p.mutable_buffers(5)->set_size(2);
          for (int b : {6, 9, 10, 11, 12, 13, 14, 15, 16}) p.mutable_buffers(b)->set_size(10);
-         p.mutable_steps(7)->mutable_carry_out()->set_elements(2);
+         p.mutable_steps(7)->mutable_link_out()->set_elements(2);
          softmax(p).set_keys(5), softmax(p).set_lanes(1);
        },
-       "softmax.block: keys = 5, queries = 2 (keys % queries == 0)"},
-      {"lanes of two blocks",
+       "softmax.open_windows: keys = 5, queries = 2 (keys % queries == 0)"},
+      {"lanes of two windows",
        [&](Program& p) {
          softmax(p).set_lanes(3);
          for (int b : {14, 15, 16}) p.mutable_buffers(b)->set_size(4);
        },
-       "softmax.block: queries = 2, lanes = 3 (queries % lanes == 0)"},
+       "softmax.open_windows: queries = 2, lanes = 3 (queries % lanes == 0)"},
       {"lanes that do not divide the keys", [&](Program& p) { softmax(p).set_lanes(4); },
        "softmax.lanes: keys = 6, lanes = 4 (keys % lanes == 0)"},
       {"open", [](Program& p) { p.mutable_buffers(16)->set_size(12); },
        "softmax.open: buffer 16 \"open\" has 12 elements instead of 6"},
-      {"block", [&](Program& p) { softmax(p).set_block(70); }, "buffer 70"},
-      {"block not known yet", [&](Program& p) { softmax(p).set_block(softmax(p).open()); },
+      {"open windows", [&](Program& p) { softmax(p).set_open_windows(70); }, "buffer 70"},
+      {"open windows not known yet",
+       [&](Program& p) { softmax(p).set_open_windows(softmax(p).open()); },
        "reads buffer 16 \"open\" before any step writes it"},
   };
-  const Circuit circuit = testing::carryingSample();
-  ASSERT_EQ(analyzeProgram(carryingProgram(), circuit).status(), absl::OkStatus());
+  const Circuit circuit = testing::linkedSample();
+  ASSERT_EQ(analyzeProgram(linkedProgram(), circuit).status(), absl::OkStatus());
   for (const BadProgram& bad : cases) {
-    Program program = carryingProgram();
+    Program program = linkedProgram();
     bad.change(program);
     absl::StatusOr<ProgramInfo> info = analyzeProgram(program, circuit);
     ASSERT_FALSE(info.ok()) << bad.name;
     EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
   }
-  // A circuit without carries has no slots.
+  // A circuit without links has no slots.
   EXPECT_THAT(
       std::string(
-          analyzeProgram(carryingProgram(), testing::linearSample().circuit).status().message()),
-      HasSubstr("carry_in: slot 0 of a circuit with 0 carries"));
+          analyzeProgram(linkedProgram(), testing::linearSample().circuit).status().message()),
+      HasSubstr("link_in: slot 0 of a circuit with 0 links"));
 }
 
 TEST(Package, LevelsFollowDependencies) {

@@ -273,19 +273,18 @@ class LinearSample {
 
 Sample linearSample() { return LinearSample().build(); }
 
-Circuit carryingSample() {
+Circuit linkedSample() {
   Circuit circuit = linearSample().circuit;
-  const int left = circuit.claim_groups_size();
-  circuit.add_claim_groups()->set_name("left");
-  for (Claim& claim : *circuit.mutable_claims()) {
-    if (circuit.claim_groups(static_cast<int>(claim.group())).name() != "product") continue;
-    Carry& carry =
-        circuit.carries_size() == 0 ? *circuit.add_carries() : *circuit.mutable_carries(0);
-    if (circuit.tables(static_cast<int>(claim.table())).name() == "w") {
-      carry.set_in(claim.group());
+  const int left = circuit.sum_groups_size();
+  circuit.add_sum_groups()->set_name("left");
+  for (ClaimedSum& claimed_sum : *circuit.mutable_claimed_sums()) {
+    if (circuit.sum_groups(static_cast<int>(claimed_sum.group())).name() != "product") continue;
+    Link& link = circuit.links_size() == 0 ? *circuit.add_links() : *circuit.mutable_links(0);
+    if (circuit.tables(static_cast<int>(claimed_sum.table())).name() == "w") {
+      link.set_in(claimed_sum.group());
     } else {
-      claim.set_group(static_cast<uint32_t>(left));
-      carry.set_out(claim.group());
+      claimed_sum.set_group(static_cast<uint32_t>(left));
+      link.set_out(claimed_sum.group());
     }
   }
   circuit.set_most_blocks(3);

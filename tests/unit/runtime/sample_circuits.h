@@ -46,7 +46,7 @@ std::vector<int64_t> linearOutput(const std::vector<int64_t>& x);
 
 // Its circuit as one of up to three blocks: what "y" sums of the product is left to the next, what
 // "w" sums is taken from the one before.
-Circuit carryingSample();
+Circuit linkedSample();
 
 absl::Status writeSample(const Sample& sample, const std::string& path);
 

@@ -94,7 +94,7 @@ Statement several(int blocks) {
 }
 
 TEST(Statement, HoldsTheRowsOfSeveralBlocks) {
-  const Circuit circuit = testing::carryingSample();
+  const Circuit circuit = testing::linkedSample();
   for (int blocks = 1; blocks <= 3; ++blocks) {
     const Statement all = several(blocks);
     EXPECT_EQ(checkStatement(circuit, all), absl::OkStatus()) << blocks;
@@ -116,7 +116,7 @@ TEST(Statement, HoldsTheRowsOfSeveralBlocks) {
 }
 
 TEST(Statement, IsOfBlocksThatTheCircuitHas) {
-  const Circuit circuit = testing::carryingSample();
+  const Circuit circuit = testing::linkedSample();
   struct Case {
     std::function<void(Statement&)> change;
     std::string message;
@@ -149,7 +149,7 @@ TEST(Statement, IsOfBlocksThatTheCircuitHas) {
     c.change(statement);
     EXPECT_THAT(std::string(checkStatement(circuit, statement).message()), HasSubstr(c.message));
   }
-  // A circuit without carries has one block.
+  // A circuit without links has one block.
   const Circuit single = testing::linearSample().circuit;
   EXPECT_EQ(blocksOf(single, several(2)), 1);
   EXPECT_THAT(std::string(checkStatement(single, several(2)).message()),

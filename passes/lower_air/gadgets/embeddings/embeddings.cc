@@ -133,7 +133,7 @@ void Embeddings::trace(TraceWriter& t, const ir::Op& op) const {
                         {"padding", products_.weights().padding(*e.matrix, t.layout())}};
   addCells(attributes, place.table, place.column, place.lanes, place.cells);
   t.keep(op.result(), "",
-         t.step("gather_rows", {{"ids", ids}, {"addend", addend}}, attributes)["out"]);
+         t.step("embedding", {{"ids", ids}, {"addend", addend}}, attributes)["out"]);
 }
 
 }  // namespace lindero::passes

@@ -25,7 +25,7 @@ struct PlacedOperand {
   bool byColumns() const { return o.kind == Operand::kRightColumns; }
 };
 
-// Copies of another claim group; `on` by kind of operand: folded over rows, and over columns.
+// Copies of another sum group; `on` by kind of operand: folded over rows, and over columns.
 struct OtherCopies {
   EdgeColumns at;
   std::optional<Expr> rows, columns;
@@ -47,7 +47,7 @@ struct OperandColumns {
   Expr addend = t.fixed("addend"), added_to = t.fixed("added_to");
   Expr address = t.fixed("in.address"), place = t.fixed("in.place"), corner = t.fixed("in.corner");
   EdgeColumns in{address, place, corner, {}};
-  // Copies whose other end is elsewhere, by claim group, and the rows without a copy of this table.
+  // Copies whose other end is elsewhere, by sum group, and the rows without a copy of this table.
   std::map<std::string, OtherCopies> others;
   std::optional<Expr> no_rows, no_columns;
   // By the tiles of a column: where a fold goes on to the next column.
@@ -153,19 +153,19 @@ void fillCopies(OperandColumns& c, const PlacedOperand& p, const Layout& layout)
   for (int64_t b = 0; b < o.batch; ++b) {
     const Edge edge = layout.edge(o.copy, b);
     if (edge.group.empty()) {
-      fillPlaces(c, c.in, p, edge, o.carried, b);
+      fillPlaces(c, c.in, p, edge, o.linked, b);
     } else {
-      fillOtherCopy(c, p, edge, o.carried);
-      leaveOut(edge, o.carried);
+      fillOtherCopy(c, p, edge, o.linked);
+      leaveOut(edge, o.linked);
     }
   }
-  if (o.carried == 0) return;
+  if (o.linked == 0) return;
   const int64_t rows = p.byColumns() ? o.inner / o.heads : p.length;
   Edge edge = layout.edge(o.handed_on);
-  edge.group = kCarryIn;
+  edge.group = kLinkIn;
   fillOtherCopy(c, p, edge, 0);
   leaveOut(edge, 0);
-  edge.group = kCarryOut;
+  edge.group = kLinkOut;
   fillOtherCopy(c, p, edge, rows - edge.rows);
 }
 
@@ -230,7 +230,7 @@ void addCopies(OperandColumns& c, const Lanes& x) {
   columnMajorTerm(t, "in by rows", c.in, {{by_rows, x}}, -1);
   rowMajorTerm(t, "in by columns", c.in, {{by_columns, x}}, -1);
   for (auto& [group, copies] : c.others) {
-    const int sign = group == kCarryOut ? 1 : -1;
+    const int sign = group == kLinkOut ? 1 : -1;
     if (copies.rows) columnMajorTerm(t, group + " by rows", copies.at, {{*copies.rows, x}}, sign);
     if (copies.columns) {
       rowMajorTerm(t, group + " by columns", copies.at, {{*copies.columns, x}}, sign);

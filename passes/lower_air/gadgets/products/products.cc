@@ -101,7 +101,7 @@ absl::Status Products::planMix(const Origin& origin) {
   return absl::OkStatus();
 }
 
-// What of the tensor is carried shows at the return.
+// What of the tensor is linked shows at the return.
 absl::Status Products::planAppendRows(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const ir::Value* before = wiring_.resolve(op.operand(0));
@@ -112,19 +112,19 @@ absl::Status Products::planAppendRows(const Origin& origin) {
   return absl::OkStatus();
 }
 
-const Carried* Products::appended(const ir::Value* value) const {
-  auto it = llvm::find_if(appended_, [&](const Carried& c) { return c.all == value; });
+const Linked* Products::appended(const ir::Value* value) const {
+  auto it = llvm::find_if(appended_, [&](const Linked& c) { return c.all == value; });
   return it == appended_.end() ? nullptr : &*it;
 }
 
 absl::StatusOr<bool> Products::planOutput(const Origin& origin, const ir::Value* value,
                                           const std::string& name) {
-  const Carried* c = appended(value);
+  const Linked* c = appended(value);
   if (!c) return false;
   if (c->before->name() != name) {
     return cannotLower(*origin.op, "an output with rows of an input must have its name");
   }
-  carried_.push_back(*c);
+  linked_.push_back(*c);
   return true;
 }
 
@@ -169,11 +169,11 @@ absl::Status Products::connect() {
   for (Operand& o : operands_.operands) {
     // Selected rows of a padded product are read nowhere else: zeros before them fill their tiles.
     if (!o.selected || o.product->padded_to == kOneLane) wiring_.divides(wiring_.down(), o.length);
-    const Carried* carried = appended(o.value);
-    if (carried) {
-      if (absl::Status s = connectCarried(o, *carried); !s.ok()) return s;
+    const Linked* linked = appended(o.value);
+    if (linked) {
+      if (absl::Status s = connectLinked(o, *linked); !s.ok()) return s;
     }
-    const ir::Value* own = carried ? carried->all->definingOp()->operand(1) : o.value;
+    const ir::Value* own = linked ? linked->all->definingOp()->operand(1) : o.value;
     const Major major = o.kind == Operand::kRightColumns ? Major::kRow : Major::kColumn;
     absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, operands_.lanes());
     if (!copy.ok()) return copy.status();
@@ -183,12 +183,12 @@ absl::Status Products::connect() {
 }
 
 // Rows of the window before, then of this one.
-absl::Status Products::connectCarried(Operand& o, const Carried& c) {
+absl::Status Products::connectLinked(Operand& o, const Linked& c) {
   const auto& shape = c.before->type().shape;
   if (!read_.insert(c.before).second) {
     return cannotLower(*o.origin.op, "reads rows of an input that another op reads too");
   }
-  o.carried = shape[0];
+  o.linked = shape[0];
   const bool by_columns = o.kind == Operand::kRightColumns;
   o.handed_on =
       wiring_.openCopy({.origin = o.origin,
@@ -289,9 +289,9 @@ ir::Value* Products::traceColumns(TraceWriter& t, const Accumulator& a, int64_t 
 }
 
 void Products::traceInputs(TraceWriter& t) const {
-  for (const auto& [slot, c] : llvm::enumerate(carried_)) {
+  for (const auto& [slot, c] : llvm::enumerate(linked_)) {
     t.keep(c.before, "",
-           t.step("carry_in", {}, {{"slot", int64_t(slot)}},
+           t.step("link_in", {}, {{"slot", int64_t(slot)}},
                   {{"out", c.before->type().elements()}})["out"]);
   }
 }
@@ -303,9 +303,9 @@ void Products::trace(TraceWriter& t, const ir::Op& op) const {
   ir::Value* all = t.step(
       "append_rows", {{"first", t.find(op.operand(0))}, {"second", t.find(op.operand(1))}})["out"];
   t.keep(op.result(), "", all);
-  for (const auto& [slot, c] : llvm::enumerate(carried_)) {
+  for (const auto& [slot, c] : llvm::enumerate(linked_)) {
     if (c.all != op.result()) continue;
-    t.step("carry_out", {{"buffer", all}},
+    t.step("link_out", {{"buffer", all}},
            {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
   }
 }

@@ -47,7 +47,7 @@ struct Operand {
   CopyId copy = 0;
   // Right kinds: how many of the tensor's rows, the first ones, were left by the window before. The
   // window leaves as many, the last ones, at the same addresses.
-  int64_t carried = 0;
+  int64_t linked = 0;
   CopyId handed_on = 0;
 };
 
@@ -70,7 +70,7 @@ struct Accumulator {
 
 // A tensor that windows of steps hand on, and what becomes of it: an input, and the result of
 // integer.append_rows.
-struct Carried {
+struct Linked {
   const ir::Value* before = nullptr;
   const ir::Value* all = nullptr;
 };
@@ -149,7 +149,7 @@ class Products : public Gadget {
   const Matrix* addVocabulary(const Origin& origin, const ir::Value* constant);
 
   const WeightsTable& weights() const { return weights_; }
-  llvm::ArrayRef<Carried> carried() const { return carried_; }
+  llvm::ArrayRef<Linked> linked() const { return linked_; }
   bool selectsRows() const;
 
   // Columns of an accumulator.
@@ -160,8 +160,8 @@ class Products : public Gadget {
   absl::Status planScores(const Origin& origin);
   absl::Status planMix(const Origin& origin);
   absl::Status planAppendRows(const Origin& origin);
-  absl::Status connectCarried(Operand& o, const Carried& c);
-  const Carried* appended(const ir::Value* value) const;
+  absl::Status connectLinked(Operand& o, const Linked& c);
+  const Linked* appended(const ir::Value* value) const;
 
   Wiring& wiring_;
   WeightsTable weights_;
@@ -169,7 +169,7 @@ class Products : public Gadget {
   std::deque<Accumulator> accumulators_;  // pointed to
   llvm::DenseMap<const ir::Value*, Accumulator*> accumulator_of_;
   llvm::DenseMap<const ir::Value*, const Product*> scores_;
-  std::vector<Carried> appended_, carried_;
+  std::vector<Linked> appended_, linked_;
   llvm::DenseSet<const ir::Value*> read_;  // inputs to which rows are appended
 };
 

@@ -39,9 +39,9 @@ struct ContextColumns {
         dead(t.fixed("context.dead")),
         next(t.fixed("context.next")),
         end(t.fixed("context.end")),
-        window(t.main("block")),
+        open_windows(t.main("open_windows")),
         open(t.main("open")) {}
-  Expr on, slot, opens, dead, next, end, window, open;
+  Expr on, slot, opens, dead, next, end, open_windows, open;
 };
 
 class SoftmaxBuilder {
@@ -121,7 +121,7 @@ class SoftmaxBuilder {
     Cells elements{first, {{queries * tiles, 1, lanes_}}, 0, 1};
     Cells rows{first, {{queries, tiles, 1}, {tiles, 1, 0}}, 0, 0};
     Cells row_tiles{first, {{queries * tiles, 1, 1}}, 0, 0};
-    t_.place(k_, {result, "key"}, elements);
+    t_.place(k_, {result, "bin"}, elements);
     t_.place(w_, {result, "width"}, elements);
     t_.place(r_, {result, "remainder"}, elements);
     t_.place(p_, {result, ""}, elements);
@@ -146,7 +146,7 @@ class SoftmaxBuilder {
     fill(c.dead, a.origin.op->intAttr("live_rows"), 0);
     const ir::Value* result = a.origin.op->result();
     t_.place(c.open, {result, "open"}, {first, {{queries * tiles, 1, 1}}, 0, 0});
-    t_.place(c.window, {a.open_windows, ""}, {first, {{queries * tiles, 1, 0}}, 0, 0});
+    t_.place(c.open_windows, {a.open_windows, ""}, {first, {{queries * tiles, 1, 0}}, 0, 0});
   }
 
   void constrainWindows(int64_t rows, int64_t address) {
@@ -154,16 +154,17 @@ class SoftmaxBuilder {
     ContextColumns& c = *context_;
     if (rows > 1) t_.fillConstant(c.next, 1, rows - 1, 1);
     t_.fillConstant(c.end, rows - 1, 1, 1);
-    t_.constrain(c.next * (c.window - t_.previous(c.window)), "one block", kContinuity);
-    t_.constrain(c.open - c.on * c.open, "only blocks before are open or closed");
-    t_.lookup("open", "function", c.on, {c.opens, c.window + c.slot, c.open});
+    t_.constrain(c.next * (c.open_windows - t_.previous(c.open_windows)), "one number of windows",
+                 kContinuity);
+    t_.constrain(c.open - c.on * c.open, "only windows before are open or closed");
+    t_.lookup("open", "function", c.on, {c.opens, c.open_windows + c.slot, c.open});
     Expr closed = c.on - c.open;
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
-      t_.constrain(closed * (k_[i] - c.dead), "closed key" + lane);
+      t_.constrain(closed * (k_[i] - c.dead), "closed bin" + lane);
       t_.constrain(closed * r_[i], "closed remainder" + lane);
     }
-    scalarTerm(t_, "block", c.end, t_.constant(address), c.window, -1, kBlock);
+    scalarTerm(t_, "open windows", c.end, t_.constant(address), c.open_windows, -1, kBlock);
   }
 
   void addSums() {
@@ -302,26 +303,27 @@ void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
   const auto& shape = op.result()->type().shape;
   const auto& exp = t.tables().place("exponential", t.tables().exponential(op));
   ir::Value* windows = op.numOperands() > 2 ? t.find(op.operand(2)) : nullptr;
-  const Step step = t.step("softmax", {{"scores", t.find(op.operand(0))}, {"block", windows}},
-                           {{"heads", shape[0]},
-                            {"queries", shape[1]},
-                            {"keys", shape[2]},
-                            {"lanes", t.layout().lanes(table_.lanes())},
-                            {"causal", op.boolAttr("causal")},
-                            {"score_shift", op.intAttr("score_shift")},
-                            {"probability_bits", op.intAttr("probability_bits")},
-                            {"normalizer_low", op.intAttr("normalizer_low")},
-                            {"normalizer_bits", op.intAttr("normalizer_bits")},
-                            {"exp_table", ir::Symbol{exp.table}},
-                            {"exp_column", exp.column},
-                            {"exp_first_row", exp.first_row},
-                            {"live_rows", op.intAttr("live_rows")},
-                            {"dead_rows", op.intAttr("dead_rows")},
-                            {"dead_width", op.intAttr("dead_width")},
-                            {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
+  const Step step =
+      t.step("softmax", {{"scores", t.find(op.operand(0))}, {"open_windows", windows}},
+             {{"heads", shape[0]},
+              {"queries", shape[1]},
+              {"keys", shape[2]},
+              {"lanes", t.layout().lanes(table_.lanes())},
+              {"causal", op.boolAttr("causal")},
+              {"score_shift", op.intAttr("score_shift")},
+              {"probability_bits", op.intAttr("probability_bits")},
+              {"normalizer_low", op.intAttr("normalizer_low")},
+              {"normalizer_bits", op.intAttr("normalizer_bits")},
+              {"exp_table", ir::Symbol{exp.table}},
+              {"exp_column", exp.column},
+              {"exp_first_row", exp.first_row},
+              {"live_rows", op.intAttr("live_rows")},
+              {"dead_rows", op.intAttr("dead_rows")},
+              {"dead_width", op.intAttr("dead_width")},
+              {"exp_at_minus_one", op.intAttr("exp_at_minus_one")}});
   t.keep(op.result(), "", step["probability"]);
   t.keepAll(op.result(), step,
-            {"normalizer_low_limb", "normalizer_high_limb", "key", "width", "remainder",
+            {"normalizer_low_limb", "normalizer_high_limb", "bin", "width", "remainder",
              "previous_probability", "probability_sums", "previous_probability_sums"});
   if (windows) t.keep(op.result(), "open", step["open"]);
 }

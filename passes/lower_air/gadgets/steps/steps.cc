@@ -98,10 +98,10 @@ absl::Status Steps::check() const {
   auto no = [](const std::string& why) {
     return absl::UnimplementedError("no decode run: " + why);
   };
-  const bool windows = !products_.carried().empty();
+  const bool windows = !products_.linked().empty();
   const auto& embeddings = embeddings_.items();
   if (embeddings.size() != (windows ? 2 : 1) ||
-      wiring_.inputs() != (windows ? 3 + products_.carried().size() : 1)) {
+      wiring_.inputs() != (windows ? 3 + products_.linked().size() : 1)) {
     return no("the model's one input must be tokens, read by one embedding");
   }
   for (const Softmax& a : softmax_.items()) {
@@ -127,7 +127,7 @@ absl::Status Steps::check() const {
 }
 
 absl::Status Steps::connect() {
-  const bool windows = !products_.carried().empty();
+  const bool windows = !products_.linked().empty();
   if (!wiring_.decode()) {
     if (!windows && llvm::none_of(softmax_.items(), [](auto& a) { return a.open_windows; })) {
       return absl::OkStatus();
@@ -155,14 +155,14 @@ absl::Status Steps::connect() {
 
 // What the windows of a bundle have from one another.
 void Steps::publish(Lowering& l) const {
-  if (products_.carried().empty()) return;
+  if (products_.linked().empty()) return;
   const DecodeSteps& steps = *table_.steps;
   const int64_t windows = steps.context / steps.rows;
   int64_t low = 0, high = 0;
-  for (const Carried& c : products_.carried()) {
+  for (const Linked& c : products_.linked()) {
     low = std::min(low, c.all->type().low), high = std::max(high, c.all->type().high);
   }
-  l.circuit.carry(low, high, windows);
+  l.circuit.link(low, high, windows);
   const SoftmaxTable& softmax = softmax_.table();
   const int64_t tables = l.layout.stacks(softmax).size();
   l.circuit.publicTensor(

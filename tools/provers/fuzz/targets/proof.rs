@@ -12,7 +12,7 @@ static KEYS: OnceLock<[Key; 2]> = OnceLock::new();
 libfuzzer_sys::fuzz_target!(
     init: expect_panics_of_stwo_alone(),
     |data: &[u8]| {
-        let keys = KEYS.get_or_init(|| ["key", "carrying.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
+        let keys = KEYS.get_or_init(|| ["key", "linked.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
         for key in keys {
             let _ = verify(key, data, None);
         }
@@ -26,7 +26,7 @@ libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, random:
         let block = proof.blocks.get_mut(random as usize / 8 % count.max(1))?;
         match random % 8 {
             0 => return None,
-            1 => change(&mut block.claims),
+            1 => change(&mut block.claimed_sums),
             2 => change(&mut block.fingerprints),
             3 => change(&mut proof.claim),
             _ => change(&mut block.commitment),

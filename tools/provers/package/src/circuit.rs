@@ -21,15 +21,15 @@ pub struct Circuit {
     /// One entry per node.
     pub facts: Vec<NodeFacts>,
     pub challenges: Vec<proto::Challenge>,
-    pub claims: Vec<proto::Claim>,
-    /// Per claim, its running column as (table, column).
-    pub claim_columns: Vec<(usize, usize)>,
-    pub claim_groups: Vec<proto::ClaimGroup>,
+    pub claimed_sums: Vec<proto::ClaimedSum>,
+    /// Per claimed sum, its running column as (table, column).
+    pub claimed_sum_columns: Vec<(usize, usize)>,
+    pub sum_groups: Vec<proto::SumGroup>,
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
     pub segments: Vec<proto::Segment>,
-    pub carries: Vec<proto::Carry>,
-    /// Most blocks of a bundle; 1 without carries.
+    pub links: Vec<proto::Link>,
+    /// Most blocks of a bundle; 1 without links.
     pub most_blocks: usize,
 }
 
@@ -68,12 +68,12 @@ pub enum Generator {
         numerator: NodeId,
         denominator: NodeId,
     },
-    /// `column[i] = column[i-1] + add[i] + numerator[i] / denominator[i]`; the last row is the claim.
+    /// `column[i] = column[i-1] + add[i] + numerator[i] / denominator[i]`; the last row is the claimed sum.
     RunningFraction {
         numerator: NodeId,
         denominator: NodeId,
         add: NodeId,
-        claim: usize,
+        claimed_sum: usize,
     },
     /// Sources ascend by base and do not overlap.
     Gather {
@@ -94,7 +94,7 @@ pub enum Node {
     Constant(u32),
     Column { table: usize, column: usize, offset: i32 },
     Challenge(usize),
-    Claim(usize),
+    ClaimedSum(usize),
     IsFirst,
     IsLast,
     Add(NodeId, NodeId),
@@ -139,9 +139,9 @@ impl Circuit {
         (0..self.challenges.len()).filter(move |&index| self.challenges[index].phase as usize == phase)
     }
 
-    /// In which a claim is known: that of its running column.
-    pub fn claim_phase(&self, claim: usize) -> usize {
-        let (table, column) = self.claim_columns[claim];
+    /// In which a claimed sum is known: that of its running column.
+    pub fn claimed_sum_phase(&self, claimed_sum: usize) -> usize {
+        let (table, column) = self.claimed_sum_columns[claimed_sum];
         self.tables[table].columns[column].phase
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Reads {
     /// Columns of the node's table, with the offsets at which they are read.
     pub columns: Vec<(u32, i32)>,
     pub challenges: Vec<usize>,
-    pub claims: Vec<usize>,
+    pub claimed_sums: Vec<usize>,
     /// `is_first` or `is_last`.
     pub selectors: bool,
 }
@@ -76,19 +76,19 @@ impl<'a> Cones<'a> {
             match self.circuit.nodes[node as usize] {
                 Node::Column { column, offset, .. } => reads.columns.push((column as u32, offset)),
                 Node::Challenge(challenge) => reads.challenges.push(challenge),
-                Node::Claim(claim) => reads.claims.push(claim),
+                Node::ClaimedSum(claimed_sum) => reads.claimed_sums.push(claimed_sum),
                 Node::IsFirst | Node::IsLast => reads.selectors = true,
                 _ => {}
             }
         }
-        for list in [&mut reads.challenges, &mut reads.claims] {
+        for list in [&mut reads.challenges, &mut reads.claimed_sums] {
             list.sort_unstable();
             list.dedup();
         }
         reads.columns.sort_unstable();
         reads.columns.dedup();
         // Whoever asks keeps them: time stands for memory.
-        self.charge(8 * (reads.columns.len() + reads.challenges.len() + reads.claims.len()) as u64)?;
+        self.charge(8 * (reads.columns.len() + reads.challenges.len() + reads.claimed_sums.len()) as u64)?;
         Ok(reads)
     }
 
@@ -118,13 +118,14 @@ impl Reads {
         groups.map(|group| group[0].0 as usize)
     }
 
-    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claims.
+    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claimed sums.
     pub fn sources<'a>(
         &'a self,
         circuit: &'a Circuit,
         table: usize,
     ) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let claims = self.claims.iter().map(|&claim| circuit.claim_columns[claim]);
-        self.each_column().map(move |column| (table, column)).chain(claims)
+        let claimed_sums =
+            self.claimed_sums.iter().map(|&claimed_sum| circuit.claimed_sum_columns[claimed_sum]);
+        self.each_column().map(move |column| (table, column)).chain(claimed_sums)
     }
 }

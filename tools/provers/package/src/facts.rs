@@ -6,7 +6,7 @@ use crate::error::{ensure, Error};
 /// Where a node has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The same on all rows of all tables: constants, challenges, claims.
+    /// The same on all rows of all tables: constants, challenges, claimed sums.
     Uniform,
     /// Depends on the row, but reads no column: `is_first`, `is_last`.
     AnyTable,
@@ -20,20 +20,22 @@ pub struct NodeFacts {
     pub extension: bool,
     /// In the columns, selectors included; saturates.
     pub degree: u32,
-    /// The earliest phase whose columns may read the node. Of a claim: the one after its running column's.
+    /// The earliest phase whose columns may read the node. Of a claimed sum: the one after its running column's.
     pub ready: usize,
-    pub claims: bool,
+    pub claimed_sums: bool,
 }
 
 /// Facts of the node after those in `circuit.facts`, which are the earlier nodes'.
 pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error> {
-    let leaf = |scope, extension, degree, ready| NodeFacts { scope, extension, degree, ready, claims: false };
+    let leaf =
+        |scope, extension, degree, ready| NodeFacts { scope, extension, degree, ready, claimed_sums: false };
     Ok(match node {
         Node::Constant(_) => leaf(Scope::Uniform, false, 0, 0),
         Node::Challenge(index) => leaf(Scope::Uniform, true, 0, circuit.challenges[index].phase as usize + 1),
-        Node::Claim(index) => {
-            NodeFacts { claims: true, ..leaf(Scope::Uniform, true, 0, circuit.claim_phase(index) + 1) }
-        }
+        Node::ClaimedSum(index) => NodeFacts {
+            claimed_sums: true,
+            ..leaf(Scope::Uniform, true, 0, circuit.claimed_sum_phase(index) + 1)
+        },
         Node::IsFirst | Node::IsLast => leaf(Scope::AnyTable, false, 1, 0),
         Node::Column { table, column, .. } => {
             let phase = circuit.tables[table].columns[column].phase;
@@ -43,8 +45,8 @@ pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error>
         Node::Inverse(a) => {
             let facts = circuit.facts(a);
             ensure!(
-                facts.scope == Scope::Uniform && !facts.claims,
-                "an inverse reads a column, a selector or a claim; it may hold constants and challenges only"
+                facts.scope == Scope::Uniform && !facts.claimed_sums,
+                "an inverse reads a column, a selector or a claimed sum; it may hold constants and challenges only"
             );
             facts
         }
@@ -56,7 +58,7 @@ pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error>
                 extension: a.extension || b.extension,
                 degree: if product { a.degree.saturating_add(b.degree) } else { a.degree.max(b.degree) },
                 ready: a.ready.max(b.ready),
-                claims: a.claims || b.claims,
+                claimed_sums: a.claimed_sums || b.claimed_sums,
             }
         }
     })

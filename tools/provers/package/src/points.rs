@@ -1,4 +1,4 @@
-//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claims), compared at random points.
+//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claimed sums), compared at random points.
 //!
 //! A variable is a random element of F_p at each of [`POINTS`] points, drawn from the circuit's own bytes: nobody can write
 //! a circuit for points that he knows. Two polynomials of degree d that differ agree at one point with a chance of d / p,
@@ -179,12 +179,12 @@ impl Points {
         })
     }
 
-    /// Of a column, selector, challenge or claim. 64 random bits are within 2^-33 of uniform.
+    /// Of a column, selector, challenge or claimed sum. 64 random bits are within 2^-33 of uniform.
     pub fn variable(&self, of: Of, variable: Node) -> Values {
         let (kind, a, b) = match variable {
             Node::Column { table, column, offset } => ((1 + offset) as u8, table, column),
             Node::Challenge(challenge) => (3, challenge, 0),
-            Node::Claim(claim) => (4, claim, 0),
+            Node::ClaimedSum(claimed_sum) => (4, claimed_sum, 0),
             Node::IsFirst => (5, 0, 0),
             Node::IsLast => (6, 0, 0),
             _ => unreachable!("{variable:?} is no variable"),

@@ -51,13 +51,13 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         nodes: Vec::with_capacity(message.nodes.len()),
         facts: Vec::with_capacity(message.nodes.len()),
         challenges: message.challenges,
-        claims: message.claims,
-        claim_columns: Vec::new(),
-        claim_groups: message.claim_groups,
+        claimed_sums: message.claimed_sums,
+        claimed_sum_columns: Vec::new(),
+        sum_groups: message.sum_groups,
         publics: message.publics,
         buses: message.buses,
         segments: message.segments,
-        carries: message.carries,
+        links: message.links,
         most_blocks: message.most_blocks.max(1) as usize,
     };
     for challenge in &circuit.challenges {
@@ -74,7 +74,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             self::table(table, message.nodes.len()).map_err(|error| error.within(format!("table {name}")))?;
         circuit.tables.push(table);
     }
-    circuit.claim_columns = claim_columns(&circuit)?;
+    circuit.claimed_sum_columns = claimed_sum_columns(&circuit)?;
     for (index, message) in message.nodes.iter().enumerate() {
         let node = node(&circuit, message).map_err(|error| error.within(format!("node {index}")))?;
         let facts = facts::of_node(&circuit, node).map_err(|error| error.within(format!("node {index}")))?;
@@ -90,7 +90,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
     }
     public_addresses(&circuit)?;
-    carries(&circuit, message.most_blocks)?;
+    links(&circuit, message.most_blocks)?;
     segments(&circuit)?;
     Ok(circuit)
 }
@@ -177,8 +177,8 @@ fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, E
         Some(Message::Fraction(fraction)) => {
             let (numerator, denominator) = (id(fraction.numerator)?, id(fraction.denominator)?);
             Some(if fraction.running {
-                let (add, claim) = (id(fraction.add)?, fraction.claim as usize);
-                Generator::RunningFraction { numerator, denominator, add, claim }
+                let (add, claimed_sum) = (id(fraction.add)?, fraction.claimed_sum as usize);
+                Generator::RunningFraction { numerator, denominator, add, claimed_sum }
             } else {
                 Generator::Fraction { numerator, denominator }
             })
@@ -226,9 +226,9 @@ fn node(circuit: &Circuit, message: &proto::Node) -> Result<Node, Error> {
             ensure!((a as usize) < circuit.challenges.len(), "reads challenge {a}, which does not exist");
             Node::Challenge(a as usize)
         }
-        Op::Claim => {
-            ensure!((a as usize) < circuit.claims.len(), "reads claim {a}, which does not exist");
-            Node::Claim(a as usize)
+        Op::ClaimedSum => {
+            ensure!((a as usize) < circuit.claimed_sums.len(), "reads claimed sum {a}, which does not exist");
+            Node::ClaimedSum(a as usize)
         }
         Op::IsFirst | Op::IsLast => {
             ensure!(a == 0, "sets a field that {} does not have", op.as_str_name());
@@ -322,33 +322,38 @@ fn gather(
     Ok(())
 }
 
-/// The running column of each claim: there is exactly one, and it is in the claim's table.
-fn claim_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> {
-    let mut found = vec![None; circuit.claims.len()];
+/// The running column of each claimed sum: there is exactly one, and it is in the claimed sum's table.
+fn claimed_sum_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> {
+    let mut found = vec![None; circuit.claimed_sums.len()];
     for (index, table) in circuit.tables.iter().enumerate() {
         for (place, column) in table.columns.iter().enumerate() {
-            let Some(Generator::RunningFraction { claim, .. }) = column.generator else { continue };
-            let table_of_claim = circuit.claims.get(claim).map(|claim| claim.table as usize);
+            let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
+            let table_of_claimed_sum =
+                circuit.claimed_sums.get(claimed_sum).map(|claimed_sum| claimed_sum.table as usize);
             ensure!(
-                table_of_claim == Some(index) && found[claim].replace((index, place)).is_none(),
-                "column {} of table {} makes claim {claim}, which is not its own",
+                table_of_claimed_sum == Some(index) && found[claimed_sum].replace((index, place)).is_none(),
+                "column {} of table {} makes claimed sum {claimed_sum}, which is not its own",
                 column.name,
                 table.name
             );
         }
     }
     let mut columns = Vec::with_capacity(found.len());
-    for (claim, found) in circuit.claims.iter().zip(found) {
+    for (claimed_sum, found) in circuit.claimed_sums.iter().zip(found) {
         let Some(column) = found else {
-            return Err(Error::new(format!("no column makes claim {}", claim.name)));
+            return Err(Error::new(format!("no column makes claimed sum {}", claimed_sum.name)));
         };
-        ensure!((claim.group as usize) < circuit.claim_groups.len(), "claim {} is of no group", claim.name);
+        ensure!(
+            (claimed_sum.group as usize) < circuit.sum_groups.len(),
+            "claimed sum {} is of no group",
+            claimed_sum.name
+        );
         columns.push(column);
     }
     Ok(columns)
 }
 
-/// No column of the witness and no claim is left to the prover because nothing reads it. Of generated columns and claims the
+/// No column of the witness and no claimed sum is left to the prover because nothing reads it. Of generated columns and claimed sums the
 /// rules say more.
 fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
     let table = &cones.circuit.tables[index];
@@ -391,7 +396,7 @@ fn tiles(tensor: &proto::PublicTensor) -> u64 {
 
 fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), Error> {
     proto::public_tensor::Kind::try_from(tensor.kind).map_err(|_| Error::new("is of unknown kind"))?;
-    ensure!((tensor.group as usize) < circuit.claim_groups.len(), "is of no group");
+    ensure!((tensor.group as usize) < circuit.sum_groups.len(), "is of no group");
     for challenge in [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge] {
         ensure!((challenge as usize) < circuit.challenges.len(), "uses a challenge that does not exist");
     }
@@ -418,31 +423,34 @@ fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), 
     Ok(())
 }
 
-/// The groups of a carry are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
-/// share: columns of phase 2 read no others. Nothing but its carry says what the sum of such a group is.
-fn carries(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
-    let expected = if circuit.carries.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
+/// The groups of a link are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
+/// share: columns of phase 2 read no others. Nothing but its link says what the sum of such a group is.
+fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
+    let expected = if circuit.links.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
     ensure!(
         expected.contains(&most_blocks),
-        "a circuit with {} carries cannot have bundles of up to {most_blocks} blocks",
-        circuit.carries.len()
+        "a circuit with {} links cannot have bundles of up to {most_blocks} blocks",
+        circuit.links.len()
     );
-    let mut carried = vec![false; circuit.claim_groups.len()];
-    for group in circuit.carries.iter().flat_map(|carry| [carry.r#in, carry.out]) {
-        let fresh = carried.get_mut(group as usize).map(|carried| !std::mem::replace(carried, true));
-        ensure!(fresh == Some(true), "carries name claim group {group}, which does not exist, or twice");
-        let name = &circuit.claim_groups[group as usize].name;
-        ensure!(circuit.claims.iter().any(|claim| claim.group == group), "carried group {name} has no claim");
+    let mut linked = vec![false; circuit.sum_groups.len()];
+    for group in circuit.links.iter().flat_map(|link| [link.r#in, link.out]) {
+        let fresh = linked.get_mut(group as usize).map(|linked| !std::mem::replace(linked, true));
+        ensure!(fresh == Some(true), "links name sum group {group}, which does not exist, or twice");
+        let name = &circuit.sum_groups[group as usize].name;
+        ensure!(
+            circuit.claimed_sums.iter().any(|claimed_sum| claimed_sum.group == group),
+            "linked group {name} has no claimed sum"
+        );
         ensure!(
             circuit.publics.iter().all(|tensor| tensor.group != group),
-            "carried group {name} has a public tensor"
+            "linked group {name} has a public tensor"
         );
     }
     for column in circuit.tables.iter().flat_map(|table| &table.columns) {
-        let Some(Generator::RunningFraction { claim, .. }) = column.generator else { continue };
+        let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
         ensure!(
-            column.phase == 2 || !carried[circuit.claims[claim].group as usize],
-            "column {} makes a carried claim in phase {}; blocks share the challenges of phase 1 only",
+            column.phase == 2 || !linked[circuit.claimed_sums[claimed_sum].group as usize],
+            "column {} makes a linked claimed sum in phase {}; blocks share the challenges of phase 1 only",
             column.name,
             column.phase
         );

@@ -64,7 +64,7 @@ fn broken_circuits_are_refused() {
             push(c, Op::Challenge, 99, 0, 0);
         }),
         ("which does not exist", |c| {
-            push(c, Op::Claim, 99, 0, 0);
+            push(c, Op::ClaimedSum, 99, 0, 0);
         }),
         ("row offset 2", |c| {
             push(c, Op::Column, 0, 0, 2);
@@ -84,8 +84,8 @@ fn broken_circuits_are_refused() {
             push(c, Op::Inverse, column, 0, 0);
         }),
         ("an inverse reads", |c| {
-            let claim = push(c, Op::Claim, 0, 0, 0);
-            push(c, Op::Inverse, claim, 0, 0);
+            let claimed_sum = push(c, Op::ClaimedSum, 0, 0, 0);
+            push(c, Op::Inverse, claimed_sum, 0, 0);
         }),
         ("reads another table", |c| {
             let other = push(c, Op::Column, 1, 0, 0);
@@ -103,15 +103,15 @@ fn broken_circuits_are_refused() {
             numerator(c, late);
         }),
         ("not known in phase 2", |c| {
-            let own = push(c, Op::Claim, 0, 0, 0);
+            let own = push(c, Op::ClaimedSum, 0, 0, 0);
             numerator(c, own);
         }),
-        ("makes claim", |c| {
+        ("makes claimed sum", |c| {
             let Generator::Fraction(fraction) = generator(c, 2) else { panic!("the first is a fraction") };
-            fraction.claim += 1;
+            fraction.claimed_sum += 1;
         }),
-        ("no column makes claim", |c| c.claims.push(proto::Claim::default())),
-        ("is of no group", |c| c.claims[0].group = 9),
+        ("no column makes claimed sum", |c| c.claimed_sums.push(proto::ClaimedSum::default())),
+        ("is of no group", |c| c.claimed_sums[0].group = 9),
         ("is of no group", |c| c.publics[0].group = 9),
         ("challenge that does not exist", |c| c.publics[0].row_challenge = 99),
         ("cannot have bundles", |c| c.most_blocks = 2),
@@ -161,33 +161,33 @@ fn broken_circuits_are_refused() {
 }
 
 #[test]
-fn carries_are_checked() {
+fn links_are_checked() {
     type Change = fn(&mut proto::Circuit);
-    /// The index of a claim group.
+    /// The index of a sum group.
     fn group(circuit: &proto::Circuit, name: &str) -> u32 {
-        circuit.claim_groups.iter().position(|group| group.name == name).unwrap() as u32
+        circuit.sum_groups.iter().position(|group| group.name == name).unwrap() as u32
     }
     let cases: Vec<(&str, Change)> = vec![
         ("cannot have bundles", |c| c.most_blocks = 0),
         ("cannot have bundles", |c| c.most_blocks = 1),
         ("cannot have bundles", |c| c.most_blocks = (1 << 16) + 1),
-        ("cannot have bundles", |c| c.carries.clear()),
-        ("does not exist, or twice", |c| c.carries[0].out = 99),
-        ("does not exist, or twice", |c| c.carries[0].out = c.carries[0].r#in),
+        ("cannot have bundles", |c| c.links.clear()),
+        ("does not exist, or twice", |c| c.links[0].out = 99),
+        ("does not exist, or twice", |c| c.links[0].out = c.links[0].r#in),
         ("does not exist, or twice", |c| {
-            let (r#in, out) = (c.carries[0].out, group(c, "range"));
-            c.carries.push(proto::Carry { r#in, out });
+            let (r#in, out) = (c.links[0].out, group(c, "range"));
+            c.links.push(proto::Link { r#in, out });
         }),
-        ("has no claim", |c| {
-            c.claim_groups.push(proto::ClaimGroup { name: "empty".into() });
-            c.carries[0].r#in = group(c, "empty");
+        ("has no claimed sum", |c| {
+            c.sum_groups.push(proto::SumGroup { name: "empty".into() });
+            c.links[0].r#in = group(c, "empty");
         }),
-        ("has a public tensor", |c| c.carries[0].out = group(c, "state")),
+        ("has a public tensor", |c| c.links[0].out = group(c, "state")),
         // A sum under a challenge of phase 2, which another block does not have.
-        ("makes a carried claim in phase 3", |c| c.carries[0].out = group(c, "range")),
+        ("makes a linked claimed sum in phase 3", |c| c.links[0].out = group(c, "range")),
     ];
     let decode = |change: Change| {
-        let mut circuit = samples::carrying(0, 0, 0).circuit;
+        let mut circuit = samples::linked(0, 0, 0).circuit;
         change(&mut circuit);
         Circuit::decode(&encode(&circuit)).map_err(|error| error.to_string())
     };
@@ -202,9 +202,9 @@ fn carries_are_checked() {
 /// Every tensor has the rows of all blocks, and there are as many blocks as the circuit allows.
 #[test]
 fn a_claim_has_the_rows_of_its_blocks() {
-    let circuit = Circuit::decode(&encode(&samples::carrying(0, 0, 0).circuit)).unwrap();
+    let circuit = Circuit::decode(&encode(&samples::linked(0, 0, 0).circuit)).unwrap();
     for blocks in 1..=samples::MOST_BLOCKS {
-        let claim = samples::carrying_blocks(0, blocks).claim;
+        let claim = samples::linked_blocks(0, blocks).claim;
         for named in 0..6 {
             let statement = Statement::decode(&claim, &circuit, named);
             assert_eq!(statement.is_ok(), named == blocks, "{blocks} blocks read as {named}");
@@ -215,7 +215,7 @@ fn a_claim_has_the_rows_of_its_blocks() {
             assert_eq!(statement.values_of_block(0, block).unwrap(), &values[64 * block..64 * (block + 1)]);
         }
     }
-    let two = samples::carrying_blocks(0, 2);
+    let two = samples::linked_blocks(0, 2);
     type Change = fn(&mut StatedTensor);
     let changes: [(&str, Change); 4] = [
         ("a row less", |tensor| tensor.rows -= 1),

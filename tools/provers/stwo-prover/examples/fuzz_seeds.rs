@@ -64,9 +64,9 @@ fn main() {
     write("proof", "hidden", &hidden_proof);
     write("claim", "hidden", &hidden.claim);
     std::fs::write(folder.join("hidden.proof"), &hidden_proof).expect("the folder is writable");
-    let blocks = samples::carrying_blocks(1, 3);
+    let blocks = samples::linked_blocks(1, 3);
     let (key, proof) = proven(folder, &blocks, b"[]");
-    write("key", "carrying", &KeySet::encode(vec![key.clone()]));
-    write("proof", "carrying", &proof);
-    std::fs::write(folder.join("carrying.key"), &key).expect("the folder is writable");
+    write("key", "linked", &KeySet::encode(vec![key.clone()]));
+    write("proof", "linked", &proof);
+    std::fs::write(folder.join("linked.key"), &key).expect("the folder is writable");
 }

@@ -139,7 +139,7 @@ pub fn transcript(verdict: &Verdict) -> Value {
 pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
     let (base, secure, hash) = (4, 16, 32);
-    let [mut values, mut rows, mut paths, mut fri, mut claims] = [0; 5];
+    let [mut values, mut rows, mut paths, mut fri, mut claimed_sums] = [0; 5];
     for block in &message.blocks {
         let stark = codec::decode(key, &block.commitment)?.stark.0;
         values += stark.sampled_values.iter().flatten().map(Vec::len).sum::<usize>();
@@ -149,14 +149,14 @@ pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
             fri += secure * layer.fri_witness.len() + hash * (1 + layer.decommitment.hash_witness.len());
         }
         fri += secure * stark.fri_proof.last_layer_poly.len();
-        claims += block.claims.len() + block.fingerprints.len();
+        claimed_sums += block.claimed_sums.len() + block.fingerprints.len();
     }
     Ok(json!({
         "out_of_domain": secure * values,
         "opened_rows": base * rows,
         "merkle_paths": hash * paths,
         "fri": fri,
-        "claims": claims,
+        "claimed_sums": claimed_sums,
         "claim": message.claim.len(),
     }))
 }

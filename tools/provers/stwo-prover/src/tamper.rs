@@ -26,8 +26,8 @@ enum Target {
     Word,
     /// Roots exchanged, or one replaced.
     Roots,
-    /// Claims that still cancel, be it with those of another block, or do not.
-    Claims,
+    /// Claimed sums that still cancel, be it with those of another block, or do not.
+    ClaimedSums,
     /// Blocks exchanged, dropped or repeated; parts of two blocks exchanged.
     Blocks,
     /// Bytes of the key file.
@@ -43,7 +43,7 @@ const TARGETS: [Target; 9] = [
     Target::ProofField,
     Target::Word,
     Target::Roots,
-    Target::Claims,
+    Target::ClaimedSums,
     Target::Key,
     Target::NamedKey,
     Target::NamedKeyField,
@@ -112,7 +112,7 @@ impl Honest<'_> {
                     ("key digest", &mut proof.key_digest),
                     ("claim", &mut proof.claim),
                     ("nonce", &mut proof.nonce),
-                    ("claims", &mut of_block.claims),
+                    ("claimed sums", &mut of_block.claimed_sums),
                     ("fingerprints", &mut of_block.fingerprints),
                     ("commitment", &mut of_block.commitment),
                 ];
@@ -151,18 +151,21 @@ impl Honest<'_> {
                 }
                 proof_with(format!("root {b} of block {block} is root {a}, swapped: {swapped}"), proof)
             }
-            Target::Claims => {
-                let claims = self.key.circuit.claims.len();
-                let (a, b) = (random.below(claims), random.below(claims));
+            Target::ClaimedSums => {
+                let claimed_sums = self.key.circuit.claimed_sums.len();
+                let (a, b) = (random.below(claimed_sums), random.below(claimed_sums));
                 let (coordinate, delta) = (random.below(4), 1 + random.next() as u32 % (P - 1));
                 let other = random.below(proof.blocks.len());
                 let cancels = random.below(2) == 0;
-                add(&mut proof.blocks[block].claims, 4 * a + coordinate, delta);
+                add(&mut proof.blocks[block].claimed_sums, 4 * a + coordinate, delta);
                 if cancels {
-                    add(&mut proof.blocks[other].claims, 4 * b + coordinate, P - delta);
+                    add(&mut proof.blocks[other].claimed_sums, 4 * b + coordinate, P - delta);
                 }
-                let first = format!("claim {a} of block {block} plus {delta}");
-                proof_with(format!("{first}, claim {b} of block {other} makes up for it: {cancels}"), proof)
+                let first = format!("claimed sum {a} of block {block} plus {delta}");
+                proof_with(
+                    format!("{first}, claimed sum {b} of block {other} makes up for it: {cancels}"),
+                    proof,
+                )
             }
             Target::Blocks => proof_with(change_blocks(&mut proof.blocks, random), proof),
             Target::Key => {
@@ -212,8 +215,8 @@ fn change_blocks(blocks: &mut Vec<proto::Block>, random: &mut Random) -> String 
     };
     let what = match random.below(7) {
         0 => {
-            exchange(|block| &mut block.claims);
-            "exchanged claims"
+            exchange(|block| &mut block.claimed_sums);
+            "exchanged claimed sums"
         }
         1 => {
             exchange(|block| &mut block.fingerprints);
@@ -305,7 +308,7 @@ fn name(target: Target) -> &'static str {
         Target::ProofField => "proof: bytes of a field",
         Target::Word => "proof: words, counts",
         Target::Roots => "proof: roots",
-        Target::Claims => "proof: claims",
+        Target::ClaimedSums => "proof: claimed sums",
         Target::Blocks => "proof: blocks",
         Target::Key => "key: bytes",
         Target::NamedKey => "key: bytes, named by the proof",

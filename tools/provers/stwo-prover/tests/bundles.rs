@@ -4,24 +4,29 @@
 mod common;
 
 use common::{
-    add_to_claim, assert_rejected, check, hush, make_forgery, make_key, make_proof, message_of, proven, QUICK,
+    add_to_claimed_sum, assert_rejected, check, hush, make_forgery, make_key, make_proof, message_of, proven,
+    QUICK,
 };
 use lindero_package::{encode, proto};
 use lindero_stwo_verifier::{Key, Target};
 use lindero_testkit::samples;
 use stwo::core::fields::m31::P;
 
-/// Every claim of a bundle, and every root.
+/// Every claimed sum of a bundle, and every root.
 #[test]
 fn every_block_counts() {
-    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    let (key, proof) = proven(&samples::linked_blocks(0, 3), &QUICK);
     hush();
     let message = message_of(&proof);
     for block in 0..3 {
-        for word in 0..message.blocks[block].claims.len() / 4 {
+        for word in 0..message.blocks[block].claimed_sums.len() / 4 {
             let mut changed = message.clone();
-            changed.blocks[block].claims[4 * word] ^= 1;
-            assert_rejected(&key, &encode(&changed), &format!("word {word} of the claims of block {block}"));
+            changed.blocks[block].claimed_sums[4 * word] ^= 1;
+            assert_rejected(
+                &key,
+                &encode(&changed),
+                &format!("word {word} of the claimed sums of block {block}"),
+            );
         }
         for root in 0..5 {
             let mut changed = message.clone();
@@ -35,10 +40,10 @@ fn every_block_counts() {
 /// one that such a bundle would have.
 #[test]
 fn blocks_cannot_be_moved() {
-    let (key, proof) = proven(&samples::carrying_blocks(0, 3), &QUICK);
+    let (key, proof) = proven(&samples::linked_blocks(0, 3), &QUICK);
     let ours = message_of(&proof);
     // Of another run; and the same run once more under another claim: only the challenges differ.
-    let others = [samples::carrying_blocks(1, 3), samples::carrying_blocks(0, 3).labelled("again")];
+    let others = [samples::linked_blocks(1, 3), samples::linked_blocks(0, 3).labelled("again")];
     let others = others.map(|sample| message_of(&make_proof(&sample, &key).unwrap()));
     hush();
     let mut cases: Vec<(String, Vec<proto::Block>)> = Vec::new();
@@ -63,9 +68,9 @@ fn blocks_cannot_be_moved() {
             case(format!("blocks {b} and {a} swapped"), &|blocks| blocks.swap(a, b));
             case(format!("block {a} for {b}"), &|blocks| blocks[b] = blocks[a].clone());
             case(format!("block {b} for {a}"), &|blocks| blocks[a] = blocks[b].clone());
-            case(format!("claims of {b} and {a} swapped"), &|blocks| {
+            case(format!("claimed sums of {b} and {a} swapped"), &|blocks| {
                 let (head, tail) = blocks.split_at_mut(a);
-                std::mem::swap(&mut head[b].claims, &mut tail[0].claims);
+                std::mem::swap(&mut head[b].claimed_sums, &mut tail[0].claimed_sums);
             });
             case(format!("commitments of {b} and {a} swapped"), &|blocks| {
                 let (head, tail) = blocks.split_at_mut(a);
@@ -74,7 +79,7 @@ fn blocks_cannot_be_moved() {
         }
     }
     let claims: Vec<Vec<u8>> =
-        (1..=samples::MOST_BLOCKS).map(|blocks| samples::carrying_blocks(0, blocks).claim).collect();
+        (1..=samples::MOST_BLOCKS).map(|blocks| samples::linked_blocks(0, blocks).claim).collect();
     for (what, blocks) in cases {
         let moved = |claim: &Vec<u8>| {
             encode(&proto::Proof { claim: claim.clone(), blocks: blocks.clone(), ..ours.clone() })
@@ -97,36 +102,37 @@ fn blocks_cannot_be_moved() {
 /// Two bundles of one claim that differ in the main columns of the last block: they share no challenge, so no block fits the other.
 #[test]
 fn challenges_depend_on_the_main_columns_of_all_blocks() {
-    let sample = samples::carrying_blocks(0, 3);
+    let sample = samples::linked_blocks(0, 3);
     let key = make_key(&sample, &QUICK).unwrap();
     let mut other = sample.clone();
-    other.traces[2] = samples::carrying_blocks(1, 3).traces[2].clone();
+    other.traces[2] = samples::linked_blocks(1, 3).traces[2].clone();
     let ours = message_of(&make_proof(&sample, &key).unwrap());
     let theirs = message_of(&make_forgery(&other, &key));
     assert_eq!(message_of(&make_forgery(&sample, &key)), ours, "proving is deterministic");
     hush();
     for block in 0..3 {
-        assert_ne!(ours.blocks[block].claims, theirs.blocks[block].claims);
+        assert_ne!(ours.blocks[block].claimed_sums, theirs.blocks[block].claimed_sums);
         let mut mixed = ours.clone();
         mixed.blocks[block] = theirs.blocks[block].clone();
         assert_rejected(&key, &encode(&mixed), &format!("block {block} of the other bundle"));
     }
 }
 
-/// Claims of two blocks changed so that each sum and each carry still cancels.
+/// Claimed sums of two blocks changed so that each sum and each link still cancels.
 #[test]
-fn claims_that_cancel_over_blocks_are_not_enough() {
-    let (key, proof) = proven(&samples::carrying_blocks(0, 2), &QUICK);
+fn claimed_sums_that_cancel_over_blocks_are_not_enough() {
+    let (key, proof) = proven(&samples::linked_blocks(0, 2), &QUICK);
     let circuit = Key::decode(&key).unwrap().circuit;
     let message = message_of(&proof);
-    let claim_of = |group: u32| circuit.claims.iter().position(|claim| claim.group == group).unwrap();
-    let (taken, left) = (claim_of(circuit.carries[0].r#in), claim_of(circuit.carries[0].out));
+    let claimed_sum_of =
+        |group: u32| circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group == group).unwrap();
+    let (taken, left) = (claimed_sum_of(circuit.links[0].r#in), claimed_sum_of(circuit.links[0].out));
     let mut changed = message.clone();
-    add_to_claim(&mut changed.blocks[0], left, 1);
-    add_to_claim(&mut changed.blocks[1], taken, P - 1);
-    assert_rejected(&key, &encode(&changed), "a carry that cancels");
+    add_to_claimed_sum(&mut changed.blocks[0], left, 1);
+    add_to_claimed_sum(&mut changed.blocks[1], taken, P - 1);
+    assert_rejected(&key, &encode(&changed), "a link that cancels");
     let mut changed = message.clone();
-    add_to_claim(&mut changed.blocks[1], left, 1);
+    add_to_claimed_sum(&mut changed.blocks[1], left, 1);
     assert_rejected(&key, &encode(&changed), "what the last block leaves");
 }
 
@@ -134,7 +140,7 @@ fn claims_that_cancel_over_blocks_are_not_enough() {
 #[test]
 fn the_nonce_of_a_bundle_counts() {
     let target = Target { bits: 110, pow_bits: 8, ..Target::DEFAULT };
-    let sample = samples::carrying_blocks(0, 2);
+    let sample = samples::linked_blocks(0, 2);
     let (key, proof) = proven(&sample, &target);
     assert!(Key::decode(&key).unwrap().parameters.challenge_pow_bits > 0);
     let message = message_of(&proof);

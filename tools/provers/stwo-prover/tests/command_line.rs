@@ -132,7 +132,7 @@ const TRACES: [&str; 3] = ["trace.bin", "trace1.bin", "trace2.bin"];
 
 #[test]
 fn a_bundle_takes_a_trace_per_block() {
-    let folder = Folder::new(&samples::carrying_blocks(0, 3));
+    let folder = Folder::new(&samples::linked_blocks(0, 3));
     assert_eq!(code(&run(&folder.0, SETUP)), 0);
     let output = run(&folder.0, &[&prove_blocks(&TRACES)[..], &["--progress-fd", "2"]].concat());
     let lines = String::from_utf8(output.stderr.clone()).unwrap();
@@ -167,7 +167,7 @@ fn a_bundle_takes_a_trace_per_block() {
 
 #[test]
 fn tampered_bundles_are_rejected() {
-    let folder = Folder::new(&samples::carrying_blocks(0, 3));
+    let folder = Folder::new(&samples::linked_blocks(0, 3));
     for words in [SETUP, &prove_blocks(&TRACES)] {
         assert_eq!(code(&run(&folder.0, words)), 0);
     }

@@ -17,7 +17,7 @@ const FIELD: u128 = 2147483647u128.pow(4);
 enum Power {
     /// Column after column, a square each.
     Squares,
-    /// The same, and two claims that cancel have degrees that overflow, so that their sum's are no number.
+    /// The same, and two claimed sums that cancel have degrees that overflow, so that their sum's are no number.
     Hidden,
     /// By scans of scans, which declare runs of so many rows; 0: of the whole table.
     Scans(u32),

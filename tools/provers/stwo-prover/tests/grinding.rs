@@ -54,7 +54,7 @@ fn cases() -> [(&'static str, Sample); 3] {
     [
         ("one block", samples::everything()),
         ("no challenge of phase 1", samples::range_lookup(7, 4, 5)),
-        ("three blocks", samples::carrying_blocks(0, 3)),
+        ("three blocks", samples::linked_blocks(0, 3)),
     ]
 }
 
@@ -140,7 +140,7 @@ fn changed(
 
 #[test]
 fn every_nonce_counts() {
-    let sample = samples::carrying_blocks(0, 2);
+    let sample = samples::linked_blocks(0, 2);
     let encoded = key_with(&sample, ALL_DIFFER);
     let key = Key::decode(&encoded).unwrap();
     let proof = make_proof(&sample, &encoded).unwrap();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{
-    add_to_claim, assert_rejected, check, hush, make_key, make_proof, message_of, naming, proven, QUICK,
+    add_to_claimed_sum, assert_rejected, check, hush, make_key, make_proof, message_of, naming, proven, QUICK,
 };
 use lindero_package::{decode_canonical, encode, proto};
 use lindero_prover_stwo::damage::{Damage, Random};
@@ -50,7 +50,7 @@ fn mutations(sample: &Sample, count: usize, seed: u64) {
 #[test]
 fn random_mutations_are_rejected() {
     mutations(&samples::everything(), 1200, 1);
-    mutations(&samples::carrying_blocks(0, 3), 300, 2);
+    mutations(&samples::linked_blocks(0, 3), 300, 2);
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn well_formed_mutations_are_rejected() {
         ("no claim", |proof| proof.claim.clear()),
         ("a blank after the claim", |proof| proof.claim.push(b' ')),
         ("a fingerprint", |proof| proof.blocks[0].fingerprints.extend([0; 16])),
-        ("no claims", |proof| proof.blocks[0].claims.clear()),
-        ("claims exchanged", |proof| proof.blocks[0].claims.rotate_left(16)),
-        ("one claim more", |proof| proof.blocks[0].claims.extend([0; 16])),
+        ("no claimed sums", |proof| proof.blocks[0].claimed_sums.clear()),
+        ("claimed sums exchanged", |proof| proof.blocks[0].claimed_sums.rotate_left(16)),
+        ("one claimed sum more", |proof| proof.blocks[0].claimed_sums.extend([0; 16])),
         ("no commitment", |proof| proof.blocks[0].commitment.clear()),
         ("a zero more in the commitment", |proof| proof.blocks[0].commitment.push(0)),
         ("a word more in the commitment", |proof| proof.blocks[0].commitment.extend([0; 4])),
@@ -103,12 +103,12 @@ fn well_formed_mutations_are_rejected() {
         assert_rejected(&key, &encode(&changed), what);
     }
     // Field elements plus the modulus: the same value, other bytes.
-    for word in 0..message.blocks[0].claims.len() / 4 {
+    for word in 0..message.blocks[0].claimed_sums.len() / 4 {
         let mut changed = message.clone();
-        let bytes = &mut changed.blocks[0].claims[4 * word..4 * word + 4];
+        let bytes = &mut changed.blocks[0].claimed_sums[4 * word..4 * word + 4];
         let value = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         bytes.copy_from_slice(&(value + 0x7fff_ffff).to_le_bytes());
-        assert_rejected(&key, &encode(&changed), "a claim that is not canonical");
+        assert_rejected(&key, &encode(&changed), "a claimed sum that is not canonical");
     }
 }
 
@@ -239,23 +239,23 @@ fn every_part_of_a_proof_counts() {
     }
 }
 
-/// Claims of a group changed so that they still cancel.
+/// Claimed sums of a group changed so that they still cancel.
 #[test]
-fn claims_that_cancel_are_not_enough() {
+fn claimed_sums_that_cancel_are_not_enough() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let circuit = Key::decode(&key).unwrap().circuit;
     let message = message_of(&proof);
     let mut pairs = 0;
-    for (i, a) in circuit.claims.iter().enumerate() {
-        for (j, b) in circuit.claims.iter().enumerate().skip(i + 1) {
+    for (i, a) in circuit.claimed_sums.iter().enumerate() {
+        for (j, b) in circuit.claimed_sums.iter().enumerate().skip(i + 1) {
             if a.group != b.group {
                 continue;
             }
             let mut changed = message.clone();
-            for (claim, difference) in [(i, 1), (j, P - 1)] {
-                add_to_claim(&mut changed.blocks[0], claim, difference);
+            for (claimed_sum, difference) in [(i, 1), (j, P - 1)] {
+                add_to_claimed_sum(&mut changed.blocks[0], claimed_sum, difference);
             }
-            assert_rejected(&key, &encode(&changed), &format!("claims {i} and {j}"));
+            assert_rejected(&key, &encode(&changed), &format!("claimed sums {i} and {j}"));
             pairs += 1;
         }
     }
@@ -283,7 +283,7 @@ fn parts_of_another_run_are_rejected() {
         };
         let (our_block, their_block) = (&ours.blocks[0], &theirs.blocks[0]);
         let block = proto::Block {
-            claims: take(1, &our_block.claims, &their_block.claims),
+            claimed_sums: take(1, &our_block.claimed_sums, &their_block.claimed_sums),
             commitment: take(2, &our_block.commitment, &their_block.commitment),
             ..our_block.clone()
         };

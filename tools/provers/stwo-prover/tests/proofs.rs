@@ -18,9 +18,9 @@ fn cases() -> Vec<(&'static str, Sample)> {
         ("range lookup, range table taller", samples::range_lookup(5, 2, 8)),
         ("range lookup over many blocks", samples::range_lookup(12, 6, 9)),
         ("every operation", samples::everything()),
-        ("a carry, one block", samples::carrying_blocks(0, 1)),
-        ("a carry, three blocks", samples::carrying_blocks(0, 3)),
-        ("a carry, most blocks", samples::carrying_blocks(0, samples::MOST_BLOCKS)),
+        ("a link, one block", samples::linked_blocks(0, 1)),
+        ("a link, three blocks", samples::linked_blocks(0, 3)),
+        ("a link, most blocks", samples::linked_blocks(0, samples::MOST_BLOCKS)),
     ]
 }
 
@@ -51,7 +51,7 @@ fn default_security_is_reached() {
     let soundness = |key: &[u8]| Key::decode(key).unwrap().soundness(target.regime);
     assert!((96.0..98.0).contains(&soundness(&key).total()), "{:?}", soundness(&key));
     // A bundle takes more queries: as a whole it must not be weaker.
-    let bundle = make_key(&samples::carrying(0, 0, 0), &target).unwrap();
+    let bundle = make_key(&samples::linked(0, 0, 0), &target).unwrap();
     assert!((96.0..98.0).contains(&soundness(&bundle).total()), "{:?}", soundness(&bundle));
 }
 
@@ -234,18 +234,18 @@ fn a_digest_of_other_values_is_found_when_it_is_opened() {
 
 /// The blocks of a run, and the states that they take.
 fn blocks_of(run: usize, states: &[i64]) -> Vec<Sample> {
-    states.iter().enumerate().map(|(block, &state)| samples::carrying(run, block, state)).collect()
+    states.iter().enumerate().map(|(block, &state)| samples::linked(run, block, state)).collect()
 }
 
-/// Runs of which every block is right by itself. Nothing but the carries is wrong, and it is they that the verifier names.
+/// Runs of which every block is right by itself. Nothing but the links is wrong, and it is they that the verifier names.
 #[test]
 fn blocks_that_do_not_follow_each_other_are_rejected() {
-    let key = make_key(&samples::carrying(0, 0, 0), &QUICK).unwrap();
-    let first = samples::carried(0, 0, 0);
-    let second = samples::carried(0, 1, first);
+    let key = make_key(&samples::linked(0, 0, 0), &QUICK).unwrap();
+    let first = samples::left(0, 0, 0);
+    let second = samples::left(0, 1, first);
     let honest = blocks_of(0, &[0, first, second]);
     check(&key, &make_forgery(&Sample::bundle(&honest), &key)).unwrap();
-    let (other, swapped) = (samples::carried(1, 0, 0), [&honest[1], &honest[0], &honest[2]]);
+    let (other, swapped) = (samples::left(1, 0, 0), [&honest[1], &honest[0], &honest[2]]);
     let cases = [
         ("a first block that takes a state", 0, blocks_of(0, &[1])),
         (
@@ -260,7 +260,7 @@ fn blocks_that_do_not_follow_each_other_are_rejected() {
         ("a block dropped", 1, vec![honest[0].clone(), honest[2].clone()]),
         ("the first block dropped", 0, honest[1..].to_vec()),
         ("a block repeated", 2, vec![honest[0].clone(), honest[1].clone(), honest[1].clone()]),
-        ("the last block of another run", 1, vec![honest[0].clone(), samples::carrying(1, 1, other)]),
+        ("the last block of another run", 1, vec![honest[0].clone(), samples::linked(1, 1, other)]),
     ];
     for (what, block, blocks) in cases {
         let sample = Sample::bundle(&blocks);
@@ -276,11 +276,11 @@ fn blocks_that_do_not_follow_each_other_are_rejected() {
 
 #[test]
 fn a_bundle_has_at_most_the_blocks_of_its_key() {
-    let key = make_key(&samples::carrying(0, 0, 0), &QUICK).unwrap();
-    check(&key, &make_forgery(&samples::carrying_blocks(0, 4), &key)).unwrap();
-    let error = check(&key, &make_forgery(&samples::carrying_blocks(0, 5), &key)).unwrap_err().to_string();
+    let key = make_key(&samples::linked(0, 0, 0), &QUICK).unwrap();
+    check(&key, &make_forgery(&samples::linked_blocks(0, 4), &key)).unwrap();
+    let error = check(&key, &make_forgery(&samples::linked_blocks(0, 5), &key)).unwrap_err().to_string();
     assert!(error.contains("5 blocks, the circuit allows 1 to 4"), "{error}");
-    // A circuit without carries is proven by itself.
+    // A circuit without links is proven by itself.
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let mut message = message_of(&proof);
     message.blocks.push(message.blocks[0].clone());
@@ -289,10 +289,10 @@ fn a_bundle_has_at_most_the_blocks_of_its_key() {
     assert!(check(&key, &lindero_package::encode(&message)).is_err());
 }
 
-/// Each public tensor of the sample is alone in its claim group.
+/// Each public tensor of the sample is alone in its sum group.
 #[test]
 fn an_unopened_tensor_leaves_the_other_groups_proven() {
-    let honest = samples::carrying_blocks(0, 3);
+    let honest = samples::linked_blocks(0, 3);
     let key = make_key(&honest, &QUICK).unwrap();
     let (sample, opening) = hidden(&honest);
     let openings = file_of(std::slice::from_ref(&opening));

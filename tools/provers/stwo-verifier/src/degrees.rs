@@ -31,7 +31,7 @@ pub enum Runs {
 }
 
 impl Degrees {
-    /// Of all groups of claims of a block, with the public tensors' terms. An error where they are beyond what the field is good
+    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field is good
     /// for, or many denominators are in many nodes: the circuit may be a stranger's.
     pub fn of(circuit: &Circuit, runs: Runs) -> Result<Self, Error> {
         let degree = |first| Ok::<_, Error>(Walk::new(circuit, runs, first).groups()?.iter().sum());
@@ -185,9 +185,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Per group of claims, the degrees of its sum's numerator and denominators.
+    /// Per group of claimed sums, the degrees of its sum's numerator and denominators.
     fn groups(mut self) -> Result<Vec<f64>, Error> {
-        let mut sums = vec![Rational::default(); self.circuit.claim_groups.len()];
+        let mut sums = vec![Rational::default(); self.circuit.sum_groups.len()];
         for phase in 2..4 {
             for (table, column) in fill_order(self.circuit, phase)?.into_iter().flatten() {
                 self.fill(table, column)?;
@@ -195,8 +195,8 @@ impl<'a> Walk<'a> {
         }
         for (table, columns) in self.circuit.tables.iter().zip(&self.columns) {
             for (column, value) in table.columns.iter().zip(columns) {
-                if let Some(Generator::RunningFraction { claim, .. }) = column.generator {
-                    let sum = &mut sums[self.circuit.claims[claim].group as usize];
+                if let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator {
+                    let sum = &mut sums[self.circuit.claimed_sums[claimed_sum].group as usize];
                     *sum = bounded(&mut self.powers, sum.plus(value))?;
                 }
             }
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Over one common denominator: the poles at all addresses, rows and columns (`claims.rs`).
+    /// Over one common denominator: the poles at all addresses, rows and columns (`sums.rs`).
     fn public_term(&self, tensor: &proto::PublicTensor) -> Rational {
         let tiles = tensor.rows.div_ceil(tensor.tile_rows) as f64
             * tensor.columns.div_ceil(tensor.tile_columns) as f64;
@@ -270,8 +270,8 @@ impl<'a> Walk<'a> {
     fn value(&mut self, node: NodeId) -> Result<Rational, Error> {
         Ok(match self.circuit.nodes[node as usize] {
             Node::Constant(_) | Node::IsFirst | Node::IsLast => Rational::default(),
-            Node::Claim(claim) => {
-                let (table, column) = self.circuit.claim_columns[claim];
+            Node::ClaimedSum(claimed_sum) => {
+                let (table, column) = self.circuit.claimed_sum_columns[claimed_sum];
                 self.columns[table][column].clone()
             }
             Node::Challenge(index) => Rational::polynomial(self.challenge(index)),

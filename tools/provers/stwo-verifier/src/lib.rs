@@ -9,24 +9,24 @@
 
 mod air;
 pub mod channel;
-mod claims;
 pub mod codec;
 mod degrees;
 mod key;
 mod layout;
 mod parameters;
 pub mod security;
+mod sums;
 mod target;
 pub mod transcript;
 mod values;
 mod verify;
 
 pub use air::TableAir;
-pub use claims::{check_sums, fingerprints, sums};
 pub use key::{check_circuit, Key, KeySet, BACKEND, KEY_FORMAT, PROOF_FORMAT};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;
+pub use sums::{check_sums, fingerprints, sums};
 pub use target::Target;
 pub use values::{read_values, uniform_values};
 pub use verify::{verify, Verdict};

@@ -15,7 +15,7 @@
 //! | challenges    | sums that differ agree, or a denominator is zero     | D / \|F\|, for phase 1 and phase 2: `degrees.rs` |
 //!
 //! Each is that of one block. Blocks have their own constraints, points out of domain, FRI and queries, and a false bundle has
-//! a false block or a false carry between two: every error is B times as large, and that is what is stated, whatever the number
+//! a false block or a false link between two: every error is B times as large, and that is what is stated, whatever the number
 //! of blocks in a proof. What is promised is the sum of all errors. The least term alone, which is the security of each round by
 //! itself, is information.
 //!

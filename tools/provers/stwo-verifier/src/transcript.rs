@@ -10,7 +10,7 @@
 //!
 //! 3. the block's index; its roots of trees 0 and 1 once more, because Stwo absorbs what it commits
 //! 4. the root of phase 2, if it has columns; `challenge_pow_bits:` the challenges of phase 2
-//! 5. the root of phase 3, if it has columns; the block's claims; its fingerprints
+//! 5. the root of phase 3, if it has columns; the block's claimed sums; its fingerprints
 //!
 //! Stwo's protocol:
 //!
@@ -115,8 +115,12 @@ pub fn draw_challenges(
     }
 }
 
-pub fn absorb_claims(channel: &mut impl Channel, claims: &[SecureField], fingerprints: &[SecureField]) {
-    channel.mix_felts(claims);
+pub fn absorb_claimed_sums(
+    channel: &mut impl Channel,
+    claimed_sums: &[SecureField],
+    fingerprints: &[SecureField],
+) {
+    channel.mix_felts(claimed_sums);
     channel.mix_felts(fingerprints);
 }
 

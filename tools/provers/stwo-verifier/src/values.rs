@@ -7,11 +7,11 @@ use stwo::core::fields::qm31::SecureField;
 use stwo::core::fields::FieldExpOps;
 
 /// The nodes that are the same on all rows, by node; zero elsewhere. Only those that are known in `phase` are
-/// computed (4: all), and only the challenges and claims that they read need to be there.
+/// computed (4: all), and only the challenges and claimed sums that they read need to be there.
 pub fn uniform_values(
     circuit: &Circuit,
     challenges: &[SecureField],
-    claims: &[SecureField],
+    claimed_sums: &[SecureField],
     phase: usize,
 ) -> Result<Vec<SecureField>, Error> {
     let mut values = vec![SecureField::zero(); circuit.nodes.len()];
@@ -22,7 +22,7 @@ pub fn uniform_values(
         }
         values[index] = match node {
             Node::Challenge(challenge) => challenges[challenge],
-            Node::Claim(claim) => claims[claim],
+            Node::ClaimedSum(claimed_sum) => claimed_sums[claimed_sum],
             Node::Inverse(a) if values[a as usize].is_zero() => {
                 return Err(Error::new(format!("node {index} inverts zero")));
             }
@@ -61,7 +61,7 @@ fn combine(node: Node, values: &[SecureField]) -> SecureField {
         Node::Mul(a, b) => value(a) * value(b),
         Node::Neg(a) => -value(a),
         Node::Inverse(a) => value(a).inverse(),
-        Node::Column { .. } | Node::Challenge(_) | Node::Claim(_) | Node::IsFirst | Node::IsLast => {
+        Node::Column { .. } | Node::Challenge(_) | Node::ClaimedSum(_) | Node::IsFirst | Node::IsLast => {
             unreachable!("leaves are read by the caller")
         }
     }

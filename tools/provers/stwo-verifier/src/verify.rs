@@ -10,9 +10,9 @@ use stwo::core::pcs::CommitmentSchemeVerifier;
 
 use crate::air::TableAir;
 use crate::channel::{Drawn, Given, GrindingChannel, GrindingMerkleChannel};
-use crate::claims::{check_sums, sums};
 use crate::codec::{self, Commitment};
 use crate::key::{decode_proof, Key};
+use crate::sums::{check_sums, sums};
 use crate::transcript;
 use crate::values::uniform_values;
 
@@ -33,7 +33,7 @@ pub struct Verdict {
 ///
 /// What Stwo leaves to its caller is checked here: the configuration and the number and shape of everything
 /// in the proof (they come from the key), the root of tree 0, the grinding before every challenge, that short
-/// columns which are read at three offsets repeat with their table's height, that claims and public values
+/// columns which are read at three offsets repeat with their table's height, that claimed sums and public values
 /// cancel, that each block takes what the one before leaves, and that all was absorbed before what it must precede.
 ///
 /// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
@@ -68,7 +68,7 @@ fn within(statement: &Statement, block: usize, error: Error) -> Error {
 }
 
 struct Block {
-    claims: Vec<SecureField>,
+    claimed_sums: Vec<SecureField>,
     fingerprints: Vec<SecureField>,
     commitment: Commitment,
 }
@@ -81,7 +81,11 @@ impl Block {
         }
         check_periods(key, &commitment)?;
         Ok(Block {
-            claims: codec::decode_elements(&message.claims, key.circuit.claims.len(), "claims")?,
+            claimed_sums: codec::decode_elements(
+                &message.claimed_sums,
+                key.circuit.claimed_sums.len(),
+                "claimed sums",
+            )?,
             fingerprints: codec::decode_elements(&message.fingerprints, statement.digests(), "fingerprints")?,
             commitment,
         })
@@ -114,7 +118,7 @@ fn check_bundle(
     Ok(drawn)
 }
 
-/// Everything but what the block has to do with others: its sums, per claim group. `challenges` has those of phase 1.
+/// Everything but what the block has to do with others: its sums, per sum group. `challenges` has those of phase 1.
 fn check_block(
     key: &Key,
     statement: &Statement,
@@ -124,7 +128,7 @@ fn check_block(
     channel: &mut GrindingChannel<Given>,
 ) -> Result<Vec<SecureField>, Error> {
     let layout = &key.layout;
-    let Block { claims, fingerprints, commitment } = &block;
+    let Block { claimed_sums, fingerprints, commitment } = &block;
     let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<Given>>::new(key.config());
     let mut commit = |phase: usize, channel: &mut GrindingChannel<Given>| {
         if let Some(tree) = layout.tree_of_phase[phase] {
@@ -135,9 +139,9 @@ fn check_block(
     transcript::draw_challenges(channel, &key.circuit, 2, &mut challenges);
     channel.failure()?;
     commit(3, channel);
-    transcript::absorb_claims(channel, claims, fingerprints);
-    let sums = sums(&key.circuit, statement, index, &challenges, claims, fingerprints)?;
-    let uniform = uniform_values(&key.circuit, &challenges, claims, 4)?;
+    transcript::absorb_claimed_sums(channel, claimed_sums, fingerprints);
+    let sums = sums(&key.circuit, statement, index, &challenges, claimed_sums, fingerprints)?;
+    let uniform = uniform_values(&key.circuit, &challenges, claimed_sums, 4)?;
     let airs: Vec<TableAir> = (0..key.circuit.tables.len())
         .map(|table| TableAir { circuit: &key.circuit, layout, table, uniform: &uniform })
         .collect();

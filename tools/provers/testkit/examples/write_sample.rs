@@ -1,5 +1,5 @@
 //! Writes a sample as a package with its witness: `write_sample FOLDER everything`,
-//! `write_sample FOLDER carrying BLOCKS`, or `write_sample FOLDER range LOG_HEIGHT LANES BITS`.
+//! `write_sample FOLDER linked BLOCKS`, or `write_sample FOLDER range LOG_HEIGHT LANES BITS`.
 
 use lindero_testkit::samples;
 
@@ -8,14 +8,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (folder, sample) = match words[..] {
         [folder, "everything"] => (folder, samples::everything()),
-        [folder, "carrying", blocks] => (folder, samples::carrying_blocks(0, blocks.parse()?)),
+        [folder, "linked", blocks] => (folder, samples::linked_blocks(0, blocks.parse()?)),
         [folder, "range", log_height, lanes, bits] => {
             (folder, samples::range_lookup(log_height.parse()?, lanes.parse()?, bits.parse()?))
         }
         _ => {
             return Err(
-                "usage: write_sample FOLDER everything | carrying BLOCKS | range LOG_HEIGHT LANES BITS"
-                    .into(),
+                "usage: write_sample FOLDER everything | linked BLOCKS | range LOG_HEIGHT LANES BITS".into()
             )
         }
     };

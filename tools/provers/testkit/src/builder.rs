@@ -109,7 +109,7 @@ impl Builder {
         self.at(table, column, 0)
     }
 
-    /// A running fraction with its claim in `group`, and the constraint that defines both.
+    /// A running fraction with its claimed sum in `group`, and the constraint that defines both.
     #[allow(clippy::too_many_arguments)]
     pub fn running(
         &mut self,
@@ -121,16 +121,16 @@ impl Builder {
         add: u32,
         group: u32,
     ) {
-        let claim = self.circuit.claims.len() as u32;
-        self.circuit.claims.push(proto::Claim { name: name.into(), table, group });
-        let fraction = proto::Fraction { numerator, denominator, running: true, add, claim };
+        let claimed_sum = self.circuit.claimed_sums.len() as u32;
+        self.circuit.claimed_sums.push(proto::ClaimedSum { name: name.into(), table, group });
+        let fraction = proto::Fraction { numerator, denominator, running: true, add, claimed_sum };
         let column = self.column(table, name, phase, Some(proto::column::Generator::Fraction(fraction)));
         let (current, previous) = (self.at(table, column, 0), self.at(table, column, -1));
-        let claim = self.node(Op::Claim, claim, 0, 0);
+        let claimed_sum = self.node(Op::ClaimedSum, claimed_sum, 0, 0);
         let first = self.is_first();
-        // ((S - S[-1] + first * claim) - add) * denominator = numerator
+        // ((S - S[-1] + first * claimed sum) - add) * denominator = numerator
         let difference = self.sub(current, previous);
-        let wrapped = self.mul(first, claim);
+        let wrapped = self.mul(first, claimed_sum);
         let step = self.add(difference, wrapped);
         let own = self.sub(step, add);
         let product = self.mul(own, denominator);
@@ -138,10 +138,15 @@ impl Builder {
         self.constrain(table, name, equation);
     }
 
-    /// The claim of a running column.
-    pub fn claim(&mut self, name: &str) -> u32 {
-        let claim = self.circuit.claims.iter().position(|claim| claim.name == name);
-        self.node(Op::Claim, claim.expect("a running column has made the claim") as u32, 0, 0)
+    /// The claimed sum of a running column.
+    pub fn claimed_sum(&mut self, name: &str) -> u32 {
+        let claimed_sum = self.circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.name == name);
+        self.node(
+            Op::ClaimedSum,
+            claimed_sum.expect("a running column has made the claimed sum") as u32,
+            0,
+            0,
+        )
     }
 
     /// Constrains an expression, a scan or a fraction that is not running to be what its generator says.
@@ -186,8 +191,8 @@ impl Builder {
     }
 
     pub fn group(&mut self, name: &str) -> u32 {
-        self.circuit.claim_groups.push(proto::ClaimGroup { name: name.into() });
-        self.circuit.claim_groups.len() as u32 - 1
+        self.circuit.sum_groups.push(proto::SumGroup { name: name.into() });
+        self.circuit.sum_groups.len() as u32 - 1
     }
 
     pub fn public(&mut self, tensor: proto::PublicTensor, values: Vec<i64>) {
@@ -248,8 +253,8 @@ impl Builder {
     }
 
     /// Lets group `out` of a block be what group `in` of the next one takes, in bundles of up to `most_blocks`.
-    pub fn carry(&mut self, r#in: u32, out: u32, most_blocks: u32) {
-        self.circuit.carries.push(proto::Carry { r#in, out });
+    pub fn link(&mut self, r#in: u32, out: u32, most_blocks: u32) {
+        self.circuit.links.push(proto::Link { r#in, out });
         self.circuit.most_blocks = most_blocks;
     }
 

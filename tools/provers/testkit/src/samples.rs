@@ -52,7 +52,7 @@ const LANES: usize = 4;
 
 /// Uses every operation, generator and phase, on tables of two heights: a public input of 16 x 4 tied to a
 /// table of 2^7 rows, its random linear combinations copied to a table of 2^5 rows and compared there, a
-/// column read at three offsets, a fixed column read at an offset, a generator that reads a claim.
+/// column read at three offsets, a fixed column read at an offset, a generator that reads a claimed sum.
 pub fn everything() -> Sample {
     everything_of_run(0)
 }
@@ -93,7 +93,7 @@ pub fn everything_of_run(run: usize) -> Sample {
     let source = GatherSource { table: long, column: b.column_index(horner), base: 10, rows: 128 };
     let gathered = b.gather(short, "gathered", 2, index, &[source]);
 
-    let (square_of_own, known) = (b.mul(horner, horner), b.claim("input"));
+    let (square_of_own, known) = (b.mul(horner, horner), b.claimed_sum("input"));
     let power = b.add(square_of_own, known);
     let square_of_horner = b.expression(long, "horner squared", 3, power);
     b.define("horner squared", square_of_horner);
@@ -146,7 +146,7 @@ pub fn everything_of_run(run: usize) -> Sample {
     b.finish()
 }
 
-/// Most blocks of [`carrying`]'s bundles.
+/// Most blocks of [`linked`]'s bundles.
 pub const MOST_BLOCKS: usize = 4;
 
 const STEPS: usize = 64;
@@ -155,15 +155,15 @@ fn drawn(run: usize, block: usize, step: usize) -> i64 {
     noise(1000 * run + block, step, 5)
 }
 
-/// What a block of [`carrying`] leaves.
-pub fn carried(run: usize, block: usize, before: i64) -> i64 {
+/// What a block of [`linked`] leaves.
+pub fn left(run: usize, block: usize, before: i64) -> i64 {
     (0..STEPS).fold(before, |state, step| state + drawn(run, block, step))
 }
 
 /// A block of a run with a running sum: each row adds a drawn value to the state that the row before leaves; the first
-/// row takes what the block before leaves, here `before`. The drawn values and the last state are public, each in a claim group
+/// row takes what the block before leaves, here `before`. The drawn values and the last state are public, each in a sum group
 /// of its own. Drawn values are looked up, under a challenge that blocks do not share.
-pub fn carrying(run: usize, block: usize, before: i64) -> Sample {
+pub fn linked(run: usize, block: usize, before: i64) -> Sample {
     let mut b = Builder::new();
     let (edges, ends, lookups) = (b.group("drawn"), b.group("state"), b.group("range"));
     let (taken, left) = (b.group("taken"), b.group("left"));
@@ -233,17 +233,17 @@ pub fn carrying(run: usize, block: usize, before: i64) -> Sample {
     let end = tensor("state", 1, 1 << 20, ends);
     let (kind, address) = (Kind::Output as i32, STEPS as u32 - 1);
     b.public(PublicTensor { negative: true, kind, address, ..end }, vec![states[STEPS]]);
-    b.carry(taken, left, MOST_BLOCKS as u32);
+    b.link(taken, left, MOST_BLOCKS as u32);
     b.finish()
 }
 
 /// A bundle of a run's first blocks.
-pub fn carrying_blocks(run: usize, blocks: usize) -> Sample {
+pub fn linked_blocks(run: usize, blocks: usize) -> Sample {
     let mut state = 0;
     let blocks: Vec<Sample> = (0..blocks)
         .map(|block| {
-            let sample = carrying(run, block, state);
-            state = carried(run, block, state);
+            let sample = linked(run, block, state);
+            state = left(run, block, state);
             sample
         })
         .collect();

@@ -79,8 +79,8 @@ fn definition(points: &Points, table: usize, column: usize, generator: &Generato
         Generator::Fraction { numerator, denominator } => {
             f.sub(&f.mul(&own, &of(denominator)), &of(numerator))
         }
-        Generator::RunningFraction { numerator, denominator, add, claim } => {
-            let wrapped = f.mul(&first, &variable(Node::Claim(claim)));
+        Generator::RunningFraction { numerator, denominator, add, claimed_sum } => {
+            let wrapped = f.mul(&first, &variable(Node::ClaimedSum(claimed_sum)));
             let step = f.sub(&f.add(&f.sub(&own, &before), &wrapped), &of(add));
             f.sub(&f.mul(&step, &of(denominator)), &of(numerator))
         }

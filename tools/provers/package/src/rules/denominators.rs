@@ -37,7 +37,7 @@ fn is_nonzero(subject: &Subject, cones: &mut Cones, table: usize, factor: NodeId
     if reads.challenges.is_empty() {
         // Over fixed columns it is checked on every row when the circuit is compiled.
         return Ok(match reads.columns.is_empty() {
-            true => reads.claims.is_empty() && is_nonzero_on_rows(subject, cones, table, factor)?,
+            true => reads.claimed_sums.is_empty() && is_nonzero_on_rows(subject, cones, table, factor)?,
             false => committed == 0,
         });
     }
@@ -87,12 +87,13 @@ fn is_nonzero_on_rows(
     Ok(true)
 }
 
-/// The latest phase in which a column or claim is committed that a node of the table reads.
+/// The latest phase in which a column or claimed sum is committed that a node of the table reads.
 fn committed(subject: &Subject, table: usize, reads: &Reads) -> usize {
     let columns = &subject.circuit.tables[table].columns;
     let of_columns = reads.each_column().map(|column| columns[column].phase);
-    let of_claims = reads.claims.iter().map(|&claim| subject.circuit.claim_phase(claim));
-    of_columns.chain(of_claims).max().unwrap_or(0)
+    let of_claimed_sums =
+        reads.claimed_sums.iter().map(|&claimed_sum| subject.circuit.claimed_sum_phase(claimed_sum));
+    of_columns.chain(of_claimed_sums).max().unwrap_or(0)
 }
 
 /// Whether a factor has, in some challenges together, a degree of at least one and a highest form that is a constant: with

@@ -146,7 +146,7 @@ pub(super) fn bound_once(subject: &Subject, cones: &mut Cones) -> Result<BTreeMa
         }
         let group = group_of(subject, cones, y, (y.0, single.column))?;
         if !is_closed(subject, group) {
-            return broken(format!("the group of {name}, which binds it, is carried or has a public tensor"));
+            return broken(format!("the group of {name}, which binds it, is linked or has a public tensor"));
         }
         bindings.insert(y, Binding { single: index, selector });
     }
@@ -190,7 +190,7 @@ fn pole(
     let columns = &subject.circuit.tables[table].columns;
     let fixed = reads.each_column().all(|column| columns[column].phase == 0);
     let &[challenge] = reads.challenges.as_slice() else { return Ok(None) };
-    if !fixed || reads.selectors || !reads.claims.is_empty() {
+    if !fixed || reads.selectors || !reads.claimed_sums.is_empty() {
         return Ok(None);
     }
     let (points, variable) = (&subject.points, Node::Challenge(challenge));
@@ -280,7 +280,7 @@ fn only_in_poles(subject: &Subject, cones: &mut Cones, y: Gathered, challenge: u
     Ok(())
 }
 
-/// The group in which a column of fractions under the challenge that binds y is summed: its claim's, or that of the one running
+/// The group in which a column of fractions under the challenge that binds y is summed: its claimed sum's, or that of the one running
 /// column that adds it.
 fn group_of(
     subject: &Subject,
@@ -290,8 +290,8 @@ fn group_of(
 ) -> Result<u32, Error> {
     let of = &subject.circuit.tables[table];
     let name = &of.columns[fraction].name;
-    if let Some(Generator::RunningFraction { claim, .. }) = of.columns[fraction].generator {
-        return Ok(subject.circuit.claims[claim].group);
+    if let Some(Generator::RunningFraction { claimed_sum, .. }) = of.columns[fraction].generator {
+        return Ok(subject.circuit.claimed_sums[claimed_sum].group);
     }
     let is_definition = |used: &&Use| match used.reader {
         Reader::Constraint(constraint) => subject.definitions.is_definition(used.table, constraint),
@@ -302,13 +302,13 @@ fn group_of(
     let mut others = uses.iter().filter(|used| !is_definition(used));
     if let (Some(&Use { reader: Reader::Add(running), offset: 0, .. }), None) = (others.next(), others.next())
     {
-        if let Some(Generator::RunningFraction { add, claim, .. }) = of.columns[running].generator {
+        if let Some(Generator::RunningFraction { add, claimed_sum, .. }) = of.columns[running].generator {
             let (points, variable) = (&subject.points, column(table, fraction));
             let part = Points::part(cones, add, |node| node == variable)?;
             let rest = points.with(Of::One, cones, &part, |_| points.field.constant(0))?;
             let coefficient = rest.map(|rest| points.field.sub(&points.of(Of::One, add), &rest));
             if coefficient == Some(points.variable(Of::One, variable)) {
-                return Ok(subject.circuit.claims[claim].group);
+                return Ok(subject.circuit.claimed_sums[claimed_sum].group);
             }
         }
     }
@@ -320,10 +320,10 @@ fn group_of(
     Err(subject.broken(y, 3, why))
 }
 
-/// Whether nothing but its claims is of a group.
+/// Whether nothing but its claimed sums is of a group.
 fn is_closed(subject: &Subject, group: u32) -> bool {
     let circuit = subject.circuit;
-    !circuit.carries.iter().any(|carry| carry.r#in == group || carry.out == group)
+    !circuit.links.iter().any(|link| link.r#in == group || link.out == group)
         && !circuit.publics.iter().any(|tensor| tensor.group == group)
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Use {
 /// What a generated column is a function of.
 #[derive(Default)]
 pub(super) struct Sources {
-    /// As (table, column); of a claim, its running column.
+    /// As (table, column); of a claimed sum, its running column.
     pub columns: Vec<(usize, usize)>,
     pub challenges: Vec<usize>,
 }

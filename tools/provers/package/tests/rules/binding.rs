@@ -201,13 +201,13 @@ fn r3_gathered_columns_are_bound_once() {
             ("a public tensor of the group", begin, Case { change: |c| public(c, 1, 0), ..BASE }),
             ("a public tensor under the challenge", begin, Case { change: |c| public(c, 0, 2), ..BASE }),
             (
-                // Other checks refuse it before: carries are of phase 2, what binds is of phase 3.
-                "a carried group",
-                "column copies makes a carried claim in phase 3",
+                // Other checks refuse it before: links are of phase 2, what binds is of phase 3.
+                "a linked group",
+                "column copies makes a linked claimed sum in phase 3",
                 Case {
                     fold: |c| c.b.running(c.table, "left", 2, c.x, c.one, c.zero, c.lookups),
                     change: |c| {
-                        c.carries.push(proto::Carry { r#in: 1, out: 2 });
+                        c.links.push(proto::Link { r#in: 1, out: 2 });
                         c.most_blocks = 2;
                     },
                     ..BASE

@@ -40,7 +40,7 @@ fn r0_generated_columns_are_defined() {
                 }),
             ),
             (
-                "a running sum that begins with its claim and something",
+                "a running sum that begins with its claimed sum and something",
                 "table rows: column products: R0: ",
                 changed(|c| {
                     constraint(c, "products", |c, node| {

@@ -112,7 +112,7 @@ fn attempts(freedoms: &str, blocks: usize) -> Vec<(Freedom, Blocks)> {
     if freedoms != "all" {
         return attempts;
     }
-    attempts.extend([(Freedom::Claims, Blocks::InOrder), (Freedom::Fingerprints, Blocks::InOrder)]);
+    attempts.extend([(Freedom::ClaimedSums, Blocks::InOrder), (Freedom::Fingerprints, Blocks::InOrder)]);
     for phase in [2, 3] {
         for kind in [Kind::Gathered, Kind::Generated, Kind::Step] {
             for rows in [Rows::First, Rows::Last, Rows::Padding, Rows::Used] {
@@ -176,7 +176,7 @@ fn describe(
     let freedom = match freedom {
         Freedom::Nothing => "nothing".to_string(),
         Freedom::Free => "every cell that no constraint binds".to_string(),
-        Freedom::Claims => "claims".to_string(),
+        Freedom::ClaimedSums => "claimed sums".to_string(),
         Freedom::Fingerprints => "fingerprints".to_string(),
         Freedom::Forced { phase, kind: Kind::Constant, .. } => format!("a sum's constant, phase {phase}"),
         Freedom::Forced { phase, kind, rows } => {

@@ -86,15 +86,15 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Fills the columns of `phase`. `uniform` holds the uniform nodes that are known; claims are put in
+    /// Fills the columns of `phase`. `uniform` holds the uniform nodes that are known; claimed sums are put in
     /// their places.
     pub fn fill(
         &mut self,
         phase: usize,
         uniform: &[SecureField],
-        claims: &mut [SecureField],
+        claimed_sums: &mut [SecureField],
     ) -> Result<(), Error> {
-        self.fill_batches(&fill_order(self.circuit, phase)?, uniform, claims)
+        self.fill_batches(&fill_order(self.circuit, phase)?, uniform, claimed_sums)
     }
 
     /// Fills columns in the order of [`fill_order`].
@@ -102,7 +102,7 @@ impl<'a> Columns<'a> {
         &mut self,
         batches: &[Vec<(usize, usize)>],
         uniform: &[SecureField],
-        claims: &mut [SecureField],
+        claimed_sums: &mut [SecureField],
     ) -> Result<(), Error> {
         for batch in batches {
             // Sorted by table and column.
@@ -113,9 +113,9 @@ impl<'a> Columns<'a> {
                 .collect::<Result<_, Error>>()?;
             for (&place, planes) in tables.into_iter().flatten().zip(filled.into_iter().flatten()) {
                 let column = &self.circuit.tables[place.0].columns[place.1];
-                if let Some(Generator::RunningFraction { claim, .. }) = column.generator {
+                if let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator {
                     let last = self.circuit.tables[place.0].height() - 1;
-                    claims[claim] = element(&planes, last);
+                    claimed_sums[claimed_sum] = element(&planes, last);
                 }
                 self.filled.insert(place, planes);
             }

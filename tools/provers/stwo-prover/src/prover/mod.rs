@@ -26,7 +26,7 @@ pub use prove::{main_root, prove, prove_grinding, prove_unchecked, setup};
 pub enum Failure {
     /// The files do not belong together or are malformed.
     Input(Error),
-    /// The files are well-formed, but there is nothing to prove: a constraint, claim or denominator fails.
+    /// The files are well-formed, but there is nothing to prove: a constraint, claimed sum or denominator fails.
     Witness(Error),
 }
 

@@ -198,7 +198,7 @@ struct Session<'a> {
     scheme: Scheme<'a>,
     channel: ProverChannel,
     challenges: Vec<SecureField>,
-    claims: Vec<SecureField>,
+    claimed_sums: Vec<SecureField>,
 }
 
 impl<'a> Session<'a> {
@@ -216,7 +216,7 @@ impl<'a> Session<'a> {
             scheme: Scheme::new(bundle.key.config(), bundle.twiddles),
             channel: transcript::begin_block(bundle.key, channel, index, bundle.search.clone()),
             challenges: challenges.to_vec(),
-            claims: vec![SecureField::zero(); bundle.key.circuit.claims.len()],
+            claimed_sums: vec![SecureField::zero(); bundle.key.circuit.claimed_sums.len()],
         };
         // A value out of domain is a sum over the coefficients; from evaluations it takes weights of its own, per
         // height and point, which cost ten times as much.
@@ -242,12 +242,12 @@ impl<'a> Session<'a> {
             challenges: &self.challenges,
             before,
         };
-        let Published { fingerprints, sums } = strategy.publish(&step, &mut self.claims)?;
-        transcript::absorb_claims(&mut self.channel, &self.claims, &fingerprints);
+        let Published { fingerprints, sums } = strategy.publish(&step, &mut self.claimed_sums)?;
+        transcript::absorb_claimed_sums(&mut self.channel, &self.claimed_sums, &fingerprints);
         strategy.check(&step, &sums).map_err(Failure::Witness)?;
-        let claims = encode_elements(&self.claims);
+        let claimed_sums = encode_elements(&self.claimed_sums);
         let commitment = codec::encode(&self.finish(&strategy.proven(&key.circuit))?);
-        Ok((proto::Block { claims, fingerprints: encode_elements(&fingerprints), commitment }, sums))
+        Ok((proto::Block { claimed_sums, fingerprints: encode_elements(&fingerprints), commitment }, sums))
     }
 
     fn commit_challenge_phases(
@@ -266,11 +266,11 @@ impl<'a> Session<'a> {
             if key.layout.tree_of_phase[phase].is_none() {
                 continue;
             }
-            let uniform =
-                uniform_values(circuit, &self.challenges, &self.claims, phase).map_err(Failure::Witness)?;
-            columns.fill(phase, &uniform, &mut self.claims).map_err(Failure::Witness)?;
+            let uniform = uniform_values(circuit, &self.challenges, &self.claimed_sums, phase)
+                .map_err(Failure::Witness)?;
+            columns.fill(phase, &uniform, &mut self.claimed_sums).map_err(Failure::Witness)?;
             let step = Step { circuit, statement, block: self.index, challenges: &self.challenges, before };
-            strategy.filled(&step, phase, &mut columns, &mut self.claims)?;
+            strategy.filled(&step, phase, &mut columns, &mut self.claimed_sums)?;
             progress.begin(commit);
             self.commit(evaluations(key, &columns, phase));
         }
@@ -285,7 +285,8 @@ impl<'a> Session<'a> {
     /// Proves the constraints of `circuit`, which has the key's columns.
     fn finish(mut self, circuit: &Circuit) -> Result<Commitment, Failure> {
         let Bundle { key, progress, .. } = *self.bundle;
-        let uniform = uniform_values(circuit, &self.challenges, &self.claims, 4).map_err(Failure::Witness)?;
+        let uniform =
+            uniform_values(circuit, &self.challenges, &self.claimed_sums, 4).map_err(Failure::Witness)?;
         let tables: Vec<TableProver> = (0..circuit.tables.len())
             .map(|table| TableProver(TableAir { circuit, layout: &key.layout, table, uniform: &uniform }))
             .collect();

@@ -1,7 +1,7 @@
 //! What a prover does at each step where it has a choice.
 //!
 //! [`Honest`] is how proofs are made. The others are for tests: a cheating prover sees all challenges of earlier phases
-//! before it commits a column or publishes a claim, and may choose it as it likes.
+//! before it commits a column or publishes a claimed sum, and may choose it as it likes.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub struct Step<'s> {
     pub before: Option<&'s [SecureField]>,
 }
 
-/// What a block publishes besides its claims, and what all of it sums to, per claim group.
+/// What a block publishes besides its claimed sums, and what all of it sums to, per sum group.
 pub struct Published {
     pub fingerprints: Vec<SecureField>,
     pub sums: Vec<SecureField>,
@@ -35,16 +35,16 @@ pub trait Strategy {
         _step: &Step,
         _phase: usize,
         _columns: &mut Columns,
-        _claims: &mut [SecureField],
+        _claimed_sums: &mut [SecureField],
     ) -> Result<(), Error> {
         Ok(())
     }
 
-    /// All columns are committed, and the claims not published yet.
-    fn publish(&mut self, step: &Step, claims: &mut [SecureField]) -> Result<Published, Error> {
+    /// All columns are committed, and the claimed sums not published yet.
+    fn publish(&mut self, step: &Step, claimed_sums: &mut [SecureField]) -> Result<Published, Error> {
         let Step { circuit, statement, block, challenges, .. } = *step;
         let fingerprints = fingerprints(circuit, statement, block, challenges)?;
-        let sums = sums(circuit, statement, block, challenges, claims, &fingerprints)?;
+        let sums = sums(circuit, statement, block, challenges, claimed_sums, &fingerprints)?;
         Ok(Published { fingerprints, sums })
     }
 

@@ -83,7 +83,7 @@ fn prove_opened(
     prove(&package, &traces, &Key::decode(key)?, &statement, &Arc::new(Progress::new(None)))
 }
 
-/// Proves a sample of which claims and public values need not cancel, with as many blocks as it has.
+/// Proves a sample of which claimed sums and public values need not cancel, with as many blocks as it has.
 pub fn make_forgery(sample: &Sample, key: &[u8]) -> Vec<u8> {
     make_forgery_with(sample, key, |_| {})
 }
@@ -148,9 +148,10 @@ pub fn naming(key: &[u8], proof: &[u8]) -> Vec<u8> {
     encode(&proto::Proof { key_digest: digest(key).to_vec(), ..message_of(proof) })
 }
 
-/// Adds to the first coordinate of a claim.
-pub fn add_to_claim(block: &mut proto::Block, claim: usize, difference: u32) {
-    let word: &mut [u8; 4] = (&mut block.claims[16 * claim..16 * claim + 4]).try_into().unwrap();
+/// Adds to the first coordinate of a claimed sum.
+pub fn add_to_claimed_sum(block: &mut proto::Block, claimed_sum: usize, difference: u32) {
+    let word: &mut [u8; 4] =
+        (&mut block.claimed_sums[16 * claimed_sum..16 * claimed_sum + 4]).try_into().unwrap();
     let value = (u32::from_le_bytes(*word) as u64 + difference as u64) % P as u64;
     *word = (value as u32).to_le_bytes();
 }

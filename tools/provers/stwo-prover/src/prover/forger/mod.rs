@@ -41,8 +41,8 @@ pub enum Freedom {
     Free,
     /// Cells of a kind, noticed or not.
     Forced { phase: usize, kind: Kind, rows: Rows },
-    /// Claims other than the last rows of their columns.
-    Claims,
+    /// Claimed sums other than the last rows of their columns.
+    ClaimedSums,
     /// Fingerprints of other values than those that the digests are of.
     Fingerprints,
 }
@@ -108,12 +108,12 @@ impl Strategy for Forger<'_> {
         step: &Step,
         phase: usize,
         columns: &mut Columns,
-        claims: &mut [SecureField],
+        claimed_sums: &mut [SecureField],
     ) -> Result<(), Error> {
         let next = self.sums_of_next(step)?;
         let (challenges, last_phase) = (self.guess(step, phase), self.last_phase());
         let structure = &self.structure;
-        let mut world = World::new(structure, step, &challenges, columns, claims, next.as_deref())?;
+        let mut world = World::new(structure, step, &challenges, columns, claimed_sums, next.as_deref())?;
         if phase == 2 {
             world.fill(&structure.places(3).collect())?;
         }
@@ -123,21 +123,21 @@ impl Strategy for Forger<'_> {
             Freedom::Forced { phase: of, kind, rows } if of == phase => {
                 use_it.forced(&mut world, kind, rows)?
             }
-            Freedom::Claims if phase == last_phase => use_it.claims(&mut world),
+            Freedom::ClaimedSums if phase == last_phase => use_it.claimed_sums(&mut world),
             _ => false,
         };
         self.moved |= moved;
         if phase == last_phase {
             self.dropped = world.failing_constraints()?;
         }
-        claims.copy_from_slice(&world.claims);
+        claimed_sums.copy_from_slice(&world.claimed_sums);
         Ok(())
     }
 
-    fn publish(&mut self, step: &Step, claims: &mut [SecureField]) -> Result<Published, Error> {
+    fn publish(&mut self, step: &Step, claimed_sums: &mut [SecureField]) -> Result<Published, Error> {
         let Step { circuit, statement, block, challenges, .. } = *step;
         let mut fingerprints = lindero_stwo_verifier::fingerprints(circuit, statement, block, challenges)?;
-        let mut totals = sums(circuit, statement, block, challenges, claims, &fingerprints)?;
+        let mut totals = sums(circuit, statement, block, challenges, claimed_sums, &fingerprints)?;
         if self.freedom == Freedom::Fingerprints {
             let by_digest = (0..circuit.publics.len()).filter(|&tensor| statement.by_digest(tensor));
             for (tensor, fingerprint) in by_digest.zip(&mut fingerprints) {
@@ -173,7 +173,7 @@ impl Strategy for Forger<'_> {
             extension: false,
             degree: 0,
             ready: 0,
-            claims: false,
+            claimed_sums: false,
         });
         for (table, constraint) in self.dropped.drain(..) {
             let table = &mut rest.tables[table];
@@ -205,16 +205,16 @@ impl Forger<'_> {
     /// blocks.
     fn sums_of_next(&self, step: &Step) -> Result<Option<Vec<SecureField>>, Error> {
         let next = step.block + 1;
-        if step.circuit.carries.is_empty() || next == self.traces.len() {
+        if step.circuit.links.is_empty() || next == self.traces.len() {
             return Ok(None);
         }
-        let mut claims = vec![SecureField::zero(); step.circuit.claims.len()];
-        let uniform = uniform_values(step.circuit, step.challenges, &claims, 2)?;
+        let mut claimed_sums = vec![SecureField::zero(); step.circuit.claimed_sums.len()];
+        let uniform = uniform_values(step.circuit, step.challenges, &claimed_sums, 2)?;
         let mut columns = Columns::new(step.circuit, &self.package.fixed, &self.traces[next]);
-        columns.fill(2, &uniform, &mut claims)?;
-        let mut totals = vec![SecureField::zero(); step.circuit.claim_groups.len()];
-        for (claim, value) in step.circuit.claims.iter().zip(claims) {
-            totals[claim.group as usize] += value;
+        columns.fill(2, &uniform, &mut claimed_sums)?;
+        let mut totals = vec![SecureField::zero(); step.circuit.sum_groups.len()];
+        for (claimed_sum, value) in step.circuit.claimed_sums.iter().zip(claimed_sums) {
+            totals[claimed_sum.group as usize] += value;
         }
         Ok(Some(totals))
     }
@@ -232,7 +232,7 @@ struct Use<'u> {
 impl Use<'_> {
     /// The groups that this phase decides, with or without what the block leaves.
     fn groups(&self, structure: &Structure, left: bool) -> Vec<usize> {
-        let is_left = |group| structure.circuit.carries.iter().any(|carry| carry.out as usize == group);
+        let is_left = |group| structure.circuit.links.iter().any(|link| link.out as usize == group);
         (0..structure.last_phase.len())
             .filter(|&group| {
                 structure.last_phase[group] == self.phase && (left && self.next || !is_left(group))
@@ -362,16 +362,17 @@ impl Use<'_> {
         Ok(moved)
     }
 
-    fn claims(&mut self, world: &mut World) -> bool {
+    fn claimed_sums(&mut self, world: &mut World) -> bool {
         let circuit = world.structure.circuit;
         let mut moved = false;
-        for group in 0..circuit.claim_groups.len() {
+        for group in 0..circuit.sum_groups.len() {
             let rest = world.rests()[group];
-            let is_left = circuit.carries.iter().any(|carry| carry.out as usize == group);
-            let claim = circuit.claims.iter().position(|claim| claim.group as usize == group);
-            let (false, false, Some(claim)) = (is_left, rest.is_zero(), claim) else { continue };
-            world.claims[claim] -= rest;
-            self.report.used.push(format!("the claim {}", circuit.claims[claim].name));
+            let is_left = circuit.links.iter().any(|link| link.out as usize == group);
+            let claimed_sum =
+                circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group as usize == group);
+            let (false, false, Some(claimed_sum)) = (is_left, rest.is_zero(), claimed_sum) else { continue };
+            world.claimed_sums[claimed_sum] -= rest;
+            self.report.used.push(format!("the claimed sum {}", circuit.claimed_sums[claimed_sum].name));
             moved = true;
         }
         moved

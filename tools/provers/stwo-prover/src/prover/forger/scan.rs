@@ -26,7 +26,7 @@ pub enum Kind {
     Generated,
     /// Steps of a running sum.
     Step,
-    /// A running sum, and not its claim, by the same on all rows.
+    /// A running sum, and not its claimed sum, by the same on all rows.
     Constant,
 }
 
@@ -76,7 +76,7 @@ pub struct Scan {
 /// Of a column: where nobody notices a change, and what it does to the sums of its own table there.
 struct Map {
     free: Vec<bool>,
-    /// Per claim of a running sum of the table that follows from the column, what each row adds, per unit.
+    /// Per claimed sum of a running sum of the table that follows from the column, what each row adds, per unit.
     adds: BTreeMap<usize, Vec<SecureField>>,
 }
 
@@ -172,7 +172,7 @@ impl Scan {
         let of_table: Vec<(usize, Place)> = cone
             .iter()
             .filter(|&&(table, _)| table == place.0)
-            .filter_map(|&at| world.claim_of(at).map(|claim| (claim, at)))
+            .filter_map(|&at| world.claimed_sum_of(at).map(|claimed_sum| (claimed_sum, at)))
             .collect();
         let steps = |world: &World| -> Vec<Vec<SecureField>> {
             of_table.iter().map(|&(_, at)| world.steps(at)).collect()
@@ -184,10 +184,14 @@ impl Scan {
         let reads =
             |row: usize, offset: i32| failing[row.wrapping_add_signed(-offset as isize) & (height - 1)];
         let free = (0..height).map(|row| !offsets.iter().any(|&offset| reads(row, offset))).collect();
-        let adds = of_table.iter().zip(before.iter().zip(&after)).map(|(&(claim, _), (before, after))| {
-            let added = before.iter().zip(after).zip(&units);
-            (claim, added.map(|((&before, &after), &unit)| (after - before) * unit.inverse()).collect())
-        });
+        let adds =
+            of_table.iter().zip(before.iter().zip(&after)).map(|(&(claimed_sum, _), (before, after))| {
+                let added = before.iter().zip(after).zip(&units);
+                (
+                    claimed_sum,
+                    added.map(|((&before, &after), &unit)| (after - before) * unit.inverse()).collect(),
+                )
+            });
         Ok(Map { free, adds: adds.collect() })
     }
 
@@ -203,8 +207,9 @@ impl Scan {
         };
         let phase = world.structure.phase(place);
         let moves = |row: usize, later: bool| {
-            map.adds.iter().any(|(&claim, adds)| {
-                world.structure.is_later(world.structure.circuit.claims[claim].group, phase) == later
+            map.adds.iter().any(|(&claimed_sum, adds)| {
+                world.structure.is_later(world.structure.circuit.claimed_sums[claimed_sum].group, phase)
+                    == later
                     && !adds[row].is_zero()
             })
         };
@@ -270,12 +275,13 @@ fn later(
     phase: usize,
 ) -> Option<(u32, SecureField, SecureField)> {
     let circuit = world.structure.circuit;
-    let mut of_later = one.adds.iter().filter(|(&claim, adds)| {
-        world.structure.is_later(circuit.claims[claim].group, phase) && !adds[row].is_zero()
+    let mut of_later = one.adds.iter().filter(|(&claimed_sum, adds)| {
+        world.structure.is_later(circuit.claimed_sums[claimed_sum].group, phase) && !adds[row].is_zero()
     });
-    let (&claim, adds) = of_later.next()?;
-    let second = two.adds[&claim][row];
-    (of_later.next().is_none() && !second.is_zero()).then(|| (circuit.claims[claim].group, adds[row], second))
+    let (&claimed_sum, adds) = of_later.next()?;
+    let second = two.adds[&claimed_sum][row];
+    (of_later.next().is_none() && !second.is_zero())
+        .then(|| (circuit.claimed_sums[claimed_sum].group, adds[row], second))
 }
 
 /// What a change adds to each group.
@@ -287,6 +293,6 @@ pub fn effect(world: &mut World, change: &Change) -> Result<Vec<SecureField>, Er
 }
 
 fn constant(world: &World, place: Place) -> Option<Change> {
-    world.claim_of(place)?;
+    world.claimed_sum_of(place)?;
     Some(Change { cells: vec![(place, 0, SecureField::one())], kept: vec![place] })
 }

@@ -15,7 +15,7 @@ pub struct Structure<'a> {
     readers: BTreeMap<Place, Vec<Place>>,
     /// Per table and constraint, the columns that it reads.
     pub constraints: Vec<Vec<(NodeId, BTreeSet<usize>)>>,
-    /// Per claim group, the last phase of a column whose claim is in it; 0 without claims.
+    /// Per sum group, the last phase of a column whose claimed sum is in it; 0 without claimed sums.
     pub last_phase: Vec<usize>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Structure<'a> {
             batches.extend(fill_order(circuit, phase)?.into_iter().map(|batch| (phase, batch)));
         }
         let mut readers: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
-        let mut last_phase = vec![0; circuit.claim_groups.len()];
+        let mut last_phase = vec![0; circuit.sum_groups.len()];
         for &place in batches.iter().flat_map(|(_, batch)| batch) {
             let column = &circuit.tables[place.0].columns[place.1];
             let generator = column.generator.as_ref().expect("the order lists generated columns");
@@ -43,8 +43,8 @@ impl<'a> Structure<'a> {
                 sources.extend(gathered.iter().map(|of| (of.table as usize, of.column as usize)));
             }
             sources.into_iter().for_each(|source| readers.entry(source).or_default().push(place));
-            if let Generator::RunningFraction { claim, .. } = *generator {
-                let last = &mut last_phase[circuit.claims[claim].group as usize];
+            if let Generator::RunningFraction { claimed_sum, .. } = *generator {
+                let last = &mut last_phase[circuit.claimed_sums[claimed_sum].group as usize];
                 *last = column.phase.max(*last);
             }
         }
@@ -81,7 +81,7 @@ impl<'a> Structure<'a> {
         self.circuit.tables[place.0].columns[place.1].phase
     }
 
-    /// Whether a group has a claim of a column that comes after this phase.
+    /// Whether a group has a claimed sum of a column that comes after this phase.
     pub fn is_later(&self, group: u32, phase: usize) -> bool {
         self.last_phase[group as usize] > phase
     }

@@ -22,7 +22,7 @@ use crate::prover::strategy::Step;
 #[derive(Clone, Default)]
 pub struct Change {
     pub cells: Vec<(Place, usize, SecureField)>,
-    /// Running sums whose claim stays as it was.
+    /// Running sums whose claimed sum stays as it was.
     pub kept: Vec<Place>,
 }
 
@@ -43,10 +43,10 @@ pub struct World<'w, 'a> {
     columns: &'w mut Columns<'a>,
     /// Those that are not drawn yet are guesses.
     challenges: Vec<SecureField>,
-    pub claims: Vec<SecureField>,
+    pub claimed_sums: Vec<SecureField>,
     /// Uniform nodes that phases 2 and 3 know.
     uniform: BTreeMap<usize, Vec<SecureField>>,
-    /// Per group, what its claims must sum to zero with.
+    /// Per group, what its claimed sums must sum to zero with.
     others: Vec<SecureField>,
 }
 
@@ -57,30 +57,31 @@ impl<'w, 'a> World<'w, 'a> {
         step: &Step,
         challenges: &[SecureField],
         columns: &'w mut Columns<'a>,
-        claims: &[SecureField],
+        claimed_sums: &[SecureField],
         next: Option<&[SecureField]>,
     ) -> Result<Self, Error> {
         let circuit = structure.circuit;
         let published = fingerprints(circuit, step.statement, step.block, challenges)?;
-        let none = vec![SecureField::zero(); circuit.claims.len()];
+        let none = vec![SecureField::zero(); circuit.claimed_sums.len()];
         let mut others = sums(circuit, step.statement, step.block, challenges, &none, &published)?;
-        for carry in &circuit.carries {
-            let (taken, left) = (carry.r#in as usize, carry.out as usize);
+        for link in &circuit.links {
+            let (taken, left) = (link.r#in as usize, link.out as usize);
             others[taken] += step.before.map_or(SecureField::zero(), |before| before[left]);
             others[left] += next.map_or(SecureField::zero(), |next| next[taken]);
         }
         let mut uniform = BTreeMap::new();
         for phase in [2, 3] {
-            uniform.insert(phase, uniform_values(circuit, challenges, claims, phase)?);
+            uniform.insert(phase, uniform_values(circuit, challenges, claimed_sums, phase)?);
         }
-        let (challenges, claims) = (challenges.to_vec(), claims.to_vec());
-        Ok(World { structure, columns, challenges, claims, uniform, others })
+        let (challenges, claimed_sums) = (challenges.to_vec(), claimed_sums.to_vec());
+        Ok(World { structure, columns, challenges, claimed_sums, uniform, others })
     }
 
     /// Takes other guesses for the challenges of phase 2.
     pub fn redraw(&mut self, challenges: Vec<SecureField>) -> Result<(), Error> {
         self.challenges = challenges;
-        self.uniform.insert(3, uniform_values(self.structure.circuit, &self.challenges, &self.claims, 3)?);
+        self.uniform
+            .insert(3, uniform_values(self.structure.circuit, &self.challenges, &self.claimed_sums, 3)?);
         self.fill(&self.structure.places(3).collect())
     }
 
@@ -89,7 +90,7 @@ impl<'w, 'a> World<'w, 'a> {
         for (phase, batch) in &self.structure.batches {
             let batch: Vec<Place> = batch.iter().copied().filter(|place| places.contains(place)).collect();
             if !batch.is_empty() {
-                self.columns.fill_batches(&[batch], &self.uniform[phase], &mut self.claims)?;
+                self.columns.fill_batches(&[batch], &self.uniform[phase], &mut self.claimed_sums)?;
             }
         }
         Ok(())
@@ -98,8 +99,8 @@ impl<'w, 'a> World<'w, 'a> {
     /// What does not cancel yet, per group. What a block leaves counts only if the next one is known.
     pub fn rests(&self) -> Vec<SecureField> {
         let mut rests = self.others.clone();
-        for (claim, &value) in self.structure.circuit.claims.iter().zip(&self.claims) {
-            rests[claim.group as usize] += value;
+        for (claimed_sum, &value) in self.structure.circuit.claimed_sums.iter().zip(&self.claimed_sums) {
+            rests[claimed_sum.group as usize] += value;
         }
         rests
     }
@@ -118,14 +119,14 @@ impl<'w, 'a> World<'w, 'a> {
         look: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Error> {
         let cone = self.structure.cone(rows.keys().copied());
-        let (claims, added) = (self.claims.clone(), self.columns.added.clone());
+        let (claimed_sums, added) = (self.claimed_sums.clone(), self.columns.added.clone());
         let take = |columns: &mut Columns, place| columns.filled.remove(place).map(|planes| (*place, planes));
         let before: Vec<(Place, Planes)> =
             cone.iter().filter_map(|place| take(self.columns, place)).collect();
         let result = self.make(rows, kept, &cone).map(|()| look(self));
         self.columns.filled.extend(before);
         self.columns.added = added;
-        self.claims = claims;
+        self.claimed_sums = claimed_sums;
         result
     }
 
@@ -142,7 +143,7 @@ impl<'w, 'a> World<'w, 'a> {
         kept: &[Place],
         cone: &BTreeSet<Place>,
     ) -> Result<(), Error> {
-        let claims = self.claims.clone();
+        let claimed_sums = self.claimed_sums.clone();
         for (place, rows) in rows {
             match self.columns.added.get_mut(&place) {
                 None => drop(self.columns.added.insert(place, rows)),
@@ -155,16 +156,16 @@ impl<'w, 'a> World<'w, 'a> {
         }
         self.fill(cone)?;
         for &place in kept {
-            if let Some(claim) = self.claim_of(place) {
-                self.claims[claim] = claims[claim];
+            if let Some(claimed_sum) = self.claimed_sum_of(place) {
+                self.claimed_sums[claimed_sum] = claimed_sums[claimed_sum];
             }
         }
         Ok(())
     }
 
-    pub fn claim_of(&self, place: Place) -> Option<usize> {
+    pub fn claimed_sum_of(&self, place: Place) -> Option<usize> {
         match *self.structure.generator(place) {
-            Generator::RunningFraction { claim, .. } => Some(claim),
+            Generator::RunningFraction { claimed_sum, .. } => Some(claimed_sum),
             _ => None,
         }
     }
@@ -202,13 +203,13 @@ impl<'w, 'a> World<'w, 'a> {
             .filter(|(_, columns)| columns.iter().any(|&column| read.contains(&(table, column))))
             .map(|&(node, _)| node)
             .collect();
-        let uniform = uniform_values(self.structure.circuit, &self.challenges, &self.claims, 4)?;
+        let uniform = uniform_values(self.structure.circuit, &self.challenges, &self.claimed_sums, 4)?;
         Ok(self.nonzero_rows(table, &roots, &uniform))
     }
 
     /// The constraints that fail anywhere, as table and index.
     pub fn failing_constraints(&self) -> Result<Vec<(usize, usize)>, Error> {
-        let uniform = uniform_values(self.structure.circuit, &self.challenges, &self.claims, 4)?;
+        let uniform = uniform_values(self.structure.circuit, &self.challenges, &self.claimed_sums, 4)?;
         let mut failing = Vec::new();
         for (table, constraints) in self.structure.constraints.iter().enumerate() {
             let all: Vec<NodeId> = constraints.iter().map(|&(node, _)| node).collect();

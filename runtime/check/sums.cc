@@ -1,4 +1,4 @@
-#include "runtime/check/claims.h"
+#include "runtime/check/sums.h"
 
 #include <algorithm>
 
@@ -26,12 +26,12 @@ QM31 columnSum(const ColumnView& view, uint64_t height) {
   return sum;
 }
 
-std::string describeClaim(const Circuit& circuit, const CircuitInfo& info, const Columns& columns,
-                          int claim, const QM31& value) {
-  const ColumnRef& ref = info.claim_columns[claim];
+std::string describeClaimedSum(const Circuit& circuit, const CircuitInfo& info,
+                               const Columns& columns, int claimed_sum, const QM31& value) {
+  const ColumnRef& ref = info.claimed_sum_columns[claimed_sum];
   const Table& table = circuit.tables(static_cast<int>(ref.table));
-  std::string text = absl::StrCat("\n  claim ", circuit.claims(claim).name(), " of table ",
-                                  table.name(), " = ", value.toString());
+  std::string text = absl::StrCat("\n  claimed sum ", circuit.claimed_sums(claimed_sum).name(),
+                                  " of table ", table.name(), " = ", value.toString());
   for (int c = 0; c < table.columns_size(); ++c) {
     const Column& column = table.columns(c);
     bool beside = column.phase() == table.columns(static_cast<int>(ref.column)).phase() &&
@@ -73,44 +73,47 @@ absl::StatusOr<QM31> publicTerm(const PublicTensor& tensor, const PublicValues& 
   return tensor.negative() ? -sum : sum;
 }
 
-std::vector<QM31> readClaims(const Circuit& circuit, const CircuitInfo& info,
-                             const Columns& columns, uint32_t phase) {
-  std::vector<QM31> claims(circuit.claims_size());
-  for (int i = 0; i < circuit.claims_size(); ++i) {
-    const ColumnRef& ref = info.claim_columns[i];
+std::vector<QM31> readClaimedSums(const Circuit& circuit, const CircuitInfo& info,
+                                  const Columns& columns, uint32_t phase) {
+  std::vector<QM31> claimed_sums(circuit.claimed_sums_size());
+  for (int i = 0; i < circuit.claimed_sums_size(); ++i) {
+    const ColumnRef& ref = info.claimed_sum_columns[i];
     const Table& table = circuit.tables(static_cast<int>(ref.table));
     if (table.columns(static_cast<int>(ref.column)).phase() > phase) continue;
-    claims[i] = columns.view(ref.table, ref.column).at(tableHeight(table) - 1);
+    claimed_sums[i] = columns.view(ref.table, ref.column).at(tableHeight(table) - 1);
   }
-  return claims;
+  return claimed_sums;
 }
 
-std::vector<QM31> sumClaims(const Circuit& circuit, absl::Span<const QM31> claims) {
-  std::vector<QM31> sums(circuit.claim_groups_size());
-  for (int i = 0; i < circuit.claims_size(); ++i) sums[circuit.claims(i).group()] += claims[i];
+std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> claimed_sums) {
+  std::vector<QM31> sums(circuit.sum_groups_size());
+  for (int i = 0; i < circuit.claimed_sums_size(); ++i)
+    sums[circuit.claimed_sums(i).group()] += claimed_sums[i];
   return sums;
 }
 
-absl::Status checkCarries(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
+absl::Status checkLinks(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
   for (size_t b = 0; b < blocks.size(); ++b) {
-    const std::vector<QM31> sums = sumClaims(circuit, blocks[b]);
+    const std::vector<QM31> sums = sumsOfGroups(circuit, blocks[b]);
     const std::vector<QM31> before =
-        b == 0 ? std::vector<QM31>(sums.size()) : sumClaims(circuit, blocks[b - 1]);
-    for (const Carry& carry : circuit.carries()) {
-      if ((before[carry.out()] + sums[carry.in()]).isZero()) continue;
+        b == 0 ? std::vector<QM31>(sums.size()) : sumsOfGroups(circuit, blocks[b - 1]);
+    for (const Link& link : circuit.links()) {
+      if ((before[link.out()] + sums[link.in()]).isZero()) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat("block ", b, " is given something else (claim group ",
-                       circuit.claim_groups(static_cast<int>(carry.in())).name(), ") than ",
+          absl::StrCat("block ", b, " is given something else (sum group ",
+                       circuit.sum_groups(static_cast<int>(link.in())).name(), ") than ",
                        b == 0 ? std::string("zeros") : absl::StrCat("block ", b - 1, " leaves")));
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Failure>> checkClaimGroups(
-    const Circuit& circuit, const CircuitInfo& info, const Columns& columns,
-    const Statement& statement, absl::Span<const QM31> challenges, absl::Span<const QM31> claims) {
-  std::vector<QM31> sums = sumClaims(circuit, claims), terms;
+absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, const CircuitInfo& info,
+                                                    const Columns& columns,
+                                                    const Statement& statement,
+                                                    absl::Span<const QM31> challenges,
+                                                    absl::Span<const QM31> claimed_sums) {
+  std::vector<QM31> sums = sumsOfGroups(circuit, claimed_sums), terms;
   for (int i = 0; i < circuit.publics_size(); ++i) {
     const PublicTensor& tensor = circuit.publics(i);
     LINDERO_ASSIGN_OR_RETURN(
@@ -120,17 +123,18 @@ absl::StatusOr<std::vector<Failure>> checkClaimGroups(
     terms.push_back(term);
     sums[tensor.group()] += term;
   }
-  for (const Carry& carry : circuit.carries()) sums[carry.in()] = sums[carry.out()] = QM31();
+  for (const Link& link : circuit.links()) sums[link.in()] = sums[link.out()] = QM31();
   std::vector<Failure> failures;
   for (uint32_t g = 0; g < sums.size(); ++g) {
     if (sums[g].isZero()) continue;
     Failure failure;
-    failure.kind = Failure::Kind::kClaimGroup;
-    failure.name = circuit.claim_groups(static_cast<int>(g)).name();
+    failure.kind = Failure::Kind::kSumGroup;
+    failure.name = circuit.sum_groups(static_cast<int>(g)).name();
     failure.detail = absl::StrCat("the sum is ", sums[g].toString());
-    for (int i = 0; i < circuit.claims_size(); ++i) {
-      if (circuit.claims(i).group() != g) continue;
-      absl::StrAppend(&failure.detail, describeClaim(circuit, info, columns, i, claims[i]));
+    for (int i = 0; i < circuit.claimed_sums_size(); ++i) {
+      if (circuit.claimed_sums(i).group() != g) continue;
+      absl::StrAppend(&failure.detail,
+                      describeClaimedSum(circuit, info, columns, i, claimed_sums[i]));
     }
     for (int i = 0; i < circuit.publics_size(); ++i) {
       if (circuit.publics(i).group() != g) continue;

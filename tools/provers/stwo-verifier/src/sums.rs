@@ -6,7 +6,7 @@ use stwo::core::fields::batch_inverse;
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
 
-/// Per group, the sum of a block's claims and of its public tensors' terms. Takes time linear in the public values.
+/// Per group, the sum of a block's claimed sums and of its public tensors' terms. Takes time linear in the public values.
 /// `fingerprints` are the terms of the tensors that the claim gives by digest, in the circuit's order: each must be that of its
 /// values where it was opened, and is taken as it is where not.
 pub fn sums(
@@ -14,12 +14,12 @@ pub fn sums(
     statement: &Statement,
     block: usize,
     challenges: &[SecureField],
-    claims: &[SecureField],
+    claimed_sums: &[SecureField],
     fingerprints: &[SecureField],
 ) -> Result<Vec<SecureField>, Error> {
-    let mut sums = vec![SecureField::zero(); circuit.claim_groups.len()];
-    for (claim, &value) in circuit.claims.iter().zip(claims) {
-        sums[claim.group as usize] += value;
+    let mut sums = vec![SecureField::zero(); circuit.sum_groups.len()];
+    for (claimed_sum, &value) in circuit.claimed_sums.iter().zip(claimed_sums) {
+        sums[claimed_sum.group as usize] += value;
     }
     let mut fingerprints = fingerprints.iter();
     for (index, tensor) in circuit.publics.iter().enumerate() {
@@ -48,16 +48,16 @@ pub fn check_sums(
     sums: &[SecureField],
 ) -> Result<(), Error> {
     let mut rests = sums.to_vec();
-    for carry in &circuit.carries {
-        rests[carry.r#in as usize] += before.map_or(SecureField::zero(), |before| before[carry.out as usize]);
-        rests[carry.out as usize] = SecureField::zero();
+    for link in &circuit.links {
+        rests[link.r#in as usize] += before.map_or(SecureField::zero(), |before| before[link.out as usize]);
+        rests[link.out as usize] = SecureField::zero();
     }
     let Some(group) = rests.iter().position(|rest| !rest.is_zero()) else { return Ok(()) };
-    let name = &circuit.claim_groups[group].name;
-    Err(Error::new(if circuit.carries.iter().any(|carry| carry.r#in as usize == group) {
-        format!("the claims of group {name} are not of what the block before leaves")
+    let name = &circuit.sum_groups[group].name;
+    Err(Error::new(if circuit.links.iter().any(|link| link.r#in as usize == group) {
+        format!("the claimed sums of group {name} are not of what the block before leaves")
     } else {
-        format!("the claims of group {name} do not cancel: the tables and the public values disagree")
+        format!("the claimed sums of group {name} do not cancel: the tables and the public values disagree")
     }))
 }
 
