@@ -90,6 +90,7 @@ class Chooser {
  private:
   absl::Status classify();
   absl::Status require(size_t site);
+  int attendedBits(const Value& value) const;
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
   struct Normalization {
@@ -175,6 +176,19 @@ absl::Status Chooser::classify() {
   return absl::OkStatus();
 }
 
+// The most bits that attentions take of a value that is stored for others, too.
+int Chooser::attendedBits(const Value& value) const {
+  int bits = 16;
+  for (const Op* reader : value.users()) {
+    if (!reader->is("tensor.attention")) continue;
+    if (reader->operand(2) == &value) bits = std::min(bits, options_.value_bits);
+    if (reader->operand(0) == &value || reader->operand(1) == &value) {
+      bits = std::min(bits, options_.query_key_bits);
+    }
+  }
+  return bits;
+}
+
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
@@ -212,6 +226,7 @@ absl::Status Chooser::chooseStored(size_t site) {
       break;
   }
   if (bits == 0) return absl::OkStatus();
+  bits = std::min(bits, attendedBits(*values_[site]));
   at(site, "bits") = bits;
   at(site, "exponent") = exponentFor(largest, bits, margin);
   if (is(site, "tensor.attention")) {
@@ -393,13 +408,14 @@ std::optional<Chooser::Width> Chooser::widthOf(const Value* value) {
   return Width{exponent->second, bits->second};
 }
 
-// The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a result of
-// few bits needs it, and the result no finer than V and P are. Returns whether that lowers one.
+// The requantization of P V shifts by P + fv - fo, which is 1 to 16, and less for results of 16
+// bits: V is no finer than the result needs it, and the result no finer than V and P are. Returns
+// whether that lowers one.
 bool Chooser::limitMix(size_t site) {
   int64_t &value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent"),
           &out = at(site, "exponent");
-  const int64_t before = value + out;
-  value = std::min(value, out + 16 - options_.probability_bits);
+  const int64_t before = value + out, most = std::min<int64_t>(16, 31 - at(site, "bits"));
+  value = std::min(value, out + most - options_.probability_bits);
   out = std::min(out, value + options_.probability_bits - 1);
   return value + out < before;
 }

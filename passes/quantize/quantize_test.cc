@@ -67,7 +67,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> cases(7);
+  std::vector<Case> cases(9);
   cases[0] = {"gelu", {}, {}, 0.9999};
   cases[1] = {"relu", {}, {}, 0.9999};
   cases[1].gpt.activation = "relu";
@@ -81,6 +81,11 @@ std::vector<Case> cases() {
   cases[5].options.share_tables = false;
   cases[6] = {"finite_mask", {}, {}, 0.9999};
   cases[6].gpt.masked = -1e4;
+  cases[7] = {"gated", {}, {}, 0.9995};
+  cases[7].gpt.gated = true;
+  cases[8] = {"gated_wide", {}, {}, 0.9999};
+  cases[8].gpt.gated = true;
+  cases[8].options.activation_bits = 16;
   return cases;
 }
 
