@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -89,6 +90,7 @@ class Chooser {
  private:
   absl::Status classifyOps();
   absl::Status require(size_t site);
+  int attendedBits(const Value& value) const;
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
   struct Normalization {
@@ -102,6 +104,14 @@ class Chooser {
   void limitScores();
   void shareActivations();
   void alignKeys();
+  // How a factor of a product is stored: of a normalized one, its copy with gamma and beta. Nothing
+  // of columns of another value, which are stored as that is.
+  struct Width {
+    int64_t &exponent, &bits;
+  };
+  std::optional<Width> widthOf(const Value* value);
+  bool limitMix(size_t site);
+  bool limitProduct(size_t site);
   void limitProducts();
 
   const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
@@ -166,6 +176,19 @@ absl::Status Chooser::classifyOps() {
   return absl::OkStatus();
 }
 
+// The most bits that attentions take of a value that is stored for others, too.
+int Chooser::attendedBits(const Value& value) const {
+  int bits = 16;
+  for (const Op* reader : value.users()) {
+    if (!reader->is("tensor.attention")) continue;
+    if (reader->operand(2) == &value) bits = std::min(bits, options_.value_bits);
+    if (reader->operand(0) == &value || reader->operand(1) == &value) {
+      bits = std::min(bits, options_.query_key_bits);
+    }
+  }
+  return bits;
+}
+
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
@@ -203,15 +226,12 @@ absl::Status Chooser::chooseStored(size_t site) {
       break;
   }
   if (bits == 0) return absl::OkStatus();
+  bits = std::min(bits, attendedBits(*values_[site]));
   at(site, "bits") = bits;
   at(site, "exponent") = exponentFor(largest, bits, margin);
   if (is(site, "tensor.attention")) {
     at(site, "probability_bits") = options_.probability_bits;
-    // The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a
-    // result of few bits needs it.
-    int64_t& value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
-    value = std::min(value, at(site, "exponent") + 16 - options_.probability_bits);
-    at(site, "exponent") = std::min(at(site, "exponent"), value + options_.probability_bits - 1);
+    limitMix(site);
   }
   return absl::OkStatus();
 }
@@ -379,21 +399,55 @@ void Chooser::alignKeys() {
   }
 }
 
+std::optional<Chooser::Width> Chooser::widthOf(const Value* value) {
+  auto& values = exponents_.sites[siteOf(rootOf(value))].values;
+  const bool copied = values.contains("copy_exponent");
+  const auto exponent = values.find(copied ? "copy_exponent" : "exponent"),
+             bits = values.find(copied ? "copy_bits" : "bits");
+  if (exponent == values.end() || bits == values.end()) return std::nullopt;
+  return Width{exponent->second, bits->second};
+}
+
+// The requantization of P V shifts by P + fv - fo, which is 1 to 16, and less for results of 16
+// bits: V is no finer than the result needs it, and the result no finer than V and P are. Returns
+// whether that lowers one.
+bool Chooser::limitMix(size_t site) {
+  int64_t &value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent"),
+          &out = at(site, "exponent");
+  const int64_t before = value + out, most = std::min<int64_t>(16, 31 - at(site, "bits"));
+  value = std::min(value, out + most - options_.probability_bits);
+  out = std::min(out, value + options_.probability_bits - 1);
+  return value + out < before;
+}
+
 // An elementwise product is rounded by 1 to 16 bits: factors no finer than its result needs them,
-// and a result no finer than they are.
+// and a result no finer than they are. Factors have 31 bits together (lowerMultiply). Returns
+// whether that lowers one.
+bool Chooser::limitProduct(size_t site) {
+  const Op& op = *values_[site]->definingOp();
+  std::optional<Width> factors[] = {widthOf(op.operand(0)), widthOf(op.operand(1))};
+  if (!factors[0] || !factors[1]) return false;  // columns of a stored value: a gadget refuses them
+  int64_t &a = factors[0]->exponent, &b = factors[1]->exponent, &out = at(site, "exponent");
+  const int64_t before = a + b + out;
+  // The factor that is no table's result, which others may share.
+  Width& coarser = *factors[is(siteOf(rootOf(op.operand(0))), "tensor.activation")];
+  const int64_t wide = std::max<int64_t>(0, factors[0]->bits + factors[1]->bits - 31);
+  coarser.bits -= wide;
+  coarser.exponent -= wide;
+  const int64_t most = std::min<int64_t>(16, 30 - at(site, "bits"));
+  coarser.exponent -= std::max<int64_t>(0, a + b - out - most);
+  out = std::min(out, a + b - 1);
+  return a + b + out < before;
+}
+
+// A factor may be the result of a product or of an attention. Exponents only fall, until all fit.
 void Chooser::limitProducts() {
-  for (size_t site = 0; site < values_.size(); ++site) {
-    if (!is(site, "tensor.mul")) continue;
-    const Op& op = *values_[site]->definingOp();
-    auto exponentOf = [&](unsigned i) -> int64_t& {
-      auto& values = exponents_.sites[siteOf(rootOf(op.operand(i)))].values;
-      return values.contains("copy_exponent") ? values["copy_exponent"] : values["exponent"];
-    };
-    int64_t& out = at(site, "exponent");
-    // The factor that is no table's result, which others may share.
-    const unsigned coarser = is(siteOf(rootOf(op.operand(0))), "tensor.activation") ? 1 : 0;
-    exponentOf(coarser) -= std::max<int64_t>(0, exponentOf(0) + exponentOf(1) - out - 16);
-    out = std::min(out, exponentOf(0) + exponentOf(1) - 1);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t site = 0; site < values_.size(); ++site) {
+      if (is(site, "tensor.mul")) changed |= limitProduct(site);
+      if (is(site, "tensor.attention")) changed |= limitMix(site);
+    }
   }
 }
 
