@@ -160,6 +160,27 @@ TEST(Interpreter, RunsOpsOfAnyRank) {
   EXPECT_THAT((*out)[4].values, ElementsAre(2, 2, 2, 2));
 }
 
+// Halves are rounded up, below zero, too.
+TEST(Interpreter, RunsProducts) {
+  Program p;
+  const Type type = Type::fixed({1, 4}, 3, -32768, 32767);
+  Value *a = p.argument("a", type), *b = p.argument("b", type);
+  const auto product = [&](Value* x, Value* y, int64_t shift) {
+    return p.op("integer.multiply", {x, y},
+                Type::fixed({1, 4}, static_cast<int>(6 - shift), -32768, 32767),
+                {{"shift", shift}, {"bits", int64_t{16}}}, {"/Mul"});
+  };
+  p.finish({product(a, b, 16), product(a, a, 16)});
+  const auto run = [&](std::vector<int64_t> x, std::vector<int64_t> y) {
+    return interpret(p.function(),
+                     {IntArray{{1, 4}, std::move(x)}, IntArray{{1, 4}, std::move(y)}});
+  };
+  auto out = run({-32768, -32768, 256, -256}, {-32768, 32767, 128, 128});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ((*out)[0], (IntArray{{1, 4}, {16384, -16383, 1, 0}}));
+  EXPECT_EQ((*out)[1], (IntArray{{1, 4}, {16384, 16384, 1, 1}}));
+}
+
 TEST(Interpreter, ErrorsNameNodeValueAndRange) {
   Program p;
   Value* x = p.argument("x", Type::fixed({2, 2}, 0, -1000, 1000));

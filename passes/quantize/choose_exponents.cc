@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -90,6 +91,7 @@ class Chooser {
  private:
   absl::Status classifyOps();
   absl::Status require(size_t site);
+  int attendedBits(const Value& value) const;
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
   void chooseAttention(size_t site);
@@ -105,11 +107,17 @@ class Chooser {
   void limitScores();
   void shareActivations();
   void alignKeys();
+  // How a factor of a product is stored: of a normalized one, its copy with gamma and beta. Nothing
+  // of columns of another value, which are stored as that is.
+  struct Width {
+    int64_t &exponent, &bits;
+  };
+  std::optional<Width> widthOf(const Value* value);
+  bool limitMix(size_t site);
+  bool limitProduct(size_t site);
   void limitProducts();
   void limitKeys();
   void limitNorms();
-  // Of the factors of a product, that are stored with more bits than it takes.
-  int64_t droppedBits(size_t site);
 
   const TensorRange& range(size_t site) const { return calibration_.ranges[site]; }
   // The stored value that select_rows ops show.
@@ -173,6 +181,19 @@ absl::Status Chooser::classifyOps() {
   return absl::OkStatus();
 }
 
+// The most bits that attentions take of a value that is stored for others, too.
+int Chooser::attendedBits(const Value& value) const {
+  int bits = 16;
+  for (const Op* reader : value.users()) {
+    if (!reader->is("tensor.attention")) continue;
+    if (reader->operand(2) == &value) bits = std::min(bits, options_.value_bits);
+    if (reader->operand(0) == &value || reader->operand(1) == &value) {
+      bits = std::min(bits, options_.query_key_bits);
+    }
+  }
+  return bits;
+}
+
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
@@ -211,6 +232,7 @@ absl::Status Chooser::chooseStored(size_t site) {
       break;
   }
   if (bits == 0) return absl::OkStatus();
+  bits = std::min(bits, attendedBits(*values_[site]));
   at(site, "bits") = bits;
   at(site, "exponent") = exponentFor(largest, bits, margin);
   if (is(site, "tensor.attention")) chooseAttention(site);
@@ -219,11 +241,7 @@ absl::Status Chooser::chooseStored(size_t site) {
 
 void Chooser::chooseAttention(size_t site) {
   at(site, "probability_bits") = options_.probability_bits;
-  // The requantization of P V shifts by P + fv - fo, which is 1 to 16: V is no finer than a
-  // result of few bits needs it.
-  int64_t& value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent");
-  value = std::min(value, at(site, "exponent") + 16 - options_.probability_bits);
-  at(site, "exponent") = std::min(at(site, "exponent"), value + options_.probability_bits - 1);
+  limitMix(site);
 }
 
 // How many bits readers take of operands that are stored for readers of any kind, and what general
@@ -232,15 +250,12 @@ void Chooser::chooseReaders() {
   for (size_t site = 0; site < values_.size(); ++site) {
     const Op* op = values_[site]->definingOp();
     if (op == nullptr) continue;
-    const bool rounds =
-        op->is("tensor.linear") || op->is("tensor.mul") || op->is("tensor.attention");
+    const bool rounds = op->is("tensor.linear") || op->is("tensor.attention");
     const bool general = llvm::any_of(op->operands(), [&](const Value* operand) {
       const auto it = site_.find(operand);
-      return it != site_.end() && (storage_[it->second] == Storage::kStored ||
-                                   storage_[it->second] == Storage::kNormalized);
+      return it != site_.end() && storage_[it->second] == Storage::kStored;
     });
-    const bool whole = !op->is("tensor.linear") || storage_[siteOf(op->operand(0))] == Storage::kStored;
-    if (op->is("tensor.matmul") || (rounds && general && whole && !standsAlone(*op)))
+    if (op->is("tensor.matmul") || (rounds && general))
       at(site, "input_bits") = options_.activation_bits;
     if (op->is("tensor.softmax")) {
       at(site, "probability_bits") = options_.probability_bits;
@@ -303,8 +318,9 @@ Chooser::Normalization Chooser::chooseNormalization(const TensorRange& measured)
   std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
   const double median = sorted[sorted.size() / 2];
   const double most = std::sqrt(static_cast<double>(sorted.size()));  // |z| < sqrt(n), always
-  const double largest =
-      std::min(most, *std::max_element(sorted.begin(), sorted.end()) * options_.normalized_margin);
+  // Where all rows are constant, nothing is known of others.
+  const double seen = std::max(0.5, *std::max_element(sorted.begin(), sorted.end()));
+  const double largest = std::min(most, seen * options_.normalized_margin);
   const double wanted = std::ldexp(1.0, options_.normalized_bits - 3);
   int bits = options_.normalized_bits;
   while (bits < options_.widest_normalized_bits && median > 0 &&
@@ -332,9 +348,14 @@ absl::Status Chooser::chooseNormalizations() {
     const TensorRange& measured = range(siteOf(x));
     const int64_t width = x->type().shape.back();
     Normalization need = chooseNormalization(measured);
+    // Its rows have 16 bits: those of a probability are rounded (lowerLayerNorm).
+    const auto bits = stored.find(stored.contains("copy_bits") ? "copy_bits" : "bits");
+    const int64_t dropped = bits == stored.end() ? 0 : std::max<int64_t>(0, bits->second - 16);
+    const double epsilon =
+        values_[site]->definingOp()->floatAttr("epsilon") * static_cast<double>(width);
     const double variance =
-        measured.square_sum * options_.residual_margin * options_.residual_margin *
-        std::ldexp(1.0, static_cast<int>(2 * unit->second) - squareShift(width));
+        (measured.square_sum * options_.residual_margin * options_.residual_margin + epsilon) *
+        std::ldexp(1.0, static_cast<int>(2 * (unit->second - dropped)) - squareShift(width));
     while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
       ++need.max_exponent;
     needs[site] = need;
@@ -445,36 +466,60 @@ void Chooser::alignKeys() {
   }
 }
 
-// An elementwise product is rounded by 1 to 16 bits: factors no finer than its result needs them,
-// and a result no finer than they are.
-int64_t Chooser::droppedBits(size_t site) {
-  const auto& values = exponents_.sites[site].values;
-  const auto input_bits = values.find("input_bits");
-  if (input_bits == values.end()) return 0;
-  int64_t dropped = 0;
-  for (const Value* operand : values_[site]->definingOp()->operands()) {
-    const auto& of = exponents_.sites[siteOf(rootOf(operand))].values;
-    const auto bits = of.find(of.contains("copy_bits") ? "copy_bits" : "bits");
-    if (bits != of.end()) dropped += std::max<int64_t>(0, bits->second - input_bits->second);
-  }
-  return dropped;
+std::optional<Chooser::Width> Chooser::widthOf(const Value* value) {
+  auto& values = exponents_.sites[siteOf(rootOf(value))].values;
+  const bool copied = values.contains("copy_exponent");
+  const auto exponent = values.find(copied ? "copy_exponent" : "exponent"),
+             bits = values.find(copied ? "copy_bits" : "bits");
+  if (exponent == values.end() || bits == values.end()) return std::nullopt;
+  return Width{exponent->second, bits->second};
 }
 
+// The requantization of P V shifts by P + fv - fo, which is 1 to 16, and less for results of 16
+// bits: V is no finer than the result needs it, and the result no finer than V and P are. Returns
+// whether that lowers one.
+bool Chooser::limitMix(size_t site) {
+  int64_t &value = at(siteOf(values_[site]->definingOp()->operand(2)), "exponent"),
+          &out = at(site, "exponent");
+  const int64_t before = value + out, most = std::min<int64_t>(16, 31 - at(site, "bits"));
+  value = std::min(value, out + most - options_.probability_bits);
+  const int64_t dropped = exponents_.sites[site].values.contains("input_bits")
+                              ? options_.residual_bits - at(site, "input_bits")
+                              : 0;
+  out = std::min(out, value - dropped + options_.probability_bits - 1);
+  return value + out < before;
+}
+
+// An elementwise product is rounded by 1 to 16 bits: factors no finer than its result needs them,
+// and a result no finer than they are. Factors have 31 bits together (lowerMultiply). Returns
+// whether that lowers one.
+bool Chooser::limitProduct(size_t site) {
+  const Op& op = *values_[site]->definingOp();
+  if (standsAlone(op)) return false;  // by a constant
+  std::optional<Width> factors[] = {widthOf(op.operand(0)), widthOf(op.operand(1))};
+  if (!factors[0] || !factors[1]) return false;
+  int64_t &a = factors[0]->exponent, &b = factors[1]->exponent, &out = at(site, "exponent");
+  const int64_t before = a + b + out;
+  // The factor that is no table's result, which others may share, and no probability.
+  const size_t first = siteOf(rootOf(op.operand(0)));
+  Width& coarser = *factors[is(first, "tensor.activation") || is(first, "tensor.softmax")];
+  const int64_t wide = std::max<int64_t>(0, factors[0]->bits + factors[1]->bits - 31);
+  coarser.bits -= wide;
+  coarser.exponent -= wide;
+  const int64_t most = std::min<int64_t>(16, 30 - at(site, "bits"));
+  coarser.exponent -= std::max<int64_t>(0, a + b - out - most);
+  out = std::min(out, a + b - 1);
+  return a + b + out < before;
+}
+
+// A factor may be the result of a product or of an attention. Exponents only fall, until all fit.
 void Chooser::limitProducts() {
-  for (size_t site = 0; site < values_.size(); ++site) {
-    if (!is(site, "tensor.mul")) continue;
-    const Op& op = *values_[site]->definingOp();
-    auto exponentOf = [&](unsigned i) -> int64_t& {
-      auto& values = exponents_.sites[siteOf(rootOf(op.operand(i)))].values;
-      return values.contains("copy_exponent") ? values["copy_exponent"] : values["exponent"];
-    };
-    if (constantOf(*op.operand(0)) != nullptr || constantOf(*op.operand(1)) != nullptr) continue;
-    int64_t& out = at(site, "exponent");
-    // The factor that is no table's result, which others may share.
-    const unsigned coarser = is(siteOf(rootOf(op.operand(0))), "tensor.activation") ? 1 : 0;
-    const int64_t sum = exponentOf(0) + exponentOf(1) - droppedBits(site);
-    exponentOf(coarser) -= std::max<int64_t>(0, sum - out - 16);
-    out = std::min(out, sum - 1);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t site = 0; site < values_.size(); ++site) {
+      if (is(site, "tensor.mul")) changed |= limitProduct(site);
+      if (is(site, "tensor.attention")) changed |= limitMix(site);
+    }
   }
 }
 

@@ -37,15 +37,18 @@ llvm::StringRef shortName(llvm::StringRef function) {
 }  // namespace
 
 absl::Status Lowering::lowerLayerNorm(const Op& op) {
-  absl::StatusOr<const Stored*> x = plain(*op.operand(0));
-  if (!x.ok()) return x.status();
+  absl::StatusOr<const Stored*> form = plain(*op.operand(0));
+  if (!form.ok()) return form.status();
+  Value* x = (*form)->value;
+  // A row has 16 bits; a probability has one more, and a sign.
+  if (x->type().high > 1 << 15) x = narrowed(x, 2);
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
                       bits = this->exponent(*op.result(), "bits");
   absl::StatusOr<int> max_exponent = this->exponent(*op.result(), "max_exponent");
   for (const auto* number : {&exponent, &bits, &max_exponent}) {
     if (!number->ok()) return number->status();
   }
-  const Type& type = (*x)->value->type();
+  const Type& type = x->type();
   const int64_t width = type.shape.back();
   const int square_shift = squareShift(width);
   const double epsilon = std::floor(std::ldexp(op.floatAttr("epsilon") * static_cast<double>(width),
@@ -75,7 +78,7 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
       });
   if (!roots.ok()) return roots.status();
   const int64_t limit = int64_t{1} << (*bits - 1);
-  result.value = builder_.value("integer.layernorm", {(*x)->value, *roots},
+  result.value = builder_.value("integer.layernorm", {x, *roots},
                                 Type::fixed(type.shape, *exponent, -limit, limit - 1), attributes);
   absl::StatusOr<std::vector<double>> gamma = channels(*op.operand(1));
   if (!gamma.ok()) return gamma.status();
@@ -198,19 +201,28 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
   for (const auto* number : {&out, &bits}) {
     if (!number->ok()) return number->status();
   }
-  llvm::SmallVector<Value*, 2> factors;
-  int shift = -*out;
-  int64_t bound = 1;
-  for (unsigned i = 0; i < op.numOperands(); ++i) {
-    absl::StatusOr<Value*> value = input(op, i);
-    if (!value.ok()) return value.status();
-    const Type& type = (*value)->type();
-    factors.push_back(spread(*value, op.result()->type().shape));
-    shift += type.exponent;
-    bound *= std::max(-type.low, type.high);
-  }
   // That the two sides of the division with remainder do not wrap: bits + s <= 30.
   const int most = std::min(16, 30 - *bits);
+  Value* values[2];
+  int64_t magnitudes[2];
+  int dropped[2] = {0, 0}, shift = -*out;
+  for (unsigned i : {0u, 1u}) {
+    absl::StatusOr<Value*> value = form(*op.operand(i));
+    if (!value.ok()) return value.status();
+    values[i] = *value;
+    magnitudes[i] = std::max(-(*value)->type().low, (*value)->type().high);
+    shift += (*value)->type().exponent;
+  }
+  while ((magnitudes[0] * magnitudes[1] > int64_t{1} << 29 || shift > most) && shift > 1) {
+    const int larger = magnitudes[1] > magnitudes[0] ? 1 : 0;
+    magnitudes[larger] = (magnitudes[larger] + 1) / 2;
+    ++dropped[larger];
+    --shift;
+  }
+  const int64_t bound = magnitudes[0] * magnitudes[1];
+  llvm::SmallVector<Value*, 2> factors;
+  for (unsigned i : {0u, 1u})
+    factors.push_back(spread(narrowed(values[i], dropped[i]), op.result()->type().shape));
   if (shift < 1 || shift > most || bound > int64_t{1} << 29) {
     return absl::OutOfRangeError(absl::StrCat("its product may reach ", bound,
                                               " (limit 2^29), and needs a shift of ", shift,
@@ -218,7 +230,8 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
                                               " are possible); use fewer bits for its factors"));
   }
   Stored result;
-  result.exponents.assign(op.result()->type().shape.back(), *out);
+  result.exponents.assign(op.result()->type().shape.empty() ? 1 : op.result()->type().shape.back(),
+                          *out);
   const int64_t limit = int64_t{1} << (*bits - 1);
   result.value = builder_.value("integer.multiply", factors,
                                 Type::fixed(op.result()->type().shape, *out, -limit, limit - 1),

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "ir/core/text.h"
 #include "ir/core/verifier.h"
+#include "ir/dialects.h"
 #include "ir/integer/interpreter.h"
 #include "ir/tensor/interpreter.h"
 #include "passes/quantize/calibrate.h"
@@ -66,7 +67,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> cases(7);
+  std::vector<Case> cases(9);
   cases[0] = {"gelu", {}, {}, 0.9999};
   cases[1] = {"relu", {}, {}, 0.9999};
   cases[1].gpt.activation = "relu";
@@ -80,6 +81,11 @@ std::vector<Case> cases() {
   cases[5].options.share_tables = false;
   cases[6] = {"finite_mask", {}, {}, 0.9999};
   cases[6].gpt.masked = -1e4;
+  cases[7] = {"gated", {}, {}, 0.9995};
+  cases[7].gpt.gated = true;
+  cases[8] = {"gated_wide", {}, {}, 0.9999};
+  cases[8].gpt.gated = true;
+  cases[8].options.activation_bits = 16;
   return cases;
 }
 
@@ -196,6 +202,92 @@ TEST(Quantize, WeightsDoNotDependOnTheLength) {
   ASSERT_EQ(weights.size(), 2u);
   EXPECT_EQ(weights[0], weights[1]);
 }
+
+// ((x w_0) * (x w_1)) * ... of that many factors, as a linear sees it; of their normalized rows, if
+// `normalized`.
+struct ProductCase {
+  const char* name;
+  int factors;
+  double scale;  // of the weights
+  bool normalized;
+  int activation_bits;
+  double least_cosine;
+};
+
+std::unique_ptr<ir::Module> productOfLinears(const ProductCase& c) {
+  constexpr int64_t kWidth = 4;
+  ir::registerAllDialects();
+  auto module = std::make_unique<ir::Module>();
+  ir::Function* function = module->addFunction("main");
+  ir::Builder builder(&function->body());
+  const ir::Type type = ir::Type::tensor(ir::Element::kFloat, {6, kWidth});
+  auto constant = [&](const std::string& name, std::vector<int64_t> shape, double scale) {
+    std::vector<float> values;
+    const int64_t size = shape.size() == 1 ? kWidth : kWidth * kWidth;
+    for (int64_t k = 0; k < size; ++k) {
+      values.push_back(static_cast<float>(scale * std::cos(k * k + 7.0 * name.back())));
+    }
+    module->constants().addOwned(name, shape, std::move(values));
+    return builder.value("tensor.constant", {}, ir::Type::tensor(ir::Element::kFloat, shape),
+                         {{"value", ir::Symbol{name}}});
+  };
+  auto named = [](const char* name, int i) { return name + std::to_string(i); };
+  ir::Value *x = function->body().addArgument(type, "x"), *product = nullptr;
+  for (int i = 0; i < c.factors; ++i) {
+    builder.setLocation({named("/factor_", i)});
+    ir::Value* factor =
+        c.normalized ? builder.value("tensor.layernorm",
+                                     {x, constant(named("g", i), {kWidth}, c.scale),
+                                      constant(named("b", i), {kWidth}, c.scale)},
+                                     type, {{"epsilon", 1e-5}})
+                     : builder.value("tensor.linear",
+                                     {x, constant(named("w", i), {kWidth, kWidth}, c.scale)}, type);
+    builder.setLocation({named("/Mul_", i)});
+    product = product ? builder.value("tensor.mul", {product, factor}, type) : factor;
+  }
+  builder.setLocation({"/out"});
+  ir::Value* y =
+      builder.value("tensor.linear", {product, constant("w", {kWidth, kWidth}, 1.0)}, type);
+  builder.create("tensor.return", {y}, {}, {{"names", std::vector<std::string>{"y"}}});
+  return module;
+}
+
+class Products : public ::testing::TestWithParam<ProductCase> {};
+
+TEST_P(Products, FitTheirTable) {
+  auto source = productOfLinears(GetParam());
+  ASSERT_TRUE(ir::verify(*source).ok()) << ir::verify(*source);
+  const ir::Function& floats = *source->findFunction("main");
+  QuantizeOptions options;
+  options.activation_bits = GetParam().activation_bits;
+  auto exponents =
+      chooseExponents(floats, *calibrate(floats, *defaultSamples(floats, 16)), options);
+  ASSERT_TRUE(exponents.ok()) << exponents.status();
+  ir::Module target;
+  std::vector<TensorRecord> records;
+  absl::Status status = quantize(floats, *exponents, *target.addFunction("main"), &records);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(ir::verify(target).ok()) << ir::verify(target);
+  auto comparison =
+      compareWithFloat(floats, *target.findFunction("main"), records, freshSamples(floats, 5));
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->rejected, 0) << comparison->first_rejection;
+  EXPECT_GT(comparison->mean_cosine, GetParam().least_cosine);
+}
+
+// Exponents end at 24: values below 2^-13 have fewer bits than they might, and a product of two of
+// them has none.
+INSTANTIATE_TEST_SUITE_P(Cases, Products,
+                         ::testing::Values(ProductCase{"two", 2, 1.0, false, 12, 0.999},
+                                           ProductCase{"four", 4, 1.0, false, 12, 0.99},
+                                           ProductCase{"tiny", 2, 1e-4, false, 12, -1},
+                                           ProductCase{"tiny_chain", 3, 1e-4, false, 12, -1},
+                                           ProductCase{"huge", 2, 1e6, false, 12, 0.999},
+                                           ProductCase{"wide", 2, 1.0, false, 16, 0.9999},
+                                           ProductCase{"wide_chain", 4, 1.0, false, 16, 0.999},
+                                           ProductCase{"few_bits", 3, 1.0, false, 4, -1},
+                                           ProductCase{"normalized", 2, 1.0, true, 12, 0.999}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Quantize, LayersShareTables) {
   auto q = quantizeGpt({});

@@ -72,8 +72,8 @@ absl::StatusOr<Storage> byReaders(const Value& value) {
 absl::StatusOr<Storage> ofRounded(const Value& value) {
   absl::StatusOr<Storage> storage = byReaders(value);
   if (!storage.ok()) return storage;
-  const bool input = llvm::is_contained(
-      {Storage::kInput, Storage::kQueryKey, Storage::kValue, Storage::kRaw}, *storage);
+  const bool input =
+      llvm::is_contained({Storage::kInput, Storage::kQueryKey, Storage::kValue}, *storage);
   return input ? Storage::kInput : Storage::kStored;
 }
 

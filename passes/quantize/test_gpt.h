@@ -19,6 +19,7 @@ struct TestGpt {
   double massive = 0;
   double masked = 0;       // what masks masked scores; 0: -inf
   bool post_norm = false;  // as BERT: LayerNorm after each residual sum, and not causal
+  bool gated = false;      // V and the MLP are multiplied by linears
 
   std::unique_ptr<ir::Module> build() const;
 };
@@ -109,6 +110,10 @@ class GptBuilder {
       parts.push_back(op(node + "/Split", "tensor.slice", {qkv}, gpt_.width,
                          {{"axis", int64_t{1}}, {"start", i * gpt_.width}, {"size", gpt_.width}}));
     }
+    if (gpt_.gated) {
+      ir::Value* gate = linear(node + "/gate", x, gpt_.width, gpt_.width, 1.0);
+      parts[2] = op(node + "/Mul", "tensor.mul", {parts[2], gate}, gpt_.width);
+    }
     const double scale = 1 / std::sqrt(static_cast<double>(gpt_.width / gpt_.heads));
     ir::Value* mixed = op(node + "/Softmax", "tensor.attention", parts, gpt_.width,
                           {{"heads", gpt_.heads}, {"scale", scale}, {"causal", !gpt_.post_norm}});
@@ -125,6 +130,10 @@ class GptBuilder {
     ir::Value* hidden = linear(node + "/fc", in, gpt_.width, 4 * gpt_.width, 1.0);
     hidden = op(node + "/act", "tensor.activation", {hidden}, 4 * gpt_.width,
                 {{"function", gpt_.activation + "(x)"}});
+    if (gpt_.gated) {
+      ir::Value* up = linear(node + "/up", in, gpt_.width, 4 * gpt_.width, 1.0);
+      hidden = op(node + "/Mul", "tensor.mul", {hidden, up}, 4 * gpt_.width);
+    }
     hidden = linear(node + "/out", hidden, 4 * gpt_.width, gpt_.width, 0.7);
     x = op(node + "/Add_1", "tensor.add", {x, hidden}, gpt_.width);
     return gpt_.post_norm ? norm(node + "/ln_2", x) : x;

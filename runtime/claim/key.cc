@@ -43,14 +43,11 @@ absl::Status checkCircuit(const Circuit& circuit) {
 
 absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   Key key;
-  LINDERO_RETURN_IF_ERROR(parseProto(bytes, "key", key.message));
-  if (serializeProto(key.message) != bytes) {
-    return absl::InvalidArgumentError("key: the bytes are not the canonical encoding");
-  }
+  LINDERO_RETURN_IF_ERROR(parseCanonicalProto(bytes, "key", key.message));
   if (key.message.format() != kKeyFormat) {
     return absl::InvalidArgumentError("key: of another format than this version reads");
   }
-  LINDERO_RETURN_IF_ERROR(parseProto(key.message.circuit(), "key: circuit", key.circuit));
+  LINDERO_RETURN_IF_ERROR(parseCanonicalProto(key.message.circuit(), "key: circuit", key.circuit));
   LINDERO_RETURN_IF_ERROR(checkShapes(key.circuit));
   if (key.message.fixed_root().size() != key.fixed_root.size()) {
     return absl::InvalidArgumentError("key: fixed_root is not 32 bytes long");
@@ -114,10 +111,7 @@ absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
         absl::StrCat("key: larger than the ", kMaxKeyBytes >> 20, " MiB that a key file may have"));
   }
   lindero::KeySet message;
-  LINDERO_RETURN_IF_ERROR(parseProto(bytes, "key", message));
-  if (serializeProto(message) != bytes) {
-    return absl::InvalidArgumentError("key: the bytes are not the canonical encoding");
-  }
+  LINDERO_RETURN_IF_ERROR(parseCanonicalProto(bytes, "key", message));
   if (message.format() != kKeyFormat) {
     return absl::InvalidArgumentError("key: of another format than this version reads");
   }

@@ -30,7 +30,7 @@ absl::StatusOr<Digest> readMessage(const std::string& folder, const char* name,
                                    google::protobuf::Message& message) {
   LINDERO_ASSIGN_OR_RETURN(std::string bytes,
                            readFile(absl::StrCat(folder, "/", name), kMaxMessageBytes));
-  LINDERO_RETURN_IF_ERROR(within(folder, parseProto(bytes, name, message)));
+  LINDERO_RETURN_IF_ERROR(within(folder, parseCanonicalProto(bytes, name, message)));
   return sha256(bytes);
 }
 

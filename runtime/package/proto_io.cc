@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
 
@@ -34,6 +35,14 @@ absl::Status parseProto(absl::string_view bytes, absl::string_view name,
         "newer version"));
   }
   return absl::OkStatus();
+}
+
+absl::Status parseCanonicalProto(absl::string_view bytes, absl::string_view name,
+                                 google::protobuf::Message& message) {
+  LINDERO_RETURN_IF_ERROR(parseProto(bytes, name, message));
+  if (serializeProto(message) == bytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": the bytes are not the canonical encoding"));
 }
 
 absl::Status checkFieldCount(absl::string_view bytes, absl::string_view name, uint64_t most) {

@@ -17,6 +17,11 @@ namespace lindero::runtime {
 absl::Status parseProto(absl::string_view bytes, absl::string_view name,
                         google::protobuf::Message& message);
 
+// The same, and bytes that are not those of serializeProto are an error: two readers that decode
+// them could take them for different messages.
+absl::Status parseCanonicalProto(absl::string_view bytes, absl::string_view name,
+                                 google::protobuf::Message& message);
+
 // Refuses more than `most` fields of the message itself, repeated ones counted each time: an empty
 // message takes two bytes of a file, and a hundred once it is parsed. To be called before that.
 absl::Status checkFieldCount(absl::string_view bytes, absl::string_view name, uint64_t most);

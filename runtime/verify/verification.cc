@@ -40,10 +40,7 @@ absl::StatusOr<std::string> readBytes(const std::string& path, absl::string_view
 
 absl::StatusOr<std::string> claimBytes(absl::string_view proof) {
   Proof message;
-  LINDERO_RETURN_IF_ERROR(parseProto(proof, "proof", message));
-  if (serializeProto(message) != proof) {
-    return absl::InvalidArgumentError("proof: the bytes are not the canonical encoding");
-  }
+  LINDERO_RETURN_IF_ERROR(parseCanonicalProto(proof, "proof", message));
   return std::move(*message.mutable_claim());
 }
 

@@ -4,7 +4,7 @@
     security_table.py BIN SOURCE --measure N    prints the table of tools/provers/README.md anew, of N runs each
 
 The table has, per regime, `--prefer` and number of blocks, what parameters the prover chooses for a char GPT, which is compared,
-and times and sizes, which are not. Other pages have sentences with figures: they are compared, too.
+and times and sizes, which are not. Other pages have sentences and a table with figures: they are compared, too.
 """
 
 import argparse
@@ -26,6 +26,14 @@ GRINDING = {
     "composition_pow_bits": "constraints", "challenge_pow_bits": "challenges",
 }
 SECURITY_LINES = ["README.md"]
+# The degrees of a circuit's challenges: rows of this page that are made again, by what they are called there.
+DEGREES_PAGE = "runtime/SOUNDNESS.md"
+DEGREES_HEADER = "| circuit | blocks | log2 D | log2 D* | bits of the challenges' term by D | by D* |"
+DEGREES = {
+    "toy GPT, all logits": ("models/toy_gpt.onnx", []),
+    "char GPT, argmax at 32 of 64 positions": (MODEL, OPTIONS[1]),
+    "char GPT, decode run in blocks of 4 steps": (MODEL, OPTIONS[16]),
+}
 # What the least key that `verify` accepts by itself has.
 LEAST_PAGE, LEAST = "tools/lindero/MEANING.md", ["--security-bits", "80", "--regime", "list-decoding"]
 
@@ -40,11 +48,14 @@ class Tool:
             raise SystemExit(f"{' '.join(map(str, words))}\nexit code {result.returncode}: {result.stderr}")
         return result.stdout
 
-    def package(self, blocks):
-        home = self.folder / f"{blocks}.lindero"
+    def compiled(self, model, options):
+        home = self.folder / f"{'-'.join([Path(model).stem, *options])}.lindero"
         if not home.exists():
-            self.run(self.binaries / "lindero", "compile", MODEL, *OPTIONS[blocks], "-o", home)
+            self.run(self.binaries / "lindero", "compile", model, *options, "-o", home)
         return home
+
+    def package(self, blocks):
+        return self.compiled(MODEL, OPTIONS[blocks])
 
     def prover(self, verb, *words):
         return json.loads(self.run(self.binaries / "lindero-prover-stwo", verb, *words))
@@ -67,6 +78,11 @@ def cases():
                 yield blocks, regime, prefer, ["--regime", regime, "--log-blowup", blowup]
 
 
+def circuit_of(package):
+    """The folder of the circuit: of the bucket, where there is one."""
+    return next(package.rglob("circuit.pb")).parent
+
+
 def chosen(parameters):
     ground = [f"{name} {parameters[field]}" for field, name in GRINDING.items() if parameters[field]]
     return str(parameters["queries"]), ", ".join(ground) or "none"
@@ -76,8 +92,7 @@ def rows(tool, measured):
     """The table's rows; times and sizes are of `measured` runs each, the settings of a model in turn."""
     keys, runs = {}, {}
     for blocks, regime, prefer, options in cases():
-        package = tool.package(blocks)
-        package = next(package.rglob("circuit.pb")).parent  # of the bucket, where there is one
+        package = circuit_of(tool.package(blocks))
         report = tool.prover("parameters", "--package", package, *options)
         keys[blocks, regime, prefer] = tool.folder / f"{blocks}-{regime}-{prefer}.key", report["parameters"]
         if measured:
@@ -94,11 +109,11 @@ def rows(tool, measured):
         yield [regime, prefer, str(blocks), *chosen(parameters), *costs]
 
 
-def table_of(page):
+def table_of(page, header=HEADER):
     """Rows of the page's table, as lists of cells."""
-    lines = page.splitlines()
+    lines = [line.strip() for line in page.splitlines()]
     found = []
-    for line in lines[lines.index(HEADER) + 2 :]:
+    for line in lines[lines.index(header) + 2 :]:
         if not line.startswith("|"):
             break
         found.append([cell.strip().replace("`", "") for cell in line.strip("|").split("|")])
@@ -135,6 +150,19 @@ def differences(tool):
         yield f"{LEAST_PAGE}: it does not say {sentence!r}"
 
 
+def degrees(tool):
+    """Rows of the table of degrees that differ from the tool's."""
+    written = {name: cells for name, *cells in table_of((tool.source / DEGREES_PAGE).read_text(), DEGREES_HEADER)}
+    for name, (model, options) in DEGREES.items():
+        report = tool.prover("parameters", "--package", circuit_of(tool.compiled(model, options)))["security"]
+        folds = report["fold_lengths"]
+        ours = [str(report["blocks"])]
+        ours += [f"{report['sizes'][of][0]:.1f}" for of in ("log_degrees", "log_degrees_of_whole_tables")]
+        ours += [f"{folds[of]:.1f}" for of in ("challenges", "challenges_of_whole_tables")]
+        if written.get(name) != ours:
+            yield f"{DEGREES_PAGE}: {name}: {written.get(name)}, the tool says {ours}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binaries", type=Path)
@@ -149,7 +177,7 @@ def main():
                 row[1] = f"`{row[1]}`"
                 print(f"| {' | '.join(row)} |")
             return
-        found = list(differences(tool))
+        found = [*differences(tool), *degrees(tool)]
         print(*found, sep="\n")
         raise SystemExit(1 if found else 0)
 

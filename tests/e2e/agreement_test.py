@@ -42,7 +42,7 @@ def inputs_for(name):
         elif name == "nanogpt":
             yield "--tokens", ",".join(str(rng.randrange(136)) for _ in range(WINDOW - 20 * i))
         else:
-            shape = [1, 64, 64] if name == "block" else [1, 64]
+            shape = {"block": [1, 64, 64], "mlp": [1, 64], "mlp --gated": [1, 8, 64]}[name]
             yield "--input", write_json(f"{name}-{i}.json", {"x": random_reals(shape, i)})
 
 
@@ -59,6 +59,7 @@ def interpret(name, package, options, runs):
     ("nanoGPT", "nanogpt"),
     ("block", "block"),
     ("MLP", "mlp"),
+    ("gated MLP", "mlp --gated"),
 )
 def interpreter_runtime_and_proof_agree(name, *options):
     package = models.package(name, *options)

@@ -137,13 +137,13 @@ class Models:
         self.made = {}
 
     def onnx(self, name):
-        """`name` is a committed file without .onnx, or what models/generate.py calls it."""
+        """`name` is a committed file without .onnx, or what models/generate.py calls it, with options."""
         for folder in (CHAR_GPT, MODELS):
             if (folder / f"{name}.onnx").exists():
                 return folder / f"{name}.onnx"
         path = self.folder / f"{name}.onnx"
         if not path.exists():
-            command = [sys.executable, MODELS / "generate.py", name, "-o", path]
+            command = [sys.executable, MODELS / "generate.py", *name.split(), "-o", path]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return path
 

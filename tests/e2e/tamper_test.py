@@ -1,16 +1,28 @@
 """lindero tamper: a sound circuit notices every change; one that lacks a constraint does not, and is told so."""
 
+import json
 import shutil
 
-from harness import Models, case, equal, lindero, main, succeed, temporary_folder
+from harness import Models, case, cases, equal, lindero, main, succeed, temporary_folder
 from messages import decoded, encoded
 
 TOKENS = "3,1,4,1,5,9,2,6"
+TOY = ("toy_gpt", "--argmax")
+GATED = ("mlp --gated --sizes 8 16",)
+
+
+def given(model):
+    """An input of the model, as options."""
+    if model == TOY:
+        return "--tokens", TOKENS
+    path = models.folder / "gated.json"
+    path.write_text(json.dumps({"x": [[[(5 * row + column) % 7 / 3 - 1 for column in range(8)] for row in range(8)]]}))
+    return "--input", path
 
 
 def without_constraint(package, table_name, constraint_name):
     """The package in a copy whose circuit lacks the constraint."""
-    copy = models.folder / "hole.lindero"
+    copy = models.folder / f"without-{table_name}.lindero"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("model.key"))
     circuit = decoded("Circuit", (copy / "circuit.pb").read_bytes())
     [table] = [table for table in circuit.tables if table.name == table_name]
@@ -49,9 +61,9 @@ def nothing_goes_unnoticed():
         assert necessary and all(necessary), f"{kind}: {necessary.count(False)} not shown necessary"
 
 
-@case
-def nothing_is_left_to_an_adaptive_prover():
-    result = succeed("tamper", models.package("toy_gpt", "--argmax"), "--tokens", TOKENS, "--adaptive")
+@cases(("toy GPT", TOY), ("gated MLP", GATED))
+def nothing_is_left_to_an_adaptive_prover(model):
+    result = succeed("tamper", models.package(*model), *given(model), "--adaptive")
     equal(result["directions"], 0, "directions")
     equal(result["findings"], [], "findings")
     assert "attack" not in result, result["attack"]
@@ -72,10 +84,10 @@ def only_the_chosen_mutators_run():
     equal(lindero(*options, "--mutators", "-2").code, 2, "exit code of an unknown mutator")
 
 
-@case
-def a_missing_constraint_is_found():
-    package = without_constraint(models.package("toy_gpt", "--argmax"), "norm_statistics", "variance")
-    run = lindero("tamper", package, "--tokens", TOKENS, "--rows", 50, "--steps", 0, "--proof", 0, "--json")
+@cases(("variance", TOY, "norm_statistics", "variance"), ("product", GATED, "multiply", "multiply.0"))
+def a_missing_constraint_is_found(model, table, constraint):
+    package = without_constraint(models.package(*model), table, constraint)
+    run = lindero("tamper", package, *given(model), "--rows", 50, "--steps", 0, "--proof", 0, "--json")
     equal(run.code, 14, f"exit code: {run.out[-500:]}")
     result = run.event("result")
     assert result["survived"] > 0

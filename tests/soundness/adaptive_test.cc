@@ -220,6 +220,13 @@ std::vector<Fault> mainFaults() {
        "exponentials: monotone"},
       {"ANotherPower", [](Edit& edit) { edit.fixedColumn("results", "power")[0] *= 2; }, kRefused,
        "", "powers: two to the tag"},
+      {"AFoldLongerThanDeclared",
+       [](Edit& edit) {
+         Table* t = edit.circuit().mutable_tables(edit.table("weights"));
+         Scan* scan = t->mutable_columns(edit.column("weights", "fold"))->mutable_scan();
+         scan->set_rows(scan->rows() - 1);
+       },
+       "", "", "folds: no longer than declared"},
       {"RowsThatNothingLooksUp",
        [](Edit& edit) {
          edit.fixedColumn("results", "on")[0] = 0;

@@ -1,4 +1,4 @@
-"""U1 to U13 of GADGETS.md that are linear, decided at the parameters in use: two witnesses of the same inputs are one.
+"""U1 to U14 of GADGETS.md that are linear, decided at the parameters in use: two witnesses of the same inputs are one.
 
 Packages of several models are compiled, and each set of parameters that their tables have (shifts, widths, tables, tags,
 lanes, in the fixed columns and the rows of the lookup tables) makes statements; two_witnesses.py says what the solver is
@@ -88,6 +88,19 @@ def requantize(circuit):
                 statement = Statement(circuit, lane_rules(circuit, t, rows[0], lane), lanes=[form])
                 what = {name: circuit.fixed(t, name, rows[0]) for name in ("remainder_tag", "function")}
                 yield statement, what, [dict(widened=(f"remainder.{lane}",)), dict(without=(f"remainder.{lane}",))]
+
+
+# U14: q and r of a product. Nothing else reads the factors than their product, any residue: with b = 1, a is one.
+def products(circuit):
+    for t in family(circuit, "multiply"):
+        every = [range(row, row + 1) for row in np.flatnonzero(circuit.fixed_column(t, "on"))]
+        for [row] in distinct(circuit, t, every, ("power", "remainder_tag", "quotient_tag", "offset")):
+            for lane in range(sum(name.startswith("a.") for name in circuit.names[t])):
+                factors, rules = lane_cells(circuit, t, row, lane, "a", "b"), lane_rules(circuit, t, row, lane)
+                ranges = {cell: (1, 1) for cell in lane_cells(circuit, t, row, lane, "b")}
+                statement = Statement(circuit, rules, given(factors), ranges=ranges)
+                what = {name: circuit.fixed(t, name, row) for name in ("remainder_tag", "quotient_tag")}
+                yield statement, what, [dict(widened=(f"remainder.{lane}",)), dict(without=(f"quotient.{lane}",))]
 
 
 def norm_runs(circuit, of_statistics, of_norms):
@@ -369,19 +382,26 @@ STATEMENTS = {
     "U10, lanes": argmax_lanes,
     "U10, tokens": argmax,
     "U12": steps,
+    "U14": products,
 }
 
-TOY, CHAR = "toy_gpt", "char_gpt"
+TOY, CHAR, GATED = "toy_gpt", "char_gpt", "mlp --gated"
 CARRY = ("--decode", "--context", "carry")
-# Name, model, options, folder of the circuit; and which statements must be there.
+# Name, model, options, folder of the circuit; and which statements must not be there.
+TRANSFORMERS = (
+    ("toy", TOY, ("--argmax",), "", {"U12", "U14"}),
+    ("toy, decode", TOY, ("--decode",), "bucket-8", {"U14"}),
+    ("toy, carry", TOY, (*CARRY, "--block", "2"), "bucket-8", {"U14"}),
+    ("toy, RMSNorm and ReLU", "rms", ("--argmax", "--positions", "last:4"), "", {"U12", "U14"}),
+    ("char GPT", CHAR, ("--argmax",), "", {"U10, tokens", "U12", "U14"}),
+    ("char GPT, decode", CHAR, ("--decode", "--buckets", "64"), "bucket-64", {"U10, tokens", "U14"}),
+    ("char GPT, carry", CHAR, CARRY, "bucket-64", {"U10, tokens", "U14"}),
+)
+WITHOUT_ROWS = set(STATEMENTS) - {"U4 to U6", "U14"}
 PACKAGES = (
-    ("toy", TOY, ("--argmax",), "", {"U12"}),
-    ("toy, decode", TOY, ("--decode",), "bucket-8", set()),
-    ("toy, carry", TOY, (*CARRY, "--block", "2"), "bucket-8", set()),
-    ("toy, RMSNorm and ReLU", "rms", ("--argmax", "--positions", "last:4"), "", {"U12"}),
-    ("char GPT", CHAR, ("--argmax",), "", {"U10, tokens", "U12"}),
-    ("char GPT, decode", CHAR, ("--decode", "--buckets", "64"), "bucket-64", {"U10, tokens"}),
-    ("char GPT, carry", CHAR, CARRY, "bucket-64", {"U10, tokens"}),
+    *TRANSFORMERS,
+    ("gated MLP", GATED, (), "", WITHOUT_ROWS),
+    ("gated MLP, wide", GATED, ("--activation-bits", "16"), "", WITHOUT_ROWS),
 )
 
 decided = {}  # Statement's questions: how it was called
@@ -427,7 +447,7 @@ def one_witness(model, options, folder, absent):
 
 # What the sums of softmax need of each table of exponentials, beside the order: p- of a row is at most p of each row
 # before, and of itself where many keys share a row. Softmax is no linear statement: its p are a table's.
-@cases(*PACKAGES)
+@cases(*TRANSFORMERS)
 def exponentials_fall(model, options, folder, absent):
     circuit = Circuit(models.package(model, "--no-key", *options) / folder)
     rows = circuit.bus(bus_of_table(circuit, "exponential"))

@@ -1,4 +1,4 @@
-// Weights in folds, and cells that nothing reads.
+// Weights and lengths of folds, and cells that nothing reads.
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -18,12 +18,12 @@ namespace {
 // "x.3" -> "x": the values that make up a lane's number stand in columns of several families.
 std::string familyOf(const std::string& name) { return name.substr(0, name.find('.')); }
 
-class WeightCheck {
+class FoldCheck {
  public:
-  WeightCheck(Derivatives& derivatives, const Witness& any, ThreadPool& pool)
+  FoldCheck(Derivatives& derivatives, const Witness& any, ThreadPool& pool)
       : derivatives_(derivatives), circuit_(derivatives.circuit()), any_(any), pool_(pool) {}
 
-  absl::StatusOr<Premise> run() {
+  absl::StatusOr<std::vector<Premise>> run() {
     struct Scanned {
       uint32_t table, column, mul;
       std::map<Leaf, uint32_t> of;
@@ -44,7 +44,7 @@ class WeightCheck {
     Scalars scalars(circuit_, derivatives_.info());
     LINDERO_RETURN_IF_ERROR(scalars.advance(3, any_.challenges, any_.claimed_sums));
     for (const Scanned& s : scans) checkScan(s.table, s.column, s.mul, s.of, scalars);
-    return std::move(premise_);
+    return std::vector<Premise>{std::move(weights_), std::move(runs_)};
   }
 
  private:
@@ -70,6 +70,7 @@ class WeightCheck {
                    for (size_t i = 0; i < rows; ++i) values[k][first + i] = found[k].at(i);
                  }
                });
+    checkRuns(t, c, values[0]);
     std::map<std::string, uint32_t> families;
     std::vector<Weight> weights;
     QM31 after(M31::fromCanonical(1));  // what the row's addend is multiplied by on the way down
@@ -89,12 +90,28 @@ class WeightCheck {
     }
     std::sort(weights.begin(), weights.end(),
               [](const Weight& a, const Weight& b) { return a.key() < b.key(); });
-    premise_.examined += weights.size();
+    weights_.examined += weights.size();
     for (size_t i = 1; i < weights.size(); ++i) {
       if (weights[i].key() != weights[i - 1].key()) continue;
-      premise_.fail(absl::StrCat(describeColumn(circuit_, t, c), ": cells of ",
+      weights_.fail(absl::StrCat(describeColumn(circuit_, t, c), ": cells of ",
                                  describeRow(table, weights[i].row), " and row ",
                                  weights[i - 1].row, " have one weight"));
+    }
+  }
+
+  // A multiplier that is zero for random cells and challenges is zero for all.
+  void checkRuns(uint32_t t, uint32_t c, absl::Span<const QM31> mul) {
+    const Table& table = tableOf(circuit_, t);
+    const uint64_t declared = table.columns(static_cast<int>(c)).scan().rows();
+    uint64_t first = 0;
+    for (uint64_t row = 0; row < mul.size(); ++row) {
+      if (row == 0 || mul[row].isZero()) {
+        first = row;
+        ++runs_.examined;
+      }
+      if (declared == 0 || row - first != declared) continue;
+      runs_.fail(absl::StrCat(describeColumn(circuit_, t, c), ": goes on from row ", first,
+                              " over more than ", declared, " rows, to ", describeRow(table, row)));
     }
   }
 
@@ -102,7 +119,8 @@ class WeightCheck {
   const Circuit& circuit_;
   const Witness& any_;
   ThreadPool& pool_;
-  Premise premise_{"weights in folds: no two alike"};
+  Premise weights_{"weights in folds: no two alike"};
+  Premise runs_{"folds: no longer than declared"};
 };
 
 // Goes backwards from what binds: a constraint that defines no column, and a sum.
@@ -247,9 +265,9 @@ class Liveness {
 
 }  // namespace
 
-absl::StatusOr<Premise> checkWeights(Derivatives& derivatives, const Witness& any,
-                                     ThreadPool& pool) {
-  return WeightCheck(derivatives, any, pool).run();
+absl::StatusOr<std::vector<Premise>> checkFolds(Derivatives& derivatives, const Witness& any,
+                                                ThreadPool& pool) {
+  return FoldCheck(derivatives, any, pool).run();
 }
 
 absl::StatusOr<Premise> checkUnread(Derivatives& derivatives, const Package& package,

@@ -19,8 +19,8 @@ absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> poles,
                            checkCopiesAndProducts(derivatives, any, run, pool));
   for (Premise& p : poles) result.push_back(std::move(p));
-  LINDERO_ASSIGN_OR_RETURN(Premise weights, checkWeights(derivatives, any, pool));
-  result.push_back(std::move(weights));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> folds, checkFolds(derivatives, any, pool));
+  for (Premise& p : folds) result.push_back(std::move(p));
   for (Premise& p : checkLookupTables(package)) result.push_back(std::move(p));
   LINDERO_ASSIGN_OR_RETURN(Premise unread, checkUnread(derivatives, package, any, pool));
   result.push_back(std::move(unread));

@@ -10,6 +10,7 @@
 // - Products: each product has summands, and one result. Without any, since its fixed factors are
 //   zero, the sum holds the result at zero: it is zero in the honest run, too.
 // - Weights: no two main cells of one fold have the same weight, but for those of one lane.
+// - Folds: none goes on over more rows than the circuit declares, by which degrees are counted.
 // - Lookup tables: one row for each key; ranges have a row for each of their values; exponentials
 //   do not increase, leave no gap and name their predecessor; a power is two to its tag.
 // - Unread cells: main cells of rows in use that nothing reads, for any witness.
@@ -51,8 +52,8 @@ absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, con
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
                                                             const Witness& any, const Columns* run,
                                                             ThreadPool& pool);
-absl::StatusOr<Premise> checkWeights(Derivatives& derivatives, const Witness& any,
-                                     ThreadPool& pool);
+absl::StatusOr<std::vector<Premise>> checkFolds(Derivatives& derivatives, const Witness& any,
+                                                ThreadPool& pool);
 std::vector<Premise> checkLookupTables(const Package& package);
 absl::StatusOr<Premise> checkUnread(Derivatives& derivatives, const Package& package,
                                     const Witness& any, ThreadPool& pool);

@@ -545,6 +545,24 @@ absl::Status readBytes(const std::string& circuit_bytes, const std::string& prog
 }
 
 // Bytes that a fuzzer would try: nothing may crash.
+// What is decoded to the same message, for this reader or for another one: later fields win,
+// defaults are left out, numbers of 32 bits lose what is above.
+TEST(Package, RefusesOtherBytesForTheSameCircuit) {
+  const std::string path = testing::freshFolder() + "/model.lindero";
+  ASSERT_TRUE(testing::writeSample(testing::linearSample(), path).ok());
+  const std::string bytes = *readFile(path + "/circuit.pb", 1 << 20);
+  const std::string most_blocks = "\x68";  // field 13, a number
+  for (const std::string& more :
+       {most_blocks + std::string(1, '\0'), most_blocks + "\x80" + std::string(1, '\0'),
+        most_blocks + "\x80\x80\x80\x80\x10", std::string("\x08\x01")}) {
+    ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes + more).ok());
+    EXPECT_THAT(std::string(Package::open(path).status().message()),
+                HasSubstr("circuit.pb: the bytes are not the canonical encoding"));
+  }
+  ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes).ok());
+  EXPECT_TRUE(Package::open(path).ok());
+}
+
 TEST(Package, SurvivesDamagedBytes) {
   testing::Sample sample = testing::linearSample();
   const std::string circuit = serializeProto(sample.circuit),

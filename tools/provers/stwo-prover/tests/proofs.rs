@@ -241,11 +241,11 @@ fn blocks_of(run: usize, states: &[i64]) -> Vec<Sample> {
 #[test]
 fn blocks_that_do_not_follow_each_other_are_rejected() {
     let key = make_key(&samples::linked(0, 0, 0), &QUICK).unwrap();
-    let first = samples::linked(0, 0, 0);
-    let second = samples::linked(0, 1, first);
+    let first = samples::left(0, 0, 0);
+    let second = samples::left(0, 1, first);
     let honest = blocks_of(0, &[0, first, second]);
     check(&key, &make_forgery(&Sample::bundle(&honest), &key)).unwrap();
-    let (other, swapped) = (samples::linked(1, 0, 0), [&honest[1], &honest[0], &honest[2]]);
+    let (other, swapped) = (samples::left(1, 0, 0), [&honest[1], &honest[0], &honest[2]]);
     let cases = [
         ("a first block that takes a state", 0, blocks_of(0, &[1])),
         (

@@ -156,7 +156,7 @@ fn drawn(run: usize, block: usize, step: usize) -> i64 {
 }
 
 /// What a block of [`linked`] leaves.
-pub fn linked(run: usize, block: usize, before: i64) -> i64 {
+pub fn left(run: usize, block: usize, before: i64) -> i64 {
     (0..STEPS).fold(before, |state, step| state + drawn(run, block, step))
 }
 
@@ -243,7 +243,7 @@ pub fn linked_blocks(run: usize, blocks: usize) -> Sample {
     let blocks: Vec<Sample> = (0..blocks)
         .map(|block| {
             let sample = linked(run, block, state);
-            state = linked(run, block, state);
+            state = left(run, block, state);
             sample
         })
         .collect();
