@@ -30,6 +30,14 @@ struct Origin {
 
 absl::Status cannotLower(const ir::Op& op, const std::string& why);
 
+// A value as tables see it: leading axes are rows, the last axis is columns, in row-major order. A
+// vector is one row, a scalar 1 x 1.
+struct MatrixShape {
+  int64_t rows = 1, columns = 1;
+  int64_t elements() const { return rows * columns; }
+};
+MatrixShape matrixOf(const ir::Type& type);
+
 // A number of lanes. Tables that copy from one another along one axis have the same.
 using LaneId = size_t;
 inline constexpr LaneId kOneLane = 0;
@@ -114,11 +122,13 @@ class Wiring {
 
   // Says where `value` stands: its copies are listed in `out`, for the item to give. A row-major
   // item that only reads it may pass it on: the copies asked for later are then its to give.
-  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out);
+  // Of a value that is given as `batch` matrices, one below the other, each copy is that of all.
+  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
+             int64_t batch = 1);
   void passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out);
-  // A copy of `value` for a reader: one per leading index of a value of rank 3.
+  // A copy of `value` for a reader, who takes it as so many matrices.
   absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
-                              LaneId lanes, const std::string& group = "");
+                              LaneId lanes, const std::string& group = "", int64_t batch = 1);
   // One whose other end is no item's.
   CopyId openCopy(Copy copy);
   // Addresses of single elements.
@@ -137,6 +147,7 @@ class Wiring {
     Major major;
     LaneId lanes;
     std::vector<CopyId>* out;
+    int64_t batch = 1;
   };
   absl::StatusOr<Giver> giver(const Origin& origin, const View& view);
 
