@@ -8,6 +8,7 @@
 #define LINDERO_STEP_KINDS(X) \
   X(AppendRows)               \
   X(Argmax)                   \
+  X(CopyElements)             \
   X(CopyRows)                 \
   X(Decode)                   \
   X(Embedding)                \

@@ -60,12 +60,24 @@ void Wiring::passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>*
   givers_[v.base] = {Major::kRow, lanes, out};
 }
 
-absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& view) {
-  if (auto it = givers_.find(view.base); it != givers_.end()) {
-    if (!view.rows.empty() && it->second.major == Major::kColumn) {
+const Wiring::Giver* Wiring::findGiver(const ir::Value* base) const {
+  auto it = givers_.find(base);
+  return it == givers_.end() ? nullptr : &it->second;
+}
+
+absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& view, Major reader) {
+  absl::StatusOr<Giver> found = absl::NotFoundError("");
+  if (const Giver* giver = findGiver(view.base)) {
+    found = *giver;
+  } else if (auto it = offers_.find(view.base); it != offers_.end()) {
+    found = it->second(reader);
+    if (!found.ok()) return found;
+  }
+  if (found.ok()) {
+    if (!view.rows.empty() && found->major == Major::kColumn) {
       return cannotLower(*origin.op, "rows can be selected after a LayerNorm only");
     }
-    return it->second;
+    return found;
   }
   if (isInput(view.base) && view.rows.empty()) {
     if (llvm::any_of(public_inputs_, [&](auto& p) { return p.value == view.base; })) {
@@ -84,7 +96,7 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
   if (v.start != 0 || v.size != matrix.columns) {
     return cannotLower(*origin.op, "reads some columns of a requantized tensor");
   }
-  absl::StatusOr<Giver> from = giver(origin, v);
+  absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
   if (from->batch != batch) {
     return cannotLower(*origin.op, "reads a matrix for each head as one tensor");

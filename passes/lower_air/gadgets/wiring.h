@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -126,6 +127,18 @@ class Wiring {
   void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
              int64_t batch = 1);
   void passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out);
+  // An item that holds a value, and to whose `out` its copies are listed.
+  struct Giver {
+    Major major;
+    LaneId lanes;
+    std::vector<CopyId>* out;
+    int64_t batch = 1;
+  };
+  // Says that `value` is given by an item that is made for its readers of a major.
+  using Offer = std::function<absl::StatusOr<Giver>(Major reader)>;
+  void offers(const ir::Value* value, Offer offer) { offers_[value] = std::move(offer); }
+  // Who gives the value, if that is settled: null for inputs, and for what is made for its readers.
+  const Giver* findGiver(const ir::Value* base) const;
   // A copy of `value` for a reader, who takes it as so many matrices.
   absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
                               LaneId lanes, const std::string& group = "", int64_t batch = 1);
@@ -143,13 +156,7 @@ class Wiring {
   const std::deque<PublicOutput>& publicOutputs() const { return public_outputs_; }
 
  private:
-  struct Giver {
-    Major major;
-    LaneId lanes;
-    std::vector<CopyId>* out;
-    int64_t batch = 1;
-  };
-  absl::StatusOr<Giver> giver(const Origin& origin, const View& view);
+  absl::StatusOr<Giver> giver(const Origin& origin, const View& view, Major reader);
 
   const LowerToAirOptions options_;
   llvm::DenseSet<const ir::Value*> inputs_;
@@ -160,6 +167,7 @@ class Wiring {
   int64_t next_product_ = 1;
   std::vector<Copy> copies_;
   llvm::DenseMap<const ir::Value*, Giver> givers_;
+  llvm::DenseMap<const ir::Value*, Offer> offers_;
   llvm::DenseSet<const ir::Value*> passed_on_;
   std::deque<PublicInput> public_inputs_;
   std::deque<PublicOutput> public_outputs_;
