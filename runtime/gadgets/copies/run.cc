@@ -33,8 +33,8 @@ absl::Status run(const StepContext& context, const CopyElements& step) {
     for (uint64_t line = task * grain; line < end; ++line) {
       for (uint64_t i = 0; i < to.length; ++i) {
         const uint64_t place = to.at(line * to.length + i);
-        const int64_t block =
-            tags[line * step.tags_per_line() + i / width] - int64_t{step.first_tag()};
+        const uint64_t tag = (line * to.length + i) / width;  // blocks are within lines
+        const int64_t block = tags[tag] - int64_t{step.first_tag()};
         if (block >= 0 && static_cast<uint64_t>(block) < blocks) {
           out[place] = in[from.at(static_cast<uint64_t>(block) * width + i % width)];
         } else {

@@ -60,7 +60,8 @@ class Copies : public Gadget {
     for (CopyRole role : {CopyRole::kGive, CopyRole::kGiveConstant, CopyRole::kRead}) {
       for (Major major : {Major::kRow, Major::kColumn}) {
         for (int64_t width : kWidths) {
-          LaneRule rule{.pads = role != CopyRole::kGiveConstant,
+          // Lanes that hold nothing can be taken, but not given, nor loaded.
+          LaneRule rule{.pads = role == CopyRole::kGive,
                         .least = width > 1 ? width : 1,
                         .most = width > 1 ? width : wiring.options().lanes};
           tables_.emplace_back(role, major, width, wiring.addLanes(std::move(rule)));
@@ -92,7 +93,7 @@ class Copies : public Gadget {
     if (it == computed_.end()) return;  // nobody reads it
     const Computed& c = it->second;
     const Lines& lines = c.result->lines;
-    const int64_t width = c.table->width(), lanes = t.layout().lanes(c.table->lanes());
+    const int64_t width = c.table->width();
     ir::Value* tags = t.load(t.placeOf(Witness{op.result(), c.table->name()}));
     ir::Value* out = nullptr;
     for (const Computed::Source& source : c.sources) {
@@ -109,8 +110,7 @@ class Copies : public Gadget {
                     {"in_columns", item.lines.columns},
                     {"lines", lines.count},
                     {"length", lines.length},
-                    {"columns", lines.columns},
-                    {"tags_per_line", lines.tiles(lanes) * lanes / width}})["out"];
+                    {"columns", lines.columns}})["out"];
     }
     t.keep(op.result(), "", out);
   }
@@ -159,6 +159,7 @@ class Copies : public Gadget {
       ++source.times[tuple];
       item.tags.push_back(static_cast<int32_t>(source.first_tag + tuple));
     }
+    wiring_.divides(table.lanes(), item.lines.length);
     table.copies.push_back(std::move(item));
     computed.result = &table.copies.back();
     computed_.try_emplace(op.result(), std::move(computed));

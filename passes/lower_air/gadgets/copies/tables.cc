@@ -32,7 +32,6 @@ class CopiesBuilder {
     }
     fillTimes(item, first, placed.rows);
     fillEdges(item, first);
-    if (on_) t_.fillConstant(*on_, first, placed.rows, 1);
     t_.instance(first, placed.rows, item.origin.region, item.origin.op->location());
   }
 
@@ -50,7 +49,6 @@ class CopiesBuilder {
       } else {
         t_.give(name, bus, times, tuple);
       }
-      if (on_) t_.constrain((*on_ - times) * tuple[1], absl::StrCat("padding.", i));
     }
     for (EdgeColumns& slot : edges_.all()) {
       const std::vector<EdgeLanes> values{{slot.on, x_}};
@@ -79,29 +77,24 @@ class CopiesBuilder {
       fillNumbers(tag_, item, part, first, item.first_tag, 1);
       return;
     }
-    if (part.first_tile == 0) placeTags(item, first);
-    if (!l_.circuit.function()) return;
-    if (part.lanes == item.lines.length || item.lines.length % lanes_ == 0) {
-      if (fillLoops(item, part, first)) return;
-    }
+    placeTags(item, first);
+    if (!l_.circuit.function() || fillLoops(item, first)) return;
     fillNumbers(tag_, item, part, first, 0, 1, constantOf(item.tags, "copy_tags"));
   }
 
-  // By loops where the map is affine; rows have all their lanes then, or a line is one row.
-  bool fillLoops(const CopyItem& item, const LinePart& part, int64_t first) {
-    const int64_t lanes = part.lanes / kind_.width();
-    const int64_t step = lanes > 1 ? int64_t{item.tags[1]} - item.tags[0] : 0;
+  // By loops where the map is affine.
+  bool fillLoops(const CopyItem& item, int64_t first) {
+    const int64_t step = tuples_ > 1 ? int64_t{item.tags[1]} - item.tags[0] : 0;
     for (size_t i = 0; i < item.tags.size(); ++i) {
-      if (item.tags[i] != item.tags[i - i % lanes] + int64_t(i % lanes) * step) return false;
+      if (item.tags[i] != item.tags[i - i % tuples_] + int64_t(i % tuples_) * step) return false;
     }
-    std::optional<std::vector<Loop>> loops = findLoops(item.tags, lanes);
+    std::optional<std::vector<Loop>> loops = findLoops(item.tags, tuples_);
     if (!loops) return false;
     if (loops->empty()) loops->push_back({1, 1, 0});
-    t_.fill(firstLanes(tag_, lanes), {first, *loops, item.tags[0], step});
+    t_.fill(tag_, {first, *loops, item.tags[0], step});
     return true;
   }
 
-  // Loops over rows, padded lanes included: they are after the line's tuples.
   void placeTags(const CopyItem& item, int64_t first) {
     const int64_t rows = item.lines.rows(lanes_);
     l_.fixed.try_emplace(
@@ -116,7 +109,7 @@ class CopiesBuilder {
       t_.fillConstant(times_[0], first, rows, times);
       return;
     }
-    const bool equal = kind_.role() == CopyRole::kRead || llvm::all_equal(item.times);
+    const bool equal = llvm::all_equal(item.times);
     const std::string source =
         equal || !l_.circuit.function() ? "" : constantOf(item.times, "copy_times");
     for (const LinePart& part : partsOf(item.lines, lanes_)) {
@@ -142,7 +135,6 @@ class CopiesBuilder {
     if (kind_.role() == CopyRole::kGiveConstant) keepElements(item, first);
   }
 
-  // The lanes divide the lines of constants.
   void keepElements(const CopyItem& item, int64_t first) {
     const LinePart part = partsOf(item.lines, lanes_)[0];
     l_.fixed.try_emplace(
@@ -166,9 +158,6 @@ class CopiesBuilder {
   const bool uniform_;
   Lanes tag_ = t_.fixedLanes("tag", tuples_);
   Lanes times_ = t_.fixedLanes("times", uniform_ ? 1 : tuples_);
-  // Rows of results with lanes that hold nothing: those are zero.
-  std::optional<Expr> on_ =
-      !uniform_ && kind_.role() == CopyRole::kRead ? std::optional(t_.fixed("on")) : std::nullopt;
   EdgeSlots edges_{t_, kind_.role() == CopyRole::kRead ? "out" : "in"};
   Lanes x_ = kind_.role() == CopyRole::kGiveConstant ? t_.fixedLanes("x", lanes_)
                                                      : t_.mainLanes("x", lanes_);
