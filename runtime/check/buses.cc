@@ -1,5 +1,6 @@
 #include "runtime/check/buses.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <utility>
@@ -22,6 +23,17 @@ TupleKey keyOf(absl::Span<const QM31> tuple) {
   return key;
 }
 
+uint64_t hashOf(absl::Span<const QM31> tuple) {
+  uint64_t hash = 0;
+  for (const QM31& value : tuple) {
+    for (uint32_t limb : value.limbs()) {
+      hash = (hash ^ limb) * 0x9e3779b97f4a7c15;
+      hash ^= hash >> 29;
+    }
+  }
+  return hash * 0xbf58476d1ce4e5b9;
+}
+
 // A tuple that is looked up `surplus` times more than provided, and where that shows.
 struct Imbalance {
   M31 surplus;
@@ -35,14 +47,48 @@ struct Imbalance {
 BusChecker::BusChecker(const Circuit& circuit, const CircuitInfo& info)
     : circuit_(circuit),
       counter_(circuit, info, {.extension_components = true, .max_missing = kMaxMissing}) {
+  const std::vector<bool> tagged = taggedBuses(circuit);
   for (int t = 0; t < circuit.tables_size(); ++t) {
-    for (const Lookup& lookup : circuit.tables(t).lookups()) {
-      if (!lookup.provide()) continue;
+    Tagged of{static_cast<uint32_t>(t), {}, nullptr};
+    std::vector<RootGroup> groups;
+    for (int i = 0; i < circuit.tables(t).lookups_size(); ++i) {
+      const Lookup& lookup = circuit.tables(t).lookups(i);
       RootGroup roots(lookup.tuple().begin(), lookup.tuple().end());
       roots.insert(roots.begin(), lookup.multiplicity());
+      if (tagged[lookup.bus()]) {
+        groups.push_back(std::move(roots));
+        of.lookups.push_back(static_cast<uint32_t>(i));
+      }
+      if (!lookup.provide()) continue;
       providers_.push_back(
           std::make_unique<RowProgram>(circuit, info, t, absl::MakeConstSpan(&roots, 1)));
     }
+    if (groups.empty()) continue;
+    of.program = std::make_unique<RowProgram>(circuit, info, t, groups);
+    tagged_.push_back(std::move(of));
+  }
+}
+
+void BusChecker::forEachTagged(const Columns& columns, const Scalars& scalars,
+                               VisitTagged visit) const {
+  std::vector<QM31> tuple;
+  for (const Tagged& of : tagged_) {
+    const Table& table = circuit_.tables(static_cast<int>(of.table));
+    RowEvaluator(*of.program, columns, scalars)
+        .run(
+            0, tableHeight(table),
+            [&](size_t group, uint64_t first_row, size_t rows, absl::Span<const RootValues> roots) {
+              const Lookup& lookup = table.lookups(static_cast<int>(of.lookups[group]));
+              for (size_t i = 0; i < rows; ++i) {
+                const M31 multiplicity = M31::fromCanonical(roots[0].baseAt(i));
+                if (multiplicity.isZero()) continue;
+                tuple.clear();
+                for (const RootValues& component : roots.subspan(1)) {
+                  tuple.push_back(component.at(i));
+                }
+                visit(of, lookup, first_row + i, multiplicity, tuple);
+              }
+            });
   }
 }
 
@@ -82,6 +128,23 @@ std::vector<Failure> BusChecker::check(const Columns& columns, const Scalars& sc
                       first_row + i, lookup.name());
                }
              });
+  }
+
+  // Of a bus that balances, which is most often, nothing but a sum of hashes is kept.
+  std::vector<uint64_t> sums(circuit_.buses_size(), 0);
+  forEachTagged(columns, scalars,
+                [&](const Tagged&, const Lookup& lookup, uint64_t, M31 multiplicity,
+                    absl::Span<const QM31> tuple) {
+                  sums[lookup.bus()] +=
+                      static_cast<uint64_t>(multiplicity.centered()) * hashOf(tuple);
+                });
+  if (std::any_of(sums.begin(), sums.end(), [](uint64_t sum) { return sum != 0; })) {
+    forEachTagged(columns, scalars,
+                  [&](const Tagged& of, const Lookup& lookup, uint64_t row, M31 multiplicity,
+                      absl::Span<const QM31> tuple) {
+                    if (sums[lookup.bus()] == 0) return;
+                    note(lookup.bus(), tuple, multiplicity, of.table, row, lookup.name());
+                  });
   }
 
   std::map<std::pair<uint32_t, uint32_t>, Failure> failures;  // bus, table

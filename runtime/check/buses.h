@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "runtime/check/report.h"
 #include "runtime/eval/bus_counter.h"
 
@@ -19,8 +20,19 @@ class BusChecker {
                              size_t examples) const;
 
  private:
+  // Lookups of a table on buses without providers: a group for each, of multiplicity and tuple.
+  struct Tagged {
+    uint32_t table;
+    std::vector<uint32_t> lookups;
+    std::unique_ptr<RowProgram> program;
+  };
+  using VisitTagged = absl::FunctionRef<void(const Tagged& of, const Lookup& lookup, uint64_t row,
+                                             M31 multiplicity, absl::Span<const QM31> tuple)>;
+  void forEachTagged(const Columns& columns, const Scalars& scalars, VisitTagged visit) const;
+
   const Circuit& circuit_;
   BusCounter counter_;
+  std::vector<Tagged> tagged_;
   std::vector<std::unique_ptr<RowProgram>>
       providers_;  // multiplicity and tuple, in the order of the counter
 };

@@ -31,6 +31,16 @@ std::vector<Block> blocksOf(absl::Span<const uint64_t> heights) {
 
 }  // namespace
 
+std::vector<bool> taggedBuses(const Circuit& circuit) {
+  std::vector<bool> tagged(circuit.buses_size(), true);
+  for (const Table& table : circuit.tables()) {
+    for (const Lookup& lookup : table.lookups()) {
+      if (lookup.provide()) tagged[lookup.bus()] = false;
+    }
+  }
+  return tagged;
+}
+
 struct BusCounter::Provider {
   uint32_t table;
   uint32_t lookup;
@@ -116,12 +126,14 @@ BusCounter::BusCounter(const Circuit& circuit, const CircuitInfo& info, const Op
       }
     }
   }
+  const std::vector<bool> tagged = taggedBuses(circuit);
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);
     std::vector<RootGroup> groups;
     std::vector<uint32_t> lookups;
     for (int i = 0; i < table.lookups_size(); ++i) {
       const Lookup& lookup = table.lookups(i);
+      if (tagged[lookup.bus()]) continue;
       // Components that are left out are replaced by one that is known, so that positions stay.
       RootGroup tuple;
       for (int k = 0; k < lookup.tuple_size(); ++k) {

@@ -16,6 +16,10 @@
 
 namespace lindero::runtime {
 
+// Which buses have no provider: what is given there is a lookup of a negative multiplicity, and
+// nothing is counted.
+std::vector<bool> taggedBuses(const Circuit& circuit);
+
 // A lookup whose tuple does not stand in a provider's row that it computes.
 struct MissingTuple {
   uint32_t table;

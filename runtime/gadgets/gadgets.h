@@ -8,6 +8,7 @@
 #define LINDERO_STEP_KINDS(X) \
   X(AppendRows)               \
   X(Argmax)                   \
+  X(CopyElements)             \
   X(CopyRows)                 \
   X(Decode)                   \
   X(Embedding)                \
@@ -26,6 +27,6 @@
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
-  X(argmax) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+  X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/check/read_index.h"
+#include "runtime/eval/bus_counter.h"
 #include "runtime/package/circuit_access.h"
 #include "runtime/tamper/random.h"
 
@@ -101,7 +102,18 @@ std::string familyOf(const Requirement& r, const Circuit& circuit) {
   return table + name.substr(dot);
 }
 
-Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(package) {
+// On a tagged bus, a negative multiplicity gives: 0 - a.
+bool Necessity::gives(const Lookup& lookup) const {
+  if (lookup.provide() || !tagged_[lookup.bus()]) return lookup.provide();
+  const Circuit& circuit = package_.circuit();
+  const Node& times = circuit.nodes(static_cast<int>(lookup.multiplicity()));
+  if (times.op() != Node::SUB) return false;
+  const Node& from = circuit.nodes(static_cast<int>(times.a()));
+  return from.op() == Node::CONSTANT && from.a() == 0;
+}
+
+Necessity::Necessity(const Package& package, const ReadIndex& index)
+    : package_(package), tagged_(taggedBuses(package.circuit())) {
   const Circuit& circuit = package.circuit();
   for (const CircuitPart& part : index.parts()) {
     const Table& table = tableOf(circuit, part.table);
@@ -112,7 +124,7 @@ Necessity::Necessity(const Package& package, const ReadIndex& index) : package_(
         break;
       case CircuitPart::Kind::kLookup:
         // Without what it provides a circuit accepts less.
-        if (table.lookups(i).provide()) break;
+        if (gives(table.lookups(i))) break;
         lookups_.push_back(static_cast<uint32_t>(requirements_.size()));
         add(Requirement::Kind::kLookup, part.table, part.index);
         break;
@@ -195,7 +207,7 @@ bool Necessity::familyShown(const std::string& family) const {
 
 bool Necessity::mayShow(const Recheck& recheck, uint32_t lookup) const {
   const CircuitPart& part = recheck.index().parts()[lookup];
-  return !tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index)).provide() &&
+  return !gives(tableOf(package_.circuit(), part.table).lookups(static_cast<int>(part.index))) &&
          !shown(find(Requirement::Kind::kLookup, part.table, part.index));
 }
 

@@ -78,6 +78,7 @@ class Necessity {
   uint32_t find(Requirement::Kind kind, uint32_t table, uint32_t index) const;
   void show(uint32_t requirement, const Context& context, const std::string& suffix = "");
   bool shown(uint32_t requirement) const { return shown_[requirement].load(); }
+  bool gives(const Lookup& lookup) const;
   bool mayShow(const Recheck& recheck, uint32_t lookup) const;
   void observeLookups(Recheck& recheck, const Context& context, bool thoroughly);
   void observeDefinitions(Recheck& recheck, const Context& context, uint64_t attempt);
@@ -86,6 +87,7 @@ class Necessity {
               uint64_t row, uint32_t definition);
 
   const Package& package_;
+  const std::vector<bool> tagged_;  // by bus
   std::vector<Requirement> requirements_;
   std::map<std::tuple<Requirement::Kind, uint32_t, uint32_t>, uint32_t> numbers_;
   std::map<std::string, std::vector<uint32_t>> families_;

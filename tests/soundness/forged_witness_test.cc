@@ -17,14 +17,17 @@ namespace {
 using runtime::Cheat;
 using runtime::forgeArgmaxRow;
 
-constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true};
+constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true},
+    kCopied{.copied = true};
 // The third block of three: of the slots before, two are open and one is closed.
 constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 
 // One compiled toy per set of options.
 const ToyRun& toy(const ToyOptions& options) {
-  static auto& runs = *new std::map<std::tuple<bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
-  std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.gated, options.block}];
+  static auto& runs =
+      *new std::map<std::tuple<bool, bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
+  std::unique_ptr<ToyRun>& run =
+      runs[{options.logits, options.ties, options.gated, options.copied, options.block}];
   if (!run) run = std::move(*ToyRun::create(options));
   return *run;
 }
@@ -122,6 +125,17 @@ void factorChangedOnTheWay(Forgery& f) {
   f.onCells([](Forgery& g) { add(g.cell("multiply", "a.0", g.rowOf("multiply", "/gate")), 1); });
 }
 
+// An element that the table of sources does not take over as it is; all that read it are of that.
+void elementChangedOnTheWay(Forgery& f) {
+  f.onStep("/rotate", Step::kCopyElements, [](const Step& step, Buffers& b) {
+    b.at(step.copy_elements().out())[7] += 1;  // the first of the row, moved
+  });
+  f.onCells([](Forgery& g) {
+    const uint64_t row = g.rowOf("copied_rows_1", "/rotate");
+    add(g.cell("copied_rows_1", "x.0", row), 1);
+  });
+}
+
 // A sum that the statistics table does not take over as it is; the variance there is in order.
 void statisticsChangedOnTheWay(Forgery& f) {
   f.onCells([](Forgery& g) {
@@ -209,6 +223,8 @@ const std::vector<Case>& cases() {
       {"StatisticsChangedOnTheWay", statisticsChangedOnTheWay, {"edges"}},
       {"HonestGated", [](Forgery&) {}, {}, kGated},
       {"FactorChangedOnTheWay", factorChangedOnTheWay, {"edges"}, kGated},
+      {"HonestCopied", [](Forgery&) {}, {}, kCopied},
+      {"ElementChangedOnTheWay", elementChangedOnTheWay, {"edges"}, kCopied},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       // The index cannot be published, so the public one is another.
       {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "public:next"}},
@@ -268,6 +284,26 @@ const std::vector<CheatCase>& cheatCases() {
        "product off by one",
        {"constraint multiply.multiply"},
        kGated},
+      {"CopyOffByOne",
+       "/rotate",
+       "copied element off by one",
+       {"lookup copies_columns_1.element"},
+       kCopied},
+      {"CopyOfAnotherTag",
+       "/turn",
+       "element of another tag",
+       {"lookup copies_rows_4.element"},
+       kCopied},
+      {"ConstantChanged",
+       "/join",
+       "copied element off by one",
+       {"lookup copies_rows_1.element"},
+       kCopied},
+      {"CopiesSwapped",
+       "/join.1",
+       "two elements swapped",
+       {"lookup copies_rows_1.element"},
+       kCopied},
       {"MeanTooLarge", "/ln1", "another mean", {"lookup norm_statistics.mean low"}},
       {"MeanTooSmall", "/ln1", "another mean", {"lookup norm_statistics.mean high"}},
       {"MeanInRmsNorm", "/ln1.1", "a mean in RMSNorm", {"constraint norms.no mean"}},

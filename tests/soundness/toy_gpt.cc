@@ -68,8 +68,8 @@ class ToyGpt {
     absl::StatusOr<Value*> attended = attention(x);
     if (!attended.ok()) return attended.status();
     x = requantize("/add1", linear("/proj", *attended, kWidth, true, kProjectionWeight), 16, x);
-    Value* z = norm("/ln2", x);
-    Value* hidden = linear("/fc", z, kHidden, true);
+    Value* z = norm("/ln2", options_.copied ? rotate(x) : x);
+    Value* hidden = linear("/fc", options_.copied ? join(z) : z, kHidden, true);
     locate("/gelu");
     Value* g = b_.value(
         "integer.lookup", {hidden, gelu_},
@@ -80,6 +80,43 @@ class ToyGpt {
     if (!options_.gated) return requantize("/add2", linear("/fc2", g, kWidth, true), 16, x);
     g = gate(g, requantize("/up", linear("/up", z, kHidden, false), 16, nullptr, 3));
     return requantize("/add2", linear("/fc2", g, kWidth, true, kProjectionWeight), 16, x);
+  }
+
+  Value* copy(const char* node, std::vector<Value*> xs, std::vector<int64_t> shape,
+              std::vector<int64_t> indices) {
+    locate(node);
+    const auto& map = module_.constants().addOwned<int64_t>("map", shape, std::move(indices));
+    const Type& type = xs[0]->type();
+    return b_.value("integer.copy", xs, Type::fixed(shape, type.exponent, type.low, type.high),
+                    Attributes{{"indices", Symbol{map.name}}});
+  }
+
+  // Columns moved by one.
+  Value* rotate(Value* x) {
+    std::vector<int64_t> indices;
+    for (int64_t t = 0; t < tokens_; ++t) {
+      for (int64_t j = 0; j < kWidth; ++j) indices.push_back(t * kWidth + (j + 1) % kWidth);
+    }
+    return copy("/rotate", {x}, {tokens_, kWidth}, indices);
+  }
+
+  // Transposed; then its transpose, reversed, with one column of constants, and one of its
+  // elements for all tokens.
+  Value* join(Value* z) {
+    std::vector<int64_t> transposed, joined;
+    for (int64_t j = 0; j < kWidth; ++j) {
+      for (int64_t t = 0; t < tokens_; ++t) transposed.push_back(t * kWidth + j);
+    }
+    Value* turned = copy("/turn", {z}, {kWidth, tokens_}, transposed);
+    for (int64_t t = 0; t < tokens_; ++t) {
+      for (int64_t j = 0; j < kWidth; ++j) {
+        joined.push_back(j == 0   ? kWidth * tokens_ + t
+                         : j == 1 ? 5
+                                  : (kWidth - 1 - j) * tokens_ + t);
+      }
+    }
+    locate("/constant");
+    return copy("/join", {turned, weights({tokens_}, kExponent, 500)}, {tokens_, kWidth}, joined);
   }
 
   Value* gate(Value* g, Value* up) {

@@ -146,6 +146,10 @@ class TableBuilder {
   void range(llvm::StringRef name, Expr multiplicity, Expr tag, Expr value) {
     lookup(name, "function", multiplicity, {tag, value, zero()});
   }
+  // Of a tagged bus, which has no providers: the tuple may be looked up, this many times in all.
+  void give(llvm::StringRef name, llvm::StringRef bus, Expr times, const Lanes& tuple) {
+    lookup(name, bus, zero() - times, tuple);
+  }
   void provide(llvm::StringRef name, llvm::StringRef bus, Expr multiplicity, const Lanes& tuple,
                int64_t key, int64_t selector, std::vector<int64_t> offsets);
   void instance(int64_t first_row, int64_t rows, llvm::StringRef region, const ir::Location& nodes);

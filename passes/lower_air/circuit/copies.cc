@@ -100,10 +100,17 @@ void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row
                   const Edge& e) {
   int64_t tiles = e.columnTiles();
   if (e.selected.empty()) {
-    fillEdge(
-        t, columns, first_row,
-        {{rows / e.tile_rows, e.tile_rows * tiles, tiles}, {e.tile_rows, tiles, 0}, {tiles, 1, 1}},
-        1, e.address);
+    const int64_t full = rows / e.tile_rows;
+    if (full > 0) {
+      fillEdge(t, columns, first_row,
+               {{full, e.tile_rows * tiles, tiles}, {e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 1,
+               e.address);
+    }
+    // The last tile may be lower than the others.
+    if (rows > full * e.tile_rows) {
+      fillEdge(t, columns, first_row + full * e.tile_rows * tiles,
+               {{rows % e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 0, e.address + full * tiles);
+    }
     t.fillConstant(columns.on, first_row, rows * tiles, 1);
     return;
   }

@@ -28,8 +28,9 @@ struct Lowering {
   LookupTables& tables;
   const Wiring& wiring;
   const Layout& layout;
-  // Where constants stand, for the trace program.
+  // Where constants stand, for the trace program, and other fixed cells that it reads.
   std::map<const ir::Value*, ConstantPlace>& constants;
+  std::map<Witness, ConstantPlace>& fixed;
 };
 
 // One kind of table: items of one shape of work, stacked in a table or in several of falling

@@ -10,6 +10,14 @@ absl::Status cannotLower(const ir::Op& op, const std::string& why) {
                                                absl::StrJoin(op.location(), " + "), "): ", why));
 }
 
+MatrixShape matrixOf(const ir::Type& type) {
+  MatrixShape matrix;
+  if (type.shape.empty()) return matrix;
+  matrix.columns = type.shape.back();
+  for (int64_t extent : llvm::ArrayRef<int64_t>(type.shape).drop_back()) matrix.rows *= extent;
+  return matrix;
+}
+
 Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) : options_(options) {
   for (const auto& argument : function.body().arguments()) inputs_.insert(argument.get());
   LaneRule weights{.pads = true, .least = 16, .most = 512};
@@ -27,7 +35,7 @@ const ir::Value* Wiring::resolve(const ir::Value* value) const {
 View Wiring::view(const ir::Value* value) const {
   value = resolve(value);
   if (auto it = views_.find(value); it != views_.end()) return it->second;
-  return {value, 0, value->type().shape.empty() ? 1 : value->type().shape.back()};
+  return {value, 0, matrixOf(value->type()).columns};
 }
 
 LaneId Wiring::addLanes(LaneRule rule) {
@@ -41,8 +49,9 @@ Product* Wiring::product(int64_t count, int64_t rows, int64_t inner, int64_t col
   return &products_.back();
 }
 
-void Wiring::gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out) {
-  givers_[value] = {major, lanes, out};
+void Wiring::gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
+                   int64_t batch) {
+  givers_[value] = {major, lanes, out, batch};
 }
 
 void Wiring::passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out) {
@@ -51,12 +60,24 @@ void Wiring::passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>*
   givers_[v.base] = {Major::kRow, lanes, out};
 }
 
-absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& view) {
-  if (auto it = givers_.find(view.base); it != givers_.end()) {
-    if (!view.rows.empty() && it->second.major == Major::kColumn) {
+const Wiring::Giver* Wiring::findGiver(const ir::Value* base) const {
+  auto it = givers_.find(base);
+  return it == givers_.end() ? nullptr : &it->second;
+}
+
+absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& view, Major reader) {
+  absl::StatusOr<Giver> found = absl::NotFoundError("");
+  if (const Giver* giver = findGiver(view.base)) {
+    found = *giver;
+  } else if (auto it = offers_.find(view.base); it != offers_.end()) {
+    found = it->second(reader);
+    if (!found.ok()) return found;
+  }
+  if (found.ok()) {
+    if (!view.rows.empty() && found->major == Major::kColumn) {
       return cannotLower(*origin.op, "rows can be selected after a LayerNorm only");
     }
-    return it->second;
+    return found;
   }
   if (isInput(view.base) && view.rows.empty()) {
     if (llvm::any_of(public_inputs_, [&](auto& p) { return p.value == view.base; })) {
@@ -69,17 +90,20 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
 }
 
 absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value, Major major,
-                                    LaneId lanes, const std::string& group) {
+                                    LaneId lanes, const std::string& group, int64_t batch) {
   const View v = view(value);
-  const auto& shape = v.base->type().shape;
-  if (v.start != 0 || v.size != shape.back()) {
+  const MatrixShape matrix = matrixOf(v.base->type());
+  if (v.start != 0 || v.size != matrix.columns) {
     return cannotLower(*origin.op, "reads some columns of a requantized tensor");
   }
-  absl::StatusOr<Giver> from = giver(origin, v);
+  absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
+  if (from->batch != batch) {
+    return cannotLower(*origin.op, "reads a matrix for each head as one tensor");
+  }
   Copy copy{.origin = origin, .columns = v.size, .group = group, .selected = v.rows};
-  copy.rows = v.rows.empty() ? shape[shape.size() - 2] : int64_t(v.rows.size());
-  for (int64_t extent : llvm::ArrayRef<int64_t>(shape).drop_back(2)) copy.batch *= extent;
+  copy.rows = (v.rows.empty() ? matrix.rows : int64_t(v.rows.size())) / batch;
+  copy.batch = batch;
   const bool by_columns = major == Major::kColumn;
   copy.row_lanes = by_columns ? lanes : down();
   copy.column_lanes = by_columns ? along() : lanes;
@@ -108,8 +132,8 @@ void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const st
 
 absl::Status Wiring::connect() {
   for (PublicOutput& p : public_outputs_) {
-    // A public tensor is a matrix: of a value of rank 3 it would be the first one alone.
-    if (view(p.value).base->type().shape.size() != 2) {
+    // A public tensor is one matrix: of probabilities it would be the first head's alone.
+    if (auto it = givers_.find(view(p.value).base); it != givers_.end() && it->second.batch > 1) {
       return cannotLower(*p.origin.op, "output " + p.name + " is no matrix");
     }
     absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,14 @@ struct Origin {
 };
 
 absl::Status cannotLower(const ir::Op& op, const std::string& why);
+
+// A value as tables see it: leading axes are rows, the last axis is columns, in row-major order. A
+// vector is one row, a scalar 1 x 1.
+struct MatrixShape {
+  int64_t rows = 1, columns = 1;
+  int64_t elements() const { return rows * columns; }
+};
+MatrixShape matrixOf(const ir::Type& type);
 
 // A number of lanes. Tables that copy from one another along one axis have the same.
 using LaneId = size_t;
@@ -114,11 +123,25 @@ class Wiring {
 
   // Says where `value` stands: its copies are listed in `out`, for the item to give. A row-major
   // item that only reads it may pass it on: the copies asked for later are then its to give.
-  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out);
+  // Of a value that is given as `batch` matrices, one below the other, each copy is that of all.
+  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
+             int64_t batch = 1);
   void passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out);
-  // A copy of `value` for a reader: one per leading index of a value of rank 3.
+  // An item that holds a value, and to whose `out` its copies are listed.
+  struct Giver {
+    Major major;
+    LaneId lanes;
+    std::vector<CopyId>* out;
+    int64_t batch = 1;
+  };
+  // Says that `value` is given by an item that is made for its readers of a major.
+  using Offer = std::function<absl::StatusOr<Giver>(Major reader)>;
+  void offers(const ir::Value* value, Offer offer) { offers_[value] = std::move(offer); }
+  // Who gives the value, if that is settled: null for inputs, and for what is made for its readers.
+  const Giver* findGiver(const ir::Value* base) const;
+  // A copy of `value` for a reader, who takes it as so many matrices.
   absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
-                              LaneId lanes, const std::string& group = "");
+                              LaneId lanes, const std::string& group = "", int64_t batch = 1);
   // One whose other end is no item's.
   CopyId openCopy(Copy copy);
   // Addresses of single elements.
@@ -133,12 +156,7 @@ class Wiring {
   const std::deque<PublicOutput>& publicOutputs() const { return public_outputs_; }
 
  private:
-  struct Giver {
-    Major major;
-    LaneId lanes;
-    std::vector<CopyId>* out;
-  };
-  absl::StatusOr<Giver> giver(const Origin& origin, const View& view);
+  absl::StatusOr<Giver> giver(const Origin& origin, const View& view, Major reader);
 
   const LowerToAirOptions options_;
   llvm::DenseSet<const ir::Value*> inputs_;
@@ -149,6 +167,7 @@ class Wiring {
   int64_t next_product_ = 1;
   std::vector<Copy> copies_;
   llvm::DenseMap<const ir::Value*, Giver> givers_;
+  llvm::DenseMap<const ir::Value*, Offer> offers_;
   llvm::DenseSet<const ir::Value*> passed_on_;
   std::deque<PublicInput> public_inputs_;
   std::deque<PublicOutput> public_outputs_;

@@ -140,7 +140,8 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   CircuitBuilder counter;
   LookupTables tables;
   std::map<const ir::Value*, ConstantPlace> constants;
-  Lowering lowering{counter, tables, wiring, layout, constants};
+  std::map<Witness, ConstantPlace> fixed;
+  Lowering lowering{counter, tables, wiring, layout, constants, fixed};
   TableBuilder table(counter, kind.name(), items.back().first_row + items.back().rows);
   kind.build(lowering, table, items);
   return table.shape();

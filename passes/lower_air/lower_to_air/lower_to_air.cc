@@ -34,7 +34,8 @@ class LowerToAir : public Pass {
     CircuitBuilder circuit(module.addFunction("circuit"));
     LookupTables tables;
     std::map<const ir::Value*, ConstantPlace> constants;
-    Lowering l{circuit, tables, wiring, chosen->layout, constants};
+    std::map<Witness, ConstantPlace> fixed;
+    Lowering l{circuit, tables, wiring, chosen->layout, constants, fixed};
     for (const TableKind* kind : planner.tables()) {
       for (const Stack& stack : chosen->layout.stacks(*kind)) {
         TableBuilder table(circuit, stack.name, stack.rows);
@@ -48,7 +49,8 @@ class LowerToAir : public Pass {
       return absl::UnimplementedError(absl::StrCat("lower-to-air: a remainder or quotient of ",
                                                    tables.widestRange(), " bits; at most 16"));
     }
-    TraceWriter trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants);
+    TraceWriter trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants,
+                      fixed);
     planner.trace(trace);
     if (absl::Status s = trace.finish(circuit.placements()); !s.ok()) return s;
     return true;
@@ -59,8 +61,10 @@ class LowerToAir : public Pass {
   static absl::Status constantsKnown(const ir::Function& main) {
     absl::Status status;
     ir::walk(main.body(), [&](const ir::Op& op) {
-      if (!op.is("integer.constant")) return;
-      const ir::Constant* constant = main.module()->constants().find(op.symbolAttr("value"));
+      const bool copies = op.is("integer.copy");
+      if (!op.is("integer.constant") && !copies) return;
+      const ir::Constant* constant =
+          main.module()->constants().find(op.symbolAttr(copies ? "indices" : "value"));
       if (!constant->declaredOnly()) return;
       status.Update(absl::InvalidArgumentError(absl::StrCat(
           "the elements of @", constant->name,

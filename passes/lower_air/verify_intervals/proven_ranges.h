@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "passes/lower_air/verify_intervals/rows.h"
+#include "passes/lower_air/verify_intervals/tagged_buses.h"
 
 namespace lindero::passes {
 
@@ -57,6 +58,10 @@ class ProvenRanges {
                                                 const std::vector<MaybeInterval>& tuple);
   // Every value of a position, of fixed tuples.
   MaybeInterval providedHull(const std::string& bus, size_t position) const;
+  const TaggedBuses& taggedBuses() const { return tagged_; }
+  // What the giver of a lookup's tag proves of the element at a position of the tuple; nothing if
+  // that is not known of each of them.
+  MaybeInterval given(const TaggedBuses::Use& use, size_t position);
   // Takes over from the other ends of edges what is known there.
   void useAllEdges() {
     while (useEdges()) {
@@ -175,12 +180,16 @@ class ProvenRanges {
   std::optional<Polynomial> definition(int table, int c, int column);
   bool useEquation(int table, int c, const Polynomial& p);
   absl::StatusOr<bool> useLookup(int table, int c, ir::Op& op);
+  bool useTagged(int table, int c, ir::Op& op);
+  bool narrowTuple(int table, int c, ir::Op& op, llvm::ArrayRef<MaybeInterval> known,
+                   llvm::ArrayRef<MaybeInterval> found);
   bool useEdges();
 
   ir::Module* module_ = nullptr;
   ir::Function* circuit_ = nullptr;
   std::vector<Table> tables_;
   std::map<std::string, Bus> buses_;
+  TaggedBuses tagged_;
   std::vector<Ends> ends_;
   std::vector<TileKind> kinds_;
   std::unordered_map<int64_t, int> kind_of_;

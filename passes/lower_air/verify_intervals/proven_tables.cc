@@ -13,10 +13,12 @@ absl::Status ProvenRanges::readBuses() {
   for (ir::Op& op : circuit_->body().ops()) {
     if (op.is("air.bus")) buses_[op.stringAttr("name")].columns.resize(op.intAttr("width"));
   }
+  std::set<std::string> provided;
   for (size_t t = 0; t < tables_.size(); ++t) {
     TableRows& rows = tables_[t].rows;
     for (ir::Op& op : rows.op().block()->ops()) {
       if (!op.is("air.provide")) continue;
+      provided.insert(busName(op));
       Bus& bus = buses_.at(busName(op));
       std::vector<std::vector<const Polynomial*>> parts(rows.classes().size());
       for (size_t c = 0; c < parts.size(); ++c) {
@@ -46,6 +48,11 @@ absl::Status ProvenRanges::readBuses() {
         }
       }
     }
+  }
+  std::vector<TableRows*> tables;
+  for (Table& table : tables_) tables.push_back(&table.rows);
+  for (auto& [name, bus] : buses_) {
+    if (!provided.count(name)) IR_RETURN_IF_ERROR(tagged_.read(name, tables));
   }
   for (auto& [name, bus] : buses_) {
     if (!bus.fixed || bus.columns.empty() || bus.columns[0].empty()) continue;
@@ -121,28 +128,63 @@ MaybeInterval ProvenRanges::providedHull(const std::string& name, size_t positio
 }
 
 absl::StatusOr<bool> ProvenRanges::useLookup(int table, int c, ir::Op& op) {
+  if (tagged_.has(busName(op))) return useTagged(table, c, op);
   Table& t = tables_[table];
   const Form* on = t.rows.form(c, op.operand(0));
   if (!on || !plain(*on) || plain(*on)->empty() || !isTable(busName(op))) return false;
   Bus& bus = buses_.at(busName(op));
   if (bus.hulls.empty()) return false;
   std::vector<MaybeInterval> known;
-  std::vector<Polynomial> parts;
   for (size_t i = 1; i < op.numOperands(); ++i) {
     const Form* form = t.rows.form(c, op.operand(i));
     if (!form || !plain(*form)) return false;
-    parts.push_back(*plain(*form));
     known.push_back(value(table, c, op.operand(i)));
     // What could wrap says nothing about the row that is meant.
     if (known.back() && !sameOverIntegers(*known.back(), bus.hulls[i - 1])) known.back().reset();
   }
   auto rows = provided(busName(op), known);
   if (!rows) return false;
+  return narrowTuple(table, c, op, known, std::vector<MaybeInterval>(rows->begin(), rows->end()));
+}
+
+MaybeInterval ProvenRanges::given(const TaggedBuses::Use& use, size_t position) {
+  MaybeInterval all;
+  for (int giver : use.givers) {
+    const TaggedBuses::Use& from = tagged_.uses()[giver];
+    MaybeInterval r = value(from.table, from.c, from.op->operand(1 + position));
+    if (!r) return std::nullopt;
+    all = all ? hull(*all, *r) : *r;
+  }
+  return all;
+}
+
+// Of a class on some of whose rows the lookup is off, nothing follows.
+bool ProvenRanges::useTagged(int table, int c, ir::Op& op) {
   bool changed = false;
-  for (size_t i = 0; i < parts.size(); ++i) {
+  for (const TaggedBuses::Use* use : tagged_.usesOf(op, c)) {
+    if (use->gives || use->rows < tables_[table].rows.classSize(c)) continue;
+    std::vector<MaybeInterval> known, found;
+    for (size_t i = 0; i + 1 < op.numOperands(); ++i) {
+      const Form* form = tables_[table].rows.form(c, op.operand(i + 1));
+      if (!form || !plain(*form)) return changed;
+      known.push_back(value(table, c, op.operand(i + 1)));
+      found.push_back(i == 0 ? std::nullopt : given(*use, i));
+      if (known[i] && found[i] && !sameOverIntegers(*known[i], *found[i])) known[i].reset();
+    }
+    changed |= narrowTuple(table, c, op, known, found);
+  }
+  return changed;
+}
+
+// `known` of a tuple's elements before it was found to be one of those, each in an interval.
+bool ProvenRanges::narrowTuple(int table, int c, ir::Op& op, llvm::ArrayRef<MaybeInterval> known,
+                               llvm::ArrayRef<MaybeInterval> found) {
+  Table& t = tables_[table];
+  bool changed = false;
+  for (size_t i = 0; i < found.size(); ++i) {
     MaybeInterval all = value(table, c, op.operand(i + 1));
-    if (all && !known[i]) continue;  // refused later on
-    Polynomial& p = parts[i];
+    if (!found[i] || (all && !known[i])) continue;  // refused later on
+    const Polynomial p = *plain(*t.rows.form(c, op.operand(i + 1)));
     int unknown = 0;
     for (const auto& [monomial, k] : p) unknown += !polynomial(table, c, {{monomial, 1}});
     if (!isLinear(p) || unknown > 1) continue;
@@ -156,12 +198,12 @@ absl::StatusOr<bool> ProvenRanges::useLookup(int table, int c, ir::Op& op) {
       others.erase(monomial);
       MaybeInterval rest = polynomial(table, c, others);
       if (!rest) continue;
-      changed |= narrow(table, c, monomial[0].column, ((*rows)[i] - *rest) * Interval::of(k));
+      changed |= narrow(table, c, monomial[0].column, (*found[i] - *rest) * Interval::of(k));
       meant = true;
     }
     if (meant && p.size() - p.count({}) > 1) {
-      auto [it, made] = t.bounded[c].try_emplace(p, (*rows)[i]);
-      Interval next = made ? it->second : meet(it->second, (*rows)[i]);
+      auto [it, made] = t.bounded[c].try_emplace(p, *found[i]);
+      Interval next = made ? it->second : meet(it->second, *found[i]);
       changed |= made || next != it->second;
       it->second = next;
     }

@@ -46,7 +46,7 @@ class IntervalRule {
       for (ir::Op& op : rows.op().block()->ops()) {
         for (size_t c = 0; c < rows.classes().size(); ++c) {
           if (op.is("air.constrain")) count(t, c, op.operand(0));
-          if (op.is("air.lookup") && isOn(t, c, op)) {
+          if (op.is("air.lookup") && binds(t, c, op)) {
             for (ir::Value* v : op.operands().drop_front()) count(t, c, v);
           }
         }
@@ -105,6 +105,14 @@ class IntervalRule {
     return "";
   }
 
+  // Whether the lookup is on on all rows of the class.
+  bool binds(int t, int c, ir::Op& lookup) {
+    if (!ranges_.taggedBuses().has(ranges_.busName(lookup))) return isOn(t, c, lookup);
+    int64_t rows = 0;
+    for (const TaggedBuses::Use* use : ranges_.taggedBuses().usesOf(lookup, c)) rows += use->rows;
+    return rows == ranges_.rows(t).classSize(c);
+  }
+
   bool isOn(int t, int c, ir::Op& lookup) {
     const Form* on = ranges_.rows(t).form(c, lookup.operand(0));
     return !on || !plain(*on) || !plain(*on)->empty();
@@ -156,7 +164,35 @@ class IntervalRule {
         t, c, name, absl::StrCat("its sides can differ by p or more: it lies in ", text(*r)));
   }
 
+  // What is looked up under a tag, and what is given.
+  absl::Status checkTagged(int t, int c, ir::Op& op) {
+    const std::string& name = op.stringAttr("name");
+    TableRows& rows = ranges_.rows(t);
+    for (const TaggedBuses::Use* use : ranges_.taggedBuses().usesOf(op, c)) {
+      for (size_t i = 1; i + 1 < op.numOperands(); ++i) {
+        const MaybeInterval r = ranges_.value(t, c, op.operand(i + 1));
+        const Form* form = rows.form(c, op.operand(i + 1));
+        if (!r) {
+          return ranges_.refused(
+              t, c, name,
+              form && plain(*form) ? unbounded(t, c, *plain(*form)) : "reads challenges");
+        }
+        if (use->gives) continue;
+        const MaybeInterval given = ranges_.given(*use, i);
+        if (!given) return ranges_.refused(t, c, name, "nothing bounds what is given to it");
+        if (!sameOverIntegers(*r, *given)) {
+          return ranges_.refused(
+              t, c, name,
+              absl::StrCat("element ", i, " lies in ", text(*r), ", what is given to it in ",
+                           text(*given), ": they can differ by p or more"));
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status checkLookup(int t, int c, ir::Op& op) {
+    if (ranges_.taggedBuses().has(ranges_.busName(op))) return checkTagged(t, c, op);
     if (!isOn(t, c, op)) return absl::OkStatus();
     TableRows& rows = ranges_.rows(t);
     const std::string &name = op.stringAttr("name"), &bus = ranges_.busName(op);

@@ -13,6 +13,7 @@
 // - Folds: none goes on over more rows than the circuit declares, by which degrees are counted.
 // - Lookup tables: one row for each key; ranges have a row for each of their values; exponentials
 //   do not increase, leave no gap and name their predecessor; a power is two to its tag.
+// - Tagged buses: each tag is given by one row, as often as it is looked up.
 // - Unread cells: main cells of rows in use that nothing reads, for any witness.
 //
 // The rules for lookup tables know the names that lower-to-air gives to buses and columns; the

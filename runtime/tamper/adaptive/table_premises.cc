@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/eval/bus_counter.h"
 #include "runtime/package/circuit_access.h"
 #include "runtime/tamper/adaptive/premises.h"
 
@@ -49,7 +50,9 @@ class TableCheck {
     for (const KeyedBus& keyed : kKeyedBuses) checkKeys(keyed);
     checkRanges();
     checkExponentials();
-    return {std::move(keys_), std::move(ranges_), std::move(exponentials_), std::move(powers_)};
+    checkTags();
+    return {std::move(keys_), std::move(ranges_), std::move(exponentials_), std::move(powers_),
+            std::move(tags_)};
   }
 
  private:
@@ -182,6 +185,58 @@ class TableCheck {
     }
   }
 
+  // Of fixed cells of the row alone.
+  std::optional<M31> fixedValue(uint32_t t, uint32_t index, uint64_t row) const {
+    const Node& node = circuit_.nodes(static_cast<int>(index));
+    if (node.op() == Node::CONSTANT) return M31::fromCanonical(node.a());
+    if (node.op() == Node::COLUMN) {
+      if (node.offset() != 0 || package_.circuitInfo().nodes[index].phase != 0) return std::nullopt;
+      return M31::fromCanonical(package_.fixedColumn(t, node.b())[row]);
+    }
+    if (node.op() != Node::ADD && node.op() != Node::SUB && node.op() != Node::MUL) {
+      return std::nullopt;
+    }
+    const auto a = fixedValue(t, node.a(), row), b = fixedValue(t, node.b(), row);
+    if (!a || !b) return std::nullopt;
+    return node.op() == Node::ADD ? *a + *b : node.op() == Node::SUB ? *a - *b : *a * *b;
+  }
+
+  // Of buses without providers: who gives a tag, and how often it is given and looked up.
+  void checkTags() {
+    struct Uses {
+      int givers = 0;
+      int64_t given = 0, looked_up = 0;
+    };
+    const std::vector<bool> tagged = taggedBuses(circuit_);
+    std::map<std::pair<uint32_t, int64_t>, Uses> uses;  // by bus and tag
+    for (int t = 0; t < circuit_.tables_size(); ++t) {
+      const Table& table = circuit_.tables(t);
+      for (const Lookup& lookup : table.lookups()) {
+        if (!tagged[lookup.bus()]) continue;
+        for (uint64_t row = 0; row < tableHeight(table); ++row) {
+          const auto times = fixedValue(static_cast<uint32_t>(t), lookup.multiplicity(), row);
+          const auto tag = fixedValue(static_cast<uint32_t>(t), lookup.tuple(0), row);
+          if (!times || !tag) {
+            tags_.fail(absl::StrCat(table.name(), ".", lookup.name(), " is not fixed"));
+            break;
+          }
+          const int64_t n = times->centered();
+          if (n == 0) continue;
+          Uses& of = uses[{lookup.bus(), tag->centered()}];
+          of.givers += n < 0;
+          (n < 0 ? of.given : of.looked_up) += n < 0 ? -n : n;
+        }
+      }
+    }
+    for (const auto& [key, of] : uses) {
+      ++tags_.examined;
+      if (of.givers == 1 && of.given == of.looked_up && of.given < int64_t{kModulus}) continue;
+      tags_.fail(absl::StrCat("bus ", circuit_.buses(static_cast<int>(key.first)).name(), ": tag ",
+                              key.second, " has ", of.givers, " givers, is given ", of.given,
+                              " times and looked up ", of.looked_up));
+    }
+  }
+
   const Package& package_;
   const Circuit& circuit_;
   std::map<std::string, std::vector<Tuple>> rows_;  // by bus
@@ -189,6 +244,7 @@ class TableCheck {
   Premise ranges_{"ranges: without gaps"};
   Premise exponentials_{"exponentials: monotone, without gaps"};
   Premise powers_{"powers: two to the tag"};
+  Premise tags_{"tagged buses: each tag is given once, as often as it is looked up"};
 };
 
 }  // namespace

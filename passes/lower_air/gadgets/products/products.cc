@@ -175,7 +175,8 @@ absl::Status Products::connect() {
     }
     const ir::Value* own = linked ? linked->all->definingOp()->operand(1) : o.value;
     const Major major = o.kind == Operand::kRightColumns ? Major::kRow : Major::kColumn;
-    absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, operands_.lanes());
+    absl::StatusOr<CopyId> copy =
+        wiring_.copy(o.origin, own, major, operands_.lanes(), "", o.batch);
     if (!copy.ok()) return copy.status();
     o.copy = *copy;
   }

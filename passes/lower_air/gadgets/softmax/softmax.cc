@@ -288,7 +288,7 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   wiring_.divides(table_.lanes(), a.keys);
   if (a.open_windows) wiring_.divides(table_.lanes(), a.queries);
   table_.softmaxes.push_back(std::move(a));
-  wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.softmaxes.back().out);
+  wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.softmaxes.back().out, shape[0]);
   return absl::OkStatus();
 }
 
