@@ -24,8 +24,7 @@ void addCells(Attributes& attributes, const std::string& table, const std::strin
 }
 
 TraceWriter::TraceWriter(ir::Function* trace, const Wiring& wiring, const Layout& layout,
-                         LookupTables& tables,
-                         const std::map<const ir::Value*, ConstantPlace>& constants)
+                         LookupTables& tables, const ConstantPlaces& constants)
     : trace_(trace), wiring_(wiring), layout_(layout), tables_(tables), constants_(constants) {}
 
 void TraceWriter::setOrigin(const ir::Location& nodes, const std::string& region) {

@@ -10,6 +10,14 @@ absl::Status cannotLower(const ir::Op& op, const std::string& why) {
                                                absl::StrJoin(op.location(), " + "), "): ", why));
 }
 
+MatrixShape matrixOf(const ir::Type& type) {
+  MatrixShape shape;
+  if (type.shape.empty()) return shape;
+  shape.columns = type.shape.back();
+  for (int64_t extent : llvm::ArrayRef<int64_t>(type.shape).drop_back()) shape.rows *= extent;
+  return shape;
+}
+
 Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) : options_(options) {
   for (const auto& argument : function.body().arguments()) inputs_.insert(argument.get());
   LaneRule weights{.pads = true, .least = 16, .most = 512};
@@ -27,7 +35,18 @@ const ir::Value* Wiring::resolve(const ir::Value* value) const {
 View Wiring::view(const ir::Value* value) const {
   value = resolve(value);
   if (auto it = views_.find(value); it != views_.end()) return it->second;
-  return {value, 0, value->type().shape.empty() ? 1 : value->type().shape.back()};
+  return {value, 0, matrixOf(value->type()).columns};
+}
+
+void Wiring::addRead(const ir::Op& op, unsigned operand) {
+  View v = view(op.operand(operand));
+  reads_[v.base].push_back({&op, operand, v});
+}
+
+llvm::ArrayRef<Read> Wiring::readers(const ir::Value* value) const {
+  auto it = reads_.find(value);
+  if (it == reads_.end()) return {};
+  return it->second;
 }
 
 LaneId Wiring::addLanes(LaneRule rule) {
@@ -58,36 +77,70 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
     }
     return it->second;
   }
-  if (isInput(view.base) && view.rows.empty()) {
-    if (llvm::any_of(public_inputs_, [&](auto& p) { return p.value == view.base; })) {
-      return cannotLower(*origin.op, "reads an input of the model that another op reads too");
-    }
-    public_inputs_.push_back({view.base, view.base->name().str()});
-    return Giver{};
+  if (!isInput(view.base) || !view.rows.empty()) {
+    return cannotLower(*origin.op, "its input comes from no encoded op");
   }
-  return cannotLower(*origin.op, "its input comes from no encoded op");
+  auto read = llvm::find_if(public_inputs_, [&](auto& p) { return p.value == view.base; });
+  if (read == public_inputs_.end()) return Giver{};
+  // The verifier gives each element once: to a relay, from which both readers take it.
+  Copy& first = copies_[read->copy];
+  const CopyId id = read->copy;
+  first.group.clear();
+  if (read->major == Major::kColumn) first.same_rows = down();
+  public_inputs_.erase(read);
+  absl::StatusOr<Giver> from = relay(origin, view.base);
+  if (from.ok()) from->out->push_back(id);
+  return from;
+}
+
+// Column-major: a reader of either layout can take from it.
+absl::StatusOr<Wiring::Giver> Wiring::relay(const Origin& origin, const ir::Value* value) {
+  value = resolve(value);
+  for (Relay& r : relays_) {
+    if (r.value == value) return Giver{Major::kColumn, down(), &r.out, true};
+  }
+  const auto [rows, columns] = matrixOf(value->type());
+  Relay& r = relays_.emplace_back(Relay{origin, value, rows, columns});
+  divides(down(), rows);
+  absl::StatusOr<CopyId> in = copy(origin, value, Major::kColumn, down());
+  if (!in.ok()) return in.status();
+  r.in = *in;
+  const Giver relayed{Major::kColumn, down(), &r.out, true};
+  if (isInput(value)) givers_[value] = relayed;
+  return relayed;
 }
 
 absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value, Major major,
                                     LaneId lanes, const std::string& group) {
   const View v = view(value);
-  const auto& shape = v.base->type().shape;
-  if (v.start != 0 || v.size != shape.back()) {
+  if (v.start != 0 || v.size != matrixOf(v.base->type()).columns) {
     return cannotLower(*origin.op, "reads some columns of a requantized tensor");
   }
+  const bool by_columns = major == Major::kColumn, published = !group.empty();
   absl::StatusOr<Giver> from = giver(origin, v);
   if (!from.ok()) return from.status();
-  Copy copy{.origin = origin, .columns = v.size, .group = group, .selected = v.rows};
-  copy.rows = v.rows.empty() ? shape[shape.size() - 2] : int64_t(v.rows.size());
-  for (int64_t extent : llvm::ArrayRef<int64_t>(shape).drop_back(2)) copy.batch *= extent;
-  const bool by_columns = major == Major::kColumn;
+  const bool from_verifier = from->out == nullptr;
+  if (from_verifier
+          ? published
+          : from->major == Major::kRow && !by_columns && !published && from->lanes != lanes) {
+    from = relay(origin, value);
+    if (!from.ok()) return from.status();
+  }
+  Copy copy{.origin = origin, .columns = v.size, .group = group};
+  if (!from->holds_view) copy.selected = v.rows;
+  copy.rows = v.rows.empty() ? matrixOf(v.base->type()).rows : int64_t(v.rows.size());
   copy.row_lanes = by_columns ? lanes : down();
   copy.column_lanes = by_columns ? along() : lanes;
   if (from->out == nullptr) {
-    copy.group = publicGroup(public_inputs_.back().name);
-    return public_inputs_.back().copy = openCopy(std::move(copy));
+    PublicInput& input =
+        public_inputs_.emplace_back(PublicInput{v.base, v.base->name().str(), 0, major});
+    copy.group = publicGroup(input.name);
+    return input.copy = openCopy(std::move(copy));
   }
-  if (from->major == major) {
+  if (published && from->major == Major::kRow) {
+    // The verifier's end has no lanes: tiles are as wide as the giver's, and one row.
+    copy.row_lanes = kOneLane, copy.column_lanes = from->lanes;
+  } else if (from->major == major) {
     (by_columns ? copy.same_rows : copy.same_columns) = from->lanes;
   } else {
     (by_columns ? copy.column_lanes : copy.row_lanes) = from->lanes;
@@ -108,17 +161,9 @@ void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const st
 
 absl::Status Wiring::connect() {
   for (PublicOutput& p : public_outputs_) {
-    // A public tensor is a matrix: of a value of rank 3 it would be the first one alone.
-    if (view(p.value).base->type().shape.size() != 2) {
-      return cannotLower(*p.origin.op, "output " + p.name + " is no matrix");
-    }
     absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
     if (!id.ok()) return id.status();
     p.copy = *id;
-    // The verifier's end has no lanes: tiles are as tall as the giver's, and one row if that has
-    // none down the rows.
-    Copy& made = copies_[*id];
-    if (made.same_columns) made.row_lanes = kOneLane;
   }
   return absl::OkStatus();
 }

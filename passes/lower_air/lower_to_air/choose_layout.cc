@@ -139,7 +139,7 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   if (items.empty()) return {};
   CircuitBuilder counter;
   LookupTables tables;
-  std::map<const ir::Value*, ConstantPlace> constants;
+  ConstantPlaces constants;
   Lowering lowering{counter, tables, wiring, layout, constants};
   TableBuilder table(counter, kind.name(), items.back().first_row + items.back().rows);
   kind.build(lowering, table, items);

@@ -33,7 +33,7 @@ class LowerToAir : public Pass {
 
     CircuitBuilder circuit(module.addFunction("circuit"));
     LookupTables tables;
-    std::map<const ir::Value*, ConstantPlace> constants;
+    ConstantPlaces constants;
     Lowering l{circuit, tables, wiring, chosen->layout, constants};
     for (const TableKind* kind : planner.tables()) {
       for (const Stack& stack : chosen->layout.stacks(*kind)) {
