@@ -292,7 +292,7 @@ class GeneralProgram {
   }
 
   Value* argmax(Value* x) {
-    if (!x || magnitude(x) >= int64_t{1} << 29) return nullptr;
+    if (!x || magnitude(x) >= int64_t{1} << 29 || x->type().shape.back() < 2) return nullptr;
     Shape rows = shapeOf(x);
     rows.pop_back();
     for (const ir::Op* reader : x->users()) {

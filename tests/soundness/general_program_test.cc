@@ -1,6 +1,10 @@
 // Programs of the integer dialect on tensors of any rank: what the interpreter computes is what the
 // trace holds, the checker accepts it, and the prover proves it.
+#include "tests/soundness/general_program.h"
+
 #include <gtest/gtest.h>
+
+#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/verifier.h"
@@ -9,7 +13,6 @@
 #include "runtime/check/checker.h"
 #include "runtime/package/statement.h"
 #include "tests/soundness/backend.h"
-#include "tests/soundness/general_program.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -17,7 +20,12 @@ namespace {
 
 using ir::integer::IntArray;
 
-constexpr int kPrograms = 100;
+// More of them: LINDERO_PROGRAMS in the environment.
+uint32_t programs() {
+  const char* given = std::getenv("LINDERO_PROGRAMS");
+  return given ? static_cast<uint32_t>(std::atoi(given)) : 100;
+}
+
 constexpr int64_t kLanes[] = {1, 2, 4, 8};
 
 ToyOptions optionsOf(uint32_t seed) { return {.lanes = kLanes[seed % 4], .general = seed}; }
@@ -57,7 +65,7 @@ void expectAccepted(const ToyRun& run) {
 }
 
 TEST(GeneralPrograms, TraceIsWhatTheInterpreterSays) {
-  for (uint32_t seed = 0; seed < kPrograms; ++seed) {
+  for (uint32_t seed = 0; seed < programs(); ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     auto run = ToyRun::create(optionsOf(seed));
     EXPECT_EQ(run.status(), absl::OkStatus());

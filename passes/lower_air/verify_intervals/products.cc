@@ -525,7 +525,10 @@ absl::Status Folds::select(int table, int column, const std::vector<const Result
       proven &= values.count(m) > 0;
       if (proven) all = all ? hull(*all, values.at(m)) : values.at(m);
     }
-    if (proven && all) ranges_.narrow(table, c, column, *all);
+    // A product of what is not bounded yet says nothing.
+    if (proven && all && all->magnitude() < Interval::kFar) {
+      ranges_.narrow(table, c, column, *all);
+    }
   }
   return absl::OkStatus();
 }

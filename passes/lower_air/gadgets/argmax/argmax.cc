@@ -173,6 +173,7 @@ llvm::ArrayRef<llvm::StringLiteral> Argmax::ops() const {
 absl::Status Argmax::plan(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const auto [rows, columns] = matrixOf(op.operand(0)->type());
+  if (columns == 1) return cannotLower(op, "of one element there is nothing to choose");
   Choice choice{.origin = origin, .rows = rows, .columns = columns};
   if (Accumulator* a = products_.findAccumulator(op.operand(0))) {
     a->parts.push_back({origin, 0, columns});
