@@ -6,6 +6,7 @@
 
 // The messages of all kinds of steps (program/program.proto), each of which has a kernel.
 #define LINDERO_STEP_KINDS(X) \
+  X(Affine)                   \
   X(AppendRows)               \
   X(Argmax)                   \
   X(CopyElements)             \

@@ -4,6 +4,8 @@
 // RMSNorm and a product for each, so that the norm's output fans out.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/status.h"
 #include "ir/core/ir.h"
 
@@ -25,6 +27,8 @@ struct ToyOptions {
   bool decode = false;  // a step table, kToySteps tokens, an argmax at each position
   // With a step table: of this many steps, a block that carries context; which one is run.
   int64_t block = 0, at = 0;
+  // No GPT but the program of this seed (general_program.h).
+  std::optional<uint32_t> general = {};
   // Terms and public tensors in a sum group for each class: "local", "continuity", "boundary".
   bool class_groups = false;
 };

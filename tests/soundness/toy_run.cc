@@ -17,6 +17,7 @@
 #include "runtime/package/files.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/statement.h"
+#include "tests/soundness/general_program.h"
 
 namespace lindero::test {
 namespace {
@@ -47,7 +48,9 @@ void groupByClass(ir::Module& module) {
 // @circuit and @trace; without the class `dropped`, if it is one.
 absl::Status lower(ir::Module& module, const ToyOptions& options, const std::string& dropped) {
   ir::registerAllDialects();
-  if (absl::Status s = makeToyGpt(module, options); !s.ok()) return s;
+  absl::Status made =
+      options.general ? makeGeneralProgram(module, *options.general) : makeToyGpt(module, options);
+  if (!made.ok()) return made;
   if (absl::Status s = ir::verify(module); !s.ok()) return s;
   std::vector<std::unique_ptr<passes::Pass>> pipeline;
   if (options.block > 0) pipeline.push_back(passes::createCarryContext(options.block));

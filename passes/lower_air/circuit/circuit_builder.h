@@ -83,6 +83,8 @@ struct ConstantPlace {
   Cells cells;
   int64_t size;  // elements of the buffer it is loaded into
 };
+// By the constant; or by the value whose op reads it, and as what, if it stands as the op needs it.
+using ConstantPlaces = std::map<Witness, ConstantPlace>;
 
 // What a gather reads: rows [bases[i], bases[i] + rows[i]) are those of a column of a table.
 struct GatherSources {

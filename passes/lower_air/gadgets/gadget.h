@@ -28,9 +28,8 @@ struct Lowering {
   LookupTables& tables;
   const Wiring& wiring;
   const Layout& layout;
-  // Where constants stand, for the trace program, and other fixed cells that it reads.
-  std::map<const ir::Value*, ConstantPlace>& constants;
-  std::map<Witness, ConstantPlace>& fixed;
+  // Where constants and other fixed cells stand, for the trace program.
+  ConstantPlaces& constants;
 };
 
 // One kind of table: items of one shape of work, stacked in a table or in several of falling
@@ -50,8 +49,10 @@ class TableKind {
 class Gadget {
  public:
   virtual ~Gadget() = default;
-  // Names of the integer ops that it encodes.
+  // Names of the integer ops that it encodes; and whether it does this one, if several gadgets
+  // encode ops of its name: the first one that says so.
   virtual llvm::ArrayRef<llvm::StringLiteral> ops() const = 0;
+  virtual bool encodes(const ir::Op& op) const { return true; }
   // Lists the op's items, in program order.
   virtual absl::Status plan(const Origin& origin) = 0;
   // True: it takes this output of the program, which is no stored tensor, and publishes it.

@@ -1,3 +1,4 @@
+#include "passes/lower_air/gadgets/affine/affine.h"
 #include "passes/lower_air/gadgets/argmax/argmax.h"
 #include "passes/lower_air/gadgets/copies/copies.h"
 #include "passes/lower_air/gadgets/embeddings/embeddings.h"
@@ -5,6 +6,7 @@
 #include "passes/lower_air/gadgets/multiply/multiply.h"
 #include "passes/lower_air/gadgets/norms/norms.h"
 #include "passes/lower_air/gadgets/products/products.h"
+#include "passes/lower_air/gadgets/relays/relays.h"
 #include "passes/lower_air/gadgets/results/results.h"
 #include "passes/lower_air/gadgets/softmax/softmax.h"
 #include "passes/lower_air/gadgets/steps/steps.h"
@@ -26,8 +28,10 @@ std::vector<std::unique_ptr<Gadget>> makeGadgets(Wiring& wiring) {
   gadgets.push_back(std::move(products));
   gadgets.push_back(std::move(softmax));
   gadgets.push_back(std::move(results));
+  gadgets.push_back(makeAffine(wiring));
   gadgets.push_back(std::move(argmax));
   gadgets.push_back(std::move(steps));
+  gadgets.push_back(makeRelays(wiring));
   return gadgets;
 }
 

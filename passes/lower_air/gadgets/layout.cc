@@ -1,5 +1,7 @@
 #include "passes/lower_air/gadgets/layout.h"
 
+#include <cassert>
+
 #include "llvm/Support/MathExtras.h"
 
 namespace lindero::passes {
@@ -42,13 +44,13 @@ absl::Status Layout::address() {
       return cannotLower(*copy.origin.op, "its values come from no matrix product");
     }
     addresses.push_back(next);
-    next += edge(id).tiles() * copy.batch;
+    next += edge(id).tiles();
   }
   addresses_ = std::move(addresses);
   return absl::OkStatus();
 }
 
-Edge Layout::edge(CopyId id, int64_t batch) const {
+Edge Layout::edge(CopyId id) const {
   const Copy& copy = wiring_.copies()[id];
   Edge edge{.rows = copy.rows,
             .columns = copy.columns,
@@ -56,7 +58,15 @@ Edge Layout::edge(CopyId id, int64_t batch) const {
             .tile_columns = lanes(copy.column_lanes),
             .group = copy.group,
             .selected = copy.selected};
-  if (!addresses_.empty()) edge.address = addresses_[id] + batch * edge.tiles();
+  if (!addresses_.empty()) edge.address = addresses_[id];
+  return edge;
+}
+
+Edge Layout::block(CopyId id, int64_t block, int64_t blocks) const {
+  Edge edge = this->edge(id);
+  edge.rows /= blocks;
+  assert(edge.rows % edge.tile_rows == 0 || blocks == 1);
+  edge.address += block * edge.tiles();
   return edge;
 }
 

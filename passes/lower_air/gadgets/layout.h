@@ -47,7 +47,9 @@ class Layout {
   // Gives each copy its addresses; fails where two lanes that a copy needs equal are not.
   absl::Status address();
   int64_t address(CopyId copy) const { return edge(copy).address; }
-  Edge edge(CopyId copy, int64_t batch = 0) const;
+  Edge edge(CopyId copy) const;
+  // One of `blocks` equal parts of its rows, which no tile straddles.
+  Edge block(CopyId copy, int64_t block, int64_t blocks) const;
   std::vector<Edge> edges(llvm::ArrayRef<CopyId> copies) const;
 
  private:

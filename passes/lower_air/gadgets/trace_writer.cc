@@ -24,15 +24,8 @@ void addCells(Attributes& attributes, const std::string& table, const std::strin
 }
 
 TraceWriter::TraceWriter(ir::Function* trace, const Wiring& wiring, const Layout& layout,
-                         LookupTables& tables,
-                         const std::map<const ir::Value*, ConstantPlace>& constants,
-                         const std::map<Witness, ConstantPlace>& fixed)
-    : trace_(trace),
-      wiring_(wiring),
-      layout_(layout),
-      tables_(tables),
-      constants_(constants),
-      fixed_(fixed) {}
+                         LookupTables& tables, const ConstantPlaces& constants)
+    : trace_(trace), wiring_(wiring), layout_(layout), tables_(tables), constants_(constants) {}
 
 void TraceWriter::setOrigin(const ir::Location& nodes, const std::string& region) {
   trace_.setLocation(nodes);

@@ -21,8 +21,7 @@ using Step = ir::trace::MadeStep;
 class TraceWriter {
  public:
   TraceWriter(ir::Function* trace, const Wiring& wiring, const Layout& layout, LookupTables& tables,
-              const std::map<const ir::Value*, ConstantPlace>& constants,
-              const std::map<Witness, ConstantPlace>& fixed);
+              const ConstantPlaces& constants);
   const Layout& layout() const { return layout_; }
   LookupTables& tables() { return tables_; }
 
@@ -43,8 +42,9 @@ class TraceWriter {
   }
   ir::Value* input(const std::string& tensor);
   ir::Value* load(const ConstantPlace& place);
-  const ConstantPlace& placeOf(const ir::Value* constant) const { return constants_.at(constant); }
-  const ConstantPlace& placeOf(const Witness& fixed) const { return fixed_.at(fixed); }
+  const ConstantPlace& placeOf(const ir::Value* value, const std::string& name = "") const {
+    return constants_.at({value, name});
+  }
   // Elements of a lookup table's column: row `key` - `low` of the place.
   ir::Value* lookUp(ir::Value* key, const LookupTables::Place& place, const std::string& column,
                     int64_t low);
@@ -57,8 +57,7 @@ class TraceWriter {
   const Wiring& wiring_;
   const Layout& layout_;
   LookupTables& tables_;
-  const std::map<const ir::Value*, ConstantPlace>& constants_;
-  const std::map<Witness, ConstantPlace>& fixed_;
+  const ConstantPlaces& constants_;
   std::map<std::pair<const ir::Value*, std::string>, ir::Value*> buffers_;
 };
 

@@ -38,6 +38,17 @@ View Wiring::view(const ir::Value* value) const {
   return {value, 0, matrixOf(value->type()).columns};
 }
 
+void Wiring::addRead(const ir::Op& op, unsigned operand) {
+  View v = view(op.operand(operand));
+  reads_[v.base].push_back({&op, operand, v});
+}
+
+llvm::ArrayRef<Read> Wiring::readers(const ir::Value* value) const {
+  auto it = reads_.find(value);
+  if (it == reads_.end()) return {};
+  return it->second;
+}
+
 LaneId Wiring::addLanes(LaneRule rule) {
   rules_.push_back(std::move(rule));
   return rules_.size() - 1;
@@ -79,14 +90,37 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
     }
     return found;
   }
-  if (isInput(view.base) && view.rows.empty()) {
-    if (llvm::any_of(public_inputs_, [&](auto& p) { return p.value == view.base; })) {
-      return cannotLower(*origin.op, "reads an input of the model that another op reads too");
-    }
-    public_inputs_.push_back({view.base, view.base->name().str()});
-    return Giver{};
+  if (!isInput(view.base) || !view.rows.empty()) {
+    return cannotLower(*origin.op, "its input comes from no encoded op");
   }
-  return cannotLower(*origin.op, "its input comes from no encoded op");
+  auto read = llvm::find_if(public_inputs_, [&](auto& p) { return p.value == view.base; });
+  if (read == public_inputs_.end()) return Giver{};
+  // The verifier gives each element once: to a relay, from which both readers take it.
+  Copy& first = copies_[read->copy];
+  const CopyId id = read->copy;
+  first.group.clear();
+  if (read->major == Major::kColumn) first.same_rows = down();
+  public_inputs_.erase(read);
+  absl::StatusOr<Giver> from = relay(origin, view.base);
+  if (from.ok()) from->out->push_back(id);
+  return from;
+}
+
+// Column-major: a reader of either layout can take from it.
+absl::StatusOr<Wiring::Giver> Wiring::relay(const Origin& origin, const ir::Value* value) {
+  value = resolve(value);
+  for (Relay& r : relays_) {
+    if (r.value == value) return Giver{Major::kColumn, down(), &r.out, 1, true};
+  }
+  const auto [rows, columns] = matrixOf(value->type());
+  Relay& r = relays_.emplace_back(Relay{origin, value, rows, columns});
+  divides(down(), rows);
+  absl::StatusOr<CopyId> in = copy(origin, value, Major::kColumn, down());
+  if (!in.ok()) return in.status();
+  r.in = *in;
+  const Giver relayed{Major::kColumn, down(), &r.out, 1, true};
+  if (isInput(value)) givers_[value] = relayed;
+  return relayed;
 }
 
 absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value, Major major,
@@ -96,22 +130,35 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
   if (v.start != 0 || v.size != matrix.columns) {
     return cannotLower(*origin.op, "reads some columns of a requantized tensor");
   }
+  const bool by_columns = major == Major::kColumn, published = !group.empty();
   absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
+  const bool from_verifier = from->out == nullptr;
+  if (from_verifier
+          ? published
+          : from->major == Major::kRow && !by_columns && !published && from->lanes != lanes) {
+    from = relay(origin, value);
+    if (!from.ok()) return from.status();
+  }
   if (from->batch != batch) {
     return cannotLower(*origin.op, "reads a matrix for each head as one tensor");
   }
-  Copy copy{.origin = origin, .columns = v.size, .group = group, .selected = v.rows};
+  Copy copy{.origin = origin, .columns = v.size, .group = group};
+  if (!from->holds_view) copy.selected = v.rows;
   copy.rows = (v.rows.empty() ? matrix.rows : int64_t(v.rows.size())) / batch;
   copy.batch = batch;
-  const bool by_columns = major == Major::kColumn;
   copy.row_lanes = by_columns ? lanes : down();
   copy.column_lanes = by_columns ? along() : lanes;
   if (from->out == nullptr) {
-    copy.group = publicGroup(public_inputs_.back().name);
-    return public_inputs_.back().copy = openCopy(std::move(copy));
+    PublicInput& input =
+        public_inputs_.emplace_back(PublicInput{v.base, v.base->name().str(), 0, major});
+    copy.group = publicGroup(input.name);
+    return input.copy = openCopy(std::move(copy));
   }
-  if (from->major == major) {
+  if (published && from->major == Major::kRow) {
+    // The verifier's end has no lanes: tiles are as wide as the giver's, and one row.
+    copy.row_lanes = kOneLane, copy.column_lanes = from->lanes;
+  } else if (from->major == major) {
     (by_columns ? copy.same_rows : copy.same_columns) = from->lanes;
   } else {
     (by_columns ? copy.column_lanes : copy.row_lanes) = from->lanes;
@@ -139,10 +186,6 @@ absl::Status Wiring::connect() {
     absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
     if (!id.ok()) return id.status();
     p.copy = *id;
-    // The verifier's end has no lanes: tiles are as tall as the giver's, and one row if that has
-    // none down the rows.
-    Copy& made = copies_[*id];
-    if (made.same_columns) made.row_lanes = kOneLane;
   }
   return absl::OkStatus();
 }

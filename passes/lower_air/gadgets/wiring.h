@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -58,14 +59,13 @@ struct Product {
   LaneId padded_to = kOneLane;
 };
 
-// A copy of a tensor, or of each of `batch` tensors. Tiles have as many rows as the lanes of its
-// column-major end, and as many columns as those of its row-major end.
+// A copy of a matrix. Tiles have as many rows as the lanes of its column-major end, and as many
+// columns as those of its row-major end.
 using CopyId = size_t;
 struct Copy {
   Origin origin = {};
   int64_t rows = 0, columns = 0;
   LaneId row_lanes = kOneLane, column_lanes = kOneLane;
-  int64_t batch = 1;
   std::string group = {};              // Edge::group
   std::vector<int64_t> selected = {};  // Edge::selected
   // Lanes that must turn out as many as those of the tile, for both ends have them on one axis.
@@ -80,12 +80,30 @@ struct View {
   std::vector<int64_t> rows = {};  // empty: all
 };
 
+// An op that reads a value, or a view of it, as one of its operands.
+struct Read {
+  const ir::Op* op = nullptr;
+  unsigned operand = 0;
+  View view;
+};
+
+// A value that an item holds only to give it to its readers, where its giver cannot: an input that
+// several read, and what stands along the rows with other lanes than those that a reader has there.
+struct Relay {
+  Origin origin;
+  const ir::Value* value = nullptr;
+  int64_t rows = 0, columns = 0;
+  CopyId in = 0;
+  std::vector<CopyId> out = {};
+};
+
 // An input that is a stored tensor (integers from the verifier), and an output that is one: a copy
 // whose other end the verifier computes.
 struct PublicInput {
   const ir::Value* value = nullptr;
   std::string name;
   CopyId copy = 0;
+  Major major = Major::kColumn;  // of the reader
 };
 struct PublicOutput {
   Origin origin;
@@ -107,6 +125,9 @@ class Wiring {
   void setView(const ir::Value* value, View view) { views_[value] = std::move(view); }
   View view(const ir::Value* value) const;
   bool isInput(const ir::Value* value) const { return inputs_.contains(value); }
+  // All ops that read a value, in program order. Known before the first item is listed.
+  void addRead(const ir::Op& op, unsigned operand);
+  llvm::ArrayRef<Read> readers(const ir::Value* value) const;
   size_t inputs() const { return inputs_.size(); }
 
   // Lanes down a tensor's rows, in the tables of matrix products and their results, and along its
@@ -133,6 +154,7 @@ class Wiring {
     LaneId lanes;
     std::vector<CopyId>* out;
     int64_t batch = 1;
+    bool holds_view = false;  // the rows of the view, and no others
   };
   // Says that `value` is given by an item that is made for its readers of a major.
   using Offer = std::function<absl::StatusOr<Giver>(Major reader)>;
@@ -147,6 +169,7 @@ class Wiring {
   // Addresses of single elements.
   CopyId scalars(int64_t count) { return openCopy({.rows = count, .columns = 1}); }
   llvm::ArrayRef<Copy> copies() const { return copies_; }
+  const std::deque<Relay>& relays() const { return relays_; }
 
   // An output that is a stored tensor.
   void exportTensor(const Origin& origin, const ir::Value* value, const std::string& name);
@@ -157,11 +180,13 @@ class Wiring {
 
  private:
   absl::StatusOr<Giver> giver(const Origin& origin, const View& view, Major reader);
+  absl::StatusOr<Giver> relay(const Origin& origin, const ir::Value* value);
 
   const LowerToAirOptions options_;
   llvm::DenseSet<const ir::Value*> inputs_;
   llvm::DenseMap<const ir::Value*, const ir::Value*> alias_;
   std::map<const ir::Value*, View> views_;
+  llvm::DenseMap<const ir::Value*, std::vector<Read>> reads_;
   std::vector<LaneRule> rules_;
   std::deque<Product> products_;  // pointed to
   int64_t next_product_ = 1;
@@ -169,6 +194,7 @@ class Wiring {
   llvm::DenseMap<const ir::Value*, Giver> givers_;
   llvm::DenseMap<const ir::Value*, Offer> offers_;
   llvm::DenseSet<const ir::Value*> passed_on_;
+  std::deque<Relay> relays_;  // pointed to
   std::deque<PublicInput> public_inputs_;
   std::deque<PublicOutput> public_outputs_;
 };

@@ -139,9 +139,8 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   if (items.empty()) return {};
   CircuitBuilder counter;
   LookupTables tables;
-  std::map<const ir::Value*, ConstantPlace> constants;
-  std::map<Witness, ConstantPlace> fixed;
-  Lowering lowering{counter, tables, wiring, layout, constants, fixed};
+  ConstantPlaces constants;
+  Lowering lowering{counter, tables, wiring, layout, constants};
   TableBuilder table(counter, kind.name(), items.back().first_row + items.back().rows);
   kind.build(lowering, table, items);
   return table.shape();

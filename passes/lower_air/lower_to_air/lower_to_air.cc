@@ -33,9 +33,8 @@ class LowerToAir : public Pass {
 
     CircuitBuilder circuit(module.addFunction("circuit"));
     LookupTables tables;
-    std::map<const ir::Value*, ConstantPlace> constants;
-    std::map<Witness, ConstantPlace> fixed;
-    Lowering l{circuit, tables, wiring, chosen->layout, constants, fixed};
+    ConstantPlaces constants;
+    Lowering l{circuit, tables, wiring, chosen->layout, constants};
     for (const TableKind* kind : planner.tables()) {
       for (const Stack& stack : chosen->layout.stacks(*kind)) {
         TableBuilder table(circuit, stack.name, stack.rows);

@@ -36,13 +36,16 @@ Planner::Planner(const ir::Function& main, const LowerToAirOptions& options)
     : main_(main), wiring_(main, options), gadgets_(makeGadgets(wiring_)) {
   for (const auto& gadget : gadgets_) {
     llvm::append_range(tables_, gadget->tables());
-    for (llvm::StringRef op : gadget->ops()) gadget_of_[op] = gadget.get();
+    for (llvm::StringRef op : gadget->ops()) gadgets_of_[op].push_back(gadget.get());
   }
 }
 
 absl::Status Planner::plan() {
   if (absl::Status s = namesFree(main_); !s.ok()) return s;
   if (absl::Status s = walk(main_.body(), ""); !s.ok()) return s;
+  for (const Origin& origin : program_) {
+    if (absl::Status s = visit(origin); !s.ok()) return s;
+  }
   for (const auto& gadget : gadgets_) {
     if (absl::Status s = gadget->connect(); !s.ok()) return s;
   }
@@ -57,28 +60,37 @@ absl::Status Planner::walk(const ir::Block& block, const std::string& region) {
       for (unsigned i = 0; i < op.numResults(); ++i) wiring_.alias(op.result(i), yield.operand(i));
     } else if (!op.is("region.yield") && !op.is("integer.constant")) {
       program_.push_back({&op, region});
-      if (absl::Status s = visit(program_.back()); !s.ok()) return s;
+      if (absl::Status s = look(op); !s.ok()) return s;
     }
+  }
+  return absl::OkStatus();
+}
+
+// Views, and who reads what.
+absl::Status Planner::look(const ir::Op& op) {
+  if (op.is("integer.slice")) {
+    View v = wiring_.view(op.operand(0));
+    v.start += op.intAttr("start");
+    v.size = op.intAttr("size");
+    wiring_.setView(op.result(), v);
+  } else if (op.is("integer.select_rows")) {
+    View v = wiring_.view(op.operand(0));
+    if (!v.rows.empty()) return cannotLower(op, "rows of selected rows");
+    v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
+    wiring_.setView(op.result(), v);
+  } else {
+    for (unsigned i = 0; i < op.numOperands(); ++i) wiring_.addRead(op, i);
   }
   return absl::OkStatus();
 }
 
 absl::Status Planner::visit(const Origin& origin) {
   const ir::Op& op = *origin.op;
-  if (auto it = gadget_of_.find(op.name()); it != gadget_of_.end()) return it->second->plan(origin);
-  if (op.is("integer.slice")) {
-    View v = wiring_.view(op.operand(0));
-    v.start += op.intAttr("start");
-    v.size = op.intAttr("size");
-    wiring_.setView(op.result(), v);
-    return absl::OkStatus();
-  }
-  if (op.is("integer.select_rows")) {
-    View v = wiring_.view(op.operand(0));
-    if (!v.rows.empty()) return cannotLower(op, "rows of selected rows");
-    v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
-    wiring_.setView(op.result(), v);
-    return absl::OkStatus();
+  if (op.is("integer.slice") || op.is("integer.select_rows")) return absl::OkStatus();
+  for (Gadget* gadget : gadgets_of_[op.name()]) {
+    if (!gadget->encodes(op)) continue;
+    gadget_of_[&op] = gadget;
+    return gadget->plan(origin);
   }
   if (op.is("integer.return")) return visitOutputs(origin);
   return cannotLower(op, "no encoding for this op");
@@ -96,7 +108,8 @@ absl::Status Planner::visitOutputs(const Origin& origin) {
       if (*taken) output.gadget = gadget.get();
     }
     if (!output.gadget) {
-      if (wiring_.isInput(wiring_.view(output.value).base)) {
+      const ir::Value* base = wiring_.view(output.value).base;
+      if (wiring_.isInput(base) && base->type().element != ir::Element::kFixed) {
         return cannotLower(op, "an output that is an input");
       }
       wiring_.exportTensor(origin, output.value, output.name);
@@ -127,7 +140,7 @@ void Planner::trace(TraceWriter& t) const {
   for (const Origin& origin : program_) {
     const ir::Op& op = *origin.op;
     t.setOrigin(op.location(), origin.region);
-    if (auto gadget = gadget_of_.find(op.name()); gadget != gadget_of_.end()) {
+    if (auto gadget = gadget_of_.find(&op); gadget != gadget_of_.end()) {
       gadget->second->trace(t, op);
     } else if (op.is("integer.select_rows")) {
       traceSelectRows(t, op);

@@ -36,6 +36,7 @@ class Planner {
     const Gadget* gadget;  // null: a stored tensor
   };
   absl::Status walk(const ir::Block& block, const std::string& region);
+  absl::Status look(const ir::Op& op);
   absl::Status visit(const Origin& origin);
   absl::Status visitOutputs(const Origin& origin);
   void traceOutputs(TraceWriter& t) const;
@@ -44,7 +45,8 @@ class Planner {
   Wiring wiring_;
   const std::vector<std::unique_ptr<Gadget>> gadgets_;
   std::vector<const TableKind*> tables_;
-  std::map<llvm::StringRef, Gadget*> gadget_of_;
+  std::map<llvm::StringRef, std::vector<Gadget*>> gadgets_of_;  // by the names of ops
+  llvm::DenseMap<const ir::Op*, Gadget*> gadget_of_;
   std::vector<Origin> program_;  // integer ops in program order, regions flattened
   std::vector<Output> outputs_;
 };

@@ -438,6 +438,20 @@ bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exp
   return true;
 }
 
+bool Folds::boundResults() {
+  bool changed = false;
+  for (const Result& r : results_) {
+    const Polynomial lane = ranges_.simplify(r.table, r.c, r.lane);
+    if (lane.size() != 1 || lane.begin()->second != 1) continue;
+    const Monomial& cell = lane.begin()->first;
+    if (cell.size() != 1 || cell[0].before || ranges_.cell(r.table, r.c, cell[0].column)) continue;
+    const Interval product = r.product->interval();
+    if (product.magnitude() >= kFieldModulus) continue;
+    changed |= ranges_.narrow(r.table, r.c, cell[0].column, product);
+  }
+  return changed;
+}
+
 // A value M that a table compares with several lanes: M - gap is a lane of a product, and selector
 // * gap = 0, where the selectors of a run of rows sum to 1. So some gap is zero, and M is bounded
 // as its lane is. Over a run the selectors telescope: 1 - u on its first row, then u before - u,
@@ -511,7 +525,10 @@ absl::Status Folds::select(int table, int column, const std::vector<const Result
       proven &= values.count(m) > 0;
       if (proven) all = all ? hull(*all, values.at(m)) : values.at(m);
     }
-    if (proven && all) ranges_.narrow(table, c, column, *all);
+    // A product of what is not bounded yet says nothing.
+    if (proven && all && all->magnitude() < Interval::kFar) {
+      ranges_.narrow(table, c, column, *all);
+    }
   }
   return absl::OkStatus();
 }

@@ -37,10 +37,15 @@ absl::StatusOr<std::unique_ptr<ProvenRanges>> ProvenRanges::compute(
   IR_RETURN_IF_ERROR(out->readBuses());
   IR_RETURN_IF_ERROR(out->readEdges());
   if (given) IR_RETURN_IF_ERROR(given(*out));
+  IR_RETURN_IF_ERROR(out->settle());
+  return out;
+}
+
+absl::Status ProvenRanges::settle() {
   for (int round = 0;; ++round) {
-    absl::StatusOr<bool> changed = out->propagate();
+    absl::StatusOr<bool> changed = propagate();
     if (!changed.ok()) return changed.status();
-    if (!*changed) return out;
+    if (!*changed) return absl::OkStatus();
     if (round == kMaxRounds) {
       return absl::FailedPreconditionError(
           "verify-intervals: the proven ranges do not settle; a value bounds itself");

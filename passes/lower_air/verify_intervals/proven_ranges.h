@@ -50,6 +50,8 @@ class ProvenRanges {
   Polynomial simplify(int table, int c, const Polynomial& p) const;
   // Narrows a cell, or bounds it. Returns whether that says something new.
   bool narrow(int table, int c, int column, const Interval& to);
+  // Takes what follows from what was narrowed.
+  absl::Status settle();
 
   const std::string& busName(const ir::Op& op) const { return op.symbolAttr("bus"); }
   // What a bus provides in each position of its tuples, given what is known of them; nothing if no

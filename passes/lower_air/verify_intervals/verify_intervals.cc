@@ -315,6 +315,14 @@ class VerifyIntervals : public Pass {
     if (!ranges.ok()) return ranges.status();
     IR_RETURN_IF_ERROR(folds->boundProducts());
     IR_RETURN_IF_ERROR(folds->boundSelected());
+    // As often as a stored product is a factor of the next one.
+    while (folds->boundResults()) {
+      IR_RETURN_IF_ERROR((*ranges)->settle());
+      folds = std::make_unique<Folds>(**ranges, *copies);
+      IR_RETURN_IF_ERROR(folds->boundLookups());
+      IR_RETURN_IF_ERROR(folds->boundProducts());
+      IR_RETURN_IF_ERROR(folds->boundSelected());
+    }
     IR_RETURN_IF_ERROR(IntervalRule(**ranges, *folds).check());
     return false;
   }

@@ -12,27 +12,26 @@ constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
 
 class ArgmaxBuilder {
  public:
-  ArgmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  ArgmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool stored)
+      : l_(l), t_(t), lanes_(lanes), stored_(stored) {}
 
   void add(const Choice& choice, const Placed& placed, bool alone) {
-    const Accumulator& a = *choice.accumulator;
-    const int64_t tiles = llvm::divideCeil(a.columns, lanes_), first = placed.first_row;
-    const int64_t last = first + tiles - 1, end = first + placed.rows - 1;
-    longest_ = std::max(longest_, placed.rows);
+    const int64_t tiles = llvm::divideCeil(choice.columns, lanes_), first = placed.first_row;
+    const int64_t last = first + tiles - 1, rows = choice.rows;
     t_.fillConstant(on_, first, placed.rows, 1);
-    if (tiles > 1) t_.fill(within_, {first + 1, {{a.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
-    t_.fill(first_, {first, {{a.rows, tiles, 0}}, 1, 0});
-    auto [step, made] = next_.try_emplace(l_.layout.columns(*a.product));
-    if (made) step->second = t_.fixed("next_token." + std::to_string(step->first));
-    if (a.rows > 1) t_.fill(step->second, {first + tiles, {{a.rows - 1, tiles, 0}}, 1, 0});
-    t_.fill(last_, {last, {{a.rows, tiles, 0}}, 1, 0});
-    t_.fill(address_, {last, {{a.rows, tiles, 1}}, l_.layout.address(choice.indices), 0});
+    if (tiles > 1) t_.fill(within_, {first + 1, {{rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
+    t_.fill(first_, {first, {{rows, tiles, 0}}, 1, 0});
+    if (choice.accumulator) fillProduct(*choice.accumulator, first, tiles);
+    t_.fill(last_, {last, {{rows, tiles, 0}}, 1, 0});
+    t_.fill(address_, {last, {{rows, tiles, 1}}, l_.layout.address(choice.indices), 0});
     if (!l_.wiring.decode()) publish(choice, last, tiles, alone);
-    t_.fillConstant(end_, end, 1, 1);
-    t_.fillConstant(product_, end, 1, a.product->id);
-    fillBias(a, first, tiles);
     place(choice, first, tiles);
-    t_.instance(first, placed.rows, choice.origin.region, a.origin.op->location());
+    const ir::Op& op = choice.accumulator ? *choice.accumulator->origin.op : *choice.origin.op;
+    t_.instance(first, placed.rows, choice.origin.region, op.location());
+    if (!stored_) return;
+    const Edge edge = l_.layout.edge(choice.in);
+    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge);
+    t_.place(x_, {choice.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
 
   void constrain() {
@@ -47,7 +46,11 @@ class ArgmaxBuilder {
       t_.constrain(here * gap, "the maximum is attained" + lane, i ? kLocal : kContinuity);
       t_.range("high" + lane, on_, t_.constant(15), high_[i]);
       t_.range("low" + lane, on_, t_.constant(15), low_[i]);
-      values.push_back(maximum_ - gap - bias_[i]);
+      if (stored_) {
+        t_.constrain(on_ * (maximum_ - gap - x_[i]), "gap" + lane);
+      } else {
+        values.push_back(maximum_ - gap - bias_[i]);
+      }
       previous = before_[i];
     }
     t_.constrain(last_ * before_.back(), "something is chosen");
@@ -55,7 +58,8 @@ class ArgmaxBuilder {
                  kContinuity);
     t_.constrain(within_ * (maximum_ - t_.previous(maximum_)), "one maximum per token",
                  kContinuity);
-    addProduct(values);
+    if (!stored_) addProduct(values);
+    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
     if (l_.wiring.decode()) {
       scalarTerm(t_, "index", last_, address_, chosen_, 1);
     } else {
@@ -67,11 +71,23 @@ class ArgmaxBuilder {
 
  private:
   void publish(const Choice& choice, int64_t last, int64_t tiles, bool alone) {
-    const Accumulator& a = *choice.accumulator;
     publics_.push_back({choice.name, alone ? last_ : t_.fixed("index." + choice.name)});
-    if (!alone) t_.fill(publics_.back().second, {last, {{a.rows, tiles, 0}}, 1, 0});
-    l_.circuit.publicTensor({choice.name, true, a.rows, 1, 0, a.columns - 1, 0,
+    if (!alone) t_.fill(publics_.back().second, {last, {{choice.rows, tiles, 0}}, 1, 0});
+    l_.circuit.publicTensor({choice.name, true, choice.rows, 1, 0, choice.columns - 1, 0,
                              l_.layout.address(choice.indices), 1, 1});
+  }
+
+  Expr ofProduct(const char* name) { return stored_ ? Expr() : t_.fixed(name); }
+
+  void fillProduct(const Accumulator& a, int64_t first, int64_t tiles) {
+    const int64_t end = first + a.rows * tiles - 1;
+    longest_ = std::max(longest_, a.rows * tiles);
+    auto [step, made] = next_.try_emplace(l_.layout.columns(*a.product));
+    if (made) step->second = t_.fixed("next_token." + std::to_string(step->first));
+    if (a.rows > 1) t_.fill(step->second, {first + tiles, {{a.rows - 1, tiles, 0}}, 1, 0});
+    t_.fillConstant(end_, end, 1, 1);
+    t_.fillConstant(product_, end, 1, a.product->id);
+    fillBias(a, first, tiles);
   }
 
   void fillBias(const Accumulator& a, int64_t first, int64_t tiles) {
@@ -79,7 +95,7 @@ class ArgmaxBuilder {
     if (a.bias) {
       t_.fill(bias_, {first, {{a.rows, tiles, 0}, {tiles, 1, lanes_}}, 0, 1},
               a.bias->definingOp()->symbolAttr("value"));
-      l_.constants[a.bias] = {
+      l_.constants[{a.bias, ""}] = {
           t_.name(), "bias.0", lanes_, {first, {{tiles, 1, lanes_}}, 0, 1}, a.columns};
     }
     if (rest) {
@@ -91,7 +107,7 @@ class ArgmaxBuilder {
   // The lanes beyond the last column hold M - kNever.
   void place(const Choice& choice, int64_t first, int64_t tiles) {
     const ir::Value* result = choice.origin.op->result();
-    const int64_t rows = choice.accumulator->rows;
+    const int64_t rows = choice.rows;
     Cells elements{first, {{rows * tiles, 1, lanes_}}, 0, 1};
     t_.place(before_, {result, "before"}, elements);
     t_.place(high_, {result, "high"}, elements);
@@ -114,28 +130,31 @@ class ArgmaxBuilder {
   Lowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
+  const bool stored_;
   int64_t longest_ = 1;  // rows of a fold
   Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), first_ = t_.fixed("first");
   std::map<int64_t, Expr> next_;  // by the columns of a row: where a fold goes on to the next row
   Expr last_ = t_.fixed("last");
-  Expr end_ = t_.fixed("end"), product_ = t_.fixed("product"), address_ = t_.fixed("address");
-  Lanes bias_ = t_.fixedLanes("bias", lanes_);
+  Expr end_ = ofProduct("end"), product_ = ofProduct("product"), address_ = t_.fixed("address");
+  Lanes bias_ = stored_ ? Lanes() : t_.fixedLanes("bias", lanes_);
   Lanes before_ = t_.mainLanes("before", lanes_), high_ = t_.mainLanes("high", lanes_),
         low_ = t_.mainLanes("low", lanes_);
   Expr maximum_ = t_.main("maximum"), chosen_ = t_.main("chosen");
+  Lanes x_ = stored_ ? t_.mainLanes("x", lanes_) : Lanes();
+  EdgeSlots in_{t_, "in"};
   std::vector<std::pair<std::string, Expr>> publics_;  // the rows of each output's indices
 };
 
 }  // namespace
 
 int64_t ArgmaxTable::rows(size_t item, const Layout& layout) const {
-  const Accumulator& a = *choices[item].accumulator;
-  return a.rows * int64_t(llvm::divideCeil(a.columns, layout.lanes(lanes_)));
+  const Choice& choice = choices[item];
+  return choice.rows * int64_t(llvm::divideCeil(choice.columns, layout.lanes(lanes_)));
 }
 
 void ArgmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   l.tables.useRange(15);
-  ArgmaxBuilder builder(l, t, l.layout.lanes(lanes_));
+  ArgmaxBuilder builder(l, t, l.layout.lanes(lanes_), !choices.front().accumulator);
   for (const Placed& placed : items) builder.add(choices[placed.item], placed, items.size() == 1);
   builder.constrain();
 }
@@ -143,7 +162,8 @@ void ArgmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> ite
 Argmax::Argmax(Wiring& wiring, Products& products)
     : wiring_(wiring),
       products_(products),
-      table_(wiring.addLanes({.pads = true, .most = wiring.options().lanes})) {}
+      table_(wiring.addLanes({.pads = true, .most = wiring.options().lanes}), "argmax"),
+      stored_(wiring.addLanes({.most = wiring.options().lanes}), "stored_argmax") {}
 
 llvm::ArrayRef<llvm::StringLiteral> Argmax::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.argmax"};
@@ -152,45 +172,66 @@ llvm::ArrayRef<llvm::StringLiteral> Argmax::ops() const {
 
 absl::Status Argmax::plan(const Origin& origin) {
   const ir::Op& op = *origin.op;
-  auto of = products_.accumulatorOf(op);
-  if (!of.ok()) return of.status();
-  auto& [accumulator, view] = *of;
-  if (accumulator->columns != view.size || !accumulator->matrix) {
-    return cannotLower(op, "only all columns of a linear op have an argmax");
+  const auto [rows, columns] = matrixOf(op.operand(0)->type());
+  if (columns == 1) return cannotLower(op, "of one element there is nothing to choose");
+  Choice choice{.origin = origin, .rows = rows, .columns = columns};
+  if (Accumulator* a = products_.findAccumulator(op.operand(0))) {
+    a->parts.push_back({origin, 0, columns});
+    // What it reads is as wide as its tiles.
+    a->product->padded_to = table_.lanes();
+    choice.accumulator = a;
+    table_.choices.push_back(std::move(choice));
+  } else {
+    wiring_.divides(stored_.lanes(), columns);
+    wiring_.divides(wiring_.down(), rows);
+    stored_.choices.push_back(std::move(choice));
   }
-  accumulator->parts.push_back({origin, 0, view.size});
-  // What it reads is as wide as its tiles.
-  accumulator->product->padded_to = table_.lanes();
-  table_.choices.push_back({origin, accumulator});
   return absl::OkStatus();
 }
 
-const Choice* Argmax::choiceOf(const ir::Value* value) const {
-  auto at = llvm::find_if(table_.choices,
-                          [&](const Choice& c) { return c.origin.op->result() == value; });
-  return at == table_.choices.end() ? nullptr : &*at;
+Choice* Argmax::choiceOf(const ir::Value* value) {
+  for (ArgmaxTable* table : {&table_, &stored_}) {
+    for (Choice& c : table->choices) {
+      if (c.origin.op->result() == value) return &c;
+    }
+  }
+  return nullptr;
 }
 
 absl::StatusOr<bool> Argmax::planOutput(const Origin& origin, const ir::Value* value,
                                         const std::string& name) {
-  for (Choice& choice : table_.choices) {
-    if (choice.origin.op->result() != value) continue;
-    choice.name = name;
-    return true;
+  Choice* choice = choiceOf(value);
+  if (!choice) return false;
+  if (!choice->name.empty()) {
+    return cannotLower(*origin.op, "outputs " + choice->name + " and " + name + " are one argmax");
   }
-  return false;
+  choice->name = name;
+  return true;
 }
 
 absl::Status Argmax::connect() {
-  for (Choice& choice : table_.choices) choice.indices = wiring_.scalars(choice.accumulator->rows);
+  for (ArgmaxTable* table : {&table_, &stored_}) {
+    for (Choice& choice : table->choices) {
+      if (choice.name.empty()) return cannotLower(*choice.origin.op, "its result is no output");
+      choice.indices = wiring_.scalars(choice.rows);
+    }
+  }
+  for (Choice& choice : stored_.choices) {
+    absl::StatusOr<CopyId> in =
+        wiring_.copy(choice.origin, choice.origin.op->operand(0), Major::kRow, stored_.lanes());
+    if (!in.ok()) return in.status();
+    choice.in = *in;
+  }
   return absl::OkStatus();
 }
 
 void Argmax::trace(TraceWriter& t, const ir::Op& op) const {
-  const Accumulator& a = *choiceOf(op.result())->accumulator;
-  const Step step =
-      t.step("argmax", {{"values", products_.traceColumns(t, a, 0, a.columns)}},
-             {{"rows", a.rows}, {"width", a.columns}, {"lanes", t.layout().lanes(table_.lanes())}});
+  const auto [rows, columns] = matrixOf(op.operand(0)->type());
+  const Accumulator* a = products_.findAccumulator(op.operand(0));
+  ir::Value* values = a ? products_.traceColumns(t, *a, 0, columns) : t.find(op.operand(0));
+  const int64_t lanes = t.layout().lanes(a ? table_.lanes() : stored_.lanes());
+  const Step step = t.step("argmax", {{"values", values}},
+                           {{"rows", rows}, {"width", columns}, {"lanes", lanes}});
   t.keep(op.result(), "", step["index"]);
   t.keepAll(op.result(), step, {"maximum", "before", "high", "low", "index_sums"});
   // Of a decode run, the rows that are none of its steps show 0.

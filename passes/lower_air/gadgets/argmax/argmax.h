@@ -18,15 +18,17 @@ namespace lindero::passes {
 
 struct Choice {
   Origin origin;
-  const Accumulator* accumulator = nullptr;
+  const Accumulator* accumulator = nullptr;  // null: of a stored value, with
+  CopyId in = 0;
+  int64_t rows = 0, columns = 0;
   std::string name = {};  // of the public output
   CopyId indices = 0;
 };
 
 class ArgmaxTable : public TableKind {
  public:
-  explicit ArgmaxTable(LaneId lanes) : lanes_(lanes) {}
-  std::string name() const override { return "argmax"; }
+  ArgmaxTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  std::string name() const override { return name_; }
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return choices.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
@@ -36,6 +38,7 @@ class ArgmaxTable : public TableKind {
 
  private:
   LaneId lanes_;
+  std::string name_;
 };
 
 class Argmax : public Gadget {
@@ -47,18 +50,18 @@ class Argmax : public Gadget {
   absl::StatusOr<bool> planOutput(const Origin& origin, const ir::Value* value,
                                   const std::string& name) override;
   absl::Status connect() override;
-  std::vector<const TableKind*> tables() const override { return {&table_}; }
+  std::vector<const TableKind*> tables() const override { return {&table_, &stored_}; }
   void trace(TraceWriter& t, const ir::Op& op) const override;
   ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const override;
 
   const std::deque<Choice>& items() const { return table_.choices; }
 
  private:
-  const Choice* choiceOf(const ir::Value* value) const;
+  Choice* choiceOf(const ir::Value* value);
 
   Wiring& wiring_;
   Products& products_;
-  ArgmaxTable table_;
+  ArgmaxTable table_, stored_;
 };
 
 }  // namespace lindero::passes

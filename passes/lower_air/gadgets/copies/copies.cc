@@ -94,13 +94,13 @@ class Copies : public Gadget {
     const Computed& c = it->second;
     const Lines& lines = c.result->lines;
     const int64_t width = c.table->width();
-    ir::Value* tags = t.load(t.placeOf(Witness{op.result(), c.table->name()}));
+    ir::Value* tags = t.load(t.placeOf(op.result(), c.table->name()));
     ir::Value* out = nullptr;
     for (const Computed::Source& source : c.sources) {
       const CopyItem& item = *source.item;
       ir::Value* in = t.find(item.value);
       if (!in) {
-        in = t.load(t.placeOf(Witness{item.value, kElements}));
+        in = t.load(t.placeOf(item.value, kElements));
         t.keep(item.value, "", in);
       }
       out = t.step("copy_elements", {{"in", in}, {"tags", tags}, {"otherwise", out}},

@@ -97,7 +97,7 @@ class CopiesBuilder {
 
   void placeTags(const CopyItem& item, int64_t first) {
     const int64_t rows = item.lines.rows(lanes_);
-    l_.fixed.try_emplace(
+    l_.constants.try_emplace(
         {item.value, kind_.name()},
         ConstantPlace{
             t_.name(), "tag.0", tuples_, {first, {{rows, 1, tuples_}}, 0, 1}, rows * tuples_});
@@ -137,7 +137,7 @@ class CopiesBuilder {
 
   void keepElements(const CopyItem& item, int64_t first) {
     const LinePart part = partsOf(item.lines, lanes_)[0];
-    l_.fixed.try_emplace(
+    l_.constants.try_emplace(
         {item.value, kElements},
         ConstantPlace{t_.name(), "x.0", lanes_, cellsOf(item.lines, part, lanes_, first),
                       item.lines.elements()});

@@ -43,7 +43,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     Cells elements{first, {{e.rows, tiles, e.width}, {tiles, 1, lanes}}, 0, 1};
     if (e.addend) {
       t.fill(addend, elements, e.addend->definingOp()->symbolAttr("value"));
-      l.constants[e.addend] = {t.name(), "addend.0", lanes, elements, e.rows * e.width};
+      l.constants[{e.addend, ""}] = {t.name(), "addend.0", lanes, elements, e.rows * e.width};
     }
     if (e.added) {
       const Edge edge = l.layout.edge(*e.in);

@@ -102,9 +102,8 @@ class Multiply : public Gadget {
   }
 
   absl::Status plan(const Origin& origin) override {
-    const auto& shape = origin.op->result()->type().shape;
-    Multiplication& m =
-        table_.multiplications.emplace_back(Multiplication{origin, shape[0], shape[1]});
+    const auto [rows, columns] = matrixOf(origin.op->result()->type());
+    Multiplication& m = table_.multiplications.emplace_back(Multiplication{origin, rows, columns});
     wiring_.divides(table_.lanes(), m.rows);
     wiring_.gives(origin.op->result(), Major::kColumn, table_.lanes(), &m.out);
     return absl::OkStatus();

@@ -178,8 +178,8 @@ llvm::ArrayRef<llvm::StringLiteral> Norms::ops() const {
 }
 
 absl::Status Norms::plan(const Origin& origin) {
-  const auto& shape = origin.op->result()->type().shape;
-  Norm& n = norms_.norms.emplace_back(Norm{origin, shape[0], shape[1]});
+  const auto [rows, width] = matrixOf(origin.op->result()->type());
+  Norm& n = norms_.norms.emplace_back(Norm{origin, rows, width});
   wiring_.divides(wiring_.down(), n.rows);
   wiring_.divides(norms_.lanes(), n.width);
   wiring_.gives(origin.op->result(), Major::kRow, norms_.lanes(), &n.out);
@@ -199,7 +199,7 @@ absl::Status Norms::connect() {
 }
 
 void Norms::trace(TraceWriter& t, const ir::Op& op) const {
-  const int64_t rows = op.result()->type().shape[0], width = op.result()->type().shape[1];
+  const auto [rows, width] = matrixOf(op.result()->type());
   const auto& root = t.tables().place("root", t.tables().root(op.operand(1)));
   const Step step = t.step("layer_norm", {{"x", t.find(op.operand(0))}},
                            {{"rows", rows},

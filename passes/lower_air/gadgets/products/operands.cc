@@ -151,7 +151,7 @@ void fillCopies(OperandColumns& c, const PlacedOperand& p, const Layout& layout)
     fillRows(c.t, *no, p, edge, first);
   };
   for (int64_t b = 0; b < o.batch; ++b) {
-    const Edge edge = layout.edge(o.copy, b);
+    const Edge edge = layout.block(o.copy, b, o.batch);
     if (edge.group.empty()) {
       fillPlaces(c, c.in, p, edge, o.linked, b);
     } else {

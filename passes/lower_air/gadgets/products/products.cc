@@ -26,7 +26,7 @@ const Matrix* Products::addVocabulary(const Origin& origin, const ir::Value* con
 absl::Status Products::planLinear(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const auto& w = op.operand(1)->type().shape;
-  const int64_t rows = op.result()->type().shape[0];
+  const int64_t rows = matrixOf(op.result()->type()).rows;
   Product* product = wiring_.product(1, rows, w[0], w[1]);
   Matrix& m = weights_.matrices.emplace_back(Matrix{origin, op.operand(1), w[0], w[1], product});
   Operand x;
@@ -39,9 +39,45 @@ absl::Status Products::planLinear(const Origin& origin) {
   x.selected = !wiring_.view(x.value).rows.empty();
   operands_.operands.push_back(std::move(x));
   const ir::Value* bias = op.numOperands() > 2 ? op.operand(2) : nullptr;
-  accumulator_of_[op.result()] =
-      &accumulators_.emplace_back(Accumulator{origin, product, rows, w[1], bias, &m});
+  addAccumulator({origin, product, rows, w[1], bias, &m});
   return absl::OkStatus();
+}
+
+void Products::addAccumulator(Accumulator a) {
+  const ir::Value* value = a.origin.op->result();
+  Accumulator& kept = accumulators_.emplace_back(std::move(a));
+  if (isTaken(kept)) {
+    accumulator_of_[value] = &kept;
+    return;
+  }
+  kept.stored = true;
+  wiring_.divides(operands_.lanes(), kept.rows);
+  wiring_.gives(value, Major::kColumn, operands_.lanes(), &kept.out);
+}
+
+// Whether its readers are all of one kind and take each column once.
+bool Products::isTaken(const Accumulator& a) const {
+  if (a.origin.op->is("integer.scores")) return false;  // its readers are of another shape
+  std::map<llvm::StringRef, std::vector<std::pair<int64_t, int64_t>>> taken;  // by use
+  for (const Read& read : wiring_.readers(a.origin.op->result())) {
+    const ir::Op& op = *read.op;
+    const bool rounds = op.is("integer.requantize") || op.is("integer.lookup");
+    const bool all = read.view.size == a.columns, output = op.is("integer.return");
+    const bool chosen = op.is("integer.argmax") && a.matrix && all;
+    const bool added = op.is("integer.requantize") && op.numOperands() > 1;
+    if (!read.view.rows.empty() || (read.operand > 0 && !output) || (added && !all)) return false;
+    if (!rounds && !output && !chosen) return false;
+    taken[rounds ? "round" : op.name()].push_back({read.view.start, read.view.size});
+  }
+  if (taken.size() != 1) return false;
+  auto& parts = taken.begin()->second;
+  llvm::sort(parts);
+  int64_t next = 0;
+  for (auto [start, size] : parts) {
+    if (start != next) return false;
+    next += size;
+  }
+  return next == a.columns;
 }
 
 absl::Status Products::planScores(const Origin& origin) {
@@ -49,7 +85,7 @@ absl::Status Products::planScores(const Origin& origin) {
   const int64_t heads = op.intAttr("heads");
   const auto& q = op.operand(0)->type().shape;
   const auto& k = op.operand(1)->type().shape;
-  const Product* product = wiring_.product(heads, q[0], q[1] / heads, k[0]);
+  Product* product = wiring_.product(heads, q[0], q[1] / heads, k[0]);
   Operand right;
   right.origin = origin;
   right.kind = Operand::kRightRows;
@@ -64,14 +100,21 @@ absl::Status Products::planScores(const Origin& origin) {
   left.length = q[0];
   left.partner = &operands_.operands.back();
   operands_.operands.push_back(left);
-  scores_[op.result()] = product;
+  const llvm::ArrayRef<Read> readers = wiring_.readers(op.result());
+  if (readers.size() == 1 && readers[0].op->is("integer.softmax")) {
+    scores_[op.result()] = product;
+    return absl::OkStatus();
+  }
+  Accumulator a{origin, product, q[0], heads * k[0]};
+  a.blocks = heads;
+  addAccumulator(std::move(a));
   return absl::OkStatus();
 }
 
 absl::Status Products::planMix(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const ir::Value* p = wiring_.resolve(op.operand(0));
-  if (!p->definingOp() || !p->definingOp()->is("integer.softmax")) {
+  if (wiring_.decode() && (!p->definingOp() || !p->definingOp()->is("integer.softmax"))) {
     return cannotLower(op, "mixes no softmax");
   }
   const int64_t heads = op.intAttr("heads"), queries = op.result()->type().shape[0];
@@ -96,8 +139,7 @@ absl::Status Products::planMix(const Origin& origin) {
   left.length = queries;
   left.partner = &operands_.operands.back();
   operands_.operands.push_back(left);
-  accumulator_of_[op.result()] =
-      &accumulators_.emplace_back(Accumulator{origin, product, queries, v[1]});
+  addAccumulator({origin, product, queries, v[1]});
   return absl::OkStatus();
 }
 
@@ -132,14 +174,6 @@ Accumulator* Products::findAccumulator(const ir::Value* value) const {
   return accumulator_of_.lookup(wiring_.view(value).base);
 }
 
-absl::StatusOr<std::pair<Accumulator*, View>> Products::accumulatorOf(const ir::Op& op) {
-  View v = wiring_.view(op.operand(0));
-  Accumulator* a = findAccumulator(op.operand(0));
-  if (!a) return cannotLower(op, "its input is not the result of a matrix product");
-  if (!v.rows.empty()) return cannotLower(op, "rows selected from an accumulator");
-  return std::pair{a, v};
-}
-
 void Products::addOperand(const Origin& origin, const Accumulator& to, const ir::Value* value,
                           int64_t shift) {
   Operand added;
@@ -153,12 +187,8 @@ void Products::addOperand(const Origin& origin, const Accumulator& to, const ir:
   operands_.operands.push_back(std::move(added));
 }
 
-const Product* Products::takeScores(const ir::Value* value) {
-  auto it = scores_.find(wiring_.resolve(value));
-  if (it == scores_.end()) return nullptr;
-  const Product* product = it->second;
-  scores_.erase(it);
-  return product;
+const Product* Products::scoresOf(const ir::Value* value) const {
+  return scores_.lookup(wiring_.resolve(value));
 }
 
 bool Products::selectsRows() const {
@@ -297,10 +327,15 @@ void Products::traceInputs(TraceWriter& t) const {
   }
 }
 
-// Accumulators are computed where they are taken, in parts.
+// Accumulators that are not stored are computed where they are taken, in parts.
 void Products::trace(TraceWriter& t, const ir::Op& op) const {
-  if (op.is("integer.scores")) traceScores(t, op);
-  if (!op.is("integer.append_rows")) return;
+  if (op.is("integer.scores")) return traceScores(t, op);
+  if (!op.is("integer.append_rows")) {
+    const Accumulator& a = *llvm::find_if(
+        accumulators_, [&](const Accumulator& other) { return other.origin.op == &op; });
+    if (a.stored) t.keep(op.result(), "", traceColumns(t, a, 0, a.columns));
+    return;
+  }
   ir::Value* all = t.step(
       "append_rows", {{"first", t.find(op.operand(0))}, {"second", t.find(op.operand(1))}})["out"];
   t.keep(op.result(), "", all);

@@ -2,13 +2,13 @@
 // (integer.mix), each checked as one equation of folds (README.md).
 //
 // The table `operands` holds the witness sides, `weights` the constant ones. The result of a
-// product is no column: it is an expression of the cells of whoever takes it, an *accumulator*.
+// product is no column: it is an expression of the cells of whoever takes it, an *accumulator*. If
+// its readers do not take each of its columns once, and all for the same use, it is stored.
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "passes/lower_air/gadgets/gadget.h"
@@ -60,12 +60,17 @@ struct Part {
 };
 
 struct Accumulator {
-  Origin origin;  // the linear or mix op
+  Origin origin;  // the op of the product
   Product* product = nullptr;
   int64_t rows = 0, columns = 0;
   const ir::Value* bias = nullptr;
   Matrix* matrix = nullptr;  // of a linear op
   std::vector<Part> parts = {};
+  // Scores, of which the columns of each head are a matrix of their own.
+  int64_t blocks = 1;
+  // It has columns of its own, which are copied to its readers.
+  bool stored = false;
+  std::vector<CopyId> out = {};
 };
 
 // A tensor that windows of steps hand on, and what becomes of it: an input, and the result of
@@ -135,16 +140,14 @@ class Products : public Gadget {
   void traceInputs(TraceWriter& t) const override;
   void trace(TraceWriter& t, const ir::Op& op) const override;
 
-  // For those that read accumulators: the one of which op's first operand is columns, as its view
-  // says; an error if there is none.
-  absl::StatusOr<std::pair<Accumulator*, View>> accumulatorOf(const ir::Op& op);
+  // The accumulator that is no column, of which the value is a view; null: there is none.
   Accumulator* findAccumulator(const ir::Value* value) const;
   std::deque<Accumulator>& accumulators() { return accumulators_; }
   // Adds 2^shift times a tensor to a product's result.
   void addOperand(const Origin& origin, const Accumulator& to, const ir::Value* value,
                   int64_t shift);
-  // The product that is the scores of a softmax, once; null if this value is none.
-  const Product* takeScores(const ir::Value* value);
+  // The product that is the scores of a softmax; null if they are stored.
+  const Product* scoresOf(const ir::Value* value) const;
   // A matrix whose rows are looked up, by (number of a fold source, fold).
   const Matrix* addVocabulary(const Origin& origin, const ir::Value* constant);
 
@@ -160,6 +163,8 @@ class Products : public Gadget {
   absl::Status planScores(const Origin& origin);
   absl::Status planMix(const Origin& origin);
   absl::Status planAppendRows(const Origin& origin);
+  void addAccumulator(Accumulator a);
+  bool isTaken(const Accumulator& a) const;
   absl::Status connectLinked(Operand& o, const Linked& c);
   const Linked* appended(const ir::Value* value) const;
 

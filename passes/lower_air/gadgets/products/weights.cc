@@ -72,11 +72,11 @@ void WeightsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
     t.fill(copy, {last, {{m.rows, tiles, tiles}}, source.first + tiles, 0});
     t.instance(first, placed.rows, m.origin.region, m.origin.op->location());
     const int64_t padded = tiles * lanes;
-    l.constants[m.constant] = {t.name(),
-                               "w.0",
-                               lanes,
-                               {first, {{m.rows, tiles, padded}, {tiles, 1, lanes}}, 0, 1},
-                               m.rows * padded};
+    l.constants[{m.constant, ""}] = {t.name(),
+                                     "w.0",
+                                     lanes,
+                                     {first, {{m.rows, tiles, padded}, {tiles, 1, lanes}}, 0, 1},
+                                     m.rows * padded};
     vocabulary |= m.product == nullptr;
   }
   Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),

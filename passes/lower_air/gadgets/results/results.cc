@@ -60,7 +60,7 @@ void fillBias(Lowering& l, TableBuilder& t, Expr column, const Accumulator& a, i
   if (!a.bias) return;
   t.fill(column, {first_row, {{a.columns, tiles, 1}, {tiles, 1, 0}}, 0, 0},
          a.bias->definingOp()->symbolAttr("value"));
-  l.constants[a.bias] = {
+  l.constants[{a.bias, ""}] = {
       t.name(), "bias", 1, {first_row, {{a.columns, tiles, 1}}, 0, 0}, a.columns};
 }
 
@@ -174,6 +174,32 @@ void ResultsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
   table.constrain();
 }
 
+namespace {
+
+// An accumulator with its readers' copies, block by block.
+void addStored(Lowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out, const Accumulator& a,
+               const Placed& p) {
+  const int64_t lanes = y.size(), tiles = a.rows / lanes, columns = a.columns / a.blocks;
+  const std::vector<Edge> edges = l.layout.edges(a.out);
+  const std::vector<EdgeColumns*> slots = out.of(edges);
+  for (int64_t block = 0; block < a.blocks; ++block) {
+    for (auto [slot, copy] : llvm::zip(slots, a.out)) {
+      fillColumnMajor(t, *slot, p.first_row + block * columns * tiles,
+                      l.layout.block(copy, block, a.blocks));
+    }
+  }
+  t.place(y, {a.origin.op->result(), ""},
+          {p.first_row,
+           {{a.blocks, columns * tiles, a.rows * columns},
+            {columns, tiles, 1},
+            {tiles, 1, lanes * columns}},
+           0,
+           columns});
+  t.instance(p.first_row, p.rows, a.origin.region, a.origin.op->location());
+}
+
+}  // namespace
+
 void OutputsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const int64_t lanes = l.layout.lanes(lanes_);
   Expr bias = t.fixed("bias");
@@ -186,6 +212,7 @@ void OutputsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
     const int64_t tiles = a.rows / lanes;
     fold.fill(*a.product, p.first_row, tiles);
     fillBias(l, t, bias, a, p.first_row, tiles);
+    if (a.stored) addStored(l, t, y, out, a, p);
     for (const auto& [part, copy] : llvm::zip(a.parts, item.copies)) {
       const int64_t first = p.first_row + part.start * tiles;
       const ir::Type& type = part.result->type();
@@ -211,16 +238,15 @@ llvm::ArrayRef<llvm::StringLiteral> Results::ops() const {
   return kOps;
 }
 
+bool Results::encodes(const ir::Op& op) const { return products_.findAccumulator(op.operand(0)); }
+
 absl::Status Results::plan(const Origin& origin) {
   const ir::Op& op = *origin.op;
-  auto of = products_.accumulatorOf(op);
-  if (!of.ok()) return of.status();
-  auto& [accumulator, view] = *of;
+  Accumulator* accumulator = products_.findAccumulator(op.operand(0));
+  const View view = wiring_.view(op.operand(0));
   accumulator->parts.push_back({origin, view.start, view.size, op.result()});
   wiring_.gives(op.result(), Major::kColumn, results_.lanes(), &results_.out[op.result()]);
   if (looksUp(op) || op.numOperands() < 2) return absl::OkStatus();
-  if (view.size != accumulator->columns)
-    return cannotLower(op, "adds to some columns of a product");
   products_.addOperand(origin, *accumulator, op.operand(1), op.intAttrOr("addend_shift", 0));
   return absl::OkStatus();
 }
@@ -229,32 +255,20 @@ absl::StatusOr<bool> Results::planOutput(const Origin& origin, const ir::Value* 
                                          const std::string& name) {
   Accumulator* a = products_.findAccumulator(value);
   if (!a) return false;
-  View v = wiring_.view(value);
-  if (!v.rows.empty()) return cannotLower(*origin.op, "rows selected from an accumulator");
+  const View v = wiring_.view(value);
   a->parts.push_back({origin, v.start, v.size, value, name});
   return true;
 }
 
-// Sorts the accumulators by what becomes of them; their parts must cover all columns once and be of
-// one kind.
+// Sorts the accumulators by what becomes of them; the parts of one are of one kind.
 absl::Status Results::connect() {
   for (Accumulator& a : products_.accumulators()) {
-    const ir::Op& op = *a.origin.op;
+    if (a.stored) outputs_.results.push_back({&a});
+    if (a.stored || a.parts.empty()) continue;
     llvm::sort(a.parts, [](const Part& x, const Part& y) { return x.start < y.start; });
-    int64_t next = 0;
-    size_t published = 0, stored = 0;
-    for (const Part& part : a.parts) {
-      if (part.start != next) return cannotLower(op, "columns that are read twice or not at all");
-      next += part.size;
-      published += part.origin.op->is("integer.return");
-      stored += llvm::is_contained(ops(), part.origin.op->name());
-    }
-    if (next != a.columns) return cannotLower(op, "columns that nothing reads");
-    if (published % a.parts.size() || stored % a.parts.size()) {
-      return cannotLower(op, "columns that are put to different uses");
-    }
-    if (stored) results_.results.push_back({&a});
-    if (!published) continue;
+    const ir::Op& reader = *a.parts.front().origin.op;
+    if (llvm::is_contained(ops(), reader.name())) results_.results.push_back({&a});
+    if (!reader.is("integer.return")) continue;
     Result& r = outputs_.results.emplace_back(Result{&a});
     for (const Part& part : a.parts) {
       r.copies.push_back(wiring_.openCopy({.origin = part.origin,
@@ -271,8 +285,11 @@ absl::Status Results::connect() {
 void Results::trace(TraceWriter& t, const ir::Op& op) const {
   const Accumulator& a = *products_.findAccumulator(op.operand(0));
   const Part& part = *llvm::find_if(a.parts, [&](const Part& p) { return p.origin.op == &op; });
+  traceRounding(t, op, products_.traceColumns(t, a, part.start, part.size));
+}
+
+void traceRounding(TraceWriter& t, const ir::Op& op, ir::Value* acc) {
   const bool lookup = looksUp(op);
-  ir::Value* acc = products_.traceColumns(t, a, part.start, part.size);
   ir::Value* addend = !lookup && op.numOperands() > 1 ? t.find(op.operand(1)) : nullptr;
   Attributes attributes{{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}};
   if (addend) attributes.emplace_back("addend_shift", op.intAttrOr("addend_shift", 0));

@@ -61,6 +61,7 @@ class Results : public Gadget {
   Results(Wiring& wiring, Products& products);
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override;
+  bool encodes(const ir::Op& op) const override;
   absl::Status plan(const Origin& origin) override;
   absl::StatusOr<bool> planOutput(const Origin& origin, const ir::Value* value,
                                   const std::string& name) override;
@@ -69,7 +70,9 @@ class Results : public Gadget {
   void trace(TraceWriter& t, const ir::Op& op) const override;
   ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const override;
 
-  bool publishes() const { return !outputs_.results.empty(); }
+  bool publishes() const {
+    return llvm::any_of(outputs_.results, [](const Result& r) { return !r.accumulator->stored; });
+  }
 
  private:
   Wiring& wiring_;
@@ -77,5 +80,8 @@ class Results : public Gadget {
   ResultsTable results_;
   OutputsTable outputs_;
 };
+
+// The quotient and remainder of a requantize or lookup, and what is looked up.
+void traceRounding(TraceWriter& t, const ir::Op& op, ir::Value* acc);
 
 }  // namespace lindero::passes

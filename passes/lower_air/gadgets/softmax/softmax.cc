@@ -22,7 +22,7 @@ void fillCausalMask(TableBuilder& t, const Lanes& live, const Softmax& a, int64_
 }
 
 ir::Location nodesOf(const Softmax& a) {
-  ir::Location nodes = a.scores->location();
+  ir::Location nodes = a.stored() ? ir::Location() : a.scores->location();
   for (const std::string& node : a.origin.op->location()) {
     if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
   }
@@ -46,8 +46,8 @@ struct ContextColumns {
 
 class SoftmaxBuilder {
  public:
-  SoftmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool windows)
-      : l_(l), t_(t), lanes_(lanes) {
+  SoftmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
+      : l_(l), t_(t), lanes_(lanes), stored_(stored) {
     if (windows) context_.emplace(t_);
   }
 
@@ -62,11 +62,18 @@ class SoftmaxBuilder {
     addSums();
     addElements();
     if (context_) constrainWindows(rows, windows);
-    addProduct();
+    if (stored_) {
+      takeScores();
+    } else {
+      addProduct();
+    }
     rowMajorTerm(t_, "out", out_, {{out_.on, p_}}, 1);
+    for (EdgeColumns& slot : more_out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, p_}}, 1);
   }
 
  private:
+  Expr ofProduct(const char* name) { return stored_ ? Expr() : t_.fixed(name); }
+
   void fill(const Softmax& a, int64_t first, int64_t rows) {
     const ir::Op& op = *a.origin.op;
     const int64_t tiles = a.keys / lanes_, queries = a.heads * a.queries;
@@ -87,7 +94,8 @@ class SoftmaxBuilder {
     if (tiles > 1) {
       t_.fill(within_, {first + 1, {{queries, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     }
-    fillFold(a, first, tiles);
+    if (!a.stored()) fillFold(a, first, tiles);
+    fillCopies(a, first);
     if (op.boolAttr("causal")) {
       fillCausalMask(t_, live_, a, first);
     } else {
@@ -108,11 +116,29 @@ class SoftmaxBuilder {
     }
     t_.fill(end_, {first + head_rows - 1, {{a.heads, head_rows, 0}}, 1, 0});
     t_.fill(product_, {first + head_rows - 1, {{a.heads, head_rows, 1}}, a.product->id, 0});
-    for (CopyId copy : a.out) {
-      for (int64_t h = 0; h < a.heads; ++h) {
-        fillRowMajor(t_, out_, first + h * head_rows, a.queries, l_.layout.edge(copy, h));
+  }
+
+  // The first copy has columns in all tables.
+  void fillCopies(const Softmax& a, int64_t first) {
+    const int64_t rows = a.heads * a.queries;
+    std::vector<Edge> more;
+    bool given = false;
+    for (const Edge& edge : l_.layout.edges(a.out)) {
+      if (given || !edge.group.empty()) {
+        more.push_back(edge);
+        continue;
       }
+      fillRowMajor(t_, out_, first, rows, edge);
+      given = true;
     }
+    for (auto [slot, edge] : llvm::zip(more_out_.of(more), more)) {
+      fillRowMajor(t_, *slot, first, rows, edge);
+    }
+    if (!a.stored()) return;
+    const Edge edge = l_.layout.edge(a.in);
+    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge);
+    const int64_t tiles = a.keys / lanes_;
+    t_.place(s_, {a.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
 
   void place(const Softmax& a, int64_t first) {
@@ -204,15 +230,29 @@ class SoftmaxBuilder {
     return (low_ + high_ * t_.constant(65536) - k_[lane]) * power_ + offset_ - r_[lane];
   }
 
-  // The fold of the scores, which the product check of Q K^T reads.
-  void addProduct() {
-    CircuitBuilder& c = l_.circuit;
+  // The scores; a masked one is k itself.
+  Lanes scores() {
     Lanes scores;
     for (int64_t i = 0; i < lanes_; ++i) {
       Expr value = score(i), live = live_[i], masked = t_.constant(1) - live_[i];
       if (context_) live = live + context_->open, masked = masked - context_->on;
       scores.push_back(live * value + masked * k_[i]);
     }
+    return scores;
+  }
+
+  void takeScores() {
+    const Lanes scores = this->scores();
+    for (int64_t i = 0; i < lanes_; ++i) {
+      t_.constrain(scores[i] - s_[i], "score." + std::to_string(i));
+    }
+    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, s_}}, -1);
+  }
+
+  // The fold of the scores, which the product check of Q K^T reads.
+  void addProduct() {
+    CircuitBuilder& c = l_.circuit;
+    const Lanes scores = this->scores();
     Expr mul = within_ * t_.outside(c.power(c.sigma(), lanes_));
     for (auto& [keys, selector] : next_) {
       mul = mul + selector * t_.outside(nextRow(c, lanes_, keys));
@@ -225,23 +265,38 @@ class SoftmaxBuilder {
   Lowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
+  const bool stored_;
   int64_t longest_ = 1;  // rows of a fold
   Expr power_ = t_.fixed("power"), tag_ = t_.fixed("score_tag"), offset_ = t_.fixed("score_offset");
   Expr table_ = t_.fixed("table"), mass_ = t_.fixed("mass");
   Expr low_tag_ = t_.fixed("low_tag"), high_tag_ = t_.fixed("high_tag");
   Expr within_ = t_.fixed("within"), last_ = t_.fixed("last");
-  Expr end_ = t_.fixed("end"), product_ = t_.fixed("product");
+  Expr end_ = ofProduct("end"), product_ = ofProduct("product");
   // By the keys of a query: where a fold goes on to the next query.
   std::map<int64_t, Expr> next_;
   EdgeColumns out_ = edgeColumns(t_, "out");
+  EdgeSlots more_out_{t_, "out"}, in_{t_, "in"};
   Lanes live_ = t_.fixedLanes("live", lanes_);
   Lanes k_ = t_.mainLanes("k", lanes_), w_ = t_.mainLanes("w", lanes_),
         r_ = t_.mainLanes("r", lanes_), p_ = t_.mainLanes("p", lanes_),
         previous_ = t_.mainLanes("previous", lanes_);
   Expr low_ = t_.main("normalizer_low"), high_ = t_.main("normalizer_high");
   Expr sum_ = t_.main("sum"), previous_sum_ = t_.main("previous_sum");
+  Lanes s_ = stored_ ? t_.mainLanes("s", lanes_) : Lanes();
   std::optional<ContextColumns> context_;
 };
+
+struct Extent {
+  int64_t heads, queries, keys;
+};
+
+// Of rank 3 or, as one head, of any.
+Extent extentOf(const ir::Op& softmax) {
+  const auto& shape = softmax.result()->type().shape;
+  if (shape.size() == 3) return {shape[0], shape[1], shape[2]};
+  const auto [rows, columns] = matrixOf(softmax.result()->type());
+  return {1, rows, columns};
+}
 
 }  // namespace
 
@@ -253,7 +308,8 @@ int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
 void SoftmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const bool windows =
       llvm::any_of(items, [&](const Placed& p) { return softmaxes[p.item].open_windows; });
-  SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), windows);
+  SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), windows,
+                         softmaxes[items.front().item].stored());
   for (const Placed& p : items) builder.add(softmaxes[p.item], p.first_row, p.rows);
   int64_t table = 0;
   for (const Stack& stack : l.layout.stacks(*this)) {
@@ -267,7 +323,8 @@ void SoftmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
 SoftmaxGadget::SoftmaxGadget(Wiring& wiring, Products& products)
     : wiring_(wiring),
       products_(products),
-      table_(wiring.addLanes({.most = wiring.options().lanes})) {}
+      table_(wiring.addLanes({.most = wiring.options().lanes}), "softmax"),
+      stored_(wiring.addLanes({.most = wiring.options().lanes}), "stored_softmax") {}
 
 llvm::ArrayRef<llvm::StringLiteral> SoftmaxGadget::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.softmax"};
@@ -277,38 +334,46 @@ llvm::ArrayRef<llvm::StringLiteral> SoftmaxGadget::ops() const {
 absl::Status SoftmaxGadget::plan(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const ir::Value* scores = wiring_.resolve(op.operand(0));
-  const Product* product = products_.takeScores(scores);
-  if (!product) return cannotLower(op, "only scores of one use can be normalized");
-  const auto& shape = op.result()->type().shape;
-  Softmax a{origin, scores->definingOp(), product, shape[0], shape[1], shape[2]};
+  const Product* product = products_.scoresOf(scores);
+  SoftmaxTable& table = product ? table_ : stored_;
+  if (!product && wiring_.decode()) {
+    return cannotLower(op, "in a decode run only scores of one use can be normalized");
+  }
+  const auto [heads, queries, keys] = extentOf(op);
+  Softmax a{origin, scores->definingOp(), product, heads, queries, keys};
   if (op.numOperands() > 2) a.open_windows = wiring_.resolve(op.operand(2));
   if (a.open_windows && op.intAttr("dead_rows") == 0) {
     return cannotLower(op, "it has no dead bin, which keys of closed windows are");
   }
-  wiring_.divides(table_.lanes(), a.keys);
-  if (a.open_windows) wiring_.divides(table_.lanes(), a.queries);
-  table_.softmaxes.push_back(std::move(a));
-  wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.softmaxes.back().out, shape[0]);
+  wiring_.divides(wiring_.down(), a.queries);
+  wiring_.divides(table.lanes(), a.keys);
+  if (a.open_windows) wiring_.divides(table.lanes(), a.queries);
+  table.softmaxes.push_back(std::move(a));
+  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.softmaxes.back().out, heads);
   return absl::OkStatus();
 }
 
 absl::Status SoftmaxGadget::connect() {
-  for (const Softmax& a : table_.softmaxes) {
-    if (a.out.size() > 1) return cannotLower(*a.origin.op, "its result is read twice");
+  for (Softmax& a : stored_.softmaxes) {
+    absl::StatusOr<CopyId> in =
+        wiring_.copy(a.origin, a.origin.op->operand(0), Major::kRow, stored_.lanes());
+    if (!in.ok()) return in.status();
+    a.in = *in;
   }
   return absl::OkStatus();
 }
 
 void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
-  const auto& shape = op.result()->type().shape;
+  const auto [heads, queries, keys] = extentOf(op);
+  const SoftmaxTable& table = products_.scoresOf(op.operand(0)) ? table_ : stored_;
   const auto& exp = t.tables().place("exponential", t.tables().exponential(op));
   ir::Value* windows = op.numOperands() > 2 ? t.find(op.operand(2)) : nullptr;
   const Step step =
       t.step("softmax", {{"scores", t.find(op.operand(0))}, {"open_windows", windows}},
-             {{"heads", shape[0]},
-              {"queries", shape[1]},
-              {"keys", shape[2]},
-              {"lanes", t.layout().lanes(table_.lanes())},
+             {{"heads", heads},
+              {"queries", queries},
+              {"keys", keys},
+              {"lanes", t.layout().lanes(table.lanes())},
               {"causal", op.boolAttr("causal")},
               {"score_shift", op.intAttr("score_shift")},
               {"probability_bits", op.intAttr("probability_bits")},

@@ -28,13 +28,15 @@ struct Softmax {
   int64_t heads = 0, queries = 0, keys = 0;
   const ir::Value* open_windows = nullptr;  // how many of its windows of earlier keys are open
   std::vector<CopyId> out = {};
+  CopyId in = 0;  // of scores that are no product's result but stored
+  bool stored() const { return product == nullptr; }
   int64_t earlier() const { return keys - queries; }
 };
 
 class SoftmaxTable : public TableKind {
  public:
-  explicit SoftmaxTable(LaneId lanes) : lanes_(lanes) {}
-  std::string name() const override { return "softmax"; }
+  SoftmaxTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  std::string name() const override { return name_; }
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return softmaxes.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
@@ -46,6 +48,7 @@ class SoftmaxTable : public TableKind {
 
  private:
   LaneId lanes_;
+  std::string name_;
 };
 
 class SoftmaxGadget : public Gadget {
@@ -55,7 +58,7 @@ class SoftmaxGadget : public Gadget {
   llvm::ArrayRef<llvm::StringLiteral> ops() const override;
   absl::Status plan(const Origin& origin) override;
   absl::Status connect() override;
-  std::vector<const TableKind*> tables() const override { return {&table_}; }
+  std::vector<const TableKind*> tables() const override { return {&table_, &stored_}; }
   void trace(TraceWriter& t, const ir::Op& op) const override;
 
   const SoftmaxTable& table() const { return table_; }
@@ -65,7 +68,7 @@ class SoftmaxGadget : public Gadget {
  private:
   Wiring& wiring_;
   Products& products_;
-  SoftmaxTable table_;
+  SoftmaxTable table_, stored_;
 };
 
 }  // namespace lindero::passes

@@ -1,0 +1,304 @@
+#include "passes/lower_air/gadgets/affine/affine.h"
+
+#include <deque>
+#include <optional>
+
+#include "passes/lower_air/gadgets/results/results.h"
+
+namespace lindero::passes {
+namespace {
+
+bool isLookup(const ir::Op& op) { return op.is("integer.lookup"); }
+
+// integer.affine has its constants as operands; a rounding of a stored value is x, or x + 2^a y.
+struct Map {
+  explicit Map(const Origin& o) : origin(o) {
+    const ir::Op& op = *o.op;
+    const auto shape = matrixOf(op.result()->type());
+    rows = shape.rows, columns = shape.columns;
+    if (op.is("integer.affine")) {
+      m = op.operand(1), c = op.operand(2);
+      if (op.numOperands() > 3) y = op.operand(3), n = op.operand(4);
+    } else if (!isLookup(op) && op.numOperands() > 1) {
+      y = op.operand(1);
+    }
+  }
+  int64_t shift() const { return origin.op->intAttr("shift"); }
+  // Whether the constant is another one in each row.
+  bool differsByRow(const ir::Value* constant) const {
+    return constant && rows > 1 && constant->type().elements() > columns;
+  }
+
+  Origin origin;
+  int64_t rows = 0, columns = 0;
+  const ir::Value *y = nullptr, *m = nullptr, *c = nullptr, *n = nullptr;
+  CopyId x_in = 0, y_in = 0;
+  std::vector<CopyId> out = {};
+};
+
+// A constant of each element: a fixed column for all lanes, or one per lane if the table has an
+// item whose constant differs from row to row.
+class Spread {
+ public:
+  Spread(Lowering& l, TableBuilder& t, const char* name, int64_t lanes, bool by_row)
+      : l_(l), t_(t), name_(name), lanes_(lanes), by_row_(by_row) {
+    columns_ = by_row ? t_.fixedLanes(name_, lanes) : Lanes{t_.fixed(name_)};
+  }
+
+  Expr at(int64_t lane) const { return columns_[by_row_ ? lane : 0]; }
+
+  void fill(const Map& map, const ir::Value* constant, int64_t first) {
+    const int64_t tiles = map.rows / lanes_;
+    const int64_t column = constant->type().elements() > 1 ? 1 : 0;
+    const int64_t row = map.differsByRow(constant) ? map.columns : 0;
+    t_.fill(columns_, {first, {{map.columns, tiles, column}, {tiles, 1, lanes_ * row}}, 0, row},
+            constant->definingOp()->symbolAttr("value"));
+    // As often as it is there.
+    std::vector<Loop> loops{{column == 0 ? 1 : map.columns, tiles, column}};
+    if (row > 0) loops.push_back({tiles, 1, lanes_ * row});
+    l_.constants[{map.origin.op->result(), name_}] = {t_.name(),
+                                                      by_row_ ? name_ + ".0" : name_,
+                                                      row > 0 ? lanes_ : 1,
+                                                      {first, loops, 0, row},
+                                                      constant->type().elements()};
+  }
+  void fillNumber(const Map& map, int64_t value, int64_t first) {
+    for (Expr column : columns_) {
+      t_.fillConstant(column, first, map.columns * (map.rows / lanes_), value);
+    }
+  }
+
+ private:
+  Lowering& l_;
+  TableBuilder& t_;
+  const std::string name_;
+  const int64_t lanes_;
+  const bool by_row_;
+  Lanes columns_;
+};
+
+// What the items of a table need.
+struct Needs {
+  explicit Needs(const std::vector<const Map*>& maps) {
+    for (const Map* map : maps) {
+      m |= map->m != nullptr, c |= map->c != nullptr, y |= map->y != nullptr;
+      m_by_row |= map->differsByRow(map->m);
+      c_by_row |= map->differsByRow(map->c);
+      n_by_row |= map->differsByRow(map->n);
+      rounds |= map->shift() > 0, exact |= map->shift() == 0;
+      lookup |= isLookup(*map->origin.op);
+    }
+  }
+  bool m = false, c = false, y = false;
+  bool m_by_row = false, c_by_row = false, n_by_row = false;
+  bool rounds = false, exact = false, lookup = false;
+};
+
+class AffineBuilder {
+ public:
+  AffineBuilder(Lowering& l, TableBuilder& t, int64_t lanes, const Needs& needs)
+      : l_(l), t_(t), lanes_(lanes), needs_(needs) {
+    if (needs.m) m_.emplace(l, t, "m", lanes, needs.m_by_row);
+    if (needs.c) c_.emplace(l, t, "c", lanes, needs.c_by_row);
+    if (needs.y) n_.emplace(l, t, "n", lanes, needs.n_by_row);
+    if (needs.rounds && needs.exact) exact_ = t.fixed("exact");
+    if (needs.lookup) function_ = t.fixed("function");
+    if (!needs.lookup) quotient_tag_ = t.fixed("quotient_tag"), offset_ = t.fixed("offset");
+    if (needs.rounds) remainder_tag_ = t.fixed("remainder_tag");
+    x_ = t.mainLanes("x", lanes);
+    if (needs.y) y_ = t.mainLanes("y", lanes);
+    q_ = t.mainLanes("q", lanes);
+    if (needs.rounds) r_ = t.mainLanes("r", lanes);
+    if (needs.lookup) g_ = t.mainLanes("g", lanes);
+  }
+
+  void add(const Map& map, const Placed& placed) {
+    const ir::Op& op = *map.origin.op;
+    const int64_t first = placed.first_row, rows = placed.rows, shift = map.shift();
+    t_.fillConstant(on_, first, rows, 1);
+    t_.fillConstant(power_, first, rows, int64_t{1} << shift);
+    if (needs_.rounds) t_.fillConstant(remainder_tag_, first, rows, shift);
+    l_.tables.useRange(shift);
+    if (exact_ && shift == 0) t_.fillConstant(*exact_, first, rows, 1);
+    fillResult(op, first, rows);
+    fillConstants(map, first);
+    fillCopies(x_in_, map.x_in, first);
+    if (map.y) fillCopies(y_in_, map.y_in, first);
+    fillCopies(out_, map.out, first);
+    const int64_t tiles = map.rows / lanes_;
+    const Cells cells{
+        first, {{map.columns, tiles, 1}, {tiles, 1, lanes_ * map.columns}}, 0, map.columns};
+    t_.place(x_, {op.operand(0), ""}, cells);
+    if (map.y) t_.place(y_, {map.y, ""}, cells);
+    t_.place(q_, {op.result(), needs_.lookup ? "key" : ""}, cells);
+    if (needs_.rounds) t_.place(r_, {op.result(), "remainder"}, cells);
+    if (needs_.lookup) t_.place(g_, {op.result(), ""}, cells);
+    t_.instance(first, rows, map.origin.region, op.location());
+  }
+
+  void constrain() {
+    const Expr half = t_.constant(int64_t{1} << 30);  // 1/2 in the field
+    for (int64_t i = 0; i < lanes_; ++i) {
+      const std::string lane = "." + std::to_string(i);
+      Expr sum = m_ ? x_[i] * m_->at(i) : x_[i];
+      if (c_) sum = sum + c_->at(i);
+      if (n_) sum = sum + y_[i] * n_->at(i);
+      sum = sum - q_[i] * power_;
+      // 2^(s-1), but 0 for s = 0.
+      if (needs_.rounds) sum = sum - r_[i] + (exact_ ? power_ - *exact_ : power_) * half;
+      t_.constrain(on_ * sum, "affine" + lane);
+      if (needs_.lookup) {
+        t_.lookup("function" + lane, "function", on_, {function_, q_[i], g_[i]});
+      } else {
+        t_.range("quotient" + lane, on_, quotient_tag_, q_[i] + offset_);
+      }
+      if (needs_.rounds) t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
+    }
+    const Lanes& given = needs_.lookup ? g_ : q_;
+    for (EdgeColumns& slot : x_in_.all()) columnMajorTerm(t_, "x", slot, {{slot.on, x_}}, -1);
+    for (EdgeColumns& slot : y_in_.all()) columnMajorTerm(t_, "y", slot, {{slot.on, y_}}, -1);
+    for (EdgeColumns& slot : out_.all()) columnMajorTerm(t_, "out", slot, {{slot.on, given}}, 1);
+  }
+
+ private:
+  void fillResult(const ir::Op& op, int64_t first, int64_t rows) {
+    if (needs_.lookup) {
+      t_.fillConstant(function_, first, rows, l_.tables.activation(op.operand(1)));
+      return;
+    }
+    const int64_t bits = op.intAttr("bits");
+    t_.fillConstant(quotient_tag_, first, rows, bits);
+    t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
+    l_.tables.useRange(bits);
+  }
+
+  void fillConstants(const Map& map, int64_t first) {
+    if (map.m) m_->fill(map, map.m, first);
+    if (m_ && !map.m) m_->fillNumber(map, 1, first);
+    if (map.c) c_->fill(map, map.c, first);
+    if (map.n) n_->fill(map, map.n, first);
+    if (map.y && !map.n) {
+      n_->fillNumber(map, int64_t{1} << map.origin.op->intAttr("addend_shift"), first);
+    }
+  }
+
+  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, int64_t first) {
+    const std::vector<Edge> edges = l_.layout.edges(copies);
+    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
+      fillColumnMajor(t_, *slot, first, edge);
+    }
+  }
+
+  Lowering& l_;
+  TableBuilder& t_;
+  const int64_t lanes_;
+  const Needs needs_;
+  Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
+  std::optional<Spread> m_, c_, n_;
+  std::optional<Expr> exact_;  // items without a remainder
+  Expr function_, quotient_tag_, offset_, remainder_tag_;
+  EdgeSlots x_in_{t_, "x_in"}, y_in_{t_, "y_in"}, out_{t_, "out"};
+  Lanes x_, y_, q_, r_, g_;
+};
+
+// Items that need the same columns: of one value or of two, with constants that differ from row to
+// row or not, or looked up.
+class AffineTable : public TableKind {
+ public:
+  AffineTable(LaneId lanes, const char* name) : lanes_(lanes), name_(name) {}
+  std::string name() const override { return name_; }
+  LaneId lanes() const override { return lanes_; }
+  size_t items() const override { return maps.size(); }
+  int64_t rows(size_t item, const Layout& layout) const override {
+    return maps[item].columns * (maps[item].rows / layout.lanes(lanes_));
+  }
+  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+    std::vector<const Map*> placed;
+    for (const Placed& p : items) placed.push_back(&maps[p.item]);
+    AffineBuilder builder(l, t, l.layout.lanes(lanes_), Needs(placed));
+    for (const Placed& p : items) builder.add(maps[p.item], p);
+    builder.constrain();
+  }
+
+  std::deque<Map> maps;  // pointed to
+
+ private:
+  LaneId lanes_;
+  const char* name_;
+};
+
+class Affine : public Gadget {
+ public:
+  explicit Affine(Wiring& wiring)
+      : wiring_(wiring),
+        one_(wiring.down(), "affine"),
+        two_(wiring.down(), "affine_sum"),
+        one_by_row_(wiring.down(), "affine_by_row"),
+        two_by_row_(wiring.down(), "affine_sum_by_row"),
+        lookups_(wiring.down(), "lookups") {}
+
+  llvm::ArrayRef<llvm::StringLiteral> ops() const override {
+    static constexpr llvm::StringLiteral kOps[] = {"integer.affine", "integer.requantize",
+                                                   "integer.lookup"};
+    return kOps;
+  }
+
+  absl::Status plan(const Origin& origin) override {
+    Map map(origin);
+    const bool by_row = llvm::any_of(std::initializer_list<const ir::Value*>{map.m, map.c, map.n},
+                                     [&](auto* constant) { return map.differsByRow(constant); });
+    AffineTable& table = isLookup(*origin.op) ? lookups_
+                         : map.y              ? (by_row ? two_by_row_ : two_)
+                                              : (by_row ? one_by_row_ : one_);
+    wiring_.divides(table.lanes(), map.rows);
+    table.maps.push_back(std::move(map));
+    wiring_.gives(origin.op->result(), Major::kColumn, table.lanes(), &table.maps.back().out);
+    return absl::OkStatus();
+  }
+
+  absl::Status connect() override {
+    for (AffineTable* table : {&one_, &two_, &one_by_row_, &two_by_row_, &lookups_}) {
+      for (Map& map : table->maps) {
+        auto take = [&](const ir::Value* value, CopyId& in) -> absl::Status {
+          absl::StatusOr<CopyId> copy =
+              wiring_.copy(map.origin, value, Major::kColumn, table->lanes());
+          if (copy.ok()) in = *copy;
+          return copy.status();
+        };
+        if (absl::Status s = take(map.origin.op->operand(0), map.x_in); !s.ok()) return s;
+        if (!map.y) continue;
+        if (absl::Status s = take(map.y, map.y_in); !s.ok()) return s;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<const TableKind*> tables() const override {
+    return {&one_, &two_, &one_by_row_, &two_by_row_, &lookups_};
+  }
+
+  void trace(TraceWriter& t, const ir::Op& op) const override {
+    if (!op.is("integer.affine")) return traceRounding(t, op, t.find(op.operand(0)));
+    const bool two = op.numOperands() > 3;
+    auto constant = [&](const char* name) { return t.load(t.placeOf(op.result(), name)); };
+    const Step step = t.step("affine",
+                             {{"x", t.find(op.operand(0))},
+                              {"m", constant("m")},
+                              {"c", constant("c")},
+                              {"y", two ? t.find(op.operand(3)) : nullptr},
+                              {"n", two ? constant("n") : nullptr}},
+                             {{"shift", op.intAttr("shift")}, {"bits", op.intAttr("bits")}});
+    t.keep(op.result(), "", step["quotient"]);
+    t.keep(op.result(), "remainder", step["remainder"]);
+  }
+
+ private:
+  Wiring& wiring_;
+  AffineTable one_, two_, one_by_row_, two_by_row_, lookups_;
+};
+
+}  // namespace
+
+std::unique_ptr<Gadget> makeAffine(Wiring& wiring) { return std::make_unique<Affine>(wiring); }
+
+}  // namespace lindero::passes
