@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/format_rules.h"
 
 namespace lindero::runtime {
 
@@ -23,13 +24,14 @@ absl::Status parseProto(absl::string_view bytes, absl::string_view name,
   }
   if (!parsed) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ": damaged or no file of this kind: it does not parse"));
+        absl::StrCat(name, ": ", ruleName(FormatRule::kEncoding),
+                     ": damaged or no file of this kind: it does not parse"));
   }
   size_t size = message.ByteSizeLong();
   message.DiscardUnknownFields();
   if (message.ByteSizeLong() != size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        name,
+        name, ": ", ruleName(FormatRule::kEncoding),
         ": holds fields that this version does not know: it is another kind of file, or of a "
         "newer version"));
   }

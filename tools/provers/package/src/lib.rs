@@ -25,6 +25,7 @@ mod columns;
 mod cones;
 mod error;
 mod facts;
+mod format_rules;
 mod order;
 mod points;
 mod rules;
@@ -41,6 +42,7 @@ pub use circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, L
 pub use columns::{ColumnFile, Package};
 pub use error::Error;
 pub use facts::{NodeFacts, Scope};
-pub use order::{fill_order, schedule};
+pub use format_rules::Rule;
+pub use order::{fill_order, schedule, Scheduler};
 pub use statement::{Opening, PublicPart, StatedTensor, Statement};
 pub use validate::CIRCUIT_FORMAT;

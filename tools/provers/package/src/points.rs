@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::canonical::digest;
 use crate::circuit::{Node, NodeId};
 use crate::cones::Cones;
-use crate::error::{ensure, Error};
+use crate::error::Error;
+use crate::format_rules::{obey, Rule};
 
 pub(crate) const POINTS: usize = 16;
 /// Of a node, in all variables. An argmax over n tokens takes 2 n.
@@ -162,7 +163,10 @@ impl Points {
                 return Ok(());
             }
         }
-        Err(Error::new(format!("node {failed}: is the inverse of what is zero at {TRIES} random points")))
+        Err(Error::of(
+            Rule::ZeroInverses,
+            format!("node {failed} is the inverse of what is zero at {TRIES} random points"),
+        ))
     }
 
     /// None for an inverse of zero.
@@ -311,7 +315,8 @@ fn degrees(cones: &mut Cones) -> Result<(), Error> {
             Node::Inverse(a) => (of(a).1, of(a).0),
             _ => (1, 0),
         };
-        ensure!(
+        obey!(
+            TotalDegree,
             degree.0 + degree.1 <= MOST_DEGREE,
             "node {index}: has a degree of more than {MOST_DEGREE}, challenges and inverses included"
         );
