@@ -120,7 +120,8 @@ impl Reads {
         groups.map(|group| group[0].0 as usize)
     }
 
-    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claimed sums.
+    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claimed
+    /// sums.
     pub fn sources<'a>(
         &'a self,
         circuit: &'a Circuit,

@@ -31,6 +31,9 @@ mod points;
 mod rules;
 mod statement;
 mod validate;
+mod validate_lookups;
+mod validate_names;
+mod validate_publics;
 
 /// The messages as generated from the .proto files, which document every field.
 pub mod proto {

@@ -1,4 +1,5 @@
-//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claimed sums), compared at random points.
+//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claimed sums), compared at random
+//! points.
 //!
 //! A variable is a random element of F_p at each of [`POINTS`] points, drawn from the circuit's own bytes: nobody can write
 //! a circuit for points that he knows. Two polynomials of degree d that differ agree at one point with a chance of d / p,

@@ -1,7 +1,5 @@
 //! From messages to the validated circuit: the rules of FORMAT.md, section 9.
 
-use std::collections::{BTreeSet, HashSet};
-
 use crate::circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
 use crate::cones::Cones;
 use crate::error::Error;
@@ -9,6 +7,9 @@ use crate::facts::{self, Scope};
 use crate::format_rules::{obey, Rule};
 use crate::proto;
 use crate::rules;
+use crate::validate_lookups::{keys_of_providers, lookups, multiplicities_are_counted};
+use crate::validate_names::names;
+use crate::validate_publics::{public_addresses, public_tensor};
 
 /// Of [`proto::Circuit`].
 pub const CIRCUIT_FORMAT: u32 = 1;
@@ -16,9 +17,6 @@ const MODULUS: u32 = (1 << 31) - 1;
 const EXTENSION_DEGREE: u32 = 4;
 /// Twiddles and rows are counted in 32 bits; a column of 2^28 rows takes a GiB.
 const MAX_LOG_HEIGHT: u32 = 28;
-const MAX_PUBLIC_VALUES: u64 = 1 << 28;
-/// An offset that says: this provider does not hold the tuple.
-const NOT_HERE: i64 = -(1 << 40);
 const MAX_DEGREE: u32 = 3;
 const MAX_BLOCKS: u32 = 1 << 16;
 const MAX_TABLES: usize = 1 << 12;
@@ -332,103 +330,6 @@ fn uses(circuit: &Circuit, index: usize) -> Result<(), Error> {
     lookups(circuit, table, own)
 }
 
-/// Multiplicities and tuples; their nodes exist.
-fn lookups(circuit: &Circuit, table: &Table, own: impl Fn(NodeId) -> bool) -> Result<(), Error> {
-    let mut counted = HashSet::new();
-    for lookup in &table.lookups {
-        let name = &lookup.name;
-        obey!(
-            OneTable,
-            lookup.tuple.iter().chain([&lookup.multiplicity]).all(|&node| own(node)),
-            "lookup {name} reads another table"
-        );
-        let Some(bus) = circuit.buses.get(lookup.bus as usize) else {
-            return Err(Error::of(Rule::Lookups, format!("lookup {name} names bus {}", lookup.bus)));
-        };
-        obey!(
-            Lookups,
-            bus.width as usize == lookup.tuple.len(),
-            "lookup {name} has a tuple of {}, its bus of {}",
-            lookup.tuple.len(),
-            bus.width
-        );
-        obey!(
-            Lookups,
-            !circuit.facts(lookup.multiplicity).extension,
-            "the multiplicity of lookup {name} reads more than phases 0 and 1"
-        );
-        for facts in lookup.tuple.iter().map(|&node| circuit.facts(node)) {
-            obey!(
-                Lookups,
-                facts.ready <= bus.phase as usize && !facts.claimed_sums,
-                "the tuple of lookup {name} reads what is not known in phase {}",
-                bus.phase
-            );
-        }
-        if lookup.provide {
-            provider(table, lookup).map_err(|error| error.within(format!("lookup {name}")))?;
-            obey!(
-                Providers,
-                counted.insert(lookup.multiplicity_column),
-                "lookup {name} shares its column of multiplicities"
-            );
-        }
-    }
-    Ok(())
-}
-
-fn provider(table: &Table, lookup: &proto::Lookup) -> Result<(), Error> {
-    let width = lookup.tuple.len() as u32;
-    obey!(
-        Providers,
-        table.columns_of_phase(1).contains(&(lookup.multiplicity_column as usize)),
-        "column {} of multiplicities is not of phase 1",
-        lookup.multiplicity_column
-    );
-    obey!(
-        Providers,
-        lookup.key < width && (!lookup.has_selector || lookup.selector < width),
-        "key or selector are not in the tuple"
-    );
-    obey!(
-        Providers,
-        lookup.offsets.len() == 1 || lookup.has_selector && !lookup.offsets.is_empty(),
-        "{} offsets: one is needed without a selector, at least one with it",
-        lookup.offsets.len()
-    );
-    let modulus = MODULUS as i64;
-    for &offset in &lookup.offsets {
-        obey!(
-            Providers,
-            offset == NOT_HERE || (-modulus..=modulus).contains(&offset),
-            "offset {offset} is larger than the field"
-        );
-    }
-    Ok(())
-}
-
-/// What finds a provider's row is known before any challenge, in the tuples that are looked up, too.
-fn keys_of_providers(circuit: &Circuit) -> Result<(), Error> {
-    let mut keys = vec![BTreeSet::new(); circuit.buses.len()];
-    let lookups = || circuit.tables.iter().flat_map(|table| table.lookups.iter().map(move |of| (table, of)));
-    for (_, lookup) in lookups().filter(|(_, lookup)| lookup.provide) {
-        keys[lookup.bus as usize].insert(lookup.key);
-        keys[lookup.bus as usize].extend(lookup.has_selector.then_some(lookup.selector));
-    }
-    for (table, lookup) in lookups() {
-        for &key in &keys[lookup.bus as usize] {
-            obey!(
-                Providers,
-                !circuit.facts(lookup.tuple[key as usize]).extension,
-                "table {}: lookup {}: component {key}, which finds the provider's row, reads more than phases 0 and 1",
-                table.name,
-                lookup.name
-            );
-        }
-    }
-    Ok(())
-}
-
 fn gather(
     circuit: &Circuit,
     phase: usize,
@@ -494,8 +395,8 @@ fn claimed_sum_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> 
     Ok(columns)
 }
 
-/// No column of the witness and no claimed sum is left to the prover because nothing reads it. Of generated columns and claimed sums the
-/// rules say more.
+/// No column of the witness and no claimed sum is left to the prover because nothing reads it. Of generated columns and claimed
+/// sums the rules say more.
 fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
     let table = &cones.circuit.tables[index];
     let roots: Vec<NodeId> = table.constraints.iter().map(|constraint| constraint.node).collect();
@@ -509,95 +410,6 @@ fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
         obey!(Witness, read[column], "no constraint reads column {}", table.columns[column].name);
     }
     multiplicities_are_counted(cones, index)
-}
-
-/// Multiplicities are counted from the lookups, so no lookup reads a column of them.
-fn multiplicities_are_counted(cones: &mut Cones, index: usize) -> Result<(), Error> {
-    let table = &cones.circuit.tables[index];
-    let (providers, readers): (Vec<_>, Vec<_>) = table.lookups.iter().partition(|lookup| lookup.provide);
-    let counted: HashSet<_> = providers.iter().map(|lookup| lookup.multiplicity_column as usize).collect();
-    let roots: Vec<NodeId> = readers
-        .iter()
-        .flat_map(|lookup| lookup.tuple.iter().chain([&lookup.multiplicity]))
-        .copied()
-        .collect();
-    for column in cones.reads(&roots)?.each_column() {
-        obey!(
-            Lookups,
-            !counted.contains(&column),
-            "a lookup reads the multiplicities {}",
-            table.columns[column].name
-        );
-    }
-    Ok(())
-}
-
-/// In a group, two public tensors under the same challenges have different addresses: else a value could be moved
-/// from one to the other.
-fn public_addresses(circuit: &Circuit) -> Result<(), Error> {
-    let mut ranges: Vec<_> = circuit
-        .publics
-        .iter()
-        .map(|tensor| {
-            let challenges = [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge];
-            ((tensor.group, challenges), tensor.address, tensor.address as u64 + tiles(tensor), &tensor.name)
-        })
-        .collect();
-    ranges.sort();
-    for pair in ranges.windows(2) {
-        obey!(
-            Addresses,
-            pair[0].0 != pair[1].0 || pair[0].2 <= pair[1].1 as u64,
-            "public tensors {} and {} share addresses",
-            pair[0].3,
-            pair[1].3
-        );
-    }
-    Ok(())
-}
-
-fn tiles(tensor: &proto::PublicTensor) -> u64 {
-    tensor.rows.div_ceil(tensor.tile_rows) as u64 * tensor.columns.div_ceil(tensor.tile_columns) as u64
-}
-
-fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), Error> {
-    proto::public_tensor::Kind::try_from(tensor.kind)
-        .map_err(|_| Error::of(Rule::Encoding, "is of unknown kind"))?;
-    obey!(Publics, (tensor.group as usize) < circuit.sum_groups.len(), "is of no group");
-    for challenge in [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge] {
-        obey!(
-            Publics,
-            (challenge as usize) < circuit.challenges.len(),
-            "uses a challenge that does not exist"
-        );
-    }
-    let modulus = circuit.modulus as i64;
-    obey!(
-        Publics,
-        tensor.low <= tensor.high
-            && -modulus < 2 * tensor.low.max(-modulus)
-            && tensor.high.min(modulus) * 2 < modulus,
-        "range [{}, {}] is empty or does not fit the field",
-        tensor.low,
-        tensor.high
-    );
-    obey!(Publics, tensor.rows > 0 && tensor.columns > 0, "is empty");
-    obey!(
-        Publics,
-        tensor.rows as u64 * tensor.columns as u64 <= MAX_PUBLIC_VALUES,
-        "has more than {MAX_PUBLIC_VALUES} values"
-    );
-    obey!(Publics, tensor.tile_rows > 0 && tensor.tile_columns > 0, "has empty tiles");
-    let tiles = tiles(tensor);
-    let rows_and_columns = tensor.tile_rows.max(tensor.tile_columns);
-    obey!(
-        Publics,
-        tiles <= modulus as u64
-            && tensor.address as u64 + tiles <= modulus as u64
-            && rows_and_columns as i64 <= modulus,
-        "has addresses that do not fit the field"
-    );
-    Ok(())
 }
 
 /// The groups of a link are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
@@ -654,35 +466,5 @@ fn segments(circuit: &Circuit) -> Result<(), Error> {
         }
     }
     obey!(Segments, seen.iter().all(|&seen| seen), "a table is in no segment");
-    Ok(())
-}
-
-/// Names label messages: none is empty, and no two are equal where something is called by them.
-fn names(circuit: &Circuit, tables: &[proto::Table]) -> Result<(), Error> {
-    fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
-        let mut seen = HashSet::new();
-        for name in names {
-            obey!(Names, !name.is_empty(), "{what} without a name");
-            obey!(Names, seen.insert(name), "{what} have the name {name:?} twice");
-        }
-        Ok(())
-    }
-    fn given<'a>(what: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
-        obey!(Names, names.all(|name| !name.is_empty()), "{what} without a name");
-        Ok(())
-    }
-    unique("tables", tables.iter().map(|of| &of.name))?;
-    unique("challenges", circuit.challenges.iter().map(|of| &of.name))?;
-    unique("buses", circuit.buses.iter().map(|of| &of.name))?;
-    unique("sum groups", circuit.sum_groups.iter().map(|of| &of.name))?;
-    unique("public tensors", circuit.publics.iter().map(|of| &of.name))?;
-    unique("segments", circuit.segments.iter().map(|of| &of.name))?;
-    given("claimed sums", circuit.claimed_sums.iter().map(|of| &of.name))?;
-    for table in tables {
-        let within = |error: Error| error.within(format!("table {}", table.name));
-        unique("columns", table.columns.iter().map(|of| &of.name)).map_err(within)?;
-        given("constraints", table.constraints.iter().map(|of| &of.name)).map_err(within)?;
-        given("lookups", table.lookups.iter().map(|of| &of.name)).map_err(within)?;
-    }
     Ok(())
 }

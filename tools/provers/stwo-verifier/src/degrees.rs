@@ -31,8 +31,8 @@ pub enum Runs {
 }
 
 impl Degrees {
-    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field is good
-    /// for, or many denominators are in many nodes: the circuit may be a stranger's.
+    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field
+    /// is good for, or many denominators are in many nodes: the circuit may be a stranger's.
     pub fn of(circuit: &Circuit, runs: Runs) -> Result<Self, Error> {
         let degree = |first| Ok::<_, Error>(Walk::new(circuit, runs, first).groups()?.iter().sum());
         Ok(Degrees { all: degree(1)?, late: degree(2)? })
