@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"WideTables", {.lanes = 16}}, Variant{"NarrowTables", {.lanes = 2}},
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}},
-                      Variant{"Gated", {.gated = true}},
+                      Variant{"Gated", {.gated = true}}, Variant{"General", {.general = 0}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });
@@ -223,8 +223,9 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
     bool shown = false, open = true;
   };
   std::map<std::string, Known> rules;
-  for (const ToyOptions& toy : {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true},
-                                ToyOptions{.logits = true}, ToyOptions{.gated = true}}) {
+  for (const ToyOptions& toy :
+       {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
+        ToyOptions{.gated = true}, ToyOptions{.lanes = 2, .general = 0}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();
