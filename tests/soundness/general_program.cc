@@ -1,6 +1,7 @@
 #include "tests/soundness/general_program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -45,8 +46,8 @@ class GeneralProgram {
     lookup(affine(sum, by_row, 0));
     Value* z = layernorm(requantize(linear(sum, 8), nullptr, 12));
     multiply(z, a);
-    softmax(sum);             // [2, 4, 6], keys != queries
-    linear(linear(b, 6), 4);  // of an accumulator
+    softmax(requantize(sum, nullptr, 12));  // [2, 4, 6], keys != queries
+    linear(linear(b, 6), 4);                // of an accumulator
     Value* weights = requantize(softmax(scores(b, b, 2)), nullptr, 8);
     Value* mixed = mix(weights, b);  // [4, 6]
     multiply(requantize(mixed, b, 12), requantize(mixed, nullptr, 12));
@@ -254,8 +255,10 @@ class GeneralProgram {
 
   Value* softmax(Value* s) {
     if (!s || magnitude(s) >= int64_t{1} << 29) return nullptr;
-    auto t = passes::softmaxTable(s->type().exponent, {0.5, 4}, magnitude(s),
-                                  s->type().shape.back(), 16);
+    // The range of scores is 16 nats on either side, whatever it is.
+    const double scale = 16 * std::ldexp(1.0, s->type().exponent) / magnitude(s);
+    auto t =
+        passes::softmaxTable(s->type().exponent, {scale}, magnitude(s), s->type().shape.back(), 16);
     if (!t.ok()) return nullptr;
     const int64_t live = static_cast<int64_t>(t->exp.size());
     return make("integer.softmax", {s, table({live}, 16, t->exp)},
