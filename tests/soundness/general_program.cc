@@ -50,7 +50,11 @@ class GeneralProgram {
     linear(linear(b, 6), 4);                // of an accumulator
     Value* weights = requantize(softmax(scores(b, b, 2)), nullptr, 8);
     Value* mixed = mix(weights, b);  // [4, 6]
-    multiply(requantize(mixed, b, 12), requantize(mixed, nullptr, 12));
+    Value* narrow = requantize(mixed, nullptr, 12);
+    multiply(requantize(mixed, b, 12), narrow);
+    Value* both = scores(narrow, narrow, 2);  // [2, 4, 4], stored, for it has two readers
+    requantize(both, nullptr, 12);
+    softmax(both);
     argmax(z), argmax(linear(z, 5)), argmax(acc);
     for (uint32_t form : {0, 1}) {
       for (Value* y : {static_cast<Value*>(nullptr), by_row})

@@ -71,7 +71,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
   EXPECT_EQ((*program)->cells(), (*run)->cells());
   std::mt19937 random(5);
   int different = 0;
-  for (int trial = 0; trial < 64; ++trial) {
+  for (int trial = 0; trial < 80; ++trial) {
     const int step = static_cast<int>(random() % package.program().steps_size());
     const std::vector<uint32_t> writes = runtime::buffersOf(package.program().steps(step)).writes;
     const uint64_t element = random();
