@@ -28,6 +28,6 @@
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
-  X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+  X(affine) X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <iterator>
 
+#include "absl/strings/str_replace.h"
 #include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 
 bool Cheat::aimsAt(const std::string& family) const {
+  // A table of stored values has the rules of that of products.
+  const std::string of_products = absl::StrReplaceAll(family, {{" stored_", " "}});
   return std::any_of(std::begin(aims), std::end(aims),
-                     [&](const char* aim) { return aim != nullptr && family == aim; });
+                     [&](const char* aim) { return aim != nullptr && of_products == aim; });
 }
 
 absl::Span<const Cheat> cheats() {

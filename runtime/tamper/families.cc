@@ -10,6 +10,7 @@ absl::Span<const ImpliedFamily> impliedFamilies() {
       {"constraint argmax.something is chosen",
        "if nothing is chosen, the index is the number of lanes, and the claim's is below that of "
        "entries"},
+      {"constraint stored_argmax.something is chosen", "as of an argmax of a product"},
   };
   return kImplied;
 }

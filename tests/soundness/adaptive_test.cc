@@ -73,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"OneLane", {.lanes = 1}}, Variant{"Ties", {.lanes = 2, .ties = true}},
                       Variant{"GivenStream", {.embedded = false}},
                       Variant{"NotCausal", {.causal = false}}, Variant{"Gated", {.gated = true}},
-                      Variant{"Copied", {.copied = true}}, Variant{"Decode", {.decode = true}},
+                      Variant{"Copied", {.copied = true}}, Variant{"General", {.general = 0}},
+                      Variant{"Decode", {.decode = true}},
                       Variant{"CarryFirst", {.decode = true, .block = 2}},
                       Variant{"CarryLater", {.decode = true, .block = 2, .at = 2}}),
     [](const auto& info) { return std::string(info.param.name); });

@@ -18,16 +18,16 @@ using runtime::Cheat;
 using runtime::forgeArgmaxRow;
 
 constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true},
-    kCopied{.copied = true};
+    kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0};
 // The third block of three: of the slots before, two are open and one is closed.
 constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 
 // One compiled toy per set of options.
 const ToyRun& toy(const ToyOptions& options) {
   static auto& runs =
-      *new std::map<std::tuple<bool, bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
-  std::unique_ptr<ToyRun>& run =
-      runs[{options.logits, options.ties, options.gated, options.copied, options.block}];
+      *new std::map<std::tuple<bool, bool, bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
+  std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.gated, options.copied,
+                                       options.general.has_value(), options.block}];
   if (!run) run = std::move(*ToyRun::create(options));
   return *run;
 }
@@ -136,6 +136,25 @@ void elementChangedOnTheWay(Forgery& f) {
   });
 }
 
+// A value that is stored is another one in the table that maps it, which is honest from there on.
+void mapOfAnotherValue(Forgery& f) {
+  f.onStep("/affine.2", Step::kAffine, [](const Step& step, Buffers& b) {
+    const Affine& a = step.affine();
+    const int64_t half = int64_t{1} << (a.shift() - 1);
+    const int64_t sum = int64_t{b.at(a.x())[0] + 1} * b.at(a.m())[0] + b.at(a.c())[0] + half;
+    b.at(a.quotient())[0] = static_cast<int32_t>(sum >> a.shift());
+    b.at(a.remainder())[0] = static_cast<int32_t>(sum & (2 * half - 1));
+  });
+  f.onCells([](Forgery& g) {
+    add(g.cell("affine_by_row", "x.0", g.rowOf("affine_by_row", "/affine.2")), 1);
+  });
+}
+
+// What a relay gives its readers is not what it takes.
+void relayOfAnotherValue(Forgery& f) {
+  f.onCells([](Forgery& g) { add(g.cell("relays", "x.0", 0), 1); });
+}
+
 // A sum that the statistics table does not take over as it is; the variance there is in order.
 void statisticsChangedOnTheWay(Forgery& f) {
   f.onCells([](Forgery& g) {
@@ -225,6 +244,9 @@ const std::vector<Case>& cases() {
       {"FactorChangedOnTheWay", factorChangedOnTheWay, {"edges"}, kGated},
       {"HonestCopied", [](Forgery&) {}, {}, kCopied},
       {"ElementChangedOnTheWay", elementChangedOnTheWay, {"edges"}, kCopied},
+      {"HonestGeneral", [](Forgery&) {}, {}, kGeneral},
+      {"MapOfAnotherValue", mapOfAnotherValue, {"edges"}, kGeneral},
+      {"RelayOfAnotherValue", relayOfAnotherValue, {"edges", "public:a"}, kGeneral},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       // The index cannot be published, so the public one is another.
       {"ChoiceBeyondVocabulary", choose(beyondVocabulary), {"lookup argmax.high", "public:next"}},
@@ -304,6 +326,21 @@ const std::vector<CheatCase>& cheatCases() {
        "two elements swapped",
        {"lookup copies_rows_1.element"},
        kCopied},
+      {"MapRemainderOutOfRange",
+       "/affine.2",
+       "remainder of a map out of range",
+       {"lookup affine_by_row.remainder"},
+       kGeneral},
+      {"MapOfASumOffByOne",
+       "/affine.4",
+       "image off by one",
+       {"constraint affine_sum.affine"},
+       kGeneral},
+      {"StoredRemainderOutOfRange",
+       "/requantize.1",
+       "remainder out of range",
+       {"lookup affine.remainder"},
+       kGeneral},
       {"MeanTooLarge", "/ln1", "another mean", {"lookup norm_statistics.mean low"}},
       {"MeanTooSmall", "/ln1", "another mean", {"lookup norm_statistics.mean high"}},
       {"MeanInRmsNorm", "/ln1.1", "a mean in RMSNorm", {"constraint norms.no mean"}},

@@ -1,6 +1,7 @@
 #include "tests/soundness/general_program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -29,7 +30,7 @@ class GeneralProgram {
   }
 
   void inputs(const Shape& a, const Shape& b) {
-    values_ = {argument("a", a, 2000, 8), argument("b", b, 120, 4)};
+    values_ = {argument("a", a, 2000, 8), argument("b", b, 500, 4)};
   }
 
   // Every op once, and the ways in which a value can be read.
@@ -42,14 +43,23 @@ class GeneralProgram {
     Value* by_column = affine(by_row, nullptr, 1);  // of the last axis
     Value* sum = affine(by_column, r, 2);           // one number
     lookup(affine(sum, nullptr, 2, /*exact=*/true));
+    lookup(affine(sum, by_row, 0));
     Value* z = layernorm(requantize(linear(sum, 8), nullptr, 12));
     multiply(z, a);
-    softmax(sum);             // [2, 4, 6], keys != queries
-    linear(linear(b, 6), 4);  // of an accumulator
+    softmax(requantize(sum, nullptr, 12));  // [2, 4, 6], keys != queries
+    linear(linear(b, 6), 4);                // of an accumulator
     Value* weights = requantize(softmax(scores(b, b, 2)), nullptr, 8);
     Value* mixed = mix(weights, b);  // [4, 6]
-    multiply(requantize(mixed, b, 12), requantize(mixed, nullptr, 12));
+    Value* narrow = requantize(mixed, nullptr, 12);
+    multiply(requantize(mixed, b, 12), narrow);
+    Value* both = scores(b, b, 2);  // [2, 4, 4], stored, for it has two readers
+    requantize(both, nullptr, 12);
+    softmax(both);
     argmax(z), argmax(linear(z, 5)), argmax(acc);
+    for (uint32_t form : {0, 1}) {
+      for (Value* y : {static_cast<Value*>(nullptr), by_row})
+        roomy(affine(sum, y, form, false, 16));
+    }
     Value* row = requantize(linear(affine(this->row(b), nullptr, 1), 3), nullptr, 12);
     outputs_.insert(outputs_.end(), {acc, b, row});
     finish();
@@ -202,15 +212,25 @@ class GeneralProgram {
     return constant(shape, exponent, -bound, bound);
   }
 
-  Value* affine(Value* x, Value* y, uint32_t form, bool exact = false) {
+  // What follows has room for values far beyond the range of x, as they are before they are
+  // refused.
+  Value* roomy(Value* x) {
+    Value* acc = linear(x, 2);
+    const int64_t shift = shiftFor(64 * magnitude(acc), 16, 1);
+    return make("integer.requantize", {acc}, signedType(acc, acc->type().exponent - shift, 16),
+                {{"shift", shift}, {"bits", int64_t{16}}});
+  }
+
+  // `given`: the shift, with 12 bits; else the least one with 16.
+  Value* affine(Value* x, Value* y, uint32_t form, bool exact = false, int64_t given = 0) {
     if (!x) return nullptr;
-    constexpr int64_t kBits = 16, kFactor = 50, kAdded = 3000;
-    const int64_t factor = exact ? 3 : kFactor;
+    constexpr int64_t kAdded = 3000;
+    const int64_t bits = given ? 12 : 16, factor = exact ? 3 : given ? 1500 : 50;
     if (magnitude(x) > 1 << 24 || (y && magnitude(y) > 1 << 24)) return nullptr;
     const int exponent = x->type().exponent + 4;
     int64_t bound = magnitude(x) * factor + kAdded;
     if (y) bound += magnitude(y) * factor;
-    const int64_t shift = shiftFor(bound, kBits, exact ? 0 : 1);
+    const int64_t shift = given ? given : shiftFor(bound, bits, exact ? 0 : 1);
     if (shift < 0 || (exact && shift > 0)) return nullptr;
     std::vector<Value*> operands{x, spread(x, form, 4, factor),
                                  spread(x, draw(2) ? form : 2, exponent, kAdded)};
@@ -218,8 +238,8 @@ class GeneralProgram {
       operands.push_back(y);
       operands.push_back(spread(x, draw(2) ? form : 1, exponent - y->type().exponent, factor));
     }
-    return make("integer.affine", operands, signedType(x, exponent - shift, kBits),
-                {{"shift", shift}, {"bits", kBits}});
+    return make("integer.affine", operands, signedType(x, exponent - shift, bits),
+                {{"shift", shift}, {"bits", bits}});
   }
 
   Value* layernorm(Value* x) {
@@ -239,8 +259,10 @@ class GeneralProgram {
 
   Value* softmax(Value* s) {
     if (!s || magnitude(s) >= int64_t{1} << 29) return nullptr;
-    auto t = passes::softmaxTable(s->type().exponent, {0.5, 4}, magnitude(s),
-                                  s->type().shape.back(), 16);
+    // The range of scores is 64 nats on either side, whatever it is.
+    const double scale = 64 * std::ldexp(1.0, s->type().exponent) / magnitude(s);
+    auto t =
+        passes::softmaxTable(s->type().exponent, {scale}, magnitude(s), s->type().shape.back(), 16);
     if (!t.ok()) return nullptr;
     const int64_t live = static_cast<int64_t>(t->exp.size());
     return make("integer.softmax", {s, table({live}, 16, t->exp)},

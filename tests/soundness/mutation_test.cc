@@ -71,7 +71,7 @@ TEST_P(MutationTest, RerunsAreRuns) {
   EXPECT_EQ((*program)->cells(), (*run)->cells());
   std::mt19937 random(5);
   int different = 0;
-  for (int trial = 0; trial < 40; ++trial) {
+  for (int trial = 0; trial < 80; ++trial) {
     const int step = static_cast<int>(random() % package.program().steps_size());
     const std::vector<uint32_t> writes = runtime::buffersOf(package.program().steps(step)).writes;
     const uint64_t element = random();
@@ -142,6 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}},
                       Variant{"Gated", {.gated = true}}, Variant{"Copied", {.copied = true}},
+                      Variant{"General", {.general = 0}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });
@@ -223,9 +224,9 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
     bool shown = false, open = true;
   };
   std::map<std::string, Known> rules;
-  for (const ToyOptions& toy :
-       {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
-        ToyOptions{.gated = true}, ToyOptions{.copied = true}}) {
+  for (const ToyOptions& toy : {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true},
+                                ToyOptions{.logits = true}, ToyOptions{.gated = true},
+                                ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();

@@ -32,9 +32,9 @@ class Folds {
   absl::Status boundProducts();
   // Bounds values that are proven to be one of several lanes (the maximum of an argmax).
   absl::Status boundSelected();
-  // Bounds a cell that is the result of a product and that nothing else bounds: it stands for the
-  // product's sum. Returns whether there was one; products that read what follows from it are not
-  // bounded anew.
+  // Bounds cells that are the results of products, whatever their readers say of them: one that
+  // nothing bounds stands for the product's sum, and another one is equal to it over the integers.
+  // Returns whether that says something new; products that read what follows are not bounded anew.
   bool boundResults();
 
   // Lanes of the results of products, by class, and what they equal: the product less what is

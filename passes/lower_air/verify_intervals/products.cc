@@ -426,7 +426,8 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
 // The fold's lane of exponent e is the edge's lane L - 1 - e, and rows of the fold do not overlap.
 bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift) {
   int64_t lanes = takes.lanes.size();
-  if (shift[1 - step.base] != 0 || shift[step.base] % lanes != 0) return false;
+  // One lane has no power of its own: its row's is all.
+  if (lanes > 1 && (shift[1 - step.base] != 0 || shift[step.base] % lanes != 0)) return false;
   if (int64_t(step.lanes.size()) != lanes) return false;
   for (const auto& [e, lane] : step.lanes) {
     bool found = false;
@@ -444,7 +445,7 @@ bool Folds::boundResults() {
     const Polynomial lane = ranges_.simplify(r.table, r.c, r.lane);
     if (lane.size() != 1 || lane.begin()->second != 1) continue;
     const Monomial& cell = lane.begin()->first;
-    if (cell.size() != 1 || cell[0].before || ranges_.cell(r.table, r.c, cell[0].column)) continue;
+    if (cell.size() != 1 || cell[0].before) continue;
     const Interval product = r.product->interval();
     if (product.magnitude() >= kFieldModulus) continue;
     changed |= ranges_.narrow(r.table, r.c, cell[0].column, product);

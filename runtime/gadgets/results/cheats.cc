@@ -61,16 +61,18 @@ constexpr Cheat kCheats[] = {
     {Step::kRequantize,
      "remainder out of range",
      on<remainderOutOfRange>,
-     {"lookup results.remainder"}},
+     {"lookup results.remainder", "lookup lookups.remainder", "lookup affine.remainder",
+      "lookup affine_sum.remainder"}},
     {Step::kRequantize,
      "another quotient modulo p",
      on<otherQuotientModuloP>,
-     {"lookup results.function"}},
+     {"lookup results.function", "lookup lookups.function", "lookup affine.quotient",
+      "lookup affine_sum.quotient"}},
     {Step::kRequantize, "a token's stream modulo p", on<shiftedStream>},
     {Step::kTableLookup,
      "value of another key",
      on<valueOfAnotherKey>,
-     {"lookup results.function"}},
+     {"lookup results.function", "lookup lookups.function"}},
 };
 
 }  // namespace

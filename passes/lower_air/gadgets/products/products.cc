@@ -105,6 +105,8 @@ absl::Status Products::planScores(const Origin& origin) {
     scores_[op.result()] = product;
     return absl::OkStatus();
   }
+  // Of a step, they are of keys that come after it.
+  if (wiring_.decode()) return cannotLower(op, "in a decode run only one softmax reads scores");
   Accumulator a{origin, product, q[0], heads * k[0]};
   a.blocks = heads;
   addAccumulator(std::move(a));

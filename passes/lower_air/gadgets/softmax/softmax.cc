@@ -98,6 +98,8 @@ class SoftmaxBuilder {
     fillCopies(a, first);
     if (op.boolAttr("causal")) {
       fillCausalMask(t_, live_, a, first);
+    } else if (stored_) {
+      t_.fillConstant(live_[0], first, rows, 1);
     } else {
       t_.fill(live_, {first, {{rows, 1, 0}}, 1, 0});
     }
@@ -210,10 +212,12 @@ class SoftmaxBuilder {
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
       Expr seen = context_ ? live_[i] + context_->on : live_[i], masked = one - seen;
-      t_.constrain(masked * p_[i], "masked probability" + lane);
-      t_.constrain(masked * w_[i], "masked width" + lane);
-      t_.constrain(masked * r_[i], "masked remainder" + lane);
-      t_.constrain(masked * previous_[i], "masked previous probability" + lane);
+      if (!stored_) {
+        t_.constrain(masked * p_[i], "masked probability" + lane);
+        t_.constrain(masked * w_[i], "masked width" + lane);
+        t_.constrain(masked * r_[i], "masked remainder" + lane);
+        t_.constrain(masked * previous_[i], "masked previous probability" + lane);
+      }
       t_.lookup("exponential" + lane, "exponential", seen,
                 {table_, k_[i], w_[i], p_[i], previous_[i]});
       t_.range("score remainder" + lane, seen, tag_ + w_[i], r_[i]);
@@ -230,29 +234,23 @@ class SoftmaxBuilder {
     return (low_ + high_ * t_.constant(65536) - k_[lane]) * power_ + offset_ - r_[lane];
   }
 
-  // The scores; a masked one is k itself.
-  Lanes scores() {
+  // None of them is masked.
+  void takeScores() {
+    for (int64_t i = 0; i < lanes_; ++i) {
+      t_.constrain(live_[i] * (score(i) - s_[i]), "score." + std::to_string(i));
+    }
+    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, s_}}, -1);
+  }
+
+  // The fold of the scores, which the product check of Q K^T reads. A masked one is k itself.
+  void addProduct() {
+    CircuitBuilder& c = l_.circuit;
     Lanes scores;
     for (int64_t i = 0; i < lanes_; ++i) {
       Expr value = score(i), live = live_[i], masked = t_.constant(1) - live_[i];
       if (context_) live = live + context_->open, masked = masked - context_->on;
       scores.push_back(live * value + masked * k_[i]);
     }
-    return scores;
-  }
-
-  void takeScores() {
-    const Lanes scores = this->scores();
-    for (int64_t i = 0; i < lanes_; ++i) {
-      t_.constrain(scores[i] - s_[i], "score." + std::to_string(i));
-    }
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, s_}}, -1);
-  }
-
-  // The fold of the scores, which the product check of Q K^T reads.
-  void addProduct() {
-    CircuitBuilder& c = l_.circuit;
-    const Lanes scores = this->scores();
     Expr mul = within_ * t_.outside(c.power(c.sigma(), lanes_));
     for (auto& [keys, selector] : next_) {
       mul = mul + selector * t_.outside(nextRow(c, lanes_, keys));
@@ -276,7 +274,7 @@ class SoftmaxBuilder {
   std::map<int64_t, Expr> next_;
   EdgeColumns out_ = edgeColumns(t_, "out");
   EdgeSlots more_out_{t_, "out"}, in_{t_, "in"};
-  Lanes live_ = t_.fixedLanes("live", lanes_);
+  Lanes live_ = stored_ ? Lanes(lanes_, t_.fixed("live")) : t_.fixedLanes("live", lanes_);
   Lanes k_ = t_.mainLanes("k", lanes_), w_ = t_.mainLanes("w", lanes_),
         r_ = t_.mainLanes("r", lanes_), p_ = t_.mainLanes("p", lanes_),
         previous_ = t_.mainLanes("previous", lanes_);
@@ -336,8 +334,8 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   const ir::Value* scores = wiring_.resolve(op.operand(0));
   const Product* product = products_.scoresOf(scores);
   SoftmaxTable& table = product ? table_ : stored_;
-  if (!product && wiring_.decode()) {
-    return cannotLower(op, "in a decode run only scores of one use can be normalized");
+  if (!product && (op.boolAttr("causal") || wiring_.decode())) {
+    return cannotLower(op, "only scores of one use can be masked, or be those of a decode run");
   }
   const auto [heads, queries, keys] = extentOf(op);
   Softmax a{origin, scores->definingOp(), product, heads, queries, keys};
