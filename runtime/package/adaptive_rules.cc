@@ -15,6 +15,41 @@
 namespace lindero::runtime {
 namespace {
 
+FieldPath columnField(const Circuit& circuit, int t, uint32_t c) {
+  const Table& table = circuit.tables(t);
+  return FieldPath("circuit.pb")
+      .at("tables", t, table.name())
+      .at("columns", c, table.columns(static_cast<int>(c)).name());
+}
+
+// Nothing of phase 1 is left to the prover because no constraint reads it, or to the runtime
+// because what it counts would change what it counts from.
+absl::Status checkWitness(const Circuit& circuit, const CircuitReads& reads) {
+  for (int t = 0; t < circuit.tables_size(); ++t) {
+    const Table& table = circuit.tables(t);
+    std::vector<bool> read(table.columns_size(), false), looked_up = read;
+    for (const Constraint& constraint : table.constraints()) {
+      for (auto [c, offset] : reads.of(constraint.node()).columns) read[c] = true;
+    }
+    for (const Lookup& lookup : table.lookups()) {
+      if (lookup.provide()) continue;
+      for (uint32_t node : lookupNodes(lookup)) {
+        for (auto [c, offset] : reads.of(node).columns) looked_up[c] = true;
+      }
+    }
+    for (int c = firstColumnOfPhase(table, 1); c < firstColumnOfPhase(table, 2); ++c) {
+      if (read[c]) continue;
+      return columnField(circuit, t, c).error(FormatRule::kWitness, "no constraint reads it");
+    }
+    for (const Lookup& lookup : table.lookups()) {
+      if (!lookup.provide() || !looked_up[lookup.multiplicity_column()]) continue;
+      return columnField(circuit, t, lookup.multiplicity_column())
+          .error(FormatRule::kLookups, "it holds multiplicities, and a lookup reads it");
+    }
+  }
+  return absl::OkStatus();
+}
+
 // R0: what the constraint of a generated column says is zero.
 PointValues definition(const RuleContext& context, ColumnRef ref) {
   const CircuitPoints& points = context.points;
@@ -53,7 +88,7 @@ absl::Status checkDefined(const RuleContext& context, CircuitInfo& info) {
       auto found = constraints.find(definition(context, ref).keyUpToSign());
       if (found == constraints.end()) {
         if (!result.ok()) continue;
-        result = context.field(ref).error(
+        result = context.field(ref).reject(
             "R0: it is filled from its generator, but no constraint says so: a prover may put "
             "anything there");
         continue;
@@ -125,10 +160,10 @@ absl::Status checkLateValues(const RuleContext& context) {
         const bool tuple = drawn < context.committedPhase(factor);
         if (!tuple && drawn >= at->second) continue;
         return context.field(fraction.column)
-            .error("R5: the challenge \"",
-                   context.circuit.challenges(static_cast<int>(challenge)).name(),
-                   "\" of its denominator is drawn before ",
-                   tuple ? "what stands beside it is committed" : "its numerator is determined");
+            .reject("R5: the challenge \"",
+                    context.circuit.challenges(static_cast<int>(challenge)).name(),
+                    "\" of its denominator is drawn before ",
+                    tuple ? "what stands beside it is committed" : "its numerator is determined");
       }
     }
   }
@@ -187,6 +222,7 @@ absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info) {
   LINDERO_ASSIGN_OR_RETURN(CircuitReads reads, CircuitReads::create(circuit));
   const RuleContext context{circuit, info, points, reads};
   LINDERO_RETURN_IF_ERROR(checkDefined(context, info));
+  LINDERO_RETURN_IF_ERROR(checkWitness(circuit, reads));
   LINDERO_RETURN_IF_ERROR(checkDenominators(context));
   LINDERO_RETURN_IF_ERROR(checkGatheredColumns(context));
   LINDERO_RETURN_IF_ERROR(checkLateValues(context));

@@ -1,7 +1,9 @@
 #include "runtime/package/circuit_info.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <tuple>
 #include <unordered_set>
 
 #include "absl/status/status.h"
@@ -34,6 +36,7 @@ class Analyzer {
     }
     LINDERO_RETURN_IF_ERROR(checkLookups(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkPublics());
+    LINDERO_RETURN_IF_ERROR(checkAddresses());
     LINDERO_RETURN_IF_ERROR(checkLinks());
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
@@ -51,15 +54,15 @@ class Analyzer {
   absl::Status checkHeader() const {
     FieldPath top("circuit.pb");
     if (circuit_.format() != kCircuitFormat) {
-      return top.error("format ", circuit_.format(), " is not known (known: ", kCircuitFormat,
-                       "); compile the model again");
+      return top.error(FormatRule::kEncoding, "format ", circuit_.format(),
+                       " is not known (known: ", kCircuitFormat, "); compile the model again");
     }
     if (circuit_.modulus() != kModulus) {
-      return top.error("modulus ", circuit_.modulus(), " is not supported (supported: ", kModulus,
-                       ")");
+      return top.error(FormatRule::kEncoding, "modulus ", circuit_.modulus(),
+                       " is not supported (supported: ", kModulus, ")");
     }
     if (circuit_.extension_degree() != 4) {
-      return top.error("extension_degree ", circuit_.extension_degree(),
+      return top.error(FormatRule::kEncoding, "extension_degree ", circuit_.extension_degree(),
                        " is not supported (supported: 4)");
     }
     return absl::OkStatus();
@@ -67,9 +70,9 @@ class Analyzer {
 
   absl::Status checkTables() const {
     FieldPath top("circuit.pb");
-    if (circuit_.tables_size() == 0) return top.error("there is no table");
+    if (circuit_.tables_size() == 0) return top.error(FormatRule::kLimits, "there is no table");
     if (circuit_.tables_size() > kMaxTables) {
-      return top.error("more than ", kMaxTables, " tables");
+      return top.error(FormatRule::kLimits, "more than ", kMaxTables, " tables");
     }
     std::unordered_set<std::string> names;
     int64_t columns = 0;
@@ -78,10 +81,14 @@ class Analyzer {
       FieldPath field = tableField(t, table);
       LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, table.name()));
       if (table.log_height() > kMaxLogHeight) {
-        return field.error("log_height ", table.log_height(), " is more than ", kMaxLogHeight);
+        return field.error(FormatRule::kLimits, "log_height ", table.log_height(), " is more than ",
+                           kMaxLogHeight);
+      }
+      if (table.columns_size() == 0) {
+        return field.error(FormatRule::kLimits, "there is no column");
       }
       if ((columns += table.columns_size()) > kMaxColumns) {
-        return top.error("more than ", kMaxColumns, " columns");
+        return top.error(FormatRule::kLimits, "more than ", kMaxColumns, " columns");
       }
       LINDERO_RETURN_IF_ERROR(checkColumns(field, table));
       LINDERO_RETURN_IF_ERROR(checkInstances(field, table));
@@ -96,13 +103,16 @@ class Analyzer {
       const Column& column = table.columns(c);
       FieldPath here = field.at("columns", c, column.name());
       LINDERO_RETURN_IF_ERROR(checkUniqueName(here, names, column.name()));
-      if (column.phase() > 3) return here.error("phase ", column.phase(), " is not in 0..3");
-      if (column.phase() < phase) return here.error("columns are not ordered by phase");
+      if (column.phase() > 3)
+        return here.error(FormatRule::kColumns, "phase ", column.phase(), " is not in 0..3");
+      if (column.phase() < phase)
+        return here.error(FormatRule::kColumns, "columns are not ordered by phase");
       phase = column.phase();
       bool generated = column.generator_case() != Column::GENERATOR_NOT_SET;
       if (generated != (phase >= 2)) {
-        return here.error(generated ? "a column of phase 0 or 1 has a generator"
-                                    : "a column of phase 2 or 3 has no generator");
+        return here.error(FormatRule::kColumns, generated
+                                                    ? "a column of phase 0 or 1 has a generator"
+                                                    : "a column of phase 2 or 3 has no generator");
       }
     }
     return absl::OkStatus();
@@ -114,11 +124,11 @@ class Analyzer {
       const Instance& instance = table.instances(i);
       FieldPath here = field.at("instances", i, instance.node());
       if (instance.first_row() < end)
-        return here.error("overlaps the instance before, or out of order");
+        return here.error(FormatRule::kInstances, "overlaps the instance before, or out of order");
       if (instance.rows() == 0 || instance.first_row() >= height ||
           instance.rows() > height - instance.first_row()) {
-        return here.error("rows ", instance.first_row(), " + ", instance.rows(),
-                          " do not lie in the table's ", height, " rows");
+        return here.error(FormatRule::kInstances, "rows ", instance.first_row(), " + ",
+                          instance.rows(), " do not lie in the table's ", height, " rows");
       }
       end = instance.first_row() + instance.rows();
     }
@@ -132,7 +142,7 @@ class Analyzer {
       FieldPath field = FieldPath("circuit.pb").at("challenges", i, challenge.name());
       LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, challenge.name()));
       if (challenge.phase() != 1 && challenge.phase() != 2) {
-        return field.error("phase ", challenge.phase(), " is not 1 or 2");
+        return field.error(FormatRule::kPhases, "phase ", challenge.phase(), " is not 1 or 2");
       }
     }
     names.clear();
@@ -140,8 +150,9 @@ class Analyzer {
       const Bus& bus = circuit_.buses(i);
       FieldPath field = FieldPath("circuit.pb").at("buses", i, bus.name());
       LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, bus.name()));
-      if (bus.width() == 0) return field.error("the width is 0");
-      if (bus.phase() > 2) return field.error("phase ", bus.phase(), " is not in 0..2");
+      if (bus.width() == 0) return field.error(FormatRule::kPhases, "the width is 0");
+      if (bus.phase() > 2)
+        return field.error(FormatRule::kPhases, "phase ", bus.phase(), " is not in 0..2");
     }
     names.clear();
     for (int i = 0; i < circuit_.sum_groups_size(); ++i) {
@@ -158,12 +169,14 @@ class Analyzer {
     for (int i = 0; i < circuit_.claimed_sums_size(); ++i) {
       const ClaimedSum& claimed_sum = circuit_.claimed_sums(i);
       FieldPath field = FieldPath("circuit.pb").at("claimed_sums", i, claimed_sum.name());
-      if (claimed_sum.name().empty()) return field.error("the name is empty");
+      if (claimed_sum.name().empty()) return field.error(FormatRule::kNames, "the name is empty");
       if (claimed_sum.table() >= static_cast<uint32_t>(circuit_.tables_size())) {
-        return field.error("table ", claimed_sum.table(), " does not exist");
+        return field.error(FormatRule::kClaimedSums, "table ", claimed_sum.table(),
+                           " does not exist");
       }
       if (claimed_sum.group() >= static_cast<uint32_t>(circuit_.sum_groups_size())) {
-        return field.error("sum group ", claimed_sum.group(), " does not exist");
+        return field.error(FormatRule::kClaimedSums, "sum group ", claimed_sum.group(),
+                           " does not exist");
       }
     }
     std::vector<int> uses(circuit_.claimed_sums_size(), 0);
@@ -177,13 +190,16 @@ class Analyzer {
         const Fraction& fraction = column.fraction();
         if (!fraction.running()) {
           if (fraction.add() == 0 && fraction.claimed_sum() == 0) continue;
-          return field.error("add and claimed sum belong to running fractions only");
+          return field.error(FormatRule::kClaimedSums,
+                             "add and claimed sum belong to running fractions only");
         }
         if (fraction.claimed_sum() >= uses.size()) {
-          return field.error("claimed sum ", fraction.claimed_sum(), " does not exist");
+          return field.error(FormatRule::kClaimedSums, "claimed sum ", fraction.claimed_sum(),
+                             " does not exist");
         }
         if (circuit_.claimed_sums(fraction.claimed_sum()).table() != static_cast<uint32_t>(t)) {
-          return field.error("claimed sum ", fraction.claimed_sum(), " is of another table");
+          return field.error(FormatRule::kClaimedSums, "claimed sum ", fraction.claimed_sum(),
+                             " is of another table");
         }
         ++uses[fraction.claimed_sum()];
         info_.claimed_sum_columns[fraction.claimed_sum()] = {static_cast<uint32_t>(t),
@@ -194,8 +210,8 @@ class Analyzer {
       if (uses[i] == 1) continue;
       return FieldPath("circuit.pb")
           .at("claimed_sums", i, circuit_.claimed_sums(i).name())
-          .error(uses[i] == 0 ? "no running column publishes it"
-                              : "several running columns publish it");
+          .error(FormatRule::kClaimedSums, uses[i] == 0 ? "no running column publishes it"
+                                                        : "several running columns publish it");
     }
     return absl::OkStatus();
   }
@@ -206,13 +222,15 @@ class Analyzer {
                                   int t, uint32_t phase) const {
     LINDERO_RETURN_IF_ERROR(checkTableNode(circuit_, info_, field, what, node, t));
     const NodeInfo& info = info_.nodes[node];
-    if (info.phase > phase) return field.error(what, ": reads a column of a later phase");
+    if (info.phase > phase)
+      return field.error(FormatRule::kKnown, what, ": reads a column of a later phase");
     if (info.challenge_phase >= phase) {
-      return field.error(what, ": reads a challenge that is drawn after phase ",
+      return field.error(FormatRule::kKnown, what, ": reads a challenge that is drawn after phase ",
                          info.challenge_phase);
     }
     if (info.claimed_sum_phase >= phase) {
-      return field.error(what, ": reads a claimed sum of phase ", info.claimed_sum_phase);
+      return field.error(FormatRule::kKnown, what, ": reads a claimed sum of phase ",
+                         info.claimed_sum_phase);
     }
     return absl::OkStatus();
   }
@@ -231,7 +249,7 @@ class Analyzer {
         LINDERO_RETURN_IF_ERROR(check("scan.mul", column.scan().mul()));
         LINDERO_RETURN_IF_ERROR(check("scan.add", column.scan().add()));
         if (column.scan().rows() >= tableHeight(table)) {
-          return field.error("scan.rows ", column.scan().rows(),
+          return field.error(FormatRule::kScans, "scan.rows ", column.scan().rows(),
                              " is not below the table's height");
         }
       } else if (column.has_fraction()) {
@@ -253,27 +271,31 @@ class Analyzer {
         checkTableNode(circuit_, info_, field, "gather.index", gather.index(), t));
     const NodeInfo& index = info_.nodes[gather.index()];
     if (index.phase != 0 || index.challenge_phase != 0 || index.claimed_sum_phase != 0) {
-      return field.error("gather.index: reads more than fixed columns");
+      return field.error(FormatRule::kGathers, "gather.index: reads more than fixed columns");
     }
     uint64_t end = 0;
     for (int s = 0; s < gather.sources_size(); ++s) {
       const GatherSource& source = gather.sources(s);
       FieldPath here = field.at("gather.sources", s);
       if (source.table() >= static_cast<uint32_t>(circuit_.tables_size())) {
-        return here.error("table ", source.table(), " does not exist");
+        return here.error(FormatRule::kGathers, "table ", source.table(), " does not exist");
       }
       const Table& table = circuit_.tables(source.table());
       if (source.column() >= static_cast<uint32_t>(table.columns_size())) {
-        return here.error("table \"", table.name(), "\" has no column ", source.column());
+        return here.error(FormatRule::kGathers, "table \"", table.name(), "\" has no column ",
+                          source.column());
       }
       if (table.columns(source.column()).phase() != column.phase()) {
-        return here.error("the source column is of another phase than the gathering one");
+        return here.error(FormatRule::kGathers,
+                          "the source column is of another phase than the gathering one");
       }
       if (source.rows() > tableHeight(table))
-        return here.error("more rows than the source table has");
-      if (source.base() < end) return here.error("overlaps the source before, or out of order");
+        return here.error(FormatRule::kGathers, "more rows than the source table has");
+      if (source.base() < end)
+        return here.error(FormatRule::kGathers, "overlaps the source before, or out of order");
       end = uint64_t{source.base()} + source.rows();
-      if (end >= kModulus) return here.error("base + rows does not fit the field");
+      if (end >= kModulus)
+        return here.error(FormatRule::kGathers, "base + rows does not fit the field");
     }
     return absl::OkStatus();
   }
@@ -283,13 +305,15 @@ class Analyzer {
     for (int i = 0; i < table.constraints_size(); ++i) {
       const Constraint& constraint = table.constraints(i);
       FieldPath field = tableField(t, table).at("constraints", i, constraint.name());
-      if (constraint.name().empty()) return field.error("the name is empty");
+      if (constraint.name().empty()) return field.error(FormatRule::kNames, "the name is empty");
       LINDERO_RETURN_IF_ERROR(checkTableNode(circuit_, info_, field, "node", constraint.node(), t));
       if (!Constraint::Kind_IsValid(constraint.kind())) {
-        return field.error("unknown kind ", static_cast<int>(constraint.kind()));
+        return field.error(FormatRule::kEncoding, "unknown kind ",
+                           static_cast<int>(constraint.kind()));
       }
       if (info_.nodes[constraint.node()].degree > kMaxDegree) {
-        return field.error("degree ", static_cast<int>(info_.nodes[constraint.node()].degree),
+        return field.error(FormatRule::kDegree, "degree ",
+                           static_cast<int>(info_.nodes[constraint.node()].degree),
                            " is more than ", kMaxDegree);
       }
     }
@@ -299,7 +323,8 @@ class Analyzer {
   absl::Status checkPublics() const {
     constexpr int64_t kHalf = kModulus / 2;
     if (circuit_.publics_size() > kMaxPublics) {
-      return FieldPath("circuit.pb").error("more than ", kMaxPublics, " public tensors");
+      return FieldPath("circuit.pb")
+          .error(FormatRule::kLimits, "more than ", kMaxPublics, " public tensors");
     }
     std::unordered_set<std::string> names;
     for (int i = 0; i < circuit_.publics_size(); ++i) {
@@ -307,32 +332,61 @@ class Analyzer {
       FieldPath field = FieldPath("circuit.pb").at("publics", i, tensor.name());
       LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, tensor.name()));
       if (!PublicTensor::Kind_IsValid(tensor.kind())) {
-        return field.error("unknown kind ", static_cast<int>(tensor.kind()));
+        return field.error(FormatRule::kEncoding, "unknown kind ", static_cast<int>(tensor.kind()));
       }
       uint64_t size = uint64_t{tensor.rows()} * tensor.columns();
       if (size == 0 || size > (uint64_t{1} << kMaxLogHeight)) {
-        return field.error("the shape ", tensor.rows(), " x ", tensor.columns(),
-                           " is empty or larger than 2^", kMaxLogHeight);
+        return field.error(FormatRule::kPublics, "the shape ", tensor.rows(), " x ",
+                           tensor.columns(), " is empty or larger than 2^", kMaxLogHeight);
       }
       if (tensor.low() > tensor.high() || tensor.low() < -kHalf || tensor.high() > kHalf) {
-        return field.error("[low, high] = [", tensor.low(), ", ", tensor.high(),
-                           "] is empty or does not fit the field");
+        return field.error(FormatRule::kPublics, "[low, high] = [", tensor.low(), ", ",
+                           tensor.high(), "] is empty or does not fit the field");
       }
-      if (tensor.tile_rows() == 0 || tensor.tile_columns() == 0)
-        return field.error("an empty tile");
-      uint64_t tiles = (uint64_t{tensor.rows() - 1} / tensor.tile_rows() + 1) *
-                       (uint64_t{tensor.columns() - 1} / tensor.tile_columns() + 1);
-      if (tensor.address() + tiles > kModulus)
-        return field.error("the addresses do not fit the field");
+      for (uint32_t tile : {tensor.tile_rows(), tensor.tile_columns()}) {
+        if (tile == 0 || tile > kModulus) {
+          return field.error(FormatRule::kPublics, "a tile of ", tile, " rows or columns");
+        }
+      }
+      if (tensor.address() + tilesOf(tensor) > kModulus)
+        return field.error(FormatRule::kPublics, "the addresses do not fit the field");
       if (tensor.group() >= static_cast<uint32_t>(circuit_.sum_groups_size())) {
-        return field.error("sum group ", tensor.group(), " does not exist");
+        return field.error(FormatRule::kPublics, "sum group ", tensor.group(), " does not exist");
       }
       for (uint32_t challenge :
            {tensor.address_challenge(), tensor.row_challenge(), tensor.column_challenge()}) {
         if (challenge >= static_cast<uint32_t>(circuit_.challenges_size())) {
-          return field.error("challenge ", challenge, " does not exist");
+          return field.error(FormatRule::kPublics, "challenge ", challenge, " does not exist");
         }
       }
+    }
+    return absl::OkStatus();
+  }
+
+  static uint64_t tilesOf(const PublicTensor& tensor) {
+    return (uint64_t{tensor.rows() - 1} / tensor.tile_rows() + 1) *
+           (uint64_t{tensor.columns() - 1} / tensor.tile_columns() + 1);
+  }
+
+  // Else a value could be moved from one tensor to another.
+  absl::Status checkAddresses() const {
+    using Space = std::array<uint32_t, 4>;  // group and challenges
+    std::vector<std::tuple<Space, uint64_t, uint64_t, int>> ranges;
+    for (int i = 0; i < circuit_.publics_size(); ++i) {
+      const PublicTensor& tensor = circuit_.publics(i);
+      ranges.emplace_back(Space{tensor.group(), tensor.address_challenge(), tensor.row_challenge(),
+                                tensor.column_challenge()},
+                          tensor.address(), tensor.address() + tilesOf(tensor), i);
+    }
+    std::sort(ranges.begin(), ranges.end());
+    for (size_t k = 1; k < ranges.size(); ++k) {
+      const auto& [space, first, end, i] = ranges[k];
+      const auto& [space_before, first_before, end_before, before] = ranges[k - 1];
+      if (space != space_before || end_before <= first) continue;
+      return FieldPath("circuit.pb")
+          .at("publics", i, circuit_.publics(i).name())
+          .error(FormatRule::kAddresses, "it has addresses of \"", circuit_.publics(before).name(),
+                 "\"");
     }
     return absl::OkStatus();
   }
@@ -342,14 +396,14 @@ class Analyzer {
     const bool links = circuit_.links_size() > 0;
     if (links ? circuit_.most_blocks() < 2 || circuit_.most_blocks() > kMaxBlocks
               : circuit_.most_blocks() != 0) {
-      return file.error("most_blocks ", circuit_.most_blocks(), " of a circuit with ",
-                        circuit_.links_size(), " links");
+      return file.error(FormatRule::kLinks, "most_blocks ", circuit_.most_blocks(),
+                        " of a circuit with ", circuit_.links_size(), " links");
     }
     std::vector<bool> linked(circuit_.sum_groups_size(), false);
     for (int i = 0; i < circuit_.links_size(); ++i) {
       for (uint32_t group : {circuit_.links(i).in(), circuit_.links(i).out()}) {
         if (group >= linked.size() || linked[group]) {
-          return file.error("links[", i, "]: sum group ", group,
+          return file.error(FormatRule::kLinks, "links[", i, "]: sum group ", group,
                             " does not exist, or is linked twice");
         }
         linked[group] = true;
@@ -363,18 +417,20 @@ class Analyzer {
       const uint32_t phase = circuit_.tables(ref.table).columns(ref.column).phase();
       if (linked[claimed_sum.group()] && phase != 2) {
         return file.at("claimed_sums", i, claimed_sum.name())
-            .error("is of a sum group that is linked, but of phase ", phase,
+            .error(FormatRule::kLinks, "is of a sum group that is linked, but of phase ", phase,
                    ": blocks share the challenges of phase 1 alone");
       }
     }
     for (size_t g = 0; g < linked.size(); ++g) {
       if (linked[g] && !claimed[g]) {
-        return file.error("sum group ", g, " is linked, and has no claimed sum");
+        return file.error(FormatRule::kLinks, "sum group ", g,
+                          " is linked, and has no claimed sum");
       }
     }
     for (const PublicTensor& tensor : circuit_.publics()) {
       if (linked[tensor.group()]) {
-        return file.error("publics: \"", tensor.name(), "\" is of a sum group that is linked");
+        return file.error(FormatRule::kLinks, "publics: \"", tensor.name(),
+                          "\" is of a sum group that is linked");
       }
     }
     return absl::OkStatus();
@@ -389,14 +445,17 @@ class Analyzer {
       FieldPath field = FieldPath("circuit.pb").at("segments", i, segment.name());
       LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, segment.name()));
       for (uint32_t table : segment.tables()) {
-        if (table >= covered.size()) return field.error("table ", table, " does not exist");
-        if (covered[table]) return field.error("table ", table, " is in two segments");
+        if (table >= covered.size())
+          return field.error(FormatRule::kSegments, "table ", table, " does not exist");
+        if (covered[table])
+          return field.error(FormatRule::kSegments, "table ", table, " is in two segments");
         covered[table] = true;
       }
     }
     for (size_t t = 0; t < covered.size(); ++t) {
       if (!covered[t])
-        return FieldPath("circuit.pb").error("segments: table ", t, " is in no segment");
+        return FieldPath("circuit.pb")
+            .error(FormatRule::kSegments, "segments: table ", t, " is in no segment");
     }
     return absl::OkStatus();
   }

@@ -7,12 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/field/m31.h"
+#include "runtime/package/field_path.h"
 
 namespace lindero::runtime {
 namespace {
 
-absl::Status nodeError(int node, const std::string& reason) {
-  return absl::InvalidArgumentError(absl::StrCat("circuit.pb: nodes[", node, "]: ", reason));
+absl::Status nodeError(int node, FormatRule rule, const std::string& reason) {
+  return FieldPath("circuit.pb").at("nodes", node).error(rule, reason);
 }
 
 absl::StatusOr<NodeInfo> leafInfo(const Circuit& circuit,
@@ -21,19 +22,21 @@ absl::StatusOr<NodeInfo> leafInfo(const Circuit& circuit,
   NodeInfo info;
   switch (node.op()) {
     case Node::CONSTANT:
-      if (node.a() >= kModulus) return nodeError(index, "the constant is not a canonical residue");
+      if (node.a() >= kModulus)
+        return nodeError(index, FormatRule::kNodes, "the constant is not a canonical residue");
       return info;
     case Node::COLUMN: {
       if (node.a() >= static_cast<uint32_t>(circuit.tables_size())) {
-        return nodeError(index, absl::StrCat("table ", node.a(), " does not exist"));
+        return nodeError(index, FormatRule::kNodes,
+                         absl::StrCat("table ", node.a(), " does not exist"));
       }
       const Table& table = circuit.tables(node.a());
       if (node.b() >= static_cast<uint32_t>(table.columns_size())) {
-        return nodeError(index,
+        return nodeError(index, FormatRule::kNodes,
                          absl::StrCat("table \"", table.name(), "\" has no column ", node.b()));
       }
       if (node.offset() < -1 || node.offset() > 1) {
-        return nodeError(index,
+        return nodeError(index, FormatRule::kNodes,
                          absl::StrCat("row offset ", node.offset(), " is not in {-1, 0, 1}"));
       }
       info.table = static_cast<int32_t>(node.a());
@@ -45,14 +48,16 @@ absl::StatusOr<NodeInfo> leafInfo(const Circuit& circuit,
     }
     case Node::CHALLENGE:
       if (node.a() >= static_cast<uint32_t>(circuit.challenges_size())) {
-        return nodeError(index, absl::StrCat("challenge ", node.a(), " does not exist"));
+        return nodeError(index, FormatRule::kNodes,
+                         absl::StrCat("challenge ", node.a(), " does not exist"));
       }
       info.challenge_phase = static_cast<uint8_t>(circuit.challenges(node.a()).phase());
       info.extension = true;
       return info;
     case Node::CLAIMED_SUM: {
       if (node.a() >= claimed_sum_columns.size()) {
-        return nodeError(index, absl::StrCat("claimed sum ", node.a(), " does not exist"));
+        return nodeError(index, FormatRule::kNodes,
+                         absl::StrCat("claimed sum ", node.a(), " does not exist"));
       }
       const ColumnRef& column = claimed_sum_columns[node.a()];
       info.claimed_sum_phase =
@@ -72,7 +77,7 @@ absl::StatusOr<NodeInfo> operationInfo(int index, const Node& node, const NodeIn
                                        const NodeInfo& b) {
   NodeInfo info;
   if (a.table >= 0 && b.table >= 0 && a.table != b.table) {
-    return nodeError(index,
+    return nodeError(index, FormatRule::kOneTable,
                      absl::StrCat("reads columns of two tables, ", a.table, " and ", b.table));
   }
   info.table = std::max(a.table, b.table);
@@ -85,9 +90,27 @@ absl::StatusOr<NodeInfo> operationInfo(int index, const Node& node, const NodeIn
   info.extension = a.extension || b.extension;
   info.row_independent = a.row_independent && b.row_independent;
   if (node.op() == Node::INVERSE && (!info.row_independent || info.claimed_sum_phase != 0)) {
-    return nodeError(index, "INVERSE of a node that holds more than constants and challenges");
+    return nodeError(index, FormatRule::kInverses,
+                     "INVERSE of a node that holds more than constants and challenges");
   }
   return info;
+}
+
+// Fields that an operation does not have are zero: one node has one encoding.
+bool hasOnlyOwnFields(const Node& node) {
+  switch (node.op()) {
+    case Node::COLUMN:
+      return true;
+    case Node::IS_FIRST:
+    case Node::IS_LAST:
+      return node.a() == 0 && node.b() == 0 && node.offset() == 0;
+    case Node::ADD:
+    case Node::SUB:
+    case Node::MUL:
+      return node.offset() == 0;
+    default:
+      return node.b() == 0 && node.offset() == 0;
+  }
 }
 
 bool isUnary(Node::Op op) { return op == Node::NEG || op == Node::INVERSE; }
@@ -173,9 +196,10 @@ class LevelSearch {
       if (state_[next.vertex] == kOpen) {
         const ColumnRef& ref = isColumn(frame.vertex) ? frame.column : next.column;
         const Table& table = circuit_.tables(ref.table);
-        return absl::InvalidArgumentError(absl::StrCat(
-            "circuit.pb: column \"", table.name(), ".", table.columns(ref.column).name(),
-            "\": its generator depends on the column itself"));
+        return FieldPath("circuit.pb")
+            .at("tables", ref.table, table.name())
+            .at("columns", ref.column, table.columns(ref.column).name())
+            .error(FormatRule::kCycles, "its generator depends on the column itself");
       }
     }
     return absl::OkStatus();
@@ -204,16 +228,21 @@ class LevelSearch {
 absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(
     const Circuit& circuit, const std::vector<ColumnRef>& claimed_sum_columns) {
   if (circuit.nodes_size() > kMaxNodes) {
-    return absl::InvalidArgumentError(absl::StrCat("circuit.pb: nodes: ", circuit.nodes_size(),
-                                                   " nodes, more than the ", kMaxNodes,
-                                                   " of format 1"));
+    return FieldPath("circuit.pb")
+        .error(FormatRule::kLimits, "nodes: ", circuit.nodes_size(), " nodes, more than the ",
+               kMaxNodes, " of format 1");
   }
   std::vector<NodeInfo> infos;
   infos.reserve(circuit.nodes_size());
   for (int i = 0; i < circuit.nodes_size(); ++i) {
     const Node& node = circuit.nodes(i);
     if (!Node::Op_IsValid(node.op())) {
-      return nodeError(i, absl::StrCat("unknown operation ", static_cast<int>(node.op())));
+      return nodeError(i, FormatRule::kEncoding,
+                       absl::StrCat("unknown operation ", static_cast<int>(node.op())));
+    }
+    if (!hasOnlyOwnFields(node)) {
+      return nodeError(i, FormatRule::kNodes,
+                       absl::StrCat("sets a field that ", Node::Op_Name(node.op()), " has not"));
     }
     absl::StatusOr<NodeInfo> info;
     if (node.op() < Node::ADD) {
@@ -221,7 +250,8 @@ absl::StatusOr<std::vector<NodeInfo>> analyzeNodes(
     } else {
       uint32_t a = node.a(), b = isUnary(node.op()) ? node.a() : node.b();
       if (a >= static_cast<uint32_t>(i) || b >= static_cast<uint32_t>(i)) {
-        return nodeError(i, absl::StrCat("operand ", std::max(a, b), " is not an earlier node"));
+        return nodeError(i, FormatRule::kNodes,
+                         absl::StrCat("operand ", std::max(a, b), " is not an earlier node"));
       }
       info = operationInfo(i, node, infos[a], infos[b]);
     }

@@ -106,7 +106,8 @@ absl::Status CircuitPoints::checkDegrees() const {
     if (of.above + of.below > kMaxTotalDegree) {
       return FieldPath("circuit.pb")
           .at("nodes", i)
-          .error("its degree in all variables is more than ", kMaxTotalDegree);
+          .error(FormatRule::kTotalDegree, "its degree in all variables is more than ",
+                 kMaxTotalDegree);
     }
     all.push_back(of);
   }
@@ -165,7 +166,9 @@ absl::Status CircuitPoints::evaluateNodes() {
     }
     if (zero < 0) return absl::OkStatus();
     if (round + 1 == kTries) {
-      return FieldPath("circuit.pb").at("nodes", zero).error("INVERSE of what is zero");
+      return FieldPath("circuit.pb")
+          .at("nodes", zero)
+          .error(FormatRule::kZeroInverses, "INVERSE of what is zero");
     }
     for (size_t p = 0; p < kPoints; ++p) tries_[p] += failed[p];
   }

@@ -93,7 +93,7 @@ absl::Status CircuitReads::addFractions(ColumnRef column, const Fraction& fracti
       return FieldPath("circuit.pb")
           .at("tables", column.table, table.name())
           .at("columns", column.column, table.columns(static_cast<int>(column.column)).name())
-          .error("it sums more than ", kMaxFractions, " fractions");
+          .error(FormatRule::kFractions, "it sums more than ", kMaxFractions, " fractions");
     }
     const SingleFraction top = stack.back();
     stack.pop_back();
@@ -149,8 +149,8 @@ absl::Status CircuitReads::visit(uint64_t nodes) {
   visits_ += std::min(nodes, kMaxVisits);
   if (visits_ <= kMaxVisits) return absl::OkStatus();
   return FieldPath("circuit.pb")
-      .error("nodes: what its columns and constraints read has more than ", kMaxVisits,
-             " nodes, those that are shared counted with each reader");
+      .error(FormatRule::kWork, "nodes: what its columns and constraints read has more than ",
+             kMaxVisits, " nodes, those that are shared counted with each reader");
 }
 
 absl::Status CircuitReads::add(uint32_t node) {

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "runtime/package/format_rules.h"
 
 namespace lindero::runtime {
 
@@ -24,8 +25,15 @@ class FieldPath {
     return result;
   }
 
+  // What breaks a rule of section 9.
   template <typename... Args>
-  absl::Status error(const Args&... args) const {
+  absl::Status error(FormatRule rule, const Args&... args) const {
+    return reject(ruleName(rule), ": ", args...);
+  }
+
+  // What breaks one of section 10, which the text names.
+  template <typename... Args>
+  absl::Status reject(const Args&... args) const {
     return absl::InvalidArgumentError(
         absl::StrCat(file_, ": ", path_, path_.empty() ? "" : ": ", args...));
   }
@@ -38,8 +46,9 @@ class FieldPath {
 // Names label messages, so they are not empty and unique among `seen`.
 inline absl::Status checkUniqueName(const FieldPath& field, std::unordered_set<std::string>& seen,
                                     const std::string& name) {
-  if (name.empty()) return field.error("the name is empty");
-  if (!seen.insert(name).second) return field.error("the name \"", name, "\" is used twice");
+  if (name.empty()) return field.error(FormatRule::kNames, "the name is empty");
+  if (!seen.insert(name).second)
+    return field.error(FormatRule::kNames, "the name \"", name, "\" is used twice");
   return absl::OkStatus();
 }
 

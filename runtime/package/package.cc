@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "runtime/field/m31.h"
+#include "runtime/package/field_path.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
@@ -28,8 +29,12 @@ absl::Status within(const std::string& path, const absl::Status& status) {
 
 absl::StatusOr<Digest> readMessage(const std::string& folder, const char* name,
                                    google::protobuf::Message& message) {
-  LINDERO_ASSIGN_OR_RETURN(std::string bytes,
-                           readFile(absl::StrCat(folder, "/", name), kMaxMessageBytes));
+  const std::string path = absl::StrCat(folder, "/", name);
+  std::error_code code;
+  if (const auto size = std::filesystem::file_size(path, code); !code && size > kMaxMessageBytes) {
+    return FieldPath(path).error(FormatRule::kLimits, "has more than ", kMaxMessageBytes, " bytes");
+  }
+  LINDERO_ASSIGN_OR_RETURN(std::string bytes, readFile(path, kMaxMessageBytes));
   LINDERO_RETURN_IF_ERROR(within(folder, parseCanonicalProto(bytes, name, message)));
   return sha256(bytes);
 }
@@ -38,8 +43,8 @@ absl::StatusOr<MappedFile> mapFixed(const std::string& folder, const ColumnLayou
   std::string path = absl::StrCat(folder, "/", kFixedFile);
   LINDERO_ASSIGN_OR_RETURN(MappedFile file, MappedFile::openReadOnly(path));
   if (file.size() != layout.bytes()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " has ", file.size(), " bytes; ",
-                                                   kCircuitFile, " describes ", layout.bytes()));
+    return FieldPath(path).error(FormatRule::kColumnFiles, "has ", file.size(), " bytes; ",
+                                 kCircuitFile, " describes ", layout.bytes());
   }
   return file;
 }
@@ -125,9 +130,10 @@ absl::Status checkCanonical(const Circuit& circuit, const ColumnLayout& layout, 
       auto bad =
           std::find_if(column.begin(), column.end(), [](uint32_t v) { return v >= kModulus; });
       if (bad == column.end()) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          file, ": table \"", table.name(), "\", column \"", table.columns(c).name(), "\", row ",
-          bad - column.begin(), ": ", *bad, " is no residue below ", kModulus));
+      return FieldPath(file).error(FormatRule::kColumnFiles, "table \"", table.name(),
+                                   "\", column \"", table.columns(c).name(), "\", row ",
+                                   bad - column.begin(), ": ", *bad, " is no residue below ",
+                                   kModulus);
     }
   }
   return absl::OkStatus();

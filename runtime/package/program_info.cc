@@ -22,16 +22,17 @@ FieldPath stepField(const Program& program, int index) {
 absl::Status checkBuffers(const Program& program) {
   FieldPath file("program.pb");
   if (program.format() != program::kProgramFormat) {
-    return file.error("format ", program.format(),
+    return file.error(FormatRule::kEncoding, "format ", program.format(),
                       " is not known (known: ", program::kProgramFormat,
                       "); compile the model again");
   }
-  if (program.steps_size() > kMaxSteps) return file.error("more than ", kMaxSteps, " steps");
+  if (program.steps_size() > kMaxSteps)
+    return file.error(FormatRule::kBuffers, "more than ", kMaxSteps, " steps");
   for (int i = 0; i < program.buffers_size(); ++i) {
     const Buffer& buffer = program.buffers(i);
     if (buffer.size() == 0 || buffer.size() > kMaxBufferSize) {
       return file.at("buffers", i, buffer.name())
-          .error("size ", buffer.size(), " is not in [1, 2^33]");
+          .error(FormatRule::kBuffers, "size ", buffer.size(), " is not in [1, 2^33]");
     }
   }
   return absl::OkStatus();
@@ -51,8 +52,8 @@ class Lifetimes {
     for (uint32_t buffer : buffers.reads) {
       LINDERO_RETURN_IF_ERROR(exists(field, buffer));
       if (last_write_[buffer] < 0) {
-        return field.error("reads buffer ", buffer, " \"", program_.buffers(buffer).name(),
-                           "\" before any step writes it");
+        return field.error(FormatRule::kBuffers, "reads buffer ", buffer, " \"",
+                           program_.buffers(buffer).name(), "\" before any step writes it");
       }
       last_use_[buffer] = index;
     }
@@ -62,7 +63,8 @@ class Lifetimes {
       bool read =
           std::find(buffers.reads.begin(), buffers.reads.end(), buffer) != buffers.reads.end();
       if (read || !writes.insert(buffer).second) {
-        return field.error("buffer ", buffer, " \"", program_.buffers(buffer).name(),
+        return field.error(FormatRule::kBuffers, "buffer ", buffer, " \"",
+                           program_.buffers(buffer).name(),
                            "\" is written and named again in the same step");
       }
       last_use_[buffer] = last_write_[buffer] = index;
@@ -76,7 +78,7 @@ class Lifetimes {
  private:
   absl::Status exists(const FieldPath& field, uint32_t buffer) const {
     if (buffer < last_use_.size()) return absl::OkStatus();
-    return field.error("buffer ", buffer, " does not exist");
+    return field.error(FormatRule::kBuffers, "buffer ", buffer, " does not exist");
   }
 
   const Program& program_;
@@ -93,8 +95,8 @@ absl::Status checkOutputs(const Program& program, const Circuit& circuit) {
   for (int i = 0; i < circuit.publics_size(); ++i) {
     if (circuit.publics(i).kind() != PublicTensor::OUTPUT || writers[i] == 1) continue;
     return FieldPath("program.pb")
-        .error("steps: the public tensor \"", circuit.publics(i).name(), "\" is output by ",
-               writers[i], " steps instead of 1");
+        .error(FormatRule::kOutputs, "steps: the public tensor \"", circuit.publics(i).name(),
+               "\" is output by ", writers[i], " steps instead of 1");
   }
   return absl::OkStatus();
 }
@@ -113,16 +115,16 @@ absl::Status checkSlots(const Program& program, const Circuit& circuit) {
     const FieldPath field = stepField(program, i);
     const LinkOut& out = step.link_out();
     if (circuit.links_size() == 0) {
-      return step.has_link_in()
-                 ? field.error("link_in: slot ", step.link_in().slot(),
-                               " of a circuit with 0 links")
-                 : field.error("link_out: slot ", out.slot(), " of a circuit with 0 links");
+      return step.has_link_in() ? field.error(FormatRule::kSlots, "link_in: slot ",
+                                              step.link_in().slot(), " of a circuit with 0 links")
+                                : field.error(FormatRule::kSlots, "link_out: slot ", out.slot(),
+                                              " of a circuit with 0 links");
     }
     if (!step.has_link_out()) continue;
     const auto found = taken.find(out.slot());
     if (found == taken.end() || !found->second.contains(out.elements())) {
-      return field.error("link_out: no link_in has slot ", out.slot(), " and ", out.elements(),
-                         " elements");
+      return field.error(FormatRule::kSlots, "link_out: no link_in has slot ", out.slot(), " and ",
+                         out.elements(), " elements");
     }
   }
   return absl::OkStatus();
@@ -161,11 +163,12 @@ absl::StatusOr<ProgramInfo> analyzeProgram(const Program& program, const Circuit
     FieldPath field = FieldPath("program.pb").at("placements", i);
     if (placement.buffer() >= static_cast<uint32_t>(program.buffers_size()) ||
         lifetimes.lastWrite(placement.buffer()) < 0) {
-      return field.error("buffer ", placement.buffer(), " does not exist or no step writes it");
+      return field.error(FormatRule::kPlacements, "buffer ", placement.buffer(),
+                         " does not exist or no step writes it");
     }
     const absl::Status cells =
         program::checkCells(placement, 1, ProgramSurroundings(program, circuit));
-    if (!cells.ok()) return field.error(cells.message());
+    if (!cells.ok()) return field.error(FormatRule::kPlacements, cells.message());
     info.placements_after[lifetimes.lastWrite(placement.buffer())].push_back(i);
   }
   for (int b = 0; b < program.buffers_size(); ++b) {

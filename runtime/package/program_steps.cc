@@ -32,13 +32,14 @@ std::optional<program::Surroundings::Tensor> ProgramSurroundings::tensor(uint32_
 absl::Status checkStep(const FieldPath& field, const Program& program, const Circuit& circuit,
                        const Step& step) {
   const program::StepDef* def = program::stepDefOf(step);
-  if (def == nullptr) return field.error("the step is of no known kind; compile the model again");
+  if (def == nullptr)
+    return field.error(FormatRule::kSteps, "the step is of no known kind; compile the model again");
   const auto violation =
       program::findViolation(*def, program::messageOf(step), ProgramSurroundings(program, circuit));
   if (!violation) return absl::OkStatus();
   const program::Rule& rule = def->rules[violation->rule];
-  return field.error(def->name, ".", rule.field->name(), ": ", violation->here, " (", rule.text,
-                     ")");
+  return field.error(FormatRule::kSteps, def->name, ".", rule.field->name(), ": ", violation->here,
+                     " (", rule.text, ")");
 }
 
 }  // namespace lindero::runtime

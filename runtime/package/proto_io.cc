@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/format_rules.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -24,13 +25,14 @@ absl::Status parseProto(absl::string_view bytes, absl::string_view name,
   }
   if (!parsed) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ": damaged or no file of this kind: it does not parse"));
+        absl::StrCat(name, ": ", ruleName(FormatRule::kEncoding),
+                     ": damaged or no file of this kind: it does not parse"));
   }
   size_t size = message.ByteSizeLong();
   message.DiscardUnknownFields();
   if (message.ByteSizeLong() != size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        name,
+        name, ": ", ruleName(FormatRule::kEncoding),
         ": holds fields that this version does not know: it is another kind of file, or of a "
         "newer version"));
   }
@@ -41,8 +43,8 @@ absl::Status parseCanonicalProto(absl::string_view bytes, absl::string_view name
                                  google::protobuf::Message& message) {
   LINDERO_RETURN_IF_ERROR(parseProto(bytes, name, message));
   if (serializeProto(message) == bytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(name, ": the bytes are not the canonical encoding"));
+  return absl::InvalidArgumentError(absl::StrCat(name, ": ", ruleName(FormatRule::kEncoding),
+                                                 ": is not in the deterministic encoding"));
 }
 
 absl::Status checkFieldCount(absl::string_view bytes, absl::string_view name, uint64_t most) {

@@ -50,7 +50,7 @@ class Objections {
   absl::Status first(const RuleContext& context, absl::string_view rule) const {
     if (reasons_.empty()) return absl::OkStatus();
     const auto& [at, reason] = *reasons_.begin();
-    return context.field({at.first, at.second}).error(rule, ": ", reason);
+    return context.field({at.first, at.second}).reject(rule, ": ", reason);
   }
 
  private:

@@ -36,7 +36,7 @@ class Denominators {
       if (!reads.columns.empty()) return absl::OkStatus();
       absl::StatusOr<bool> zero = isZeroOnARow(context_.table(column.table), factor);
       if (!zero.ok()) return zero.status();
-      return *zero ? field.error("R1: a factor of its denominator is zero") : absl::OkStatus();
+      return *zero ? field.reject("R1: a factor of its denominator is zero") : absl::OkStatus();
     }
     Late late;
     for (uint32_t challenge : reads.challenges) {
@@ -55,7 +55,7 @@ class Denominators {
         }
       }
     }
-    return field.error(
+    return field.reject(
         "R1: a factor of its denominator can be made zero: no challenge that is drawn after all "
         "that it reads has a highest coefficient that is a constant other than zero");
   }

@@ -301,8 +301,8 @@ class GatheredColumns {
       }
     }
     if (binding.size() != 1) {
-      return field.error("R3: ", binding.size(),
-                         " fractions under a challenge drawn after it read it, and not one");
+      return field.reject("R3: ", binding.size(),
+                          " fractions under a challenge drawn after it read it, and not one");
     }
     const SingleFraction& single = fraction(binding[0]);
     const std::string name = context_.column(single.column).name();
@@ -310,22 +310,22 @@ class GatheredColumns {
     const uint32_t challenge = below.challenges.front();
     LINDERO_ASSIGN_OR_RETURN(const bool pole, isPole(single.denominator, challenge));
     if (!pole || context_.challengePhase(challenge) < phase) {
-      return field.error("R3: the denominator of \"", name,
-                         "\" under it is not c - a, for one challenge c and fixed columns");
+      return field.reject("R3: the denominator of \"", name,
+                          "\" under it is not c - a, for one challenge c and fixed columns");
     }
     Binding result{y, binding[0], std::nullopt};
     LINDERO_RETURN_IF_ERROR(checkNumerator(result, name));
     LINDERO_ASSIGN_OR_RETURN(const Flags* over, this->over(challenge));
     if (readsAny(y.table, single.numerator, *over)) {
-      return field.error("R3: \"", name, "\" sums what depends on the challenge that binds it");
+      return field.reject("R3: \"", name, "\" sums what depends on the challenge that binds it");
     }
     LINDERO_ASSIGN_OR_RETURN(const int64_t group, groupOf(single.column));
     if (group < 0) {
-      return field.error("R3: \"", name, "\" is not what one running column adds, alone and once");
+      return field.reject("R3: \"", name, "\" is not what one running column adds, alone and once");
     }
     if (linked_[group] || public_[group]) {
-      return field.error("R3: the sum group of \"", name,
-                         linked_[group] ? "\" is linked" : "\" has a public tensor");
+      return field.reject("R3: the sum group of \"", name,
+                          linked_[group] ? "\" is linked" : "\" has a public tensor");
     }
     LINDERO_RETURN_IF_ERROR(checkChallenge(field, challenge));
     return result;
@@ -347,12 +347,12 @@ class GatheredColumns {
       if (found) binding.selector = s;
     }
     if (!found) {
-      return context_.field(y).error("R3: the numerator of \"", name,
-                                     "\" is not s y + rest, for one fixed column s or 1");
+      return context_.field(y).reject("R3: the numerator of \"", name,
+                                      "\" is not s y + rest, for one fixed column s or 1");
     }
     if (readsAny(y.table, numerator, over_gathered_, y.column)) {
-      return context_.field(y).error("R3: \"", name,
-                                     "\" sums another gathered column, or what depends on one");
+      return context_.field(y).reject("R3: \"", name,
+                                      "\" sums another gathered column, or what depends on one");
     }
     return absl::OkStatus();
   }
@@ -381,8 +381,8 @@ class GatheredColumns {
     const ChallengeUses& uses = uses_[challenge];
     const std::string name = circuit_.challenges(static_cast<int>(challenge)).name();
     if (!uses.other.empty()) {
-      return field.error("R3: the challenge \"", name, "\" that binds it is read by \"", uses.other,
-                         "\" as well, and not as a denominator");
+      return field.reject("R3: the challenge \"", name, "\" that binds it is read by \"",
+                          uses.other, "\" as well, and not as a denominator");
     }
     for (uint32_t i : uses.fractions) {
       const ColumnRef column = fraction(i).column;
@@ -390,14 +390,15 @@ class GatheredColumns {
       const std::string who =
           absl::StrCat(context_.table(column.table).name(), ".", context_.column(column).name());
       if (!pole) {
-        return field.error("R3: the challenge \"", name, "\" that binds it is in a denominator of ",
-                           "\"", who, "\" that is not c - a over fixed columns");
+        return field.reject("R3: the challenge \"", name,
+                            "\" that binds it is in a denominator of ", "\"", who,
+                            "\" that is not c - a over fixed columns");
       }
       if (!summed_.insert({column.table, column.column}).second) continue;
       LINDERO_ASSIGN_OR_RETURN(const int64_t group, groupOf(column));
       if (group < 0) {
-        return field.error("R3: \"", who, "\" under the challenge \"", name,
-                           "\" that binds it is not what one running column adds, alone and once");
+        return field.reject("R3: \"", who, "\" under the challenge \"", name,
+                            "\" that binds it is not what one running column adds, alone and once");
       }
     }
     return absl::OkStatus();
@@ -417,7 +418,7 @@ class GatheredColumns {
       LINDERO_ASSIGN_OR_RETURN(const PointValues other,
                                with(numerator, y.column, PointValues(), binding.selector));
       if (one == other) continue;
-      return context_.field(y).error(
+      return context_.field(y).reject(
           "R4: it is free where \"", context_.column({y.table, *binding.selector}).name(),
           "\" is 0, and \"", context_.column(fraction(i).column).name(), "\" sums it there");
     }

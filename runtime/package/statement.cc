@@ -16,8 +16,8 @@ namespace {
 absl::Status checkShapes(const Statement& statement) {
   FieldPath file("statement");
   if (statement.format() != kStatementFormat) {
-    return file.error("format ", statement.format(), " is not known (known: ", kStatementFormat,
-                      ")");
+    return file.error(FormatRule::kEncoding, "format ", statement.format(),
+                      " is not known (known: ", kStatementFormat, ")");
   }
   std::unordered_set<std::string> names;
   for (int i = 0; i < statement.tensors_size(); ++i) {
@@ -25,11 +25,11 @@ absl::Status checkShapes(const Statement& statement) {
     FieldPath field = file.at("tensors", i, tensor.name());
     LINDERO_RETURN_IF_ERROR(checkUniqueName(field, names, tensor.name()));
     if (!PublicValues::Kind_IsValid(tensor.kind())) {
-      return field.error("unknown kind ", static_cast<int>(tensor.kind()));
+      return field.error(FormatRule::kEncoding, "unknown kind ", static_cast<int>(tensor.kind()));
     }
     if (static_cast<uint64_t>(tensor.values_size()) != uint64_t{tensor.rows()} * tensor.columns()) {
-      return field.error("the shape is ", tensor.rows(), " x ", tensor.columns(),
-                         ", but there are ", tensor.values_size(), " values");
+      return field.error(FormatRule::kStatements, "the shape is ", tensor.rows(), " x ",
+                         tensor.columns(), ", but there are ", tensor.values_size(), " values");
     }
   }
   return absl::OkStatus();
@@ -44,7 +44,7 @@ absl::StatusOr<Statement> decodeStatement(absl::string_view bytes) {
   LINDERO_RETURN_IF_ERROR(parseProto(bytes, "statement", statement));
   LINDERO_RETURN_IF_ERROR(checkShapes(statement));
   if (encodeStatement(statement) != bytes) {
-    return absl::InvalidArgumentError("statement: the bytes are not the canonical encoding");
+    return FieldPath("statement").error(FormatRule::kEncoding, "not the canonical encoding");
   }
   return statement;
 }
@@ -84,24 +84,24 @@ absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values,
 absl::Status checkStatement(const Circuit& circuit, const Statement& statement) {
   LINDERO_RETURN_IF_ERROR(checkShapes(statement));
   if (statement.tensors_size() != circuit.publics_size()) {
-    return absl::InvalidArgumentError(absl::StrCat("statement: ", statement.tensors_size(),
-                                                   " tensors; the circuit has ",
-                                                   circuit.publics_size()));
+    return FieldPath("statement")
+        .error(FormatRule::kStatements, statement.tensors_size(), " tensors; the circuit has ",
+               circuit.publics_size());
   }
   const int64_t blocks = blocksOf(circuit, statement);
   if (blocks < 1 || blocks > std::max<int64_t>(circuit.most_blocks(), 1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("statement: it is of ", blocks, " blocks; at most ",
-                     std::max<int64_t>(circuit.most_blocks(), 1), " can be proven"));
+    return FieldPath("statement")
+        .error(FormatRule::kStatements, "it is of ", blocks, " blocks; at most ",
+               std::max<int64_t>(circuit.most_blocks(), 1), " can be proven");
   }
   for (int i = 0; i < circuit.publics_size(); ++i) {
     const PublicTensor& tensor = circuit.publics(i);
     const PublicValues& values = statement.tensors(i);
     if (values.name() != tensor.name() ||
         static_cast<int>(values.kind()) != static_cast<int>(tensor.kind())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("statement: tensors[", i, "] is \"", values.name(),
-                       "\"; the circuit's public tensor there is \"", tensor.name(), "\""));
+      return FieldPath("statement")
+          .error(FormatRule::kStatements, "tensors[", i, "] is \"", values.name(),
+                 "\"; the circuit's public tensor there is \"", tensor.name(), "\"");
     }
     LINDERO_RETURN_IF_ERROR(checkValues(tensor, values, blocks));
   }

@@ -1,13 +1,7 @@
 """What the messages of a circuit say, once they are read."""
 
 
-class BadInput(Exception):
-    """A file that cannot be read as what it should be."""
-
-
-def require(condition, *message):
-    if not condition:
-        raise BadInput(" ".join(map(str, message)))
+from format_rules import F, obey
 
 
 def generator_nodes(column):
@@ -47,5 +41,5 @@ def fill_order(circuit, graph):
             missing[user] -= 1
             if not missing[user]:
                 order.append(user)
-    require(len(order) == len(needs), "columns depend on each other in a cycle")
+    obey(F.CYCLES, len(order) == len(needs), "columns depend on each other in a cycle")
     return sorted(order, key=lambda place: circuit.tables[place[0]].columns[place[1]].phase)

@@ -6,6 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 import qm31
+from format_rules import F, obey
 from qm31 import P
 
 
@@ -25,6 +26,7 @@ class Op(IntEnum):
 
 # Challenges are of the extension: a power that is one at every residue need not be one at them. An argmax over n tokens takes 2 n.
 HIGHEST_DEGREE = 1 << 20
+MOST_VISITS = 1 << 23
 BINARY = {Op.ADD: qm31.add, Op.SUB: qm31.sub, Op.MUL: qm31.mul}
 
 # What a node reads: pairs (column, offset), and indices of challenges and claimed sums.
@@ -49,6 +51,7 @@ class Graph:
         self.total = [(0, 0)] * len(self.ops)  # degrees of numerator and denominator in all that a node reads
         self.scalar = [False] * len(self.ops)  # constants and challenges only
         self._reads = {}
+        self.visits = 0
 
     def operands(self, i):
         op = self.ops[i]
@@ -56,39 +59,49 @@ class Graph:
             return (self.a[i], self.b[i])
         return (self.a[i],) if op in (Op.NEG, Op.INVERSE) else ()
 
-    def problems(self):
-        """What breaks a rule, one message for each node; finds table, degree and kind of every node on the way."""
+    def check(self):
+        """Refuses a node that breaks a rule; finds table, degree and kind of every node on the way."""
         for i in range(len(self.ops)):
             problem = self._problem(i)
             if problem:
-                yield f"node {i}: {problem}"
+                obey(problem[0], False, f"node {i}: {problem[1]}")
+
+    def charge(self, nodes):
+        """Counts nodes that are looked at: cones of different nodes can be mostly the same."""
+        self.visits += nodes
+        obey(F.WORK, self.visits <= MOST_VISITS, "what its columns and constraints read has more than", MOST_VISITS, "nodes")
 
     def _problem(self, i):
+        """The rule that the node breaks, and how."""
         op, a, operands = self.ops[i], self.a[i], self.operands(i)
-        if op > Op.INVERSE:
-            return f"unknown operation {op}"
+        if not 0 <= op <= Op.INVERSE:
+            return F.ENCODING, f"unknown operation {op}"
         if any(operand >= i for operand in operands):
-            return "names a node that is not earlier"
+            return F.NODES, "names a node that is not earlier"
+        unused = [(self.b[i], op == Op.COLUMN or op in BINARY), (self.offsets[i], op == Op.COLUMN),
+                  (a, op not in (Op.IS_FIRST, Op.IS_LAST))]
+        if any(value and not used for value, used in unused):
+            return F.NODES, f"sets a field that {Op(op).name} has not"
         limits = {Op.CONSTANT: P, Op.CHALLENGE: len(self.circuit.challenges), Op.CLAIMED_SUM: len(self.circuit.claimed_sums)}
         if a >= limits.get(op, a + 1):
-            return f"no {Op(op).name} {a}"
+            return F.NODES, f"no {Op(op).name} {a}"
         if op == Op.COLUMN:
             tables = self.circuit.tables
             if a >= len(tables) or self.b[i] >= len(tables[a].columns) or self.offsets[i] not in (-1, 0, 1):
-                return "no such column or offset"
+                return F.NODES, "no such column or offset"
         tables = {self.table[operand] for operand in operands} - {None}
         if len(tables) > 1:
-            return "reads two tables"
+            return F.ONE_TABLE, "reads two tables"
         self.table[i] = a if op == Op.COLUMN else tables.pop() if tables else None
         degrees = [min(self.degree[operand], 99) for operand in operands]
         leaf = op in (Op.COLUMN, Op.IS_FIRST, Op.IS_LAST)
         self.degree[i] = 1 if leaf else sum(degrees) if op == Op.MUL else max(degrees, default=0)
         self.total[i] = self._total_degree(op, [self.total[operand] for operand in operands])
         if sum(self.total[i]) > HIGHEST_DEGREE:
-            return "has a degree above 2^20 in all that it reads"
+            return F.TOTAL_DEGREE, "has a degree above 2^20 in all that it reads"
         self.scalar[i] = not leaf and op != Op.CLAIMED_SUM and all(self.scalar[operand] for operand in operands)
         if op == Op.INVERSE and not self.scalar[i]:
-            return "inverts more than constants and challenges"
+            return F.INVERSES, "inverts more than constants and challenges"
         return None
 
     @staticmethod
@@ -114,13 +127,28 @@ class Graph:
     def reads(self, *targets):
         """What the targets read, together."""
         if targets not in self._reads:
-            nodes = self.cone(targets, below_scalars=True)
-            self._reads[targets] = Reads(
-                columns=sorted({(self.b[i], self.offsets[i]) for i in nodes if self.ops[i] == Op.COLUMN}),
-                challenges=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CHALLENGE}),
-                claimed_sums=sorted({self.a[i] for i in nodes if self.ops[i] == Op.CLAIMED_SUM}),
-            )
+            self._reads[targets] = self._found(targets)
         return self._reads[targets]
+
+    def _found(self, targets):
+        first, last_of_two, ops, a, b = int(Op.ADD), int(Op.MUL), self.ops, self.a, self.b
+        seen, stack, leaves = set(), list(targets), []
+        while stack:
+            i = stack.pop()
+            if i not in seen:
+                seen.add(i)
+                if ops[i] < first:
+                    leaves.append(i)
+                else:
+                    stack.append(a[i])
+                    if ops[i] <= last_of_two:
+                        stack.append(b[i])
+        self.charge(len(seen))
+        return Reads(
+            columns=sorted({(b[i], self.offsets[i]) for i in leaves if ops[i] == Op.COLUMN}),
+            challenges=sorted({a[i] for i in leaves if ops[i] == Op.CHALLENGE}),
+            claimed_sums=sorted({a[i] for i in leaves if ops[i] == Op.CLAIMED_SUM}),
+        )
 
     def scalars(self, challenges, phase):
         """The values of all scalar nodes that need no challenge drawn later than after `phase`: (n, 4) challenges."""

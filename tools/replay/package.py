@@ -12,13 +12,15 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from circuit import BadInput, linked_groups, fill_order, generator_nodes, require
+from circuit import fill_order, generator_nodes, linked_groups
+from format_rules import BadInput, F, obey
 from graph import Graph
 from qm31 import P
 from rules import Rules
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "runtime" / "package"
 MESSAGE_LIMIT = 256 << 20
+NOT_HERE = -(1 << 40)  # an offset that says: this provider does not hold the tuple
 
 
 @functools.cache
@@ -41,17 +43,17 @@ def schema(name):
 
 def read_message(path, name):
     try:
-        require(os.path.getsize(path) <= MESSAGE_LIMIT, path, "is larger than 256 MiB")
+        obey(F.LIMITS, os.path.getsize(path) <= MESSAGE_LIMIT, path, "is larger than 256 MiB")
         content = Path(path).read_bytes()
         message = schema(name).FromString(content)
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     except DecodeError as error:
-        raise BadInput(f"{path} is no {name}: {error}") from error
+        raise BadInput(f"F{int(F.ENCODING)}: {path} is no {name}: {error}") from error
     # Unknown fields would be written back, too.
     message.DiscardUnknownFields()
-    require(message.SerializeToString(deterministic=True) == content, path, "is not in the deterministic encoding")
-    require(message.format == 1, path, "has format", message.format, "and not 1")
+    obey(F.ENCODING, message.SerializeToString(deterministic=True) == content, path, "is not in the deterministic encoding")
+    obey(F.ENCODING, message.format == 1, path, "has format", message.format, "and not 1")
     return message
 
 
@@ -88,8 +90,12 @@ class Package:
             _check_tables(self.circuit)
             self.tables = [Table(table) for table in self.circuit.tables]
             self.graph = Graph(self.circuit)
+            # Of the running column of each claimed sum.
+            self.claimed_phases = {of.fraction.claimed_sum: of.phase for table in self.tables for of in table.columns
+                                   if of.WhichOneof("generator") == "fraction" and of.fraction.running}
             _check_circuit(self)
             self.order = fill_order(self.circuit, self.graph)
+            _check_witness(self)
             Rules(self).check()
         except BadInput as error:
             raise BadInput(f"{folder / 'circuit.pb'}: {error}") from error
@@ -102,7 +108,7 @@ def read_columns(path, tables, phase):
     cells = sum(tables[t].height for t, _ in wanted)
     try:
         size = os.path.getsize(path)
-        require(size == 4 * cells, path, "has", size, "bytes and not", 4 * cells)
+        obey(F.COLUMN_FILES, size == 4 * cells, path, "has", size, "bytes and not", 4 * cells)
         data = np.memmap(path, dtype="<u4", mode="r") if cells else np.zeros(0, dtype="<u4")
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
@@ -110,119 +116,121 @@ def read_columns(path, tables, phase):
     for t, c in wanted:
         column = columns[t, c] = data[begin : begin + tables[t].height]
         begin += tables[t].height
-        require(column.max() < P, path, "column", f"{tables[t].name}.{tables[t].columns[c].name}", "has a cell beyond p")
+        obey(F.COLUMN_FILES, column.max() < P, path, "column", f"{tables[t].name}.{tables[t].columns[c].name}", "has a cell beyond p")
     return columns
 
 
 def read_statement(path, circuit, blocks=1):
     """For each block the values of every public tensor, as an integer array of its shape."""
     statement = read_message(path, "Statement")
-    require(len(statement.tensors) == len(circuit.publics), path, "has another number of tensors than the circuit")
-    require(blocks <= max(circuit.most_blocks, 1), blocks, "traces of a circuit that has fewer blocks")
+    obey(F.STATEMENTS, len(statement.tensors) == len(circuit.publics), path, "has another number of tensors than the circuit")
+    obey(F.STATEMENTS, blocks <= max(circuit.most_blocks, 1), blocks, "traces of a circuit that has fewer blocks")
     values = []
     for given, tensor in zip(statement.tensors, circuit.publics):
         for field in ("name", "kind", "columns"):
-            require(getattr(given, field) == getattr(tensor, field), path, f"tensor {tensor.name}: another {field}")
-        require(given.rows == blocks * tensor.rows, path, f"tensor {tensor.name}: another rows")
-        require(len(given.values) == given.rows * given.columns, path, f"tensor {tensor.name}: wrong number of values")
+            obey(F.STATEMENTS, getattr(given, field) == getattr(tensor, field), path, f"tensor {tensor.name}: another {field}")
+        obey(F.STATEMENTS, given.rows == blocks * tensor.rows, path, f"tensor {tensor.name}: another rows")
+        obey(F.STATEMENTS, len(given.values) == given.rows * given.columns, path, f"tensor {tensor.name}: wrong number of values")
         values.append(np.array(given.values, dtype=np.int64).reshape(blocks, tensor.rows, tensor.columns))
     return list(map(list, zip(*values))) if values else [[] for _ in range(blocks)]
 
 
 def _check_names(what, items):
     names = [item.name for item in items]
-    require(all(names), what, "without a name")
-    require(len(set(names)) == len(names), what, "with the same name twice")
+    obey(F.NAMES, all(names), what, "without a name")
+    obey(F.NAMES, len(set(names)) == len(names), what, "with the same name twice")
 
 
 def _check_tables(circuit):
-    require(circuit.modulus == P and circuit.extension_degree == 4, "another field than M31 with an extension of degree 4")
-    require(0 < len(circuit.tables) <= 4096, "no table, or more than 4,096")
-    require(sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
-    require(len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
-    require(len(circuit.publics) <= 4096, "more than 4,096 public tensors")
+    obey(F.ENCODING, circuit.modulus == P and circuit.extension_degree == 4, "another field than M31 with an extension of degree 4")
+    obey(F.LIMITS, 0 < len(circuit.tables) <= 4096, "no table, or more than 4,096")
+    obey(F.LIMITS, sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
+    obey(F.LIMITS, len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
+    obey(F.LIMITS, len(circuit.publics) <= 4096, "more than 4,096 public tensors")
+    for table in circuit.tables:
+        obey(F.LIMITS, table.columns, table.name, "has no column")
     for what in ("tables", "challenges", "buses", "sum_groups", "publics", "segments"):
         _check_names(what, getattr(circuit, what))
     for table in circuit.tables:
-        require(table.log_height <= 28, table.name, "is higher than 2^28")
+        obey(F.LIMITS, table.log_height <= 28, table.name, "is higher than 2^28")
         _check_names(f"columns of {table.name}", table.columns)
         phases = [column.phase for column in table.columns]
-        require(phases == sorted(phases) and max(phases, default=0) <= 3, table.name, "columns out of order")
+        obey(F.COLUMNS, phases == sorted(phases) and max(phases, default=0) <= 3, table.name, "columns out of order")
         for column in table.columns:
             generated = column.WhichOneof("generator") is not None
-            require(generated == (column.phase >= 2), f"{table.name}.{column.name}", "generator missing or superfluous")
+            obey(F.COLUMNS, generated == (column.phase >= 2), f"{table.name}.{column.name}", "generator missing or superfluous")
         end = 0
         for instance in table.instances:
-            require(instance.first_row >= end, table.name, "instances overlap or are out of order")
-            require(instance.rows, table.name, "instance without rows")
+            obey(F.INSTANCES, instance.first_row >= end, table.name, "instances overlap or are out of order")
+            obey(F.INSTANCES, instance.rows, table.name, "instance without rows")
             end = instance.first_row + instance.rows
-        require(end <= 1 << table.log_height, table.name, "instance beyond the table")
+        obey(F.INSTANCES, end <= 1 << table.log_height, table.name, "instance beyond the table")
     for challenge in circuit.challenges:
-        require(challenge.phase in (1, 2), "challenge", challenge.name, "of phase", challenge.phase)
+        obey(F.PHASES, challenge.phase in (1, 2), "challenge", challenge.name, "of phase", challenge.phase)
     for bus in circuit.buses:
-        require(bus.width and bus.phase <= 2, "bus", bus.name, "without width, or of phase", bus.phase)
+        obey(F.PHASES, bus.width and bus.phase <= 2, "bus", bus.name, "without width, or of phase", bus.phase)
     owners = sorted(t for segment in circuit.segments for t in segment.tables)
-    require(owners == list(range(len(circuit.tables))), "the segments do not partition the tables")
+    obey(F.SEGMENTS, owners == list(range(len(circuit.tables))), "the segments do not partition the tables")
 
 
 def _check_circuit(package):
     circuit = package.circuit
-    for problem in package.graph.problems():
-        raise BadInput(problem)
+    package.graph.check()
     for claimed_sum in circuit.claimed_sums:
-        require(claimed_sum.table < len(circuit.tables) and claimed_sum.group < len(circuit.sum_groups), "claimed sum", claimed_sum.name)
+        obey(F.NAMES, claimed_sum.name, "a claimed sum without a name")
+        obey(F.CLAIMED_SUMS, claimed_sum.table < len(circuit.tables) and claimed_sum.group < len(circuit.sum_groups), "claimed sum", claimed_sum.name)
     claimed = []
     for t, table in enumerate(package.tables):
         for constraint in table.message.constraints:
             where = f"{table.name}.{constraint.name}:"
             _check_node(package, t, constraint.node, where)
-            require(constraint.name, where, "no name")
-            require(package.graph.degree[constraint.node] <= 3, where, "degree above 3")
-            require(constraint.kind <= 2, where, "unknown kind")
+            obey(F.NAMES, constraint.name, where, "no name")
+            obey(F.DEGREE, package.graph.degree[constraint.node] <= 3, where, "degree above 3")
+            obey(F.ENCODING, constraint.kind <= 2, where, "unknown kind")
         for column in table.columns:
             claimed += _check_generator(package, t, column)
         for lookup in table.message.lookups:
             _check_lookup(package, t, lookup)
         providers = [lookup.multiplicity_column for lookup in table.message.lookups if lookup.provide]
-        require(len(set(providers)) == len(providers), table.name, "two providers share a multiplicity column")
-    require(sorted(claimed) == list(range(len(circuit.claimed_sums))), "a claimed sum without exactly one running column")
+        obey(F.PROVIDERS, len(set(providers)) == len(providers), table.name, "two providers share a multiplicity column")
+    obey(F.CLAIMED_SUMS, sorted(claimed) == list(range(len(circuit.claimed_sums))), "a claimed sum without exactly one running column")
+    _check_keys(package)
     for tensor in circuit.publics:
         _check_public(circuit, tensor)
+    _check_addresses(circuit)
     _check_links(package)
 
 
 def _check_links(package):
     circuit, groups = package.circuit, linked_groups(package.circuit)
     least, most = (2, 1 << 16) if groups else (0, 0)
-    require(least <= circuit.most_blocks <= most, len(circuit.links), "links, and", circuit.most_blocks, "blocks")
-    require(all(group < len(circuit.sum_groups) for group in groups), "a link of no sum group")
-    require(len(set(groups)) == len(groups), "a sum group is linked twice")
-    require(set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a linked sum group has no claimed sum")
-    require(not set(groups) & {tensor.group for tensor in circuit.publics}, "a linked sum group has a public tensor")
+    obey(F.LINKS, least <= circuit.most_blocks <= most, len(circuit.links), "links, and", circuit.most_blocks, "blocks")
+    obey(F.LINKS, all(group < len(circuit.sum_groups) for group in groups), "a link of no sum group")
+    obey(F.LINKS, len(set(groups)) == len(groups), "a sum group is linked twice")
+    obey(F.LINKS, set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a linked sum group has no claimed sum")
+    obey(F.LINKS, not set(groups) & {tensor.group for tensor in circuit.publics}, "a linked sum group has a public tensor")
     for k, claimed_sum in enumerate(circuit.claimed_sums):
-        require(claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is linked in phase 3")
+        obey(F.LINKS, claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is linked in phase 3")
 
 
 def _check_node(package, table, node, where):
-    require(node < len(package.graph.ops), where, "no node", node)
-    require(package.graph.table[node] in (None, table), where, "reads another table")
+    obey(F.NODES, node < len(package.graph.ops), where, "no node", node)
+    obey(F.ONE_TABLE, package.graph.table[node] in (None, table), where, "reads another table")
 
 
 def _check_known(package, table, node, phase, where):
     """A generator of a phase reads what is known when it runs."""
     _check_node(package, table, node, where)
     reads = package.graph.reads(node)
-    require(all(package.tables[table].phases[c] <= phase for c, _ in reads.columns), where, "reads a later phase")
-    require(all(package.circuit.challenges[k].phase < phase for k in reads.challenges), where, "reads a later challenge")
+    obey(F.KNOWN, all(package.tables[table].phases[c] <= phase for c, _ in reads.columns), where, "reads a later phase")
+    obey(F.KNOWN, all(package.circuit.challenges[k].phase < phase for k in reads.challenges), where, "reads a later challenge")
     for k in reads.claimed_sums:
-        require(phase_of_claimed_sum(package, k) < phase, where, "reads a claimed sum that is not known yet")
+        obey(F.KNOWN, phase_of_claimed_sum(package, k) < phase, where, "reads a claimed sum that is not known yet")
 
 
 def phase_of_claimed_sum(package, claimed_sum):
-    for column in package.tables[package.circuit.claimed_sums[claimed_sum].table].columns:
-        if column.WhichOneof("generator") == "fraction" and column.fraction.running and column.fraction.claimed_sum == claimed_sum:
-            return column.phase
-    raise BadInput(f"claimed sum {claimed_sum} is nobody's")
+    obey(F.CLAIMED_SUMS, claimed_sum in package.claimed_phases, "claimed sum", claimed_sum, "is nobody's")
+    return package.claimed_phases[claimed_sum]
 
 
 def _check_generator(package, t, column):
@@ -234,62 +242,104 @@ def _check_generator(package, t, column):
         _check_known(package, t, node, column.phase, where)
     kind = column.WhichOneof("generator")
     if kind == "scan":
-        require(column.scan.rows < table.height, where, "runs of", column.scan.rows, "rows, in a table of", table.height)
+        obey(F.SCANS, column.scan.rows < table.height, where, "runs of", column.scan.rows, "rows, in a table of", table.height)
     if kind == "gather":
         reads = package.graph.reads(column.gather.index)
-        require(all(table.phases[c] == 0 for c, _ in reads.columns), where, "the index reads more than fixed columns")
-        require(not reads.challenges and not reads.claimed_sums, where, "the index reads more than fixed columns")
+        obey(F.GATHERS, all(table.phases[c] == 0 for c, _ in reads.columns), where, "the index reads more than fixed columns")
+        obey(F.GATHERS, not reads.challenges and not reads.claimed_sums, where, "the index reads more than fixed columns")
         end = 0
         for source in column.gather.sources:
-            require(source.base >= end, where, "sources overlap or are out of order")
+            obey(F.GATHERS, source.base >= end, where, "sources overlap or are out of order")
             end = source.base + source.rows
-            require(source.table < len(package.tables), where, "no table", source.table)
+            obey(F.GATHERS, source.table < len(package.tables), where, "no table", source.table)
             of = package.tables[source.table]
-            require(source.column < len(of.columns) and of.phases[source.column] == column.phase, where, "source column")
-            require(source.rows <= of.height and end < P, where, "a source beyond its table, or beyond p")
+            obey(F.GATHERS, source.column < len(of.columns) and of.phases[source.column] == column.phase, where, "source column")
+            obey(F.GATHERS, source.rows <= of.height and end < P, where, "a source beyond its table, or beyond p")
     if kind != "fraction":
         return []
     if not column.fraction.running:
-        require(not column.fraction.add and not column.fraction.claimed_sum, where, "add or claimed sum, but not running")
+        obey(F.CLAIMED_SUMS, not column.fraction.add and not column.fraction.claimed_sum, where, "add or claimed sum, but not running")
         return []
     claimed_sum = column.fraction.claimed_sum
-    require(claimed_sum < len(package.circuit.claimed_sums), where, "no claimed sum", claimed_sum)
-    require(package.circuit.claimed_sums[claimed_sum].table == t, where, "names a claimed sum of another table")
+    obey(F.CLAIMED_SUMS, claimed_sum < len(package.circuit.claimed_sums), where, "no claimed sum", claimed_sum)
+    obey(F.CLAIMED_SUMS, package.circuit.claimed_sums[claimed_sum].table == t, where, "names a claimed sum of another table")
     return [claimed_sum]
 
 
 def _check_lookup(package, t, lookup):
     table, where = package.tables[t], f"{package.tables[t].name}.{lookup.name}:"
-    require(lookup.bus < len(package.circuit.buses), where, "no bus", lookup.bus)
+    obey(F.NAMES, lookup.name, where, "no name")
+    obey(F.LOOKUPS, lookup.bus < len(package.circuit.buses), where, "no bus", lookup.bus)
     bus = package.circuit.buses[lookup.bus]
-    require(len(lookup.tuple) == bus.width, where, "tuple of another width than the bus")
+    obey(F.LOOKUPS, len(lookup.tuple) == bus.width, where, "tuple of another width than the bus")
     _check_node(package, t, lookup.multiplicity, where)
     for node in lookup.tuple:
         _check_node(package, t, node, where)
         reads = package.graph.reads(node)
-        require(all(table.phases[c] <= bus.phase for c, _ in reads.columns), where, "reads a later phase than the bus")
+        obey(F.LOOKUPS, all(table.phases[c] <= bus.phase for c, _ in reads.columns), where, "reads a later phase than the bus")
         drawn = [package.circuit.challenges[k].phase for k in reads.challenges]
-        require(all(phase < bus.phase for phase in drawn) and not reads.claimed_sums, where, "reads a claimed sum or a later challenge")
+        obey(F.LOOKUPS, all(phase < bus.phase for phase in drawn) and not reads.claimed_sums, where, "reads a claimed sum or a later challenge")
     reads = package.graph.reads(lookup.multiplicity)
-    require(all(table.phases[c] <= 1 for c, _ in reads.columns), where, "multiplicity of a later phase")
-    require(not reads.challenges and not reads.claimed_sums, where, "multiplicity of a later phase")
+    obey(F.LOOKUPS, all(table.phases[c] <= 1 for c, _ in reads.columns), where, "multiplicity of a later phase")
+    obey(F.LOOKUPS, not reads.challenges and not reads.claimed_sums, where, "multiplicity of a later phase")
     if lookup.provide:
         c = lookup.multiplicity_column
-        require(c < len(table.columns) and table.phases[c] == 1, where, "multiplicity column not of phase 1")
-        require(lookup.key < bus.width, where, "key not in the tuple")
+        obey(F.PROVIDERS, c < len(table.columns) and table.phases[c] == 1, where, "multiplicity column not of phase 1")
+        obey(F.PROVIDERS, lookup.key < bus.width, where, "key not in the tuple")
         if lookup.has_selector:
-            require(lookup.selector < bus.width and lookup.offsets, where, "selector not in the tuple, or without offsets")
+            obey(F.PROVIDERS, lookup.selector < bus.width and lookup.offsets, where, "selector not in the tuple, or without offsets")
         else:
-            require(len(lookup.offsets) == 1, where, "one offset is needed without a selector")
+            obey(F.PROVIDERS, len(lookup.offsets) == 1, where, "one offset is needed without a selector")
+        obey(F.PROVIDERS, all(offset == NOT_HERE or abs(offset) <= P for offset in lookup.offsets), where, "offset beyond the field")
+
+
+def _check_keys(package):
+    """What finds a provider's row is known before any challenge, in the tuples that are looked up, too."""
+    keys = {}
+    for lookup in (lookup for table in package.tables for lookup in table.message.lookups if lookup.provide):
+        keys.setdefault(lookup.bus, set()).update([lookup.key] + [lookup.selector] * lookup.has_selector)
+    for table in package.tables:
+        for lookup in table.message.lookups:
+            for key in keys.get(lookup.bus, ()):
+                reads = package.graph.reads(lookup.tuple[key])
+                known = not reads.challenges and all(table.phases[c] <= 1 for c, _ in reads.columns)
+                obey(F.PROVIDERS, known, f"{table.name}.{lookup.name}:", "key or selector of a later phase")
+
+
+def _check_addresses(circuit):
+    """In a group, tensors under the same challenges have no address in common: else a value could be moved between them."""
+    ranges = sorted((tensor.group, tensor.address_challenge, tensor.row_challenge, tensor.column_challenge, tensor.address,
+                     tensor.address + _tiles(tensor), tensor.name) for tensor in circuit.publics)
+    for before, of in zip(ranges, ranges[1:]):
+        obey(F.ADDRESSES, before[:4] != of[:4] or before[5] <= of[4], "public tensors", before[6], "and", of[6], "share addresses")
+
+
+def _tiles(tensor):
+    return -(-tensor.rows // tensor.tile_rows) * -(-tensor.columns // tensor.tile_columns)
+
+
+def _check_witness(package):
+    """A constraint reads each column of phase 1, and no lookup one of multiplicities, which are counted from lookups."""
+    for table in package.tables:
+        roots = [constraint.node for constraint in table.message.constraints]
+        read = {c for c, _ in package.graph.reads(*roots).columns}
+        for c, phase in enumerate(table.phases):
+            obey(F.WITNESS, phase != 1 or c in read, f"{table.name}.{table.columns[c].name}:", "no constraint reads it")
+        lookups = [of for of in table.message.lookups if not of.provide]
+        read = {c for c, _ in package.graph.reads(*(node for of in lookups for node in (of.multiplicity, *of.tuple))).columns}
+        for of in table.message.lookups:
+            obey(F.LOOKUPS, not of.provide or of.multiplicity_column not in read, f"{table.name}.{of.name}:",
+                 "a lookup reads its multiplicities")
 
 
 def _check_public(circuit, tensor):
     where = f"public tensor {tensor.name}:"
-    require(tensor.rows and tensor.columns and tensor.tile_rows and tensor.tile_columns, where, "no shape")
-    require(tensor.rows * tensor.columns <= 1 << 28, where, "more than 2^28 values")
-    require(-P < 2 * tensor.low and tensor.low <= tensor.high and 2 * tensor.high < P, where, "range")
-    require(tensor.kind <= 1 and tensor.group < len(circuit.sum_groups), where, "kind or group")
-    tiles = -(-tensor.rows // tensor.tile_rows) * -(-tensor.columns // tensor.tile_columns)
-    require(tensor.address + tiles <= P, where, "addresses beyond p")
+    obey(F.PUBLICS, tensor.rows and tensor.columns and tensor.tile_rows and tensor.tile_columns, where, "no shape")
+    obey(F.PUBLICS, max(tensor.tile_rows, tensor.tile_columns) <= P, where, "tiles beyond p")
+    obey(F.PUBLICS, tensor.rows * tensor.columns <= 1 << 28, where, "more than 2^28 values")
+    obey(F.PUBLICS, -P < 2 * tensor.low and tensor.low <= tensor.high and 2 * tensor.high < P, where, "range")
+    obey(F.ENCODING, tensor.kind <= 1, where, "unknown kind")
+    obey(F.PUBLICS, tensor.group < len(circuit.sum_groups), where, "no sum group", tensor.group)
+    obey(F.PUBLICS, tensor.address + _tiles(tensor) <= P, where, "addresses beyond p")
     for challenge in (tensor.address_challenge, tensor.row_challenge, tensor.column_challenge):
-        require(challenge < len(circuit.challenges), where, "no challenge", challenge)
+        obey(F.PUBLICS, challenge < len(circuit.challenges), where, "no challenge", challenge)

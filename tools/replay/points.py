@@ -11,7 +11,7 @@ from hashlib import shake_256
 import numpy as np
 
 import qm31
-from circuit import BadInput
+from format_rules import F, obey
 from graph import Op, ZeroInverse
 from qm31 import P, reduce
 
@@ -36,7 +36,7 @@ class Points:
 
     def __init__(self, graph, seed):
         self.graph = graph
-        self.cone = functools.cache(lambda node: graph.cone([node], below_scalars=True))
+        self.cone = functools.cache(self._walked)
         for attempt in range(64):
             self.seed, self.leaves = seed + bytes([attempt]), {}
             try:
@@ -46,7 +46,12 @@ class Points:
                 return
             except ZeroInverse:
                 continue
-        raise BadInput("an inverse of zero")
+        obey(F.ZERO_INVERSES, False, "an inverse of zero")
+
+    def _walked(self, node):
+        cone = self.graph.cone([node], below_scalars=True)
+        self.graph.charge(len(cone))
+        return cone
 
     def leaf(self, key):
         if key not in self.leaves:
@@ -77,6 +82,7 @@ class Points:
     def given(self, node, leaves):
         """The node's value where some leaves have other values, of POINTS or of n x POINTS elements."""
         values = _Changed(self.values)
+        self.graph.charge(len(self.cone(node)))
         for i in self.cone(node):
             operands = self.graph.operands(i)
             if any(operand in values for operand in operands):

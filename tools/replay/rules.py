@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 
 import qm31
-from circuit import BadInput, linked_groups, generator_nodes, require
+from circuit import generator_nodes, linked_groups
+from format_rules import BadInput, F, obey
 from graph import Op, ZeroInverse
 from points import BINARY, POINTS, Points, challenge_key, column_key, interpolation
 from qm31 import reduce
@@ -17,8 +18,9 @@ from qm31 import reduce
 HIGHEST = 64  # degree in the challenges that keep a denominator from zero
 FRACTIONS = 1024  # of a column, at most
 
-# What reads a column: a field of a generator, with the generator's column; a constraint, a lookup, or a gather.
-Reader = namedtuple("Reader", "what name node")
+# What reads a column or a challenge: a field of a generator, with the generator's column; a constraint, a lookup, or a gather.
+# `index`: the column's or the constraint's in the table.
+Reader = namedtuple("Reader", "what table index name node")
 
 
 def _same(a, b):
@@ -40,6 +42,9 @@ class Rules:
         self.fractions = {place: self._split(place) for place in self.columns if self._kind(*place) == "fraction"}
         self.claimed = {of.fraction.claimed_sum: place for place in self.fractions
                         for of in [self._column(*place)] if of.fraction.running}
+        self.readers, self.readers_of_challenges = self._all_readers()
+        self.open_groups = {*linked_groups(self.circuit), *(tensor.group for tensor in self.circuit.publics)}
+        self.only_poles = set()  # challenges that nothing reads in another way
         self.definitions = {}  # of a column: the constraints that are its generator's
         self.defining = defaultdict(set)  # the same, of all columns of a table
         self.zeroed = defaultdict(set)  # of a gathered column y: the fixed columns s with a constraint y - s y
@@ -86,7 +91,7 @@ class Rules:
             else:
                 singles.append((numerator, denominator))
             # Nodes are shared: a few of them can stand for more fractions than there is time for.
-            require(len(stack) + len(singles) <= FRACTIONS, f"{self.tables[place[0]].name}.{self._name(place)}: too many fractions")
+            obey(F.FRACTIONS, len(stack) + len(singles) <= FRACTIONS, f"{self.tables[place[0]].name}.{self._name(place)}: too many fractions")
         return singles
 
     def _factors(self, denominator):
@@ -123,18 +128,29 @@ class Rules:
                 for name, node in zip(names, generator_nodes(column)):
                     yield c, name, node
 
+    def _all_readers(self):
+        """What reads each generated column and each challenge; looking at them one by one would be quadratic."""
+        columns, challenges = defaultdict(list), defaultdict(list)
+        for t, table in enumerate(self.tables):
+            roots = [Reader(what, t, c, self._name((t, c)), node) for c, what, node in self._generator_roots(t)]
+            roots += [Reader("constraint", t, k, of.name, of.node) for k, of in enumerate(table.message.constraints)]
+            roots += [Reader("lookup", t, None, of.name, node) for of in table.message.lookups
+                      for node in [of.multiplicity, *of.tuple]]
+            for reader in roots:
+                reads = self.graph.reads(reader.node)
+                self.graph.charge(1 + len(reads.columns) + len(reads.challenges))
+                for c in {c for c, _ in reads.columns if table.phases[c] >= 2}:
+                    columns[t, c].append(reader)
+                for challenge in reads.challenges:
+                    challenges[challenge].append(reader)
+        for t, c in sorted(self.gathered):
+            for source in self._column(t, c).gather.sources:
+                columns[source.table, source.column].append(Reader("gather", t, c, self._name((t, c)), None))
+        return columns, challenges
+
     def _readers(self, place, but=()):
-        """What reads a column, but for the constraints `but`."""
-        t, c = place
-        message = self.tables[t].message
-        found = [Reader(what, self._name((t, i)), node) for i, what, node in self._generator_roots(t) if self._offsets(node, c)]
-        found += [Reader("constraint", of.name, of.node) for k, of in enumerate(message.constraints)
-                  if k not in but and self._offsets(of.node, c)]
-        found += [Reader("lookup", of.name, node) for of in message.lookups
-                  for node in [of.multiplicity, *of.tuple] if self._offsets(node, c)]
-        found += [Reader("gather", self._name(gathering), None) for gathering in sorted(self.gathered)
-                  for source in self._column(*gathering).gather.sources if (source.table, source.column) == place]
-        return found
+        """What reads a column, but for the constraints `but` of its table."""
+        return [of for of in self.readers[place] if of.what != "constraint" or of.index not in but]
 
     # R0
 
@@ -227,7 +243,7 @@ class Rules:
     def _read_as_a_factor(self):
         for place in sorted(self.gathered):
             t, y = place
-            for what, name, node in self._readers(place, but=self._fraction_definitions(t, y)):
+            for what, _, _, name, node in self._readers(place, but=self._fraction_definitions(t, y)):
                 if node is not None and self._offsets(node, y) != {0}:
                     self._refuse(place, "R2", what, name, "reads it on another row")
                 if what == "constraint":
@@ -238,15 +254,19 @@ class Rules:
 
     def _fraction_definitions(self, t, y):
         """The constraints of the fraction columns whose numerators read y, at offset 0."""
-        return {k for (of, c) in self.fractions if of == t and self._offsets(self._column(t, c).fraction.numerator, y)
-                for k in self.definitions[t, c] if self._offsets(self.tables[t].message.constraints[k].node, y) <= {0}}
+        numerators = {of.index for of in self.readers[t, y] if of.what == "numerator"}
+        return {k for c in numerators for k in self.definitions[t, c] if self._offsets(self.tables[t].message.constraints[k].node, y) <= {0}}
 
     def _zeroing(self, place, node):
         """The fixed columns s for which the node is y - s y."""
         t, value, y = place[0], self.points.values[node], self.points.leaf(column_key(*place))
-        fixed = [s for s, phase in enumerate(self.tables[t].phases) if phase == 0]
+        fixed = self._fixed_columns(t, node)
         kept = {s: reduce(y * self.points.leaf(column_key(t, s))) for s in fixed}
         return {s for s in fixed if _same_up_to_sign(value, BINARY[Op.SUB](y, kept[s]))}
+
+    def _fixed_columns(self, t, node):
+        """Those that the node reads."""
+        return sorted({c for c, _ in self.graph.reads(node).columns if self.tables[t].phases[c] == 0})
 
     # R3
 
@@ -268,7 +288,8 @@ class Rules:
     def _numerators_of(self, place):
         """(column, numerator, denominator) of every single fraction whose numerator reads the column."""
         t, y = place
-        return [(c, n, d) for (of, c), singles in self.fractions.items() if of == t for n, d in singles if self._offsets(n, y)]
+        columns = sorted({of.index for of in self.readers[t, y] if of.what == "numerator"})
+        return [(c, n, d) for c in columns for n, d in self.fractions[t, c] if self._offsets(n, y)]
 
     def _binds(self, denominator, place):
         phase = self._column(*place).phase
@@ -294,8 +315,7 @@ class Rules:
         key = column_key(*place)
         value = self.points.leaf(key)
         slope = BINARY[Op.SUB](self.points.values[numerator], self.points.given(numerator, {key: np.zeros_like(value)}))
-        selectors = [s for s, phase in enumerate(self.tables[t].phases)
-                     if phase == 0 and _same_up_to_sign(slope, reduce(value * self.points.leaf(column_key(t, s))))]
+        selectors = [s for s in self._fixed_columns(t, numerator) if _same_up_to_sign(slope, reduce(value * self.points.leaf(column_key(t, s))))]
         if not selectors and not _same_up_to_sign(slope, value):
             self._refuse(place, "R3", "what multiplies it where it is bound is no fixed column")
         self.bound[place] = selectors[0] if selectors else None
@@ -335,40 +355,46 @@ class Rules:
         readers = self._readers(place, but=self.defining[t])
         if len(readers) != 1 or readers[0].what != "add" or self._offsets(readers[0].node, c) != {0}:
             return None
-        key, (_, name, node) = column_key(t, c), readers[0]
+        key, node = column_key(t, c), readers[0].node
         value = self.points.leaf(key)
         if not _same(BINARY[Op.SUB](self.points.values[node], self.points.given(node, {key: np.zeros_like(value)})), value):
             return None
-        return next((t, i) for i, column in enumerate(self.tables[t].columns) if column.name == name)
+        return t, readers[0].index
 
     def _claimed_alone(self, place, c):
         sum_of = self._summed_by((place[0], c))
         if sum_of is None:
             self._refuse(place, "R3", "no running column adds", self._name((place[0], c)), "as it is, or something else reads it")
         group = self.circuit.claimed_sums[self._column(*sum_of).fraction.claimed_sum].group
-        if group in linked_groups(self.circuit) or any(tensor.group == group for tensor in self.circuit.publics):
+        if group in self.open_groups:
             self._refuse(place, "R3", "the group that binds it is linked, or has a public tensor")
 
     def _names_poles_only(self, place, pole):
         """Whatever reads the challenge is, as a whole, the denominator of a fraction that is summed."""
+        if pole in self.only_poles:
+            return
         name = self.circuit.challenges[pole].name
 
         def reads(node):
             return pole in self.graph.reads(node).challenges
 
-        for t, table in enumerate(self.tables):
-            for c, what, node in self._generator_roots(t):
-                singles = self.fractions.get((t, c), ())
-                if what in ("numerator", "denominator"):
-                    bad = any(reads(n) or (reads(d) and self._pole(d) is None) for n, d in singles)
-                    bad = bad or (any(reads(d) for _, d in singles) and self._summed_by((t, c)) is None)
-                else:
-                    bad = reads(node)
-                if bad:
-                    self._refuse(place, "R3", f"{table.name}.{self._name((t, c))} reads {name}, which binds it, in another way")
-            for k, constraint in enumerate(table.message.constraints):
-                if k not in self.defining[t] and reads(constraint.node):
-                    self._refuse(place, "R3", f"constraint {table.name}.{constraint.name} reads {name}, which binds it")
+        summed = set()
+        for of in self.readers_of_challenges[pole]:
+            where = (of.table, of.index)
+            if of.what == "constraint":
+                bad = of.index not in self.defining[of.table]
+            elif of.what in ("numerator", "denominator"):
+                if where in summed:
+                    continue
+                summed.add(where)
+                singles = self.fractions[where]
+                bad = any(reads(n) or (reads(d) and self._pole(d) is None) for n, d in singles)
+                bad = bad or (any(reads(d) for _, d in singles) and self._summed_by(where) is None)
+            else:
+                bad = of.what != "lookup"
+            if bad:
+                self._refuse(place, "R3", f"{self.tables[of.table].name}.{of.name} reads {name}, which binds it, in another way")
+        self.only_poles.add(pole)
         for tensor in self.circuit.publics:
             if pole in (tensor.address_challenge, tensor.row_challenge, tensor.column_challenge):
                 self._refuse(place, "R3", f"public tensor {tensor.name} reads {name}, which binds it")

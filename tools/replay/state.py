@@ -4,7 +4,8 @@ import numpy as np
 
 import qm31
 from graph import ZeroInverse, evaluate
-from circuit import generator_nodes, require
+from circuit import generator_nodes
+from format_rules import F, obey
 
 CHUNK = 8192  # rows that are evaluated together: their values stay in the processor's cache
 
@@ -116,7 +117,7 @@ class State:
         for source, chosen, rows in gathered_rows(gather, index):
             out[:, chosen] = take(self.columns[source.table, source.column], rows)
             covered |= chosen
-        require(covered.all(), "a gather's index is in no source")
+        obey(F.GATHERS, covered.all(), "a gather's index is in no source")
         return out
 
 

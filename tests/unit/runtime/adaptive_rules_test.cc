@@ -107,6 +107,7 @@ Circuit build(const Case& c) {
   d.b.scan(d.from, d.fold_column, "fold", d.early, d.fold_of);
   c.change(d);
   if (d.zeroed) d.b.constrain(d.to, "zeroed", d.b.sub(d.y, d.b.mul(d.s, d.y)));
+  for (uint32_t bit : {d.m, d.w}) d.b.constrain(d.to, "read", d.b.sub(d.b.mul(bit, bit), bit));
   d.b.running(d.to, "products", 2, d.product, d.product_pole, d.zero, d.products);
   d.b.running(d.from, "gives", 3, d.given, d.pole, d.zero, d.copies);
   d.b.running(d.to, "takes", 3, d.numerator, d.denominator, d.zero, d.copies);
@@ -443,7 +444,7 @@ TEST(AdaptiveRules, BoundTheirWork) {
   };
   EXPECT_EQ(analyzeCircuit(build(doubled(10))).status(), absl::OkStatus());
   EXPECT_THAT(std::string(analyzeCircuit(build(doubled(11))).status().message()),
-              HasSubstr("\"doubled\": it sums more than 1024 fractions"));
+              HasSubstr("\"doubled\": F25: it sums more than 1024 fractions"));
   // Repeated squares: 2^60 factors, of which one is different, and 2^60 single fractions.
   const Case squares = {"", "", kNothing, [](Draft& d) {
                           uint32_t above = d.m, below = d.b.sub(d.late, d.w);

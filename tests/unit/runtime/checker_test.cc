@@ -247,7 +247,7 @@ TEST_F(CheckerTest, RefusesUnfitFiles) {
   cell(0, 4, 3) = kModulus;
   EXPECT_THAT(
       std::string(Checker::create(*package_, statement_, trace_.words()).status().message()),
-      HasSubstr("trace: table \"x\", column \"x\", row 3: 2147483647"));
+      HasSubstr("trace: F27: table \"x\", column \"x\", row 3: 2147483647"));
   cell(0, 4, 3) = 0;
   EXPECT_FALSE(Checker::create(*package_, statement_, trace_.words().subspan(1)).ok());
   Statement empty;

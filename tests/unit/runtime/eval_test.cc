@@ -94,11 +94,13 @@ struct RandomCircuit {
     for (uint32_t c = 0; c < 6; ++c) {
       for (int offset = -1; offset <= 1; ++offset) b.read(table, c, offset);
     }
+    for (uint32_t c : {2, 3}) b.constrain(table, "read", b.read(table, c));
     for (int i = 0; i < 3; ++i) b.constant(static_cast<int64_t>(drawResidue(random)));
     for (int i = 0; i < 120; ++i) {
       uint32_t a = random() % b.circuit.nodes_size(), c = random() % b.circuit.nodes_size();
       static constexpr Node::Op kOps[] = {Node::ADD, Node::SUB, Node::MUL, Node::NEG};
-      b.node(kOps[random() % 4], a, c);
+      const Node::Op op = kOps[random() % 4];
+      b.node(op, a, op == Node::NEG ? 0 : c);
     }
   }
 

@@ -78,7 +78,7 @@ TEST(Package, MissingAndMisfitFiles) {
   ASSERT_TRUE(testing::writeSample(testing::linearSample(), path).ok());
   std::filesystem::resize_file(path + "/fixed.bin", 100);
   EXPECT_THAT(std::string(Package::open(path).status().message()),
-              HasSubstr("fixed.bin has 100 bytes"));
+              HasSubstr("fixed.bin: F27: has 100 bytes"));
   PackageOptions verifier;
   verifier.fixed = verifier.program = false;
   std::filesystem::remove(path + "/program.pb");
@@ -112,21 +112,21 @@ TEST(Package, RefusesBadCircuits) {
       {"degree of the field", [](Circuit& c) { c.set_extension_degree(2); }, "extension_degree 2"},
       {"no tables", [](Circuit& c) { c.clear_tables(); }, "no table"},
       {"height", [](Circuit& c) { c.mutable_tables(1)->set_log_height(40); },
-       "tables[1] \"w\": log_height 40"},
+       "tables[1] \"w\": F2: log_height 40"},
       {"table name", [](Circuit& c) { c.mutable_tables(1)->set_name("x"); }, "\"x\" is used twice"},
       {"no name", [](Circuit& c) { c.mutable_tables(1)->set_name(""); }, "name is empty"},
       {"column order", [](Circuit& c) { c.mutable_tables(0)->mutable_columns(0)->set_phase(1); },
-       "columns[1] \"t\": columns are not ordered"},
+       "columns[1] \"t\": F4: columns are not ordered"},
       {"column phase", [](Circuit& c) { c.mutable_tables(0)->mutable_columns(9)->set_phase(4); },
        "phase 4"},
       {"generator missing",
        [](Circuit& c) { c.mutable_tables(0)->mutable_columns(6)->clear_scan(); },
-       "\"a\": a column of phase 2 or 3 has no generator"},
+       "\"a\": F4: a column of phase 2 or 3 has no generator"},
       {"generator too much",
        [](Circuit& c) { c.mutable_tables(0)->mutable_columns(5)->mutable_scan(); },
        "has a generator"},
       {"instances", [](Circuit& c) { c.mutable_tables(0)->mutable_instances(0)->set_rows(9); },
-       "instances[0] \"/mlp/fc\": rows 0 + 9"},
+       "instances[0] \"/mlp/fc\": F6: rows 0 + 9"},
       {"forward node", [&](Circuit& c) { node(c, Node::ADD, 0, c.nodes_size(), 0); },
        "not an earlier node"},
       {"unknown op", [&](Circuit& c) { node(c, static_cast<Node::Op>(77), 0, 0, 0); },
@@ -171,7 +171,7 @@ TEST(Package, RefusesBadCircuits) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_rows(
              1u << c.tables(0).log_height());
        },
-       "\"a\": scan.rows 8 is not below the table's height"},
+       "\"a\": F14: scan.rows 8 is not below the table's height"},
       {"claimed sum of the same phase",
        [&](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
@@ -183,7 +183,7 @@ TEST(Package, RefusesBadCircuits) {
          c.mutable_tables(0)->mutable_columns(6)->mutable_scan()->set_add(
              node(c, Node::COLUMN, 0, 6, -1));
        },
-       "\"x.a\": its generator depends on the column itself"},
+       "columns[6] \"a\": F13: its generator depends on the column itself"},
       {"circular gather",
        [](Circuit& c) {
          GatherSource* s =
@@ -215,7 +215,7 @@ TEST(Package, RefusesBadCircuits) {
          ClaimedSum* claimed_sum = c.add_claimed_sums();
          claimed_sum->set_name("lost");
        },
-       "\"lost\": no running column publishes it"},
+       "\"lost\": F16: no running column publishes it"},
       {"claimed sum twice",
        [](Circuit& c) {
          c.mutable_tables(0)->mutable_columns(9)->mutable_fraction()->set_claimed_sum(0);
@@ -251,7 +251,8 @@ TEST(Package, RefusesBadCircuits) {
          while (c.publics_size() <= 4096) *c.add_publics() = PublicTensor(c.publics(0));
        },
        "more than 4096 public tensors"},
-      {"public tile", [](Circuit& c) { c.mutable_publics(0)->set_tile_rows(0); }, "empty tile"},
+      {"public tile", [](Circuit& c) { c.mutable_publics(0)->set_tile_rows(0); },
+       "F17: a tile of 0"},
       {"public address", [](Circuit& c) { c.mutable_publics(0)->set_address(kModulus); },
        "addresses"},
       {"public challenge", [](Circuit& c) { c.mutable_publics(0)->set_row_challenge(50); },
@@ -332,7 +333,7 @@ TEST(Package, RefusesBadPrograms) {
   const std::vector<BadProgram> cases = {
       {"format", [](Program& p) { p.set_format(0); }, "format 0"},
       {"buffer size", [](Program& p) { p.mutable_buffers(0)->set_size(0); },
-       "buffers[0] \"x\": size 0"},
+       "buffers[0] \"x\": F28: size 0"},
       {"huge buffer", [](Program& p) { p.mutable_buffers(0)->set_size(uint64_t{1} << 60); },
        "size"},
       {"no kind", [](Program& p) { p.add_steps(); }, "no known kind"},
@@ -343,7 +344,7 @@ TEST(Package, RefusesBadPrograms) {
       {"missing buffer", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(70); },
        "buffer 70"},
       {"size", [](Program& p) { p.mutable_steps(0)->mutable_input()->set_out(1); },
-       "steps[0] \"/mlp/fc\": input.out: buffer 1 \"w\" has 4 elements instead of 8"},
+       "steps[0] \"/mlp/fc\": F29: input.out: buffer 1 \"w\" has 4 elements instead of 8"},
       {"unwritten", [](Program& p) { p.mutable_steps(2)->mutable_matmul()->set_lhs(3); },
        "before any step writes it"},
       {"in place", [](Program& p) { p.mutable_steps(3)->mutable_requantize()->set_quotient(2); },
@@ -371,7 +372,7 @@ TEST(Package, RefusesBadPrograms) {
       {"no output", [](Program& p) { p.mutable_steps()->RemoveLast(); },
        "\"y\" is output by 0 steps"},
       {"placement buffer", [](Program& p) { p.mutable_placements(0)->set_buffer(9); },
-       "placements[0]: buffer 9"},
+       "placements[0]: F32: buffer 9"},
       {"placement phase", [](Program& p) { p.mutable_placements(0)->set_column(0); },
        "not all of phase 1"},
       {"placement rows",
@@ -557,7 +558,7 @@ TEST(Package, RefusesOtherBytesForTheSameCircuit) {
         most_blocks + "\x80\x80\x80\x80\x10", std::string("\x08\x01")}) {
     ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes + more).ok());
     EXPECT_THAT(std::string(Package::open(path).status().message()),
-                HasSubstr("circuit.pb: the bytes are not the canonical encoding"));
+                HasSubstr("is not in the deterministic encoding"));
   }
   ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes).ok());
   EXPECT_TRUE(Package::open(path).ok());

@@ -5,12 +5,15 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::error::{ensure, Error};
+use crate::format_rules::{obey, Rule};
 
 /// Decodes a message and requires that encoding it again gives the same bytes. This rejects unknown fields,
 /// trailing bytes, fields out of order or repeated, default values written out and overlong integers.
 pub fn decode_canonical<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M, Error> {
-    let message = M::decode(bytes).map_err(|error| Error::new(format!("{what} is malformed: {error}")))?;
-    ensure!(
+    let message = M::decode(bytes)
+        .map_err(|error| Error::of(Rule::Encoding, format!("{what} is malformed: {error}")))?;
+    obey!(
+        Encoding,
         message.encoded_len() == bytes.len() && message.encode_to_vec() == bytes,
         "{what} is not in canonical encoding: it holds unknown, reordered or padding bytes"
     );

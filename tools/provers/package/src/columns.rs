@@ -8,6 +8,10 @@ use memmap2::Mmap;
 
 use crate::circuit::Circuit;
 use crate::error::{ensure, Error};
+use crate::format_rules::obey;
+
+/// Of a message in a file.
+const MAX_MESSAGE_BYTES: u64 = 1 << 28;
 
 /// The columns of one phase of all tables. Values are as the file has them: whoever loads a column checks
 /// that its values are below the modulus. A file that shrinks while it is mapped makes the process fail, as
@@ -35,7 +39,8 @@ impl ColumnFile {
         let fail = |error: std::io::Error| Error::new(format!("cannot read {}: {error}", path.display()));
         let file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
-        ensure!(
+        obey!(
+            ColumnFiles,
             length == 4 * words as u64,
             "{} has {length} bytes, the circuit's columns of phase {phase} take {}: it belongs to another circuit",
             path.display(),
@@ -81,8 +86,15 @@ impl Package {
 
     fn open_with(folder: &Path, decode: fn(&[u8]) -> Result<Circuit, Error>) -> Result<Self, Error> {
         let path = folder.join("circuit.pb");
-        let circuit_bytes = std::fs::read(&path)
-            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
+        let fail = |error: std::io::Error| Error::new(format!("cannot read {}: {error}", path.display()));
+        let size = std::fs::metadata(&path).map_err(fail)?.len();
+        obey!(
+            Limits,
+            size <= MAX_MESSAGE_BYTES,
+            "{} has more than {MAX_MESSAGE_BYTES} bytes",
+            path.display()
+        );
+        let circuit_bytes = std::fs::read(&path).map_err(fail)?;
         let circuit = decode(&circuit_bytes).map_err(|error| error.within(path.display()))?;
         let fixed = ColumnFile::open(&folder.join("fixed.bin"), &circuit, 0)?;
         let path = folder.join("model.json");

@@ -5,11 +5,12 @@
 //! [`MOST_VISITS`] is refused.
 
 use crate::circuit::{Circuit, Node, NodeId};
-use crate::error::{ensure, Error};
+use crate::error::Error;
+use crate::format_rules::obey;
 use crate::order::operands_first;
 
 /// A char GPT takes 100,000. Used up, it is seconds.
-pub(crate) const MOST_VISITS: u64 = 1 << 28;
+pub(crate) const MOST_VISITS: u64 = 1 << 26;
 
 /// Walks cones.
 pub(crate) struct Cones<'a> {
@@ -47,7 +48,8 @@ impl<'a> Cones<'a> {
     /// Counts visits, before they are made.
     pub fn charge(&mut self, visits: u64) -> Result<(), Error> {
         self.visits = self.visits.saturating_add(visits);
-        ensure!(
+        obey!(
+            Work,
             self.visits <= MOST_VISITS,
             "checking the rules takes more than {MOST_VISITS} visits of nodes: the circuit's cones overlap too much"
         );
@@ -118,7 +120,8 @@ impl Reads {
         groups.map(|group| group[0].0 as usize)
     }
 
-    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claimed sums.
+    /// What a node of the table is a function of, challenges aside, as (table, column): its columns, and those of its claimed
+    /// sums.
     pub fn sources<'a>(
         &'a self,
         circuit: &'a Circuit,

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::format_rules::Rule;
+
 /// What is wrong, where, and what to do: one line for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(String);
@@ -7,6 +9,11 @@ pub struct Error(String);
 impl Error {
     pub fn new(message: impl Into<String>) -> Self {
         Error(message.into())
+    }
+
+    /// That a file breaks a rule of its format.
+    pub fn of(rule: Rule, message: impl fmt::Display) -> Self {
+        Error(format!("{rule}: {message}"))
     }
 
     /// Puts `place` before the message.

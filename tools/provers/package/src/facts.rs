@@ -1,7 +1,8 @@
 //! What can be said about a node without evaluating it.
 
 use crate::circuit::{Circuit, Node};
-use crate::error::{ensure, Error};
+use crate::error::Error;
+use crate::format_rules::obey;
 
 /// Where a node has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ pub(crate) fn of_node(circuit: &Circuit, node: Node) -> Result<NodeFacts, Error>
         Node::Neg(a) => circuit.facts(a),
         Node::Inverse(a) => {
             let facts = circuit.facts(a);
-            ensure!(
+            obey!(
+                Inverses,
                 facts.scope == Scope::Uniform && !facts.claimed_sums,
                 "an inverse reads a column, a selector or a claimed sum; it may hold constants and challenges only"
             );
@@ -69,7 +71,7 @@ fn join(a: Scope, b: Scope) -> Result<Scope, Error> {
         (Scope::Uniform, other) | (other, Scope::Uniform) => Ok(other),
         (Scope::AnyTable, other) | (other, Scope::AnyTable) => Ok(other),
         (Scope::Table(x), Scope::Table(y)) => {
-            ensure!(x == y, "mixes columns of tables {x} and {y}");
+            obey!(OneTable, x == y, "mixes columns of tables {x} and {y}");
             Ok(a)
         }
     }

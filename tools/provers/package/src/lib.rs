@@ -25,11 +25,15 @@ mod columns;
 mod cones;
 mod error;
 mod facts;
+mod format_rules;
 mod order;
 mod points;
 mod rules;
 mod statement;
 mod validate;
+mod validate_lookups;
+mod validate_names;
+mod validate_publics;
 
 /// The messages as generated from the .proto files, which document every field.
 pub mod proto {
@@ -41,6 +45,7 @@ pub use circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, L
 pub use columns::{ColumnFile, Package};
 pub use error::Error;
 pub use facts::{NodeFacts, Scope};
-pub use order::{fill_order, schedule};
+pub use format_rules::Rule;
+pub use order::{fill_order, schedule, Scheduler};
 pub use statement::{Opening, PublicPart, StatedTensor, Statement};
 pub use validate::CIRCUIT_FORMAT;

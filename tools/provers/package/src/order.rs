@@ -6,14 +6,41 @@ use std::convert::Infallible;
 use crate::circuit::{Circuit, Generator, NodeId};
 use crate::cones::Cones;
 use crate::error::Error;
+use crate::format_rules::Rule;
 
 /// All nodes that `roots` depend on, operands first, depth first: a value is computed shortly before it is
 /// needed, so that few are alive at a time. Takes time linear in the circuit.
 pub fn schedule(circuit: &Circuit, roots: &[NodeId]) -> Vec<NodeId> {
-    let mut seen = vec![false; circuit.nodes.len()];
-    let is_new = |node: NodeId| Ok::<_, Infallible>(!std::mem::replace(&mut seen[node as usize], true));
-    let Ok(order) = operands_first(circuit, roots, is_new);
-    order
+    Scheduler::new(circuit).schedule(circuit, roots, |_| true)
+}
+
+/// Makes schedules of a circuit, each in time linear in itself.
+pub struct Scheduler {
+    /// Per node, the last round that saw it.
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl Scheduler {
+    pub fn new(circuit: &Circuit) -> Self {
+        Scheduler { seen: vec![0; circuit.nodes.len()], round: 0 }
+    }
+
+    /// As [`schedule`], but without the nodes that are not wanted, and what is below them alone.
+    pub fn schedule(
+        &mut self,
+        circuit: &Circuit,
+        roots: &[NodeId],
+        is_wanted: impl Fn(NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        self.round += 1;
+        let is_new = |node: NodeId| {
+            let last = std::mem::replace(&mut self.seen[node as usize], self.round);
+            Ok::<_, Infallible>(last != self.round && is_wanted(node))
+        };
+        let Ok(order) = operands_first(circuit, roots, is_new);
+        order
+    }
 }
 
 /// The order of [`schedule`] of the nodes that are new, asked when they are come to.
@@ -90,10 +117,10 @@ pub(crate) fn fill_order_of(cones: &mut Cones, phase: usize) -> Result<Vec<Vec<(
     if let Some(&(table, column)) = waiting.keys().next() {
         let table = &circuit.tables[table];
         let column = &table.columns[column].name;
-        return Err(Error::new(format!(
-            "the generator of column {column} of table {} depends on itself",
-            table.name
-        )));
+        return Err(Error::of(
+            Rule::Cycles,
+            format!("the generator of column {column} of table {} depends on itself", table.name),
+        ));
     }
     Ok(batches)
 }

@@ -1,4 +1,5 @@
-//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claimed sums), compared at random points.
+//! Nodes as polynomials in their variables (columns at an offset, selectors, challenges, claimed sums), compared at random
+//! points.
 //!
 //! A variable is a random element of F_p at each of [`POINTS`] points, drawn from the circuit's own bytes: nobody can write
 //! a circuit for points that he knows. Two polynomials of degree d that differ agree at one point with a chance of d / p,
@@ -10,7 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::canonical::digest;
 use crate::circuit::{Node, NodeId};
 use crate::cones::Cones;
-use crate::error::{ensure, Error};
+use crate::error::Error;
+use crate::format_rules::{obey, Rule};
 
 pub(crate) const POINTS: usize = 16;
 /// Of a node, in all variables. An argmax over n tokens takes 2 n.
@@ -162,7 +164,10 @@ impl Points {
                 return Ok(());
             }
         }
-        Err(Error::new(format!("node {failed}: is the inverse of what is zero at {TRIES} random points")))
+        Err(Error::of(
+            Rule::ZeroInverses,
+            format!("node {failed} is the inverse of what is zero at {TRIES} random points"),
+        ))
     }
 
     /// None for an inverse of zero.
@@ -311,7 +316,8 @@ fn degrees(cones: &mut Cones) -> Result<(), Error> {
             Node::Inverse(a) => (of(a).1, of(a).0),
             _ => (1, 0),
         };
-        ensure!(
+        obey!(
+            TotalDegree,
             degree.0 + degree.1 <= MOST_DEGREE,
             "node {index}: has a degree of more than {MOST_DEGREE}, challenges and inverses included"
         );

@@ -1,19 +1,22 @@
-//! From messages to the validated circuit.
+//! From messages to the validated circuit: the rules of FORMAT.md, section 9.
 
 use crate::circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
 use crate::cones::Cones;
-use crate::error::{ensure, Error};
+use crate::error::Error;
 use crate::facts::{self, Scope};
+use crate::format_rules::{obey, Rule};
 use crate::proto;
 use crate::rules;
+use crate::validate_lookups::{keys_of_providers, lookups, multiplicities_are_counted};
+use crate::validate_names::names;
+use crate::validate_publics::{public_addresses, public_tensor};
 
 /// Of [`proto::Circuit`].
 pub const CIRCUIT_FORMAT: u32 = 1;
-const MERSENNE_31: u32 = (1 << 31) - 1;
-const KOALA_BEAR: u32 = (1 << 31) - (1 << 24) + 1;
+const MODULUS: u32 = (1 << 31) - 1;
+const EXTENSION_DEGREE: u32 = 4;
 /// Twiddles and rows are counted in 32 bits; a column of 2^28 rows takes a GiB.
 const MAX_LOG_HEIGHT: u32 = 28;
-const MIN_LOG_HEIGHT: u32 = 5;
 const MAX_DEGREE: u32 = 3;
 const MAX_BLOCKS: u32 = 1 << 16;
 const MAX_TABLES: usize = 1 << 12;
@@ -23,18 +26,20 @@ const MAX_PUBLICS: usize = 1 << 12;
 
 /// All but the adaptive rules.
 pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
-    ensure!(
+    obey!(
+        Encoding,
         message.format == CIRCUIT_FORMAT,
         "circuit format {} is not supported (this reads format {CIRCUIT_FORMAT})",
         message.format
     );
-    ensure!(
-        [MERSENNE_31, KOALA_BEAR].contains(&message.modulus) && message.extension_degree == 4,
+    obey!(
+        Encoding,
+        message.modulus == MODULUS && message.extension_degree == EXTENSION_DEGREE,
         "field {}^{} is not supported",
         message.modulus,
         message.extension_degree
     );
-    ensure!(!message.tables.is_empty(), "the circuit has no table");
+    obey!(Limits, !message.tables.is_empty(), "the circuit has no table");
     let columns: usize = message.tables.iter().map(|table| table.columns.len()).sum();
     for (what, count, most) in [
         ("tables", message.tables.len(), MAX_TABLES),
@@ -42,7 +47,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         ("nodes", message.nodes.len(), MAX_NODES),
         ("public tensors", message.publics.len(), MAX_PUBLICS),
     ] {
-        ensure!(count <= most, "the circuit has {count} {what}, more than {most}");
+        obey!(Limits, count <= most, "the circuit has {count} {what}, more than {most}");
     }
     let mut circuit = Circuit {
         modulus: message.modulus,
@@ -60,12 +65,24 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         links: message.links,
         most_blocks: message.most_blocks.max(1) as usize,
     };
+    names(&circuit, &message.tables)?;
     for challenge in &circuit.challenges {
-        ensure!(
+        obey!(
+            Phases,
             matches!(challenge.phase, 1 | 2),
             "challenge {} is drawn after phase {}",
             challenge.name,
             challenge.phase
+        );
+    }
+    for bus in &circuit.buses {
+        obey!(
+            Phases,
+            bus.width > 0 && bus.phase <= 2,
+            "bus {} has width {} and phase {}",
+            bus.name,
+            bus.width,
+            bus.phase
         );
     }
     for table in message.tables {
@@ -89,6 +106,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         public_tensor(&circuit, tensor)
             .map_err(|error| error.within(format!("public tensor {}", tensor.name)))?;
     }
+    keys_of_providers(&circuit)?;
     public_addresses(&circuit)?;
     links(&circuit, message.most_blocks)?;
     segments(&circuit)?;
@@ -106,19 +124,21 @@ pub(crate) fn adaptive_rules(circuit: &Circuit, bytes: &[u8]) -> Result<(), Erro
 }
 
 fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
-    ensure!(
-        (MIN_LOG_HEIGHT..=MAX_LOG_HEIGHT).contains(&message.log_height),
-        "height 2^{} is outside 2^{MIN_LOG_HEIGHT}..2^{MAX_LOG_HEIGHT}",
+    obey!(
+        Limits,
+        message.log_height <= MAX_LOG_HEIGHT,
+        "height 2^{} is more than 2^{MAX_LOG_HEIGHT}",
         message.log_height
     );
-    ensure!(!message.columns.is_empty(), "has no columns");
+    obey!(Limits, !message.columns.is_empty(), "has no columns");
     let mut columns: Vec<Column> = Vec::with_capacity(message.columns.len());
     for column in message.columns {
         let name = column.name.clone();
         let column = self::column(column, nodes, 1 << message.log_height)
             .map_err(|error| error.within(format!("column {name}")))?;
         let before = columns.last().map_or(0, |last| last.phase);
-        ensure!(
+        obey!(
+            Columns,
             before <= column.phase,
             "column {name} of phase {} follows one of phase {before}",
             column.phase
@@ -127,7 +147,10 @@ fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
     }
     let constraints = message.constraints.into_iter().map(|constraint| {
         let kind = proto::constraint::Kind::try_from(constraint.kind).map_err(|_| {
-            Error::new(format!("constraint {} is of unknown kind {}", constraint.name, constraint.kind))
+            Error::of(
+                Rule::Encoding,
+                format!("constraint {} is of unknown kind {}", constraint.name, constraint.kind),
+            )
         })?;
         Ok(Constraint { node: node_id(constraint.node, nodes)?, name: constraint.name, kind })
     });
@@ -140,9 +163,12 @@ fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
     let mut free = 0u64;
     for instance in &message.instances {
         let end = instance.first_row.checked_add(instance.rows);
-        ensure!(
-            instance.first_row >= free && end.is_some_and(|end| end <= 1 << message.log_height),
-            "the rows of instance {} overlap others or leave the table",
+        obey!(
+            Instances,
+            instance.rows > 0
+                && instance.first_row >= free
+                && end.is_some_and(|end| end <= 1 << message.log_height),
+            "the rows of instance {} are none, overlap others or leave the table",
             instance.node
         );
         free = instance.first_row + instance.rows;
@@ -159,8 +185,9 @@ fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {
 
 fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, Error> {
     let phase = message.phase as usize;
-    ensure!(phase <= LAST_PHASE, "phase {phase} does not exist");
-    ensure!(
+    obey!(Columns, phase <= LAST_PHASE, "phase {phase} does not exist");
+    obey!(
+        Columns,
         (phase >= 2) == message.generator.is_some(),
         "generators belong to phases 2 and 3, and to all of their columns"
     );
@@ -170,7 +197,7 @@ fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, E
         None => None,
         Some(Message::Expression(expression)) => Some(Generator::Expression { value: id(expression.value)? }),
         Some(Message::Scan(proto::Scan { mul, add, rows })) => {
-            ensure!(rows < height, "the scan has runs of {rows} rows, the table {height} rows in all");
+            obey!(Scans, rows < height, "the scan has runs of {rows} rows, the table {height} rows in all");
             let rows = if rows == 0 { height } else { rows };
             Some(Generator::Scan { mul: id(mul)?, add: id(add)?, rows })
         }
@@ -180,6 +207,11 @@ fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, E
                 let (add, claimed_sum) = (id(fraction.add)?, fraction.claimed_sum as usize);
                 Generator::RunningFraction { numerator, denominator, add, claimed_sum }
             } else {
+                obey!(
+                    ClaimedSums,
+                    fraction.add == 0 && fraction.claimed_sum == 0,
+                    "add and claimed sum belong to running fractions only"
+                );
                 Generator::Fraction { numerator, denominator }
             })
         }
@@ -191,7 +223,7 @@ fn column(message: proto::Column, nodes: usize, height: u32) -> Result<Column, E
 }
 
 fn node_id(node: u32, nodes: usize) -> Result<NodeId, Error> {
-    ensure!((node as usize) < nodes, "names node {node} of {nodes}");
+    obey!(Nodes, (node as usize) < nodes, "names node {node} of {nodes}");
     Ok(node)
 }
 
@@ -199,39 +231,53 @@ fn node_id(node: u32, nodes: usize) -> Result<NodeId, Error> {
 fn node(circuit: &Circuit, message: &proto::Node) -> Result<Node, Error> {
     use proto::node::Op;
     let op = Op::try_from(message.op)
-        .map_err(|_| Error::new(format!("operation {} does not exist", message.op)))?;
+        .map_err(|_| Error::of(Rule::Encoding, format!("operation {} does not exist", message.op)))?;
     let (a, b) = (message.a, message.b);
     let operand = |id: u32| {
-        ensure!((id as usize) < circuit.nodes.len(), "reads node {id}, which does not come before it");
+        obey!(Nodes, (id as usize) < circuit.nodes.len(), "reads node {id}, which does not come before it");
         Ok(id)
     };
-    ensure!(
+    obey!(
+        Nodes,
         op == Op::Column || message.offset == 0 && (b == 0 || matches!(op, Op::Add | Op::Sub | Op::Mul)),
         "sets a field that {} does not have",
         op.as_str_name()
     );
     Ok(match op {
         Op::Constant => {
-            ensure!(a < circuit.modulus, "constant {a} is not a canonical residue");
+            obey!(Nodes, a < circuit.modulus, "constant {a} is not a canonical residue");
             Node::Constant(a)
         }
         Op::Column => {
             let (table, column) = (a as usize, b as usize);
             let columns = circuit.tables.get(table).map_or(0, |table| table.columns.len());
-            ensure!(column < columns, "reads column {b} of table {a}, which does not exist");
-            ensure!((-1..=1).contains(&message.offset), "row offset {} is not -1, 0 or 1", message.offset);
+            obey!(Nodes, column < columns, "reads column {b} of table {a}, which does not exist");
+            obey!(
+                Nodes,
+                (-1..=1).contains(&message.offset),
+                "row offset {} is not -1, 0 or 1",
+                message.offset
+            );
             Node::Column { table, column, offset: message.offset }
         }
         Op::Challenge => {
-            ensure!((a as usize) < circuit.challenges.len(), "reads challenge {a}, which does not exist");
+            obey!(
+                Nodes,
+                (a as usize) < circuit.challenges.len(),
+                "reads challenge {a}, which does not exist"
+            );
             Node::Challenge(a as usize)
         }
         Op::ClaimedSum => {
-            ensure!((a as usize) < circuit.claimed_sums.len(), "reads claimed sum {a}, which does not exist");
+            obey!(
+                Nodes,
+                (a as usize) < circuit.claimed_sums.len(),
+                "reads claimed sum {a}, which does not exist"
+            );
             Node::ClaimedSum(a as usize)
         }
         Op::IsFirst | Op::IsLast => {
-            ensure!(a == 0, "sets a field that {} does not have", op.as_str_name());
+            obey!(Nodes, a == 0, "sets a field that {} does not have", op.as_str_name());
             if op == Op::IsFirst {
                 Node::IsFirst
             } else {
@@ -256,8 +302,9 @@ fn uses(circuit: &Circuit, index: usize) -> Result<(), Error> {
     };
     for constraint in &table.constraints {
         let degree = circuit.facts(constraint.node).degree;
-        ensure!(own(constraint.node), "constraint {} reads another table", constraint.name);
-        ensure!(
+        obey!(OneTable, own(constraint.node), "constraint {} reads another table", constraint.name);
+        obey!(
+            Degree,
             degree <= MAX_DEGREE,
             "constraint {} has degree {degree}, more than {MAX_DEGREE}",
             constraint.name
@@ -266,8 +313,9 @@ fn uses(circuit: &Circuit, index: usize) -> Result<(), Error> {
     for column in &table.columns {
         let Some(generator) = &column.generator else { continue };
         for node in generator.roots() {
-            ensure!(own(node), "the generator of column {} reads another table", column.name);
-            ensure!(
+            obey!(OneTable, own(node), "the generator of column {} reads another table", column.name);
+            obey!(
+                Known,
                 circuit.facts(node).ready <= column.phase,
                 "the generator of column {} reads what is not known in phase {}",
                 column.name,
@@ -279,20 +327,7 @@ fn uses(circuit: &Circuit, index: usize) -> Result<(), Error> {
             gather.map_err(|error| error.within(format!("gather column {}", column.name)))?;
         }
     }
-    for lookup in &table.lookups {
-        let bus = circuit.buses.get(lookup.bus as usize);
-        ensure!(
-            bus.is_some_and(|bus| bus.width as usize == lookup.tuple.len()),
-            "lookup {} does not fit its bus",
-            lookup.name
-        );
-        ensure!(
-            lookup.tuple.iter().chain([&lookup.multiplicity]).all(|&node| own(node)),
-            "lookup {} reads another table",
-            lookup.name
-        );
-    }
-    Ok(())
+    lookups(circuit, table, own)
 }
 
 fn gather(
@@ -302,22 +337,24 @@ fn gather(
     sources: &[proto::GatherSource],
 ) -> Result<(), Error> {
     let facts = circuit.facts(index);
-    ensure!(!facts.extension && facts.ready == 0, "the index reads more than fixed columns");
+    obey!(Gathers, !facts.extension && facts.ready == 0, "the index reads more than fixed columns");
     let mut free = 0u64;
     for source in sources {
         let table = circuit.tables.get(source.table as usize);
         let column = table.and_then(|table| table.columns.get(source.column as usize));
         let (Some(table), Some(column)) = (table, column) else {
-            return Err(Error::new("a source does not exist"));
+            return Err(Error::of(Rule::Gathers, "a source does not exist"));
         };
-        ensure!(column.phase == phase, "source {} is of phase {}", column.name, column.phase);
-        ensure!(
+        obey!(Gathers, column.phase == phase, "source {} is of phase {}", column.name, column.phase);
+        obey!(
+            Gathers,
             source.rows as u64 <= table.height() as u64,
             "source {} has fewer rows than named",
             column.name
         );
-        ensure!(source.base as u64 >= free, "sources are out of order or overlap");
+        obey!(Gathers, source.base as u64 >= free, "sources are out of order or overlap");
         free = source.base as u64 + source.rows as u64;
+        obey!(Gathers, free < MODULUS as u64, "base and rows of a source do not fit the field");
     }
     Ok(())
 }
@@ -330,7 +367,8 @@ fn claimed_sum_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> 
             let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
             let table_of_claimed_sum =
                 circuit.claimed_sums.get(claimed_sum).map(|claimed_sum| claimed_sum.table as usize);
-            ensure!(
+            obey!(
+                ClaimedSums,
                 table_of_claimed_sum == Some(index) && found[claimed_sum].replace((index, place)).is_none(),
                 "column {} of table {} makes claimed sum {claimed_sum}, which is not its own",
                 column.name,
@@ -341,9 +379,13 @@ fn claimed_sum_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> 
     let mut columns = Vec::with_capacity(found.len());
     for (claimed_sum, found) in circuit.claimed_sums.iter().zip(found) {
         let Some(column) = found else {
-            return Err(Error::new(format!("no column makes claimed sum {}", claimed_sum.name)));
+            return Err(Error::of(
+                Rule::ClaimedSums,
+                format!("no column makes claimed sum {}", claimed_sum.name),
+            ));
         };
-        ensure!(
+        obey!(
+            ClaimedSums,
             (claimed_sum.group as usize) < circuit.sum_groups.len(),
             "claimed sum {} is of no group",
             claimed_sum.name
@@ -353,81 +395,29 @@ fn claimed_sum_columns(circuit: &Circuit) -> Result<Vec<(usize, usize)>, Error> 
     Ok(columns)
 }
 
-/// No column of the witness and no claimed sum is left to the prover because nothing reads it. Of generated columns and claimed sums the
-/// rules say more.
+/// No column of the witness and no claimed sum is left to the prover because nothing reads it. Of generated columns and claimed
+/// sums the rules say more.
 fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
     let table = &cones.circuit.tables[index];
     let roots: Vec<NodeId> = table.constraints.iter().map(|constraint| constraint.node).collect();
     let reads = cones.reads(&roots)?;
+    // Verifiers keep what the constraints of a table read: time stands for memory.
+    let kept = cones.of(&roots)?.len() as u64;
+    cones.charge(4 * kept)?;
     let mut read = vec![false; table.columns.len()];
     reads.each_column().for_each(|column| read[column] = true);
     for column in table.columns_of_phase(1) {
-        ensure!(read[column], "no constraint reads column {}", table.columns[column].name);
+        obey!(Witness, read[column], "no constraint reads column {}", table.columns[column].name);
     }
-    Ok(())
-}
-
-/// In a group, two public tensors under the same challenges have different addresses: else a value could be moved
-/// from one to the other.
-fn public_addresses(circuit: &Circuit) -> Result<(), Error> {
-    let mut ranges: Vec<_> = circuit
-        .publics
-        .iter()
-        .map(|tensor| {
-            let challenges = [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge];
-            ((tensor.group, challenges), tensor.address, tensor.address as u64 + tiles(tensor), &tensor.name)
-        })
-        .collect();
-    ranges.sort();
-    for pair in ranges.windows(2) {
-        ensure!(
-            pair[0].0 != pair[1].0 || pair[0].2 <= pair[1].1 as u64,
-            "public tensors {} and {} share addresses",
-            pair[0].3,
-            pair[1].3
-        );
-    }
-    Ok(())
-}
-
-fn tiles(tensor: &proto::PublicTensor) -> u64 {
-    tensor.rows.div_ceil(tensor.tile_rows) as u64 * tensor.columns.div_ceil(tensor.tile_columns) as u64
-}
-
-fn public_tensor(circuit: &Circuit, tensor: &proto::PublicTensor) -> Result<(), Error> {
-    proto::public_tensor::Kind::try_from(tensor.kind).map_err(|_| Error::new("is of unknown kind"))?;
-    ensure!((tensor.group as usize) < circuit.sum_groups.len(), "is of no group");
-    for challenge in [tensor.address_challenge, tensor.row_challenge, tensor.column_challenge] {
-        ensure!((challenge as usize) < circuit.challenges.len(), "uses a challenge that does not exist");
-    }
-    let modulus = circuit.modulus as i64;
-    ensure!(
-        -modulus < tensor.low
-            && tensor.low <= tensor.high
-            && tensor.high < modulus
-            && tensor.high - tensor.low < modulus,
-        "range [{}, {}] does not embed in the field",
-        tensor.low,
-        tensor.high
-    );
-    ensure!(tensor.rows > 0 && tensor.columns > 0, "is empty");
-    ensure!(tensor.tile_rows > 0 && tensor.tile_columns > 0, "has empty tiles");
-    let tiles = tiles(tensor);
-    let rows_and_columns = tensor.tile_rows.max(tensor.tile_columns);
-    ensure!(
-        tiles <= modulus as u64
-            && tensor.address as u64 + tiles <= modulus as u64
-            && rows_and_columns as i64 <= modulus,
-        "has addresses that do not fit the field"
-    );
-    Ok(())
+    multiplicities_are_counted(cones, index)
 }
 
 /// The groups of a link are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
 /// share: columns of phase 2 read no others. Nothing but its link says what the sum of such a group is.
 fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
     let expected = if circuit.links.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
-    ensure!(
+    obey!(
+        Links,
         expected.contains(&most_blocks),
         "a circuit with {} links cannot have bundles of up to {most_blocks} blocks",
         circuit.links.len()
@@ -435,20 +425,23 @@ fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
     let mut linked = vec![false; circuit.sum_groups.len()];
     for group in circuit.links.iter().flat_map(|link| [link.r#in, link.out]) {
         let fresh = linked.get_mut(group as usize).map(|linked| !std::mem::replace(linked, true));
-        ensure!(fresh == Some(true), "links name sum group {group}, which does not exist, or twice");
+        obey!(Links, fresh == Some(true), "links name sum group {group}, which does not exist, or twice");
         let name = &circuit.sum_groups[group as usize].name;
-        ensure!(
+        obey!(
+            Links,
             circuit.claimed_sums.iter().any(|claimed_sum| claimed_sum.group == group),
             "linked group {name} has no claimed sum"
         );
-        ensure!(
+        obey!(
+            Links,
             circuit.publics.iter().all(|tensor| tensor.group != group),
             "linked group {name} has a public tensor"
         );
     }
     for column in circuit.tables.iter().flat_map(|table| &table.columns) {
         let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
-        ensure!(
+        obey!(
+            Links,
             column.phase == 2 || !linked[circuit.claimed_sums[claimed_sum].group as usize],
             "column {} makes a linked claimed sum in phase {}; blocks share the challenges of phase 1 only",
             column.name,
@@ -458,15 +451,20 @@ fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Without segments all tables are one proof; with segments each table is in exactly one.
+/// Each table is in exactly one.
 fn segments(circuit: &Circuit) -> Result<(), Error> {
     let mut seen = vec![false; circuit.tables.len()];
     for segment in &circuit.segments {
         for &table in &segment.tables {
             let fresh = seen.get_mut(table as usize).map(|seen| !std::mem::replace(seen, true));
-            ensure!(fresh == Some(true), "segment {} names table {table} wrongly or again", segment.name);
+            obey!(
+                Segments,
+                fresh == Some(true),
+                "segment {} names table {table} wrongly or again",
+                segment.name
+            );
         }
     }
-    ensure!(circuit.segments.is_empty() || seen.iter().all(|&seen| seen), "a table is in no segment");
+    obey!(Segments, seen.iter().all(|&seen| seen), "a table is in no segment");
     Ok(())
 }

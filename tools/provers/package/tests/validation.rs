@@ -40,7 +40,6 @@ fn broken_circuits_are_refused() {
         ("field", |c| c.modulus = 97),
         ("public tensors", |c| c.publics = vec![c.publics[0].clone(); (1 << 12) + 1]),
         ("no table", |c| c.tables.clear()),
-        ("height 2^4", |c| c.tables[0].log_height = 4),
         ("height 2^29", |c| c.tables[0].log_height = 29),
         ("no columns", |c| c.tables[1].columns.clear()),
         ("follows one of phase", |c| c.tables[0].columns.reverse()),
@@ -110,17 +109,22 @@ fn broken_circuits_are_refused() {
             let Generator::Fraction(fraction) = generator(c, 2) else { panic!("the first is a fraction") };
             fraction.claimed_sum += 1;
         }),
-        ("no column makes claimed sum", |c| c.claimed_sums.push(proto::ClaimedSum::default())),
+        ("no column makes claimed sum", |c| {
+            c.claimed_sums.push(proto::ClaimedSum { name: "more".into(), ..Default::default() });
+        }),
         ("is of no group", |c| c.claimed_sums[0].group = 9),
         ("is of no group", |c| c.publics[0].group = 9),
         ("challenge that does not exist", |c| c.publics[0].row_challenge = 99),
         ("cannot have bundles", |c| c.most_blocks = 2),
-        ("does not embed", |c| c.publics[0].high = 0x7fff_ffff),
-        ("does not embed", |c| (c.publics[0].low, c.publics[0].high) = (1, 0)),
+        ("does not fit the field", |c| c.publics[0].high = 0x4000_0000),
+        ("is empty or does not fit", |c| (c.publics[0].low, c.publics[0].high) = (1, 0)),
         ("empty tiles", |c| c.publics[0].tile_rows = 0),
         ("is empty", |c| c.publics[0].columns = 0),
         ("do not fit the field", |c| c.publics[0].address = 0x7fff_fff8),
-        ("does not fit its bus", |c| c.tables[0].lookups.push(proto::Lookup::default())),
+        ("names bus 9", |c| {
+            let lookup = proto::Lookup { name: "lost".into(), bus: 9, ..Default::default() };
+            c.tables[0].lookups.push(lookup);
+        }),
         ("overlap", |c| {
             let instance = |first_row| proto::Instance { first_row, rows: 2, ..Default::default() };
             c.tables[0].instances = vec![instance(0), instance(1)];
@@ -145,12 +149,9 @@ fn broken_circuits_are_refused() {
             (second.name, second.address) = ("second".into(), 18);
             c.publics.push(second);
         }),
-        ("is in no segment", |c| {
-            c.segments.push(proto::Segment { name: "one".into(), tables: vec![0] });
-        }),
-        ("wrongly or again", |c| {
-            c.segments.push(proto::Segment { name: "one".into(), tables: vec![0, 1, 0] });
-        }),
+        ("is in no segment", |c| c.segments[0].tables = vec![0]),
+        ("is in no segment", |c| c.segments.clear()),
+        ("wrongly or again", |c| c.segments[0].tables = vec![0, 1, 0]),
     ];
     assert!(decode(|_| {}).is_ok());
     for (message, change) in cases {

@@ -12,7 +12,7 @@ use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::ColumnVec;
 
 use crate::layout::{FixedColumn, Layout};
-use crate::values::read_values;
+use crate::values::Values;
 
 /// Constraints have degree at most 3: their quotients by the vanishing polynomial have degree below
 /// 2^(log_height + 1).
@@ -118,13 +118,12 @@ impl Component for TableAir<'_> {
         evaluation_accumulator: &mut PointEvaluationAccumulator,
         max_log_degree_bound: u32,
     ) {
-        let mut values = self.uniform.to_vec();
         let schedule = &self.layout.schedules[self.table];
-        read_values(self.circuit, schedule, &mut values, |node| self.leaf(node, mask));
+        let values = Values::read(self.circuit, self.uniform, schedule, |node| self.leaf(node, mask));
         let vanishing = coset_vanishing(CanonicCoset::new(max_log_degree_bound).coset, point);
         let inverse = vanishing.inverse();
         for constraint in &self.circuit.tables[self.table].constraints {
-            evaluation_accumulator.accumulate(values[constraint.node as usize] * inverse);
+            evaluation_accumulator.accumulate(values.of(constraint.node) * inverse);
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lindero_package::{fill_order, proto, schedule, Circuit, Error, Generator, Node, NodeId, Scope};
+use lindero_package::{fill_order, proto, Circuit, Error, Generator, Node, NodeId, Scheduler, Scope};
 
 /// What a wrong run must hit: a zero of the sum's numerator, or of a denominator.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,8 +31,8 @@ pub enum Runs {
 }
 
 impl Degrees {
-    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field is good
-    /// for, or many denominators are in many nodes: the circuit may be a stranger's.
+    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field
+    /// is good for, or many denominators are in many nodes: the circuit may be a stranger's.
     pub fn of(circuit: &Circuit, runs: Runs) -> Result<Self, Error> {
         let degree = |first| Ok::<_, Error>(Walk::new(circuit, runs, first).groups()?.iter().sum());
         Ok(Degrees { all: degree(1)?, late: degree(2)? })
@@ -149,6 +149,7 @@ struct Walk<'a> {
     first_phase: usize,
     columns: Vec<Vec<Rational>>,
     nodes: Vec<Option<Rational>>,
+    scheduler: Scheduler,
     /// 1 / node, of denominators and their factors.
     reciprocals: BTreeMap<NodeId, Rational>,
     /// Powers that are kept.
@@ -180,6 +181,7 @@ impl<'a> Walk<'a> {
             first_phase,
             columns: columns.collect(),
             nodes: vec![None; circuit.nodes.len()],
+            scheduler: Scheduler::new(circuit),
             reciprocals: BTreeMap::new(),
             powers: 0,
         }
@@ -213,11 +215,11 @@ impl<'a> Walk<'a> {
         let circuit = self.circuit;
         let height = circuit.tables[table].height() as f64;
         let Some(generator) = &circuit.tables[table].columns[column].generator else { return Ok(()) };
-        for node in schedule(circuit, &generator.roots()) {
-            if self.nodes[node as usize].is_none() {
-                let value = self.value(node)?;
-                self.nodes[node as usize] = Some(bounded(&mut self.powers, value)?);
-            }
+        let new =
+            self.scheduler.schedule(circuit, &generator.roots(), |node| self.nodes[node as usize].is_none());
+        for node in new {
+            let value = self.value(node)?;
+            self.nodes[node as usize] = Some(bounded(&mut self.powers, value)?);
         }
         let value = match generator {
             Generator::Expression { value } => self.of(*value),

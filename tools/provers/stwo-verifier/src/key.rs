@@ -16,6 +16,8 @@ pub const KEY_FORMAT: u32 = 1;
 pub const PROOF_FORMAT: u32 = 3;
 /// Of a key file. Real ones have a hundredth of it; what it is decoded into may take a hundred times as much.
 const MAX_KEY_BYTES: usize = 1 << 24;
+/// Of a table.
+const MIN_LOG_HEIGHT: u32 = 5;
 /// Blocks, and what else a proof has.
 const MAX_PROOF_FIELDS: usize = (1 << 16) + 4;
 /// Versions of [`BACKEND`] before this one are of circuits that accept false proofs.
@@ -218,6 +220,12 @@ pub fn check_circuit(circuit: &Circuit) -> Result<(), Error> {
         return Err(Error::new(format!(
             "the circuit is over the field of {}, Stwo's has {P}",
             circuit.modulus
+        )));
+    }
+    if let Some(table) = circuit.tables.iter().find(|table| table.log_height < MIN_LOG_HEIGHT) {
+        return Err(Error::new(format!(
+            "table {} has 2^{} rows, and this backend proves 2^{MIN_LOG_HEIGHT} or more",
+            table.name, table.log_height
         )));
     }
     if circuit.segments.len() > 1 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lindero_package::{schedule, Circuit, Node, NodeId};
+use lindero_package::{Circuit, Node, NodeId, Scheduler, Scope, Table};
 
 /// A column of tree 0. All follow from the circuit and `fixed.bin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,8 @@ pub struct Layout {
     spans: Vec<Vec<Option<Span>>>,
     /// Per table and column, the row offsets at which a column outside tree 0 is opened.
     openings: Vec<Vec<Vec<i32>>>,
-    /// Per table, the nodes that its constraints need, operands first.
+    /// Per table, the nodes that its constraints need, ascending, so that operands come first. Without uniform nodes, which all
+    /// tables share.
     pub schedules: Vec<Vec<NodeId>>,
     /// Per table, the indices in tree 0 that belong to it.
     pub fixed_of_table: Vec<Vec<usize>>,
@@ -55,11 +56,9 @@ pub struct Layout {
 
 impl Layout {
     pub fn new(circuit: &Circuit) -> Self {
-        let schedules: Vec<Vec<NodeId>> = circuit
-            .tables
-            .iter()
-            .map(|table| schedule(circuit, &table.constraints.iter().map(|c| c.node).collect::<Vec<_>>()))
-            .collect();
+        let mut scheduler = Scheduler::new(circuit);
+        let schedules: Vec<Vec<NodeId>> =
+            circuit.tables.iter().map(|table| constraint_nodes(circuit, &mut scheduler, table)).collect();
         let max_log_height = circuit.max_log_height();
         let (fixed, fixed_of_table) = fixed_columns(circuit, &schedules);
         let fixed_index: BTreeMap<_, _> =
@@ -166,6 +165,14 @@ impl FixedColumn {
             FixedColumn::IsFirst { log_height } | FixedColumn::IsLast { log_height } => log_height,
         }
     }
+}
+
+fn constraint_nodes(circuit: &Circuit, scheduler: &mut Scheduler, table: &Table) -> Vec<NodeId> {
+    let roots: Vec<NodeId> = table.constraints.iter().map(|constraint| constraint.node).collect();
+    let mut nodes = scheduler.schedule(circuit, &roots, |node| circuit.facts(node).scope != Scope::Uniform);
+    nodes.sort_unstable();
+    nodes.shrink_to_fit();
+    nodes
 }
 
 /// Tree 0: the tables' own columns in order, then what constraints need besides, sorted. Also, per table, its

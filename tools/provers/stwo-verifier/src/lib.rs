@@ -28,5 +28,5 @@ pub use lindero_package::Error;
 pub use parameters::Parameters;
 pub use sums::{check_sums, fingerprints, sums};
 pub use target::Target;
-pub use values::{read_values, uniform_values};
+pub use values::{uniform_values, Values};
 pub use verify::{verify, Verdict};

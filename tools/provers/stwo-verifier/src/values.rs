@@ -26,34 +26,51 @@ pub fn uniform_values(
             Node::Inverse(a) if values[a as usize].is_zero() => {
                 return Err(Error::new(format!("node {index} inverts zero")));
             }
-            _ => combine(node, &values),
+            _ => combine(node, |id| values[id as usize]),
         };
     }
     Ok(values)
 }
 
-/// Evaluates the nodes of a schedule into `values`, which holds the uniform ones. `leaf` gives columns and
-/// selectors.
-pub fn read_values(
-    circuit: &Circuit,
-    schedule: &[NodeId],
-    values: &mut [SecureField],
-    mut leaf: impl FnMut(Node) -> SecureField,
-) {
-    for &id in schedule {
-        if circuit.facts(id).scope == Scope::Uniform {
-            continue;
+/// The values of a table's nodes, beside those of the uniform ones.
+pub struct Values<'a> {
+    circuit: &'a Circuit,
+    uniform: &'a [SecureField],
+    /// Ascending; of [`crate::Layout`].
+    schedule: &'a [NodeId],
+    /// Of the first nodes of the schedule.
+    values: Vec<SecureField>,
+}
+
+impl<'a> Values<'a> {
+    /// `leaf` gives columns and selectors.
+    pub fn read(
+        circuit: &'a Circuit,
+        uniform: &'a [SecureField],
+        schedule: &'a [NodeId],
+        mut leaf: impl FnMut(Node) -> SecureField,
+    ) -> Self {
+        let mut all = Values { circuit, uniform, schedule, values: Vec::with_capacity(schedule.len()) };
+        for &id in schedule {
+            let node = circuit.nodes[id as usize];
+            let value = match node {
+                Node::Column { .. } | Node::IsFirst | Node::IsLast => leaf(node),
+                _ => combine(node, |id| all.of(id)),
+            };
+            all.values.push(value);
         }
-        let node = circuit.nodes[id as usize];
-        values[id as usize] = match node {
-            Node::Column { .. } | Node::IsFirst | Node::IsLast => leaf(node),
-            _ => combine(node, values),
-        };
+        all
+    }
+
+    pub fn of(&self, node: NodeId) -> SecureField {
+        if self.circuit.facts(node).scope == Scope::Uniform {
+            return self.uniform[node as usize];
+        }
+        self.values[self.schedule.binary_search(&node).expect("the schedule has what is asked for")]
     }
 }
 
-fn combine(node: Node, values: &[SecureField]) -> SecureField {
-    let value = |id: NodeId| values[id as usize];
+fn combine(node: Node, value: impl Fn(NodeId) -> SecureField) -> SecureField {
     match node {
         Node::Constant(constant) => BaseField::from_u32_unchecked(constant).into(),
         Node::Add(a, b) => value(a) + value(b),

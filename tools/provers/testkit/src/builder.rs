@@ -258,7 +258,9 @@ impl Builder {
         self.circuit.most_blocks = most_blocks;
     }
 
-    pub fn finish(self) -> Sample {
+    pub fn finish(mut self) -> Sample {
+        let tables = (0..self.circuit.tables.len() as u32).collect();
+        self.circuit.segments.push(proto::Segment { name: "whole".into(), tables });
         let bytes = |tables: &[Vec<Vec<u32>>]| {
             tables.iter().flatten().flatten().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
         };

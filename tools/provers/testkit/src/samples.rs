@@ -67,7 +67,7 @@ pub fn everything_of_run(run: usize) -> Sample {
 
     let address = b.fixed(long, "address", |row| row as i64 + 3);
     let live = b.fixed(long, "live", |row| (row < 16) as i64);
-    let copied = b.fixed(long, "copied", |row| (row % 4 == 0) as i64);
+    let copied = b.fixed(long, "is copied", |row| (row % 4 == 0) as i64);
     let x: Vec<u32> =
         (0..LANES).map(|lane| b.main(long, &format!("x{lane}"), |row| input(row, lane))).collect();
     let square = b.main(long, "square", |row| input(row, 0).pow(2));
@@ -174,7 +174,7 @@ pub fn linked(run: usize, block: usize, before: i64) -> Sample {
     (0..STEPS).for_each(|step| counts[drawn(run, block, step) as usize] += 1);
 
     let address = b.fixed(steps, "address", |row| row as i64);
-    let x = b.main(steps, "drawn", |row| drawn(run, block, row));
+    let x = b.main(steps, "draw", |row| drawn(run, block, row));
     let state = b.main(steps, "before", |row| states[row]);
     let after = b.main(steps, "after", |row| states[row + 1]);
     let value = b.fixed(range, "value", |row| row as i64);

@@ -280,8 +280,8 @@ fn only_in_poles(subject: &Subject, cones: &mut Cones, y: Gathered, challenge: u
     Ok(())
 }
 
-/// The group in which a column of fractions under the challenge that binds y is summed: its claimed sum's, or that of the one running
-/// column that adds it.
+/// The group in which a column of fractions under the challenge that binds y is summed: its claimed sum's, or that of the one
+/// running column that adds it.
 fn group_of(
     subject: &Subject,
     cones: &mut Cones,

@@ -1,6 +1,6 @@
 //! The adaptive rules R0 to R6 (FORMAT.md has their text): a prover who chooses a cell of phase 2 or 3 after he has seen the
-//! challenges drawn before it has nothing to choose. All of these cells, and all claimed sums, are functions of what was committed
-//! in phases 0 and 1 and of the challenges.
+//! challenges drawn before it has nothing to choose. All of these cells, and all claimed sums, are functions of what was
+//! committed in phases 0 and 1 and of the challenges.
 //!
 //! In one sentence each: generated columns have the constraint of their generator (R0); nothing divides by what could be zero
 //! (R1); what is gathered is read in numerators only (R2), is bound by exactly one sum under a later challenge (R3), and

@@ -2,7 +2,8 @@
 
 use crate::circuit::{Circuit, Generator, Node, NodeId};
 use crate::cones::{Cones, Reads};
-use crate::error::{ensure, Error};
+use crate::error::Error;
+use crate::format_rules::obey;
 use crate::order::fill_order_of;
 use crate::proto;
 
@@ -198,7 +199,11 @@ fn split(cones: &mut Cones, numerator: NodeId, denominator: NodeId) -> Result<Ve
             None => singles.push((numerator, denominator)),
         }
         // The halves may be the same nodes: 2^k fractions of k nodes.
-        ensure!(stack.len() + singles.len() <= MOST_FRACTIONS, "sums more than {MOST_FRACTIONS} fractions");
+        obey!(
+            Fractions,
+            stack.len() + singles.len() <= MOST_FRACTIONS,
+            "sums more than {MOST_FRACTIONS} fractions"
+        );
     }
     Ok(singles)
 }

@@ -203,7 +203,7 @@ fn r3_gathered_columns_are_bound_once() {
             (
                 // Other checks refuse it before: links are of phase 2, what binds is of phase 3.
                 "a linked group",
-                "column copies makes a linked claimed sum in phase 3",
+                "F19: column copies makes a linked claimed sum in phase 3",
                 Case {
                     fold: |c| c.b.running(c.table, "left", 2, c.x, c.one, c.zero, c.lookups),
                     change: |c| {

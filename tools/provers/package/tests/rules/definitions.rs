@@ -72,7 +72,7 @@ fn r0_generated_columns_are_defined() {
             (
                 // rho^(2^31) - rho^2 is zero at every point of F_p, where rho^p = rho, and is not the zero polynomial.
                 "a power that points of F_p do not see",
-                "node ",
+                "F23: node ",
                 changed(|c| {
                     constraint(c, "fold", |c, node| {
                         let rho = push(c, Op::Challenge, 0, 0, 0);

@@ -90,8 +90,12 @@ fn r2_gathered_columns_are_read_in_numerators() {
                     change: |c| {
                         c.buses.push(proto::Bus { name: "bus".into(), width: 1, phase: 2 });
                         let (y, one) = (column(c, "y", 0), push(c, Op::Constant, 1, 0, 0));
-                        let lookup =
-                            proto::Lookup { tuple: vec![y], multiplicity: one, ..Default::default() };
+                        let lookup = proto::Lookup {
+                            name: "one".into(),
+                            tuple: vec![y],
+                            multiplicity: one,
+                            ..Default::default()
+                        };
                         c.tables[0].lookups.push(lookup);
                     },
                     ..BASE

@@ -226,9 +226,13 @@ fn what_takes_too_long_is_refused() {
     };
     check(
         &[
-            ("overlapping cones", "checking the rules takes more than", Case { change: sums, ..BASE }),
-            ("endless splitting", "table rows: column v: sums more than 1024 fractions", looking_up(splits)),
-            ("an inverse of zero", "node ", looking_up(inverse)),
+            ("overlapping cones", "F26: checking the rules takes more than", Case { change: sums, ..BASE }),
+            (
+                "endless splitting",
+                "table rows: column v: F25: sums more than 1024 fractions",
+                looking_up(splits),
+            ),
+            ("an inverse of zero", "F24: node ", looking_up(inverse)),
         ],
         &[(
             "a deep DAG",

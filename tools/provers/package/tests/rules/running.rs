@@ -114,8 +114,12 @@ fn r6_running_sums_are_read_by_nobody() {
                     change: |c| {
                         c.buses.push(proto::Bus { name: "bus".into(), width: 1, phase: 2 });
                         let (sum, one) = (column(c, "products", 0), push(c, Op::Constant, 1, 0, 0));
-                        let lookup =
-                            proto::Lookup { tuple: vec![sum], multiplicity: one, ..Default::default() };
+                        let lookup = proto::Lookup {
+                            name: "one".into(),
+                            tuple: vec![sum],
+                            multiplicity: one,
+                            ..Default::default()
+                        };
                         c.tables[0].lookups.push(lookup);
                     },
                     ..BASE

@@ -3,7 +3,7 @@
 //! Natural row i stands at point i of the coset; in the circle domain, even rows come first and odd rows
 //! last, backwards; Stwo's columns hold that order with the bits of the position reversed.
 
-use lindero_package::{Circuit, ColumnFile, Error};
+use lindero_package::{Circuit, ColumnFile, Error, Rule};
 use lindero_stwo_verifier::{FixedColumn, Layout};
 use rayon::prelude::*;
 use stwo::core::fields::m31::{BaseField, P};
@@ -104,7 +104,10 @@ pub fn canonical_column(log_height: u32, values: &[u32]) -> Evaluation {
 }
 
 fn noncanonical(file: &str, value: u32) -> Error {
-    Error::new(format!("{file} holds {value}, which is not a canonical residue of the field"))
+    Error::of(
+        Rule::ColumnFiles,
+        format!("{file} holds {value}, which is not a canonical residue of the field"),
+    )
 }
 
 #[cfg(test)]
