@@ -268,7 +268,7 @@ def parse_args():
             sub.add_argument("--twins", action="store_true", help="tokens 2w and 2w + 1 are alike")
     mlp = models.add_parser("mlp", parents=[common])
     mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
-    mlp.add_argument("--gated", action="store_true", help="SwiGLU of the first two sizes, 8 rows")
+    mlp.add_argument("--gated", action="store_true", help="SwiGLU (SiLU, whatever --activation is) of the first two sizes, 8 rows")
     args = parser.parse_args()
     if args.model == "mlp":
         valid = len(args.sizes) >= 2 and min(args.sizes) > 0

@@ -28,6 +28,27 @@ bool on(const CheatScene& scene) {
   return kApply(Scene(scene));
 }
 
+// Cheats of a division with remainder by 2^shift, of the message of any step that makes one.
+template <typename Division>
+bool forgeRemainderOutOfRange(const Scene& s, const Division& d) {
+  const uint64_t e = s.any(d.quotient());
+  const int64_t sign = s.draws.sign();
+  s.add(d.quotient(), e, -sign);
+  s.add(d.remainder(), e, sign * (int64_t{1} << d.shift()));
+  return true;
+}
+
+// q 2^s + r = x + p has the solution q + 2^(31-s), r - 1.
+template <typename Division>
+bool forgeQuotientModuloP(const Scene& s, const Division& d) {
+  const uint64_t e = s.any(d.quotient());
+  const int64_t sign = s.draws.sign(), remainder = s.at(d.remainder(), e) - sign;
+  if (remainder < 0 || remainder >= int64_t{1} << d.shift()) return false;
+  s.add(d.quotient(), e, sign * (int64_t{1} << (31 - d.shift())));
+  s.at(d.remainder(), e) = static_cast<int32_t>(remainder);
+  return true;
+}
+
 // The cells that repeat an element, one for each tile of its row; empty: it is not repeated.
 std::vector<CellChange> copiesOf(const Scene& s, uint32_t buffer, uint64_t element);
 // Changes the cell of one row tile: `delta` is added there.

@@ -3,51 +3,34 @@
 Arguments as for the end-to-end tests; READERS in the environment, a list with commas, chooses among them.
 """
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[0] / "e2e"), str(HERE.parents[1] / "tools" / "replay"), str(HERE)]
-from harness import BIN, add_case, main, temporary_folder  # noqa: E402
+from harness import add_case, main, temporary_folder  # noqa: E402
 
 import base  # noqa: E402
 import corpus  # noqa: E402
+import readers  # noqa: E402
 from circuits import PackageWriter  # noqa: E402
 from package import BadInput, Package, read_statement, schema  # noqa: E402
 
 
 def python(package):
     statement = package / "statement.pb"
-    try:
-        of = Package(package)
-        if statement.exists():
-            read_statement(statement, of.circuit)
-    except BadInput as error:
-        return str(error)
-    return None
+    said = readers.python(package)
+    if said is None and statement.exists():
+        try:
+            read_statement(statement, Package(package).circuit)
+        except BadInput as error:
+            return str(error)
+    return said
 
 
-def refusal(code, command):
-    """What a program says of a package that it refuses with this exit code, or None if it takes it."""
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
-    assert process.returncode in (0, code), f"exit {process.returncode}: {process.stderr}"
-    return None if process.returncode == 0 else process.stderr.strip()
-
-
-def cpp(package):
-    return refusal(16, [BIN / "lindero", "inspect", package])
-
-
-def rust(package):
-    return refusal(2, [BIN / "lindero-prover-stwo", "setup", "--package", package, "--output", package / "model.key",
-                       "--security-bits", "1", "--threads", "1"])
-
-
-READERS = {"python": python, "cpp": cpp, "rust": rust}
-chosen = os.environ.get("READERS", ",".join(READERS)).split(",")
+READERS = {"python": python, "cpp": readers.cpp, "rust": readers.rust}
+chosen = readers.chosen(READERS)
 
 
 def rules_in(said):

@@ -4,25 +4,9 @@
 namespace lindero::runtime {
 namespace {
 
-bool remainderOutOfRange(const Scene& s) {
-  const Multiply& m = s.step.multiply();
-  const uint64_t e = s.any(m.quotient());
-  const int64_t sign = s.draws.sign();
-  s.add(m.quotient(), e, -sign);
-  s.add(m.remainder(), e, sign * (int64_t{1} << m.shift()));
-  return true;
-}
+bool remainderOutOfRange(const Scene& s) { return forgeRemainderOutOfRange(s, s.step.multiply()); }
 
-// q 2^s + r = a b + 2^(s-1) + p has the solution q + 2^(31-s), r - 1.
-bool otherQuotientModuloP(const Scene& s) {
-  const Multiply& m = s.step.multiply();
-  const uint64_t e = s.any(m.quotient());
-  const int64_t sign = s.draws.sign(), remainder = s.at(m.remainder(), e) - sign;
-  if (remainder < 0 || remainder >= int64_t{1} << m.shift()) return false;
-  s.add(m.quotient(), e, sign * (int64_t{1} << (31 - m.shift())));
-  s.at(m.remainder(), e) = static_cast<int32_t>(remainder);
-  return true;
-}
+bool otherQuotientModuloP(const Scene& s) { return forgeQuotientModuloP(s, s.step.multiply()); }
 
 bool quotientOffByOne(const Scene& s) {
   const Multiply& m = s.step.multiply();

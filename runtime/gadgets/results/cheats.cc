@@ -6,24 +6,10 @@ namespace lindero::runtime {
 namespace {
 
 bool remainderOutOfRange(const Scene& s) {
-  const Requantize& r = s.step.requantize();
-  const uint64_t e = s.any(r.quotient());
-  const int64_t sign = s.draws.sign();
-  s.add(r.quotient(), e, -sign);
-  s.add(r.remainder(), e, sign * (int64_t{1} << r.shift()));
-  return true;
+  return forgeRemainderOutOfRange(s, s.step.requantize());
 }
 
-// q 2^s + r = acc + p has the solution q + 2^(31-s), r - 1.
-bool otherQuotientModuloP(const Scene& s) {
-  const Requantize& r = s.step.requantize();
-  const uint64_t e = s.any(r.quotient());
-  const int64_t sign = s.draws.sign(), remainder = s.at(r.remainder(), e) - sign;
-  if (remainder < 0 || remainder >= int64_t{1} << r.shift()) return false;
-  s.add(r.quotient(), e, sign * (int64_t{1} << (31 - r.shift())));
-  s.at(r.remainder(), e) = static_cast<int32_t>(remainder);
-  return true;
-}
+bool otherQuotientModuloP(const Scene& s) { return forgeQuotientModuloP(s, s.step.requantize()); }
 
 // Both, for all that the next norm reads of a token: the norm's output stays.
 bool shiftedStream(const Scene& s) {

@@ -4,52 +4,28 @@ Each circuit of cases.py is accepted by all of them, or refused by all with the 
 READERS in the environment, a list with commas, chooses among them.
 """
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1] / "e2e"), str(HERE.parents[2] / "tools" / "replay")]
+sys.path[:0] = [str(HERE.parents[1] / "e2e"), str(HERE.parents[2] / "tools" / "replay"), str(HERE.parents[1] / "conformance")]
 from harness import BIN, Models, add_case, cases, main, temporary_folder  # noqa: E402
 
 from cases import CASES  # noqa: E402
+import readers  # noqa: E402
 from circuits import PackageWriter, TextWriter  # noqa: E402
-from package import BadInput, Package, read_message, schema  # noqa: E402
+from package import read_message, schema  # noqa: E402
 
 
-def python(package, text):
-    try:
-        Package(package)
-    except BadInput as error:
-        return str(error)
-    return None
+def compiler(text):
+    """Nothing where there is no text."""
+    return readers.refusal(1, [BIN / "lindero-opt", "--passes", "verify-air", text]) if text.exists() else ()
 
 
-def refusal(code, command):
-    """What a program says of a circuit that it refuses with this exit code, or None if it takes it."""
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
-    assert process.returncode in (0, code), f"exit {process.returncode}: {process.stderr}"
-    return None if process.returncode == 0 else process.stderr.strip()
-
-
-def cpp(package, text):
-    return refusal(16, [BIN / "lindero", "inspect", package])
-
-
-def rust(package, text):
-    return refusal(2, [BIN / "lindero-prover-stwo", "setup", "--package", package, "--output", package / "model.key",
-                       "--security-bits", "1", "--threads", "1"])
-
-
-def compiler(package, text):
-    return refusal(1, [BIN / "lindero-opt", "--passes", "verify-air", text]) if text.exists() else ()
-
-
-READERS = {"python": python, "cpp": cpp, "rust": rust, "compiler": compiler}
-chosen = os.environ.get("READERS", ",".join(READERS)).split(",")
+OF_PACKAGES = {"python": readers.python, "cpp": readers.cpp, "rust": readers.rust}
+chosen = readers.chosen([*OF_PACKAGES, "compiler"])
 
 
 def verdict(said):
@@ -62,7 +38,7 @@ def verdict(said):
 
 def judge(rule, package, text):
     """All readers find the rule."""
-    said = {reader: READERS[reader](package, text) for reader in chosen}
+    said = {reader: compiler(text) if reader == "compiler" else OF_PACKAGES[reader](package) for reader in chosen}
     wrong = [f"{reader}, wanted {rule or 'accepted'}: {what or 'accepted'}" for reader, what in said.items()
              if what != () and verdict(what) != rule]
     assert not wrong, "\n  ".join(wrong)
@@ -150,7 +126,7 @@ def rows(change):
     assert change is None or text != ROWS, "the case changes nothing"
     file = folder / "rows.lir"
     file.write_text(text)
-    said = refusal(1, [BIN / "lindero-opt", "--passes", "verify-intervals", file])
+    said = readers.refusal(1, [BIN / "lindero-opt", "--passes", "verify-intervals", file])
     assert (said is None) == (change is None), said or "accepted"
 
 

@@ -558,7 +558,7 @@ TEST(Package, RefusesOtherBytesForTheSameCircuit) {
         most_blocks + "\x80\x80\x80\x80\x10", std::string("\x08\x01")}) {
     ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes + more).ok());
     EXPECT_THAT(std::string(Package::open(path).status().message()),
-                HasSubstr("circuit.pb: the bytes are not the canonical encoding"));
+                HasSubstr("is not in the deterministic encoding"));
   }
   ASSERT_TRUE(writeFile(path + "/circuit.pb", bytes).ok());
   EXPECT_TRUE(Package::open(path).ok());
