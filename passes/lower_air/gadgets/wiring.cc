@@ -136,7 +136,15 @@ absl::Status Wiring::connect() {
     if (auto it = givers_.find(view(p.value).base); it != givers_.end() && it->second.batch > 1) {
       return cannotLower(*p.origin.op, "output " + p.name + " is no matrix");
     }
-    absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
+    Major reader = Major::kRow;
+    const ir::Value* base = view(p.value).base;
+    if (auto it = offers_.find(base); it != offers_.end() && !findGiver(base)) {
+      absl::StatusOr<Giver> made = it->second(std::nullopt);
+      if (!made.ok()) return made.status();
+      if (made->major == Major::kRow) reader = Major::kColumn;
+    }
+    absl::StatusOr<CopyId> id = copy(
+        p.origin, p.value, reader, reader == Major::kRow ? along() : kOneLane, publicGroup(p.name));
     if (!id.ok()) return id.status();
     p.copy = *id;
     // The verifier's end has no lanes: tiles are as tall as the giver's, and one row if that has

@@ -134,8 +134,8 @@ class Wiring {
     std::vector<CopyId>* out;
     int64_t batch = 1;
   };
-  // Says that `value` is given by an item that is made for its readers of a major.
-  using Offer = std::function<absl::StatusOr<Giver>(Major reader)>;
+  // Says that `value` is given by an item that is made for its readers of a major, or of any.
+  using Offer = std::function<absl::StatusOr<Giver>(std::optional<Major> reader)>;
   void offers(const ir::Value* value, Offer offer) { offers_[value] = std::move(offer); }
   // Who gives the value, if that is settled: null for inputs, and for what is made for its readers.
   const Giver* findGiver(const ir::Value* base) const;
