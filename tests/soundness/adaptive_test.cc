@@ -88,6 +88,7 @@ struct Fault {
   const char* rank = "";
   const char* premise = "";  // among others
   bool attack = false;       // the checker accepts a false trace
+  ToyOptions toy = {};
 };
 
 // Without the constraint of R4 that LINDERO-2026-1 lacked.
@@ -228,6 +229,23 @@ std::vector<Fault> mainFaults() {
          scan->set_rows(scan->rows() - 1);
        },
        "", "", "folds: no longer than declared"},
+      {"ATagGivenTwice",
+       [](Edit& edit) {
+         absl::Span<uint32_t> tag = edit.fixedColumn("copied_rows_1", "tag.0");
+         tag[0] = tag[1];
+       },
+       kRefused,
+       "",
+       "tagged buses: each tag is given once",
+       false,
+       {.copied = true}},
+      {"ATagGivenMoreOftenThanLookedUp",
+       [](Edit& edit) { edit.fixedColumn("copied_columns_4", "times.0")[0] += 1; },
+       kRefused,
+       "",
+       "tagged buses: each tag is given once, as often as it is looked up",
+       false,
+       {.copied = true}},
       {"RowsThatNothingLooksUp",
        [](Edit& edit) {
          edit.fixedColumn("results", "on")[0] = 0;
@@ -274,7 +292,7 @@ void expectText(const std::string& text, const char* expected, const char* who) 
 
 TEST_P(FaultTest, IsFound) {
   const Fault& fault = GetParam();
-  auto run = ToyRun::create();
+  auto run = ToyRun::create(fault.toy);
   ASSERT_EQ(run.status(), absl::OkStatus());
   auto edited = EditedPackage::create((*run)->path(), fault.plant);
   ASSERT_EQ(edited.status(), absl::OkStatus());
@@ -328,6 +346,16 @@ TEST(AnyWitnessTest, NeedsNoRun) {
     if (absl::EndsWith(p.name, ": zero")) continue;
     EXPECT_GT(p.examined, 0) << p.name;
   }
+
+  auto copied = ToyRun::create({.copied = true});
+  ASSERT_EQ(copied.status(), absl::OkStatus());
+  report = runtime::examineAnyWitness((*copied)->package());
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_EQ(findings(*report, (*copied)->circuit()), "");
+  EXPECT_TRUE(
+      std::any_of(report->premises.begin(), report->premises.end(), [](const runtime::Premise& p) {
+        return absl::StartsWith(p.name, "tagged buses") && p.examined > 0;
+      }));
 
   auto edited = EditedPackage::create((*run)->path(), drop("operands", kNoFactor));
   ASSERT_EQ(edited.status(), absl::OkStatus());

@@ -68,7 +68,7 @@ class ToyGpt {
     absl::StatusOr<Value*> attended = attention(x);
     if (!attended.ok()) return attended.status();
     x = requantize("/add1", linear("/proj", *attended, kWidth, true, kProjectionWeight), 16, x);
-    Value* z = norm("/ln2", options_.copied ? rotate(x) : x);
+    Value* z = norm("/ln2", options_.copied ? rotate("/rotate", x) : x);
     Value* hidden = linear("/fc", options_.copied ? join(z) : z, kHidden, true);
     locate("/gelu");
     Value* g = b_.value(
@@ -92,12 +92,12 @@ class ToyGpt {
   }
 
   // Columns moved by one.
-  Value* rotate(Value* x) {
+  Value* rotate(const char* node, Value* x) {
     std::vector<int64_t> indices;
     for (int64_t t = 0; t < tokens_; ++t) {
       for (int64_t j = 0; j < kWidth; ++j) indices.push_back(t * kWidth + (j + 1) % kWidth);
     }
-    return copy("/rotate", {x}, {tokens_, kWidth}, indices);
+    return copy(node, {x}, {tokens_, kWidth}, indices);
   }
 
   // Transposed; then its transpose, reversed, with one column of constants, and one of its
@@ -233,7 +233,8 @@ class ToyGpt {
   }
 
   absl::StatusOr<Value*> attention(Value* x) {
-    std::vector<Value*> parts = queryKeyValue(norm("/ln1", x));
+    std::vector<Value*> parts =
+        queryKeyValue(norm("/ln1", options_.copied ? rotate("/shift", x) : x));
     Value *q = parts[0], *k = parts[1], *v = parts[2];
     locate("/attn/MatMul");
     int exponent = q->type().exponent + k->type().exponent;

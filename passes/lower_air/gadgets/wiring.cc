@@ -60,9 +60,8 @@ Product* Wiring::product(int64_t count, int64_t rows, int64_t inner, int64_t col
   return &products_.back();
 }
 
-void Wiring::gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
-                   int64_t batch) {
-  givers_[value] = {major, lanes, out, batch};
+void Wiring::gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out) {
+  givers_[value] = {major, lanes, out};
 }
 
 void Wiring::passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out) {
@@ -110,7 +109,7 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
 absl::StatusOr<Wiring::Giver> Wiring::relay(const Origin& origin, const ir::Value* value) {
   value = resolve(value);
   for (Relay& r : relays_) {
-    if (r.value == value) return Giver{Major::kColumn, down(), &r.out, 1, true};
+    if (r.value == value) return Giver{Major::kColumn, down(), &r.out, true};
   }
   const auto [rows, columns] = matrixOf(value->type());
   Relay& r = relays_.emplace_back(Relay{origin, value, rows, columns});
@@ -118,13 +117,13 @@ absl::StatusOr<Wiring::Giver> Wiring::relay(const Origin& origin, const ir::Valu
   absl::StatusOr<CopyId> in = copy(origin, value, Major::kColumn, down());
   if (!in.ok()) return in.status();
   r.in = *in;
-  const Giver relayed{Major::kColumn, down(), &r.out, 1, true};
+  const Giver relayed{Major::kColumn, down(), &r.out, true};
   if (isInput(value)) givers_[value] = relayed;
   return relayed;
 }
 
 absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value, Major major,
-                                    LaneId lanes, const std::string& group, int64_t batch) {
+                                    LaneId lanes, const std::string& group) {
   const View v = view(value);
   const MatrixShape matrix = matrixOf(v.base->type());
   if (v.start != 0 || v.size != matrix.columns) {
@@ -140,13 +139,9 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
     from = relay(origin, value);
     if (!from.ok()) return from.status();
   }
-  if (from->batch != batch) {
-    return cannotLower(*origin.op, "reads a matrix for each head as one tensor");
-  }
   Copy copy{.origin = origin, .columns = v.size, .group = group};
   if (!from->holds_view) copy.selected = v.rows;
-  copy.rows = (v.rows.empty() ? matrix.rows : int64_t(v.rows.size())) / batch;
-  copy.batch = batch;
+  copy.rows = v.rows.empty() ? matrix.rows : v.rows.size();
   copy.row_lanes = by_columns ? lanes : down();
   copy.column_lanes = by_columns ? along() : lanes;
   if (from->out == nullptr) {
@@ -179,11 +174,15 @@ void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const st
 
 absl::Status Wiring::connect() {
   for (PublicOutput& p : public_outputs_) {
-    // A public tensor is one matrix: of probabilities it would be the first head's alone.
-    if (auto it = givers_.find(view(p.value).base); it != givers_.end() && it->second.batch > 1) {
-      return cannotLower(*p.origin.op, "output " + p.name + " is no matrix");
+    Major reader = Major::kRow;
+    const ir::Value* base = view(p.value).base;
+    if (auto it = offers_.find(base); it != offers_.end() && !findGiver(base)) {
+      absl::StatusOr<Giver> made = it->second(std::nullopt);
+      if (!made.ok()) return made.status();
+      if (made->major == Major::kRow) reader = Major::kColumn;
     }
-    absl::StatusOr<CopyId> id = copy(p.origin, p.value, Major::kRow, along(), publicGroup(p.name));
+    absl::StatusOr<CopyId> id = copy(
+        p.origin, p.value, reader, reader == Major::kRow ? along() : kOneLane, publicGroup(p.name));
     if (!id.ok()) return id.status();
     p.copy = *id;
   }

@@ -144,26 +144,22 @@ class Wiring {
 
   // Says where `value` stands: its copies are listed in `out`, for the item to give. A row-major
   // item that only reads it may pass it on: the copies asked for later are then its to give.
-  // Of a value that is given as `batch` matrices, one below the other, each copy is that of all.
-  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out,
-             int64_t batch = 1);
+  void gives(const ir::Value* value, Major major, LaneId lanes, std::vector<CopyId>* out);
   void passesOn(const ir::Value* value, LaneId lanes, std::vector<CopyId>* out);
   // An item that holds a value, and to whose `out` its copies are listed.
   struct Giver {
     Major major;
     LaneId lanes;
     std::vector<CopyId>* out;
-    int64_t batch = 1;
     bool holds_view = false;  // the rows of the view, and no others
   };
-  // Says that `value` is given by an item that is made for its readers of a major.
-  using Offer = std::function<absl::StatusOr<Giver>(Major reader)>;
+  // Says that `value` is given by an item that is made for its readers of a major, or of any.
+  using Offer = std::function<absl::StatusOr<Giver>(std::optional<Major> reader)>;
   void offers(const ir::Value* value, Offer offer) { offers_[value] = std::move(offer); }
   // Who gives the value, if that is settled: null for inputs, and for what is made for its readers.
   const Giver* findGiver(const ir::Value* base) const;
-  // A copy of `value` for a reader, who takes it as so many matrices.
   absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
-                              LaneId lanes, const std::string& group = "", int64_t batch = 1);
+                              LaneId lanes, const std::string& group = "");
   // One whose other end is no item's.
   CopyId openCopy(Copy copy);
   // Addresses of single elements.

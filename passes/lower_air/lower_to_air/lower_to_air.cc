@@ -48,8 +48,7 @@ class LowerToAir : public Pass {
       return absl::UnimplementedError(absl::StrCat("lower-to-air: a remainder or quotient of ",
                                                    tables.widestRange(), " bits; at most 16"));
     }
-    TraceWriter trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants,
-                      fixed);
+    TraceWriter trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants);
     planner.trace(trace);
     if (absl::Status s = trace.finish(circuit.placements()); !s.ok()) return s;
     return true;

@@ -51,8 +51,10 @@ class TableCheck {
     checkRanges();
     checkExponentials();
     checkTags();
-    return {std::move(keys_), std::move(ranges_), std::move(exponentials_), std::move(powers_),
-            std::move(tags_)};
+    std::vector<Premise> premises{std::move(keys_), std::move(ranges_), std::move(exponentials_),
+                                  std::move(powers_)};
+    if (tags_.examined > 0 || tags_.wrong > 0) premises.push_back(std::move(tags_));
+    return premises;
   }
 
  private:

@@ -11,12 +11,13 @@ constexpr int64_t kWidths[] = {16, 4, 1};
 // Tags are integers below it, so that they differ modulo p.
 constexpr int64_t kMaxTags = int64_t{1} << 30;
 
-// What an op reads: all elements of a stored value, or of a constant, and where it gets them from.
+Major across(Major major) { return major == Major::kRow ? Major::kColumn : Major::kRow; }
+
+// What an op reads, copies of copies looked through: a stored value, or a constant.
 struct Operand {
-  View view;
+  const ir::Value* value = nullptr;
   bool constant = false;
   std::optional<Major> major = {};  // of the table that is to hold it; none: either
-  int64_t batch = 1;
 };
 
 // For each element of a result, in the order of its lines: the operand, and the element in the
@@ -47,11 +48,7 @@ struct IndexMap {
 struct Computed {
   const CopiesTable* table = nullptr;
   const CopyItem* result = nullptr;
-  struct Source {
-    const CopyItem* item;
-    int64_t width;
-  };
-  std::vector<Source> sources = {};
+  std::vector<const CopyItem*> sources = {};
 };
 
 class Copies : public Gadget {
@@ -76,9 +73,11 @@ class Copies : public Gadget {
   }
 
   absl::Status plan(const Origin& origin) override {
-    wiring_.offers(origin.op->result(), [this, origin](Major reader) {
-      return read(origin, reader == Major::kRow ? Major::kColumn : Major::kRow);
-    });
+    if (wiring_.decode()) {
+      return cannotLower(*origin.op, "a decode run copies elements of no tensor");
+    }
+    wiring_.offers(origin.op->result(),
+                   [this, origin](std::optional<Major> reader) { return offer(origin, reader); });
     return absl::OkStatus();
   }
 
@@ -96,8 +95,8 @@ class Copies : public Gadget {
     const int64_t width = c.table->width();
     ir::Value* tags = t.load(t.placeOf(op.result(), c.table->name()));
     ir::Value* out = nullptr;
-    for (const Computed::Source& source : c.sources) {
-      const CopyItem& item = *source.item;
+    for (const CopyItem* source : c.sources) {
+      const CopyItem& item = *source;
       ir::Value* in = t.find(item.value);
       if (!in) {
         in = t.load(t.placeOf(item.value, kElements));
@@ -123,47 +122,117 @@ class Copies : public Gadget {
   }
 
   Operand operandOf(const ir::Value* value) const {
-    Operand operand{wiring_.view(value)};
-    const ir::Value* base = operand.view.base;
-    operand.constant = base->definingOp() && base->definingOp()->is("integer.constant");
-    if (const Wiring::Giver* giver = wiring_.findGiver(base)) {
-      operand.major = giver->major == Major::kRow ? Major::kColumn : Major::kRow;
-      operand.batch = giver->batch;
+    Operand operand{value};
+    operand.constant = value->definingOp() && value->definingOp()->is("integer.constant");
+    if (const Wiring::Giver* giver = wiring_.findGiver(value)) {
+      operand.major = across(giver->major);
     }
     return operand;
   }
 
-  // An item that holds the op's result in a table of this major.
-  absl::StatusOr<Wiring::Giver> read(const Origin& origin, Major major) {
-    const ir::Op& op = *origin.op;
-    CopyItem item{origin, op.result(), Lines::of(matrixOf(op.result()->type()), major)};
-    std::vector<Operand> operands;
-    for (const ir::Value* x : op.operands()) operands.push_back(operandOf(x));
-    int64_t width = 0;
-    IndexMap map;
-    for (Major free : {major, major == Major::kRow ? Major::kColumn : Major::kRow}) {
-      IndexMap found = mapOf(op, item.lines, operands, free);
-      const int64_t blocks = widestOf(item.lines, found);
-      if (blocks > width) width = blocks, map = std::move(found);
+  // Where an element of a result comes from, in row-major order.
+  struct From {
+    const ir::Value* value = nullptr;
+    int64_t flat = 0;
+  };
+
+  // A result in a table of some major, and what it is read from.
+  struct Plan {
+    Lines lines;
+    std::vector<Operand> operands = {};
+    IndexMap map = {};
+    int64_t width = 1;
+  };
+
+  // The op's result in a table from which readers of the major take it.
+  absl::StatusOr<Wiring::Giver> offer(const Origin& origin, std::optional<Major> reader) {
+    for (CopiesTable& table : tables_) {
+      if (table.role() != CopyRole::kRead || (reader && table.major() == *reader)) continue;
+      for (CopyItem& item : table.copies) {
+        if (item.value == origin.op->result()) {
+          return Wiring::Giver{table.major(), table.lanes(), &item.edges};
+        }
+      }
     }
-    CopiesTable& table = this->table(CopyRole::kRead, major, width);
-    Computed computed{&table};
-    for (auto [i, operand] : llvm::enumerate(operands)) {
-      absl::StatusOr<CopyItem*> source = give(origin, operand, map.sources[i], width);
+    const std::vector<From> from = originsOf(*origin.op);
+    std::optional<Plan> best;
+    for (Major major : {Major::kRow, Major::kColumn}) {
+      if (reader && major == *reader) continue;
+      for (Major free : {major, across(major)}) {
+        Plan plan = planOf(*origin.op, from, major, free);
+        if (!best || plan.width > best->width) best = std::move(plan);
+      }
+    }
+    return read(origin, *best);
+  }
+
+  Plan planOf(const ir::Op& op, llvm::ArrayRef<From> from, Major major, Major free) const {
+    Plan plan{Lines::of(matrixOf(op.result()->type()), major)};
+    std::map<const ir::Value*, int32_t> number;
+    for (const From& f : from) {
+      auto [it, made] = number.try_emplace(f.value, static_cast<int32_t>(plan.operands.size()));
+      if (!made) continue;
+      const Operand operand = operandOf(f.value);
+      plan.map.sources.push_back(
+          Lines::of(matrixOf(f.value->type()), operand.major.value_or(free)));
+      plan.operands.push_back(operand);
+    }
+    plan.map.elements.reserve(from.size());
+    int32_t operand = 0;
+    for (int64_t e = 0; e < plan.lines.elements(); ++e) {
+      const From& f = from[plan.lines.flat(e)];
+      if (plan.operands[operand].value != f.value) operand = number[f.value];
+      plan.map.elements.push_back({operand, plan.map.sources[operand].at(f.flat)});
+    }
+    plan.width = widestOf(plan.lines, plan.map);
+    return plan;
+  }
+
+  std::vector<From> originsOf(const ir::Op& op) const {
+    std::vector<From> all;
+    for (const ir::Value* x : op.operands()) {
+      const View view = wiring_.view(x);
+      std::vector<From> inner;
+      const ir::Op* maker = view.base->definingOp();
+      if (maker && maker->is("integer.copy")) inner = originsOf(*maker);
+      const int64_t columns = matrixOf(view.base->type()).columns;
+      for (int64_t e = 0; e < x->type().elements(); ++e) {
+        const int64_t row = e / view.size;
+        const int64_t flat =
+            (view.rows.empty() ? row : view.rows[row]) * columns + view.start + e % view.size;
+        all.push_back(inner.empty() ? From{view.base, flat} : inner[flat]);
+      }
+    }
+    std::vector<From> result;
+    ir::visitIntegers(
+        *op.parent()->function()->module()->constants().find(op.symbolAttr("indices")),
+        [&](auto elements) {
+          for (int64_t index : elements) result.push_back(all[index]);
+        });
+    return result;
+  }
+
+  absl::StatusOr<Wiring::Giver> read(const Origin& origin, const Plan& plan) {
+    CopiesTable& table = this->table(CopyRole::kRead, plan.lines.major, plan.width);
+    CopyItem item{origin, origin.op->result(), plan.lines};
+    std::vector<CopyItem*> sources;
+    for (auto [operand, lines] : llvm::zip(plan.operands, plan.map.sources)) {
+      absl::StatusOr<CopyItem*> source = give(origin, operand, lines, plan.width);
       if (!source.ok()) return source.status();
-      computed.sources.push_back({*source, width});
+      sources.push_back(*source);
     }
-    for (size_t i = 0; i < map.elements.size(); i += width) {
-      CopyItem& source = const_cast<CopyItem&>(*computed.sources[map.elements[i].operand].item);
-      const int64_t tuple = map.elements[i].at / width;
+    for (size_t i = 0; i < plan.map.elements.size(); i += plan.width) {
+      CopyItem& source = *sources[plan.map.elements[i].operand];
+      const int64_t tuple = plan.map.elements[i].at / plan.width;
       ++source.times[tuple];
       item.tags.push_back(static_cast<int32_t>(source.first_tag + tuple));
     }
-    wiring_.divides(table.lanes(), item.lines.length);
+    wiring_.divides(table.lanes(), plan.lines.length);
     table.copies.push_back(std::move(item));
-    computed.result = &table.copies.back();
-    computed_.try_emplace(op.result(), std::move(computed));
-    return Wiring::Giver{major, table.lanes(), &table.copies.back().edges};
+    CopyItem& result = table.copies.back();
+    computed_.try_emplace(result.value,
+                          Computed{&table, &result, {sources.begin(), sources.end()}});
+    return Wiring::Giver{table.major(), table.lanes(), &result.edges};
   }
 
   int64_t widestOf(const Lines& lines, const IndexMap& map) const {
@@ -176,43 +245,15 @@ class Copies : public Gadget {
     return 1;
   }
 
-  static IndexMap mapOf(const ir::Op& op, const Lines& lines, llvm::ArrayRef<Operand> operands,
-                        Major free) {
-    IndexMap map;
-    std::vector<int64_t> firsts;  // of each operand, among the elements of all
-    int64_t all = 0;
-    for (auto [x, operand] : llvm::zip(op.operands(), operands)) {
-      map.sources.push_back(Lines::of(matrixOf(operand.view.base->type()),
-                                      operand.major.value_or(free), operand.batch));
-      firsts.push_back(all);
-      all += x->type().elements();
-    }
-    const ir::Constant& indices =
-        *op.parent()->function()->module()->constants().find(op.symbolAttr("indices"));
-    ir::visitIntegers(indices, [&](auto elements) {
-      for (int64_t e = 0; e < lines.elements(); ++e) {
-        const int64_t index = elements[lines.flat(e)];
-        const auto k = llvm::upper_bound(firsts, index) - firsts.begin() - 1;
-        const View& view = operands[k].view;
-        const int64_t element = index - firsts[k], row = element / view.size;
-        const int64_t columns = matrixOf(view.base->type()).columns;
-        const int64_t flat =
-            (view.rows.empty() ? row : view.rows[row]) * columns + view.start + element % view.size;
-        map.elements.push_back({static_cast<int32_t>(k), map.sources[k].at(flat)});
-      }
-    });
-    return map;
-  }
-
   // The item that gives the operand's elements to the bus: one for all readers.
   absl::StatusOr<CopyItem*> give(const Origin& origin, const Operand& operand, const Lines& lines,
                                  int64_t width) {
-    const ir::Value* base = operand.view.base;
+    const ir::Value* base = operand.value;
     const CopyRole role = operand.constant ? CopyRole::kGiveConstant : CopyRole::kGive;
     CopiesTable& table = this->table(role, lines.major, width);
     auto found = llvm::find_if(table.copies, [&](const CopyItem& i) { return i.value == base; });
     if (found != table.copies.end()) return &*found;
-    CopyItem item{origin, base, lines, operand.batch};
+    CopyItem item{origin, base, lines};
     item.first_tag = next_tag_;
     item.times.assign(lines.elements() / width, 0);
     next_tag_ += item.times.size();
@@ -220,8 +261,7 @@ class Copies : public Gadget {
     if (operand.constant) {
       wiring_.divides(table.lanes(), lines.length);
     } else {
-      absl::StatusOr<CopyId> in =
-          wiring_.copy(origin, base, lines.major, table.lanes(), "", operand.batch);
+      absl::StatusOr<CopyId> in = wiring_.copy(origin, base, lines.major, table.lanes());
       if (!in.ok()) return in.status();
       item.edges = {*in};
     }

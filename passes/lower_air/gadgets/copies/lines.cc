@@ -7,9 +7,9 @@ constexpr size_t kMaxLoops = 5;
 
 }  // namespace
 
-Lines Lines::of(const MatrixShape& shape, Major major, int64_t batch) {
+Lines Lines::of(const MatrixShape& shape, Major major) {
   if (major == Major::kRow) return {major, shape.columns, 1, shape.rows};
-  return {major, shape.rows / batch, shape.columns, batch * shape.columns};
+  return {major, shape.rows, shape.columns, shape.columns};
 }
 
 int64_t Lines::flat(int64_t e) const {

@@ -17,8 +17,7 @@ struct Lines {
   int64_t columns = 1;  // lines that lie side by side: of a matrix, if column-major
   int64_t count = 1;
 
-  // Of a value that is `batch` matrices, one below the other.
-  static Lines of(const MatrixShape& shape, Major major, int64_t batch = 1);
+  static Lines of(const MatrixShape& shape, Major major);
 
   int64_t elements() const { return count * length; }
   // Where the e-th element stands in row-major order, and the other way round.

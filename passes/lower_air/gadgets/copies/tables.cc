@@ -119,17 +119,15 @@ class CopiesBuilder {
 
   void fillEdges(const CopyItem& item, int64_t first) {
     const Lines& lines = item.lines;
-    const int64_t tiles = lines.tiles(lanes_), rows = lines.rows(lanes_) / item.batch;
+    const int64_t tiles = lines.tiles(lanes_), rows = lines.rows(lanes_);
     const std::vector<Edge> edges = l_.layout.edges(item.edges);
     for (auto [i, slot] : llvm::enumerate(edges_.of(edges))) {
-      for (int64_t b = 0; b < item.batch; ++b) {
-        const Edge edge = l_.layout.edge(item.edges[i], b);
-        if (kind_.major() == Major::kRow) {
-          fillRowMajor(t_, *slot, first + b * rows, lines.count / item.batch, edge);
-        } else {
-          fillColumnMajorPlace(t_, *slot, first + b * rows, edge, tiles);
-          t_.fillConstant(slot->on, first + b * rows, rows, 1);
-        }
+      const Edge& edge = edges[i];
+      if (kind_.major() == Major::kRow) {
+        fillRowMajor(t_, *slot, first, lines.count, edge);
+      } else {
+        fillColumnMajorPlace(t_, *slot, first, edge, tiles);
+        t_.fillConstant(slot->on, first, rows, 1);
       }
     }
     if (kind_.role() == CopyRole::kGiveConstant) keepElements(item, first);

@@ -18,7 +18,6 @@ struct CopyItem {
   Origin origin;
   const ir::Value* value = nullptr;
   Lines lines;
-  int64_t batch = 1;  // matrices of its edge
   // Given, or of a source that is no constant: taken, one.
   std::vector<CopyId> edges = {};
   // Of a source: the tag of its first tuple, and how often each is looked up.

@@ -207,8 +207,7 @@ absl::Status Products::connect() {
     }
     const ir::Value* own = linked ? linked->all->definingOp()->operand(1) : o.value;
     const Major major = o.kind == Operand::kRightColumns ? Major::kRow : Major::kColumn;
-    absl::StatusOr<CopyId> copy =
-        wiring_.copy(o.origin, own, major, operands_.lanes(), "", o.batch);
+    absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, operands_.lanes());
     if (!copy.ok()) return copy.status();
     o.copy = *copy;
   }

@@ -347,7 +347,7 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   wiring_.divides(table.lanes(), a.keys);
   if (a.open_windows) wiring_.divides(table.lanes(), a.queries);
   table.softmaxes.push_back(std::move(a));
-  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.softmaxes.back().out, heads);
+  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.softmaxes.back().out);
   return absl::OkStatus();
 }
 
