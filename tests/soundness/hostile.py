@@ -37,7 +37,7 @@ from package import BadInput, Package  # noqa: E402
 REFUSALS = {3: "model", 4: "unsupported", 5: "unbound dimension", 6: "not finite", 7: "over bound", 8: "input"}
 OUT_OF_RANGE, CHECK_FAILED = 10, 14
 LONGEST, MEMORY = 600, 12 << 30  # seconds and bytes of a command: far above what any case needs
-LINE = 800
+LINE = 4096
 CONSTANTS = "constants and shapes "
 QUICK = ("exponents: toy seed 1", "exponents: RMSNorm seed 3", CONSTANTS + "qkv zero", CONSTANTS + "every weight -inf",
          CONSTANTS + "attention scale 0", CONSTANTS + "epsilon -1", CONSTANTS + "vocabulary of 1",

@@ -167,14 +167,14 @@ CASES = {
     "attention_half_lowest": (lambda: masked(2, 0.5, F16_MASK), True),
     "attention_lowest": (lambda: masked(2, 0.5, np.where(LOWER, 0.0, np.finfo(np.float32).min), np.finfo(np.float32).min), True),
     "attention_minus_10000": (lambda: masked(3, 0.5, np.where(LOWER, 0.0, -1e4)), True),
-    "attention_weak_mask": (lambda: masked(3, 0.5, np.where(LOWER, 0.0, -2)), False),
+    "attention_weak_mask": (lambda: masked(3, 0.5, np.where(LOWER, 0.0, -2)), True),
     "attention_other_scale": (lambda: masked(4, 0.5000004, None), True),
-    "attention_scaled_less_once": (lambda: masked(4, np.where(LOWER, 0.5, 0.50001), None), False),
+    "attention_scaled_less_once": (lambda: masked(4, np.where(LOWER, 0.5, 0.50001), None), True),
     "linear_scaled": (lambda: scaled_linear([3.0, 0.5]), True),
     "linear_scaled_to_nothing_and_back": (lambda: scaled_linear([1e-30, 1e30]), True),
     "linear_scaled_without_bias": (lambda: scaled_linear([1e-30, 1e30], bias=False), True),
-    "copies": (copies, False),
-    "scale_per_position": (scale_per_position, False),
+    "copies": (copies, True),
+    "scale_per_position": (scale_per_position, True),
 }
 CASES |= {f"function_{name}": (lambda name=name: function(name), True) for name in FUNCTIONS}
 
