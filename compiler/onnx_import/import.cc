@@ -8,7 +8,9 @@
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/prepare.h"
 #include "compiler/onnx_import/weights.h"
+#include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -54,21 +56,35 @@ class GraphImporter {
     IR_RETURN_IF_ERROR(addArguments());
     findLiveNodes();
     for (const onnx::ValueInfoProto& info : graph.value_info()) inferred_[info.name()] = &info;
+    std::map<std::string, std::string> types;
+    ir::Problems problems;
     for (int i = 0; i < graph.node_size(); ++i) {
       const onnx::NodeProto& node = graph.node(i);
-      if (!live_[i]) continue;
+      types[node.name()] = node.op_type();
+      if (!live_[i] || readsMissing(node)) continue;
       absl::Status status = emitNode(node);
-      if (!status.ok()) {
-        return absl::Status(status.code(), absl::StrCat("node '", node.name(), "' (",
-                                                        node.op_type(), "): ", status.message()));
-      }
+      if (status.ok()) continue;
+      missing_.insert(node.output().begin(), node.output().end());
+      problems.add(absl::Status(
+          status.code(),
+          absl::StrCat("node '", node.name(), "' (", node.op_type(), "): ", status.message())));
     }
+    IR_RETURN_IF_ERROR(problems.status());
+    module_.setNodeTypes(std::move(types));
     IR_RETURN_IF_ERROR(addReturn());
     dropUnused();
     return absl::OkStatus();
   }
 
  private:
+  // Does the node read what another node failed to compute? Then only that one is to be mended.
+  bool readsMissing(const onnx::NodeProto& node) {
+    const bool reads = llvm::any_of(
+        node.input(), [&](const std::string& input) { return missing_.contains(input); });
+    if (reads) missing_.insert(node.output().begin(), node.output().end());
+    return reads;
+  }
+
   absl::Status addArguments() {
     for (const onnx::ValueInfoProto& input : file_.model.graph().input()) {
       if (file_.initializers.contains(input.name())) continue;
@@ -191,6 +207,7 @@ class GraphImporter {
   llvm::StringMap<Value*> values_;
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
   std::vector<bool> live_;
+  std::set<std::string> missing_;
 };
 
 // Names come from the file: whatever they hold, a message is one printable line.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/onnx_import/empty_caches.h"
+#include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
@@ -123,6 +124,7 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
   std::set<FunctionKey> local;
   for (const onnx::FunctionProto& function : model.functions())
     local.insert({function.domain(), function.name()});
+  ir::Problems problems;
   auto check = [&](const auto& nodes) {
     int index = 0;
     for (const onnx::NodeProto& node : nodes) {
@@ -131,17 +133,17 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
       ++index;
       if (local.contains({node.domain(), node.op_type()})) continue;
       if (isDefaultDomain(node.domain()) && supported.contains(node.op_type())) continue;
-      return absl::UnimplementedError(
-          absl::StrCat("node '", name, "': op ", node.op_type(), " of domain '",
-                       isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(),
-                       "' is not supported; supported are ", absl::StrJoin(supported, ", ")));
+      problems.add(absl::UnimplementedError(absl::StrCat(
+          "node '", name, "': op ", node.op_type(), " of domain '",
+          isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(), "' is not supported")));
     }
-    return absl::OkStatus();
   };
-  IR_RETURN_IF_ERROR(check(model.graph().node()));
-  for (const onnx::FunctionProto& function : model.functions())
-    IR_RETURN_IF_ERROR(check(function.node()));
-  return absl::OkStatus();
+  check(model.graph().node());
+  for (const onnx::FunctionProto& function : model.functions()) check(function.node());
+  absl::Status status = problems.status();
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), "; supported are ",
+                                                  absl::StrJoin(supported, ", ")));
 }
 
 void nameNodes(onnx::GraphProto& graph) {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -222,8 +223,13 @@ class Module {
   llvm::ArrayRef<std::unique_ptr<Function>> functions() const { return functions_; }
   ConstantPool& constants() { return *constants_; }
   const ConstantPool& constants() const { return *constants_; }
+  // The op types of ONNX nodes, by the nodes' names: how messages call the nodes of a location. No
+  // part of the text form.
+  void setNodeTypes(std::map<std::string, std::string> types) { node_types_ = std::move(types); }
+  const std::map<std::string, std::string>& nodeTypes() const { return node_types_; }
 
  private:
+  std::map<std::string, std::string> node_types_;
   std::unique_ptr<ConstantPool> constants_;
   std::vector<std::unique_ptr<Function>> functions_;
 };

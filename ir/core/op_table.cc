@@ -109,7 +109,29 @@ const AttrSpec* OpDef::attribute(llvm::StringRef name) const {
   return nullptr;
 }
 
+namespace {
+
+constexpr size_t kMostNodes = 4;  // that a message lists
+
+// "Gather '/Gather_2' + Add '/Add'"; empty if the op has no node, or one of unknown type.
+std::string describeNodes(const Op& op) {
+  const std::map<std::string, std::string>& types = op.parent()->function()->module()->nodeTypes();
+  std::string text;
+  for (size_t i = 0; i < op.location().size(); ++i) {
+    const auto type = types.find(op.location()[i]);
+    if (type == types.end()) return "";
+    if (i >= kMostNodes) continue;
+    absl::StrAppend(&text, i == 0 ? "" : " + ", type->second, " '", type->first, "'");
+  }
+  if (op.location().size() > kMostNodes)
+    absl::StrAppend(&text, " and ", op.location().size() - kMostNodes, " more nodes");
+  return text;
+}
+
+}  // namespace
+
 std::string describe(const Op& op) {
+  if (std::string nodes = describeNodes(op); !nodes.empty()) return nodes;
   std::string text = op.name().str();
   if (!op.location().empty()) absl::StrAppend(&text, " (", llvm::join(op.location(), " + "), ")");
   return text;

@@ -3,9 +3,8 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/types/span.h"
 #include "ir/core/op_table.h"
+#include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/text.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -97,19 +96,10 @@ absl::Status checkOp(const Op& op) {
 // All that is wrong, so that nobody mends a model node by node.
 absl::StatusOr<bool> verify(ir::Function& function) {
   if (function.name() != "main") return false;
-  constexpr size_t kMost = 16;
-  std::vector<std::string> problems;
-  absl::Status first;
-  for (const Op& op : function.body().ops()) {
-    absl::Status status = checkOp(op);
-    if (status.ok()) continue;
-    if (first.ok()) first = status;
-    problems.emplace_back(status.message());
-  }
-  if (first.ok()) return false;
-  std::string text = absl::StrJoin(absl::MakeSpan(problems).subspan(0, kMost), "; ");
-  if (problems.size() > kMost) absl::StrAppend(&text, "; and ", problems.size() - kMost, " more");
-  return absl::Status(first.code(), text);
+  ir::Problems problems;
+  for (const Op& op : function.body().ops()) problems.add(checkOp(op));
+  if (absl::Status status = problems.status(); !status.ok()) return status;
+  return false;
 }
 
 }  // namespace

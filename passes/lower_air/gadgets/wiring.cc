@@ -1,13 +1,12 @@
 #include "passes/lower_air/gadgets/wiring.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "ir/core/op_table.h"
 
 namespace lindero::passes {
 
 absl::Status cannotLower(const ir::Op& op, const std::string& why) {
-  return absl::UnimplementedError(absl::StrCat("cannot lower ", op.name().str(), " (node ",
-                                               absl::StrJoin(op.location(), " + "), "): ", why));
+  return absl::UnimplementedError(absl::StrCat("cannot lower ", ir::describe(op), ": ", why));
 }
 
 MatrixShape matrixOf(const ir::Type& type) {
