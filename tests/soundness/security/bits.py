@@ -83,7 +83,7 @@ def elias(sizes, parameters):
 
 
 def rate(sizes, parameters):
-    return assumed(sizes, parameters, 2.0**-parameters.log_blowup)
+    return Radius(2.0**-parameters.log_blowup, 1, sum(arity - 1 for arity in arities(sizes, parameters)))
 
 
 def errors(sizes, parameters, radius):

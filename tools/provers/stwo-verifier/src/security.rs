@@ -28,7 +28,8 @@
 //!   (lemma 2; for lines it is theorem 1.3 of ePrint 2025/2055). Half of the loss is the batching's, the rest the folds'.
 //! - *list-decoding*, which rests on [`CONJECTURE`]: 1 - delta = rho + h(rho) / 31 with the binary entropy h, one codeword, E = n, and
 //!   one more for a fold, of which n is its own.
-//! - the *best known attack* guesses queries: 1 - delta = rho, and nothing but the field bounds the rest. Information only.
+//! - the *best known attack* guesses queries, 1 - delta = rho, and at every other draw hopes for a root of one polynomial of its
+//!   choice, E = 1. Information only.
 //!
 //! D is the degree of the sums that must cancel, as rational functions of the challenges: for fixed columns of phase 1 they cancel
 //! identically or for at most D values of a challenge (Schwartz-Zippel). Grinding comes before the challenges of phase 1, which
@@ -237,7 +238,7 @@ impl Sizes {
         let [agreement, batch, folds] = match radius {
             Radius::Unique { loss } => code.unique(loss),
             Radius::Elias => code.heuristic(code.rate + binary_entropy(code.rate) / 31.0),
-            Radius::Rate => code.heuristic(code.rate),
+            Radius::Rate => code.guesses(),
         };
         let soundness = Soundness {
             radius,
@@ -351,6 +352,10 @@ impl Code {
         [1.0 - (top - loss), batch, folds]
     }
 
+    fn guesses(&self) -> [f64; 3] {
+        [self.rate, 1.0, self.folds.iter().map(|(_, degree)| degree).sum()]
+    }
+
     fn heuristic(&self, agreement: f64) -> [f64; 3] {
         let folds = self.folds.iter().map(|(points, degree)| degree * (points + 1.0)).sum();
         [agreement, self.points, folds]
@@ -396,9 +401,10 @@ pub(crate) mod tests {
             CHAR_GPT.at(&parameters, Radius::Elias),
             [91.255, 94.897, 102.0, shared[0], shared[1], shared[2]],
         );
+        // 1100; 4 folds of 7.
         assert_terms(
             CHAR_GPT.at(&parameters, Radius::Rate),
-            [97.0, 94.897, 102.0, shared[0], shared[1], shared[2]],
+            [97.0, 113.897, 119.193, shared[0], shared[1], shared[2]],
         );
         // A loss of 1/64, 1/128 of it the batching's: d = 3/8, d' = 3/8 - 1/128 = 0.36719; max(0.38281 / (0.36719 * 0.015625), 48)
         // = 66.72. Each of 4 folds loses 1/512; the third has the largest, max(0.38867 / (0.36133 * 0.027344), 186) and so on.
