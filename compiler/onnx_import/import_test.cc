@@ -195,7 +195,7 @@ TEST_F(ImportTest, RefusesCachesThatItCannotEmpty) {
 
 TEST_F(ImportTest, KeepsInputsThatAreNoCaches) {
   const char* const readers[] = {
-      "y = Concat<axis = 1>(x, p)",                    // behind, not before
+      "y = Concat<axis = 1>(x, p)",                    // after, not before
       "j = Concat<axis = 1>(p, x) y = Relu(j)",        // not returned
       "k = Relu(p) y = Concat<axis = 1>(k, x)",        // not as it is
       "y = Concat<axis = 1>(p, x) z = ReduceSum(p)"};  // read elsewhere, too

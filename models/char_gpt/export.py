@@ -62,7 +62,7 @@ def empty_past(config, batch, length=0):
 
 
 def export_cached(model, path):
-    """The example has several tokens behind a past, so that neither number becomes a constant."""
+    """The example has several tokens after a past, so that neither number becomes a constant."""
     past, present = cache_names(model.config, "past_key_values"), cache_names(model.config, "present")
     axes = {"input_ids": DYNAMIC_AXES, "logits": DYNAMIC_AXES}
     axes |= {name: {0: "batch", 2: "past"} for name in past}

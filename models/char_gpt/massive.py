@@ -4,7 +4,7 @@
 At every token and layer, channel CHANNEL holds RATIO times the standard deviation of the others,
 as a few channels of published transformers do. It carries no information: wpe puts it there,
 the biases of the residual branches raise it as the residual stream grows, no other weight
-writes it, and no weight behind a LayerNorm reads it.
+writes it, and no weight after a LayerNorm reads it.
 
 But each LayerNorm divides by it. That turns normalization into division by a constant, so no
 choice of weights keeps the function exactly. `inject` therefore corrects every LayerNorm for the

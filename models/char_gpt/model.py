@@ -110,7 +110,7 @@ class Gpt(nn.Module):
 
 
 class CachedGpt(Gpt):
-    """Tokens behind those whose keys and values are given: input_ids int64 [batch, seq], then keys and values
+    """Tokens after those whose keys and values are given: input_ids int64 [batch, seq], then keys and values
     [batch, heads, past, dim / heads] of each layer -> logits [batch, seq, vocab], then keys and values of past and seq.
     """
 

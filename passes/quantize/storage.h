@@ -12,7 +12,7 @@ namespace lindero::passes {
 enum class Storage {
   kIndex,       // token ids
   kResidual,    // the stream that LayerNorm reads and projections add to
-  kNormalized,  // LayerNorm's result before gamma and beta, which the linears behind it absorb
+  kNormalized,  // LayerNorm's result before gamma and beta, which the linears after it absorb
   kInput,       // any other input of a linear
   kQueryKey,
   kValue,

@@ -5,7 +5,7 @@
 // positions (rows), as values or as the index of the largest value of each row. Where
 // the output is a linear's result, rows are selected before the linear, so that the others cost
 // nothing. Its name says what was selected: <output>_argmax for the argmax of all columns, and
-// behind that the positions, [32:64] or [3,7,9], unless it is all of them. Ops that nothing reads
+// after that the positions, [32:64] or [3,7,9], unless it is all of them. Ops that nothing reads
 // any more stay, for eliminate-dead-ops. Preserves: the values of what is left.
 #pragma once
 
