@@ -133,13 +133,16 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
 
 namespace {
 
-// Whether some rows of the value can be read where it stands; of others they are copied.
-bool givesRows(const Value& value) {
-  const Op* op = value.definingOp();
+// Whether the readers of a selection can take rows where the viewed value stands, or copy them from
+// there; else the selection is a copy.
+bool givesRows(const Op& selection) {
+  const Op* op = selection.operand(0)->definingOp();
   if (op == nullptr) return false;
   if (op->is("tensor.add")) return !standsAlone(*op);
-  return op->is("tensor.layernorm") || op->is("tensor.embedding") || op->is("tensor.linear") ||
-         op->is("tensor.select_rows");
+  if (op->is("tensor.linear"))
+    return llvm::all_of(selection.result()->users(),
+                        [](const Op* reader) { return isCopy(*reader); });
+  return op->is("tensor.layernorm") || op->is("tensor.embedding") || op->is("tensor.select_rows");
 }
 
 std::vector<int64_t> elementsOf(llvm::ArrayRef<int64_t> rows, int64_t width) {
@@ -176,7 +179,7 @@ absl::Status Lowering::lowerView(const Op& op) {
     if (slice) {
       stored.value =
           builder_.value("integer.slice", {stored.value}, type, {{"start", start}, {"size", size}});
-    } else if (givesRows(viewed)) {
+    } else if (givesRows(op)) {
       stored.value = builder_.value("integer.select_rows", {stored.value}, type,
                                     {{"rows", op.intsAttr("rows").vec()}});
     } else {
