@@ -82,8 +82,20 @@ absl::StatusOr<Storage> ofRounded(const Value& value) {
 }  // namespace
 
 bool isSlicedLinear(const Value& value) {
-  return isLinear(&value) &&
-         llvm::all_of(value.users(), [](const Op* reader) { return takesColumns(*reader); });
+  if (!isLinear(&value)) return false;
+  std::vector<std::pair<int64_t, int64_t>> slices;
+  for (const Op* reader : value.users()) {
+    if (!takesColumns(*reader)) return false;
+    slices.push_back({reader->intAttr("start"), reader->intAttr("size")});
+  }
+  // A product's results are all rounded, each once.
+  llvm::sort(slices);
+  int64_t next = 0;
+  for (auto [start, size] : slices) {
+    if (start != next) return false;
+    next += size;
+  }
+  return next == value.type().shape.back();
 }
 
 bool standsAlone(const Op& op) {
