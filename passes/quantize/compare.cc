@@ -64,11 +64,11 @@ double readValue(const TensorRecord& record, size_t column, int64_t value) {
 }
 
 void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
-               llvm::ArrayRef<int64_t> values, ErrorSum& sum) {
+               llvm::ArrayRef<int64_t> values, bool scores, ErrorSum& sum) {
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (reference[i] <= kMasked) continue;
+    if (scores && reference[i] <= kMasked) continue;
     const double error = readValue(record, i % width, values[i]) - reference[i];
     sum.squares += error * error;
     sum.reference += reference[i] * reference[i];
@@ -217,6 +217,7 @@ absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir
   Comparison comparison;
   Totals totals;
   std::vector<ErrorSum> errors(records.size());
+  const std::vector<const Value*> sites = exponentSites(source);
   for (const ComparisonSample& sample : samples) {
     ++comparison.samples;
     FloatRecorder floats(source);
@@ -251,7 +252,7 @@ absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir
     for (size_t i = 0; i < records.size(); ++i) {
       if (records[i].site < 0) continue;
       addErrors(records[i], floats.values[records[i].site], integers.values[records[i].value],
-                errors[i]);
+                isScores(*sites[records[i].site]), errors[i]);
     }
   }
   const double rows = static_cast<double>(std::max<int64_t>(comparison.rows, 1));

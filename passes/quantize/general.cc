@@ -130,6 +130,38 @@ std::optional<AffineForm> scaled(const Op& op) {
   return std::nullopt;
 }
 
+// Which elements of scores are masked, where they are computed or before.
+std::vector<bool> maskedElements(const Value& value) {
+  const Op* op = value.definingOp();
+  std::vector<bool> masked(value.type().elements(), false);
+  if (op == nullptr || !isScores(value)) return masked;
+  auto add = [&](const std::vector<bool>& other, auto at) {
+    for (size_t i = 0; i < masked.size(); ++i) {
+      if (const std::optional<size_t> element = at(i)) masked[i] = masked[i] || other[*element];
+    }
+  };
+  if (isCopy(*op)) {
+    absl::StatusOr<std::vector<int64_t>> from = copiedElements(*op);
+    std::vector<bool> all;
+    for (const Value* operand : copiedOperands(*op)) {
+      const std::vector<bool> part = maskedElements(*operand);
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    if (from.ok()) add(all, [&](size_t i) { return std::optional<size_t>((*from)[i]); });
+  } else if (std::optional<AffineForm> form = affineForm(*op)) {
+    if (!form->masked.empty()) masked = form->masked;
+    for (const AffineForm::Term& term : form->terms) {
+      Array numbers = Array::zeros(ir::Element::kFloat, term.value->type().shape);
+      std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
+      const Array from = spread(numbers, value.type().shape);
+      add(maskedElements(*term.value), [&](size_t i) {
+        return term.factor.reals[i] == 0 ? std::nullopt : std::optional<size_t>(from.reals[i]);
+      });
+    }
+  }
+  return masked;
+}
+
 // The triangle, of a matrix of ones.
 std::optional<AffineForm> triangle(const Op& op) {
   Sum sum(op);
@@ -224,6 +256,22 @@ bool isScores(const Value& value) {
     const bool passes = isCopy(*reader) || reader->is("tensor.add") || reader->is("tensor.where");
     return passes && isScores(*reader->result());
   });
+}
+
+bool hasOpenScores(const Op& softmax) {
+  const std::vector<bool> masked = maskedElements(*softmax.operand(0));
+  const auto& shape = softmax.operand(0)->type().shape;
+  const int64_t axis = softmax.intAttr("axis"), keys = shape[axis];
+  const int64_t stride = ir::tensor::rowMajorStrides(shape)[axis];
+  std::vector<bool> open(masked.size(), false);  // by the row's first element
+  for (size_t i = 0; i < masked.size(); ++i) {
+    const size_t first = i - i / stride % keys * stride;
+    open[first] = open[first] || !masked[i];
+  }
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (i / stride % keys == 0 && !open[i]) return false;
+  }
+  return true;
 }
 
 bool isAffine(const Op& op) {
