@@ -302,6 +302,10 @@ absl::Status Folds::collectResults() {
     }
     const Scan& scan = *p.result.scan;
     TableRows& rows = ranges_.rows(scan.table);
+    if (p.factors.empty() && p.added.empty()) {
+      return ranges_.refused(scan.table, rows.classOf(p.result.row), scan.op->stringAttr("name"),
+                             absl::StrCat("product ", id, " has no summands: its result is zero"));
+    }
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
       for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
         Bounds product = p.uniform;
