@@ -97,7 +97,8 @@ void addRounding(std::vector<OpDef>& ops) {
                      "and B < 2^(bits-1)",
                      "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
                      "each the largest: no second witness is accepted",
-                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
+                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]; of more than 16 bits: it is within "
+                     "that, and holds -B and B",
                      "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",

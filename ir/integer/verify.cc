@@ -355,7 +355,12 @@ absl::Status verifyAffine(const Op& op) {
       require(op, 4, bits <= 16 || (shift == 0 && bound < Wide{1} << (bits - 1)),
               absl::StrCat("bits = ", bits, ", shift = ", shift, ", B = ", narrow(bound))));
   status.Update(oneWitness(op, bound, 5));
-  status.Update(signedRange(op, 6, bits));
+  if (bits <= 16) {
+    status.Update(signedRange(op, 6, bits));
+  } else if (const Wide limit = Wide{1} << (bits - 1); status.ok()) {
+    status.Update(holds(op, 6, op.result()->type(), -bound, bound));
+    status.Update(require(op, 6, magnitude(op.result()->type()) < limit, toText(op.result()->type())));
+  }
   status.Update(exponentIs(op, 7, op.result(), exponent - shift));
   return status;
 }

@@ -24,7 +24,8 @@
   X(Output)                   \
   X(Requantize)               \
   X(Softmax)                  \
-  X(TableLookup)
+  X(TableLookup)              \
+  X(WideLayerNorm)
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
