@@ -149,7 +149,7 @@ absl::Status Lowering::addAddend(const Value& value, int exponent, Rounding& rou
   if (!addend_exponent.ok()) return addend_exponent.status();
   if (!addend_bits.ok()) return addend_bits.status();
   rounding.has_addend = true;
-  const int dropped = addendDrop(*addend_exponent, exponent);
+  const int dropped = addendDrop(siteOf(*addend), exponent);
   rounding.addend_gap = exponent - *addend_exponent + dropped;
   rounding.addend_bound = int64_t{1} << (std::max(*addend_bits - dropped, 2) - 1);
   if (dropped > 0 || op == nullptr || !op->is("tensor.embedding")) return absl::OkStatus();
@@ -296,7 +296,7 @@ absl::Status Lowering::lowerAdd(const Op& op) {
   Stored addend = **form;
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent");
   if (!exponent.ok()) return exponent.status();
-  const int dropped = addendDrop(addend.exponents.front(), *exponent);
+  const int dropped = addendDrop(siteOf(*operands.addend), *exponent);
   addend.value = narrowed(addend.value, dropped);
   addend.exponents = raised(addend.exponents, -dropped);
   const int addend_shift = acc.exponents.front() - addend.exponents.front();

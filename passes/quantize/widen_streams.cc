@@ -175,13 +175,16 @@ class Widener {
 
 }  // namespace
 
-int addendDrop(int addend_exponent, int exponent) {
-  return std::max(0, addend_exponent - exponent - kLargestAddendGap);
-}
-
 bool isWide(const ExponentSite& site) {
   const auto bits = site.values.find("bits");
   return bits != site.values.end() && bits->second > kNarrowBits && site.op != "tensor.softmax";
+}
+
+int addendDrop(const ExponentSite& addend, int exponent) {
+  const bool copied = addend.values.contains("copy_exponent");
+  const auto unit = static_cast<int>(addend.values.at(copied ? "copy_exponent" : "exponent"));
+  const int wide = isWide(addend) ? static_cast<int>(addend.values.at("bits")) - kNarrowBits : 0;
+  return std::max(wide, unit - exponent - kLargestAddendGap);
 }
 
 int branchExponent(const ExponentSite& sum, int64_t column) {

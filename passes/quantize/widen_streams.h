@@ -25,11 +25,12 @@ namespace lindero::passes {
 // unit must not be negative.
 inline constexpr int kLargestAddendGap = 8;
 
-// How many bits of an addend of this exponent its sum rounds off first.
-int addendDrop(int addend_exponent, int exponent);
-
 // Has the value, by its site, more than 16 bits?
 bool isWide(const ExponentSite& site);
+
+// How many bits of an addend, by the site of what is stored, a sum of 16 bits and this exponent
+// rounds off first.
+int addendDrop(const ExponentSite& addend, int exponent);
 
 // The exponent of a column of the branch that a wide sum adds.
 int branchExponent(const ExponentSite& sum, int64_t column);
