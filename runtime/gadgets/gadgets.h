@@ -29,6 +29,7 @@
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
-  X(affine) X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+  X(affine)                        \
+  X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax) X(wide_norms)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_

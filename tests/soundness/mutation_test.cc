@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}},
                       Variant{"Gated", {.gated = true}}, Variant{"Copied", {.copied = true}},
-                      Variant{"General", {.general = 0}},
+                      Variant{"General", {.general = 0}}, Variant{"Wide", {.wide = true}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });
@@ -224,9 +224,10 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
     bool shown = false, open = true;
   };
   std::map<std::string, Known> rules;
-  for (const ToyOptions& toy : {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true},
-                                ToyOptions{.logits = true}, ToyOptions{.gated = true},
-                                ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0}}) {
+  for (const ToyOptions& toy :
+       {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
+        ToyOptions{.gated = true}, ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0},
+        ToyOptions{.wide = true}, ToyOptions{.wide = true, .lanes = 2}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();

@@ -2,13 +2,21 @@
 
 #include <optional>
 
+#include "ir/core/field.h"
 #include "passes/lower_air/gadgets/norms/norms.h"
 
 namespace lindero::passes {
 namespace {
 
-// What 2 sum u is at least, for any row of at most 2^15 elements, is -2.5 * 2^15; see README.md.
+// Added to sum u, it is in 16 bits for any row of at most 2^15 elements: README.md.
 constexpr int64_t kLeastSum = 3 << 14;
+
+// Whether 2 sum d + n might wrap around the modulus, by what u and the remainders may be.
+bool sumCouldWrap(const Norm& n) {
+  const int64_t limit = n.origin.op->intAttr("row_shift");
+  return n.origin.op->boolAttr("has_mean") &&
+         (2 * n.width * ((int64_t{1} << 15) + 1) << limit) + n.width >= ir::kFieldModulus;
+}
 
 class WideNormsBuilder {
  public:
@@ -163,6 +171,10 @@ class WideStatisticsBuilder {
     const ir::Op& op = *n.origin.op;
     t_.fillConstant(on_, first, n.rows, 1);
     if (op.boolAttr("has_mean")) t_.fillConstant(centered_, first, n.rows, 1);
+    if (sumCouldWrap(n)) {
+      if (!long_) long_ = t_.fixed("long");
+      t_.fillConstant(*long_, first, n.rows, 1);
+    }
     t_.fillConstant(width_, first, n.rows, n.width);
     t_.fillConstant(shifts_, first, n.rows,
                     l_.tables.rowShift(op.intAttr("row_shift"), op.intAttr("epsilon")));
@@ -199,7 +211,7 @@ class WideStatisticsBuilder {
     Expr slack = (sum_u_ * row_power_ + sum_q_) * two + width_;
     t_.range("mean low", centered_, sixteen, slack);
     t_.range("mean high", centered_, sixteen, width_ * two - t_.constant(1) - slack);
-    t_.range("sum of shifted", centered_, sixteen, sum_u_ + t_.constant(kLeastSum));
+    if (long_) t_.range("sum of shifted", *long_, sixteen, sum_u_ + t_.constant(kLeastSum));
     t_.lookup("row shift", "row_shift", on_, {shifts_, row_shift_, row_power_, coarse_, epsilon_});
     t_.range("a large element", on_, sixteen, count_ - coarse_);
     t_.constrain(on_ * (sum_v_ + epsilon_ - remainder_ - mantissa_ * power_four_), "variance");
@@ -220,6 +232,7 @@ class WideStatisticsBuilder {
   Expr on_ = t_.fixed("on"), width_ = t_.fixed("width"), shifts_ = t_.fixed("shifts");
   Expr table_ = t_.fixed("table"), address_ = t_.fixed("address"), centered_ = t_.fixed("centered");
   Expr limit_ = t_.fixed("exponent_limit");
+  std::optional<Expr> long_;  // rows whose sum could wrap
   Expr sum_u_ = t_.main("sum_u"), sum_q_ = t_.main("sum_q"), sum_v_ = t_.main("sum_v"),
        count_ = t_.main("count");
   Expr row_shift_ = t_.main("row_shift"), row_power_ = t_.main("row_power"),
