@@ -10,6 +10,7 @@
 #include "runtime/tamper/cheats.h"
 #include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/forgery.h"
+#include "tests/soundness/general_program.h"
 
 namespace lindero::test {
 namespace {
@@ -18,16 +19,17 @@ using runtime::Cheat;
 using runtime::forgeArgmaxRow;
 
 constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true},
-    kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0}, kWide{.wide = true};
+    kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0}, kWide{.wide = true},
+    kLongRows{.general = kLongRowsProgram};
 // The third block of three: of the slots before, two are open and one is closed.
 constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 
 // One compiled toy per set of options.
 const ToyRun& toy(const ToyOptions& options) {
-  static auto& runs = *new std::map<std::tuple<bool, bool, bool, bool, bool, bool, int64_t>,
+  static auto& runs = *new std::map<std::tuple<bool, bool, bool, bool, bool, int64_t, int64_t>,
                                     std::unique_ptr<ToyRun>>;
   std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.gated, options.copied,
-                                       options.wide, options.general.has_value(), options.block}];
+                                       options.wide, options.general.value_or(-1), options.block}];
   if (!run) run = std::move(*ToyRun::create(options));
   return *run;
 }
@@ -445,7 +447,7 @@ std::vector<CheatCase> wideCases() {
       of("NoOffset", "no offset", {"lookup wide_norm_statistics.row shift"}),
       of("OtherEpsilon", "another epsilon", {"lookup wide_norm_statistics.row shift"}),
       of("ShiftedOutOfRange", "shifted out of range", {"lookup wide_norms.shifted out"}),
-      of("ShiftedOffByOne", "shifted values off by one", {"constraint wide_norms.shift"}),
+      of("ShiftedOutOffByOne", "shifted out off by one", {"constraint wide_norms.shift"}),
       of("WideSquareOffByOne", "another square of a wide row", {"lookup wide_norms.square"}),
       of("WideRootOffByOne", "another root of a wide row", {"lookup wide_norm_statistics.root"}),
       of("WideVarianceRemainder", "remainder of a wide row's variance out of range",
@@ -460,6 +462,11 @@ std::vector<CheatCase> wideCases() {
          {"constraint wide_norms.one row power per token"}, "/ln1.1"),
       of("MeansOfTwoWideTiles", "two tiles of a wide row with other means",
          {"constraint wide_norms.one mean per token"}),
+      {"MeanModuloP",
+       "/layernorm.0",
+       "another mean modulo p",
+       {"lookup wide_norm_statistics.sum of shifted"},
+       kLongRows},
       of("WideSumOffByOne", "image off by one", {"constraint wide_sums.affine"}, "/add1"),
   };
 }

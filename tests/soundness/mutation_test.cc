@@ -15,6 +15,7 @@
 #include "runtime/tamper/program_run.h"
 #include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
+#include "tests/soundness/general_program.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -227,7 +228,8 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
   for (const ToyOptions& toy :
        {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
         ToyOptions{.gated = true}, ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0},
-        ToyOptions{.wide = true}, ToyOptions{.wide = true, .lanes = 2}}) {
+        ToyOptions{.wide = true}, ToyOptions{.wide = true, .lanes = 2},
+        ToyOptions{.general = kLongRowsProgram}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();
