@@ -220,6 +220,7 @@ absl::StatusOr<IntArray> Interpreter::layerNorm(const Op& op) {
   function.output_bits = static_cast<int>(op.intAttr("output_bits"));
   function.max_exponent = static_cast<int>(op.intAttr("max_exponent"));
   function.has_mean = op.boolAttr("has_mean");
+  function.row_shift = static_cast<int>(op.intAttrOr("row_shift", 0));
   function.rsqrt = (*rsqrt)->values;
   const int64_t width = (*x)->shape.back(), rows = rowsOf(**x);
   IntArray z{(*x)->shape, std::vector<int64_t>((*x)->values.size())};

@@ -92,10 +92,13 @@ void addRounding(std::vector<OpDef>& ops) {
                  .constraints = {
                      "x, y and q have one shape; m, n and c have it, too, or that of its last "
                      "axis, or [1]; they are results of integer.constant",
-                     "n is there if and only if y is", "0 <= shift <= 16", "2 <= bits <= 16",
+                     "n is there if and only if y is", "0 <= shift <= 16",
+                     "2 <= bits <= 16; up to 27 for an exact sum that cannot leave them: shift 0, "
+                     "and B < 2^(bits-1)",
                      "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
                      "each the largest: no second witness is accepted",
-                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
+                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]; of more than 16 bits: it is within "
+                     "that, and holds -B and B",
                      "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",
@@ -122,10 +125,14 @@ void addRows(std::vector<OpDef>& ops) {
                       {"epsilon", kInt, true, "added to V = sum v"},
                       {"output_bits", kInt, true, "of z, signed; z outside is an error"},
                       {"max_exponent", kInt, true, "of j; a larger variance is an error"},
-                      {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"}},
+                      {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"},
+                      {"row_shift", kInt, false,
+                       "x is wide: each row is shifted right by the least e at which 16 bits hold "
+                       "its deviations, e <= row_shift"}},
        .constraints = {kConstants, "1 <= square_shift <= 16 and n <= 2^square_shift: V < 2^30",
                        "0 <= epsilon < 2^29", "2 <= output_bits <= 16", "0 <= max_exponent <= 7",
-                       "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]"}});
+                       "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]",
+                       "1 <= row_shift <= 10, and then n <= 2^15 and |x| < 2^27"}});
   ops.push_back(
       {.name = "integer.softmax",
        .summary =

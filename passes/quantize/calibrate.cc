@@ -35,10 +35,18 @@ void measureRow(llvm::ArrayRef<double> row, const Op& norm, TensorRange& range) 
   const double n = static_cast<double>(row.size());
   const bool has_mean = !norm.has("has_mean") || norm.boolAttr("has_mean");
   const double mean = has_mean ? std::accumulate(row.begin(), row.end(), 0.0) / n : 0.0;
-  double squares = 0;
-  for (double x : row) squares += (x - mean) * (x - mean);
+  double squares = 0, largest = 0;
+  for (double x : row) {
+    squares += (x - mean) * (x - mean);
+    largest = std::max(largest, std::abs(x - mean));
+  }
   range.square_sum = std::max(range.square_sum, squares);
   const double deviation = std::sqrt(squares / n + norm.floatAttr("epsilon"));
+  // What rounding leaves of equal elements is not a deviation.
+  if (largest > 1e-12 * std::abs(mean)) {
+    range.least_deviation = std::min(range.least_deviation, deviation);
+    range.largest_crest = std::max(range.largest_crest, squares / (largest * largest));
+  }
   range.deviations.resize(row.size());
   range.normalized.resize(row.size());
   for (size_t i = 0; i < row.size(); ++i) {
