@@ -37,14 +37,19 @@ absl::Status checkFinite(const Op& op, const Value& weights) {
 }
 
 absl::Status checkOutputs(const Op& op) {
-  for (const Value* output : op.operands()) {
-    const ir::Constant* constant = constantOf(output);
+  ir::Problems problems;
+  const ir::Attribute* given = op.find("names");
+  const auto* names = given ? std::get_if<std::vector<std::string>>(given) : nullptr;
+  for (unsigned i = 0; i < op.numOperands(); ++i) {
+    const ir::Constant* constant = constantOf(op.operand(i));
     if (constant == nullptr) continue;
-    return absl::UnimplementedError(
-        absl::StrCat("output @", constant->name,
-                     " does not depend on the inputs: there is nothing to prove about it"));
+    const std::string name = names ? absl::StrCat("'", (*names)[i], "'") : absl::StrCat(i);
+    problems.add(absl::UnimplementedError(absl::StrCat(
+        "output ", name, " is the constant @", constant->name,
+        ": it does not depend on the inputs, and there is nothing to prove about it; pick others "
+        "with --output-name")));
   }
-  return absl::OkStatus();
+  return problems.status();
 }
 
 // Why an op is still here.
