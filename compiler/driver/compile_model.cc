@@ -139,7 +139,7 @@ absl::Status chooseExponents(const ModelOptions& options, PreparedModel& model,
   noteSamples(options, model, monitor);
   absl::StatusOr<std::vector<passes::Sample>> given =
       givenSamples(options, model.compilation, model.tokenizer);
-  if (!given.ok()) return ofModel(model, given.status());
+  if (!given.ok()) return withModelError(given.status());
   samples = *std::move(given);
   if (model.run_input) samples.push_back(*model.run_input);
   absl::StatusOr<passes::Exponents> exponents =

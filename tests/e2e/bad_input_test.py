@@ -144,8 +144,6 @@ def alternating(values):
     ("unknown operator", UNSUPPORTED, ["Frobnicate", "/fc.0/Add"], lambda: mlp(node("Frobnicate"))),
     ("unknown domain", UNSUPPORTED, ["acme", "/fc.0/Add"], lambda: mlp(node("Relu", "acme"))),
     ("operator without a circuit", UNSUPPORTED, ["Sinh", "/fc.0/Add"], lambda: mlp(node("Sinh"))),
-    ("a constant for each row", UNSUPPORTED, ["/add", "positions"], lambda: projection("positions")),
-    ("a constant for each row, normalized", UNSUPPORTED, ["/sum"], lambda: projection("constant norm")),
     ("an output that is constant", UNSUPPORTED, ["output", "inputs"], lambda: projection("constant output")),
     ("nothing but a constant", UNSUPPORTED, ["output", "inputs"], lambda: lone_constant()),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),
@@ -154,6 +152,13 @@ def alternating(values):
 )
 def model_with(codes, words, make):
     compile_refused(codes, ["bad.onnx", *words], given("bad.onnx", make()))
+
+
+@cases(("for each row", "positions"), ("for each row, normalized", "constant norm"))
+def constants_are_values(what):
+    package = models.folder / "projection.lindero"
+    succeed("compile", given("projection.onnx", projection(what)), "-o", package, "--no-key")
+    shutil.rmtree(package)
 
 
 @cases(
