@@ -38,6 +38,7 @@ constexpr Kind kKinds[] = {
     {Error::kFile, "file", StatusCode::kUnavailable},
     {Error::kPackage, "package", StatusCode::kDataLoss},
     {Error::kUnopened, "unopened", StatusCode::kFailedPrecondition},
+    {Error::kImprecise, "imprecise", StatusCode::kFailedPrecondition},
     {Error::kCancelled, "cancelled", StatusCode::kCancelled},
 };
 

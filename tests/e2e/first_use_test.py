@@ -25,7 +25,7 @@ def proof():
     return path, package, succeed("prove", package, "--prompt", TEXT[:64], "-o", path)
 
 
-@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/1"),
+@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/2"),
        ("of the prover", "lindero-prover-stwo", "stwo-"))
 def versions(name, formats):
     first, second = program(BIN / name, "--version").splitlines()
@@ -154,7 +154,7 @@ def progress_goes_on_after_a_note():
             break
         seen += piece
     assert process.wait() == 0
-    after = seen.decode().split("note: no --calibrate", 1)[1].split("\n", 1)[1]
+    after = seen.decode().split("note: ranges come from", 1)[1].split("\n", 1)[1]
     assert after.startswith("\r\x1b[Kcalibrate"), repr(after[:80])
 
 
