@@ -50,7 +50,7 @@ Array spread(const Array& array, llvm::ArrayRef<int64_t> shape) {
 // A sum under construction.
 class Sum {
  public:
-  explicit Sum(const Op& op) : shape_(op.result()->type().shape) {
+  explicit Sum(const Op& op) : shape_(op.result()->type().shape), scores_(isScores(*op.result())) {
     form_.constant = Array::zeros(ir::Element::kFloat, shape_);
   }
 
@@ -91,7 +91,7 @@ class Sum {
     for (size_t i = 0; i < weight.reals.size(); ++i) {
       if (weight.reals[i] == 0) continue;  // not even of infinity
       const double value = constant.reals[i] * weight.reals[i];
-      if (value > kMasked) {
+      if (!scores_ || value > kMasked) {
         form_.constant.reals[i] += value;
         continue;
       }
@@ -101,6 +101,7 @@ class Sum {
   }
 
   const llvm::ArrayRef<int64_t> shape_;
+  const bool scores_;  // elsewhere a large constant masks nothing
   AffineForm form_;
 };
 

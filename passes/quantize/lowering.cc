@@ -131,6 +131,30 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// Whether the readers of a selection can take rows where the viewed value stands, or copy them from
+// there; else the selection is a copy.
+bool givesRows(const Op& selection) {
+  const Op* op = selection.operand(0)->definingOp();
+  if (op == nullptr) return false;
+  if (op->is("tensor.add")) return !standsAlone(*op);
+  if (op->is("tensor.linear"))
+    return llvm::all_of(selection.result()->users(),
+                        [](const Op* reader) { return isCopy(*reader); });
+  return op->is("tensor.layernorm") || op->is("tensor.embedding") || op->is("tensor.select_rows");
+}
+
+std::vector<int64_t> elementsOf(llvm::ArrayRef<int64_t> rows, int64_t width) {
+  std::vector<int64_t> elements;
+  for (int64_t row : rows) {
+    for (int64_t i = 0; i < width; ++i) elements.push_back(row * width + i);
+  }
+  return elements;
+}
+
+}  // namespace
+
 absl::Status Lowering::lowerView(const Op& op) {
   const Value& viewed = *op.operand(0);
   Stored result = stored(viewed);
@@ -152,10 +176,15 @@ absl::Status Lowering::lowerView(const Op& op) {
     Type type = stored.value->type();
     type.shape = op.result()->type().shape;
     if (slice) type.exponent = stored.exponents.front();
-    stored.value = slice ? builder_.value("integer.slice", {stored.value}, type,
-                                          {{"start", start}, {"size", size}})
-                         : builder_.value("integer.select_rows", {stored.value}, type,
-                                          {{"rows", op.intsAttr("rows").vec()}});
+    if (slice) {
+      stored.value =
+          builder_.value("integer.slice", {stored.value}, type, {{"start", start}, {"size", size}});
+    } else if (givesRows(op)) {
+      stored.value = builder_.value("integer.select_rows", {stored.value}, type,
+                                    {{"rows", op.intsAttr("rows").vec()}});
+    } else {
+      stored.value = copied({stored.value}, type.shape, elementsOf(op.intsAttr("rows"), size));
+    }
   };
   view(result);
   absl::StatusOr<Storage> storage = storageOf(*op.result());
@@ -229,7 +258,8 @@ absl::StatusOr<const Stored*> Lowering::plain(const Value& value) const {
 }
 
 void Lowering::keep(const Value& value, Stored stored, llvm::StringRef role, int weight_bits) {
-  stored.value->setName(value.name());
+  // What is the same as an input keeps the input's name.
+  if (stored.value->definingOp() != nullptr) stored.value->setName(value.name());
   const auto site = site_.find(&value);
   record(site == site_.end() ? -1 : static_cast<int64_t>(site->second), stored, role, weight_bits);
   stored_[&value] = std::make_unique<Stored>(std::move(stored));

@@ -33,7 +33,9 @@ bool isProduct(const Op& op) {
          constantOf(*op.operand(1)) == nullptr;
 }
 
-// What one reader wants of the value.
+absl::StatusOr<Storage> byReaders(const Value& value);
+
+// What one reader wants of the value; of a view, what the view's readers want.
 absl::StatusOr<Storage> wanted(const Value& value, const Op& reader) {
   if (reader.is("tensor.linear")) return Storage::kInput;
   if (reader.is("tensor.layernorm")) return Storage::kResidual;
@@ -49,7 +51,7 @@ absl::StatusOr<Storage> wanted(const Value& value, const Op& reader) {
   if (reader.is("tensor.add") && addOperands(reader).partial != nullptr)
     return addOperands(reader).partial == &value ? Storage::kPartial : Storage::kResidual;
   if (takesColumns(reader) && isSlicedLinear(value)) return Storage::kSliced;
-  if (reader.is("tensor.select_rows")) return storageOf(*reader.result());
+  if (reader.is("tensor.select_rows")) return byReaders(*reader.result());
   if (isGeneral(reader)) return Storage::kStored;
   return absl::UnimplementedError(
       absl::StrCat(ir::describe(reader), " is not a canonical op that quantization knows"));
@@ -80,8 +82,20 @@ absl::StatusOr<Storage> ofRounded(const Value& value) {
 }  // namespace
 
 bool isSlicedLinear(const Value& value) {
-  return isLinear(&value) &&
-         llvm::all_of(value.users(), [](const Op* reader) { return takesColumns(*reader); });
+  if (!isLinear(&value)) return false;
+  std::vector<std::pair<int64_t, int64_t>> slices;
+  for (const Op* reader : value.users()) {
+    if (!takesColumns(*reader)) return false;
+    slices.push_back({reader->intAttr("start"), reader->intAttr("size")});
+  }
+  // A product's results are all rounded, each once.
+  llvm::sort(slices);
+  int64_t next = 0;
+  for (auto [start, size] : slices) {
+    if (start != next) return false;
+    next += size;
+  }
+  return next == value.type().shape.back();
 }
 
 bool standsAlone(const Op& op) {

@@ -41,7 +41,8 @@ AddOperands addOperands(const ir::Op& add);
 // The constant that the value is, or null.
 const ir::Constant* constantOf(const ir::Value& value);
 
-// Is the value read as columns of an accumulator, each slice with an exponent of its own?
+// Is the value read as columns of an accumulator, each once, each slice with an exponent of its
+// own?
 bool isSlicedLinear(const ir::Value& value);
 
 // Is the op general (general.h) and part of no idiom here?

@@ -1,5 +1,7 @@
 #include "passes/import_cleanup/simplify_views/simplify_views.h"
 
+#include <set>
+
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -56,7 +58,7 @@ class Simplifier {
                               {{"shape", Ints(shape.begin(), shape.end())}});
   }
 
-  // Whole rows by a list of constant indices.
+  // Whole rows by a list of constant indices that names none twice.
   absl::StatusOr<Value*> gatheredRows() {
     Value* data = op_.operand(0);
     std::optional<ir::tensor::Array> indices = arrayOf(op_.operand(1));
@@ -65,6 +67,7 @@ class Simplifier {
       return nullptr;
     Ints rows = indices->integers;
     for (int64_t& row : rows) row += row < 0 ? data->type().shape[0] : 0;
+    if (std::set(rows.begin(), rows.end()).size() < rows.size()) return nullptr;
     return ir::tensor::create(builder_, "tensor.select_rows", {data}, {{"rows", rows}});
   }
 

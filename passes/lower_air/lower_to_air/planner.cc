@@ -1,5 +1,7 @@
 #include "passes/lower_air/lower_to_air/planner.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "passes/lower_air/gadgets/steps/public_inputs.h"
 
@@ -77,6 +79,9 @@ absl::Status Planner::look(const ir::Op& op) {
     View v = wiring_.view(op.operand(0));
     if (!v.rows.empty()) return cannotLower(op, "rows of selected rows");
     v.rows.assign(op.intsAttr("rows").begin(), op.intsAttr("rows").end());
+    // An edge gives a row once: of the same row, taken a second time, it would make zeros.
+    if (std::set(v.rows.begin(), v.rows.end()).size() < v.rows.size())
+      return cannotLower(op, "a row is selected twice");
     wiring_.setView(op.result(), v);
   } else {
     for (unsigned i = 0; i < op.numOperands(); ++i) wiring_.addRead(op, i);
