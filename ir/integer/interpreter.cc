@@ -203,6 +203,8 @@ absl::StatusOr<IntArray> Interpreter::embedding(const Op& op) {
   const int64_t vocabulary = (*table)->shape[0];
   if (absl::Status status = checkRange(**ids, 0, vocabulary - 1, "id"); !status.ok()) return status;
   IntArray out = selectRows(**table, (*ids)->values);
+  out.shape.assign((*ids)->shape.begin(), (*ids)->shape.end());
+  out.shape.push_back((*table)->shape[1]);
   if (op.numOperands() < 3) return out;
   absl::StatusOr<Array> addend = read(op.operand(2));
   if (!addend.ok()) return addend.status();

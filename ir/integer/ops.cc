@@ -16,10 +16,10 @@ constexpr llvm::StringLiteral kConstants =
 void addProducts(std::vector<OpDef>& ops) {
   ops.push_back({.name = "integer.embedding",
                  .summary = "y[t] = table[ids[t]] + addend[t]",
-                 .operands = {{"ids", kOne, "[T], i64"},
+                 .operands = {{"ids", kOne, "[...], i64"},
                               {"table", kOne, "[V, D], constant"},
-                              {"addend", kOptional, "[T, D], constant or of integer.embedding"}},
-                 .results = {{"y", kOne, "[T, D]"}},
+                              {"addend", kOptional, "[..., D], constant or of integer.embedding"}},
+                 .results = {{"y", kOne, "[..., D]"}},
                  .constraints = {kConstants, "table, addend and result have one exponent",
                                  "the result's range holds the sum of table's and addend's, column "
                                  "by column"}});

@@ -148,9 +148,10 @@ absl::Status embeddingRange(const Op& op) {
 
 absl::Status verifyEmbedding(const Op& op) {
   const Type &table = op.operand(1)->type(), &y = op.result()->type();
-  const bool fits = table.shape.size() == 2 && y.shape.size() == 2 &&
-                    isIds(op.operand(0)->type(), {y.shape[0]}) && isFixed(table, table.shape) &&
-                    isFixed(y, {y.shape[0], table.shape[1]}) &&
+  const bool fits = table.shape.size() == 2 && !y.shape.empty() &&
+                    isIds(op.operand(0)->type(), Shape(y.shape).drop_back()) &&
+                    isFixed(table, table.shape) && isFixed(y, y.shape) &&
+                    y.shape.back() == table.shape[1] &&
                     (op.numOperands() < 3 || isFixed(op.operand(2)->type(), y.shape));
   absl::Status status = shapesAs(op, fits, {1});
   if (op.numOperands() > 2 && !isConstant(op.operand(2))) {

@@ -116,12 +116,15 @@ class Random {
   uint64_t state_;
 };
 
-// How many ids there are: the rows of the table that the argument looks up.
+// How many ids there are: the rows of the smallest table that the argument looks up.
 absl::StatusOr<int64_t> vocabulary(const Value& ids) {
+  std::optional<int64_t> least;
   for (const Op* op : ids.users()) {
-    if (op->is("tensor.embedding") && op->operand(0) == &ids)
-      return op->operand(1)->type().shape[0];
+    if (!op->is("tensor.embedding") || op->operand(0) != &ids) continue;
+    const int64_t rows = op->operand(1)->type().shape[0];
+    least = std::min(rows, least.value_or(rows));
   }
+  if (least) return *least;
   return absl::InvalidArgumentError(
       absl::StrCat("argument ", ids.name().str(),
                    " is not looked up in an embedding: give inputs to calibrate with"));
