@@ -166,7 +166,7 @@ absl::Status Lowering::lowerView(const Op& op) {
   }
   const int64_t start = slice ? op.intAttr("start") : 0;
   const int64_t size = slice ? op.intAttr("size") : static_cast<int64_t>(result.exponents.size());
-  auto view = [&](Stored& stored) {
+  auto view = [&](Stored& stored, bool gives) {
     auto cut = [&](auto& columns) {
       if (!columns.empty()) columns = {columns.begin() + start, columns.begin() + start + size};
     };
@@ -179,14 +179,14 @@ absl::Status Lowering::lowerView(const Op& op) {
     if (slice) {
       stored.value =
           builder_.value("integer.slice", {stored.value}, type, {{"start", start}, {"size", size}});
-    } else if (givesRows(op)) {
+    } else if (gives) {
       stored.value = builder_.value("integer.select_rows", {stored.value}, type,
                                     {{"rows", op.intsAttr("rows").vec()}});
     } else {
       stored.value = copied({stored.value}, type.shape, elementsOf(op.intsAttr("rows"), size));
     }
   };
-  view(result);
+  view(result, !slice && givesRows(op));
   absl::StatusOr<Storage> storage = storageOf(*op.result());
   if (slice && result.shift > 0 && storage.ok() && *storage == Storage::kKey) {
     // An activation rounds it.
@@ -200,7 +200,10 @@ absl::Status Lowering::lowerView(const Op& op) {
   }
   if (result.copy != nullptr) {
     result.copy = std::make_shared<Stored>(*result.copy);
-    view(*result.copy);
+    // A norm or a sum with a product passes it on by rows.
+    view(*result.copy, llvm::any_of(op.result()->users(), [](const Op* reader) {
+      return reader->is("tensor.layernorm") || (reader->is("tensor.add") && !standsAlone(*reader));
+    }));
   }
   const bool scored = storage.ok() && *storage == Storage::kQueryKey;
   keep(*op.result(), std::move(result),
