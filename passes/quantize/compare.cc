@@ -70,12 +70,12 @@ double readValue(const TensorRecord& record, size_t column, int64_t value) {
 }
 
 void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
-               llvm::ArrayRef<int64_t> values, ErrorSum& sum) {
+               llvm::ArrayRef<int64_t> values, bool scores, ErrorSum& sum) {
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
   for (size_t i = 0; i < values.size(); ++i) {
     if (i % width == 0) sum.rows.emplace_back();
-    if (reference[i] <= kMasked) continue;
+    if (scores && reference[i] <= kMasked) continue;
     const double value = readValue(record, i % width, values[i]);
     sum.rows.back().add(reference[i], value);
     const double error = value - reference[i];
@@ -204,6 +204,7 @@ class Comparer {
         records_(records),
         reference_(reference),
         interpreter_(source),
+        sites_(exponentSites(source)),
         errors_(records.size()) {
     const ir::Op* end = source.body().terminator();
     for (const std::string& name : namesOf(source)) {
@@ -241,7 +242,7 @@ class Comparer {
     for (size_t i = 0; i < records_.size(); ++i) {
       if (records_[i].site < 0) continue;
       addErrors(records_[i], floats.values[records_[i].site], integers.values[records_[i].value],
-                errors_[i]);
+                isScores(*sites_[records_[i].site]), errors_[i]);
     }
     return absl::OkStatus();
   }
@@ -330,6 +331,7 @@ class Comparer {
   Totals totals_;
   int64_t predictions_ = -1;  // the output that comparePrediction looks at
   std::vector<std::vector<RowFigures>> rows_;
+  const std::vector<const Value*> sites_;
   std::vector<ErrorSum> errors_;
 };
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <set>
 
 #include "ir/core/op_table.h"
 #include "ir/tensor/interpreter.h"
@@ -130,6 +132,51 @@ std::optional<AffineForm> scaled(const Op& op) {
   return std::nullopt;
 }
 
+// Which elements of scores are masked, where they are computed or before.
+class Masks {
+ public:
+  const std::vector<bool>& of(const Value& value) {
+    if (auto it = masked_.find(&value); it != masked_.end()) return it->second;
+    std::vector<bool> masked(value.type().elements(), false);
+    const Op* op = value.definingOp();
+    if (op != nullptr && isScores(value)) {
+      if (isCopy(*op)) {
+        addCopied(*op, masked);
+      } else {
+        addSummed(*op, masked);
+      }
+    }
+    return masked_[&value] = std::move(masked);
+  }
+
+ private:
+  void addCopied(const Op& op, std::vector<bool>& masked) {
+    absl::StatusOr<std::vector<int64_t>> from = copiedElements(op);
+    if (!from.ok()) return;
+    std::vector<bool> all;
+    for (const Value* operand : copiedOperands(op)) llvm::append_range(all, of(*operand));
+    for (size_t i = 0; i < masked.size(); ++i) masked[i] = all[(*from)[i]];
+  }
+
+  void addSummed(const Op& op, std::vector<bool>& masked) {
+    std::optional<AffineForm> form = affineForm(op);
+    if (!form) return;
+    if (!form->masked.empty()) masked = form->masked;
+    for (const AffineForm::Term& term : form->terms) {
+      Array numbers = Array::zeros(ir::Element::kFloat, term.value->type().shape);
+      std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
+      const Array from = spread(numbers, op.result()->type().shape);
+      const std::vector<bool>& before = of(*term.value);
+      for (size_t i = 0; i < masked.size(); ++i) {
+        const bool counts = term.factor.reals[i] != 0;
+        masked[i] = masked[i] || (counts && before[static_cast<size_t>(from.reals[i])]);
+      }
+    }
+  }
+
+  std::map<const Value*, std::vector<bool>> masked_;  // which stay where they are
+};
+
 // The triangle, of a matrix of ones.
 std::optional<AffineForm> triangle(const Op& op) {
   Sum sum(op);
@@ -218,12 +265,37 @@ int64_t reducedElements(const Op& op) {
 }
 
 bool isScores(const Value& value) {
-  if (value.users().empty()) return false;
-  return llvm::all_of(value.users(), [](const Op* reader) {
-    if (reader->is("tensor.softmax")) return true;
-    const bool passes = isCopy(*reader) || reader->is("tensor.add") || reader->is("tensor.where");
-    return passes && isScores(*reader->result());
-  });
+  std::set<const Value*> seen{&value};
+  std::vector<const Value*> left{&value};
+  while (!left.empty()) {
+    const Value& next = *left.back();
+    left.pop_back();
+    if (next.users().empty()) return false;
+    for (const Op* reader : next.users()) {
+      if (reader->is("tensor.softmax")) continue;
+      const bool passes = isCopy(*reader) || reader->is("tensor.add") || reader->is("tensor.where");
+      if (!passes) return false;
+      if (seen.insert(reader->result()).second) left.push_back(reader->result());
+    }
+  }
+  return true;
+}
+
+bool hasOpenScores(const Op& softmax) {
+  Masks masks;
+  const std::vector<bool>& masked = masks.of(*softmax.operand(0));
+  const auto& shape = softmax.operand(0)->type().shape;
+  const int64_t axis = softmax.intAttr("axis"), keys = shape[axis];
+  const int64_t stride = ir::tensor::rowMajorStrides(shape)[axis];
+  std::vector<bool> open(masked.size(), false);  // by the row's first element
+  for (size_t i = 0; i < masked.size(); ++i) {
+    const size_t first = i - i / stride % keys * stride;
+    open[first] = open[first] || !masked[i];
+  }
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (i / stride % keys == 0 && !open[i]) return false;
+  }
+  return true;
 }
 
 bool isAffine(const Op& op) {

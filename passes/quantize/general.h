@@ -50,6 +50,10 @@ int64_t reducedElements(const ir::Op& op);
 // Is the value read by softmax alone, perhaps through copies and masks?
 bool isScores(const ir::Value& value);
 
+// Has each row of what the softmax reads a score that no constant masks? Else what it makes of the
+// row hangs on how far each one is below zero, which is not kept.
+bool hasOpenScores(const ir::Op& softmax);
+
 // Has the op a form in integers outside of all idioms?
 bool isGeneral(const ir::Op& op);
 

@@ -308,6 +308,9 @@ absl::Status Lowering::lowerReduction(const Op& op) {
 absl::Status Lowering::lowerSoftmax(const Op& op) {
   absl::StatusOr<int> probability_bits = exponent(*op.result(), "probability_bits");
   if (!probability_bits.ok()) return probability_bits.status();
+  if (!hasOpenScores(op)) {
+    return absl::UnimplementedError("constants mask all scores of a row; leave one of them open");
+  }
   absl::StatusOr<Value*> value = form(*op.operand(0));
   if (!value.ok()) return value.status();
   const Shape shape = op.result()->type().shape;
