@@ -37,13 +37,15 @@ void addTopLevel(std::vector<OpDef>& ops) {
                  .results = {{"value", kOne, "ext"}},
                  .attributes = {{"name", kString, true, ""}, {"after", kInt, true, "the phase"}},
                  .constraints = {kAtTop, "after is 1 or 2", kExtension, "the name is unique"}});
-  ops.push_back({.name = "air.bus",
-                 .summary = "A set of tuples: what is looked up is provided as often. Without providers, what "
-                            "is looked up a negative number of times is given",
-                 .attributes = {{"name", kString, true, "@name refers to it"},
-                                {"width", kInt, true, "elements of a tuple"},
-                                {"phase", kInt, true, "the latest phase that a tuple reads"}},
-                 .constraints = {kAtTop, "width >= 1", "phase is 1 or 2", "the name is unique"}});
+  ops.push_back(
+      {.name = "air.bus",
+       .summary =
+           "A set of tuples: what is looked up is provided as often. Without providers, what "
+           "is looked up a negative number of times is given",
+       .attributes = {{"name", kString, true, "@name refers to it"},
+                      {"width", kInt, true, "elements of a tuple"},
+                      {"phase", kInt, true, "the latest phase that a tuple reads"}},
+       .constraints = {kAtTop, "width >= 1", "phase is 1 or 2", "the name is unique"}});
   ops.push_back({.name = "air.group",
                  .summary = "Claimed sums and terms of public tensors that sum to zero",
                  .attributes = {{"name", kString, true, "@name refers to it"}},
