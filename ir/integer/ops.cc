@@ -79,27 +79,28 @@ void addRounding(std::vector<OpDef>& ops) {
                        "second witness is accepted",
                        "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
                        "exponent of q = a's + b's - shift"}});
-  ops.push_back({.name = "integer.affine",
-                 .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
-                            "q = x m + c + y n with shift 0",
-                 .operands = {{"x", kOne, ""},
-                              {"m", kOne, "constant"},
-                              {"c", kOne, "constant"},
-                              {"y", kOptional, ""},
-                              {"n", kOptional, "constant"}},
-                 .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
-                 .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
-                 .constraints = {
-                     "x, y and q have one shape; m, n and c have it, too, or that of its last "
-                     "axis, or [1]; they are results of integer.constant",
-                     "n is there if and only if y is", "0 <= shift <= 16",
-                     "2 <= bits <= 16; up to 27 for an exact sum that cannot leave them: shift 0, "
-                     "and B < 2^(bits-1)",
-                     "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
-                     "each the largest: no second witness is accepted",
-                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]; of more than 16 bits: it is within "
-                     "that, and holds -B and B",
-                     "x's exponent + m's = y's + n's = c's = q's + shift"}});
+  ops.push_back(
+      {.name = "integer.affine",
+       .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
+                  "q = x m + c + y n with shift 0",
+       .operands = {{"x", kOne, ""},
+                    {"m", kOne, "constant"},
+                    {"c", kOne, "constant"},
+                    {"y", kOptional, ""},
+                    {"n", kOptional, "constant"}},
+       .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+       .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
+       .constraints = {
+           "x, y and q have one shape; m, n and c have it, too, or that of its last "
+           "axis, or [1]; they are results of integer.constant",
+           "n is there if and only if y is", "0 <= shift <= 16",
+           "2 <= bits <= 16; up to 27 for an exact sum that cannot leave them: shift 0, "
+           "and B < 2^(bits-1)",
+           "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
+           "each the largest: no second witness is accepted",
+           "q's range is [-2^(bits-1), 2^(bits-1) - 1]; of more than 16 bits: it is within "
+           "that, and holds -B and B",
+           "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",
        .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",

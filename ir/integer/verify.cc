@@ -360,7 +360,8 @@ absl::Status verifyAffine(const Op& op) {
     status.Update(signedRange(op, 6, bits));
   } else if (const Wide limit = Wide{1} << (bits - 1); status.ok()) {
     status.Update(holds(op, 6, op.result()->type(), -bound, bound));
-    status.Update(require(op, 6, magnitude(op.result()->type()) < limit, toText(op.result()->type())));
+    status.Update(
+        require(op, 6, magnitude(op.result()->type()) < limit, toText(op.result()->type())));
   }
   status.Update(exponentIs(op, 7, op.result(), exponent - shift));
   return status;

@@ -82,7 +82,7 @@ def reals_are_saved_beside_the_integers():
     assert logits["exponent"] != 0
     with np.load(saved) as arrays:
         integers, reals = arrays[logits["name"]], arrays[logits["name"] + ".real"]
-    equal(integers.shape, (logits["rows"], logits["columns"]), "shape")
+    equal(integers.shape, tuple(logits["shape"]), "shape")
     assert integers.dtype == np.int64 and reals.dtype == np.float64
     equal((integers / 2.0 ** logits["exponent"]).tolist(), reals.tolist(), "reals")
 
