@@ -39,7 +39,7 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys,
   options.exponents = scratch.path(runtime::kExponentsFile);
   LINDERO_RETURN_IF_ERROR(
       withError(runtime::writeFile(options.exponents, record.exponents.dump()), Error::kFile));
-  options.output = record.options.output;
+  options.outputs = record.options.outputs;
   options.positions = record.options.positions;
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
@@ -177,6 +177,7 @@ absl::StatusOr<Audit> auditKey(const AuditFiles& files,
   options.compare = files.compare;
   options.tokenizer = files.tokenizer;
   options.samples = kSamples;
+  options.measured = 0;  // compareModel does
   const std::string home = scratch.path("package");
   if (absl::Status status = compileAgain(files.model, options, prover, home, monitor, audit);
       !status.ok()) {

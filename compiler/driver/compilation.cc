@@ -33,8 +33,12 @@ const ir::Function& mainOf(const ir::Module& module) { return *module.findFuncti
 // Of calibration, to check the clean-up on: each costs another pass.
 constexpr size_t kCheckedSamples = 2;
 
-std::vector<std::string> outputNames(const ir::Function& function) {
+std::vector<std::string> namesOf(const ir::Function& function) {
   return std::get<std::vector<std::string>>(*function.body().terminator()->find("names"));
+}
+
+std::vector<int64_t> shapeOf(const ir::Value& value) {
+  return {value.type().shape.begin(), value.type().shape.end()};
 }
 
 absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::Pass>> list) {
@@ -43,7 +47,7 @@ absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::P
   return manager.run(module).status();
 }
 
-absl::Status selectOutputs(ir::Module& module, const passes::SelectOutputsOptions& options) {
+absl::Status runSelection(ir::Module& module, const passes::SelectOutputsOptions& options) {
   std::vector<std::unique_ptr<passes::Pass>> list;
   list.push_back(passes::createSelectOutputs(options));
   list.push_back(passes::createEliminateDeadOps());
@@ -60,10 +64,11 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
   IR_ASSIGN_OR_RETURN(result.imported_, importOnnx(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
-  for (const auto& argument : result.floatFunction().body().arguments()) {
-    result.onnx_shapes_[argument->name().str()].assign(argument->type().shape.begin(),
-                                                       argument->type().shape.end());
-  }
+  const ir::Function& graph = mainOf(*result.imported_);
+  for (const auto& argument : graph.body().arguments())
+    result.input_shapes_[argument->name().str()] = shapeOf(*argument);
+  for (auto [name, output] : llvm::zip(namesOf(graph), graph.body().terminator()->operands()))
+    result.output_shapes_[name] = shapeOf(*output);
   IR_RETURN_IF_ERROR(result.digestFiles(path));
   for (const auto& [name, size] : options.dims) result.options_.dims.push_back({name, size});
   passes::PassManager manager;
@@ -94,11 +99,14 @@ ModelFacts Compilation::facts() const {
   ModelFacts facts = modelFacts(floatFunction());
   facts.file = file_;
   if (context_ > 0) facts.parameters = parameters_;
-  for (TensorFacts& input : facts.inputs) {
-    const auto found = onnx_shapes_.find(input.name);
-    if (context_ > 0 || found == onnx_shapes_.end() || found->second == input.shape) continue;
-    input.onnx_shape = found->second;
-  }
+  const auto note = [&](const std::map<std::string, std::vector<int64_t>>& shapes,
+                        TensorFacts& tensor) {
+    const auto found = shapes.find(tensor.name);
+    if (context_ == 0 && found != shapes.end() && found->second != tensor.shape)
+      tensor.onnx_shape = found->second;
+  };
+  for (TensorFacts& input : facts.inputs) note(input_shapes_, input);
+  for (TensorFacts& output : facts.outputs) note(output_shapes_, output);
   facts.sha256 = runtime::toHex(onnx_);
   return facts;
 }
@@ -107,17 +115,19 @@ absl::StatusOr<std::vector<passes::Sample>> Compilation::defaultSamples(int64_t 
   return passes::defaultSamples(floatFunction(), count);
 }
 
-absl::Status Compilation::selectOutput(const std::string& name) {
+std::vector<std::string> Compilation::outputNames() const { return namesOf(floatFunction()); }
+
+absl::Status Compilation::selectOutputs(const std::vector<std::string>& names) {
   passes::SelectOutputsOptions options;
-  options.output = options_.output = name;
-  return selectOutputs(*float_, options);
+  options.outputs = options_.outputs = names;
+  return runSelection(*float_, options);
 }
 
 absl::Status Compilation::selectValues(const std::string& positions, bool argmax) {
   passes::SelectOutputsOptions options;
   options.positions = options_.positions = positions;
   options.argmax = options_.argmax = argmax;
-  return selectOutputs(*integer_, options);
+  return runSelection(*integer_, options);
 }
 
 absl::StatusOr<passes::Exponents> Compilation::calibrate(
@@ -128,15 +138,13 @@ absl::StatusOr<passes::Exponents> Compilation::calibrate(
   return passes::chooseExponents(floatFunction(), calibration, options);
 }
 
-absl::StatusOr<ir::tensor::Array> Compilation::reference(const passes::Sample& inputs,
-                                                         const std::string& output) const {
+absl::StatusOr<std::vector<ir::tensor::Array>> Compilation::reference(
+    const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const {
   const ir::Function& graph = mainOf(*imported_);
-  const std::vector<std::string> names = outputNames(graph);
-  const auto found = llvm::find(names, output);
   const auto arguments = graph.body().arguments();
-  if (found == names.end() || arguments.size() != inputs.size()) {
-    return absl::InternalError(absl::StrCat(file_, ": the graph has no output '", output, "' of ",
-                                            inputs.size(), " inputs"));
+  if (arguments.size() != inputs.size()) {
+    return absl::InternalError(
+        absl::StrCat(file_, ": the graph has other inputs than these ", inputs.size()));
   }
   std::vector<ir::tensor::Array> whole;
   for (auto [argument, input] : llvm::zip(arguments, inputs)) {
@@ -147,22 +155,32 @@ absl::StatusOr<ir::tensor::Array> Compilation::reference(const passes::Sample& i
     (input.isReal() ? (void)whole.back().reals.resize(elements)
                     : (void)whole.back().integers.resize(elements));
   }
-  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> outputs, ir::tensor::interpret(graph, whole));
-  return std::move(outputs[found - names.begin()]);
+  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> all, ir::tensor::interpret(graph, whole));
+  const std::vector<std::string> names = namesOf(graph);
+  std::vector<ir::tensor::Array> chosen;
+  for (const std::string& output : outputs) {
+    const auto found = llvm::find(names, output);
+    if (found == names.end()) {
+      return absl::InternalError(absl::StrCat(file_, ": the graph has no output '", output, "'"));
+    }
+    chosen.push_back(all[found - names.begin()]);
+  }
+  return chosen;
 }
 
 absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) const {
   if (context_ > 0) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> outputs,
                       ir::tensor::interpret(floatFunction(), inputs));
-  for (auto [name, actual] : llvm::zip(outputNames(floatFunction()), outputs)) {
-    IR_ASSIGN_OR_RETURN(const ir::tensor::Array expected, reference(inputs, name));
+  const std::vector<std::string> names = outputNames();
+  IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> expected, reference(inputs, names));
+  for (size_t i = 0; i < names.size(); ++i) {
     // Integers (an argmax) may differ where reals are as good as equal.
-    if (!actual.isReal()) continue;
-    absl::Status same = passes::checkSameReals(expected.reals, actual.reals);
+    if (!outputs[i].isReal()) continue;
+    absl::Status same = passes::checkSameReals(expected[i].reals, outputs[i].reals);
     if (same.ok()) continue;
     return absl::InternalError(absl::StrCat(
-        file_, ": output '", name, "' after import cleanup is not what the graph computes: ",
+        file_, ": output '", names[i], "' after import cleanup is not what the graph computes: ",
         same.message(), "; please report this model"));
   }
   return absl::OkStatus();
@@ -186,6 +204,7 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
   exponents_ = exponents;
   records_.clear();
   integer_ = std::make_unique<ir::Module>();
+  integer_->setNodeTypes(float_->nodeTypes());
   IR_RETURN_IF_ERROR(
       passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_));
   // Exponents of whoever wrote the file: what ops demand of them is checked here.
@@ -194,8 +213,8 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
     llvm::ArrayRef<passes::ComparisonSample> samples) const {
-  auto imported = [&](const passes::Sample& inputs, const std::string& output) {
-    return reference(inputs, output);
+  auto imported = [&](const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) {
+    return reference(inputs, outputs);
   };
   return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, imported);
 }
@@ -211,6 +230,7 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
   IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
   cost_ = costReport(circuit);
+  publics_.assign(circuit.publics().begin(), circuit.publics().end());
   options_.lanes = options.lanes;
   options_.decode = options.decode;
   options_.block = block;
@@ -219,6 +239,33 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_
     if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
   }
   return absl::OkStatus();
+}
+
+std::vector<runtime::TensorShape> Compilation::publicShapes() const {
+  std::vector<runtime::TensorShape> shapes;
+  if (options_.decode) return shapes;
+  for (const PublicTensor& tensor : publics_) {
+    const bool input = tensor.kind() == PublicTensor::INPUT;
+    llvm::StringRef name = tensor.name();
+    const bool chosen = !input && options_.argmax && name.consume_back("_argmax");
+    const auto& known = input ? input_shapes_ : output_shapes_;
+    const auto found = known.find(name.str());
+    if (found == known.end()) continue;
+    std::vector<int64_t> shape = found->second;
+    if (chosen && !shape.empty()) shape.pop_back();
+    if (runtime::hasElements(shape, int64_t{tensor.rows()} * tensor.columns()))
+      shapes.push_back({tensor.name(), std::move(shape)});
+  }
+  return shapes;
+}
+
+std::vector<runtime::TensorShape> Compilation::unreadInputs() const {
+  std::vector<runtime::TensorShape> unread;
+  for (const auto& argument : floatFunction().body().arguments()) {
+    const std::string name = argument->name().str();
+    if (argument->users().empty()) unread.push_back({name, input_shapes_.at(name)});
+  }
+  return unread;
 }
 
 absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
@@ -232,6 +279,8 @@ absl::StatusOr<runtime::ModelRecord> Compilation::record() const {
   record.external = external_;
   record.onnx = onnx_;
   record.options = options_;
+  record.shapes = publicShapes();
+  record.unread = unreadInputs();
   IR_ASSIGN_OR_RETURN(record.id, runtime::modelId(record));
   return record;
 }

@@ -1,7 +1,7 @@
 // One model on its way from ONNX to a circuit package, stage by stage:
 //
 //   load            import, clean up          -> the float function, in canonical form
-//   selectOutput    (optional)                   which of its outputs
+//   selectOutputs   (optional)                   which of its outputs
 //   calibrate       (optional)                -> exponents, unless there are some already
 //   setLength       (optional)                   for fewer positions: a bucket
 //   quantize                                  -> the integer function
@@ -49,8 +49,9 @@ class Compilation {
   // Samples for a user who gives none: they come from the model's own predictions.
   absl::StatusOr<std::vector<passes::Sample>> defaultSamples(int64_t count) const;
 
-  // Empty: the first one.
-  absl::Status selectOutput(const std::string& name);
+  // Empty: all, as it is without a call.
+  absl::Status selectOutputs(const std::vector<std::string>& names);
+  std::vector<std::string> outputNames() const;
 
   // Fails with kInternal if, on the first samples, the float function's outputs are not those of
   // the graph as imported: then a rewrite of the clean-up was wrong.
@@ -65,10 +66,11 @@ class Compilation {
   // What gets proven; lowering leaves it as it is.
   const ir::Function& integerFunction() const;
 
-  // The output of that name as the graph computes it, before any clean-up: the reference. `inputs`
-  // are those of the float function, or, where its length was set, the first tokens of them.
-  absl::StatusOr<ir::tensor::Array> reference(const passes::Sample& inputs,
-                                              const std::string& output) const;
+  // The outputs of these names as the graph computes them, before any clean-up: the reference.
+  // `inputs` are those of the float function, or, where its length was set, the first tokens of
+  // them.
+  absl::StatusOr<std::vector<ir::tensor::Array>> reference(
+      const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const;
 
   // With the reference.
   absl::StatusOr<passes::Comparison> compare(
@@ -92,11 +94,16 @@ class Compilation {
 
   absl::Status checkAgainstReference(const passes::Sample& inputs) const;
 
+  // Of the circuit's public tensors, where the graph has them with as many elements.
+  std::vector<runtime::TensorShape> publicShapes() const;
+  std::vector<runtime::TensorShape> unreadInputs() const;
+
   // Fills onnx_ and external_.
   absl::Status digestFiles(const std::string& path);
 
   std::string file_;
-  std::map<std::string, std::vector<int64_t>> onnx_shapes_;  // of the inputs, before clean-up
+  // Of inputs and of outputs, in the graph.
+  std::map<std::string, std::vector<int64_t>> input_shapes_, output_shapes_;
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;
@@ -110,6 +117,7 @@ class Compilation {
   passes::Exponents exponents_;
   std::vector<passes::TensorRecord> records_;
   CostReport cost_;
+  std::vector<PublicTensor> publics_;  // of the circuit
 };
 
 }  // namespace lindero::compiler

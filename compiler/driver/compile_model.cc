@@ -6,8 +6,11 @@
 #include <optional>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/samples.h"
@@ -79,14 +82,25 @@ absl::Status needTokenizer(const std::optional<runtime::Tokenizer>& tokenizer,
                               "or arrays of token ids (.json, .npz)"));
 }
 
-absl::StatusOr<std::vector<passes::Sample>> calibrationSamples(
-    const ModelOptions& options, const Compilation& compilation,
-    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
-  ModelFacts facts = compilation.facts();
-  if (options.calibrate.empty()) {
+void noteSamples(const ModelOptions& options, const PreparedModel& model,
+                 runtime::Monitor& monitor) {
+  if (model.run_input) {
+    monitor.note(absl::StrCat(
+        "ranges come from ", options.calibrate.empty() ? "inputs of our own making" : "--calibrate",
+        " and from this run's input, of which the key shows something; for a key to publish, "
+        "`lindero compile` first"));
+  } else if (options.calibrate.empty()) {
     monitor.note(
         "no --calibrate: ranges come from inputs of our own making; calibrate with typical "
         "inputs for better accuracy");
+  }
+}
+
+absl::StatusOr<std::vector<passes::Sample>> givenSamples(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<runtime::Tokenizer>& tokenizer) {
+  ModelFacts facts = compilation.facts();
+  if (options.calibrate.empty()) {
     absl::StatusOr<std::vector<passes::Sample>> samples =
         compilation.defaultSamples(options.samples);
     if (!samples.ok()) return withModelError(samples.status());
@@ -111,16 +125,31 @@ absl::StatusOr<passes::Exponents> readExponents(const std::string& path) {
   return failure(Error::kInput, absl::StrCat(path, ": ", exponents.status().message()));
 }
 
-absl::StatusOr<passes::Exponents> chooseExponents(
-    const ModelOptions& options, const Compilation& compilation,
-    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
-  if (!options.exponents.empty()) return readExponents(options.exponents);
+// Refusals of stages after the import name the file, too.
+absl::Status ofModel(const PreparedModel& model, const absl::Status& status) {
+  const std::string file = model.compilation.facts().file;
+  if (status.ok() || absl::StrContains(status.message(), file)) return withModelError(status);
+  return withModelError(absl::Status(status.code(), absl::StrCat(file, ": ", status.message())));
+}
+
+// Calibrates. Of the samples those that are measured on are left.
+absl::Status chooseExponents(const ModelOptions& options, PreparedModel& model,
+                             std::vector<passes::Sample>& samples, runtime::Monitor& monitor) {
   monitor.progress("calibrate");
-  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
-                           calibrationSamples(options, compilation, tokenizer, monitor));
-  absl::StatusOr<passes::Exponents> exponents = compilation.calibrate(samples, options.quantize);
-  if (!exponents.ok()) return withModelError(exponents.status());
-  return exponents;
+  noteSamples(options, model, monitor);
+  absl::StatusOr<std::vector<passes::Sample>> given =
+      givenSamples(options, model.compilation, model.tokenizer);
+  if (!given.ok()) return withModelError(given.status());
+  samples = *std::move(given);
+  if (model.run_input) samples.push_back(*model.run_input);
+  absl::StatusOr<passes::Exponents> exponents =
+      model.compilation.calibrate(samples, options.quantize);
+  if (!exponents.ok()) return ofModel(model, exponents.status());
+  model.exponents = *std::move(exponents);
+  // A run is judged by its own input: ranges that have to hold it may be too wide for others.
+  if (model.run_input) samples = {*model.run_input};
+  samples.resize(std::min(samples.size(), static_cast<size_t>(options.measured)));
+  return absl::OkStatus();
 }
 
 std::vector<passes::ComparisonSample> withoutTargets(std::vector<passes::Sample> inputs) {
@@ -146,6 +175,112 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
   }
   LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
   return readTextSamples(options.compare, facts, *tokenizer, options.windows);
+}
+
+// What lost the precision: the first nodes at which a row is gone, or the one that is worst.
+std::string describeLoss(const passes::Comparison& found) {
+  constexpr size_t kMost = 3;
+  std::vector<const passes::TensorError*> lost = passes::lostTensors(found);
+  if (lost.empty()) {
+    for (const passes::TensorError& tensor : found.tensors)
+      if (lost.empty() || tensor.rows.largest_error > lost[0]->rows.largest_error) lost = {&tensor};
+  }
+  std::vector<std::string> words;
+  for (const passes::TensorError* tensor : lost) {
+    if (words.size() == kMost) break;
+    words.push_back(absl::StrFormat("%s (%s: a row is off by %.0f %%)", tensor->node, tensor->role,
+                                    100 * tensor->rows.largest_error));
+  }
+  return absl::StrJoin(words, ", ");
+}
+
+absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& model,
+                              runtime::Monitor& monitor) {
+  const passes::Comparison& found = *model.measured;
+  const std::vector<std::string> beyond = passes::beyondLimits(found, options.precision);
+  const bool given = !options.exponents.empty();
+  if (found.rejected > 0) {
+    monitor.note(absl::StrCat("the exponents cannot hold ", found.rejected, " of ", found.samples,
+                              " inputs that were measured on: ", found.first_rejection));
+  }
+  if (beyond.empty()) {
+    if (!passes::lostTensors(found).empty())
+      monitor.note(absl::StrCat("integers lose rows at ", describeLoss(found),
+                                "; the outputs are within the limits"));
+    return absl::OkStatus();
+  }
+  const std::string what = absl::StrCat(
+      model.compilation.facts().file, ": ", absl::StrJoin(beyond, "; "), "; measured on ",
+      model.run_input ? "this run's input" : absl::StrCat(found.samples, " samples"), "; lost at ",
+      describeLoss(found));
+  if (given) {
+    monitor.note(absl::StrCat(what,
+                              "; these are inputs of our own making, not those that the "
+                              "exponents come from: see --compare"));
+    return absl::OkStatus();
+  }
+  return failure(Error::kImprecise,
+                 absl::StrCat(what,
+                              "; give more bits (--activation-bits, --weight-bits), inputs like "
+                              "those to prove (--calibrate), or wider limits (--min-cosine, "
+                              "--max-error)"));
+}
+
+// On calibration samples; without any, on samples of our own.
+absl::Status measure(const ModelOptions& options, PreparedModel& model,
+                     std::vector<passes::Sample> samples, runtime::Monitor& monitor) {
+  if (options.measured == 0) return absl::OkStatus();
+  monitor.progress("measure the integers");
+  if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())
+    return ofModel(model, status);
+  if (samples.empty()) {
+    absl::StatusOr<std::vector<passes::Sample>> own =
+        model.compilation.defaultSamples(options.measured);
+    if (!own.ok()) {
+      monitor.note(absl::StrCat("the exponents were not measured: ", own.status().message()));
+      return absl::OkStatus();
+    }
+    samples = *std::move(own);
+  }
+  absl::StatusOr<passes::Comparison> found =
+      model.compilation.compare(withoutTargets(std::move(samples)));
+  if (!found.ok()) return ofModel(model, found.status());
+  model.measured = *std::move(found);
+  return judgeMeasurement(options, model, monitor);
+}
+
+// The outputs that get proven. Positions and choices are of one.
+absl::Status selectOutputs(const ModelOptions& options, Compilation& compilation,
+                           runtime::Monitor& monitor) {
+  std::vector<std::string> names = options.outputs;
+  const char* one = options.lower.decode         ? "--decode"
+                    : options.argmax             ? "--argmax"
+                    : options.positions != "all" ? "--positions"
+                                                 : nullptr;
+  if (one != nullptr && names.size() > 1) {
+    return failure(Error::kUsage, absl::StrCat(one, " is of one output: give one --output-name"));
+  }
+  if (std::vector<std::string> all = compilation.outputNames();
+      one != nullptr && names.empty() && all.size() > 1) {
+    names = {all.front()};
+    all.erase(all.begin());
+    monitor.note(absl::StrCat(one, " is of one output, here of '", names[0],
+                              "', the first; not proven: ", absl::StrJoin(all, ", "),
+                              " (--output-name picks)"));
+  }
+  if (absl::Status status = compilation.selectOutputs(names); !status.ok())
+    return withError(std::move(status), Error::kUsage);
+  return absl::OkStatus();
+}
+
+void noteUnreadInputs(const ModelFacts& facts, runtime::Monitor& monitor) {
+  std::vector<std::string> unread;
+  for (const runtime::TensorFacts& input : facts.inputs)
+    if (input.unread) unread.push_back(absl::StrCat("'", input.name, "'"));
+  if (unread.empty()) return;
+  monitor.note(absl::StrCat("no output depends on ", unread.size() == 1 ? "input " : "inputs ",
+                            absl::StrJoin(unread, ", "),
+                            ": any value will do, and none is proven"));
 }
 
 absl::StatusOr<std::vector<PackageFile>> packageFiles(const passes::Exponents& exponents,
@@ -177,17 +312,21 @@ absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOp
   if (!model.tokenizer_path.empty()) {
     LINDERO_ASSIGN_OR_RETURN(model.tokenizer, runtime::Tokenizer::load(model.tokenizer_path));
   }
-  if (absl::Status status = model.compilation.selectOutput(options.output); !status.ok()) {
-    return withError(std::move(status), Error::kUsage);
-  }
+  LINDERO_RETURN_IF_ERROR(selectOutputs(options, model.compilation, monitor));
+  noteUnreadInputs(model.compilation.facts(), monitor);
   return model;
 }
 
 absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
-  LINDERO_ASSIGN_OR_RETURN(model.exponents,
-                           chooseExponents(options, model.compilation, model.tokenizer, monitor));
+  std::vector<passes::Sample> samples;
+  if (options.exponents.empty()) {
+    LINDERO_RETURN_IF_ERROR(chooseExponents(options, model, samples, monitor));
+  } else {
+    LINDERO_ASSIGN_OR_RETURN(model.exponents, readExponents(options.exponents));
+  }
+  LINDERO_RETURN_IF_ERROR(measure(options, model, std::move(samples), monitor));
   if (!options.compare.empty()) {
     LINDERO_ASSIGN_OR_RETURN(model.comparison, compareModel(options, model, monitor));
   }
@@ -205,11 +344,11 @@ absl::StatusOr<PreparedModel> prepareModel(const std::string& path, const ModelO
 absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, PreparedModel& model,
                                                 runtime::Monitor& monitor) {
   monitor.progress("compare with the float model");
-  LINDERO_RETURN_IF_ERROR(withModelError(model.compilation.quantize(model.exponents)));
+  LINDERO_RETURN_IF_ERROR(ofModel(model, model.compilation.quantize(model.exponents)));
   LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
                            comparisonSamples(options, model.compilation, model.tokenizer));
   absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
-  if (!found.ok()) return withModelError(found.status());
+  if (!found.ok()) return ofModel(model, found.status());
   return found;
 }
 
@@ -244,8 +383,8 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   Compilation& compilation = model.compilation;
   monitor.progress("quantize");
-  if (bucket > 0) LINDERO_RETURN_IF_ERROR(withModelError(compilation.setLength(bucket)));
-  LINDERO_RETURN_IF_ERROR(withModelError(compilation.quantize(model.exponents)));
+  if (bucket > 0) LINDERO_RETURN_IF_ERROR(ofModel(model, compilation.setLength(bucket)));
+  LINDERO_RETURN_IF_ERROR(ofModel(model, compilation.quantize(model.exponents)));
   if (absl::Status status =
           compilation.selectValues(options.positions, options.argmax || options.lower.decode);
       !status.ok()) {
@@ -254,7 +393,7 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   monitor.progress("lower");
   const bool carry = options.context == "carry";
-  return withModelError(compilation.lower(options.lower, carry ? blockOf(options) : 0));
+  return ofModel(model, compilation.lower(options.lower, carry ? blockOf(options) : 0));
 }
 
 absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
@@ -303,6 +442,7 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   CompiledModel compiled;
   compiled.facts = model.compilation.facts();
   compiled.comparison = model.comparison;
+  compiled.measured = model.measured;
   LINDERO_ASSIGN_OR_RETURN(compiled.buckets, chooseBuckets(options, model));
   const std::string home = scratch.path("package");
   LINDERO_ASSIGN_OR_RETURN(CompiledPackage package, writePackage(options, compiled.buckets, prover,

@@ -51,9 +51,13 @@ struct ModelOptions {
   int64_t samples = 16;           // to calibrate with, at most
   std::string compare;            // held-out inputs: a text or arrays; empty: nothing is compared
   int64_t windows = 32;           // of the held-out text, at most
-  std::string output;             // of the model, by name; empty: the first
-  std::string positions = "all";  // of the output: all, last:N, or a list
-  bool argmax = false;            // the index of the largest value, not all values
+  std::vector<std::string> outputs;  // of the model, by name; empty: all
+  std::string positions = "all";     // of one output: all, last:N, or a list
+  bool argmax = false;               // the index of the largest value, not all values
+  // Beyond these a compilation fails (kImprecise). The samples that calibrate measure, too: the
+  // first `measured` of them, or the input of a run alone. 0: nothing is measured.
+  passes::PrecisionLimits precision;
+  int64_t measured = 2;
   passes::QuantizeOptions quantize;
   passes::LowerToAirOptions lower;
   std::vector<int64_t> buckets;       // of decode runs; empty: all
@@ -64,6 +68,7 @@ struct ModelOptions {
 struct CompiledModel {
   ModelFacts facts;
   std::optional<passes::Comparison> comparison;  // where options.compare asked for it
+  std::optional<passes::Comparison> measured;    // on calibration samples
   std::vector<int64_t> buckets;                  // ascending; {0} of a model without decode runs
   std::vector<CostReport> costs;                 // of each bucket
   std::vector<runtime::Digest> circuits;         // the same, their digests
@@ -82,8 +87,12 @@ struct PreparedModel {
   Compilation compilation;
   std::optional<runtime::Tokenizer> tokenizer = {};
   std::string tokenizer_path = {};  // empty: there is none
+  // The input of the run that is to be proven: calibrated and measured on beside the samples, so
+  // that it is in range. The exponents, hence model id and key, then depend on it.
+  std::optional<passes::Sample> run_input = {};
   // From calibrateModel on.
   passes::Exponents exponents = {};
+  std::optional<passes::Comparison> measured = {};
   std::optional<passes::Comparison> comparison = {};
   // Files that go into the package beside the circuits: exponents, tokenizer.
   std::vector<PackageFile> files = {};
@@ -93,7 +102,9 @@ struct PreparedModel {
 // (kUsage) if the options do not go together.
 absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
                                           runtime::Monitor& monitor);
-// Chooses exponents or reads them, and compares where the options ask for it.
+// Chooses exponents or reads them, measures what the integers lose, and compares where the options
+// ask for it. Fails with kImprecise beyond the limits of the options; exponents that are given are
+// measured on samples of our own, which they need not fit, and only noted.
 absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor);
 // Both.

@@ -59,6 +59,7 @@ ModelFacts modelFacts(const ir::Function& function) {
   ModelFacts facts;
   for (const auto& argument : function.body().arguments()) {
     facts.inputs.push_back(tensorFacts(argument->name().str(), argument->type()));
+    facts.inputs.back().unread = argument->users().empty();
   }
   facts.causal = true;
   llvm::SmallSetVector<const ir::Constant*, 32> constants;  // one that two ops share is one

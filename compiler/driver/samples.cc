@@ -111,4 +111,27 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
   return samples;
 }
 
+passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::InputArray>& arrays) {
+  passes::Sample sample;
+  for (const TensorFacts& tensor : facts.inputs) {
+    const auto found =
+        std::find_if(arrays.begin(), arrays.end(), [&](const runtime::InputArray& array) {
+          return array.name == tensor.name || (array.name.empty() && arrays.size() == 1);
+        });
+    Array array =
+        Array::zeros(tensor.integer ? ir::Element::kInt : ir::Element::kFloat, tensor.shape);
+    if (found == arrays.end()) {
+      array.integers.assign(array.integers.size(), 1);
+    } else if (tensor.integer) {
+      std::copy_n(found->integers.begin(), std::min(found->integers.size(), array.integers.size()),
+                  array.integers.begin());
+    } else {
+      std::copy_n(found->reals.begin(), std::min(found->reals.size(), array.reals.size()),
+                  array.reals.begin());
+    }
+    sample.push_back(std::move(array));
+  }
+  return sample;
+}
+
 }  // namespace lindero::compiler

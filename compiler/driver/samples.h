@@ -9,6 +9,7 @@
 #include "compiler/driver/find_facts.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/compare.h"
+#include "runtime/inputs/inputs.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace lindero::compiler {
@@ -26,5 +27,9 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
 // runs.
 absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
                                                              const ModelFacts& facts, int64_t most);
+
+// The run that the arrays are for, which checkInputs has accepted: of fewer tokens than the model
+// has positions, 0 stands behind them; of an input that nobody reads, ones where none is given.
+passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::InputArray>& arrays);
 
 }  // namespace lindero::compiler

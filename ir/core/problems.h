@@ -19,6 +19,7 @@ class Problems {
     if (count_ > kMost) return;
     absl::StrAppend(&text_, text_.empty() ? "" : "; ", status.message());
   }
+  size_t count() const { return count_; }
   // OK if there are none.
   absl::Status status() const {
     if (count_ == 0) return absl::OkStatus();

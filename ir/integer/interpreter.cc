@@ -203,6 +203,8 @@ absl::StatusOr<IntArray> Interpreter::embedding(const Op& op) {
   const int64_t vocabulary = (*table)->shape[0];
   if (absl::Status status = checkRange(**ids, 0, vocabulary - 1, "id"); !status.ok()) return status;
   IntArray out = selectRows(**table, (*ids)->values);
+  out.shape.assign((*ids)->shape.begin(), (*ids)->shape.end());
+  out.shape.push_back((*table)->shape[1]);
   if (op.numOperands() < 3) return out;
   absl::StatusOr<Array> addend = read(op.operand(2));
   if (!addend.ok()) return addend.status();
@@ -220,6 +222,7 @@ absl::StatusOr<IntArray> Interpreter::layerNorm(const Op& op) {
   function.output_bits = static_cast<int>(op.intAttr("output_bits"));
   function.max_exponent = static_cast<int>(op.intAttr("max_exponent"));
   function.has_mean = op.boolAttr("has_mean");
+  function.row_shift = static_cast<int>(op.intAttrOr("row_shift", 0));
   function.rsqrt = (*rsqrt)->values;
   const int64_t width = (*x)->shape.back(), rows = rowsOf(**x);
   IntArray z{(*x)->shape, std::vector<int64_t>((*x)->values.size())};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 
 #include "Eigen/Core"
 #include "absl/strings/str_cat.h"
@@ -132,21 +133,37 @@ absl::StatusOr<IntArray> affine(const IntArray& x, const IntArray& m, const IntA
   return q;
 }
 
-absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const {
+int64_t LayerNorm::meanOf(llvm::ArrayRef<int64_t> x) const {
+  if (!has_mean) return 0;
   const int64_t n = static_cast<int64_t>(x.size());
-  int64_t mu = 0;
-  if (has_mean) {
-    int64_t sum = 0;
-    for (int64_t value : x) sum += value;
-    mu = floorDiv(2 * sum + n, 2 * n);
+  return floorDiv(2 * std::accumulate(x.begin(), x.end(), int64_t{0}) + n, 2 * n);
+}
+
+absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const {
+  const int64_t mu = meanOf(x);
+  std::vector<int64_t> d;
+  for (int64_t value : x) d.push_back(value - mu);
+  constexpr int64_t kLimit = int64_t{1} << 15;
+  const int64_t least = row_shift > 0 ? -kLimit : 1 - kLimit;
+  const auto [low, high] = std::minmax_element(d.begin(), d.end());
+  int e = 0;
+  while (e < row_shift && (*low >> e < least || *high >> e >= kLimit)) ++e;
+  for (int64_t value : {*low, *high}) {
+    if (value >> e < least || value >> e >= kLimit)
+      return outOfRange("deviation from the mean", value, least * (1 << e), (kLimit << e) - 1);
   }
+  int64_t variance = e == 0 ? epsilon : (epsilon + (int64_t{1} << (2 * e - 1))) >> (2 * e);
   const int64_t half = (int64_t{1} << square_shift) >> 1;
-  int64_t variance = epsilon;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t d = x[i] - mu;
-    if (std::abs(d) > 32767) return outOfRange("deviation from the mean", d, -32767, 32767);
-    variance += (d * d + half) >> square_shift;
+  for (int64_t& value : d) {
+    const int64_t u = value >> e;
+    variance += (u * u + half) >> square_shift;
+    if (row_shift > 0) value = 2 * u + (e > 0 ? 1 : 0);
   }
+  return scale(variance, d, z);
+}
+
+absl::Status LayerNorm::scale(int64_t variance, llvm::ArrayRef<int64_t> factors,
+                              llvm::MutableArrayRef<int64_t> z) const {
   if (variance >= int64_t{1} << 30) {
     return outOfRange("sum of squares", variance, 0, (int64_t{1} << 30) - 1);
   }
@@ -159,8 +176,8 @@ absl::Status LayerNorm::row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int
   const int64_t reciprocal = rsqrt[2 * m], t = rsqrt[2 * m + 1] + j;
   if (t < 1 || t > 16) return outOfRange("normalization shift", t, 1, 16);
   const int64_t low = -(int64_t{1} << (output_bits - 1)), high = -low - 1;
-  for (int64_t i = 0; i < n; ++i) {
-    z[i] = ((x[i] - mu) * reciprocal + (int64_t{1} << (t - 1))) >> t;
+  for (size_t i = 0; i < factors.size(); ++i) {
+    z[i] = (factors[i] * reciprocal + (int64_t{1} << (t - 1))) >> t;
     if (z[i] < low || z[i] > high) return outOfRange("normalized value", z[i], low, high);
   }
   return absl::OkStatus();

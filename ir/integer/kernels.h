@@ -56,15 +56,27 @@ absl::StatusOr<IntArray> affine(const IntArray& x, const IntArray& m, const IntA
 //   d = x - mu, |d| <= 32767;  v = (d^2 + 2^(q-1)) >> q;  V = sum v + epsilon < 2^30;
 //   j = the least with V >> 2j < 65536, j <= max_exponent;  m = V >> 2j;
 //   (R, t0) = rsqrt[m];  t = t0 + j;  z = (d * R + 2^(t-1)) >> t, which must fit output_bits.
+// With a row_shift, d may have more bits:
+//   e = the least with -2^15 <= d >> e < 2^15 for all d, e <= row_shift;  u = d >> e;
+//   v = (u^2 + 2^(q-1)) >> q;  V = sum v + (epsilon + 2^(2e-1)) >> 2e, epsilon itself for e = 0;
+//   z = (h * R + 2^(t-1)) >> t, where h = 2u + 1, the middle of what is shifted to u, in halves;
+//   for e = 0 it is 2u. R is then of halves, too.
 struct LayerNorm {
   int square_shift = 0;
   int64_t epsilon = 0;
   int output_bits = 12;
   int max_exponent = 0;
   bool has_mean = true;
+  int row_shift = 0;              // 0: none
   llvm::ArrayRef<int64_t> rsqrt;  // 65536 pairs (R, t0)
 
   absl::Status row(llvm::ArrayRef<int64_t> x, llvm::MutableArrayRef<int64_t> z) const;
+
+ private:
+  int64_t meanOf(llvm::ArrayRef<int64_t> x) const;
+  // z = (factor * R + 2^(t-1)) >> t, for the sum of squares that the factors have.
+  absl::Status scale(int64_t variance, llvm::ArrayRef<int64_t> factors,
+                     llvm::MutableArrayRef<int64_t> z) const;
 };
 
 // One row of scores. EXP(k) = exp[k] for 0 <= k < U, exp_at_minus_one for k < 0, and 0 from U on;

@@ -104,10 +104,20 @@ std::vector<int64_t> rationalLayerNorm(const LayerNorm& f, llvm::ArrayRef<int64_
   Wide sum = 0;
   for (int64_t value : x) sum += value;
   const Wide mean = f.has_mean ? floorDivide(2 * sum + n, 2 * n) : 0;
-  Wide variance = f.epsilon;
+  Wide unit = 1;  // 2^e
+  auto fits = [&] {
+    return std::all_of(x.begin(), x.end(), [&](int64_t value) {
+      const Wide u = floorDivide(value - mean, unit);
+      return -32768 <= u && u <= 32767;
+    });
+  };
+  while (f.row_shift > 0 && !fits()) unit *= 2;
+  Wide variance = floorDivide(2 * f.epsilon + unit * unit, 2 * unit * unit);
+  std::vector<Wide> factors;
   for (int64_t value : x) {
-    const Wide d = value - mean;
-    variance += floorDivide(2 * d * d + q, 2 * q);
+    const Wide u = floorDivide(value - mean, unit);
+    variance += floorDivide(2 * u * u + q, 2 * q);
+    factors.push_back(f.row_shift == 0 ? u : unit == 1 ? 2 * u : 2 * u + 1);
   }
   Wide power = 1;
   int j = 0;
@@ -115,9 +125,8 @@ std::vector<int64_t> rationalLayerNorm(const LayerNorm& f, llvm::ArrayRef<int64_
   const int64_t m = static_cast<int64_t>(floorDivide(variance, power));
   const Wide reciprocal = f.rsqrt[2 * m], divisor = Wide{1} << (f.rsqrt[2 * m + 1] + j);
   std::vector<int64_t> z;
-  for (int64_t value : x) {
-    z.push_back(
-        static_cast<int64_t>(floorDivide(2 * (value - mean) * reciprocal + divisor, 2 * divisor)));
+  for (Wide factor : factors) {
+    z.push_back(static_cast<int64_t>(floorDivide(2 * factor * reciprocal + divisor, 2 * divisor)));
   }
   return z;
 }
@@ -128,16 +137,24 @@ TEST(LayerNorm, EqualsRationalArithmetic) {
     int n;
     int64_t amplitude, offset;
     bool has_mean;
+    int row_shift = 0;
+    int64_t epsilon = 3;
   };
   for (const Case& c : std::vector<Case>{{64, 6000, 100, true},
                                          {64, 3, 0, true},
                                          {1, 5, 40, true},
                                          {48, 25000, -7000, true},
                                          {64, 9000, 0, false},
-                                         {64, 0, 0, true}}) {
+                                         {64, 0, 0, true},
+                                         {64, 6000000, -1000000, true, 8},
+                                         {64, 33000, 0, true, 8, 1000},
+                                         {48, 30000, 5000000, true, 8},
+                                         {48, 8000000, 0, false, 10, 100000},
+                                         {64, 0, 7000000, true, 1}}) {
     LayerNorm f;
     f.square_shift = 6;
-    f.epsilon = 3;
+    f.epsilon = c.epsilon;
+    f.row_shift = c.row_shift;
     f.max_exponent = 7;
     f.has_mean = c.has_mean;
     f.output_bits = 16;
@@ -171,6 +188,37 @@ TEST(LayerNorm, NormalizesToUnitVariance) {
   for (int i = 0; i < n; ++i) {
     EXPECT_NEAR(std::ldexp(z[i], -output_exponent), (x[i] - mean) / std::sqrt(variance), 0.01);
   }
+}
+
+// Rows of very different size in one tensor: each has its own shift, and a row of zeros stays zero.
+TEST(LayerNorm, NormalizesRowsOfAnySize) {
+  std::mt19937_64 random(5);
+  const int n = 128, output_exponent = 8;
+  LayerNorm f;
+  f.square_shift = 7;
+  f.max_exponent = 7;
+  f.output_bits = 12;
+  f.row_shift = 8;
+  const std::vector<int64_t> roots = testRoots(std::exp2(output_exponent - 4.5) * std::sqrt(n), 9);
+  f.rsqrt = roots;
+  for (int64_t size : {0, 4000, 16383, 16384, 32767, 32768, 65535, 65536, 1000000, 8388607}) {
+    std::vector<int64_t> x, z(n);
+    for (int i = 0; i < n / 2; ++i) x.push_back(size > 0 ? uniform(random, -size, size) : 0);
+    for (int i = 0; i < n / 2; ++i) x.push_back(-x[i]);
+    if (size > 0) x[0] = size, x[n / 2] = -size;
+    double variance = 0;
+    for (int64_t v : x) variance += static_cast<double>(v) * v / n;
+    ASSERT_EQ(f.row(x, z), absl::OkStatus()) << size;
+    for (int i = 0; i < n; ++i) {
+      const double exact = size > 0 ? x[i] / std::sqrt(variance) : 0;
+      EXPECT_NEAR(std::ldexp(z[i], -output_exponent), exact, 0.02) << size;
+    }
+  }
+  std::vector<int64_t> z(2);
+  f.square_shift = 1;
+  EXPECT_EQ(f.row({8388607, -8388607}, z), absl::OkStatus());
+  EXPECT_THAT(f.row({8388608, -8388608}, z).message(),
+              HasSubstr("deviation from the mean 8388608 is outside [-8388608, 8388607]"));
 }
 
 TEST(LayerNorm, RefusesWhatTheTablesDoNotHold) {

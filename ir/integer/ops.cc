@@ -16,10 +16,10 @@ constexpr llvm::StringLiteral kConstants =
 void addProducts(std::vector<OpDef>& ops) {
   ops.push_back({.name = "integer.embedding",
                  .summary = "y[t] = table[ids[t]] + addend[t]",
-                 .operands = {{"ids", kOne, "[T], i64"},
+                 .operands = {{"ids", kOne, "[...], i64"},
                               {"table", kOne, "[V, D], constant"},
-                              {"addend", kOptional, "[T, D], constant or of integer.embedding"}},
-                 .results = {{"y", kOne, "[T, D]"}},
+                              {"addend", kOptional, "[..., D], constant or of integer.embedding"}},
+                 .results = {{"y", kOne, "[..., D]"}},
                  .constraints = {kConstants, "table, addend and result have one exponent",
                                  "the result's range holds the sum of table's and addend's, column "
                                  "by column"}});
@@ -79,24 +79,28 @@ void addRounding(std::vector<OpDef>& ops) {
                        "second witness is accepted",
                        "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
                        "exponent of q = a's + b's - shift"}});
-  ops.push_back({.name = "integer.affine",
-                 .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
-                            "q = x m + c + y n with shift 0",
-                 .operands = {{"x", kOne, ""},
-                              {"m", kOne, "constant"},
-                              {"c", kOne, "constant"},
-                              {"y", kOptional, ""},
-                              {"n", kOptional, "constant"}},
-                 .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
-                 .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
-                 .constraints = {
-                     "x, y and q have one shape; m, n and c have it, too, or that of its last "
-                     "axis, or [1]; they are results of integer.constant",
-                     "n is there if and only if y is", "0 <= shift <= 16", "2 <= bits <= 16",
-                     "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
-                     "each the largest: no second witness is accepted",
-                     "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
-                     "x's exponent + m's = y's + n's = c's = q's + shift"}});
+  ops.push_back(
+      {.name = "integer.affine",
+       .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
+                  "q = x m + c + y n with shift 0",
+       .operands = {{"x", kOne, ""},
+                    {"m", kOne, "constant"},
+                    {"c", kOne, "constant"},
+                    {"y", kOptional, ""},
+                    {"n", kOptional, "constant"}},
+       .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+       .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
+       .constraints = {
+           "x, y and q have one shape; m, n and c have it, too, or that of its last "
+           "axis, or [1]; they are results of integer.constant",
+           "n is there if and only if y is", "0 <= shift <= 16",
+           "2 <= bits <= 16; up to 27 for an exact sum that cannot leave them: shift 0, "
+           "and B < 2^(bits-1)",
+           "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
+           "each the largest: no second witness is accepted",
+           "q's range is [-2^(bits-1), 2^(bits-1) - 1]; of more than 16 bits: it is within "
+           "that, and holds -B and B",
+           "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",
        .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",
@@ -122,10 +126,14 @@ void addRows(std::vector<OpDef>& ops) {
                       {"epsilon", kInt, true, "added to V = sum v"},
                       {"output_bits", kInt, true, "of z, signed; z outside is an error"},
                       {"max_exponent", kInt, true, "of j; a larger variance is an error"},
-                      {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"}},
+                      {"has_mean", kBool, true, "false: mean = 0 (RMSNorm)"},
+                      {"row_shift", kInt, false,
+                       "x is wide: each row is shifted right by the least e at which 16 bits hold "
+                       "its deviations, e <= row_shift"}},
        .constraints = {kConstants, "1 <= square_shift <= 16 and n <= 2^square_shift: V < 2^30",
                        "0 <= epsilon < 2^29", "2 <= output_bits <= 16", "0 <= max_exponent <= 7",
-                       "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]"}});
+                       "z's range is [-2^(output_bits-1), 2^(output_bits-1) - 1]",
+                       "1 <= row_shift <= 10, and then n <= 2^15 and |x| < 2^27"}});
   ops.push_back(
       {.name = "integer.softmax",
        .summary =

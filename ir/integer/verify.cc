@@ -148,9 +148,10 @@ absl::Status embeddingRange(const Op& op) {
 
 absl::Status verifyEmbedding(const Op& op) {
   const Type &table = op.operand(1)->type(), &y = op.result()->type();
-  const bool fits = table.shape.size() == 2 && y.shape.size() == 2 &&
-                    isIds(op.operand(0)->type(), {y.shape[0]}) && isFixed(table, table.shape) &&
-                    isFixed(y, {y.shape[0], table.shape[1]}) &&
+  const bool fits = table.shape.size() == 2 && !y.shape.empty() &&
+                    isIds(op.operand(0)->type(), Shape(y.shape).drop_back()) &&
+                    isFixed(table, table.shape) && isFixed(y, y.shape) &&
+                    y.shape.back() == table.shape[1] &&
                     (op.numOperands() < 3 || isFixed(op.operand(2)->type(), y.shape));
   absl::Status status = shapesAs(op, fits, {1});
   if (op.numOperands() > 2 && !isConstant(op.operand(2))) {
@@ -337,7 +338,7 @@ absl::Status verifyAffine(const Op& op) {
   status.Update(require(op, 2, count == 3 || count == 5, absl::StrCat(count, " operands")));
   if (count == 5) status.Update(shapesAs(op, fits, {4}));
   status.Update(between(op, 3, "shift", 0, 16));
-  status.Update(between(op, 4, "bits", 2, 16));
+  status.Update(between(op, 4, "bits", 2, 27));
   if (!status.ok()) return status;
   Wide bound = magnitude(op.operand(2)->type());
   const int64_t exponent = op.operand(2)->type().exponent;
@@ -350,9 +351,19 @@ absl::Status verifyAffine(const Op& op) {
     status.Update(require(op, 7, int64_t{value.exponent} + factor.exponent == exponent,
                           toText(value) + " times " + toText(factor)));
   }
+  const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
+  status.Update(
+      require(op, 4, bits <= 16 || (shift == 0 && bound < Wide{1} << (bits - 1)),
+              absl::StrCat("bits = ", bits, ", shift = ", shift, ", B = ", narrow(bound))));
   status.Update(oneWitness(op, bound, 5));
-  status.Update(signedRange(op, 6, op.intAttr("bits")));
-  status.Update(exponentIs(op, 7, op.result(), exponent - op.intAttr("shift")));
+  if (bits <= 16) {
+    status.Update(signedRange(op, 6, bits));
+  } else if (const Wide limit = Wide{1} << (bits - 1); status.ok()) {
+    status.Update(holds(op, 6, op.result()->type(), -bound, bound));
+    status.Update(
+        require(op, 6, magnitude(op.result()->type()) < limit, toText(op.result()->type())));
+  }
+  status.Update(exponentIs(op, 7, op.result(), exponent - shift));
   return status;
 }
 
@@ -388,6 +399,10 @@ absl::Status verifyLayernorm(const Op& op) {
   status.Update(require(op, 2, width <= int64_t{1} << shift,
                         absl::StrCat("n = ", width, ", square_shift = ", shift)));
   status.Update(signedRange(op, 6, op.intAttr("output_bits")));
+  if (!op.has("row_shift")) return status;
+  status.Update(between(op, 7, "row_shift", 1, 10));
+  status.Update(require(op, 7, width <= 1 << 15 && magnitude(x) < 1 << 27,
+                        absl::StrCat("n = ", width, ", x in ", rangeText(x.low, x.high))));
   return status;
 }
 

@@ -310,11 +310,11 @@ absl::StatusOr<Type> layernorm(const Request& r) {
 absl::StatusOr<Type> embedding(const Request& r) {
   const Type& ids = r.operands[0];
   const Type& table = r.operands[1];
-  if (ids.element != Element::kInt || ids.shape.size() != 1 || !isReal(table) ||
-      table.shape.size() != 2) {
+  if (ids.element != Element::kInt || !isReal(table) || table.shape.size() != 2)
     return r.violates(1, both(r));
-  }
-  const Type result = Type::tensor(Element::kFloat, {ids.shape[0], table.shape[1]});
+  Shape shape = ids.shape;
+  shape.push_back(table.shape[1]);
+  const Type result = Type::tensor(Element::kFloat, shape);
   if (r.operands.size() == 3 && !(r.operands[2] == result)) {
     return r.violates(2, text(r.operands[2]));
   }

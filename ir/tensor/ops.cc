@@ -223,12 +223,13 @@ void addCanonical(std::vector<OpDef>& ops) {
                  .terminator = true});
   ops.push_back({.name = "tensor.embedding",
                  .summary = "y[t] = table[ids[t]] + addend[t]",
-                 .operands = {{"ids", kOne, "[T], i64"},
+                 .operands = {{"ids", kOne, "[...], i64"},
                               {"table", kOne, "[V, D], constant"},
-                              {"addend", kOptional, "[T, D], constant (positions)"}},
-                 .results = {{"y", kOne, "[T, D]"}},
-                 .constraints = {"ids is of i64, [T]; table is of f32, [V, D]",
-                                 "the addend is of f32, [T, D]", "the result is of f32, [T, D]"}});
+                              {"addend", kOptional, "[..., D], constant (positions)"}},
+                 .results = {{"y", kOne, "[..., D]"}},
+                 .constraints = {"ids is of i64; table is of f32, [V, D]",
+                                 "the addend is of f32 and has the result's shape",
+                                 "the result is of f32, with ids' axes and D"}});
   ops.push_back({.name = "tensor.linear",
                  .summary = "y = x w + b",
                  .operands = {{"x", kOne, "[T, in]"},

@@ -35,10 +35,18 @@ void measureRow(llvm::ArrayRef<double> row, const Op& norm, TensorRange& range) 
   const double n = static_cast<double>(row.size());
   const bool has_mean = !norm.has("has_mean") || norm.boolAttr("has_mean");
   const double mean = has_mean ? std::accumulate(row.begin(), row.end(), 0.0) / n : 0.0;
-  double squares = 0;
-  for (double x : row) squares += (x - mean) * (x - mean);
+  double squares = 0, largest = 0;
+  for (double x : row) {
+    squares += (x - mean) * (x - mean);
+    largest = std::max(largest, std::abs(x - mean));
+  }
   range.square_sum = std::max(range.square_sum, squares);
   const double deviation = std::sqrt(squares / n + norm.floatAttr("epsilon"));
+  // What rounding leaves of equal elements is not a deviation.
+  if (largest > 1e-12 * std::abs(mean)) {
+    range.least_deviation = std::min(range.least_deviation, deviation);
+    range.largest_crest = std::max(range.largest_crest, squares / (largest * largest));
+  }
   range.deviations.resize(row.size());
   range.normalized.resize(row.size());
   for (size_t i = 0; i < row.size(); ++i) {
@@ -108,12 +116,15 @@ class Random {
   uint64_t state_;
 };
 
-// How many ids there are: the rows of the table that the argument looks up.
+// How many ids there are: the rows of the smallest table that the argument looks up.
 absl::StatusOr<int64_t> vocabulary(const Value& ids) {
+  std::optional<int64_t> least;
   for (const Op* op : ids.users()) {
-    if (op->is("tensor.embedding") && op->operand(0) == &ids)
-      return op->operand(1)->type().shape[0];
+    if (!op->is("tensor.embedding") || op->operand(0) != &ids) continue;
+    const int64_t rows = op->operand(1)->type().shape[0];
+    least = std::min(rows, least.value_or(rows));
   }
+  if (least) return *least;
   return absl::InvalidArgumentError(
       absl::StrCat("argument ", ids.name().str(),
                    " is not looked up in an embedding: give inputs to calibrate with"));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,10 @@ struct TensorRange {
   std::vector<double> deviations;  // max |d| per column
   std::vector<double> normalized;  // max |z| per column
   double square_sum = 0;           // max over rows of sum d^2
+  // Of rows whose elements are not all equal: the least sqrt(mean d^2 + epsilon), infinite if there
+  // are none, and the largest of sum d^2 / max d^2.
+  double least_deviation = std::numeric_limits<double>::infinity();
+  double largest_crest = 1;
 };
 
 struct Calibration {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "passes/quantize/limit_general.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
 namespace {
@@ -25,9 +27,6 @@ using ir::Value;
 // Beyond this, nothing gains from more precision (a tensor that is all zeros gets it).
 constexpr int kLargestExponent = 24;
 constexpr int kLargestScoreShift = 12;
-// An addend may be finer than its sum by so much: the shift that brings it to the accumulator's
-// unit must not be negative.
-constexpr int kLargestAddendGap = 8;
 
 int exponentFor(double largest, int bits, double margin) {
   const double limit = std::ldexp(1.0, bits - 1) - 1;
@@ -102,6 +101,7 @@ class Chooser {
     int max_exponent = 0;
   };
   Normalization chooseNormalization(const TensorRange& measured) const;
+  double shiftedVariance(const TensorRange& measured, int64_t width) const;
   absl::Status chooseNormalizations();
   void limitAddends();
   void limitScores();
@@ -137,6 +137,8 @@ class Chooser {
   // The largest magnitude that a value of the residual stream must hold, its views and margin
   // included, by its site.
   std::map<size_t, double> residual_;
+  // Those that are finer or wider than that asks for (widen_streams.h).
+  std::set<size_t> widened_;
   Exponents exponents_;
 };
 
@@ -330,6 +332,13 @@ Chooser::Normalization Chooser::chooseNormalization(const TensorRange& measured)
   return {bits, largest};
 }
 
+// What squares sum up to in a row that a wide norm shifts: its largest element is below 2^15.
+double Chooser::shiftedVariance(const TensorRange& measured, int64_t width) const {
+  const double margin = options_.residual_margin * options_.residual_margin;
+  const double crest = std::min(measured.largest_crest * margin, static_cast<double>(width));
+  return crest * std::ldexp(1.0, 30 - squareShift(width)) + 0x1p29;
+}
+
 absl::Status Chooser::chooseNormalizations() {
   // By site; then by width of the rows, where tables are shared: the widest need of all.
   std::map<size_t, Normalization> needs;
@@ -350,12 +359,15 @@ absl::Status Chooser::chooseNormalizations() {
     Normalization need = chooseNormalization(measured);
     // Its rows have 16 bits: those of a probability are rounded (lowerLayerNorm).
     const auto bits = stored.find(stored.contains("copy_bits") ? "copy_bits" : "bits");
-    const int64_t dropped = bits == stored.end() ? 0 : std::max<int64_t>(0, bits->second - 16);
+    const bool wide = isWide(exponents_.sites[stream]);
+    const int64_t dropped =
+        wide || bits == stored.end() ? 0 : std::max<int64_t>(0, bits->second - 16);
     const double epsilon =
         values_[site]->definingOp()->floatAttr("epsilon") * static_cast<double>(width);
-    const double variance =
+    double variance =
         (measured.square_sum * options_.residual_margin * options_.residual_margin + epsilon) *
         std::ldexp(1.0, static_cast<int>(2 * (unit->second - dropped)) - squareShift(width));
+    if (wide) variance = std::min(variance, shiftedVariance(measured, width));
     while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
       ++need.max_exponent;
     needs[site] = need;
@@ -382,7 +394,7 @@ void Chooser::limitAddends() {
   for (size_t site = values_.size(); site-- > 0;) {
     if (!is(site, "tensor.add")) continue;
     const Value* addend = addOperands(*values_[site]->definingOp()).addend;
-    if (addend == nullptr) continue;
+    if (addend == nullptr || widened_.contains(siteOf(rootOf(addend)))) continue;
     auto& values = exponents_.sites[siteOf(addend)].values;
     for (const char* name : {"exponent", "copy_exponent"}) {
       // A normalized addend is its copy; its own exponent is another matter.
@@ -539,6 +551,7 @@ absl::StatusOr<Exponents> Chooser::run() {
     }
   }
   limitAddends();
+  widened_ = widenStreams(function_, calibration_, residual_, options_, exponents_);
   limitScores();
   if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
   if (options_.share_tables) shareActivations();

@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "ir/integer/interpreter.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
 #include "passes/quantize/general.h"
 #include "passes/quantize/storage.h"
@@ -19,6 +21,9 @@ namespace {
 using ir::Value;
 using ir::integer::IntArray;
 using ir::tensor::Array;
+
+constexpr double kAsGood = 0.01;  // of the largest magnitude: scores that ArgMax may confuse
+constexpr double kLost = 0.5;     // of a row's norm: its signal is gone
 
 // Real values of one run, by site or by integer value.
 class FloatRecorder : public ir::tensor::Observer {
@@ -54,6 +59,7 @@ class IntegerRecorder : public ir::integer::Observer {
 struct ErrorSum {
   double squares = 0, reference = 0, largest = 0;
   int64_t count = 0;
+  std::vector<RowFigures> rows;
 };
 
 double readValue(const TensorRecord& record, size_t column, int64_t value) {
@@ -68,8 +74,11 @@ void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
   for (size_t i = 0; i < values.size(); ++i) {
+    if (i % width == 0) sum.rows.emplace_back();
     if (scores && reference[i] <= kMasked) continue;
-    const double error = readValue(record, i % width, values[i]) - reference[i];
+    const double value = readValue(record, i % width, values[i]);
+    sum.rows.back().add(reference[i], value);
+    const double error = value - reference[i];
     sum.squares += error * error;
     sum.reference += reference[i] * reference[i];
     sum.largest = std::max(sum.largest, std::abs(error));
@@ -86,23 +95,17 @@ void normalizeLogits(std::vector<double>& row) {
 }
 
 struct Totals {
-  double divergence = 0, float_entropy = 0, integer_entropy = 0, cosines = 0;
+  double divergence = 0, float_entropy = 0, integer_entropy = 0;
   int64_t agreeing = 0, targets = 0;
 };
 
-void compareRow(std::vector<double> expected, std::vector<double> actual,
-                std::optional<int64_t> target, Totals& totals, Comparison& comparison) {
-  double dot = 0, left = 0, right = 0;
+// A row of scores of which one is chosen.
+void comparePrediction(std::vector<double> expected, std::vector<double> actual,
+                       std::optional<int64_t> target, Totals& totals, Comparison& comparison) {
   for (size_t j = 0; j < expected.size(); ++j) {
-    dot += expected[j] * actual[j];
-    left += expected[j] * expected[j];
-    right += actual[j] * actual[j];
     comparison.largest_error =
         std::max(comparison.largest_error, std::abs(expected[j] - actual[j]));
   }
-  const double cosine = left > 0 && right > 0 ? dot / std::sqrt(left * right) : 1.0;
-  totals.cosines += cosine;
-  comparison.least_cosine = std::min(comparison.least_cosine, cosine);
   const auto best = [](const std::vector<double>& row) {
     return std::max_element(row.begin(), row.end()) - row.begin();
   };
@@ -120,29 +123,33 @@ void compareRow(std::vector<double> expected, std::vector<double> actual,
   ++comparison.rows;
 }
 
-// The output that is compared: its index, or nothing.
-std::optional<unsigned> comparedOutput(const ir::Function& source) {
-  const ir::Op* end = source.body().terminator();
-  for (unsigned i = 0; end != nullptr && i < end->numOperands(); ++i) {
-    const ir::Type& type = end->operand(i)->type();
-    if (type.element == ir::Element::kFloat && type.shape.size() == 2) return i;
-  }
-  return std::nullopt;
+std::vector<std::string> namesOf(const ir::Function& function) {
+  const ir::Op* end = function.body().terminator();
+  if (end->has("names")) return std::get<std::vector<std::string>>(*end->find("names"));
+  std::vector<std::string> names;
+  for (unsigned i = 0; i < end->numOperands(); ++i) names.push_back(absl::StrCat("output", i));
+  return names;
 }
 
-// The compared output by the reference, as many rows as the function has.
-absl::StatusOr<Array> referenceRows(const ir::Function& source, unsigned output,
-                                    const Sample& inputs, Reference reference) {
-  const ir::Op* end = source.body().terminator();
-  const auto* names =
-      end->has("names") ? std::get_if<std::vector<std::string>>(end->find("names")) : nullptr;
-  absl::StatusOr<Array> whole = reference(inputs, names ? (*names)[output] : std::string());
+// The outputs by the reference, as many elements of each as the function has.
+absl::Status takeReference(const ir::Function& source, const Sample& inputs, Reference reference,
+                           std::vector<Array>& outputs) {
+  const std::vector<std::string> names = namesOf(source);
+  absl::StatusOr<std::vector<Array>> whole = reference(inputs, names);
   if (!whole.ok()) return whole.status();
-  const size_t elements = end->operand(output)->type().elements();
-  if (whole->reals.size() < elements)
-    return absl::InternalError("the reference's output has fewer elements than the function's");
-  whole->reals.resize(elements);
-  return whole;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Array& one = (*whole)[i];
+    const size_t wanted = outputs[i].elements();
+    const size_t given = one.isReal() ? one.reals.size() : one.integers.size();
+    if (one.isReal() != outputs[i].isReal() || given < wanted) {
+      return absl::InternalError(
+          absl::StrCat("output '", names[i], "' is another one by the reference"));
+    }
+    if (given > wanted) one.shape = outputs[i].shape;
+    (one.isReal() ? (void)one.reals.resize(wanted) : (void)one.integers.resize(wanted));
+    outputs[i] = std::move(one);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<IntArray>> runInteger(const ir::Function& integer, const Sample& inputs,
@@ -155,6 +162,178 @@ absl::StatusOr<std::vector<IntArray>> runInteger(const ir::Function& integer, co
   }
   return ir::integer::interpret(integer, converted, observer);
 }
+
+// What ArgMax chose from, for each output that is its indices; null for the others.
+class ChoiceRecorder : public FloatRecorder {
+ public:
+  ChoiceRecorder(const ir::Function& function, llvm::ArrayRef<const Value*> choices)
+      : FloatRecorder(function), choices_(choices), scores(choices.size()) {}
+  void observe(const Value& value, const Array& array) override {
+    FloatRecorder::observe(value, array);
+    for (size_t i = 0; i < choices_.size(); ++i)
+      if (choices_[i] == &value) scores[i] = array;
+  }
+
+ private:
+  llvm::ArrayRef<const Value*> choices_;
+
+ public:
+  std::vector<Array> scores;
+};
+
+// Is the value at the chosen index as good as the largest one of its row?
+bool asGood(const Array& scores, int64_t row, int64_t chosen) {
+  if (scores.shape.empty()) return false;
+  const int64_t width = scores.shape.back();
+  if (chosen < 0 || chosen >= width || (row + 1) * width > scores.elements()) return false;
+  const llvm::ArrayRef<double> values(scores.reals.data() + row * width, width);
+  double largest = values[0], size = 0;
+  for (double x : values) {
+    largest = std::max(largest, x);
+    size = std::max(size, std::abs(x));
+  }
+  return largest - values[chosen] <= kAsGood * size;
+}
+
+class Comparer {
+ public:
+  Comparer(const ir::Function& source, const ir::Function& integer,
+           llvm::ArrayRef<TensorRecord> records, Reference reference)
+      : source_(source),
+        integer_(integer),
+        records_(records),
+        reference_(reference),
+        interpreter_(source),
+        sites_(exponentSites(source)),
+        errors_(records.size()) {
+    const ir::Op* end = source.body().terminator();
+    for (const std::string& name : namesOf(source)) {
+      const Value* output = end->operand(found_.outputs.size());
+      found_.outputs.push_back({.name = name});
+      const ir::Op* op = output->definingOp();
+      choices_.push_back(op != nullptr && op->is("tensor.argmax") ? op->operand(0) : nullptr);
+    }
+    rows_.resize(found_.outputs.size());
+  }
+
+  absl::Status add(const ComparisonSample& sample) {
+    ++found_.samples;
+    ChoiceRecorder floats(source_, choices_);
+    absl::StatusOr<std::vector<Array>> expected = interpreter_.run(sample.inputs, &floats);
+    if (!expected.ok()) return expected.status();
+    IntegerRecorder integers(records_);
+    absl::StatusOr<std::vector<IntArray>> actual = runInteger(integer_, sample.inputs, &integers);
+    if (actual.status().code() == absl::StatusCode::kOutOfRange) {
+      if (found_.rejected++ == 0) found_.first_rejection = std::string(actual.status().message());
+      return absl::OkStatus();
+    }
+    if (!actual.ok()) return actual.status();
+    if (reference_) {
+      absl::Status status = takeReference(source_, sample.inputs, reference_, *expected);
+      if (!status.ok()) return status;
+    }
+    for (size_t i = 0; i < expected->size(); ++i) {
+      const Array& output = (*expected)[i];
+      found_.outputs[i].shape.assign(output.shape.begin(), output.shape.end());
+      found_.outputs[i].real = output.isReal();
+      output.isReal() ? addReals(i, output, (*actual)[i], sample)
+                      : addIntegers(i, output, (*actual)[i], floats.scores[i]);
+    }
+    for (size_t i = 0; i < records_.size(); ++i) {
+      if (records_[i].site < 0) continue;
+      addErrors(records_[i], floats.values[records_[i].site], integers.values[records_[i].value],
+                isScores(*sites_[records_[i].site]), errors_[i]);
+    }
+    return absl::OkStatus();
+  }
+
+  Comparison finish() {
+    std::vector<RowFigures> all;
+    double cosines = 0;
+    int64_t rows = 0;
+    for (auto [output, figures] : llvm::zip(found_.outputs, rows_)) {
+      output.rows = summarize(figures);
+      if (output.rows.rows == 0) continue;
+      rows += output.rows.rows;
+      cosines += output.rows.mean_cosine * static_cast<double>(output.rows.rows);
+      found_.least_cosine = std::min(found_.least_cosine, output.rows.least_cosine);
+      found_.largest_row_error = std::max(found_.largest_row_error, output.rows.largest_error);
+    }
+    if (rows > 0) found_.mean_cosine = cosines / static_cast<double>(rows);
+    finishPredictions();
+    for (size_t i = 0; i < records_.size(); ++i) {
+      const ErrorSum& sum = errors_[i];
+      if (sum.count == 0) continue;
+      const double count = static_cast<double>(sum.count);
+      found_.tensors.push_back({records_[i].role, records_[i].node, std::sqrt(sum.squares / count),
+                                std::sqrt(sum.squares / std::max(sum.reference, 1e-300)),
+                                sum.largest, summarize(sum.rows)});
+    }
+    return std::move(found_);
+  }
+
+ private:
+  void addReals(size_t index, const Array& expected, const IntArray& actual,
+                const ComparisonSample& sample) {
+    const int exponent = integer_.body().terminator()->operand(index)->type().exponent;
+    const int64_t width = rowWidth(expected.shape), rows = expected.elements() / width;
+    OutputComparison& output = found_.outputs[index];
+    output.rows_per_sample = rows;
+    if (predictions_ < 0 && width > 1) predictions_ = static_cast<int64_t>(index);
+    const bool predicts = predictions_ == static_cast<int64_t>(index);
+    const bool has_targets = sample.targets.size() == static_cast<size_t>(rows);
+    for (int64_t i = 0; i < rows; ++i) {
+      const auto first = expected.reals.begin() + i * width;
+      std::vector<double> real(width);
+      for (int64_t j = 0; j < width; ++j)
+        real[j] = std::ldexp(static_cast<double>(actual.values[i * width + j]), -exponent);
+      rows_[index].push_back(measureRow({&*first, static_cast<size_t>(width)}, real));
+      if (!predicts || !rows_[index].back().finite) continue;
+      comparePrediction({first, first + width}, std::move(real),
+                        has_targets ? std::optional(sample.targets[i]) : std::nullopt, totals_,
+                        found_);
+    }
+  }
+
+  void addIntegers(size_t index, const Array& expected, const IntArray& actual,
+                   const Array& scores) {
+    OutputComparison& output = found_.outputs[index];
+    for (size_t i = 0; i < expected.integers.size(); ++i) {
+      const int64_t got = actual.values[i];
+      if (got != expected.integers[i] && !asGood(scores, static_cast<int64_t>(i), got) &&
+          output.unequal++ == 0) {
+        output.first_unequal = output.elements + static_cast<int64_t>(i);
+      }
+    }
+    output.elements += static_cast<int64_t>(expected.integers.size());
+    output.rows_per_sample = static_cast<int64_t>(expected.integers.size());
+  }
+
+  void finishPredictions() {
+    if (found_.rows > 0) {
+      const double rows = static_cast<double>(found_.rows);
+      found_.top1_agreement = static_cast<double>(totals_.agreeing) / rows;
+      found_.divergence = totals_.divergence / rows;
+    }
+    if (totals_.targets == 0) return;
+    const double targets = static_cast<double>(totals_.targets);
+    found_.float_perplexity = std::exp(totals_.float_entropy / targets);
+    found_.integer_perplexity = std::exp(totals_.integer_entropy / targets);
+  }
+
+  const ir::Function& source_;
+  const ir::Function& integer_;
+  llvm::ArrayRef<TensorRecord> records_;
+  Reference reference_;
+  ir::tensor::Interpreter interpreter_;
+  std::vector<const Value*> choices_;
+  Comparison found_;
+  Totals totals_;
+  int64_t predictions_ = -1;  // the output that comparePrediction looks at
+  std::vector<std::vector<RowFigures>> rows_;
+  const std::vector<const Value*> sites_;
+  std::vector<ErrorSum> errors_;
+};
 
 }  // namespace
 
@@ -209,80 +388,78 @@ absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir
                                             llvm::ArrayRef<TensorRecord> records,
                                             llvm::ArrayRef<ComparisonSample> samples,
                                             Reference reference) {
-  const std::optional<unsigned> output = comparedOutput(source);
-  if (!output)
-    return absl::InvalidArgumentError("the function has no float output with two axes to compare");
-  const int exponent = integer.body().terminator()->operand(*output)->type().exponent;
-  ir::tensor::Interpreter interpreter(source);
-  Comparison comparison;
-  Totals totals;
-  std::vector<ErrorSum> errors(records.size());
-  const std::vector<const Value*> sites = exponentSites(source);
+  Comparer comparer(source, integer, records, reference);
   for (const ComparisonSample& sample : samples) {
-    ++comparison.samples;
-    FloatRecorder floats(source);
-    absl::StatusOr<std::vector<Array>> expected = interpreter.run(sample.inputs, &floats);
-    if (!expected.ok()) return expected.status();
-    if (reference) {
-      absl::StatusOr<Array> whole = referenceRows(source, *output, sample.inputs, reference);
-      if (!whole.ok()) return whole.status();
-      (*expected)[*output].reals = std::move(whole->reals);
+    if (absl::Status status = comparer.add(sample); !status.ok()) return status;
+  }
+  return comparer.finish();
+}
+
+std::vector<std::string> beyondLimits(const Comparison& comparison, const PrecisionLimits& limits) {
+  std::vector<std::string> problems;
+  for (const OutputComparison& output : comparison.outputs) {
+    const RowSummary& rows = output.rows;
+    const auto where = [&](int64_t index) {
+      const int64_t each = std::max<int64_t>(output.rows_per_sample, 1);
+      return absl::StrFormat("output '%s', %s %d of sample %d", output.name,
+                             output.real ? "row" : "element", index % each, index / each);
+    };
+    if (rows.other_rows > 0) {
+      problems.push_back(absl::StrCat(where(rows.other_row),
+                                      ": the float model gives values that are not finite"));
     }
-    IntegerRecorder integers(records);
-    absl::StatusOr<std::vector<IntArray>> actual = runInteger(integer, sample.inputs, &integers);
-    if (actual.status().code() == absl::StatusCode::kOutOfRange) {
-      if (comparison.rejected++ == 0)
-        comparison.first_rejection = std::string(actual.status().message());
-      continue;
+    if (rows.rows > 0 && !(rows.least_cosine >= limits.least_cosine)) {
+      problems.push_back(absl::StrFormat("%s: cosine %.4f, below %g", where(rows.least_row),
+                                         rows.least_cosine, limits.least_cosine));
     }
-    if (!actual.ok()) return actual.status();
-    const Array& logits = (*expected)[*output];
-    const int64_t rows = logits.shape[0], width = logits.shape[1];
-    for (int64_t i = 0; i < rows; ++i) {
-      const auto first = logits.reals.begin() + i * width;
-      std::vector<double> real;
-      for (int64_t j = 0; j < width; ++j) {
-        real.push_back(
-            std::ldexp(static_cast<double>((*actual)[*output].values[i * width + j]), -exponent));
-      }
-      const bool has_target = sample.targets.size() == static_cast<size_t>(rows);
-      compareRow({first, first + width}, std::move(real),
-                 has_target ? std::optional(sample.targets[i]) : std::nullopt, totals, comparison);
+    if (rows.rows > 0 && !(rows.largest_error <= limits.row_error)) {
+      problems.push_back(absl::StrFormat("%s: an error of %.1f %%, beyond %g %%",
+                                         where(rows.worst_row), 100 * rows.largest_error,
+                                         100 * limits.row_error));
     }
-    for (size_t i = 0; i < records.size(); ++i) {
-      if (records[i].site < 0) continue;
-      addErrors(records[i], floats.values[records[i].site], integers.values[records[i].value],
-                isScores(*sites[records[i].site]), errors[i]);
+    if (!(rows.zero_error <= limits.row_error)) {
+      problems.push_back(absl::StrFormat(
+          "%s: zero in the float model, but %.1f %% of the largest row, beyond %g %%",
+          where(rows.worst_zero_row), 100 * rows.zero_error, 100 * limits.row_error));
+    }
+    if (output.unequal > 0) {
+      problems.push_back(absl::StrCat(where(output.first_unequal), ": another integer, as are ",
+                                      output.unequal, " of ", output.elements));
     }
   }
-  const double rows = static_cast<double>(std::max<int64_t>(comparison.rows, 1));
-  comparison.top1_agreement = static_cast<double>(totals.agreeing) / rows;
-  comparison.divergence = totals.divergence / rows;
-  comparison.mean_cosine = totals.cosines / rows;
-  if (totals.targets > 0) {
-    comparison.float_perplexity =
-        std::exp(totals.float_entropy / static_cast<double>(totals.targets));
-    comparison.integer_perplexity =
-        std::exp(totals.integer_entropy / static_cast<double>(totals.targets));
+  return problems;
+}
+
+std::vector<const TensorError*> lostTensors(const Comparison& comparison) {
+  std::vector<const TensorError*> lost;
+  for (const TensorError& tensor : comparison.tensors) {
+    if (tensor.rows.rows > 0 && !(tensor.rows.largest_error < kLost)) lost.push_back(&tensor);
   }
-  for (size_t i = 0; i < records.size(); ++i) {
-    if (errors[i].count == 0) continue;
-    const double count = static_cast<double>(errors[i].count);
-    comparison.tensors.push_back(
-        {records[i].role, records[i].node, std::sqrt(errors[i].squares / count),
-         std::sqrt(errors[i].squares / std::max(errors[i].reference, 1e-300)), errors[i].largest});
-  }
-  return comparison;
+  return lost;
 }
 
 void print(const Comparison& comparison, llvm::raw_ostream& os) {
-  os << comparison.rows << " rows of " << comparison.samples - comparison.rejected
-     << " samples compared";
+  os << comparison.samples - comparison.rejected << " samples compared";
   if (comparison.rejected > 0) {
     os << "; " << comparison.rejected << " refused, the first because of "
        << comparison.first_rejection;
   }
-  os << llvm::format("\ntop-1 agreement   %.3f %%\n", 100 * comparison.top1_agreement);
+  os << '\n';
+  for (const OutputComparison& output : comparison.outputs) {
+    os << "output            " << output.name << ": ";
+    if (!output.real) {
+      os << output.elements - output.unequal << " of " << output.elements << " integers equal\n";
+      continue;
+    }
+    const RowSummary& rows = output.rows;
+    os << rows.rows << " rows, "
+       << llvm::format("cosine %.6f, row error %.2e", rows.least_cosine, rows.largest_error);
+    if (rows.zero_rows > 0)
+      os << "; " << rows.zero_rows << llvm::format(" that are zero, error %.2e", rows.zero_error);
+    if (rows.other_rows > 0) os << "; " << rows.other_rows << " that are not finite";
+    os << '\n';
+  }
+  os << llvm::format("top-1 agreement   %.3f %%\n", 100 * comparison.top1_agreement);
   if (comparison.float_perplexity > 0) {
     os << llvm::format("perplexity        %.4f -> %.4f (%+.3f %%)\n", comparison.float_perplexity,
                        comparison.integer_perplexity, 100 * comparison.perplexityChange());

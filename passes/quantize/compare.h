@@ -17,6 +17,7 @@
 #include "llvm/Support/raw_ostream.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/quantize.h"
+#include "passes/quantize/row_figures.h"
 
 namespace lindero::passes {
 
@@ -33,25 +34,41 @@ struct TensorError {
   double rms = 0;           // of the error
   double relative_rms = 0;  // the same over the root mean square of the float value
   double largest = 0;
+  RowSummary rows = {};
 };
 
-// Of one output over all samples: the first float output with two axes, rows being tokens and
-// columns the vocabulary.
+// Of one graph output. Reals have rows; integers and booleans are to be equal.
+struct OutputComparison {
+  std::string name;
+  std::vector<int64_t> shape = {};  // in the graph
+  bool real = true;
+  int64_t rows_per_sample = 0;
+  RowSummary rows = {};       // over all samples
+  int64_t elements = 0;       // integers that were compared
+  int64_t unequal = 0;        // of these, those that are others
+  int64_t first_unequal = 0;  // its index, over all samples
+};
+
 struct Comparison {
   int64_t samples = 0;
-  int64_t rows = 0;  // compared; rows of rejected samples are not
   // Samples that the integer program refused, as a value left its range: such an input cannot be
-  // proven.
+  // proven. They are not compared.
   int64_t rejected = 0;
   std::string first_rejection;
 
-  double top1_agreement = 0;      // fraction of rows with the same argmax
+  std::vector<OutputComparison> outputs;  // all, in order
+  double mean_cosine = 1;                 // of the rows of all real outputs
+  double least_cosine = 1;
+  double largest_row_error = 0;  // over the row's norm
+
+  // Of the first real output with an axis of two or more, which a language model's logits are: rows
+  // are tokens, columns the vocabulary.
+  int64_t rows = 0;
+  double top1_agreement = 1;      // fraction of rows with the same argmax
   double divergence = 0;          // mean KL(float || integer) in nats
   double float_perplexity = 0;    // exp of the mean cross entropy of the targets; 0 without targets
   double integer_perplexity = 0;  // the same by the integer program
-  double mean_cosine = 0;         // of the rows
-  double least_cosine = 1;
-  double largest_error = 0;  // of an entry
+  double largest_error = 0;       // of an entry
   std::vector<TensorError> tensors;
 
   // integer over float, minus 1
@@ -60,16 +77,30 @@ struct Comparison {
   }
 };
 
-// What the output of that name should be; its rows are those of the samples, or more.
-using Reference =
-    llvm::function_ref<absl::StatusOr<ir::tensor::Array>(const Sample&, const std::string& output)>;
+// What the outputs of these names should be. They have the elements of the function's outputs, or
+// more: rows of a longer run.
+using Reference = llvm::function_ref<absl::StatusOr<std::vector<ir::tensor::Array>>(
+    const Sample&, llvm::ArrayRef<std::string> outputs)>;
 
-// `records` are those of quantize(source, ..., integer). The output is compared with the reference,
-// or with `source` where there is none; stored tensors with `source`, whose values they hold.
+// `records` are those of quantize(source, ..., integer). Outputs are compared with the reference,
+// or with `source` where there is none; stored tensors with `source`, whose values they hold. An
+// index of ArgMax counts as equal where the float value there is within 1 % of the largest one.
 absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir::Function& integer,
                                             llvm::ArrayRef<TensorRecord> records,
                                             llvm::ArrayRef<ComparisonSample> samples,
                                             Reference reference = nullptr);
+
+// How much precision an integer program may lose.
+struct PrecisionLimits {
+  double least_cosine = 0.99;  // of a row
+  double row_error = 0.05;     // of a row, over its norm
+};
+
+// What of the outputs is beyond the limits, a sentence each; empty: nothing.
+std::vector<std::string> beyondLimits(const Comparison& comparison, const PrecisionLimits& limits);
+
+// The stored tensors of which a row loses half of its norm or more, in the order of the program.
+std::vector<const TensorError*> lostTensors(const Comparison& comparison);
 
 // Are two computations of the same reals equal up to rounding in single precision? To 1e-3 of the
 // largest one; infinities and what is not a number must be in the same places.

@@ -5,7 +5,10 @@
 // A tensor with exponent f and b bits holds v for the real number v / 2^f, -2^(b-1) <= v < 2^(b-1).
 // There is one site for each value of exponentSites() (storage.h), in that order, holding the named
 // integers that quantization needs of it:
-//   exponent, bits                     wherever a value is stored
+//   exponent, bits                     wherever a value is stored; more than 16 bits: it is wide
+//                                      (widen_streams.h)
+//   branch_exponent                    wide sums: of what is added, column by column; of columns
+//                                      that have another one branch_exponent.<column>
 //   key_exponent, key_bits             activations: of the table's key
 //   max_exponent                       LayerNorm: the largest j, of a variance up to 2^(16 + 2j)
 //   units copy_exponent, copy_bits           LayerNorm: of the copy with gamma and beta, where

@@ -131,6 +131,8 @@ absl::StatusOr<Value*> Lowering::form(const Value& value) {
 
 Value* Lowering::narrowed(Value* value, int dropped) {
   if (dropped <= 0) return value;
+  constexpr int kMostShift = 16;
+  if (dropped > kMostShift) return narrowed(narrowed(value, kMostShift), dropped - kMostShift);
   Value*& made = narrowed_[{value, dropped}];
   if (made != nullptr) return made;
   const Type& type = value->type();

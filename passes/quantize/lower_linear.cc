@@ -9,6 +9,7 @@
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/lowering.h"
+#include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
 
@@ -18,6 +19,9 @@ using ir::Value;
 using ir::tensor::Array;
 
 namespace {
+
+// Of a branch that a wide sum adds.
+constexpr int kBranchBits = 16;
 
 int signedBits(int64_t low, int64_t high) {
   int bits = 1;
@@ -116,9 +120,15 @@ absl::StatusOr<Rounding> Lowering::roundingOf(const Op& linear, Storage storage)
                       bits = this->exponent(*site, bits_name);
   if (!exponent.ok()) return exponent.status();
   if (!bits.ok()) return bits.status();
-  rounding.exponents.assign(linear.result()->type().shape.back(), *exponent);
+  const int64_t width = linear.result()->type().shape.back();
+  rounding.exponents.assign(width, *exponent);
   rounding.bits = *bits;
   if (storage != Storage::kPartial) return rounding;
+  if (const ExponentSite& sum = siteOf(*site); isWide(sum)) {
+    rounding.bits = kBranchBits;
+    for (int64_t c = 0; c < width; ++c) rounding.exponents[c] = branchExponent(sum, c);
+    return rounding;
+  }
 
   absl::Status status = addAddend(*addOperands(*site->definingOp()).addend, *exponent, rounding);
   if (!status.ok()) return status;
@@ -139,9 +149,10 @@ absl::Status Lowering::addAddend(const Value& value, int exponent, Rounding& rou
   if (!addend_exponent.ok()) return addend_exponent.status();
   if (!addend_bits.ok()) return addend_bits.status();
   rounding.has_addend = true;
-  rounding.addend_gap = exponent - *addend_exponent;
-  rounding.addend_bound = int64_t{1} << (*addend_bits - 1);
-  if (op == nullptr || !op->is("tensor.embedding")) return absl::OkStatus();
+  const int dropped = addendDrop(siteOf(*addend), exponent);
+  rounding.addend_gap = exponent - *addend_exponent + dropped;
+  rounding.addend_bound = int64_t{1} << (std::max(*addend_bits - dropped, 2) - 1);
+  if (dropped > 0 || op == nullptr || !op->is("tensor.embedding")) return absl::OkStatus();
   absl::StatusOr<int64_t> reach = embeddingReach(*op, *addend_exponent);
   if (!reach.ok()) return reach.status();
   rounding.addend_bound = std::max(rounding.addend_bound, *reach);
@@ -278,15 +289,57 @@ absl::Status Lowering::lowerAdd(const Op& op) {
   absl::StatusOr<int> bits = exponent(*op.result(), "bits");
   if (!bits.ok()) return bits.status();
   const Stored& acc = stored(*operands.partial);
-  absl::StatusOr<const Stored*> addend = plain(*operands.addend);
-  if (!addend.ok()) return addend.status();
-  const int addend_shift = acc.exponents.front() - (*addend)->exponents.front();
+  absl::StatusOr<const Stored*> form = plain(*operands.addend);
+  if (!form.ok()) return form.status();
+  if (isWide(siteOf(*op.result())))
+    return lowerWideAdd(op, round(acc, kBranchBits), (*form)->value);
+  Stored addend = **form;
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent");
+  if (!exponent.ok()) return exponent.status();
+  const int dropped = addendDrop(siteOf(*operands.addend), *exponent);
+  addend.value = narrowed(addend.value, dropped);
+  addend.exponents = raised(addend.exponents, -dropped);
+  const int addend_shift = acc.exponents.front() - addend.exponents.front();
   for (size_t c = 0; c < acc.exponents.size(); ++c) {
-    if (acc.exponents[c] - (*addend)->exponents[c] != addend_shift) {
+    if (acc.exponents[c] - addend.exponents[c] != addend_shift) {
       return absl::UnimplementedError("the columns of its operands have different units");
     }
   }
-  keep(*op.result(), round(acc, *bits, *addend, addend_shift), "residual");
+  keep(*op.result(), round(acc, *bits, &addend, addend_shift), "residual");
+  return absl::OkStatus();
+}
+
+// The branch's columns may be coarser than the sum, each by a power of two: that is exact.
+absl::Status Lowering::lowerWideAdd(const Op& op, const Stored& branch, Value* addend) {
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
+                      bits = this->exponent(*op.result(), "bits");
+  if (!exponent.ok()) return exponent.status();
+  if (!bits.ok()) return bits.status();
+  Value* x = narrowed(addend, addend->type().exponent - *exponent);
+  std::vector<int32_t> factors;
+  for (int unit : branch.exponents) {
+    if (unit > *exponent || *exponent - unit > kBranchBits) {
+      return absl::InvalidArgumentError(absl::StrCat("a column of what is added is at exponent ",
+                                                     unit, ", the sum at ", *exponent));
+    }
+    factors.push_back(int32_t{1} << (*exponent - unit));
+  }
+  const int64_t most = *std::max_element(factors.begin(), factors.end());
+  const int common = *exponent - branch.value->type().exponent;
+  const bool one = llvm::all_equal(factors);
+  const auto width = static_cast<int64_t>(factors.size());
+  if (one) factors.resize(1);
+  Value* n = narrowConstant("branch_units", {one ? 1 : width}, factors, common);
+  const int64_t reach =
+      std::max(-x->type().low, x->type().high) + most * (int64_t{1} << (kBranchBits - 1));
+  Stored sum;
+  sum.exponents.assign(width, *exponent);
+  sum.value = builder_.value("integer.affine",
+                             {x, narrowConstant("one", {1}, {1}, *exponent - x->type().exponent),
+                              narrowConstant("zero", {1}, {0}, *exponent), branch.value, n},
+                             Type::fixed(op.result()->type().shape, *exponent, -reach, reach),
+                             {{"shift", int64_t{0}}, {"bits", int64_t{*bits}}});
+  keep(*op.result(), std::move(sum), "residual");
   return absl::OkStatus();
 }
 

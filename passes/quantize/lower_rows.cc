@@ -10,6 +10,7 @@
 #include "llvm/ADT/bit.h"
 #include "passes/quantize/lowering.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
 
@@ -28,6 +29,14 @@ absl::StatusOr<std::vector<double>> channels(const Value& value) {
   return std::move(array->reals);
 }
 
+// The most that a row of the type may have to be shifted so that 16 bits hold its deviations, which
+// are at most twice as large as its elements; within what the op takes.
+int64_t rowShift(const Type& type) {
+  int64_t shift = 1;
+  while (shift < 10 && 2 * std::max(-type.low, type.high) >> shift >= 1 << 15) ++shift;
+  return shift;
+}
+
 // What a table is called in the constant pool: a function by its name, if it has one.
 llvm::StringRef shortName(llvm::StringRef function) {
   const llvm::StringRef name = function.split('(').first;
@@ -40,8 +49,9 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
   absl::StatusOr<const Stored*> form = plain(*op.operand(0));
   if (!form.ok()) return form.status();
   Value* x = (*form)->value;
+  const bool wide = isWide(siteOf(*op.operand(0)));
   // A row has 16 bits; a probability has one more, and a sign.
-  if (x->type().high > 1 << 15) x = narrowed(x, 2);
+  if (!wide && x->type().high > 1 << 15) x = narrowed(x, 2);
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
                       bits = this->exponent(*op.result(), "bits");
   absl::StatusOr<int> max_exponent = this->exponent(*op.result(), "max_exponent");
@@ -59,20 +69,21 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
         absl::StrCat("epsilon ", op.floatAttr("epsilon"), " at exponent ", type.exponent,
                      " and a width of ", width, " leave the range of the variance"));
   }
-  const llvm::SmallVector<ir::NamedAttribute, 5> attributes = {
+  llvm::SmallVector<ir::NamedAttribute, 6> attributes = {
       {"square_shift", int64_t{square_shift}},
       {"epsilon", static_cast<int64_t>(epsilon)},
       {"output_bits", int64_t{*bits}},
       {"max_exponent", int64_t{*max_exponent}},
       {"has_mean", !op.has("has_mean") || op.boolAttr("has_mean")}};
+  if (wide) attributes.push_back({"row_shift", rowShift(type)});
   Stored result;
   result.exponents.assign(width, *exponent);
   const std::string key = absl::StrCat("rsqrt_n", width, "_q", square_shift, "_f", *exponent, "_b",
-                                       *bits, "_j", *max_exponent);
+                                       *bits, "_j", *max_exponent, wide ? "_halves" : "");
   absl::StatusOr<Value*> roots =
       table(key, {65536, 2}, 0, [&]() -> absl::StatusOr<std::vector<int32_t>> {
         absl::StatusOr<ReciprocalRootTable> made =
-            reciprocalRootTable(width, square_shift, *exponent, *bits, *max_exponent);
+            reciprocalRootTable(width, square_shift, *exponent, *bits, *max_exponent, wide);
         if (!made.ok()) return made.status();
         return std::move(made->entries);
       });

@@ -246,6 +246,13 @@ absl::StatusOr<int> Lowering::exponent(const Value& value, llvm::StringRef name)
   return exponents_.get(site_.find(&value)->second, name);
 }
 
+const ExponentSite& Lowering::siteOf(const Value& value) const {
+  const Value* root = &value;
+  while (root->definingOp() != nullptr && root->definingOp()->is("tensor.select_rows"))
+    root = root->definingOp()->operand(0);
+  return exponents_.sites[site_.find(root)->second];
+}
+
 absl::StatusOr<const Stored*> Lowering::plain(const Value& value) const {
   const Stored& form = stored(value);
   if (form.gamma.empty()) return &form;

@@ -75,6 +75,7 @@ class Lowering {
 
   absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
   absl::StatusOr<Rounding> slicedRounding(const ir::Op& linear);
+  absl::Status lowerWideAdd(const ir::Op& op, const Stored& branch, ir::Value* addend);
   absl::Status addAddend(const ir::Value& addend, int exponent, Rounding& rounding);
   // The accumulator of a linear over x, with the largest shift that the bounds allow (0 with
   // bits = 0: a raw accumulator).
@@ -88,6 +89,8 @@ class Lowering {
   absl::StatusOr<Stored> keyed(const ir::Op& activation, int key_exponent, int key_bits);
 
   absl::StatusOr<int> exponent(const ir::Value& value, llvm::StringRef name) const;
+  // Of the stored value, where this is a view of its rows.
+  const ExponentSite& siteOf(const ir::Value& value) const;
   // What a reader that knows nothing of gamma and beta gets.
   absl::StatusOr<const Stored*> plain(const ir::Value& value) const;
   const Stored& stored(const ir::Value& value) const { return *stored_.find(&value)->second; }

@@ -276,10 +276,10 @@ TEST_P(Products, FitTheirTable) {
 }
 
 // Exponents end at 24: values below 2^-13 have fewer bits than they might, and a product of two of
-// them has none.
+// them has none. So of "four" a row is lost altogether, which counts as a cosine of 0.
 INSTANTIATE_TEST_SUITE_P(Cases, Products,
                          ::testing::Values(ProductCase{"two", 2, 1.0, false, 12, 0.999},
-                                           ProductCase{"four", 4, 1.0, false, 12, 0.99},
+                                           ProductCase{"four", 4, 1.0, false, 12, 0.98},
                                            ProductCase{"tiny", 2, 1e-4, false, 12, -1},
                                            ProductCase{"tiny_chain", 3, 1e-4, false, 12, -1},
                                            ProductCase{"huge", 2, 1e6, false, 12, 0.999},
@@ -407,7 +407,7 @@ TEST(Quantize, WeightsOfHardlyAnyBitsAreRefused) {
     if (!said.empty()) break;
   }
   EXPECT_THAT(said,
-              HasSubstr("no shift keeps the product exact: at 14 bits, its weights have 3 bits"));
+              HasSubstr("no shift keeps the product exact: at 15 bits, its weights have 3 bits"));
   EXPECT_THAT(said, HasSubstr("and 4 are needed; use a larger exponent for its result"));
 }
 
@@ -428,13 +428,13 @@ TEST(Quantize, FewBitsOfActivationsRejectNoInput) {
 TEST(Quantize, ComparesWithTheReferenceThatIsGiven) {
   auto q = quantizeGpt({});
   ASSERT_TRUE(q.ok()) << q.status();
-  auto negated = [&](const Sample& inputs, const std::string& output) {
-    EXPECT_EQ(output, "logits");
+  auto negated = [&](const Sample& inputs, llvm::ArrayRef<std::string> outputs) {
+    EXPECT_EQ(outputs.vec(), std::vector<std::string>{"logits"});
     auto results = ir::tensor::interpret((*q)->floats(), inputs);
     for (double& x : results->front().reals) x = -x;
     // More rows than the function has are those of a longer context.
     results->front().reals.push_back(7);
-    return absl::StatusOr<ir::tensor::Array>(results->front());
+    return absl::StatusOr<std::vector<ir::tensor::Array>>(*std::move(results));
   };
   auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
                                      freshSamples((*q)->floats(), 5), negated);

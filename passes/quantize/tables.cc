@@ -240,9 +240,9 @@ absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, 
 
 absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int square_shift,
                                                         int output_exponent, int output_bits,
-                                                        int max_exponent) {
+                                                        int max_exponent, bool halves) {
   constexpr int64_t kMantissas = 65536;
-  const int exponent = 2 * output_exponent - square_shift;
+  const int exponent = 2 * (output_exponent - (halves ? 1 : 0)) - square_shift;
   const int last_shift = std::min(16, 31 - output_bits);
   if (width < 1 || width > 65536 || std::abs(exponent) > 40 || max_exponent < 0 ||
       max_exponent > 7) {
@@ -252,7 +252,7 @@ absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int squar
   }
   ReciprocalRootTable table;
   const int smallest = SquaredRoot(width, exponent, kMantissas - 1).floorLog2();
-  table.bits = std::min(14, last_shift - max_exponent + 1 + smallest);
+  table.bits = std::min(halves ? 13 : 14, last_shift - max_exponent + 1 + smallest);
   table.entries.reserve(2 * kMantissas);
   int64_t largest = 0, last_t = 0;
   for (int64_t m = 0; m < kMantissas; ++m) {
@@ -264,8 +264,8 @@ absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int squar
     table.entries.push_back(static_cast<int32_t>(reciprocal));
     table.entries.push_back(t0);
   }
-  // |d R| <= 2^15 R against z 2^t + r - 2^(t-1).
-  const int64_t product = largest << 15;
+  // |d R| <= 2^15 R, twice as much in halves, against z 2^t + r - 2^(t-1).
+  const int64_t product = largest << (halves ? 16 : 15);
   if (table.bits < 4 || last_t > last_shift ||
       product + (int64_t{1} << (output_bits - 1 + last_t)) + (int64_t{1} << last_t) >=
           ir::kFieldModulus) {

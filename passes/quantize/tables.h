@@ -65,9 +65,10 @@ struct ReciprocalRootTable {
   std::vector<int32_t> entries;  // 65536 pairs (R, t0)
   int bits = 0;                  // of R where t0 is not at its minimum
 };
+// With `halves`, what R multiplies counts halves, and has 17 bits: R is half as large, of up to 13.
 absl::StatusOr<ReciprocalRootTable> reciprocalRootTable(int64_t width, int square_shift,
                                                         int output_exponent, int output_bits,
-                                                        int max_exponent);
+                                                        int max_exponent, bool halves = false);
 
 // The least shift q >= 1 for which the squares of a row of 16-bit deviations, each shifted by q,
 // sum up to at most 2^30.

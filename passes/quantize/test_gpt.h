@@ -17,6 +17,10 @@ struct TestGpt {
   std::string activation = "gelu";
   // One residual channel holds so much at every token; the gammas of the others make up for it.
   double massive = 0;
+  double massive_word = 0;  // instead: one channel of the first two words
+  double tables = 1;        // the embeddings are so large
+  double epsilon = 1e-5;
+  bool rms = false;
   double masked = 0;       // what masks masked scores; 0: -inf
   bool post_norm = false;  // as BERT: LayerNorm after each residual sum, and not causal
   bool gated = false;      // V and the MLP are multiplied by linears
@@ -37,8 +41,11 @@ class GptBuilder {
   std::unique_ptr<ir::Module> build() {
     ir::Value* ids =
         function_->body().addArgument(ir::Type::tensor(ir::Element::kInt, {gpt_.tokens}), "ids");
-    ir::Value* table = normal("wte", {gpt_.vocabulary, gpt_.width}, 0.5);
-    std::vector<float> positions = values(gpt_.tokens * gpt_.width, 0.2);
+    std::vector<float> words = values(gpt_.vocabulary * gpt_.width, 0.5 * gpt_.tables);
+    if (gpt_.massive_word > 0)
+      words[3] = words[gpt_.width + 3] = static_cast<float>(gpt_.massive_word);
+    ir::Value* table = constant("wte", {gpt_.vocabulary, gpt_.width}, words);
+    std::vector<float> positions = values(gpt_.tokens * gpt_.width, 0.2 * gpt_.tables);
     if (gpt_.massive > 0) {
       for (int64_t t = 0; t < gpt_.tokens; ++t)
         positions[t * gpt_.width + 5] = static_cast<float>(gpt_.massive);
@@ -84,8 +91,10 @@ class GptBuilder {
     const double gain =
         std::sqrt(1 + gpt_.massive * gpt_.massive / static_cast<double>(gpt_.width));
     ir::Value* gamma = normal(node + ".gamma", {gpt_.width}, 0.1 * gain, gain);
+    llvm::SmallVector<ir::NamedAttribute, 2> attributes = {{"epsilon", gpt_.epsilon}};
+    if (gpt_.rms) attributes.push_back({"has_mean", false});
     return op(node, "tensor.layernorm", {x, gamma, normal(node + ".beta", {gpt_.width}, 0.1)},
-              gpt_.width, {{"epsilon", 1e-5}});
+              gpt_.width, attributes);
   }
   ir::Value* linear(const std::string& node, ir::Value* x, int64_t in, int64_t out, double gain,
                     bool bias = true) {

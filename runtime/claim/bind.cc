@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "runtime/claim/decode_claim.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
@@ -11,7 +12,7 @@
 namespace lindero::runtime {
 namespace {
 
-ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks) {
+ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks, const ModelRecord& model) {
   ClaimTensor result;
   result.name = tensor.name();
   result.rows = tensor.rows() * blocks;
@@ -19,6 +20,9 @@ ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks) {
   result.low = tensor.low();
   result.high = tensor.high();
   result.exponent = tensor.exponent();
+  result.shape = {result.rows, result.columns};
+  for (const TensorShape& known : model.shapes)
+    if (known.name == tensor.name()) result.shape = known.shape;
   return result;
 }
 
@@ -37,9 +41,10 @@ Claim claimOfKey(const Key& key, int64_t blocks) {
   Claim claim;
   claim.model = {key.model.onnx,   key.model.external, key.model.id,
                  key.model.bucket, key.circuit_digest, key.fixed_root};
+  for (const TensorShape& input : key.model.unread) claim.model.unread.push_back(input.name);
   for (const PublicTensor& tensor : key.circuit.publics()) {
     (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-        .push_back(tensorOf(tensor, blocks));
+        .push_back(tensorOf(tensor, blocks, key.model));
   }
   claim.policy.arithmetic = key.model.arithmetic;
   claim.policy.boundary = key.model.boundary;
@@ -67,6 +72,9 @@ std::string show(const std::string& value) {
 }
 std::string show(int64_t value) { return absl::StrCat(value); }
 std::string show(const Digest& value) { return toHex(value); }
+std::string show(const std::vector<int64_t>& value) {
+  return absl::StrCat("[", absl::StrJoin(value, ", "), "]");
+}
 
 // Compares members with what the key says; the first difference is kept.
 class Comparison {
@@ -96,6 +104,8 @@ void compareModel(const ModelIdentity& claimed, const ModelIdentity& expected,
   compare("model.bucket", claimed.bucket, expected.bucket);
   compare("model.circuit", claimed.circuit, expected.circuit);
   compare("model.fixed_root", claimed.fixed_root, expected.fixed_root);
+  compare.require(claimed.unread == expected.unread,
+                  "model.unread lists other inputs than the key");
 }
 
 void compareTensors(absl::string_view list, const std::vector<ClaimTensor>& claimed,
@@ -110,6 +120,7 @@ void compareTensors(absl::string_view list, const std::vector<ClaimTensor>& clai
     compare(at("low"), claimed[i].low, expected[i].low);
     compare(at("high"), claimed[i].high, expected[i].high);
     compare(at("exponent"), claimed[i].exponent, expected[i].exponent);
+    compare(at("shape"), claimed[i].shape, expected[i].shape);
   }
 }
 

@@ -20,6 +20,7 @@ struct Fields<ModelIdentity> {
     each("fixed_root", model.fixed_root);
     each("id", model.id);
     each("onnx", model.onnx);
+    each("unread", model.unread);
   }
 };
 
@@ -33,6 +34,7 @@ struct Fields<ClaimTensor> {
     each("low", tensor.low);
     each("name", tensor.name);
     each("rows", tensor.rows);
+    each("shape", tensor.shape);
     each("values", tensor.values);
   }
 };
@@ -158,6 +160,10 @@ absl::Status checkTensor(const ClaimTensor& tensor, const std::string& where) {
   if (tensor.rows < 0 || tensor.rows >= kMostRows || tensor.columns < 0 ||
       tensor.columns >= kMostRows) {
     return invalid(where, "has an impossible shape");
+  }
+  if (!hasElements(tensor.shape, tensor.rows * tensor.columns)) {
+    return invalid(where, absl::StrCat("has a shape of other than ", tensor.rows, " x ",
+                                       tensor.columns, " elements"));
   }
   if (tensor.values.has_value() == tensor.digest.has_value()) {
     return invalid(where, "needs either values or a digest");

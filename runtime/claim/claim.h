@@ -18,7 +18,7 @@
 
 namespace lindero::runtime {
 
-inline constexpr char kClaimFormat[] = "lindero/claim/1";
+inline constexpr char kClaimFormat[] = "lindero/claim/2";
 inline constexpr char kProofProtocol[] = "lindero/proof/1";
 
 struct ModelIdentity {
@@ -28,6 +28,7 @@ struct ModelIdentity {
   int64_t bucket = 0;                  // positions that the circuit was compiled for
   Digest circuit = {};
   Digest fixed_root = {};
+  std::vector<std::string> unread = {};  // inputs of the graph that no output depends on
 };
 
 // Values of a public tensor, or what they hash to.
@@ -38,6 +39,8 @@ struct ClaimTensor {
   int64_t low = 0;
   int64_t high = 0;
   int64_t exponent = 0;  // real value = v / 2^exponent
+  // In the ONNX graph, where it is known; else [rows, columns]. As many elements either way.
+  std::vector<int64_t> shape = {};
   // Exactly one of the two.
   std::optional<std::vector<int64_t>> values = {};  // row-major
   std::optional<Digest> digest = {};                // of an Opening

@@ -20,13 +20,15 @@ Claim sampleClaim() {
   claim.model.onnx.fill(0x0a);
   claim.model.external = {{"a.bin", sha256("a")}, {"b.bin", sha256("b")}};
   claim.model.bucket = 3;
-  claim.inputs = {{.name = "ids", .rows = 3, .columns = 1, .high = 9, .values = {{1, 2, 3}}}};
+  claim.inputs = {
+      {.name = "ids", .rows = 3, .columns = 1, .high = 9, .shape = {1, 3}, .values = {{1, 2, 3}}}};
   claim.outputs = {{.name = "y\n\"é",
                     .rows = 1,
                     .columns = 2,
                     .low = -5,
                     .high = 5,
                     .exponent = -2,
+                    .shape = {1, 1, 2},
                     .digest = sha256("y")}};
   claim.policy = {.arithmetic = "i", .boundary = "whole", .digests = {"y\n\"é"}};
   claim.policy.decode = {DecodeKind::kGreedy, {2, 5}};
@@ -61,9 +63,11 @@ TEST(Claim, IsCanonical) {
   std::string bytes = encoded(sampleClaim());
   // Sorted names, no white space, escapes only where RFC 8785 has them.
   EXPECT_THAT(bytes, HasSubstr(R"("frontier":{"end":{"digest":")"));
-  EXPECT_THAT(bytes, HasSubstr(R"("high":5,"low":-5,"name":"y\n\"é","rows":1,"values":null)"));
+  EXPECT_THAT(
+      bytes,
+      HasSubstr(R"("high":5,"low":-5,"name":"y\n\"é","rows":1,"shape":[1,1,2],"values":null)"));
   EXPECT_THAT(bytes, HasSubstr(R"("steps":{"count":0,"first":0},"verifier":)"));
-  EXPECT_EQ(bytes.rfind(R"({"format":"lindero/claim/1","frontier":)", 0), 0u);
+  EXPECT_EQ(bytes.rfind(R"({"format":"lindero/claim/2","frontier":)", 0), 0u);
 }
 
 TEST(Claim, RefusesOtherBytes) {
@@ -94,10 +98,13 @@ TEST(Claim, RefusesOtherBytes) {
       {"no UTF-8", replaced(bytes, "é", "\xc3"), "does not parse"},
       {"upper case", replaced(bytes, "0a0a", "0A0A"), "hexadecimal"},
       {"short digest", replaced(bytes, "0a0a", "0a"), "hexadecimal"},
-      {"other format", replaced(bytes, "claim/1", "claim/2"), "format"},
+      {"other format", replaced(bytes, "claim/2", "claim/1"), "format"},
       {"other kind", replaced(bytes, "greedy", "sampled"), "policy.decode.kind"},
       {"value beyond its range", replaced(bytes, "[1,2,3]", "[1,2,10]"), "holds 10"},
       {"value too few", replaced(bytes, "[1,2,3]", "[1,2]"), "2 values"},
+      {"a shape of other elements", replaced(bytes, "[1,1,2]", "[1,2,2]"), "1 x 2 elements"},
+      {"an empty axis", replaced(bytes, "[1,1,2]", "[0,1,2]"), "1 x 2 elements"},
+      {"a negative axis", replaced(bytes, "[1,1,2]", "[-1,-1,2]"), "1 x 2 elements"},
       {"no values", replaced(bytes, "[1,2,3]", "null"), "either values or a digest"},
       {"a real value", replaced(bytes, "[1,2,3]", "[1,2,3.0]"), "inputs[0].values[2]"},
       {"digests", replaced(bytes, R"("digests":["y\n\"é"])", R"("digests":[])"), "policy.digests"},

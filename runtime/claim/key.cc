@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "runtime/package/circuit_info.h"
@@ -27,6 +28,24 @@ absl::Status checkShapes(const Circuit& circuit) {
   for (const PublicTensor& tensor : circuit.publics()) {
     if (tensor.rows() > 0 && tensor.columns() > 0) continue;
     return absl::InvalidArgumentError("key: its circuit has an empty public tensor");
+  }
+  return absl::OkStatus();
+}
+
+// What it says about the graph's tensors fits those of the circuit.
+absl::Status checkRecordedShapes(const Key& key) {
+  for (const TensorShape& known : key.model.shapes) {
+    const auto& tensors = key.circuit.publics();
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(),
+                     [&](const PublicTensor& tensor) { return tensor.name() == known.name; });
+    if (found != tensors.end() && key.circuit.links().empty() &&
+        hasElements(known.shape, int64_t{found->rows()} * found->columns())) {
+      continue;
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("key: model.json: shapes: \"", absl::Utf8SafeCEscape(known.name),
+                     "\" is no public tensor of the circuit, or has other elements there"));
   }
   return absl::OkStatus();
 }
@@ -58,6 +77,7 @@ absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
     return absl::InvalidArgumentError("key: it does not say which model it is of");
   }
   LINDERO_ASSIGN_OR_RETURN(key.model, decodeModelRecord(key.message.model()));
+  LINDERO_RETURN_IF_ERROR(checkRecordedShapes(key));
   key.circuit_digest = sha256(key.message.circuit());
   key.digest = sha256(bytes);
   return key;

@@ -193,6 +193,10 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"blocks of a circuit without links", compiled([](Circuit& c) { c.set_most_blocks(2); }),
        "up to 2 blocks"},
       {"links to no block", compiled([](Circuit& c) { c.add_links(); }), "up to 0 blocks"},
+      {"a shape of no tensor", recorded([](ModelRecord& r) { r.shapes = {{"none", {1}}}; }),
+       "\"none\" is no public"},
+      {"a shape of other elements", recorded([](ModelRecord& r) { r.shapes = {{"x", {3, 1000}}}; }),
+       "other elements"},
       {"no root", changed([](VerifyingKey& key) { key.clear_fixed_root(); }), "32 bytes"},
   };
   ASSERT_TRUE(decodeKeySet(good).ok());

@@ -14,6 +14,14 @@ struct Fields<DimensionSize> {
 };
 
 template <>
+struct Fields<TensorShape> {
+  static void visit(auto& each, auto& tensor) {
+    each("name", tensor.name);
+    each("shape", tensor.shape);
+  }
+};
+
+template <>
 struct Fields<CompileOptions> {
   static void visit(auto& each, auto& options) {
     each("argmax", options.argmax);
@@ -21,7 +29,7 @@ struct Fields<CompileOptions> {
     each("decode", options.decode);
     each("dims", options.dims);
     each("lanes", options.lanes);
-    each("output", options.output);
+    each("outputs", options.outputs);
     each("positions", options.positions);
   }
 };
@@ -40,6 +48,8 @@ struct Fields<ModelRecord> {
     each("id", record.id);
     each("onnx", record.onnx);
     each("options", record.options);
+    each("shapes", record.shapes);
+    each("unread", record.unread);
   }
 };
 
@@ -49,6 +59,15 @@ absl::Status checkExternal(const std::vector<ExternalFile>& files, absl::string_
     return absl::InvalidArgumentError(absl::StrCat(where, " is not sorted by name"));
   }
   return absl::OkStatus();
+}
+
+bool hasElements(const std::vector<int64_t>& shape, int64_t elements) {
+  int64_t rest = elements;
+  for (int64_t size : shape) {
+    if (size < 1 || rest % size != 0) return false;
+    rest /= size;
+  }
+  return rest == 1;
 }
 
 std::string boundaryOf(const CompileOptions& options) {

@@ -14,7 +14,7 @@
 
 namespace lindero::runtime {
 
-inline constexpr char kModelFormat[] = "lindero/model/1";
+inline constexpr char kModelFormat[] = "lindero/model/2";
 // What integers, scales and rounding of the integer program mean; another meaning is another name.
 inline constexpr char kArithmetic[] = "lindero/integer/1";
 
@@ -31,6 +31,14 @@ struct DimensionSize {
   int64_t size = 0;
 };
 
+// The shape that a tensor has in the ONNX graph.
+struct TensorShape {
+  std::string name;
+  std::vector<int64_t> shape;
+
+  friend bool operator==(const TensorShape&, const TensorShape&) = default;
+};
+
 // The options of `lindero compile` that shape the circuit.
 struct CompileOptions {
   bool argmax = false;
@@ -38,7 +46,7 @@ struct CompileOptions {
   bool decode = false;              // with a step table
   std::vector<DimensionSize> dims;  // by name
   int64_t lanes = 0;
-  std::string output;  // empty: the first
+  std::vector<std::string> outputs;  // by name; empty: all
   std::string positions;
 };
 
@@ -54,7 +62,14 @@ struct ModelRecord {
   Digest id = {};
   Digest onnx = {};
   CompileOptions options;
+  // Of public tensors of the circuit, in its order, that have as many elements in the graph. A
+  // circuit of decode runs lists none: it has step tables in their place.
+  std::vector<TensorShape> shapes;
+  std::vector<TensorShape> unread;  // inputs of the graph that no output depends on
 };
+
+// Has a shape so many elements, and no axis that is empty?
+bool hasElements(const std::vector<int64_t>& shape, int64_t elements);
 
 // Where a proof ends and the next one begins: "whole", or "per-step=16" of runs in blocks.
 std::string boundaryOf(const CompileOptions& options);

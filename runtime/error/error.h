@@ -32,6 +32,7 @@ enum class Error {
   kFile,              // a file cannot be read or written
   kPackage,           // a package or key is damaged, of another version or of another model
   kUnopened,          // the claim gives values by digest, and nobody gave the values
+  kImprecise,         // integers lose more of the float model's outputs than is allowed
   kCancelled,         // Monitor::cancel
 };
 

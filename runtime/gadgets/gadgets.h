@@ -24,10 +24,12 @@
   X(Output)                   \
   X(Requantize)               \
   X(Softmax)                  \
-  X(TableLookup)
+  X(TableLookup)              \
+  X(WideLayerNorm)
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
-  X(affine) X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+  X(affine)                        \
+  X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax) X(wide_norms)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_

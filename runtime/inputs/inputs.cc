@@ -112,6 +112,11 @@ absl::Status checkShape(const ModelFacts& facts, const TensorFacts& wanted,
                         const InputArray& array) {
   const std::vector<int64_t> given = withoutOnes(array.shape), asked = withoutOnes(wanted.shape);
   if (given == asked) return absl::OkStatus();
+  const auto axis = std::find(array.shape.begin(), array.shape.end(), 0);
+  if (axis != array.shape.end()) {
+    return wrongInput(wanted, absl::StrCat("it has the shape ", shapeOf(array),
+                                           ", which holds no element: a run needs at least one"));
+  }
   int64_t length = 1;
   for (int64_t size : wanted.shape) length *= size;
   const auto count = static_cast<int64_t>(array.integers.size());
@@ -232,9 +237,11 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
                          bool decode) {
   if (decode) return promptOf(facts, arrays).status();
   LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
-  const auto integers = std::count_if(facts.inputs.begin(), facts.inputs.end(),
-                                      [](const TensorFacts& input) { return input.integer; });
+  const auto integers =
+      std::count_if(facts.inputs.begin(), facts.inputs.end(),
+                    [](const TensorFacts& input) { return input.integer && !input.unread; });
   for (const TensorFacts& wanted : facts.inputs) {
+    if (wanted.unread) continue;
     const InputArray* array = findArray(arrays, wanted.name);
     if (array == nullptr) return missing(facts, wanted.name);
     LINDERO_RETURN_IF_ERROR(checkArray(facts, wanted, *array));

@@ -15,6 +15,7 @@ Json toJson(const std::vector<TensorFacts>& tensors) {
                   {"element", tensor.integer ? "int" : "float"},
                   {"shape", tensor.shape}};
     if (!tensor.onnx_shape.empty()) entry["onnx_shape"] = tensor.onnx_shape;
+    if (tensor.unread) entry["unread"] = true;
     list.push_back(std::move(entry));
   }
   return list;
@@ -67,6 +68,7 @@ class Reader {
       reader.read("element", element);
       reader.read("shape", tensor.shape);
       if (entry.contains("onnx_shape")) reader.read("onnx_shape", tensor.onnx_shape);
+      if (entry.contains("unread")) reader.read("unread", tensor.unread);
       if (reader.failed() || (element != "int" && element != "float")) return false;
       tensor.integer = element == "int";
       tensors.push_back(std::move(tensor));

@@ -18,6 +18,7 @@ struct TensorFacts {
   bool integer = false;  // token ids; else reals
   std::vector<int64_t> shape;
   std::vector<int64_t> onnx_shape = {};  // in the ONNX file, where that is another one; else empty
+  bool unread = false;                   // an input that no output depends on
 };
 
 struct ModelFacts {

@@ -33,7 +33,7 @@ struct Cheat {
   // At random; false, and nothing is changed, when it does not fit what was drawn.
   bool (*apply)(const CheatScene&);
   // Families of parts (families.h), of which one alone may notice it.
-  const char* aims[4] = {};
+  const char* aims[5] = {};
 
   bool aimsAt(const std::string& family) const;
 };

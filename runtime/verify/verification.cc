@@ -163,10 +163,13 @@ absl::Status checkAsked(const Verification& verification, const std::vector<int6
 
 absl::Status saveOutputs(const Verification& verification, const std::string& path) {
   std::vector<InputArray> arrays;
+  Claim claim = verification.claim;
   for (const PublicTensorValues& tensor : verification.values()) {
     if (!tensor.values) continue;
     const std::string name = absl::StrReplaceAll(tensor.name, {{"/", "."}});
-    const std::vector<int64_t> shape = {tensor.rows, tensor.columns};
+    ClaimTensor* stated = findTensor(claim, tensor.name);
+    const std::vector<int64_t> shape =
+        stated != nullptr ? stated->shape : std::vector<int64_t>{tensor.rows, tensor.columns};
     arrays.push_back({.name = name, .shape = shape, .integer = true, .integers = *tensor.values});
     if (tensor.exponent == 0) continue;
     arrays.push_back(

@@ -93,14 +93,22 @@ def mlp(change=lambda graph: None, weight=lambda values: None):
     return model
 
 
-def constant_output():
-    """A graph with an input, whose output does not read it."""
+def projection(what):
+    """Patches, projected, with learned positions; or constants in other places where values are computed."""
+    rng = np.random.default_rng(1)
+    constants = {"w": (12, 16), "positions": (1, 8, 16), "gamma": (16,), "beta": (16,), "head": (16, 6)}
+    normalized = "positions" if what == "constant norm" else "placed" if what == "positions" else "patches"
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["patches"], name="/w"),
+             helper.make_node("Add", ["patches", "positions"], ["placed"], name="/add"),
+             helper.make_node("LayerNormalization", [normalized, "gamma", "beta"], ["normed"], name="/norm"),
+             helper.make_node("Add", ["patches", "normed"], ["sum"], name="/sum"),
+             helper.make_node("MatMul", ["sum", "head"], ["y"], name="/head"),
+             helper.make_node("Identity", ["positions"], ["z"], name="/constant")]
+    outputs = [("y", (1, 8, 6))] if what != "constant output" else [("z", (1, 8, 16))]
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"], name="/w"),
-         helper.make_node("Identity", ["positions"], ["z"], name="/constant")], "constant output",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, 12))],
-        [helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 8, 16))],
-        [numpy_helper.from_array(np.ones(shape, np.float32), n) for n, shape in (("w", (12, 16)), ("positions", (1, 8, 16)))])
+        nodes, "projection", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, 12))],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs],
+        [numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), n) for n, shape in constants.items()])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -136,7 +144,7 @@ def alternating(values):
     ("unknown operator", UNSUPPORTED, ["Frobnicate", "/fc.0/Add"], lambda: mlp(node("Frobnicate"))),
     ("unknown domain", UNSUPPORTED, ["acme", "/fc.0/Add"], lambda: mlp(node("Relu", "acme"))),
     ("operator without a circuit", UNSUPPORTED, ["Sinh", "/fc.0/Add"], lambda: mlp(node("Sinh"))),
-    ("an output that is constant", UNSUPPORTED, ["output", "inputs"], constant_output),
+    ("an output that is constant", UNSUPPORTED, ["output", "inputs"], lambda: projection("constant output")),
     ("nothing but a constant", UNSUPPORTED, ["output", "inputs"], lambda: lone_constant()),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),
     ("infinity", NOT_FINITE, ["fc.0.weight", "inf"], lambda: mlp(weight=set_at(np.inf))),
@@ -144,6 +152,13 @@ def alternating(values):
 )
 def model_with(codes, words, make):
     compile_refused(codes, ["bad.onnx", *words], given("bad.onnx", make()))
+
+
+@cases(("for each row", "positions"), ("for each row, normalized", "constant norm"))
+def constants_are_values(what):
+    package = models.folder / "projection.lindero"
+    succeed("compile", given("projection.onnx", projection(what)), "-o", package, "--no-key")
+    shutil.rmtree(package)
 
 
 @cases(

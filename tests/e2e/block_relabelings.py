@@ -10,6 +10,7 @@ def take(world, blocks):
         rows = tensor["rows"] // 3
         tensor["values"] = [value for b in blocks for value in tensor["values"][b * rows : (b + 1) * rows]]
         tensor["rows"] = rows * len(blocks)
+        tensor["shape"] = [tensor["rows"], tensor["columns"]]
     take_blocks(world, blocks)
 
 
@@ -38,6 +39,7 @@ def _(world):
     for tensor in claim["inputs"]:
         tensor["values"] = values[tensor["name"]]
         tensor["rows"] = len(tensor["values"])
+        tensor["shape"] = [tensor["rows"], tensor["columns"]]
     claim["policy"]["boundary"] = "per-step=3"
 
 
@@ -79,6 +81,7 @@ for kind, name in (("inputs", TAPE), ("inputs", LENGTHS), ("inputs", BLOCK), ("o
             rows = tensor["rows"] // 3
             tensor["values"] = [value for b in blocks for value in tensor["values"][b * rows : (b + 1) * rows]]
             tensor["rows"] = rows * len(blocks)
+            tensor["shape"] = [tensor["rows"], tensor["columns"]]
 
 
 for name, blocks, bare in (

@@ -333,7 +333,16 @@ def a_key_of_something_else_is_not():
     def lanes(count):
         return lambda message: record(options={**json.loads(message.model)["options"], "lanes": count})(message)
 
-    audited(lambda message: setattr(message, "circuit", other.circuit), "its circuit is")
+    def renamed(message):
+        circuit = decoded("Circuit", message.circuit)
+        circuit.tables[0].name += "x"
+        message.circuit = encoded(circuit)
+
+    audited(renamed, "its circuit is")
+    audited(lambda message: setattr(message, "circuit", other.circuit), "is no public tensor of the circuit", PACKAGE)
+    audited(record(shapes=[{"name": "logits", "shape": [1, 8, 3]}]), "has other elements there", PACKAGE)
+    audited(record(shapes=[]), "does not come out again")
+    audited(record(unread=[{"name": "mask", "shape": [1]}]), "does not come out again")
     audited(lambda message: setattr(message, "fixed_root", bytes(32)), "its weights have the root")
     audited(lambda message: setattr(message.stwo, "queries", 3), "its parameters")
     audited(lambda message: setattr(message.security, "bits", 10), "its parameters")

@@ -25,7 +25,7 @@ def proof():
     return path, package, succeed("prove", package, "--prompt", TEXT[:64], "-o", path)
 
 
-@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/1"),
+@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/2"),
        ("of the prover", "lindero-prover-stwo", "stwo-"))
 def versions(name, formats):
     first, second = program(BIN / name, "--version").splitlines()
@@ -76,13 +76,14 @@ def verified_values_are_saved():
 @case
 def reals_are_saved_beside_the_integers():
     package, path, saved = models.package("toy_gpt"), models.folder / "toy.proof", models.folder / "toy.npz"
-    proven = succeed("prove", package, "--tokens", "3,1,4,1", "-o", path)
-    succeed("verify", path, "--key", package / "model.key", "--save-outputs", saved)
-    (logits,) = (tensor for tensor in proven["statement"] if tensor["kind"] == "output")
+    succeed("prove", package, "--tokens", "3,1,4,1", "-o", path)
+    verified = succeed("verify", path, "--key", package / "model.key", "--save-outputs", saved)
+    (logits,) = verified["claim"]["outputs"]
+    equal((logits["shape"], logits["rows"], logits["columns"]), ([1, 8, 16], 8, 16), "shapes")
     assert logits["exponent"] != 0
     with np.load(saved) as arrays:
         integers, reals = arrays[logits["name"]], arrays[logits["name"] + ".real"]
-    equal(integers.shape, (logits["rows"], logits["columns"]), "shape")
+    equal(integers.shape, tuple(logits["shape"]), "shape")
     assert integers.dtype == np.int64 and reals.dtype == np.float64
     equal((integers / 2.0 ** logits["exponent"]).tolist(), reals.tolist(), "reals")
 
@@ -154,7 +155,7 @@ def progress_goes_on_after_a_note():
             break
         seen += piece
     assert process.wait() == 0
-    after = seen.decode().split("note: no --calibrate", 1)[1].split("\n", 1)[1]
+    after = seen.decode().split("note: ranges come from", 1)[1].split("\n", 1)[1]
     assert after.startswith("\r\x1b[Kcalibrate"), repr(after[:80])
 
 

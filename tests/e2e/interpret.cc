@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   app.add_option("model", model)->required();
   addModelOptions(app, options);
   CLI11_PARSE(app, argc, argv);
+  options.measured = 0;
   Json runs = Json::parse(std::string(std::istreambuf_iterator<char>(std::cin), {}));
   Context context(false);
   runtime::Monitor& monitor = context.monitor();

@@ -186,7 +186,7 @@ MEMBERS = [
     ("label of the input", ("labels", "input"), "a question", "transcript", "transcript"),
     ("label of the output", ("labels", "output"), "the answer", "transcript", "transcript"),
     ("nonce", ("nonce",), flipped, "transcript", "transcript"),
-    ("format", ("format",), "lindero/claim/2", "transcript", "claim"),
+    ("format", ("format",), "lindero/claim/3", "transcript", "claim"),
 ]
 MEMBERS_OF_TENSORS = [
     ("name", "prompt"),
@@ -202,6 +202,11 @@ MEMBERS += [
     for kind in ("inputs", "outputs")
     for member, value in MEMBERS_OF_TENSORS
 ]
+MEMBERS += [
+    (f"shape of an {kind[:-1]}", (kind, 0, "shape"), lambda v: [1, *v], "transcript", "claim")
+    for kind in ("inputs", "outputs")
+]
+MEMBERS += [("an input that nobody reads", ("model", "unread"), ["mask"], "transcript", "claim")]
 # Of every decode run.
 MEMBERS_OF_DECODING = [
     ("choice of a given step", ("outputs", 0, "values", 0), lambda v: v ^ 1, "transcript", "transcript"),
@@ -324,9 +329,11 @@ def tell(world, tokens, prompt):
     for tensor in claim["inputs"]:
         tensor["values"] = values[tensor["name"]]
         tensor["rows"] = len(tensor["values"])
+        tensor["shape"] = [tensor["rows"], tensor["columns"]]
     (choices,) = claim["outputs"]
     choices["values"] += [0] * (block * (len(starts) - before))
     choices["rows"] = len(choices["values"])
+    choices["shape"] = [choices["rows"], choices["columns"]]
     claim["steps"]["count"] = steps
     claim["policy"]["limits"]["steps"] = chosen
     if chosen == 0:

@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"GivenStream", {.embedded = false}},
                       Variant{"NotCausal", {.causal = false}}, Variant{"Gated", {.gated = true}},
                       Variant{"Copied", {.copied = true}}, Variant{"General", {.general = 0}},
-                      Variant{"Decode", {.decode = true}},
+                      Variant{"Wide", {.wide = true}}, Variant{"Decode", {.decode = true}},
                       Variant{"CarryFirst", {.decode = true, .block = 2}},
                       Variant{"CarryLater", {.decode = true, .block = 2, .at = 2}}),
     [](const auto& info) { return std::string(info.param.name); });

@@ -20,8 +20,14 @@ runtime::Claim claimOf(const Circuit& circuit, const Statement& statement) {
   for (const PublicTensor& t : circuit.publics()) {
     const PublicValues& said = *runtime::findValues(statement, t.name());
     (t.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-        .push_back({t.name(), said.rows(), t.columns(), t.low(), t.high(), t.exponent(),
-                    std::vector<int64_t>(said.values().begin(), said.values().end())});
+        .push_back({.name = t.name(),
+                    .rows = said.rows(),
+                    .columns = t.columns(),
+                    .low = t.low(),
+                    .high = t.high(),
+                    .exponent = t.exponent(),
+                    .shape = {said.rows(), t.columns()},
+                    .values = {{said.values().begin(), said.values().end()}}});
   }
   return claim;
 }

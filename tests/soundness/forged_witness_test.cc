@@ -10,6 +10,7 @@
 #include "runtime/tamper/cheats.h"
 #include "runtime/tamper/forged_rows.h"
 #include "tests/soundness/forgery.h"
+#include "tests/soundness/general_program.h"
 
 namespace lindero::test {
 namespace {
@@ -18,16 +19,17 @@ using runtime::Cheat;
 using runtime::forgeArgmaxRow;
 
 constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true}, kGated{.gated = true},
-    kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0};
+    kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0}, kWide{.wide = true},
+    kLongRows{.general = kLongRowsProgram};
 // The third block of three: of the slots before, two are open and one is closed.
 constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 
 // One compiled toy per set of options.
 const ToyRun& toy(const ToyOptions& options) {
-  static auto& runs =
-      *new std::map<std::tuple<bool, bool, bool, bool, bool, int64_t>, std::unique_ptr<ToyRun>>;
+  static auto& runs = *new std::map<std::tuple<bool, bool, bool, bool, bool, int64_t, int64_t>,
+                                    std::unique_ptr<ToyRun>>;
   std::unique_ptr<ToyRun>& run = runs[{options.logits, options.ties, options.gated, options.copied,
-                                       options.general.has_value(), options.block}];
+                                       options.wide, options.general.value_or(-1), options.block}];
   if (!run) run = std::move(*ToyRun::create(options));
   return *run;
 }
@@ -424,6 +426,51 @@ std::vector<CheatCase> softmaxCases(const ToyOptions& options) {
   };
 }
 
+// Those of norms of wide rows.
+std::vector<CheatCase> wideCases() {
+  const auto of = [](const char* name, const char* cheat, std::set<std::string> rejected_by,
+                     const char* node = "/ln1") {
+    return CheatCase{name, node, cheat, std::move(rejected_by), kWide};
+  };
+  return {
+      of("WideMeanTooLarge", "another mean of a wide row",
+         {"lookup wide_norm_statistics.mean low"}),
+      of("WideMeanTooSmall", "another mean of a wide row",
+         {"lookup wide_norm_statistics.mean high"}),
+      of("WideMeanInRmsNorm", "a mean in wide RMSNorm", {"constraint wide_norms.no mean"},
+         "/ln1.1"),
+      of("RowShiftTooLarge", "a larger row shift", {"lookup wide_norm_statistics.a large element"}),
+      of("RowShiftTooSmall", "a smaller row shift", {"lookup wide_norms.square"}),
+      of("ElementCalledLarge", "an element called large", {"lookup wide_norms.square"}),
+      of("OtherRowPower", "another power of the row shift",
+         {"lookup wide_norm_statistics.row shift"}),
+      of("NoOffset", "no offset", {"lookup wide_norm_statistics.row shift"}),
+      of("OtherEpsilon", "another epsilon", {"lookup wide_norm_statistics.row shift"}),
+      of("ShiftedOutOfRange", "shifted out of range", {"lookup wide_norms.shifted out"}),
+      of("ShiftedOutOffByOne", "shifted out off by one", {"constraint wide_norms.shift"}),
+      of("WideSquareOffByOne", "another square of a wide row", {"lookup wide_norms.square"}),
+      of("WideRootOffByOne", "another root of a wide row", {"lookup wide_norm_statistics.root"}),
+      of("WideVarianceRemainder", "remainder of a wide row's variance out of range",
+         {"lookup wide_norm_statistics.variance remainder"}),
+      of("WideNormalizedOffByOne", "wide row's normalized value off by one",
+         {"constraint wide_norms.normalize"}),
+      of("WideNormalizedRemainder", "remainder of a wide row's normalized value out of range",
+         {"lookup wide_norms.remainder"}),
+      of("OffsetOfOneTile", "one tile of a wide row with other statistics",
+         {"constraint wide_norms.one offset per token"}),
+      of("RowPowerOfOneTile", "one tile of a wide row with other statistics",
+         {"constraint wide_norms.one row power per token"}, "/ln1.1"),
+      of("MeansOfTwoWideTiles", "two tiles of a wide row with other means",
+         {"constraint wide_norms.one mean per token"}),
+      {"MeanModuloP",
+       "/layernorm.0",
+       "another mean modulo p",
+       {"lookup wide_norm_statistics.sum of shifted"},
+       kLongRows},
+      of("WideSumOffByOne", "image off by one", {"constraint wide_sums.affine"}, "/add1"),
+  };
+}
+
 std::vector<CheatCase> closedCases() {
   return {{"ClosedRemainder",
            "/attn/Softmax",
@@ -481,6 +528,7 @@ INSTANTIATE_TEST_SUITE_P(Whole, CheatTest, ::testing::ValuesIn(cheatCases()), na
 INSTANTIATE_TEST_SUITE_P(Softmax, CheatTest, ::testing::ValuesIn(softmaxCases(kArgmax)), nameOf);
 INSTANTIATE_TEST_SUITE_P(SoftmaxOfABlock, CheatTest, ::testing::ValuesIn(softmaxCases(kBlocks)),
                          nameOf);
+INSTANTIATE_TEST_SUITE_P(Wide, CheatTest, ::testing::ValuesIn(wideCases()), nameOf);
 INSTANTIATE_TEST_SUITE_P(ClosedKeys, CheatTest, ::testing::ValuesIn(closedCases()), nameOf);
 
 }  // namespace

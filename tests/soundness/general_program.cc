@@ -65,6 +65,23 @@ class GeneralProgram {
     finish();
   }
 
+  void longRows() {
+    constexpr int64_t kWidth = 128;
+    Value* x = argument("x", {2, kWidth}, 1 << 24, 8);
+    const int square = passes::squareShift(kWidth);
+    auto root = passes::reciprocalRootTable(kWidth, square, 8, 13, 7, /*halves=*/true);
+    if (!root.ok()) return;
+    make("integer.layernorm", {x, table({65536, 2}, 0, root->entries)},
+         Type::fixed({2, kWidth}, 8, -4096, 4095),
+         {{"square_shift", int64_t{square}},
+          {"epsilon", int64_t{1}},
+          {"output_bits", int64_t{13}},
+          {"max_exponent", int64_t{7}},
+          {"has_mean", true},
+          {"row_shift", int64_t{10}}});
+    finish();
+  }
+
   void random(int ops) {
     inputs(shape(), shape());
     const std::vector<std::function<Value*()>> kinds{
@@ -358,6 +375,8 @@ absl::Status makeGeneralProgram(ir::Module& module, uint32_t seed, int ops) {
   GeneralProgram program(module, seed);
   if (seed == 0) {
     program.all();
+  } else if (seed == kLongRowsProgram) {
+    program.longRows();
   } else {
     program.random(ops);
   }

@@ -38,9 +38,7 @@ std::vector<int64_t> valuesOf(const Statement& statement, llvm::StringRef name, 
 }
 
 // What the interpreter says of the statement's inputs is what the statement says.
-void expectInterpreted(uint32_t seed, const Statement& statement) {
-  ir::Module module;
-  ASSERT_EQ(makeGeneralProgram(module, seed), absl::OkStatus());
+void expectInterpreted(ir::Module& module, const Statement& statement) {
   const ir::Function& main = *module.findFunction("main");
   std::vector<IntArray> inputs;
   for (const auto& argument : main.body().arguments()) {
@@ -50,10 +48,16 @@ void expectInterpreted(uint32_t seed, const Statement& statement) {
   }
   auto outputs = ir::integer::interpret(main, inputs);
   ASSERT_EQ(outputs.status(), absl::OkStatus());
-  for (const auto& [i, output] : llvm::enumerate(*outputs)) {
-    const std::string name = absl::StrCat("y", i);
+  const auto* names =
+      std::get_if<std::vector<std::string>>(main.body().terminator()->find("names"));
+  for (const auto& [name, output] : llvm::zip(*names, *outputs))
     EXPECT_EQ(valuesOf(statement, name, 0), output.values) << name;
-  }
+}
+
+void expectInterpreted(uint32_t seed, const Statement& statement) {
+  ir::Module module;
+  ASSERT_EQ(makeGeneralProgram(module, seed), absl::OkStatus());
+  expectInterpreted(module, statement);
 }
 
 void expectAccepted(const ToyRun& run) {
@@ -73,10 +77,33 @@ TEST(GeneralPrograms, TraceIsWhatTheInterpreterSays) {
     expectInterpreted(seed, (*run)->statement());
     expectAccepted(**run);
   }
+  auto run = ToyRun::create(optionsOf(kLongRowsProgram));
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  expectInterpreted(kLongRowsProgram, (*run)->statement());
+  expectAccepted(**run);
+}
+
+// Rows of very different size: norms shift each by itself.
+TEST(WideStreams, TraceIsWhatTheInterpreterSaysAndIsProven) {
+  for (int64_t lanes : {1, 2, 4}) {
+    SCOPED_TRACE(absl::StrCat(lanes, " lanes"));
+    const ToyOptions options{.logits = true, .wide = true, .lanes = lanes};
+    auto run = ToyRun::create(options);
+    ASSERT_EQ(run.status(), absl::OkStatus());
+    ir::Module module;
+    ASSERT_EQ(makeToyGpt(module, options), absl::OkStatus());
+    expectInterpreted(module, (*run)->statement());
+    expectAccepted(**run);
+    if (lanes != 2) continue;
+    auto backend = Backend::of((*run)->package());
+    ASSERT_EQ(backend.status(), absl::OkStatus());
+    EXPECT_EQ(backend->prove((*run)->statement(), {(*run)->cells()}), absl::OkStatus());
+    EXPECT_EQ(backend->verify(), absl::OkStatus());
+  }
 }
 
 TEST(GeneralPrograms, AreProven) {
-  for (uint32_t seed : {0, 1, 2, 3}) {
+  for (uint32_t seed : {0u, 1u, 2u, 3u, kLongRowsProgram}) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     auto run = ToyRun::create(optionsOf(seed));
     ASSERT_EQ(run.status(), absl::OkStatus());

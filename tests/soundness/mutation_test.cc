@@ -15,6 +15,7 @@
 #include "runtime/tamper/program_run.h"
 #include "runtime/tamper/statement_campaign.h"
 #include "runtime/tamper/step_campaign.h"
+#include "tests/soundness/general_program.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -142,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}},
                       Variant{"Gated", {.gated = true}}, Variant{"Copied", {.copied = true}},
-                      Variant{"General", {.general = 0}},
+                      Variant{"General", {.general = 0}}, Variant{"Wide", {.wide = true}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });
@@ -224,9 +225,11 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
     bool shown = false, open = true;
   };
   std::map<std::string, Known> rules;
-  for (const ToyOptions& toy : {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true},
-                                ToyOptions{.logits = true}, ToyOptions{.gated = true},
-                                ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0}}) {
+  for (const ToyOptions& toy :
+       {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
+        ToyOptions{.gated = true}, ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0},
+        ToyOptions{.wide = true}, ToyOptions{.wide = true, .lanes = 2},
+        ToyOptions{.general = kLongRowsProgram}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();

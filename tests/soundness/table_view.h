@@ -151,7 +151,7 @@ class TableView {
 
 inline Tuples allTuples(ir::Module& module) {
   Tuples tuples;
-  for (const char* name : {"functions", "normalizers", "powers"}) {
+  for (const char* name : {"functions", "normalizers", "powers", "row_squares", "row_shifts"}) {
     for (ir::Op& op : module.findFunction("circuit")->body().ops()) {
       if (op.is("air.table") && op.stringAttr("name") == name)
         TableView(module, name).provide(tuples);

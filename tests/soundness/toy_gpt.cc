@@ -53,6 +53,12 @@ class ToyGpt {
   Value* embedding() {
     Value* ids = function_->body().addArgument(Type::tensor(Element::kInt, {tokens_}), "input_ids");
     b_.setLocation({"/wte/Gather"});
+    if (options_.wide) {
+      constexpr int64_t kLarge = (int64_t{1} << 22) + 300;
+      return b_.value("integer.embedding",
+                      {ids, rowsOfAnySize(), weights({tokens_, kWidth}, kExponent, 300)},
+                      Type::fixed({tokens_, kWidth}, kExponent, -kLarge, kLarge));
+    }
     return b_.value("integer.embedding",
                     {ids, weights({kToyVocabulary, kWidth}, kExponent, 1000),
                      weights({tokens_, kWidth}, kExponent, 300)},
@@ -133,6 +139,39 @@ class ToyGpt {
     return static_cast<int64_t>((seed_ >> 8) % (2 * limit + 1)) - limit;
   }
 
+  // Small rows, rows at which a shift begins, and large ones, by turns.
+  Value* rowsOfAnySize() {
+    std::vector<int64_t> values;
+    for (int64_t i = 0; i < kToyVocabulary; ++i) {
+      constexpr int64_t kLimits[] = {1000, 1 << 15, 1 << 19, 1 << 22};
+      for (int64_t j = 0; j < kWidth; ++j) values.push_back(random(kLimits[i % 4]));
+    }
+    const auto& c =
+        module_.constants().addOwned<int64_t>("w", {kToyVocabulary, kWidth}, std::move(values));
+    return b_.value("integer.constant", {},
+                    Type::fixed({kToyVocabulary, kWidth}, kExponent, -(1 << 22), 1 << 22),
+                    {{"value", Symbol{c.name}}});
+  }
+
+  // The branch, rounded, and the stream: exact, with a column whose unit is larger.
+  Value* wideSum(const char* node, Value* acc, Value* x) {
+    Value* branch = requantize("/branch", acc, 16, nullptr, acc->type().exponent - kExponent);
+    auto constant = [&](const char* name, std::vector<int64_t> shape, int exponent,
+                        std::vector<int64_t> values) {
+      const auto [low, high] = std::minmax_element(values.begin(), values.end());
+      const Type type = Type::fixed(shape, exponent, *low, *high);
+      const auto& c = module_.constants().addOwned<int64_t>(name, shape, std::move(values));
+      return b_.value("integer.constant", {}, type, {{"value", Symbol{c.name}}});
+    };
+    const int64_t reach = std::max(-x->type().low, x->type().high) + (int64_t{4} << 15);
+    locate(node);
+    return b_.value("integer.affine",
+                    {x, constant("one", {1}, 0, {1}), constant("zero", {1}, kExponent, {0}), branch,
+                     constant("units", {kWidth}, 0, {1, 1, 4, 1, 1, 1, 1, 1})},
+                    Type::fixed(x->type().shape, kExponent, -reach, reach),
+                    Attributes{{"shift", int64_t{0}}, {"bits", int64_t{24}}});
+  }
+
   // `twice`: each column stands there twice, side by side.
   Value* weights(std::vector<int64_t> shape, int exponent, int64_t limit, bool twice = false) {
     std::vector<int64_t> values(Type::fixed(shape, 0, 0, 0).elements());
@@ -159,7 +198,8 @@ class ToyGpt {
 
   absl::Status makeTables() {
     square_shift_ = passes::squareShift(kWidth);
-    auto root = passes::reciprocalRootTable(kWidth, square_shift_, kExponent, 12, 5);
+    auto root = passes::reciprocalRootTable(kWidth, square_shift_, kExponent, 12,
+                                            options_.wide ? 7 : 5, options_.wide);
     if (!root.ok()) return root.status();
     root_ = table("root", {65536, 2}, 0, root->entries);
     const int bits = options_.gated ? 16 : 12, exponent = options_.gated ? 8 : 5;
@@ -172,13 +212,14 @@ class ToyGpt {
 
   Value* norm(const char* node, Value* x) {
     locate(node);
+    Attributes attributes{{"square_shift", int64_t{square_shift_}},
+                          {"epsilon", int64_t{options_.wide ? 5000 : 1}},
+                          {"output_bits", int64_t{12}},
+                          {"max_exponent", int64_t{options_.wide ? 7 : 5}},
+                          {"has_mean", layer_ == 0}};
+    if (options_.wide) attributes.push_back({"row_shift", int64_t{9}});
     return b_.value("integer.layernorm", {x, root_},
-                    Type::fixed({tokens_, kWidth}, kExponent, -2048, 2047),
-                    Attributes{{"square_shift", int64_t{square_shift_}},
-                               {"epsilon", int64_t{1}},
-                               {"output_bits", int64_t{12}},
-                               {"max_exponent", int64_t{5}},
-                               {"has_mean", layer_ == 0}});
+                    Type::fixed({tokens_, kWidth}, kExponent, -2048, 2047), attributes);
   }
 
   Value* linear(const char* node, Value* x, int64_t columns, bool bias, int64_t limit = kWeight,
@@ -197,6 +238,7 @@ class ToyGpt {
   // To 12 bits; or, with an addend, to the residual stream.
   Value* requantize(const char* node, Value* acc, int bits, Value* addend = nullptr,
                     int shift = 10) {
+    if (addend && options_.wide) return wideSum(node, acc, addend);
     locate(node);
     std::vector<Value*> operands{acc};
     if (addend) shift = acc->type().exponent - kExponent;

@@ -22,6 +22,8 @@ struct ToyOptions {
   bool causal = true;
   bool gated = false;   // what the activation gives is multiplied by a second linear's result
   bool copied = false;  // tensors are permuted, transposed and joined with a constant on their way
+  // Rows of very different size: the residual stream is wide, and norms shift each row by itself.
+  bool wide = false;
   int64_t lanes = 4;    // of the tables, at most
   bool ties = false;    // words 2w and 2w + 1 have the same weights in the head: maxima are tied
   bool decode = false;  // a step table, kToySteps tokens, an argmax at each position

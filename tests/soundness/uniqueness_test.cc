@@ -3,6 +3,7 @@
 // emitted, in the field, and at most one is accepted. Nothing here knows the formulas: a cell that
 // stands in an equation with the coefficient 1 or -1 is solved for, all others are enumerated.
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -289,6 +290,116 @@ TEST_F(ToyUniqueness, LayerNormHasOneOutput) {
     }
     s.set("power", 0, int64_t{1} << shift);
     EXPECT_TRUE(s.found("power of two", 0, tuples_));
+    int outputs = 0;
+    for (int64_t z = -2048; z < 2048; ++z) {
+      t.set("z.1", 0, z);
+      if (t.solve("r.1", 0, t.rule("normalize.1").operand(0), 0) > 65535) continue;
+      outputs += t.found("output.1", 0, tuples_) && t.found("remainder.1", 0, tuples_);
+    }
+    EXPECT_EQ(outputs, 1) << spread;
+  }
+}
+
+class WideUniqueness : public Uniqueness {
+ protected:
+  void SetUp() override {
+    Uniqueness::SetUp();
+    ASSERT_EQ(makeToyGpt(module_, {.wide = true}), absl::OkStatus());
+    ASSERT_TRUE(passes::createLowerToAir({.lanes = 4, .widest = true})->run(module_).ok());
+    ASSERT_EQ(passes::createVerifyIntervals()->run(module_).status(), absl::OkStatus());
+    tuples_ = allTuples(module_);
+  }
+
+  // How many pairs of a shifted value and what is shifted out fit an element of row 0, whose mean
+  // and row power are set; the last one stays.
+  int fits(TableView& t, int lane, int64_t row, int64_t e) {
+    const std::string at = absl::StrCat(".", lane);
+    t.set("u" + at, row, 0), t.set("q" + at, row, 0);
+    const int64_t d = t.eval(t.rule("shift" + at).operand(0), row);
+    const int64_t inverse = mod(int64_t{1} << (31 - e) % 31);  // of 2^e: 2^31 = 1
+    const std::set<std::vector<int64_t>>& squares = tuples_.at("row_square");
+    int count = 0;
+    int64_t u = 0, q = 0;
+    for (int64_t out = 0; out < int64_t{1} << e; ++out) {
+      const int64_t shifted = mod(__int128(d - out) * inverse);
+      const auto found = squares.lower_bound({t.get("square", row), shifted, 0, 0});
+      if (found == squares.end() || (*found)[0] != t.get("square", row) || (*found)[1] != shifted)
+        continue;
+      u = shifted, q = out, ++count;
+      t.set("v" + at, row, (*found)[2]), t.set("c" + at, row, (*found)[3]);
+    }
+    t.set("u" + at, row, u), t.set("q" + at, row, q);
+    if (count > 0) {
+      EXPECT_TRUE(t.zero("shift" + at, row));
+      EXPECT_TRUE(t.found("square" + at, row, tuples_));
+      EXPECT_TRUE(t.found("shifted out" + at, row, tuples_));
+    }
+    return count;
+  }
+
+  ir::Module module_;
+  Tuples tuples_;
+  std::mt19937 random_{1};
+};
+
+// Every row shift, every mean near the right one and many far ones, for each element every value
+// that may be shifted out; then every output.
+TEST_F(WideUniqueness, WideNormHasOneRowShiftAndOneOutput) {
+  TableView t(module_, "wide_norms"), s(module_, "wide_norm_statistics");
+  const int kLanes = 4, kBlocks = 2;  // of a token of width 8
+  for (int64_t spread : {0, 900, 16384, 32767, 32768, 65535, 1000000, 4 << 20}) {
+    std::vector<int64_t> x;
+    for (int i = 0; i < kLanes * kBlocks; ++i) {
+      // At the ends of what a shift holds, too.
+      const int64_t inner = int64_t(random_() % (2 * spread + 1)) - spread;
+      x.push_back(i == 1 ? spread : i == 6 ? -spread : inner);
+      t.set(absl::StrCat("x.", i % kLanes), i / kLanes, x.back());
+    }
+    const int64_t sum = std::accumulate(x.begin(), x.end(), int64_t{0});
+    std::set<int64_t> means{0};
+    for (int64_t near = -20; near <= 20; ++near) {
+      for (int64_t far : {int64_t{0}, (kP + 1) / 8, -(kP + 1) / 8})
+        means.insert(sum / 8 + near + far);
+    }
+    for (int i = 0; i < 40; ++i) means.insert(int64_t(random_() % (1 << 25)) - (1 << 24));
+    std::vector<std::pair<int64_t, int64_t>> accepted;
+    for (const std::vector<int64_t>& shift : tuples_.at("row_shift")) {
+      if (shift[0] == 0) continue;  // no table's
+      for (int64_t mean : means) {
+        bool fit = true;
+        int64_t sums[4] = {};
+        for (int i = 0; i < kLanes * kBlocks && fit; ++i) {
+          const int64_t row = i / kLanes;
+          t.set("mean", row, mean), t.set("row_shift", row, shift[1]);
+          t.set("row_power", row, shift[2]), t.set("coarse", row, shift[3]);
+          const int count = fits(t, i % kLanes, row, shift[1]);
+          EXPECT_LE(count, 1);
+          fit = count == 1;
+          const char* columns[] = {"u.", "q.", "v.", "c."};
+          for (int k = 0; k < 4; ++k)
+            sums[k] += centered(t.get(absl::StrCat(columns[k], i % kLanes), row));
+        }
+        if (!fit) continue;
+        s.set("sum_u", 0, sums[0]), s.set("sum_q", 0, sums[1]);
+        s.set("sum_v", 0, sums[2]), s.set("count", 0, sums[3]);
+        s.set("row_shift", 0, shift[1]), s.set("row_power", 0, shift[2]);
+        s.set("coarse", 0, shift[3]), s.set("epsilon", 0, shift[4]);
+        bool found = true;
+        for (const char* rule : {"mean low", "mean high", "row shift", "a large element"})
+          found = found && s.found(rule, 0, tuples_);
+        if (found) accepted.push_back({mean, shift[1]});
+      }
+    }
+    int64_t e = 0;  // the least
+    const int64_t mean = (2 * sum + 8 - ((2 * sum + 8) % 16 + 16) % 16) / 16;
+    for (int64_t value : x) {
+      while ((value - mean) >> e < -32768 || (value - mean) >> e > 32767) ++e;
+    }
+    EXPECT_THAT(accepted, ::testing::ElementsAre(std::pair(mean, e))) << spread;
+    // The rest is as in a norm that is not wide.
+    t.set("coarse", 0, e > 0), t.set("root", 0, 700);
+    t.set("shift", 0, 12), t.set("power", 0, 4096);
+    t.set("u.1", 0, 3000);
     int outputs = 0;
     for (int64_t z = -2048; z < 2048; ++z) {
       t.set("z.1", 0, z);

@@ -46,6 +46,7 @@ absl::Status estimateCost(const CompileArguments& arguments, Context& context) {
   Summary summary;
   addModel(model.compilation.facts(), summary, /*all=*/true);
   if (model.comparison) addAgreement(*model.comparison, summary);
+  if (model.measured) addMeasured(*model.measured, measuredOn(arguments.options), summary);
   LINDERO_ASSIGN_OR_RETURN(
       const std::vector<compiler::BucketCost> costs,
       compiler::estimateModel(arguments.options, arguments.prover, model, context.monitor()));
@@ -71,6 +72,7 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   Summary summary;
   addModel(compiled.facts, summary, /*all=*/true);
   if (compiled.comparison) addAgreement(*compiled.comparison, summary);
+  if (compiled.measured) addMeasured(*compiled.measured, measuredOn(arguments.options), summary);
   summary.addSeconds("compile_seconds", "compile time", watch.seconds() - compiled.setup_seconds);
   if (prover) {
     summary.addSeconds("setup_seconds", "key made in", compiled.setup_seconds);

@@ -30,6 +30,8 @@ constexpr ExitInfo kTable[] = {
      "security asked for"},
     {Error::kUnopened, 17,
      "`verify`: the claim gives values by digest; they are not proven before `open` has seen them"},
+    {Error::kImprecise, 18,
+     "integers lose more of the float model's outputs than `--min-cosine` and `--max-error` allow"},
 };
 
 }  // namespace

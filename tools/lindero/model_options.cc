@@ -23,7 +23,20 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--exponents", options.exponents,
                  "Use this exponents.json instead of calibrating");
-  app.add_option("--output-name", options.output, "The model's output to prove, by name");
+  app.add_option("--output-name", options.outputs,
+                 "An output to prove, by name; give it once for each (default: all)")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--min-cosine", options.precision.least_cosine,
+                 "Refuse a model of which integers give an output row with a lower cosine, on "
+                 "calibration samples; -1 allows all")
+      ->check(CLI::Range(-1.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--max-error", options.precision.row_error,
+                 "Refuse also where a row's error is more than this part of its norm")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_flag("--argmax", options.argmax,
                "Prove the index of the largest value (the next token), not all values");
   app.add_flag("--decode", options.lower.decode,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/samples.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/exit_codes.h"
 #include "tools/lindero/show_costs.h"
@@ -70,9 +71,13 @@ absl::StatusOr<Source> compileModel(const SourceOptions& options, int threads,
   LINDERO_ASSIGN_OR_RETURN(
       const int64_t bucket,
       runtime::bucketOfRun(facts, given.arrays, options.input.decode, buckets));
+  const bool own = options.model.exponents.empty();
+  const char* ran_on = own ? "input, of this run" : measuredOn(options.model);
+  if (own) model.run_input = compiler::sampleOf(facts, given.arrays);
   LINDERO_RETURN_IF_ERROR(compiler::calibrateModel(options.model, model, context.monitor()));
   addModel(facts, summary, /*all=*/true);
   if (model.comparison) addAgreement(*model.comparison, summary);
+  if (model.measured) addMeasured(*model.measured, ran_on, summary);
   LINDERO_ASSIGN_OR_RETURN(
       compiler::CompiledPackage compiled,
       compiler::writePackage(options.model, {bucket}, nullptr, std::move(model),

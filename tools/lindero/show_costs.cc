@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
@@ -18,6 +19,69 @@ std::string withoutLayer(absl::string_view region) {
   return digits == 0 ? std::string(region) : absl::StrCat("layer*", rest.substr(digits));
 }
 
+Json outputsJson(const passes::Comparison& found) {
+  Json list = Json::array();
+  for (const passes::OutputComparison& output : found.outputs) {
+    const passes::RowSummary& rows = output.rows;
+    Json json = {{"name", output.name}, {"shape", output.shape}};
+    if (output.real) {
+      json.update({{"rows", rows.rows},
+                   {"zero_rows", rows.zero_rows},
+                   {"not_finite_rows", rows.other_rows},
+                   {"mean_cosine", rows.mean_cosine},
+                   {"least_cosine", rows.least_cosine},
+                   {"largest_row_error", rows.largest_error},
+                   // Of zeros alone there is no measure: null.
+                   {"zero_row_error", rows.zero_error}});
+    } else {
+      json.update({{"elements", output.elements}, {"unequal", output.unequal}});
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+std::string outputText(const passes::OutputComparison& output) {
+  if (!output.real) {
+    return absl::StrCat(withCommas(output.elements - output.unequal), " of ",
+                        withCommas(output.elements), " integers equal");
+  }
+  const passes::RowSummary& rows = output.rows;
+  std::string text =
+      absl::StrFormat("%s rows: cosine at least %.5f, error at most %.2f %%", withCommas(rows.rows),
+                      rows.least_cosine, 100 * rows.largest_error);
+  if (rows.zero_rows > 0) {
+    absl::StrAppendFormat(&text, "; %d that are zero: off by %.2f %% of the largest row",
+                          rows.zero_rows, 100 * rows.zero_error);
+  }
+  if (rows.other_rows > 0) {
+    absl::StrAppend(&text, "; ", rows.other_rows,
+                    " are not finite in the float model: not compared");
+  }
+  return text;
+}
+
+// The worst over all outputs.
+std::string leastOf(const passes::Comparison& found) {
+  int64_t unequal = 0, integers = 0;
+  bool real = false;
+  for (const passes::OutputComparison& output : found.outputs) {
+    unequal += output.unequal;
+    integers += output.elements;
+    real |= output.rows.rows > 0;
+  }
+  std::string text;
+  if (real) {
+    text = absl::StrFormat("cosine of a row at least %.5f, error at most %.2f %%",
+                           found.least_cosine, 100 * found.largest_row_error);
+  }
+  if (integers > 0) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", withCommas(unequal), " of ",
+                    withCommas(integers), " integers differ");
+  }
+  return text.empty() ? "no row that is finite and not zero" : text;
+}
+
 }  // namespace
 
 void addModel(const runtime::ModelFacts& facts, Summary& summary, bool all) {
@@ -27,20 +91,41 @@ void addModel(const runtime::ModelFacts& facts, Summary& summary, bool all) {
 }
 
 void addAgreement(const passes::Comparison& found, Summary& summary) {
-  Json json = {{"windows", found.samples},          {"positions", found.rows},
-               {"refused_windows", found.rejected}, {"top1_agreement", found.top1_agreement},
-               {"divergence", found.divergence},    {"mean_cosine", found.mean_cosine},
-               {"least_cosine", found.least_cosine}};
-  std::string text =
-      absl::StrFormat("%.2f %% same top-1 over %s positions, cosine %.5f",
-                      100 * found.top1_agreement, withCommas(found.rows), found.mean_cosine);
+  Json json = {{"windows", found.samples},           {"positions", found.rows},
+               {"refused_windows", found.rejected},  {"top1_agreement", found.top1_agreement},
+               {"divergence", found.divergence},     {"mean_cosine", found.mean_cosine},
+               {"least_cosine", found.least_cosine}, {"largest_row_error", found.largest_row_error},
+               {"outputs", outputsJson(found)}};
+  std::string text;
+  if (found.rows > 0) {
+    text = absl::StrFormat("%.2f %% same top-1 over %s positions, cosine %.5f",
+                           100 * found.top1_agreement, withCommas(found.rows), found.mean_cosine);
+  }
   if (found.float_perplexity > 0) {
     json["float_perplexity"] = found.float_perplexity;
     json["integer_perplexity"] = found.integer_perplexity;
     absl::StrAppendFormat(&text, ", perplexity %+.2f %%", 100 * found.perplexityChange());
   }
+  absl::StrAppend(&text, text.empty() ? "" : "; ", leastOf(found));
   if (found.rejected > 0) absl::StrAppend(&text, "; ", found.rejected, " windows out of range");
   summary.add("agreement", "agreement with float", std::move(json), std::move(text));
+  for (const passes::OutputComparison& output : found.outputs)
+    summary.addLine(absl::StrCat("  ", absl::Utf8SafeCEscape(output.name)), outputText(output));
+}
+
+const char* measuredOn(const compiler::ModelOptions& options) {
+  return options.exponents.empty() ? "calibration samples" : "samples of our own";
+}
+
+void addMeasured(const passes::Comparison& found, const char* inputs, Summary& summary) {
+  Json json = {{"samples", found.samples},
+               {"inputs", inputs},
+               {"refused_samples", found.rejected},
+               {"least_cosine", found.least_cosine},
+               {"largest_row_error", found.largest_row_error},
+               {"outputs", outputsJson(found)}};
+  summary.add("measured", "measured", std::move(json),
+              absl::StrCat(leastOf(found), "; on ", found.samples - found.rejected, " ", inputs));
 }
 
 void addBuckets(const std::vector<compiler::BucketCost>& buckets, Summary& summary) {

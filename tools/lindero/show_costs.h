@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "compiler/driver/compile_model.h"
 #include "compiler/emit/report.h"
 #include "compiler/estimate/estimate.h"
 #include "runtime/model/model_facts.h"
@@ -14,6 +15,10 @@ namespace lindero::cli {
 void addModel(const runtime::ModelFacts& facts, Summary& summary, bool all = false);
 // How far the integer program is from the float model.
 void addAgreement(const passes::Comparison& comparison, Summary& summary);
+// The same in a line, as compiling measures it. `inputs`: on what, as in "calibration samples".
+void addMeasured(const passes::Comparison& comparison, const char* inputs, Summary& summary);
+// What that is without the input of a run.
+const char* measuredOn(const compiler::ModelOptions& options);
 
 void addEstimate(const compiler::Estimate& estimate, Summary& summary);
 // A line for each bucket of a package.

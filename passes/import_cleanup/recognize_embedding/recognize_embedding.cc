@@ -17,14 +17,22 @@ absl::StatusOr<Value*> fuseGather(Op& op) {
   if (!op.is("tensor.gather") || op.intAttr("axis") != 0) return nullptr;
   Value* table = op.operand(0);
   Value* ids = op.operand(1);
-  if (!isConstant(table) || table->type().shape.size() != 2 ||
-      table->type().element != ir::Element::kFloat || isConstant(ids) ||
-      ids->type().shape.size() != 1) {
+  if (!isConstant(table) || table->type().element != ir::Element::kFloat || isConstant(ids))
     return nullptr;
-  }
   ir::Builder builder = ir::Builder::before(&op);
   builder.setLocation(op.location());
-  return ir::tensor::create(builder, "tensor.embedding", {ids, table});
+  if (table->type().shape.size() == 2)
+    return ir::tensor::create(builder, "tensor.embedding", {ids, table});
+  // What stands under an id, of whatever shape, is a row.
+  std::optional<Array> rows = arrayOf(table);
+  if (!rows || rows->elements() == 0) return nullptr;
+  rows->shape = {rows->shape[0], rows->elements() / rows->shape[0]};
+  Value* matrix = makeConstant(builder, *rows, constantOf(table)->name);
+  IR_ASSIGN_OR_RETURN(Value * found,
+                      ir::tensor::create(builder, "tensor.embedding", {ids, matrix}));
+  const auto& shape = op.result()->type().shape;
+  return ir::tensor::create(builder, "tensor.reshape", {found},
+                            {{"shape", std::vector<int64_t>(shape.begin(), shape.end())}});
 }
 
 // The constant, broadcast to the shape of the embedding.
@@ -32,12 +40,18 @@ std::optional<Array> broadcastTo(const Value* constant, const ir::Type& type) {
   std::optional<Array> array = arrayOf(constant);
   auto shape = ir::tensor::broadcast(constant->type().shape, type.shape);
   if (!array || !array->isReal() || !shape || *shape != type.shape) return std::nullopt;
-  const int64_t columns = type.shape[1];
-  const bool per_row = array->rank() == 2 && array->shape[1] == 1 && columns != 1;
   Array full = Array::zeros(ir::Element::kFloat, type.shape);
-  const int64_t count = array->elements();
-  for (int64_t i = 0; i < full.elements(); ++i)
-    full.reals[i] = array->reals[per_row && count > 1 ? i / columns : i % count];
+  const auto strides = ir::tensor::rowMajorStrides(array->shape),
+             sizes = ir::tensor::rowMajorStrides(type.shape);
+  const size_t added = type.shape.size() - array->shape.size();
+  for (int64_t i = 0; i < full.elements(); ++i) {
+    int64_t from = 0;
+    for (size_t axis = 0; axis < array->shape.size(); ++axis) {
+      if (array->shape[axis] == 1) continue;
+      from += i / sizes[added + axis] % array->shape[axis] * strides[axis];
+    }
+    full.reals[i] = array->reals[from];
+  }
   return full;
 }
 

@@ -64,7 +64,7 @@ class SelectOutputs : public Pass {
   explicit SelectOutputs(SelectOutputsOptions options) : options_(std::move(options)) {}
   llvm::StringRef name() const override { return "select-outputs"; }
   llvm::StringRef summary() const override {
-    return "Keep one output, at some positions, as values or as their argmax";
+    return "Keep all or some outputs; of one, some positions, as values or as their argmax";
   }
 
   absl::StatusOr<bool> run(ir::Module& module) override {
@@ -75,18 +75,46 @@ class SelectOutputs : public Pass {
     }
     dialect_ = end->def().dialect().str();
     std::vector<std::string> names = outputNames(*end);
-    absl::StatusOr<size_t> index = find(names);
-    if (!index.ok()) return index.status();
-    Value* output = end->operand(*index);
-    std::string name = names[*index], rows_text;
-    bool changed = end->numOperands() > 1;
+    absl::StatusOr<std::vector<size_t>> kept = find(names);
+    if (!kept.ok()) return kept.status();
+    const bool parts = options_.argmax || options_.positions != "all";
+    if (!parts || kept->size() == 1) {
+      bool changed = keep(*kept, names, *end);
+      if (!parts) return changed;
+      absl::StatusOr<bool> narrowed = narrow(*end);
+      if (!narrowed.ok()) return narrowed;
+      return *narrowed || changed;
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("select-outputs: positions and argmax are of one output, not of ",
+                     absl::StrJoin(names, ", "), "; name it"));
+  }
 
+ private:
+  bool keep(llvm::ArrayRef<size_t> kept, const std::vector<std::string>& names, Op& end) {
+    llvm::SmallVector<Value*> values;
+    std::vector<std::string> chosen;
+    for (size_t i : kept) {
+      values.push_back(end.operand(i));
+      chosen.push_back(names[i]);
+    }
+    if (chosen == names && end.has("names")) return false;
+    end.setOperands(values);
+    end.set("names", std::move(chosen));
+    return true;
+  }
+
+  // Positions and argmax, of the only output.
+  absl::StatusOr<bool> narrow(Op& end) {
+    Value* output = end.operand(0);
+    std::string name = outputNames(end)[0], rows_text;
+    bool changed = false;
     const Type& type = output->type();
     int64_t rows = type.shape.empty() ? 1 : type.shape[0];
     absl::StatusOr<std::vector<int64_t>> positions = parsePositions(options_.positions, rows);
     if (!positions.ok()) return positions.status();
     if (static_cast<int64_t>(positions->size()) < rows) {
-      output = select(output, *positions, *end);
+      output = select(output, *positions, end);
       rows_text = positionsText(*positions);
       changed = true;
     }
@@ -96,18 +124,18 @@ class SelectOutputs : public Pass {
             absl::StrCat("select-outputs: the argmax needs rows and columns; output '", name,
                          "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
       }
-      ir::Builder builder = at(*output, *end);
+      ir::Builder builder = at(*output, end);
       output = builder.value(opName("argmax"), {output},
                              Type::tensor(ir::Element::kInt, {output->type().shape[0]}));
       name += "_argmax";
       changed = true;
     }
-    end->setOperands({output});
-    end->set("names", std::vector<std::string>{name + rows_text});
-    return changed;
+    if (!changed) return false;
+    end.setOperands({output});
+    end.set("names", std::vector<std::string>{name + rows_text});
+    return true;
   }
 
- private:
   static std::vector<std::string> outputNames(const Op& end) {
     const ir::Attribute* given = end.find("names");
     if (given) return std::get<std::vector<std::string>>(*given);
@@ -116,13 +144,25 @@ class SelectOutputs : public Pass {
     return names;
   }
 
-  absl::StatusOr<size_t> find(const std::vector<std::string>& names) const {
-    if (options_.output.empty()) return 0;
-    auto found = llvm::find(names, options_.output);
-    if (found != names.end()) return found - names.begin();
-    return absl::InvalidArgumentError(absl::StrCat("select-outputs: there is no output '",
-                                                   options_.output, "'; the outputs are ",
-                                                   absl::StrJoin(names, ", ")));
+  // Those that stay, in order.
+  absl::StatusOr<std::vector<size_t>> find(const std::vector<std::string>& names) const {
+    std::vector<size_t> kept(options_.outputs.empty() ? names.size() : 0);
+    std::iota(kept.begin(), kept.end(), 0);
+    for (const std::string& wanted : options_.outputs) {
+      const auto found = llvm::find(names, wanted);
+      if (found == names.end()) {
+        return absl::InvalidArgumentError(absl::StrCat("select-outputs: there is no output '",
+                                                       wanted, "'; the outputs are ",
+                                                       absl::StrJoin(names, ", ")));
+      }
+      const size_t index = found - names.begin();
+      if (llvm::is_contained(kept, index)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("select-outputs: output '", wanted, "' is named twice"));
+      }
+      kept.push_back(index);
+    }
+    return kept;
   }
 
   // New ops at the end belong to the node that made the value.
@@ -168,7 +208,9 @@ absl::Status registerSelectOutputs() {
                       [](const PassOptions& given) -> absl::StatusOr<std::unique_ptr<Pass>> {
                         SelectOutputsOptions options;
                         OptionReader reader("select-outputs", given);
-                        reader.read("output", options.output);
+                        std::string output;
+                        reader.read("output", output);
+                        if (!output.empty()) options.outputs = {output};
                         reader.read("positions", options.positions);
                         reader.read("argmax", options.argmax);
                         if (absl::Status s = reader.finish(); !s.ok()) return s;

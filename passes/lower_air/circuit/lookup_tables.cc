@@ -79,6 +79,50 @@ int64_t LookupTables::opened(int64_t from) {
   return e.id;
 }
 
+namespace {
+
+std::vector<int64_t> elementsOf(int64_t low, int64_t high, std::function<int64_t(int64_t)> of) {
+  std::vector<int64_t> elements;
+  for (int64_t i = low; i <= high; ++i) elements.push_back(of(i));
+  return elements;
+}
+
+}  // namespace
+
+int64_t LookupTables::rowSquare(int64_t shift) {
+  constexpr int64_t kLow = -(int64_t{1} << 15), kHigh = -kLow - 1;
+  const std::string key = std::to_string(shift);
+  if (auto it = row_square_.ids.find(key); it != row_square_.ids.end()) return it->second;
+  const int64_t half = int64_t{1} << (shift - 1);
+  Entry& e = newEntry(row_square_, key, kHigh - kLow + 1, kLow);
+  auto column = [](const char* name, std::function<int64_t(int64_t)> of) {
+    return Entry::Source{name, 0, 1,
+                         [=](const ir::ConstantPool&) { return elementsOf(kLow, kHigh, of); }};
+  };
+  e.sources = {
+      {"", kLow, 1},
+      column("row_square", [=](int64_t u) { return (u * u + half) >> shift; }),
+      column("row_large", [](int64_t u) { return 2 * u < kLow || 2 * u > kHigh ? 1 : 0; })};
+  return e.id;
+}
+
+int64_t LookupTables::rowShift(int64_t limit, int64_t epsilon) {
+  const std::string key = std::to_string(limit) + "," + std::to_string(epsilon);
+  if (auto it = row_shift_.ids.find(key); it != row_shift_.ids.end()) return it->second;
+  Entry& e = newEntry(row_shift_, key, limit + 1, 0);
+  auto column = [=](const char* name, std::function<int64_t(int64_t)> of) {
+    return Entry::Source{name, 0, 1,
+                         [=](const ir::ConstantPool&) { return elementsOf(0, limit, of); }};
+  };
+  e.sources = {{"", 0, 1},
+               column("row_power", [](int64_t s) { return int64_t{1} << s; }),
+               column("row_coarse", [](int64_t s) { return s > 0 ? 1 : 0; }),
+               column("row_epsilon", [=](int64_t s) {
+                 return (epsilon + ((int64_t{1} << 2 * s) >> 1)) >> 2 * s;
+               })};
+  return e.id;
+}
+
 int64_t LookupTables::exponential(const ir::Op& softmax) {
   const std::string symbol = softmax.operand(1)->definingOp()->symbolAttr("value");
   int64_t live = softmax.intAttr("live_rows"), dead = softmax.intAttr("dead_rows");
@@ -224,9 +268,12 @@ void LookupTables::buildPowers(CircuitBuilder& circuit) {
 
 void LookupTables::build(CircuitBuilder& circuit, ir::Module& module, int64_t column_cost) {
   addRanges();
-  for (Bus* bus : {&function_, &root_, &exponential_}) makeElements(*bus, module);
+  for (Bus* bus : {&function_, &root_, &exponential_, &row_square_, &row_shift_})
+    makeElements(*bus, module);
   buildBuses(circuit, "functions", {&function_}, column_cost);
   buildBuses(circuit, "normalizers", {&root_, &exponential_}, column_cost);
+  buildBuses(circuit, "row_squares", {&row_square_}, column_cost);
+  buildBuses(circuit, "row_shifts", {&row_shift_}, column_cost);
   if (!exponent_limits_.empty()) buildPowers(circuit);
 }
 

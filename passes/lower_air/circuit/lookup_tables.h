@@ -10,9 +10,12 @@
 //   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^w), p = 0
 //   four        (limit, j, 4^j, lo)   j <= limit; lo = 0 for j = 0, else 2^14
 //   two         (t, 2^t)              t <= 16
+//   row_square  (id, u, v, c)         v = (u^2 + 2^(q-1)) >> q, -2^15 <= u < 2^15; c = 0 if u is
+//                                     in [-2^14, 2^14), else 1
+//   row_shift   (id, e, 2^e, s, eps)  e <= limit; s = 0 for e = 0, else 1; eps = epsilon / 4^e
 //
-// Ids of roots and exponentials start at 1: rows beyond the last table are zero, and nothing looks
-// up id 0 there. In the bus of functions such a row is RANGE(0).
+// Ids of roots, exponentials, squares and shifts of rows start at 1: rows beyond the last table are
+// zero, and nothing looks up id 0 there. In the bus of functions such a row is RANGE(0).
 #pragma once
 
 #include <functional>
@@ -36,6 +39,8 @@ class LookupTables {
   int64_t activation(const ir::Value* table);  // constant [2^bits]
   int64_t exponential(const ir::Op& softmax);
   int64_t opened(int64_t from);
+  int64_t rowSquare(int64_t shift);
+  int64_t rowShift(int64_t limit, int64_t epsilon);
   // Powers of four up to 4^limit, and of two. The limit is part of the tuple: a variance beyond it
   // must not find a larger shift, for which a normalization would have two witnesses.
   void usePowers(int64_t limit) { exponent_limits_.insert(limit); }
@@ -93,6 +98,8 @@ class LookupTables {
   Bus function_{"function", {"u", "value"}, kRanges};
   Bus root_{"root", {"m", "R", "t0"}, 1};
   Bus exponential_{"exponential", {"k", "w", "p", "previous"}, 1};
+  Bus row_square_{"row_square", {"u", "v", "large"}, 1};
+  Bus row_shift_{"row_shift", {"e", "power", "coarse", "epsilon"}, 1};
   std::map<std::pair<std::string, int64_t>, Place> places_;
 };
 

@@ -10,6 +10,7 @@
 #include "passes/lower_air/gadgets/results/results.h"
 #include "passes/lower_air/gadgets/softmax/softmax.h"
 #include "passes/lower_air/gadgets/steps/steps.h"
+#include "passes/lower_air/gadgets/wide_norms/wide_norms.h"
 
 namespace lindero::passes {
 
@@ -22,6 +23,7 @@ std::vector<std::unique_ptr<Gadget>> makeGadgets(Wiring& wiring) {
   auto steps = std::make_unique<Steps>(wiring, *embeddings, *products, *results, *softmax, *argmax);
   std::vector<std::unique_ptr<Gadget>> gadgets;
   gadgets.push_back(std::move(embeddings));
+  gadgets.push_back(makeWideNorms(wiring));
   gadgets.push_back(std::make_unique<Norms>(wiring));
   gadgets.push_back(makeMultiply(wiring));
   gadgets.push_back(makeCopies(wiring));

@@ -47,7 +47,7 @@ constexpr Cheat kCheats[] = {
      "image off by one",
      on<quotientOffByOne>,
      {"constraint affine.affine", "constraint affine_sum.affine", "constraint affine_by_row.affine",
-      "constraint affine_sum_by_row.affine"}},
+      "constraint affine_sum_by_row.affine", "constraint wide_sums.affine"}},
 };
 
 }  // namespace

@@ -24,6 +24,8 @@ struct Map {
     }
   }
   int64_t shift() const { return origin.op->intAttr("shift"); }
+  // Its result cannot leave its range, and is in no table of ranges.
+  bool isWide() const { return origin.op->intAttr("bits") > 16; }
   // Whether the constant is another one in each row.
   bool differsByRow(const ir::Value* constant) const {
     return constant && rows > 1 && constant->type().elements() > columns;
@@ -87,11 +89,12 @@ struct Needs {
       n_by_row |= map->differsByRow(map->n);
       rounds |= map->shift() > 0, exact |= map->shift() == 0;
       lookup |= isLookup(*map->origin.op);
+      wide |= map->isWide();
     }
   }
   bool m = false, c = false, y = false;
   bool m_by_row = false, c_by_row = false, n_by_row = false;
-  bool rounds = false, exact = false, lookup = false;
+  bool rounds = false, exact = false, lookup = false, wide = false;
 };
 
 class AffineBuilder {
@@ -103,7 +106,8 @@ class AffineBuilder {
     if (needs.y) n_.emplace(l, t, "n", lanes, needs.n_by_row);
     if (needs.rounds && needs.exact) exact_ = t.fixed("exact");
     if (needs.lookup) function_ = t.fixed("function");
-    if (!needs.lookup) quotient_tag_ = t.fixed("quotient_tag"), offset_ = t.fixed("offset");
+    if (!needs.lookup && !needs.wide)
+      quotient_tag_ = t.fixed("quotient_tag"), offset_ = t.fixed("offset");
     if (needs.rounds) remainder_tag_ = t.fixed("remainder_tag");
     x_ = t.mainLanes("x", lanes);
     if (needs.y) y_ = t.mainLanes("y", lanes);
@@ -149,7 +153,7 @@ class AffineBuilder {
       t_.constrain(on_ * sum, "affine" + lane);
       if (needs_.lookup) {
         t_.lookup("function" + lane, "function", on_, {function_, q_[i], g_[i]});
-      } else {
+      } else if (!needs_.wide) {
         t_.range("quotient" + lane, on_, quotient_tag_, q_[i] + offset_);
       }
       if (needs_.rounds) t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
@@ -166,6 +170,7 @@ class AffineBuilder {
       t_.fillConstant(function_, first, rows, l_.tables.activation(op.operand(1)));
       return;
     }
+    if (needs_.wide) return;
     const int64_t bits = op.intAttr("bits");
     t_.fillConstant(quotient_tag_, first, rows, bits);
     t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
@@ -202,7 +207,7 @@ class AffineBuilder {
 };
 
 // Items that need the same columns: of one value or of two, with constants that differ from row to
-// row or not, or looked up.
+// row or not, looked up, or wide.
 class AffineTable : public TableKind {
  public:
   AffineTable(LaneId lanes, const char* name) : lanes_(lanes), name_(name) {}
@@ -235,7 +240,8 @@ class Affine : public Gadget {
         two_(wiring.down(), "affine_sum"),
         one_by_row_(wiring.down(), "affine_by_row"),
         two_by_row_(wiring.down(), "affine_sum_by_row"),
-        lookups_(wiring.down(), "lookups") {}
+        lookups_(wiring.down(), "lookups"),
+        wide_(wiring.down(), "wide_sums") {}
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override {
     static constexpr llvm::StringLiteral kOps[] = {"integer.affine", "integer.requantize",
@@ -248,6 +254,7 @@ class Affine : public Gadget {
     const bool by_row = llvm::any_of(std::initializer_list<const ir::Value*>{map.m, map.c, map.n},
                                      [&](auto* constant) { return map.differsByRow(constant); });
     AffineTable& table = isLookup(*origin.op) ? lookups_
+                         : map.isWide()       ? wide_
                          : map.y              ? (by_row ? two_by_row_ : two_)
                                               : (by_row ? one_by_row_ : one_);
     wiring_.divides(table.lanes(), map.rows);
@@ -257,7 +264,7 @@ class Affine : public Gadget {
   }
 
   absl::Status connect() override {
-    for (AffineTable* table : {&one_, &two_, &one_by_row_, &two_by_row_, &lookups_}) {
+    for (AffineTable* table : tables_) {
       for (Map& map : table->maps) {
         auto take = [&](const ir::Value* value, CopyId& in) -> absl::Status {
           absl::StatusOr<CopyId> copy =
@@ -273,9 +280,7 @@ class Affine : public Gadget {
     return absl::OkStatus();
   }
 
-  std::vector<const TableKind*> tables() const override {
-    return {&one_, &two_, &one_by_row_, &two_by_row_, &lookups_};
-  }
+  std::vector<const TableKind*> tables() const override { return {tables_.begin(), tables_.end()}; }
 
   void trace(TraceWriter& t, const ir::Op& op) const override {
     if (!op.is("integer.affine")) return traceRounding(t, op, t.find(op.operand(0)));
@@ -294,7 +299,9 @@ class Affine : public Gadget {
 
  private:
   Wiring& wiring_;
-  AffineTable one_, two_, one_by_row_, two_by_row_, lookups_;
+  AffineTable one_, two_, one_by_row_, two_by_row_, lookups_, wide_;
+  const std::vector<AffineTable*> tables_ = {&one_,        &two_,     &one_by_row_,
+                                             &two_by_row_, &lookups_, &wide_};
 };
 
 }  // namespace

@@ -1,6 +1,51 @@
 #include "passes/lower_air/gadgets/embeddings/embeddings.h"
 
 namespace lindero::passes {
+namespace {
+
+// Ids that the first of their embeddings gives to another one.
+struct SharedIds {
+  Expr on, address;
+};
+
+// Ids that a table's items take from the first embedding that reads them, which gives one copy to
+// each.
+class IdSharing {
+ public:
+  IdSharing(TableBuilder& t, const std::deque<Embedding>& embeddings, llvm::ArrayRef<Placed> items)
+      : t_(t) {
+    size_t most = 0;
+    for (const Placed& placed : items) {
+      const Embedding& e = embeddings[placed.item];
+      most = std::max(most, e.shared.size());
+      if (e.reads_first && !taken_) taken_ = t.fixed("taken");
+    }
+    for (size_t i = 0; i < most; ++i) {
+      const std::string name = "shared." + std::to_string(i);
+      shared_.push_back({t.fixed(name + ".on"), t.fixed(name + ".address")});
+    }
+  }
+
+  void fill(const Embedding& e, const Layout& layout, int64_t last_row, int64_t tiles) {
+    if (e.reads_first) t_.fill(*taken_, {last_row, {{e.rows, tiles, 0}}, 1, 0});
+    for (auto [i, copy] : llvm::enumerate(e.shared)) {
+      t_.fill(shared_[i].on, {last_row, {{e.rows, tiles, 0}}, 1, 0});
+      t_.fill(shared_[i].address, {last_row, {{e.rows, tiles, 1}}, layout.address(copy), 0});
+    }
+  }
+
+  void constrain(Expr address, Expr id) {
+    if (taken_) scalarTerm(t_, "id taken", *taken_, address, id, -1);
+    for (const SharedIds& s : shared_) scalarTerm(t_, "id given", s.on, s.address, id, 1);
+  }
+
+ private:
+  TableBuilder& t_;
+  std::optional<Expr> taken_;
+  std::vector<SharedIds> shared_;
+};
+
+}  // namespace
 
 int64_t EmbeddingsTable::rows(size_t item, const Layout& layout) const {
   const Embedding& e = embeddings[item];
@@ -13,6 +58,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
   const bool decode = l.wiring.decode();
   Expr within = t.fixed("within"), last = t.fixed("last"), address = t.fixed("address");
   Expr stride = t.fixed("stride"), base = t.fixed("base");
+  IdSharing sharing(t, embeddings, items);
   EdgeSlots out(t, "out");
   std::vector<std::pair<std::string, Expr>> publics;  // the rows of each input's ids
   Lanes addend = t.fixedLanes("addend", lanes);
@@ -31,7 +77,9 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     if (tiles > 1) t.fill(within, {first + 1, {{e.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     t.fill(last, {last_row, {{e.rows, tiles, 0}}, 1, 0});
     t.fill(address, {last_row, {{e.rows, tiles, 1}}, l.layout.address(e.ids), 0});
-    if (!decode) {
+    sharing.fill(e, l.layout, last_row, tiles);
+    const bool published = !decode && !e.reads_first;
+    if (published) {
       publics.push_back({e.name, items.size() == 1 ? last : t.fixed("id." + e.name)});
       if (items.size() > 1) {
         t.fill(publics.back().second, {last_row, {{e.rows, tiles, 0}}, 1, 0});
@@ -57,9 +105,12 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     t.place(x, {op.result(), ""}, elements);
     t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});
     t.instance(first, placed.rows, e.origin.region, op.location());
-    if (decode) continue;
-    c.publicTensor(
-        {e.name, false, e.rows, 1, 0, e.matrix->rows - 1, 0, l.layout.address(e.ids), 1, 1});
+    if (!published) continue;
+    int64_t ids = e.matrix->rows;
+    for (const Embedding& other : embeddings) {
+      if (other.reads_first == &e) ids = std::min(ids, other.matrix->rows);
+    }
+    c.publicTensor({e.name, false, e.rows, 1, 0, ids - 1, 0, l.layout.address(e.ids), 1, 1});
   }
   Lanes row;
   for (int64_t i = 0; i < lanes; ++i) {
@@ -73,6 +124,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
   t.lookup("row", "vocabulary", last, {id * stride + base, fold});
+  sharing.constrain(address, id);
   if (decode) {
     scalarTerm(t, "id", last, address, id, -1);
   } else {
@@ -94,7 +146,7 @@ absl::Status Embeddings::plan(const Origin& origin) {
   Embedding e;
   e.origin = origin;
   e.matrix = products_.addVocabulary(origin, op.operand(1));
-  e.rows = op.result()->type().shape[0];
+  e.rows = matrixOf(op.result()->type()).rows;
   e.width = e.matrix->columns;
   wiring_.divides(table_.lanes(), e.width);
   if (op.numOperands() > 2) {
@@ -105,13 +157,18 @@ absl::Status Embeddings::plan(const Origin& origin) {
   const ir::Value* ids = wiring_.resolve(op.operand(0));
   if (!wiring_.isInput(ids)) return cannotLower(op, "ids that are not an input of the model");
   e.name = ids->name().str();
+  auto first = llvm::find_if(table_.embeddings, [&](auto& other) { return other.name == e.name; });
+  if (first != table_.embeddings.end()) e.reads_first = &*first;
   table_.embeddings.push_back(std::move(e));
   wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.embeddings.back().out);
   return absl::OkStatus();
 }
 
 absl::Status Embeddings::connect() {
-  for (Embedding& e : table_.embeddings) e.ids = wiring_.scalars(e.rows);
+  for (Embedding& e : table_.embeddings) {
+    e.ids = wiring_.scalars(e.rows);
+    if (e.reads_first) e.reads_first->shared.push_back(e.ids);
+  }
   for (Embedding& e : table_.embeddings) {
     if (!e.added) continue;
     absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, table_.lanes());
@@ -125,6 +182,8 @@ void Embeddings::trace(TraceWriter& t, const ir::Op& op) const {
   const Embedding& e =
       *llvm::find_if(table_.embeddings, [&](const Embedding& e) { return e.origin.op == &op; });
   ir::Value* ids = t.find(op.result(), "ids");
+  if (e.reads_first)
+    t.keep(op.result(), "ids", ids = t.find(e.reads_first->origin.op->result(), "ids"));
   if (!ids) t.keep(op.result(), "ids", ids = t.input(e.name));
   ir::Value* addend = e.addend ? t.load(t.placeOf(e.addend)) : e.added ? t.find(e.added) : nullptr;
   const ConstantPlace& place = t.placeOf(e.matrix->constant);

@@ -19,6 +19,9 @@ struct Embedding {
   const ir::Value* added = nullptr;   // or a tensor
   std::string name;                   // of the public input
   CopyId ids = 0;
+  // Of ids that several embeddings read, the first one gives them to the others.
+  Embedding* reads_first = nullptr;
+  std::vector<CopyId> shared = {};
   std::optional<CopyId> in = {};  // of `added`
   std::vector<CopyId> out = {};
 };

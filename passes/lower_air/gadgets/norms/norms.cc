@@ -3,15 +3,15 @@
 #include <optional>
 
 namespace lindero::passes {
-namespace {
 
-// The statistics of a tensor row as one element: sum d, sum v, R, t, 2^t.
 void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign) {
   CircuitBuilder& c = t.circuit();
   Expr sum = on * t.dot(values, c.reciprocals(c.columnPoint(), values.size()));
   t.term("statistics", sign > 0 ? sum : t.zero() - sum, t.outside(c.addressPoint()) - address,
          TableBuilder::Kind::kContinuity);
 }
+
+namespace {
 
 class NormsBuilder {
  public:

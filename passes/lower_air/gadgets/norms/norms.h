@@ -26,6 +26,10 @@ struct Norm {
   std::vector<CopyId> out = {};
 };
 
+// What a tensor row's table rows and its row of statistics share, as one element of an edge: sum d,
+// sum v, R, t, 2^t.
+void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign);
+
 class NormsTable : public TableKind {
  public:
   explicit NormsTable(LaneId lanes) : lanes_(lanes) {}

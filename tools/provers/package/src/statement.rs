@@ -26,6 +26,9 @@ pub struct StatedTensor {
     pub low: i64,
     pub name: String,
     pub rows: u32,
+    /// In the ONNX graph. Circuits have rows and columns: whoever reads the claim as a whole compares it with the key.
+    #[serde(default)]
+    pub shape: Vec<u64>,
     pub values: Option<Vec<i64>>,
 }
 

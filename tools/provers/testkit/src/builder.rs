@@ -278,6 +278,7 @@ impl Builder {
                 low: tensor.low,
                 name: tensor.name.clone(),
                 rows: tensor.rows,
+                shape: vec![tensor.rows.into(), tensor.columns.into()],
                 values: Some(values),
             });
         }
