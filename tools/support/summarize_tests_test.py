@@ -1,13 +1,9 @@
 """The totals that tools/test ends with, from what GoogleTest, lit and cargo print."""
 
-import pathlib
-import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "support"))
-
-from summarize_tests import countCases
+from summarize_tests import countCases, slowest
 
 # name, ctest's status, output, (passed, failed, skipped)
 CASES = [
@@ -66,6 +62,11 @@ class CountCases(unittest.TestCase):
         entry = ElementTree.Element("testcase", name="a", status="notrun")
         ElementTree.SubElement(entry, "skipped", message="SKIP_RETURN_CODE=77")
         self.assertEqual(tuple(countCases(entry)), (0, 0, 1))
+
+    def testSlowestFirst(self):
+        times = [("a", "0.5"), ("b", "12.25"), ("c", None), ("d", "3")]
+        entries = [ElementTree.Element("testcase", name=name, **({"time": t} if t else {})) for name, t in times]
+        self.assertEqual(slowest(entries, 2), ["   12.2 s  b", "    3.0 s  d"])
 
 
 if __name__ == "__main__":

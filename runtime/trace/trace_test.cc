@@ -9,7 +9,7 @@
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/statement.h"
 #include "runtime/trace/generate_trace.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

@@ -9,8 +9,8 @@
 #include <random>
 
 #include "runtime/trace/run_step.h"
-#include "tests/unit/runtime/circuit_builder.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/circuit_builder.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

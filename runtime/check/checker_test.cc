@@ -9,8 +9,8 @@
 #include "runtime/check/sums.h"
 #include "runtime/package/files.h"
 #include "runtime/trace/generate_trace.h"
-#include "tests/unit/runtime/circuit_builder.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/circuit_builder.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/sample_circuits.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/status_macros.h"
-#include "tests/unit/runtime/circuit_builder.h"
+#include "tests/samples/circuit_builder.h"
 
 namespace lindero::runtime::testing {
 namespace {

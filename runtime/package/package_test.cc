@@ -14,8 +14,8 @@
 #include "runtime/package/files.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/proto_io.h"
-#include "tests/unit/runtime/circuit_builder.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/circuit_builder.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

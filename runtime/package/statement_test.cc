@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

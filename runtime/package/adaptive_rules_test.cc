@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/runtime/circuit_builder.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/circuit_builder.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

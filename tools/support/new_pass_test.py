@@ -1,15 +1,13 @@
 """tools/new-pass in a copy of the tree: what it writes compiles, is registered, and passes the test that it wrote."""
 
-import json
-import pathlib
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
 
-SOURCE, BUILD, FILECHECK = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+import scaffold_test_case
+from scaffold_test_case import BUILD, run
+
+FILECHECK = sys.argv[3]
 
 PLUGIN = """\
 #include "passes/general/count_ops/count_ops.h"
@@ -18,40 +16,11 @@ LINDERO_PASS_PLUGIN { return lindero::passes::registerCountOps(); }
 """
 
 
-def run(command, **options):
-    return subprocess.run(command, capture_output=True, text=True, **options)
-
-
-def compile_command(model, source, root):
-    """The command that compiles `model` in this build, for another source, with headers of `root` first."""
-    entries = json.loads((BUILD / "compile_commands.json").read_text())
-    entry = next(e for e in entries if e["file"].endswith(model))
-    words = shlex.split(entry["command"])
-    words = words[: words.index("-o")]
-    words = [f"-I{root}" if word == f"-I{SOURCE}" else word for word in words]
-    return [*words, "-I", str(SOURCE), "-c", str(source)], entry["directory"]
-
-
-class NewPassTest(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.root = pathlib.Path(self.temporary.name)
-        shutil.copytree(SOURCE / "passes", self.root / "passes")
-        (self.root / "tests/lit").mkdir(parents=True)
-        (self.root / "tools").mkdir()
-        shutil.copy(SOURCE / "tools/new-pass", self.root / "tools")
-
-    def new_pass(self, *arguments):
-        return run([self.root / "tools/new-pass", *arguments])
-
-    def build(self, model, source, *options):
-        command, directory = compile_command(model, source, self.root)
-        result = run([*command, *options], cwd=directory)
-        self.assertEqual(result.returncode, 0, result.stderr)
+class NewPassTest(scaffold_test_case.ScaffoldTest):
+    copied = ["passes", "tools/new-pass"]
 
     def test_what_it_writes_works(self):
-        result = self.new_pass("general", "count-ops")
+        result = run([self.root / "tools/new-pass", "general", "count-ops"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("passes/general/count_ops/count_ops.cc\n", result.stdout)
         self.assertIn("    count_ops/count_ops.cc\n", (self.root / "passes/general/CMakeLists.txt").read_text())
@@ -78,19 +47,13 @@ class NewPassTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_what_it_refuses(self):
-        for arguments, message in [
+        self.check_refusals("new-pass", [
             ((), "usage: tools/new-pass PHASE NAME"),
             (("nowhere", "count-ops"), "passes/ has no phase 'nowhere'; it has "),
             (("general", "CountOps"), "'CountOps' is not made of lower-case words joined by '-'"),
             (("general", "count-"), "'count-' is not made of lower-case words"),
             (("region", "eliminate-dead-ops"), "passes/general/eliminate_dead_ops exists already"),
-        ]:
-            with self.subTest(arguments):
-                before = sorted(self.root.rglob("*"))
-                result = self.new_pass(*arguments)
-                self.assertEqual(result.returncode, 1)
-                self.assertIn("new-pass: " + message, result.stderr)
-                self.assertEqual(sorted(self.root.rglob("*")), before)
+        ])
 
 
 if __name__ == "__main__":

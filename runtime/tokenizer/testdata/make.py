@@ -2,7 +2,7 @@
 """Makes the tokenizers of this folder, and what the library that defines their format makes of some texts.
 
     pip install tokenizers==0.23.3
-    python3 tests/unit/tokenizer/make.py
+    python3 runtime/tokenizer/testdata/make.py
 
 gpt2.json cuts words as GPT-2 does; llama.json by an expression of its own, after NFC, with whole words first.
 """

@@ -9,8 +9,8 @@
 #include "runtime/field/lanes.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/parallel/thread_pool.h"
-#include "tests/unit/runtime/circuit_builder.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/circuit_builder.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {
