@@ -1,6 +1,8 @@
 // The models of the repository through import and import cleanup: the same numbers before and
 // after, and one program for all export styles.
 
+#include "passes/import_cleanup/import_cleanup.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +13,6 @@
 #include "ir/core/text.h"
 #include "ir/dialects.h"
 #include "ir/tensor/interpreter.h"
-#include "passes/import_cleanup/import_cleanup.h"
 #include "passes/import_cleanup/set_length/set_length.h"
 #include "passes/pass_manager.h"
 

@@ -1,6 +1,8 @@
 // fuse-activation against the float interpreter: random elementwise ops with constants chosen to be
 // nearly, but not quite, those of a known function, and to tell functions apart far from zero.
 
+#include "passes/import_cleanup/fuse_activation/fuse_activation.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +14,6 @@
 #include "ir/dialects.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
-#include "passes/import_cleanup/fuse_activation/fuse_activation.h"
 #include "passes/pass_manager.h"
 
 namespace lindero {

@@ -1,5 +1,7 @@
 // Regions give names and change nothing else: interpreter and circuit are the same with and
 // without them.
+#include "passes/region/form_regions/form_regions.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +14,6 @@
 #include "ir/integer/interpreter.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
-#include "passes/region/form_regions/form_regions.h"
 #include "tests/soundness/toy_gpt.h"
 
 namespace lindero {
