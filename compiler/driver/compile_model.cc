@@ -34,6 +34,14 @@ int64_t blockOf(const ModelOptions& options) {
   return options.block > 0 ? options.block : kBlockSteps;
 }
 
+// The audit tries what there is, and no others.
+absl::Status checkLanes(int64_t lanes) {
+  const std::vector<int64_t> counts = laneCounts();
+  if (std::find(counts.begin(), counts.end(), lanes) != counts.end()) return absl::OkStatus();
+  return failure(Error::kUsage,
+                 absl::StrCat("--lanes ", lanes, ": it is one of ", absl::StrJoin(counts, ", ")));
+}
+
 // What does not go together, whatever the model.
 absl::Status checkDecodeOptions(const ModelOptions& options) {
   const bool carry = options.context == "carry";
@@ -300,6 +308,7 @@ std::vector<int64_t> laneCounts() { return {1, 2, 4, 8, 16, 32, 64}; }
 
 absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
                                           runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(checkLanes(options.lower.lanes));
   LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
   LINDERO_ASSIGN_OR_RETURN(ImportOptions import, importOptions(options));
   if (std::error_code code; fs::is_directory(path, code)) {
@@ -364,8 +373,9 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   if (options.context == "carry") {
     const int64_t block = blockOf(options);
     if (context % block == 0 && context > block) return std::vector<int64_t>{context};
-    return failure(Error::kUsage, absl::StrCat("--block ", block, ": the model's ", context,
-                                               " positions are not two or more blocks of so many"));
+    return failure(Error::kUsage,
+                   absl::StrCat("--block ", block, ": the model's ", context,
+                                " positions are not two or more whole blocks of ", block));
   }
   std::vector<int64_t> buckets = options.buckets;
   if (buckets.empty()) {

@@ -40,7 +40,7 @@ using runtime::OpenedPackage;
 // Steps of a block that carries context, unless something else is asked for.
 inline constexpr int64_t kBlockSteps = 16;
 
-// What `lower.lanes` may be: powers of two.
+// What `lower.lanes` may be: powers of two. Others are refused.
 std::vector<int64_t> laneCounts();
 
 struct ModelOptions {
