@@ -16,8 +16,9 @@
 namespace lindero::compiler {
 
 // `home` is the package, `bucket` 0 in one without; of a sample of more tokens than fit, the first
-// are run. Fails with kInternal, naming what refused. An input beyond the calibrated ranges is no
-// error: a note says that nothing was tried.
+// are run. What is run is a variation of the sample, whose values may be alike; the sample itself
+// where that is beyond the calibrated ranges; a note says that nothing was tried where it is, too.
+// Fails with kInternal, naming what refused.
 absl::Status tryCircuit(const std::string& home, int64_t bucket, const passes::Sample& sample,
                         runtime::Monitor& monitor);
 

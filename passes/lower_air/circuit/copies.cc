@@ -97,7 +97,7 @@ void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_
 }
 
 void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
-                  const Edge& e) {
+                  const Edge& e, End end) {
   int64_t tiles = e.columnTiles();
   if (e.selected.empty()) {
     const int64_t full = rows / e.tile_rows;
@@ -115,7 +115,8 @@ void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row
     return;
   }
   for (size_t i = 0; i < e.selected.size(); ++i) {
-    int64_t row = first_row + e.selected[i] * tiles, at = int64_t(i) + e.padding();
+    const int64_t here = end == End::kGives ? e.selected[i] : int64_t(i);
+    int64_t row = first_row + here * tiles, at = int64_t(i) + e.padding();
     int64_t address = e.address + at / e.tile_rows * tiles, place = at % e.tile_rows;
     t.fill(columns.address, {row, {{tiles, 1, 1}}, address, 0});
     t.fillConstant(columns.place, row, tiles, place);

@@ -65,10 +65,11 @@ void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_
 // The same without `on`, with `stride` rows from a column to the next.
 void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                           const Edge& edge, int64_t stride);
-// Rows (tensor row i, tile of columns): i major; `rows` are the table's tensor rows (edge.selected
-// picks among them).
+// Rows (tensor row i, tile of columns): i major; `rows` are the table's tensor rows. Of a giver's,
+// edge.selected picks some; a taker holds these and no others, in this order.
+enum class End { kGives, kTakes };
 void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
-                  const Edge& edge);
+                  const Edge& edge, End end);
 // Lanes that stand in an edge on the rows where the fixed column `on` is 1.
 struct EdgeLanes {
   Expr on;

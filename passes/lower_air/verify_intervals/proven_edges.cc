@@ -139,21 +139,21 @@ absl::Status ProvenRanges::addRow(int64_t row, int index) {
     return refused(table, ends.c, ends.term->stringAttr("name"), "has a place outside of [0, 64)");
   }
   uint64_t bit = uint64_t{1} << place;
-  Tile& tile = open_[address];
-  for (const auto& [other, part] : tile) {
+  auto& tile = open_[address];
+  for (const auto& [other, places] : tile) {
     const Ends& o = ends_[other];
     if (o.sign != ends.sign) continue;
     if (o.lane_challenge != ends.lane_challenge) {
       return refused(table, ends.c, ends.term->stringAttr("name"),
                      absl::StrCat("address ", address, ": its rows differ in layout"));
     }
-    if (o.term != ends.term || (part.places & bit)) {
+    if (o.term != ends.term || (places & bit)) {
       return refused(table, ends.c, ends.term->stringAttr("name"),
                      absl::StrCat("address ", address, ", place ", place,
                                   ": another row gives or takes this element too"));
     }
   }
-  tile[index].places |= bit;
+  tile[index] |= bit;
   return absl::OkStatus();
 }
 
@@ -238,16 +238,14 @@ absl::Status ProvenRanges::readPublics() {
     int64_t tiles = (rows + tile_rows - 1) / tile_rows * across;
     for (int64_t i = 0; i < tiles; ++i) {
       int64_t address = symmetric(op.intAttr("address") + i);
-      for (const auto& [other, part] : open_[address]) {
+      for (const auto& [other, places] : open_[address]) {
         if (ends_[other].sign == ends.sign) {
           return absl::FailedPreconditionError(
               absl::StrCat("verify-intervals: public tensor ", op.stringAttr("name"), ": address ",
                            address, " is given or taken by others too"));
         }
       }
-      open_[address][ends_.size()] = {
-          firstPlaces(std::min(tile_columns, columns - i % across * tile_columns)),
-          std::min(tile_rows, rows - i / across * tile_rows)};
+      open_[address][ends_.size()] = firstPlaces(std::min(tile_columns, columns));
     }
     ends_.push_back(std::move(ends));
   }
@@ -288,33 +286,13 @@ absl::Status ProvenRanges::readEdges() {
   return closeTiles();
 }
 
-std::vector<ProvenRanges::Lane> ProvenRanges::lanesOf(int ends, const Part& part) const {
-  if (ends_[ends].table >= 0) return ends_[ends].lanes;
-  std::vector<Lane> lanes;
-  for (int64_t lane = 0; lane < part.lanes; ++lane) lanes.push_back({lane, -1});
-  return lanes;
-}
-
-// The lane at one end may be the place at the other.
-uint64_t ProvenRanges::sharedPlaces(const Ends& ends, int64_t lane, int other,
-                                    const Part& part) const {
-  const bool same_axes = ends.lane_challenge == ends_[other].lane_challenge;
-  uint64_t places = 0;
-  for (const Lane& l : lanesOf(other, part)) {
-    if (same_axes && l.lane == lane) places |= part.places;
-    if (same_axes || lane >= kMaxPlaces || l.lane >= kMaxPlaces) continue;
-    if (part.places >> lane & 1) places |= uint64_t{1} << l.lane;
-  }
-  return places;
-}
-
-absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(int64_t address,
-                                                              const Tile& tile) const {
+absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(
+    int64_t address, const std::map<int, uint64_t>& tile) const {
   TileKind kind;
   uint64_t given = 0, taken = 0;
-  for (const auto& [index, part] : tile) {
+  for (const auto& [index, places] : tile) {
     (ends_[index].sign > 0 ? kind.gives : kind.takes).push_back(index);
-    (ends_[index].sign > 0 ? given : taken) |= part.places;
+    (ends_[index].sign > 0 ? given : taken) |= places;
   }
   const Ends& some = ends_[tile.begin()->first];
   auto no = [&](const std::string& why) {
@@ -325,7 +303,7 @@ absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(int64_t address,
     if (some.table >= 0) return refused(some.table, some.c, some.term->stringAttr("name"), why);
     return no(absl::StrCat("public tensor ", some.term->stringAttr("name"), ": ", why));
   }
-  for (const auto& [index, part] : tile) {
+  for (const auto& [index, places] : tile) {
     if (sumOf(ends_[index]) == sumOf(some)) continue;
     return no(absl::StrCat("the ends of address ", address, " stand in two sums"));
   }
@@ -339,34 +317,18 @@ absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(int64_t address,
   }
   kind.same_layout =
       a.table >= 0 && b.table >= 0 && a.lane_challenge == b.lane_challenge && given == taken;
-  for (const auto& [index, part] : tile) {
+  for (const auto& [index, places] : tile) {
     kind.same_layout &= sameLanes(ends_[index].lanes, a.lanes);
-  }
-  for (const auto& [index, part] : tile) {
-    if (kind.same_layout) break;
-    const Ends& ends = ends_[index];
-    for (const Lane& lane : lanesOf(index, part)) {
-      uint64_t places = part.places;
-      for (int other : ends.sign > 0 ? kind.takes : kind.gives) {
-        places &= ~sharedPlaces(ends, lane.lane, other, tile.at(other));
-      }
-      if (places == 0) continue;
-      if (ends.table < 0) {
-        return no(absl::StrCat("public tensor ", ends.term->stringAttr("name"), ": address ",
-                               address, ": an element of row ", lane.lane, " has one end only"));
-      }
-      kind.lonely.push_back({index, lane, places});
-    }
   }
   return kind;
 }
 
 absl::Status ProvenRanges::closeTiles() {
-  std::map<std::tuple<std::vector<int>, std::vector<int>, bool, std::vector<Lonely>>, int> found;
+  std::map<std::tuple<std::vector<int>, std::vector<int>, bool>, int> found;
   for (const auto& [address, tile] : open_) {
     absl::StatusOr<TileKind> kind = readTile(address, tile);
     if (!kind.ok()) return kind.status();
-    auto key = std::tuple(kind->gives, kind->takes, kind->same_layout, kind->lonely);
+    auto key = std::tuple(kind->gives, kind->takes, kind->same_layout);
     auto [it, made] = found.try_emplace(std::move(key), kinds_.size());
     if (made) kinds_.push_back(*std::move(kind));
     kind_of_[address] = it->second;

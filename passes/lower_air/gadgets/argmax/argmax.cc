@@ -30,7 +30,7 @@ class ArgmaxBuilder {
     t_.instance(first, placed.rows, choice.origin.region, op.location());
     if (!stored_) return;
     const Edge edge = l_.layout.edge(choice.in);
-    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge);
+    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge, End::kTakes);
     t_.place(x_, {choice.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
 
@@ -114,6 +114,7 @@ class ArgmaxBuilder {
     t_.place(low_, {result, "low"}, elements);
     t_.place(maximum_, {result, "maximum"}, {first, {{rows, tiles, 1}, {tiles, 1, 0}}, 0, 0});
     t_.place(chosen_, {result, "index_sums"}, {first, {{rows * tiles, 1, 1}}, 0, 0});
+    t_.place(chosen_, {result, ""}, {first + tiles - 1, {{rows, tiles, 1}}, 0, 0});
   }
 
   void addProduct(const Lanes& values) {

@@ -121,10 +121,11 @@ class CopiesBuilder {
     const Lines& lines = item.lines;
     const int64_t tiles = lines.tiles(lanes_), rows = lines.rows(lanes_);
     const std::vector<Edge> edges = l_.layout.edges(item.edges);
+    const End end = kind_.role() == CopyRole::kGive ? End::kTakes : End::kGives;
     for (auto [i, slot] : llvm::enumerate(edges_.of(edges))) {
       const Edge& edge = edges[i];
       if (kind_.major() == Major::kRow) {
-        fillRowMajor(t_, *slot, first, lines.count, edge);
+        fillRowMajor(t_, *slot, first, lines.count, edge, end);
       } else {
         fillColumnMajorPlace(t_, *slot, first, edge, tiles);
         t_.fillConstant(slot->on, first, rows, 1);

@@ -96,11 +96,11 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     if (e.added) {
       const Edge edge = l.layout.edge(*e.in);
       t.place(added, {e.added, ""}, elements);
-      fillRowMajor(t, *in.of(edge)[0], first, e.rows, edge);
+      fillRowMajor(t, *in.of(edge)[0], first, e.rows, edge, End::kTakes);
     }
     const std::vector<Edge> edges = l.layout.edges(e.out);
     for (auto [slot, edge] : llvm::zip(out.of(edges), edges)) {
-      fillRowMajor(t, *slot, first, e.rows, edge);
+      fillRowMajor(t, *slot, first, e.rows, edge, End::kGives);
     }
     t.place(x, {op.result(), ""}, elements);
     t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});

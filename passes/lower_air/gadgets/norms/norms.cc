@@ -34,9 +34,9 @@ class NormsBuilder {
     t_.fillConstant(tag_, first, rows, bits);
     t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
     l_.tables.useRange(bits);
-    fillCopies(in_, n.in, n, first);
-    fillCopies(forward_, n.forward, n, first);
-    fillCopies(out_, n.out, n, first);
+    fillCopies(in_, n.in, n, first, End::kTakes);
+    fillCopies(forward_, n.forward, n, first, End::kGives);
+    fillCopies(out_, n.out, n, first, End::kGives);
     place(n, first);
     t_.instance(first, rows, n.origin.region, op.location());
   }
@@ -69,10 +69,11 @@ class NormsBuilder {
   }
 
  private:
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, const Norm& n, int64_t first) {
+  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, const Norm& n, int64_t first,
+                  End end) {
     const std::vector<Edge> edges = l_.layout.edges(copies);
     for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillRowMajor(t_, *slot, first, n.rows, edge);
+      fillRowMajor(t_, *slot, first, n.rows, edge, end);
     }
   }
 

@@ -130,15 +130,15 @@ class SoftmaxBuilder {
         more.push_back(edge);
         continue;
       }
-      fillRowMajor(t_, out_, first, rows, edge);
+      fillRowMajor(t_, out_, first, rows, edge, End::kGives);
       given = true;
     }
     for (auto [slot, edge] : llvm::zip(more_out_.of(more), more)) {
-      fillRowMajor(t_, *slot, first, rows, edge);
+      fillRowMajor(t_, *slot, first, rows, edge, End::kGives);
     }
     if (!a.stored()) return;
     const Edge edge = l_.layout.edge(a.in);
-    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge);
+    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge, End::kTakes);
     const int64_t tiles = a.keys / lanes_;
     t_.place(s_, {a.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
