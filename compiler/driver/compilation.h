@@ -79,7 +79,7 @@ class Compilation {
   // The positions of the output, and whether as values or as their argmax.
   absl::Status selectValues(const std::string& positions, bool argmax);
 
-  // `block`: of decode runs, in blocks of so many steps that carry context; 0: in one.
+  // `block`: of decode runs, in blocks of this many steps that carry context; 0: in one.
   absl::Status lower(const passes::LowerToAirOptions& options, int64_t block = 0);
   const CostReport& cost() const { return cost_; }
 

@@ -1,10 +1,9 @@
 // Checks traces that differ from an accepted one in a few cells, at the cost of those cells.
 //
-// Only rows that read a changed cell are evaluated again. Challenge phases are filled as an honest
-// prover would: a changed row of a scan alters the rows below it by delta * (product of the
-// multipliers), so only rows that are read further are touched, and a claimed sum is changed by the
-// sum of the changes of its rows. Cost: about 5 microseconds for a cell; memory: all phases, and a
-// field element per lookup and row.
+// Only rows that read a changed cell are evaluated again (changed_cells.h). Challenge phases are
+// filled as an honest prover would (refill.h), and buses are followed term by term
+// (lookup_balance.h). Cost: about 5 microseconds for a cell; memory: all phases, and a field
+// element per lookup and row.
 //
 // The challenges are those that the accepted trace was checked with; a mutation does not know them.
 // A wrong trace is accepted with a probability of about 2^-100 per mutation: it has to satisfy an
@@ -18,34 +17,20 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "runtime/check/changed_cells.h"
 #include "runtime/check/checker.h"
+#include "runtime/check/lookup_balance.h"
 #include "runtime/check/point_program.h"
 #include "runtime/check/read_index.h"
+#include "runtime/check/refill.h"
 
 namespace lindero::runtime {
-
-// A cell of phase 1 and its new value, a residue.
-struct CellChange {
-  uint32_t table;
-  uint32_t column;
-  uint64_t row;
-  uint32_t value;
-};
 
 // By how much the changed rows of a lookup change the sum of its bus.
 struct LookupDelta {
   uint32_t part;  // of ReadIndex
   QM31 delta;
-};
-
-// Something that does not hold after a change.
-struct Finding {
-  Failure::Kind kind;
-  uint32_t table;  // kBus: of a lookup that tells; kSumGroup: 0
-  uint32_t index;  // of the constraint, bus, fraction column or sum group
-  uint64_t row;    // the first one
 };
 
 // Not for several threads at once.
@@ -57,7 +42,6 @@ class Recheck {
                                                          const Statement& statement,
                                                          absl::Span<const uint32_t> main,
                                                          const CheckOptions& options = {});
-  ~Recheck();
 
   // What a Checker finds after the changes; valid until the next call. Constraints and sum groups
   // (and zero denominators) are what a verifier sees; a bus is found when the tuples that the
@@ -88,14 +72,18 @@ class Recheck {
   // balance as possible: what looked up a row of a provider and does not any more, or does now.
   // Those of the part `except` are not counted.
   std::vector<CellChange> withMultiplicities(absl::Span<const CellChange> changes,
-                                             uint32_t except = kNoPart);
+                                             uint32_t except = kNoPart) {
+    return balance_->withMultiplicities(changes, except);
+  }
   static constexpr uint32_t kNoPart = ~uint32_t{0};
   // Of the last call: parts with a changed row that looks up what nobody provides, ascending.
-  absl::Span<const uint32_t> missingLookups() const { return missing_; }
+  absl::Span<const uint32_t> missingLookups() const { return balance_->missing(); }
 
   // Whether the column holds multiplicities, and both rows provide one tuple: then only their sum
   // is determined.
-  bool provideTheSame(uint32_t table, uint32_t column, uint64_t row, uint64_t other);
+  bool provideTheSame(uint32_t table, uint32_t column, uint64_t row, uint64_t other) {
+    return balance_->provideTheSame(table, column, row, other);
+  }
 
   // The accepted trace.
   absl::Span<const uint32_t> main() const { return main_; }
@@ -105,68 +93,34 @@ class Recheck {
   Failure describe(const Finding& finding) const;
 
  private:
-  struct Part;
-  struct Scan;
-  struct Undo;
-  struct Provider;
-
   Recheck(const Package& package, absl::Span<const uint32_t> main);
   absl::Status prepare(const Statement& statement, const CheckOptions& options);
   absl::Status addPublicTerms(const Statement& statement, std::vector<QM31>& sums) const;
   absl::Span<const Finding> checkFrom(const std::vector<QM31>& group_deltas,
                                       absl::Span<const CellChange> changes,
                                       absl::Span<const FreeCell> free);
-  void prepareLookups();
-  absl::Status prepareScans();
-
-  void write(const CellChange& change);
-  void writeExtension(uint32_t table, uint32_t column, uint64_t row, const QM31& value);
-  void touchReaders(uint32_t table, uint32_t column, uint64_t row);
-  void touch(uint32_t part, uint64_t row);
-  void runGenerators();
-  void runGenerator(uint32_t part, std::vector<uint64_t>& rows);
-  void runScan(uint32_t part, const std::vector<uint64_t>& rows);
-  void runFractions(uint32_t part, const std::vector<uint64_t>& rows);
-  void clearRows(uint32_t part);
-  // The part's values on each of the rows, from all of the cells as they are now.
-  void evaluate(uint32_t part, absl::Span<const uint64_t> rows,
-                absl::FunctionRef<void(size_t i, absl::Span<const QM31> values)> visit);
-  void runOthers();
+  // Constraints and lookups with a touched row.
+  void runTouched();
   void runConstraint(uint32_t part);
   void runLookup(uint32_t part);
-  void undo();
-  // Of a lookup's values: multiplicity, then the tuple.
-  QM31 tupleDenominator(absl::Span<const QM31> values) const;
-  // Where a tuple stands: provider and row.
-  struct Place {
-    uint32_t provider;
-    uint32_t row;
-  };
-  static constexpr Place kNowhere{~uint32_t{0}, 0};
-  Place findTuple(uint32_t bus, absl::Span<const QM31> tuple);
 
   const Package& package_;
   std::vector<uint32_t> main_;
   std::unique_ptr<Checker> checker_;
   std::unique_ptr<Scalars> scalars_;
   std::unique_ptr<ReadIndex> index_;
-  std::vector<Part> parts_;
-  std::vector<Provider> providers_;
-  std::map<std::pair<uint32_t, uint32_t>, PointProgram>
-      definitions_;  // made when they are asked for
-  std::vector<QM31> tuple_challenges_;
+  std::unique_ptr<ChangedCells> cells_;
+  std::unique_ptr<Refill> refill_;
+  std::unique_ptr<LookupBalance> balance_;
+  // By table and column; made when they are asked for.
+  std::map<std::pair<uint32_t, uint32_t>, PointProgram> definitions_;
   std::vector<QM31> public_terms_;  // of the accepted trace, by group
-
-  // Of the change under check.
-  std::vector<uint32_t> generators_, others_;  // touched parts; generators as a heap
-  std::vector<Undo> undo_;
-  std::vector<QM31> group_deltas_, bus_deltas_;
-  std::vector<LookupDelta> lookup_deltas_;
-  std::vector<uint32_t> missing_;
   bool check_buses_ = true;
   uint32_t frozen_ = kNoPart;
-  std::vector<QM31> values_;                     // of a row of a part
-  std::vector<QM31> numerators_, denominators_;  // of the rows of a part
+
+  // Of the change under check.
+  std::vector<QM31> group_deltas_, bus_deltas_;
+  std::vector<LookupDelta> lookup_deltas_;
   std::vector<Finding> bus_places_, findings_;
 };
 

@@ -43,6 +43,14 @@ struct Failure {
   std::string toString() const;
 };
 
+// Something that does not hold after a change (recheck.h); Recheck::describe makes a Failure of it.
+struct Finding {
+  Failure::Kind kind;
+  uint32_t table;  // kBus: of a lookup that tells; kSumGroup: 0
+  uint32_t index;  // of the constraint, bus, fraction column or sum group
+  uint64_t row;    // the first one
+};
+
 struct CheckReport {
   uint64_t constraints = 0;  // how many were evaluated on all rows
   uint64_t rows = 0;         // of all tables together

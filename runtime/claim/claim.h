@@ -48,7 +48,7 @@ struct ClaimTensor {
 
 enum class DecodeKind {
   kForward,        // one pass; the outputs are whatever the circuit publishes
-  kGreedy,         // each token behind the prompt is the argmax of the position before
+  kGreedy,         // each token after the prompt is the argmax of the position before
   kTeacherForced,  // somebody else chose the tokens; proven is the argmax at each position
 };
 

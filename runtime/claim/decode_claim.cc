@@ -113,10 +113,10 @@ absl::Status checkDecodeClaim(const Claim& claim, const Key& key) {
     return wrong("steps are not those of the proven run");
   }
   if (!same(claim.frontier.start, expected.frontier.start)) {
-    return wrong("frontier.start is not the state behind the proven prompt");
+    return wrong("frontier.start is not the state after the proven prompt");
   }
   if (!same(claim.frontier.end, expected.frontier.end)) {
-    return wrong("frontier.end is not the state behind the proven run");
+    return wrong("frontier.end is not the state after the proven run");
   }
   if (run->generated() == 0) return absl::OkStatus();
   return checkStop(*run, rule);
@@ -134,9 +134,9 @@ absl::Status checkChain(absl::Span<const Claim> claims) {
       return absl::InvalidArgumentError(absl::StrCat("run ", i + 1, " is of another model"));
     }
     if (start.position != end.position) {
-      return absl::InvalidArgumentError(absl::StrCat("run ", i + 1, " starts behind token ",
+      return absl::InvalidArgumentError(absl::StrCat("run ", i + 1, " starts after token ",
                                                      start.position, ", run ", i,
-                                                     " ends behind token ", end.position));
+                                                     " ends after token ", end.position));
     }
     if (start.digest != end.digest) {
       return absl::InvalidArgumentError(

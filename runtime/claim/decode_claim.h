@@ -21,7 +21,7 @@ namespace lindero::runtime {
 // The run that the claim's values stand for; nothing if the key's circuit has no step table.
 absl::StatusOr<std::optional<DecodeRun>> decodeRunOf(const Claim& claim, const Key& key);
 
-// The state behind these tokens: their number, and the SHA-256 of the canonical JSON
+// The state after these tokens: their number, and the SHA-256 of the canonical JSON
 // {"model", "position", "tokens"}.
 absl::StatusOr<Frontier> frontierBehind(const Digest& model_id, absl::Span<const int64_t> tokens);
 

@@ -199,7 +199,7 @@ absl::StatusOr<T> decodeFields(absl::string_view bytes, absl::string_view what) 
   return absl::InvalidArgumentError(
       absl::StrCat(what,
                    ": not in canonical form: white space, order, escapes, a member twice, or "
-                   "bytes behind the end"));
+                   "bytes after the end"));
 }
 
 }  // namespace lindero::runtime

@@ -158,7 +158,7 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"cut", good.substr(0, good.size() - 1), "key"},
       {"trailing bytes", good + std::string(2, '\0'), "key"},
       {"an unknown field", good + "\x78\x01", "key"},
-      {"a set behind the set", good + good, "deterministic encoding"},
+      {"a set after the set", good + good, "deterministic encoding"},
       {"fields in another order", good.substr(2) + good.substr(0, 2), "deterministic encoding"},
       {"an empty key", good + std::string("\x12\x00", 2), "another format"},
       {"a bucket twice", setOf({sampleKey(16), sampleKey(16)}), "16, 16"},

@@ -19,7 +19,7 @@
 namespace lindero::runtime {
 
 struct DecodeOptions {
-  int64_t generate = 0;       // tokens behind the prompt, at most; 0: whatever it takes
+  int64_t generate = 0;       // tokens after the prompt, at most; 0: whatever it takes
   std::vector<int64_t> stop;  // each of these ends a run; it is the last token then
 
   // Without `generate` a run chooses one token.

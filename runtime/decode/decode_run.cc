@@ -16,7 +16,7 @@ const PublicTensor* findInput(const Circuit& circuit, absl::string_view name) {
   return nullptr;
 }
 
-// Per block: steps before and behind, given tokens before and behind.
+// Per block: steps before and after, given tokens before and after.
 constexpr int64_t kLengthCount = 4;
 
 // The values of tape and lengths, of all blocks.
@@ -30,10 +30,10 @@ Tensors tensorsOf(const DecodeRun& run, int64_t block, int64_t blocks) {
     for (int64_t t = b * block; t <= (b + 1) * block; ++t) {
       out.tape.push_back(t <= run.steps() ? run.tokens[t] : 0);
     }
-    const int64_t before = b * block, behind = std::min(before + block, run.steps());
+    const int64_t before = b * block, after = std::min(before + block, run.steps());
     for (int64_t most : {run.steps(), run.prompt - 1}) {
       out.lengths.push_back(std::min(before, most));
-      out.lengths.push_back(std::min(behind, most));
+      out.lengths.push_back(std::min(after, most));
     }
   }
   return out;
@@ -134,7 +134,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   LinkValues linked;
   int64_t done = 0;
   while (run.generated() < rule.most) {
-    // All tokens so far are taken for given, and a zero behind them.
+    // All tokens so far are taken for given, and a zero after them.
     DecodeRun so_far = run;
     so_far.tokens.push_back(0);
     so_far.prompt = static_cast<int64_t>(so_far.tokens.size());
@@ -175,7 +175,7 @@ absl::Status checkStop(const DecodeRun& run, const StopRule& rule) {
   for (int64_t i = run.prompt; i < run.steps(); ++i) {
     if (!rule.stops(run.tokens[i])) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("the run goes on behind the stop token ", run.tokens[i], " at position ", i));
+        absl::StrCat("the run goes on after the stop token ", run.tokens[i], " at position ", i));
   }
   if (run.generated() == rule.most) return absl::OkStatus();
   if (run.generated() > 0 && run.generated() < rule.most && rule.stops(run.tokens.back())) {

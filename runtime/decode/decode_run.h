@@ -1,9 +1,9 @@
-// Decode runs: a prompt and the tokens behind it, each the model's choice, the argmax of the
+// Decode runs: a prompt and the tokens after it, each the model's choice, the argmax of the
 // position before (of equal logits, the one of the lowest id).
 //
 // A circuit with a step table (passes/lower_air/gadgets/steps/README.md) of T rows has the public
 // inputs
-//   decode/tape     T + 1 tokens: the first one, what each step leaves, zeros behind the run
+//   decode/tape     T + 1 tokens: the first one, what each step leaves, zeros after the run
 //   decode/lengths  the run's steps before the first row and up to the last, and how many of the
 //                   tokens that these leave were given: those of the prompt but for the first one
 // and proves that the other tokens are the choices; its output is the choice of every step. In a
@@ -37,7 +37,7 @@ struct DecodeRun {
   int64_t generated() const { return static_cast<int64_t>(tokens.size()) - prompt; }
 };
 
-// When a run ends: behind a token of `stop`, or after `most` chosen ones.
+// When a run ends: after a token of `stop`, or after `most` chosen ones.
 struct StopRule {
   int64_t most = 1;
   std::vector<int64_t> stop = {};

@@ -74,7 +74,7 @@ TEST(DecodeRunTest, RefusesValuesThatStandForNoRun) {
   EXPECT_FALSE(readDecodeRun({3, 1}, {}).ok());
   EXPECT_FALSE(readDecodeRun({}, {0, 1, 0, 0}).ok());
   EXPECT_FALSE(readDecodeRun({3}, {0, 1, 0, 0}).ok());
-  // A token behind the run; a run that starts before its first row.
+  // A token after the run; a run that starts before its first row.
   EXPECT_TRUE(readDecodeRun({3, 1, 4, 0}, {0, 2, 0, 1}).ok());
   EXPECT_FALSE(readDecodeRun({3, 1, 4, 7}, {0, 2, 0, 1}).ok());
   EXPECT_FALSE(readDecodeRun({3, 1, 4, 0}, {1, 3, 0, 1}).ok());
@@ -85,7 +85,7 @@ TEST(DecodeRunTest, RefusesBlocksThatAreNoRun) {
   const std::vector<int64_t> tape{3, 1, 4, 4, 7, 8, 8, 9, 0};
   const std::vector<int64_t> lengths{0, 2, 0, 2, 2, 4, 2, 3, 4, 5, 3, 3};
   ASSERT_TRUE(readDecodeRun(tape, lengths).ok());
-  // Every value counts: where blocks start and end, what they start from, what is behind the run.
+  // Every value counts: where blocks start and end, what they start from, what is after the run.
   for (auto values : {&tape, &lengths}) {
     for (size_t i = 0; i < values->size(); ++i) {
       for (int64_t change : {-1, 1}) {
@@ -181,8 +181,8 @@ TEST(DecodeRunTest, EndsWhereTheRuleSays) {
                         {{2, {8}}, "not 2"},
                         {{4, {}}, "not 4"},
                         {{4, {9}}, "not 4"},
-                        {{3, {7}}, "goes on behind the stop token 7"},
-                        {{5, {4, 8}}, "goes on behind the stop token 4"}}) {
+                        {{3, {7}}, "goes on after the stop token 7"},
+                        {{5, {4, 8}}, "goes on after the stop token 4"}}) {
     EXPECT_THAT(checkStop(run, c.rule).message(), HasSubstr(c.error));
     EXPECT_EQ(checkStop(run, c.rule).ok(), *c.error == '\0');
   }

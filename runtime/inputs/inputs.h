@@ -31,7 +31,7 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
 
 // One entry per public input of the circuit, in its order. Checks what checkInputs does; rounds
 // reals to the input's fixed-point type and refuses those beyond its range (kOutOfRange). Where the
-// model is causal, fewer tokens than compiled for are padded with token 0 behind them:
+// model is causal, fewer tokens than compiled for are padded with token 0 after them:
 // `given_tokens` says how many were given.
 struct BoundInputs {
   Statement statement;

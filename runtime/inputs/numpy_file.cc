@@ -104,7 +104,7 @@ constexpr ElementReader kReaders[] = {
     reader<double>("<f8"),  {"<f2", 2, false, readHalves},
 };
 
-// Splits "\x93NUMPY", version, header length, header from the data behind them.
+// Splits "\x93NUMPY", version, header length, header from the data after them.
 absl::StatusOr<std::pair<absl::string_view, absl::string_view>> splitHeader(
     absl::string_view bytes) {
   if (!absl::ConsumePrefix(&bytes, "\x93NUMPY") || bytes.size() < 6) {

@@ -1,8 +1,9 @@
 // Writes a circuit package: everything goes to a folder beside the destination, which takes its
 // place at the end.
 //
-//     LINDERO_ASSIGN_OR_RETURN(auto writer, PackageWriter::create("model.lindero", circuit,
-//     program)); fill(writer.fixedColumn(table, column)) … writer.addFile("report.json", json) …
+//     LINDERO_ASSIGN_OR_RETURN(
+//         auto writer, PackageWriter::create("model.lindero", circuit, program));
+//     fill(writer.fixedColumn(table, column)) … writer.addFile("report.json", json) …
 //     writer.finish()
 //
 // A writer that is dropped before `finish` leaves nothing behind.

@@ -86,7 +86,7 @@ std::string describe(const Requirement& r, const Circuit& circuit) {
 }
 
 std::string familyOf(const Requirement& r, const Circuit& circuit) {
-  // Cuts `mark` and the digits behind it off the end.
+  // Cuts `mark` and the digits after it off the end.
   auto cut = [](std::string& name, char mark) {
     const size_t end = name.find_last_not_of("0123456789");
     if (end != std::string::npos && end + 1 < name.size() && name[end] == mark) name.resize(end);

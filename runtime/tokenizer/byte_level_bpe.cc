@@ -201,7 +201,7 @@ class ByteLevelBpe : public TokenEncoding {
       }
       return absl::OkStatus();
     }
-    if (byte_level_) return unsupported("a pre_tokenizer behind ByteLevel");
+    if (byte_level_) return unsupported("a pre_tokenizer after ByteLevel");
     if (type == "ByteLevel") {
       byte_level_ = true;
       if (json.value("add_prefix_space", Json(true)) != false) {

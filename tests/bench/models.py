@@ -19,7 +19,7 @@ class Model:
     text: bool = False  # is given the beginning of held_out.txt
     default: bool = True  # runs when no model is named
     generate: tuple = ()  # words for models/generate.py; none: the name
-    chosen: int = 0  # tokens behind the prompt that are the model's choice; the prompt leaves room for them
+    chosen: int = 0  # tokens after the prompt that are the model's choice; the prompt leaves room for them
 
     @property
     def file_name(self):

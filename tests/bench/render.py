@@ -154,7 +154,7 @@ def markdown(result):
 {paths(models)}
 ## By stage
 
-Medians in ms; behind the slash Stwo alone.
+Medians in ms; after the slash Stwo alone.
 
 {stages(models)}{peers(models)}"""
 

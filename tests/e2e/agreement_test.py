@@ -85,7 +85,7 @@ def decoded_text_is_the_interpreters():
     assert run["ok"] and run["decoded"]["generated_tokens"] == generated, run["decoded"]
     tape, lengths = (t["values"] for t in run["statement"] if t["kind"] == "input")
     equal(tape, run["decoded"]["prompt"] + run["decoded"]["tokens"] + [0] * (WINDOW + 1 - given - generated), "tape")
-    equal(lengths, [0, given + generated - 1, 0, given - 1], "steps before and behind, and given tokens")
+    equal(lengths, [0, given + generated - 1, 0, given - 1], "steps before and after, and given tokens")
     tokens = tape[: given + generated]
     prefixes = range(given, given + generated)
     inputs = [{"input_ids": tokens[:n] + [0] * (WINDOW - n)} for n in prefixes]

@@ -323,7 +323,7 @@ def decoding(model, options, code, words):
 
 @case
 def value_out_of_range_inside_the_model():
-    """Every input is in its own range; a node behind them is not."""
+    """Every input is in its own range; a node after them is not."""
     model = mlp()
     first = next(w for w in model.graph.initializer if w.name == "fc.0.weight")
     signs = np.sign(numpy_helper.to_array(first)[:, 0])

@@ -81,7 +81,7 @@ def both_layouts_are_the_interpreters_run(model, prompt, generate, context, bloc
     tape, lengths = stated(tokens, steps, given - 1, block)
     equal(inputs(runs["carry"]),
           {"decode/tape": tape, "decode/lengths": lengths, "decode/block": list(range(blocks))}, "the run in blocks")
-    # The same model, the same state before and behind; another circuit.
+    # The same model, the same state before and after; another circuit.
     carry, recompute = claims["carry"], claims["recompute"]
     for member in "id", "onnx", "external", "bucket":
         equal(carry["model"][member], recompute["model"][member], member)
@@ -165,7 +165,7 @@ def a_stop_token_ends_a_run():
     ("one step", 1, 1, 1),
     ("first block filled by choices", 1, 16, 1),
     ("first block filled by the prompt", 16, 1, 1),
-    ("a step behind the first block", 17, 1, 2),
+    ("a step after the first block", 17, 1, 2),
     ("full context", 33, 32, 4),
     ("full context, all given", 65, 0, 4),
     ("full context, all chosen", 1, 64, 4),

@@ -103,7 +103,7 @@ def a_decoding_is_told_from_other_runs():
         (path, "--prompt", prompt[:-1], "--generate", 33),  # a given token is called chosen
         (path, "--prompt", prompt, "--generate", 33),  # the last token is none of the run
         (path, "--prompt", prompt, "--generate", 31),  # the run goes on
-        (path, "--prompt", prompt, "--generate", 32, "--stop", stop),  # it goes on behind a stop token
+        (path, "--prompt", prompt, "--generate", 32, "--stop", stop),  # it goes on after a stop token
         (path, "--prompt", prompt, "--generate", 64),  # longer than the window
         (stopped, "--prompt", prompt, "--generate", 32),  # ended without a stop token
         (forced, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose

@@ -26,9 +26,9 @@ VARIANTS = ("raw", "digests", "signed")
 # tensors of the circuit, its transcript.
 CHECKS = {
     "claim: ": "claim",
-    "a token stands behind the decode run": "claim",
+    "a token stands after the decode run": "claim",
     "tape and lengths are none of a decode run": "claim",
-    "the run goes on behind": "claim",
+    "the run goes on after": "claim",
     "the run has": "claim",
     "attestation: ": "attestation",
     "key: ": "key",
@@ -78,7 +78,7 @@ def bare_verdict():
 
 
 def check_of(words):
-    # The reason stands behind names of programs and files.
+    # The reason stands after names of programs and files.
     reason = re.split(r"under model\.key: |attest to run\.proof: |stwo verify: ", words)[-1]
     found = [(reason.find(start), check) for start, check in CHECKS.items() if start in reason]
     return min(found)[1] if found else f"a check that is not known here: {words}"

@@ -32,7 +32,7 @@ def canonical(value):
 
 
 def frontier(claim, tokens):
-    """The state behind tokens, as a claim names it."""
+    """The state after tokens, as a claim names it."""
     state = {"model": claim["model"]["id"], "position": len(tokens), "tokens": tokens}
     return {"digest": sha256(canonical(state)), "position": len(tokens)}
 
@@ -57,7 +57,7 @@ class World:
         self.claim = json.loads(self.proof.claim)
         self.frontier = json.loads(self.proof.claim)["frontier"]
         self.claim_bytes = None  # in place of the canonical form of `claim`
-        self.behind_proof = b""
+        self.after_proof = b""
         envelope = json.loads(base["attestation"])
         self.envelope, self.statement = envelope, json.loads(base64.b64decode(envelope["payload"]))
         self.statement_bytes = self.envelope_bytes = None
@@ -65,7 +65,7 @@ class World:
 
     def proof_bytes(self):
         self.proof.claim = self.claim_bytes or canonical(self.claim)
-        return encoded(self.proof) + self.behind_proof
+        return encoded(self.proof) + self.after_proof
 
     def put_frontier_right(self):
         """Of a decode run that can be read; a frontier that was changed stays."""
@@ -281,7 +281,7 @@ MEMBERS_OF = {
         ("last token of the prompt", ("inputs", 0, "values", 2), lambda v: v ^ 1, "transcript", "transcript"),
         ("first generated token", ("inputs", 0, "values", 3), lambda v: v ^ 1, "transcript", "transcript"),
         ("last generated token", ("inputs", 0, "values", 6), lambda v: v ^ 1, "transcript", "transcript"),
-        ("token behind the run", ("inputs", 0, "values", 7), 5, "transcript", "claim"),
+        ("token after the run", ("inputs", 0, "values", 7), 5, "transcript", "claim"),
         ("prompt tokens swapped", ("inputs", 0, "values"), exchanged(0, 1), "transcript", "transcript"),
         ("generated tokens swapped", ("inputs", 0, "values"), exchanged(5, 6), "transcript", "transcript"),
         ("border tokens swapped", ("inputs", 0, "values"), exchanged(1, 3), "transcript", "transcript"),
@@ -289,7 +289,7 @@ MEMBERS_OF = {
         ("length", ("inputs", 1, "values", 0), 5, "transcript", "claim"),
         ("length out of range", ("inputs", 1, "values", 0), 9, "tensors", "claim"),
         ("given steps", ("inputs", 1, "values", 1), 1, "transcript", "claim"),
-        ("choice behind the run", ("outputs", 0, "values", 6), 5, "transcript", "transcript"),
+        ("choice after the run", ("outputs", 0, "values", 6), 5, "transcript", "transcript"),
         *MEMBERS_OF_DECODING,
     ],
     "carry": [*MEMBERS_OF_BLOCKS, *MEMBERS_OF_DECODING],
@@ -378,7 +378,7 @@ def _(world):
     world.claim["policy"]["limits"]["steps"] = 5
 
 
-@decode_mutation("start behind a shorter prompt", full="claim")
+@decode_mutation("start after a shorter prompt", full="claim")
 def _(world):
     world.claim["frontier"]["start"] = frontier(world.claim, tokens_of(world)[:2])
 
@@ -437,7 +437,7 @@ def _(world):
     world.claim_bytes = canonical(world.claim).replace(b'"nonce":', b'"nonce": ')
 
 
-@mutation("bytes behind the claim", "claim", "transcript", "claim")
+@mutation("bytes after the claim", "claim", "transcript", "claim")
 def _(world):
     world.claim_bytes = canonical(world.claim) + b"\n"
 
@@ -496,17 +496,17 @@ def _(world):
     world.proof.blocks[0].commitment = bytes(commitment)
 
 
-@mutation("bytes behind the proof", "proof", "encoding", "encoding")
+@mutation("bytes after the proof", "proof", "encoding", "encoding")
 def _(world):
-    world.behind_proof = bytes(10)
+    world.after_proof = bytes(10)
 
 
 @mutation("unknown field of the proof", "proof", "encoding", "encoding")
 def _(world):
-    world.behind_proof = b"\x7a\x01\x01"
+    world.after_proof = b"\x7a\x01\x01"
 
 
-@mutation("bytes behind the backend's proof", "proof", "encoding")
+@mutation("bytes after the backend's proof", "proof", "encoding")
 def _(world):
     world.proof.blocks[0].commitment += bytes(4)
 

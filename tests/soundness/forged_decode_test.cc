@@ -19,7 +19,7 @@
 namespace lindero::test {
 namespace {
 
-// The honest run: 3 1 4 are given, 7 8 5 chosen; rows 0 to 4 are its steps, 5 to 7 lie behind it.
+// The honest run: 3 1 4 are given, 7 8 5 chosen; rows 0 to 4 are its steps, 5 to 7 are after it.
 constexpr int kSteps = 5, kGiven = 2, kLast = kSteps - 1, kRows = kToySteps;
 
 constexpr const char* kClasses[] = {"local", "continuity", "boundary"};
@@ -101,7 +101,7 @@ struct Case {
 
 // Local -------------------------------------------------------------------------------------------
 
-// One step that counts as two ends the run: the next one is dropped. (Twice the choice behind this
+// One step that counts as two ends the run: the next one is dropped. (Twice the choice after this
 // first token is a token, too.)
 void stepCountedTwice(Forgery& f) {
   constexpr int32_t kFirst = 2;
@@ -164,7 +164,7 @@ void outputTokenAltered(Forgery& f) {
 }
 
 // A verifier refuses such a claim, too.
-void tokenBehindTheRun(Forgery& f) {
+void tokenAfterTheRun(Forgery& f) {
   onRows(f, [](Rows& r) {
     r.token_out[kSteps] = 2;
     for (int t = 0; t < kRows; ++t) r.chosen[t] = 0, r.given_in[t] = t, r.given_out[t] = t + 1;
@@ -313,7 +313,7 @@ const std::vector<Case>& cases() {
        "constraint steps.the choice of a step of the run is shown"},
       {"OutputTokenAltered", outputTokenAltered,
        "constraint steps.a token that is not given is the choice"},
-      {"TokenBehindTheRun", tokenBehindTheRun, "constraint steps.no token behind the run"},
+      {"TokenAfterTheRun", tokenAfterTheRun, "constraint steps.no token after the run"},
       {"AttentionToALaterStep", attentionToALaterStep, "constraint softmax.masked probability"},
       {"RunStartsAgain", runStartsAgain, "constraint steps.the run does not start again"},
       {"GivenAfterAChoice", givenAfterAChoice, "constraint steps.nothing is given after a choice"},
@@ -329,7 +329,7 @@ const std::vector<Case>& cases() {
       {"FirstTokenOfThePromptAltered", anotherTape(0), "boundary"},
       {"PromptTokenAltered", anotherTape(1), "boundary"},
       {"ClaimedOutputTokenAltered", anotherTape(kSteps), "boundary"},
-      {"ClaimedTokenBehindTheRun", anotherTape(kSteps + 1), "boundary"},
+      {"ClaimedTokenAfterTheRun", anotherTape(kSteps + 1), "boundary"},
       {"LongerThanClaimed", otherLengths(kSteps - 1, kGiven), "boundary"},
       {"ShorterThanClaimed", otherLengths(kSteps + 1, kGiven), "boundary"},
       {"MoreIsClaimedToBeGiven", otherLengths(kSteps, kGiven + 1), "boundary"},

@@ -17,7 +17,7 @@ absl::Status run(const StepContext& context, const Decode& step) {
   for (int32_t i = steps + 1; i <= rows; ++i) {
     if (tape[i] == 0) continue;
     return context.error(absl::StrCat("token ", tape[i], " at position ", i,
-                                      " of the tape stands behind the run, which ends at ", steps));
+                                      " of the tape stands after the run, which ends at ", steps));
   }
   for (int32_t t = 0; t < rows; ++t) {
     const bool active = t < steps;

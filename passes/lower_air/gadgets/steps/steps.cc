@@ -45,7 +45,7 @@ void StepsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> item
   t.constrain(on * (given_out - given_in - one + chosen), "given tokens counted");
   t.constrain(on * (shown - active * choice), "the choice of a step of the run is shown");
   t.constrain(on * chosen * (token_out - shown), "a token that is not given is the choice");
-  t.constrain(on * (one - active) * token_out, "no token behind the run");
+  t.constrain(on * (one - active) * token_out, "no token after the run");
 
   t.constrain(within * active * (one - t.previous(active)), "the run does not start again",
               kContinuity);
@@ -71,9 +71,9 @@ void StepsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> item
     scalarTerm(t, name, row, t.constant(at.address(steps.lengths) + index), value, -1, kLengths);
   };
   length("steps before", first, 0, frontier_in);
-  length("steps behind", last, 1, frontier_out);
+  length("steps after", last, 1, frontier_out);
   length("given before", first, 2, given_in);
-  length("given behind", last, 3, given_out);
+  length("given after", last, 3, given_out);
 
   ir::Location nodes = steps.embedding->origin.op->location();
   llvm::append_range(nodes, steps.choice->origin.op->location());
