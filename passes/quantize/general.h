@@ -50,6 +50,9 @@ int64_t reducedElements(const ir::Op& op);
 // Is the value read by softmax alone, perhaps through copies and masks?
 bool isScores(const ir::Value& value);
 
+// A quotient whose denominator is computed.
+bool isQuotient(const ir::Op& op);
+
 // Has the op a form in integers outside of all idioms?
 bool isGeneral(const ir::Op& op);
 

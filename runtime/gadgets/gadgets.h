@@ -12,6 +12,7 @@
   X(CopyElements)             \
   X(CopyRows)                 \
   X(Decode)                   \
+  X(Divide)                   \
   X(Embedding)                \
   X(Input)                    \
   X(LayerNorm)                \
@@ -28,6 +29,6 @@
 
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
-  X(affine) X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
+  X(affine) X(argmax) X(copies) X(divide) X(embeddings) X(multiply) X(norms) X(results) X(softmax)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_
