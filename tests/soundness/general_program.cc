@@ -61,7 +61,7 @@ class GeneralProgram {
         roomy(affine(sum, y, form, false, 16));
     }
     Value* row = requantize(linear(affine(this->row(b), nullptr, 1), 3), nullptr, 12);
-    divide(a, positive(z)), divide(b, positive(b, -1));
+    roomy(divide(a, positive(z))), divide(b, positive(b, -1));
     outputs_.insert(outputs_.end(), {acc, b, row});
     finish();
   }
