@@ -21,7 +21,9 @@ absl::Status run(const StepContext& context, const Divide& step) {
   return context.forEach(tasks, 1, [&](uint64_t task) -> absl::Status {
     for (uint64_t i = task * kGrain; i < std::min<uint64_t>(a.size(), (task + 1) * kGrain); ++i) {
       if (b[i] == 0) {
-        return context.error(absl::StrCat("element ", i, " is divided by 0"));
+        return absl::OutOfRangeError(absl::StrCat("node \"", context.step.node(), "\" (",
+                                                  context.step.region(), "): element ", i,
+                                                  " is divided by 0"));
       }
       // |a| is below 2^31 and the shift below 30: twice their product fits, and |b| besides.
       const int64_t sign = b[i] < 0 ? -1 : 1, denominator = sign * b[i];
