@@ -199,8 +199,11 @@ int Chooser::attendedBits(const Value& value) const {
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
-    at(site, "bits") = options_.residual_bits;
-    at(site, "exponent") = exponentFor(residual_[site], options_.residual_bits, 1.0);
+    const Op* op = values_[site]->definingOp();
+    int bits = options_.residual_bits;
+    if (op != nullptr && isQuotient(*op)) bits = std::min(bits, kQuotientBits);
+    at(site, "bits") = bits;
+    at(site, "exponent") = exponentFor(residual_[site], bits, 1.0);
     if (is(site, "tensor.attention")) chooseAttention(site);
     return absl::OkStatus();
   }

@@ -179,6 +179,32 @@ absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expressio
   return table;
 }
 
+absl::StatusOr<FunctionTable> functionTable(const ir::tensor::Expression& function, int key_bits,
+                                            int key_exponent, int output_bits,
+                                            int output_exponent) {
+  constexpr size_t kLeastKeys = 16;
+  absl::StatusOr<std::vector<int32_t>> all =
+      activationTable(function, key_bits, key_exponent, output_bits, output_exponent);
+  const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, end = int64_t{1} << (key_bits - 1);
+  if (all.ok()) return FunctionTable{-end, *std::move(all)};
+  if (!absl::IsUnimplemented(all.status())) return all.status();
+  FunctionTable best, run;
+  Rounder rounder(function);
+  for (int64_t u = -end; u <= end; ++u) {
+    absl::StatusOr<int64_t> entry = absl::UnimplementedError("");
+    if (u < end) entry = rounder.round(u, key_exponent, output_exponent);
+    if (entry.ok()) {
+      if (run.entries.empty()) run.low = u;
+      run.entries.push_back(static_cast<int32_t>(std::clamp(*entry, -limit, limit)));
+      continue;
+    }
+    if (run.entries.size() + 1 >= best.entries.size()) best = std::move(run);
+    run = {};
+  }
+  if (best.entries.size() < kLeastKeys) return all.status();
+  return best;
+}
+
 int scoreShift(int score_exponent, ScoreScale scale) {
   int root;  // scale <= 2^-root, the largest
   if (scale.head_width > 0) {

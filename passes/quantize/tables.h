@@ -35,6 +35,16 @@ absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expressio
                                                      int key_bits, int key_exponent,
                                                      int output_bits, int output_exponent);
 
+// The same, where the function is a number at some keys alone: entries from the key `low` on, of
+// the longest run of keys at which it is one, the last run of those that are as long but for one
+// key. Fails where there is no run of 16 keys.
+struct FunctionTable {
+  int64_t low = 0;
+  std::vector<int32_t> entries;
+};
+absl::StatusOr<FunctionTable> functionTable(const ir::tensor::Expression& function, int key_bits,
+                                            int key_exponent, int output_bits, int output_exponent);
+
 // EXP(k) = round(2^probability_bits * e^(-k * u0)) for 0 <= k < U, zero at U - 1, and EXP(-1); u0
 // is the value of one key in nats, 2^(score_shift - score_exponent) * scale, where a score is worth
 // 2^-score_exponent * scale.

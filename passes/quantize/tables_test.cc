@@ -57,6 +57,23 @@ TEST(ActivationTable, RoundsHalvesAsTheExactValueSays) {
   EXPECT_EQ((*gelu)[128 + 100], 50);
 }
 
+// Keys at which the function is no number are not in its table.
+TEST(FunctionTable, HoldsKeysOfTheDomainAlone) {
+  struct Case {
+    const char* function;
+    int64_t low, keys;
+  };
+  for (const Case& c : {Case{"sqrt(x)", 0, 128}, Case{"reciprocal(x)", 1, 127},
+                        Case{"sqrt(neg(x))", -128, 129}, Case{"gelu(x)", -128, 256}}) {
+    const auto table = functionTable(parse(c.function), 8, 4, 12, 6);
+    ASSERT_TRUE(table.ok()) << c.function << table.status();
+    EXPECT_EQ(table->low, c.low) << c.function;
+    EXPECT_EQ(table->entries.size(), c.keys) << c.function;
+  }
+  EXPECT_EQ(functionTable(parse("sqrt(x)"), 8, 4, 12, 6)->entries[16], 64);
+  EXPECT_FALSE(functionTable(parse("log(sub(-100.0, x))"), 8, 4, 12, 6).ok());
+}
+
 TEST(ActivationTable, ClampsWhatTheWidthCannotHold) {
   const auto gelu = activationTable(parse("gelu(x)"), 10, 6, 8, 6),
              tanh = activationTable(parse("tanh(x)"), 8, 4, 4, 8);
