@@ -1,5 +1,6 @@
 #include "runtime/error/error.h"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -42,15 +43,11 @@ constexpr Kind kKinds[] = {
     {Error::kCancelled, "cancelled", StatusCode::kCancelled},
 };
 
-constexpr Error kAll[] = {
-    Error::kOk,           Error::kInternal,    Error::kUsage,
-    Error::kModel,        Error::kUnsupported, Error::kUnboundDimension,
-    Error::kNotFinite,    Error::kOverBound,   Error::kInput,
-    Error::kToken,        Error::kOutOfRange,  Error::kProverMissing,
-    Error::kProverFailed, Error::kRejected,    Error::kCheckFailed,
-    Error::kFile,         Error::kPackage,     Error::kUnopened,
-    Error::kCancelled,
-};
+constexpr auto kAll = [] {
+  std::array<Error, std::size(kKinds)> all = {};
+  for (size_t i = 0; i < all.size(); ++i) all[i] = kKinds[i].kind;
+  return all;
+}();
 
 const Kind& infoOf(Error kind) { return kKinds[static_cast<size_t>(kind)]; }
 

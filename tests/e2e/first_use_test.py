@@ -76,9 +76,10 @@ def verified_values_are_saved():
 @case
 def reals_are_saved_beside_the_integers():
     package, path, saved = models.package("toy_gpt"), models.folder / "toy.proof", models.folder / "toy.npz"
-    proven = succeed("prove", package, "--tokens", "3,1,4,1", "-o", path)
-    succeed("verify", path, "--key", package / "model.key", "--save-outputs", saved)
-    (logits,) = (tensor for tensor in proven["statement"] if tensor["kind"] == "output")
+    succeed("prove", package, "--tokens", "3,1,4,1", "-o", path)
+    verified = succeed("verify", path, "--key", package / "model.key", "--save-outputs", saved)
+    (logits,) = verified["claim"]["outputs"]
+    equal((logits["shape"], logits["rows"], logits["columns"]), ([1, 8, 16], 8, 16), "shapes")
     assert logits["exponent"] != 0
     with np.load(saved) as arrays:
         integers, reals = arrays[logits["name"]], arrays[logits["name"] + ".real"]
