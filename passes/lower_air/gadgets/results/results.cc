@@ -298,7 +298,8 @@ void traceRounding(TraceWriter& t, const ir::Op& op, ir::Value* acc) {
   t.keep(op.result(), "remainder", step["remainder"]);
   if (!lookup) return;
   const auto& place = t.tables().place("function", t.tables().activation(op));
-  t.keep(op.result(), "", t.lookUp(step["quotient"], place, "value", op.intAttrOr("low", -place.rows / 2)));
+  t.keep(op.result(), "",
+         t.lookUp(step["quotient"], place, "value", op.intAttrOr("low", -place.rows / 2)));
 }
 
 ir::Value* Results::traceOutput(TraceWriter& t, const ir::Value* value) const {
