@@ -35,8 +35,9 @@ int exponentFor(double largest, int bits, double margin) {
 }
 
 // How large the function gets on the side of zero where it stays within what it reaches in the
-// nearer half: no entry of such a side is clamped. A side on which it goes on growing is left to
-// what calibration saw; if that was nothing but zeros, all keys count.
+// nearer half: all keys of such a side are in the table. A side on which it goes on growing is left
+// to what calibration saw, and larger keys are refused; if it saw nothing but zeros, all keys
+// count.
 double functionBound(const ir::tensor::Expression& function, double reach, bool all) {
   constexpr int kPoints = 256;
   double bound = 0;

@@ -307,8 +307,8 @@ absl::Status Lowering::lowerActivation(const Op& op) {
       "integer.lookup", {acc->value, *entries},
       Type::fixed(acc->value->type().shape, *exponent, range.low, range.high),
       {{"shift", int64_t{acc->shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
-  if (const int64_t low = first_keys_[text + parameters]; low != -(int64_t{1} << (*key_bits - 1)))
-    result.value->definingOp()->set("low", low);
+  if (range.shape.front() < int64_t{1} << *key_bits)
+    result.value->definingOp()->set("low", first_keys_[text + parameters]);
   keep(*op.result(), std::move(result), "input");
   return absl::OkStatus();
 }
