@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/samples.h"
+#include "compiler/driver/try_circuit.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
@@ -31,6 +32,14 @@ constexpr int64_t kLeastBucket = 16;
 
 int64_t blockOf(const ModelOptions& options) {
   return options.block > 0 ? options.block : kBlockSteps;
+}
+
+// The audit tries what there is, and no others.
+absl::Status checkLanes(int64_t lanes) {
+  const std::vector<int64_t> counts = laneCounts();
+  if (std::find(counts.begin(), counts.end(), lanes) != counts.end()) return absl::OkStatus();
+  return failure(Error::kUsage,
+                 absl::StrCat("--lanes ", lanes, ": it is one of ", absl::StrJoin(counts, ", ")));
 }
 
 // What does not go together, whatever the model.
@@ -132,23 +141,21 @@ absl::Status ofModel(const PreparedModel& model, const absl::Status& status) {
   return withModelError(absl::Status(status.code(), absl::StrCat(file, ": ", status.message())));
 }
 
-// Calibrates. Of the samples those that are measured on are left.
 absl::Status chooseExponents(const ModelOptions& options, PreparedModel& model,
-                             std::vector<passes::Sample>& samples, runtime::Monitor& monitor) {
+                             runtime::Monitor& monitor) {
   monitor.progress("calibrate");
   noteSamples(options, model, monitor);
   absl::StatusOr<std::vector<passes::Sample>> given =
       givenSamples(options, model.compilation, model.tokenizer);
   if (!given.ok()) return withModelError(given.status());
-  samples = *std::move(given);
-  if (model.run_input) samples.push_back(*model.run_input);
+  model.samples = *std::move(given);
+  if (model.run_input) model.samples.push_back(*model.run_input);
   absl::StatusOr<passes::Exponents> exponents =
-      model.compilation.calibrate(samples, options.quantize);
+      model.compilation.calibrate(model.samples, options.quantize);
   if (!exponents.ok()) return ofModel(model, exponents.status());
   model.exponents = *std::move(exponents);
   // A run is judged by its own input: ranges that have to hold it may be too wide for others.
-  if (model.run_input) samples = {*model.run_input};
-  samples.resize(std::min(samples.size(), static_cast<size_t>(options.measured)));
+  if (model.run_input) model.samples = {*model.run_input};
   return absl::OkStatus();
 }
 
@@ -226,22 +233,24 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
                               "--max-error)"));
 }
 
-// On calibration samples; without any, on samples of our own.
-absl::Status measure(const ModelOptions& options, PreparedModel& model,
-                     std::vector<passes::Sample> samples, runtime::Monitor& monitor) {
-  if (options.measured == 0) return absl::OkStatus();
+// With given exponents.
+void makeSamples(const ModelOptions& options, PreparedModel& model, runtime::Monitor& monitor) {
+  absl::StatusOr<std::vector<passes::Sample>> own =
+      model.compilation.defaultSamples(std::max<int64_t>(1, options.measured));
+  if (own.ok()) {
+    model.samples = *std::move(own);
+  } else {
+    monitor.note(absl::StrCat("exponents and circuit were not tried: ", own.status().message()));
+  }
+}
+
+absl::Status measure(const ModelOptions& options, PreparedModel& model, runtime::Monitor& monitor) {
+  std::vector<passes::Sample> samples = model.samples;
+  samples.resize(std::min(samples.size(), static_cast<size_t>(options.measured)));
+  if (samples.empty()) return absl::OkStatus();
   monitor.progress("measure the integers");
   if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())
     return ofModel(model, status);
-  if (samples.empty()) {
-    absl::StatusOr<std::vector<passes::Sample>> own =
-        model.compilation.defaultSamples(options.measured);
-    if (!own.ok()) {
-      monitor.note(absl::StrCat("the exponents were not measured: ", own.status().message()));
-      return absl::OkStatus();
-    }
-    samples = *std::move(own);
-  }
   absl::StatusOr<passes::Comparison> found =
       model.compilation.compare(withoutTargets(std::move(samples)));
   if (!found.ok()) return ofModel(model, found.status());
@@ -299,6 +308,7 @@ std::vector<int64_t> laneCounts() { return {1, 2, 4, 8, 16, 32, 64}; }
 
 absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOptions& options,
                                           runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(checkLanes(options.lower.lanes));
   LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
   LINDERO_ASSIGN_OR_RETURN(ImportOptions import, importOptions(options));
   if (std::error_code code; fs::is_directory(path, code)) {
@@ -320,13 +330,13 @@ absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOp
 absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
-  std::vector<passes::Sample> samples;
   if (options.exponents.empty()) {
-    LINDERO_RETURN_IF_ERROR(chooseExponents(options, model, samples, monitor));
+    LINDERO_RETURN_IF_ERROR(chooseExponents(options, model, monitor));
   } else {
     LINDERO_ASSIGN_OR_RETURN(model.exponents, readExponents(options.exponents));
+    makeSamples(options, model, monitor);
   }
-  LINDERO_RETURN_IF_ERROR(measure(options, model, std::move(samples), monitor));
+  LINDERO_RETURN_IF_ERROR(measure(options, model, monitor));
   if (!options.compare.empty()) {
     LINDERO_ASSIGN_OR_RETURN(model.comparison, compareModel(options, model, monitor));
   }
@@ -363,8 +373,9 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   if (options.context == "carry") {
     const int64_t block = blockOf(options);
     if (context % block == 0 && context > block) return std::vector<int64_t>{context};
-    return failure(Error::kUsage, absl::StrCat("--block ", block, ": the model's ", context,
-                                               " positions are not two or more blocks of so many"));
+    return failure(Error::kUsage,
+                   absl::StrCat("--block ", block, ": the model's ", context,
+                                " positions are not two or more whole blocks of ", block));
   }
   std::vector<int64_t> buckets = options.buckets;
   if (buckets.empty()) {
@@ -411,6 +422,9 @@ absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
     LINDERO_RETURN_IF_ERROR(runtime::withRunError(model.compilation.write(path, {})));
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(home, *bucket));
     result.circuits.insert(result.circuits.begin(), std::move(opened));
+    if (!model.samples.empty()) {
+      LINDERO_RETURN_IF_ERROR(tryCircuit(home, *bucket, model.samples[0], monitor));
+    }
     if (prover == nullptr) continue;
     const auto start = std::chrono::steady_clock::now();
     LINDERO_ASSIGN_OR_RETURN(runtime::Report report, prover->setup(path, key_path, monitor));

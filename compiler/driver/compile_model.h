@@ -40,7 +40,7 @@ using runtime::OpenedPackage;
 // Steps of a block that carries context, unless something else is asked for.
 inline constexpr int64_t kBlockSteps = 16;
 
-// What `lower.lanes` may be: powers of two.
+// What `lower.lanes` may be: powers of two. Others are refused.
 std::vector<int64_t> laneCounts();
 
 struct ModelOptions {
@@ -92,6 +92,9 @@ struct PreparedModel {
   std::optional<passes::Sample> run_input = {};
   // From calibrateModel on.
   passes::Exponents exponents = {};
+  // What the exponents are measured and circuits are tried on: the run's input, calibration samples
+  // or, with given exponents, inputs of our own making; none if there are no such.
+  std::vector<passes::Sample> samples = {};
   std::optional<passes::Comparison> measured = {};
   std::optional<passes::Comparison> comparison = {};
   // Files that go into the package beside the circuits: exponents, tokenizer.

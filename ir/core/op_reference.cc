@@ -2,10 +2,34 @@
 
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace lindero::ir {
 
 namespace {
+
+// Words in lines of at most 120 bytes; those that follow the first start with `indent` spaces, and
+// none with a sign, which would begin a list.
+void printWrapped(llvm::StringRef text, unsigned indent, llvm::raw_ostream& os) {
+  constexpr size_t kWidth = 118;  // and a sign
+  size_t column = 0;
+  while (!text.empty()) {
+    const auto [word, rest] = text.split(' ');
+    const bool sign = word == "-" || word == "+" || word == "*";
+    if (column > 0 && column + 1 + word.size() > kWidth && !sign) {
+      os << "\n";
+      os.indent(indent);
+      column = indent;
+    } else if (column > 0) {
+      os << " ";
+      ++column;
+    }
+    os << word;
+    column += word.size();
+    text = rest;
+  }
+  os << "\n";
+}
 
 // `%a, [%b], %c...`, as many as there are.
 void printNames(llvm::ArrayRef<ValueSpec> specs, llvm::raw_ostream& os) {
@@ -42,22 +66,27 @@ void printForm(const OpDef& def, llvm::raw_ostream& os) {
 // Values are listed only if there is something to say beyond their name.
 void printValues(llvm::ArrayRef<ValueSpec> specs, llvm::raw_ostream& os) {
   for (const ValueSpec& spec : specs) {
-    if (!spec.doc.empty()) os << "- `%" << spec.name << "`: " << spec.doc << "\n";
+    if (spec.doc.empty()) continue;
+    printWrapped(llvm::formatv("- `%{0}`: {1}", spec.name, spec.doc).str(), 2, os);
   }
 }
 
 void printOp(const OpDef& def, llvm::raw_ostream& os) {
   os << "\n### " << def.name << "\n\n    ";
   printForm(def, os);
-  os << "\n\n" << def.summary << "." << (def.terminator ? " Ends its block." : "") << "\n\n";
+  os << "\n\n";
+  printWrapped((def.summary + (def.terminator ? ". Ends its block." : ".")).str(), 0, os);
+  os << "\n";
   printValues(def.operands, os);
   printValues(def.results, os);
   for (const AttrSpec& spec : def.attributes) {
-    os << "- `" << spec.name << "` (" << attrKindName(spec.kind) << ")"
-       << (spec.doc.empty() ? "" : ": ") << spec.doc << "\n";
+    printWrapped(llvm::formatv("- `{0}` ({1}){2}{3}", spec.name, attrKindName(spec.kind),
+                               spec.doc.empty() ? "" : ": ", spec.doc)
+                     .str(),
+                 2, os);
   }
   for (const auto& [index, constraint] : llvm::enumerate(def.constraints)) {
-    os << "- C" << index + 1 << ": " << constraint << "\n";
+    printWrapped(llvm::formatv("- C{0}: {1}", index + 1, constraint).str(), 2, os);
   }
 }
 
@@ -73,7 +102,8 @@ void printOpReference(llvm::raw_ostream& os) {
   for (const OpDef* def : allOpDefs()) {
     if (def->dialect() != dialect) {
       dialect = def->dialect();
-      os << "\n## " << dialect << "\n\n" << dialectSummary(dialect) << "\n";
+      os << "\n## " << dialect << "\n\n";
+      printWrapped(dialectSummary(dialect), 0, os);
     }
     printOp(*def, os);
   }

@@ -40,9 +40,9 @@ struct CheckOptions {
 // One circuit and one statement, compiled for many checks: a caller may change cells between them.
 //
 //     LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, main, options));
-//     checker->check() …                      // everything
-//     main[cell] = …; checker->fill();          // challenge phases as an honest prover would fill
-//     them checker->checkConstraints({{table, row - 1, 3}}) …
+//     checker->check() …                 // everything
+//     main[cell] = …; checker->fill();   // challenge phases as an honest prover fills them
+//     checker->checkConstraints({{table, row - 1, 3}}) …
 class Checker {
  public:
   // `main` holds the columns of phase 1 in the layout of trace.bin. Package and cells must outlive

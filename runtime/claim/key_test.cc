@@ -7,7 +7,7 @@
 
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
-#include "tests/unit/runtime/sample_circuits.h"
+#include "tests/samples/sample_circuits.h"
 
 namespace lindero::runtime {
 namespace {

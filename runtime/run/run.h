@@ -1,9 +1,10 @@
 // A run of a compiled model: its inputs bound to a circuit that it fits in, and its traces.
 //
-//     std::vector<InputArray> arrays = …;                    // runtime/inputs
+//     std::vector<InputArray> arrays = …;  // runtime/inputs
 //     Monitor monitor;
-//     LINDERO_ASSIGN_OR_RETURN(Run run, bindRun("gpt.lindero", arrays, {.generate = 8}, 0,
-//     monitor)); LINDERO_ASSIGN_OR_RETURN(TracedRun traced, traceRun(run, folder, 0, monitor));
+//     LINDERO_ASSIGN_OR_RETURN(
+//         Run run, bindRun("gpt.lindero", arrays, {.generate = 8}, 0, monitor));
+//     LINDERO_ASSIGN_OR_RETURN(TracedRun traced, traceRun(run, folder, 0, monitor));
 //
 // `threads`: 0 is one per processor; results never depend on it.
 #pragma once

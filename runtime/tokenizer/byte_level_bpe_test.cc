@@ -15,13 +15,13 @@ using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 Json readJson(const std::string& name) {
-  auto text = readFile(absl::StrCat("tests/unit/tokenizer/", name), 1 << 20);
+  auto text = readFile(absl::StrCat("runtime/tokenizer/testdata/", name), 1 << 20);
   EXPECT_TRUE(text.ok()) << text.status();
   return text.ok() ? Json::parse(*text) : Json();
 }
 
 Tokenizer load(const std::string& name) {
-  auto tokenizer = Tokenizer::load(absl::StrCat("tests/unit/tokenizer/", name));
+  auto tokenizer = Tokenizer::load(absl::StrCat("runtime/tokenizer/testdata/", name));
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
   return *tokenizer;
 }

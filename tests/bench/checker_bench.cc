@@ -9,7 +9,7 @@
 #include "runtime/check/checker.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/trace/generate_trace.h"
-#include "tests/unit/runtime/circuit_builder.h"
+#include "tests/samples/circuit_builder.h"
 
 namespace lindero::runtime {
 namespace {

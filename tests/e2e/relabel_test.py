@@ -144,9 +144,9 @@ def every_mutation_is_rejected(run):
         rows.append((where, name, *[caught[column] or "-" for column in (*VARIANTS, "backend")]))
         if None in [caught[variant] for variant in VARIANTS]:
             wrong.append(f"{name}: accepted: {caught}")
-        if caught["backend"] != bare:
+        if caught["backend"] not in (bare.split(" or ") if bare else [None]):
             wrong.append(f"{name}: the backend's verifier: {caught['backend']}, not {bare}")
-        if full and caught["signed"] != full:
+        if full and caught["signed"] not in full.split(" or "):
             wrong.append(f"{name}: signed again, caught by {caught['signed']}, not {full}")
     header = ("in", f"mutation of a {run} run", "raw", "all digests right", "signed again", "backend alone")
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]

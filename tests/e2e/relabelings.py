@@ -534,6 +534,10 @@ def key_mutation(name, bare="transcript", full="claim"):
     return add
 
 
+# Values of a query too many are no encoding, unless its position is another one's, too.
+LESS = "encoding or transcript"
+
+
 def drop_query(key):
     key.stwo.queries -= 1
 
@@ -556,7 +560,7 @@ key_mutation("key: fewer bits promised")(promise_less)
 key_mutation("key: another model's name on the circuit")(rename_model)
 
 
-@key_mutation("key: one query less, fewer bits promised", "encoding")
+@key_mutation("key: one query less, fewer bits promised", LESS)
 def _(key):
     drop_query(key)
     promise_less(key)
@@ -572,7 +576,7 @@ def _(key):
     key.model = b""
 
 
-@mutation("key and claim: one query less, fewer bits", "key", "encoding", "encoding")
+@mutation("key and claim: one query less, fewer bits", "key", LESS, LESS)
 def _(world):
     key = decoded("VerifyingKey", world.key)
     drop_query(key)

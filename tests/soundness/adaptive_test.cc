@@ -198,6 +198,12 @@ std::vector<Fault> mainFaults() {
          }
        },
        kRefused, "", "elements of edges: given once, taken once"},
+      {"AnElementThatNobodyGives",
+       [](Edit& edit) {
+         absl::Span<uint32_t> on = edit.fixedColumn("results", "out0.on");
+         *std::find(on.begin(), on.end(), 1) = 0;
+       },
+       kRefused, "", "elements with one end: padding"},
       {"AProductWithoutResult",
        [](Edit& edit) {
          for (uint32_t& end : edit.fixedColumn("argmax", "end")) end = 0;
@@ -275,9 +281,9 @@ absl::StatusOr<AdaptiveReport> examine(const runtime::Package& package, const To
     LINDERO_ASSIGN_OR_RETURN((any ? report.any : report.run),
                              runtime::rankChallengePhases(package, *checker, pool));
     if (!any) continue;
-    LINDERO_ASSIGN_OR_RETURN(report.premises,
-                             runtime::checkPremises(package, runtime::Witness::of(*checker),
-                                                    run.cells(), nullptr, pool));
+    LINDERO_ASSIGN_OR_RETURN(
+        report.premises,
+        runtime::checkPremises(package, runtime::Witness::of(*checker), nullptr, pool));
   }
   return report;
 }

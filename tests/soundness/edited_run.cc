@@ -132,8 +132,7 @@ absl::StatusOr<std::unique_ptr<EditedPackage>> EditedPackage::create(
       std::string(reinterpret_cast<const char*>(fixed.data()), fixed.size() * sizeof(uint32_t))));
   LINDERO_ASSIGN_OR_RETURN(
       runtime::Package package,
-      runtime::Package::open(edited->folder_,
-                             {.program = false, .rules = runtime::AdaptiveRules::kIgnored}));
+      runtime::Package::open(edited->folder_, {.rules = runtime::AdaptiveRules::kIgnored}));
   edited->package_ = std::make_unique<runtime::Package>(std::move(package));
   return edited;
 }

@@ -44,6 +44,7 @@ class EditedPackage {
       const std::string& path, const std::function<void(Edit&)>& edit);
   ~EditedPackage();  // removes the folder
 
+  const std::string& path() const { return folder_; }
   const runtime::Package& package() const { return *package_; }
 
  private:

@@ -34,5 +34,5 @@ function(lindero_cargo_workspace name)
   add_test(NAME ${name}
     COMMAND ${cargo} test --locked --release --no-fail-fast
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-  set_tests_properties(${name} PROPERTIES TIMEOUT 900 PROCESSORS 2)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 PROCESSORS 2 LABELS slow)
 endfunction()

@@ -71,10 +71,11 @@ function(lindero_executable name)
   install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT programs)
 endfunction()
 
-# lindero_test(NAME SRCS a_test.cc… DEPS targets… [TIMEOUT seconds])
-# A GoogleTest program (main included) and its ctest entry, run from the repository's root.
+# lindero_test(NAME SRCS a_test.cc… DEPS targets… [TIMEOUT seconds] [SLOW])
+# A GoogleTest program (main included) and its ctest entry, run from the repository's root. SLOW: tools/test --fast, which
+# stays within a minute, leaves it out. Tests that are no such program set the label themselves (LABELS slow).
 function(lindero_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SRCS;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SLOW" "TIMEOUT" "SRCS;DEPS")
   lindero_reject_unparsed(${name} "${arg_UNPARSED_ARGUMENTS}")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
@@ -84,6 +85,9 @@ function(lindero_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  if(arg_SLOW)
+    set_tests_properties(${name} PROPERTIES LABELS slow)
+  endif()
 endfunction()
 
 # lindero_benchmark(NAME SRCS a_bench.cc… DEPS targets…)

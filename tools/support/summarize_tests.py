@@ -1,4 +1,4 @@
-"""Counts test cases in ctest's JUnit file and prints "N passed, M failed".
+"""Counts test cases in ctest's JUnit file; prints the ten slowest entries and "N passed, M failed".
 
 One ctest entry is a whole GoogleTest program, a lit run, a cargo workspace or a table of cases; the counts come from
 what each of them printed. An entry that prints no counts is one case. An entry that ctest calls failed counts at least one failure, so
@@ -51,15 +51,24 @@ def countCases(entry):
     return [1, 0, 0] if status == "run" else [0, 1, 0]
 
 
+def slowest(entries, count=10):
+    """Lines "  12.3 s  name", slowest first."""
+    times = sorted(((float(entry.get("time") or 0), entry.get("name")) for entry in entries), reverse=True)
+    return [f"{seconds:7.1f} s  {name}" for seconds, name in times[:count]]
+
+
 def main(path):
     totals = [0, 0, 0]
     failing = []
-    for entry in ElementTree.parse(path).getroot().iter("testcase"):
+    entries = list(ElementTree.parse(path).getroot().iter("testcase"))
+    for entry in entries:
         counts = countCases(entry)
         totals = [a + b for a, b in zip(totals, counts)]
         if counts[1]:
             failing.append(entry.get("name"))
     passed, failed, skipped = totals
+    if entries:
+        print("slowest:", *slowest(entries), sep="\n")
     for name in failing:
         print(f"failed: {name} (again: ctest --test-dir build -R '^{name}$' --output-on-failure)")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))

@@ -302,6 +302,10 @@ absl::Status Folds::collectResults() {
     }
     const Scan& scan = *p.result.scan;
     TableRows& rows = ranges_.rows(scan.table);
+    if (p.factors.empty() && p.added.empty()) {
+      return ranges_.refused(scan.table, rows.classOf(p.result.row), scan.op->stringAttr("name"),
+                             absl::StrCat("product ", id, " has no summands: its result is zero"));
+    }
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
       for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
         Bounds product = p.uniform;
@@ -336,9 +340,9 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
   for (const auto& lane : gives.lanes) lanes.insert(lane.column);
   for (ir::Op& op : rows.op().block()->ops()) {
     if (!op.is("air.constrain") || out.bound >= 0) continue;
-    std::vector<bool> continues(rows.classes().size());
+    std::vector<bool> continues(rows.classes().size()), adds_up(rows.classes().size(), true);
     int sum = -1;
-    bool fits = true;
+    bool fits = true;  // on all rows; summands are not negative where it adds up
     for (size_t c = 0; c < continues.size() && fits; ++c) {
       const Form* form = rows.form(c, op.operand(0));
       const Polynomial* p = form ? plain(*form) : nullptr;
@@ -353,7 +357,7 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
           continues[c] = true;
         } else if (k == -1 && !monomial[0].before) {
           const MaybeInterval& r = ranges_.cell(gives.table, c, monomial[0].column);
-          fits &= r && r->low >= 0;
+          if (!r || r->low < 0) adds_up[c] = false;
           summands.insert(monomial[0].column);
         } else {
           fits = false;
@@ -371,7 +375,9 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
         const MaybeInterval& r = ranges_.cell(gives.table, end, sum);
         bound = std::max(bound, r ? r->high : Interval::kFar);
       }
+      for (int c : (*runs)->companions[e.c]) fits &= adds_up[c];
     }
+    if (!fits) continue;
     std::vector<const ProvenRanges::Ends*> by_class(rows.classes().size());
     for (const ProvenRanges::Ends& e : ranges_.ends()) {
       if (e.term == gives.term) by_class[e.c] = &e;

@@ -139,21 +139,21 @@ absl::Status ProvenRanges::addRow(int64_t row, int index) {
     return refused(table, ends.c, ends.term->stringAttr("name"), "has a place outside of [0, 64)");
   }
   uint64_t bit = uint64_t{1} << place;
-  auto& tile = open_[address];
-  for (auto& [other, places] : tile) {
+  Tile& tile = open_[address];
+  for (const auto& [other, part] : tile) {
     const Ends& o = ends_[other];
     if (o.sign != ends.sign) continue;
     if (o.lane_challenge != ends.lane_challenge) {
       return refused(table, ends.c, ends.term->stringAttr("name"),
                      absl::StrCat("address ", address, ": its rows differ in layout"));
     }
-    if (o.term != ends.term || (places & bit)) {
+    if (o.term != ends.term || (part.places & bit)) {
       return refused(table, ends.c, ends.term->stringAttr("name"),
                      absl::StrCat("address ", address, ", place ", place,
                                   ": another row gives or takes this element too"));
     }
   }
-  tile[index] |= bit;
+  tile[index].places |= bit;
   return absl::OkStatus();
 }
 
@@ -238,14 +238,16 @@ absl::Status ProvenRanges::readPublics() {
     int64_t tiles = (rows + tile_rows - 1) / tile_rows * across;
     for (int64_t i = 0; i < tiles; ++i) {
       int64_t address = symmetric(op.intAttr("address") + i);
-      for (auto& [other, places] : open_[address]) {
+      for (const auto& [other, part] : open_[address]) {
         if (ends_[other].sign == ends.sign) {
           return absl::FailedPreconditionError(
               absl::StrCat("verify-intervals: public tensor ", op.stringAttr("name"), ": address ",
                            address, " is given or taken by others too"));
         }
       }
-      open_[address][ends_.size()] = firstPlaces(std::min(tile_columns, columns));
+      open_[address][ends_.size()] = {
+          firstPlaces(std::min(tile_columns, columns - i % across * tile_columns)),
+          std::min(tile_rows, rows - i / across * tile_rows)};
     }
     ends_.push_back(std::move(ends));
   }
@@ -286,42 +288,87 @@ absl::Status ProvenRanges::readEdges() {
   return closeTiles();
 }
 
+std::vector<ProvenRanges::Lane> ProvenRanges::lanesOf(int ends, const Part& part) const {
+  if (ends_[ends].table >= 0) return ends_[ends].lanes;
+  std::vector<Lane> lanes;
+  for (int64_t lane = 0; lane < part.lanes; ++lane) lanes.push_back({lane, -1});
+  return lanes;
+}
+
+// The lane at one end may be the place at the other.
+uint64_t ProvenRanges::sharedPlaces(const Ends& ends, int64_t lane, int other,
+                                    const Part& part) const {
+  const bool same_axes = ends.lane_challenge == ends_[other].lane_challenge;
+  uint64_t places = 0;
+  for (const Lane& l : lanesOf(other, part)) {
+    if (same_axes && l.lane == lane) places |= part.places;
+    if (same_axes || lane >= kMaxPlaces || l.lane >= kMaxPlaces) continue;
+    if (part.places >> lane & 1) places |= uint64_t{1} << l.lane;
+  }
+  return places;
+}
+
+absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(int64_t address,
+                                                              const Tile& tile) const {
+  TileKind kind;
+  uint64_t given = 0, taken = 0;
+  for (const auto& [index, part] : tile) {
+    (ends_[index].sign > 0 ? kind.gives : kind.takes).push_back(index);
+    (ends_[index].sign > 0 ? given : taken) |= part.places;
+  }
+  const Ends& some = ends_[tile.begin()->first];
+  auto no = [&](const std::string& why) {
+    return absl::FailedPreconditionError(absl::StrCat("verify-intervals: ", why));
+  };
+  if (kind.gives.empty() || kind.takes.empty()) {
+    std::string why = absl::StrCat("address ", address, " has one end only");
+    if (some.table >= 0) return refused(some.table, some.c, some.term->stringAttr("name"), why);
+    return no(absl::StrCat("public tensor ", some.term->stringAttr("name"), ": ", why));
+  }
+  for (const auto& [index, part] : tile) {
+    if (sumOf(ends_[index]) == sumOf(some)) continue;
+    return no(absl::StrCat("the ends of address ", address, " stand in two sums"));
+  }
+  kind.linked = link_ && sumOf(some) == link_->in;
+  const Ends &a = ends_[kind.gives[0]], &b = ends_[kind.takes[0]];
+  std::set challenges_a{a.lane_challenge, a.place_challenge};
+  std::set challenges_b{b.lane_challenge, b.place_challenge};
+  if (challenges_a != challenges_b) {
+    return no(absl::StrCat("the ends of address ", address,
+                           " do not name elements by the same challenges"));
+  }
+  kind.same_layout =
+      a.table >= 0 && b.table >= 0 && a.lane_challenge == b.lane_challenge && given == taken;
+  for (const auto& [index, part] : tile) {
+    kind.same_layout &= sameLanes(ends_[index].lanes, a.lanes);
+  }
+  for (const auto& [index, part] : tile) {
+    if (kind.same_layout) break;
+    const Ends& ends = ends_[index];
+    for (const Lane& lane : lanesOf(index, part)) {
+      uint64_t places = part.places;
+      for (int other : ends.sign > 0 ? kind.takes : kind.gives) {
+        places &= ~sharedPlaces(ends, lane.lane, other, tile.at(other));
+      }
+      if (places == 0) continue;
+      if (ends.table < 0) {
+        return no(absl::StrCat("public tensor ", ends.term->stringAttr("name"), ": address ",
+                               address, ": an element of row ", lane.lane, " has one end only"));
+      }
+      kind.lonely.push_back({index, lane, places});
+    }
+  }
+  return kind;
+}
+
 absl::Status ProvenRanges::closeTiles() {
-  std::map<std::tuple<std::vector<int>, std::vector<int>, bool>, int> found;
-  for (auto& [address, tile] : open_) {
-    TileKind kind;
-    uint64_t given = 0, taken = 0;
-    for (auto& [index, places] : tile) {
-      (ends_[index].sign > 0 ? kind.gives : kind.takes).push_back(index);
-      (ends_[index].sign > 0 ? given : taken) |= places;
-    }
-    const Ends& some = ends_[tile.begin()->first];
-    if (kind.gives.empty() || kind.takes.empty()) {
-      std::string why = absl::StrCat("address ", address, " has one end only");
-      if (some.table >= 0) return refused(some.table, some.c, some.term->stringAttr("name"), why);
-      return absl::FailedPreconditionError(absl::StrCat("verify-intervals: public tensor ",
-                                                        some.term->stringAttr("name"), ": ", why));
-    }
-    for (auto& [index, places] : tile) {
-      if (sumOf(ends_[index]) == sumOf(some)) continue;
-      return absl::FailedPreconditionError(
-          absl::StrCat("verify-intervals: the ends of address ", address, " stand in two sums"));
-    }
-    kind.linked = link_ && sumOf(some) == link_->in;
-    const Ends &a = ends_[kind.gives[0]], &b = ends_[kind.takes[0]];
-    std::set challenges_a{a.lane_challenge, a.place_challenge};
-    std::set challenges_b{b.lane_challenge, b.place_challenge};
-    if (challenges_a != challenges_b) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("verify-intervals: the ends of address ", address,
-                       " do not name elements by the same challenges"));
-    }
-    kind.same_layout =
-        a.table >= 0 && b.table >= 0 && a.lane_challenge == b.lane_challenge && given == taken;
-    for (auto& [index, places] : tile) kind.same_layout &= sameLanes(ends_[index].lanes, a.lanes);
-    auto key = std::tuple(kind.gives, kind.takes, kind.same_layout);
-    auto [it, made] = found.try_emplace(key, kinds_.size());
-    if (made) kinds_.push_back(std::move(kind));
+  std::map<std::tuple<std::vector<int>, std::vector<int>, bool, std::vector<Lonely>>, int> found;
+  for (const auto& [address, tile] : open_) {
+    absl::StatusOr<TileKind> kind = readTile(address, tile);
+    if (!kind.ok()) return kind.status();
+    auto key = std::tuple(kind->gives, kind->takes, kind->same_layout, kind->lonely);
+    auto [it, made] = found.try_emplace(std::move(key), kinds_.size());
+    if (made) kinds_.push_back(*std::move(kind));
     kind_of_[address] = it->second;
   }
   open_.clear();
@@ -342,7 +389,7 @@ MaybeInterval ProvenRanges::otherEnd(const TileKind& kind, bool gives, int64_t l
       add(*r);
     }
   }
-  // An element that nobody gives is zero.
+  // An element of one end only is zero.
   if (out && !kind.same_layout) add(Interval::of(0));
   return out;
 }

@@ -91,6 +91,7 @@ class ProvenRanges {
   struct Lane {
     int64_t lane;
     int column;
+    auto operator<=>(const Lane&) const = default;
   };
   struct Ends {
     int table = -1;  // -1: a public tensor
@@ -107,11 +108,19 @@ class ProvenRanges {
     Interval given;           // of a public tensor
     std::string group;
   };
+  // Elements of a lane that have one end only: they are zero.
+  struct Lonely {
+    int ends;  // index into ends()
+    Lane lane;
+    uint64_t places;
+    auto operator<=>(const Lonely&) const = default;
+  };
   // The elements under one address: who gives and who takes. Tiles of one kind share all this.
   struct TileKind {
     std::vector<int> gives, takes;  // indices into ends()
     bool same_layout = false;       // element for element the same rows and lanes
     bool linked = false;            // given to the next block of a bundle, taken by it
+    std::vector<Lonely> lonely;
   };
   const std::vector<Ends>& ends() const { return ends_; }
   bool isLinked(const std::string& group) const {
@@ -161,6 +170,12 @@ class ProvenRanges {
 
   absl::Status readTables();
   absl::Status readBuses();
+  // The ends that touch an address, and where.
+  struct Part {
+    uint64_t places = 0;
+    int64_t lanes = 0;  // of a public tensor
+  };
+  using Tile = std::map<int, Part>;
   absl::Status readEdges();
   void nameAddresses();
   absl::Status readPublics();
@@ -171,6 +186,10 @@ class ProvenRanges {
   absl::Status readTerm(int table, ir::Op& term);
   absl::StatusOr<Ends> endsOf(int table, int c, ir::Op& term, const Form& numerator);
   absl::Status addRow(int64_t row, int ends);
+  absl::StatusOr<TileKind> readTile(int64_t address, const Tile& tile) const;
+  std::vector<Lane> lanesOf(int ends, const Part& part) const;
+  // The places of a lane of `ends` that another end has, too.
+  uint64_t sharedPlaces(const Ends& ends, int64_t lane, int other, const Part& part) const;
   absl::Status closeTiles();
 
   MaybeInterval structural(int table, int c, ir::Value* value, Memo& memo);
@@ -195,8 +214,7 @@ class ProvenRanges {
   std::vector<Ends> ends_;
   std::vector<TileKind> kinds_;
   std::unordered_map<int64_t, int> kind_of_;
-  // While edges are read: per address, the ends that touch it and their places.
-  std::map<int64_t, std::map<int, uint64_t>> open_;
+  std::map<int64_t, Tile> open_;  // by address, while edges are read
   const ir::Value* address_challenge_ = nullptr;
   struct Link {
     std::string in, out;

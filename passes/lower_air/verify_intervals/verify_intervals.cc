@@ -4,6 +4,7 @@
 #include "ir/core/status_macros.h"
 #include "passes/lower_air/verify_intervals/copies.h"
 #include "passes/lower_air/verify_intervals/folds.h"
+#include "passes/lower_air/verify_intervals/padding.h"
 #include "passes/lower_air/verify_intervals/proven_ranges.h"
 #include "passes/lower_air/verify_intervals/scan_runs.h"
 
@@ -309,6 +310,7 @@ class VerifyIntervals : public Pass {
       copies = std::make_unique<Copies>(ranges);
       folds = std::make_unique<Folds>(ranges, *copies);
       IR_RETURN_IF_ERROR(copies->check());
+      IR_RETURN_IF_ERROR(checkPadding(ranges));
       IR_RETURN_IF_ERROR(checkScanRuns(ranges));
       return folds->boundLookups();
     });

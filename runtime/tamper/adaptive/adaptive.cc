@@ -28,10 +28,8 @@ void say(const AdaptiveOptions& options, const std::string& stage, double fracti
   if (options.progress) options.progress(stage, fraction);
 }
 
-// The rank on random main cells, and the premises; `main` is that of an accepted trace, and `run`
-// is filled from it.
-absl::Status examineAny(const Package& package, const Statement& statement,
-                        absl::Span<const uint32_t> main, const Columns* run,
+// The rank on random main cells, and the premises; `run` is filled from an accepted trace.
+absl::Status examineAny(const Package& package, const Statement& statement, const Columns* run,
                         const AdaptiveOptions& options, ThreadPool& pool, AdaptiveReport& report) {
   say(options, "rank any witness");
   CheckOptions check;
@@ -42,7 +40,7 @@ absl::Status examineAny(const Package& package, const Statement& statement,
   LINDERO_ASSIGN_OR_RETURN(report.any, rankChallengePhases(package, *checker, pool));
   say(options, "check the premises of phase 1");
   LINDERO_ASSIGN_OR_RETURN(report.premises,
-                           checkPremises(package, Witness::of(*checker), main, run, pool));
+                           checkPremises(package, Witness::of(*checker), run, pool));
   return absl::OkStatus();
 }
 
@@ -100,7 +98,7 @@ absl::StatusOr<AdaptiveReport> tamperAdaptively(const Package& package, const St
   LINDERO_RETURN_IF_ERROR(checker->fill());
   LINDERO_ASSIGN_OR_RETURN(report.run, rankChallengePhases(package, *checker, pool));
   LINDERO_RETURN_IF_ERROR(
-      examineAny(package, statement, main, &checker->columns(), options, pool, report));
+      examineAny(package, statement, &checker->columns(), options, pool, report));
   std::vector<Direction> directions = directionsOf(report.run);
   if (directions.empty()) directions = directionsOf(report.any);
   if (directions.empty()) directions = directionsOf(report.cells);
@@ -115,9 +113,8 @@ absl::StatusOr<AdaptiveReport> examineAnyWitness(const Package& package,
                                                  const AdaptiveOptions& options) {
   AdaptiveReport report;
   ThreadPool pool(options.threads);
-  const std::vector<uint32_t> zeros(package.traceLayout().cells());
-  LINDERO_RETURN_IF_ERROR(examineAny(package, lowestStatement(package.circuit()), zeros, nullptr,
-                                     options, pool, report));
+  LINDERO_RETURN_IF_ERROR(
+      examineAny(package, lowestStatement(package.circuit()), nullptr, options, pool, report));
   return report;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/eval/kernels.h"
 #include "runtime/eval/scalars.h"
 #include "runtime/package/circuit_access.h"
+#include "runtime/package/placement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tamper/adaptive/fractions.h"
 #include "runtime/tamper/adaptive/premises.h"
@@ -28,6 +29,25 @@ struct Ends {
   uint64_t count[2] = {0, 0};
   std::string where;
 };
+
+// The main cells that the trace program writes, as the trace is laid out; without one, all.
+std::vector<bool> writtenCells(const Package& package) {
+  const Program& program = package.program();
+  std::vector<bool> written(package.traceLayout().cells(), program.steps().empty());
+  for (const Placement& placement : program.placements()) {
+    const uint64_t size = program.buffers(static_cast<int>(placement.buffer())).size();
+    for (uint32_t lane = 0; lane < placement.lanes(); ++lane) {
+      const uint64_t column =
+          package.traceLayout().offset(placement.table(), placement.column() + lane);
+      forEachRun(placement, lane, size, [&](const PlacementRun& run) {
+        for (uint64_t i = 0; i < run.count; ++i) {
+          written[column + run.row + static_cast<int64_t>(i) * run.row_stride] = true;
+        }
+      });
+    }
+  }
+  return written;
+}
 
 // A cell's derivative of a sum, and the place it has there.
 struct Touch {
@@ -83,10 +103,10 @@ RootGroup rootsOf(const SummedFraction& f) {
 class ElementCheck {
  public:
   ElementCheck(Derivatives& derivatives, const Package& package, const Witness& any,
-               absl::Span<const uint32_t> main, ThreadPool& pool)
+               ThreadPool& pool)
       : derivatives_(derivatives),
         package_(package),
-        main_(main),
+        written_(writtenCells(package)),
         circuit_(derivatives.circuit()),
         any_(any),
         pool_(pool) {}
@@ -117,7 +137,7 @@ class ElementCheck {
       elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
     judgeLinks();
-    return std::vector<Premise>{std::move(elements_), std::move(zeros_)};
+    return std::vector<Premise>{std::move(elements_), std::move(padding_)};
   }
 
  private:
@@ -187,9 +207,9 @@ class ElementCheck {
       publics_.erase(it);
     }
     if (count[0] + count[1] == 1) {
-      ++zeros_.examined;
+      ++padding_.examined;
       const uint64_t cell = package_.traceLayout().offset(first.table, first.column) + first.row;
-      if (main_[cell] != 0) zeros_.fail(describe(first));
+      if (written_[cell]) padding_.fail(describe(first));
       return;
     }
     ++elements_.examined;
@@ -217,7 +237,7 @@ class ElementCheck {
 
   Derivatives& derivatives_;
   const Package& package_;
-  absl::Span<const uint32_t> main_;
+  const std::vector<bool> written_;
   const Circuit& circuit_;
   const Witness& any_;
   ThreadPool& pool_;
@@ -225,7 +245,7 @@ class ElementCheck {
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
   std::map<std::pair<uint32_t, Key>, uint64_t> linked_;
   Premise elements_{"elements of edges: given once, taken once"};
-  Premise zeros_{"elements with one end: zero"};
+  Premise padding_{"elements with one end: padding"};
 };
 
 // At the poles c - a, a over fixed columns, of one kind of fractions: what generated and gathered
@@ -350,10 +370,8 @@ class PoleCheck {
 }  // namespace
 
 absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
-                                                   const Witness& any,
-                                                   absl::Span<const uint32_t> main,
-                                                   ThreadPool& pool) {
-  return ElementCheck(derivatives, package, any, main, pool).run();
+                                                   const Witness& any, ThreadPool& pool) {
+  return ElementCheck(derivatives, package, any, pool).run();
 }
 
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,

@@ -11,11 +11,10 @@ void Premise::fail(std::string example, uint64_t count) {
 }
 
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
-                                                   absl::Span<const uint32_t> main,
                                                    const Columns* run, ThreadPool& pool) {
   Derivatives derivatives(package.circuit(), package.circuitInfo());
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
-                           checkElements(derivatives, package, any, main, pool));
+                           checkElements(derivatives, package, any, pool));
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> poles,
                            checkCopiesAndProducts(derivatives, any, run, pool));
   for (Premise& p : poles) result.push_back(std::move(p));

@@ -5,7 +5,8 @@
 //   whose addresses are fixed) is given once and taken once: cells,
 //   and public values, whose derivatives of the group's sum are equal up to the sign are one
 //   element, but with negligible probability. One with a single end is a cell that the sum holds
-//   at zero: it is zero in the honest run, too. What links take and leave are the same elements.
+//   at zero: it is padding, which the trace program never writes. What links take and leave are
+//   the same elements.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
 // - Products: each product has summands, and one result. Without any, since its fixed factors are
 //   zero, the sum holds the result at zero: it is zero in the honest run, too.
@@ -39,17 +40,13 @@ struct Premise {
   void fail(std::string example, uint64_t count = 1);
 };
 
-// `any` is filled from random main cells; `main` are those of an accepted trace, and `run` is
-// filled from them, if it is not null.
+// `any` is filled from random main cells; `run` from an accepted trace, if it is not null.
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
-                                                   absl::Span<const uint32_t> main,
                                                    const Columns* run, ThreadPool& pool);
 
 // Its parts.
 absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
-                                                   const Witness& any,
-                                                   absl::Span<const uint32_t> main,
-                                                   ThreadPool& pool);
+                                                   const Witness& any, ThreadPool& pool);
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
                                                             const Witness& any, const Columns* run,
                                                             ThreadPool& pool);

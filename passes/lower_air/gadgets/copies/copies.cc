@@ -126,6 +126,8 @@ class Copies : public Gadget {
     operand.constant = value->definingOp() && value->definingOp()->is("integer.constant");
     if (const Wiring::Giver* giver = wiring_.findGiver(value)) {
       operand.major = across(giver->major);
+    } else if (wiring_.isInput(value) && wiring_.readers(value).size() > 1) {
+      operand.major = across(Major::kColumn);  // of the relay that will give it
     }
     return operand;
   }

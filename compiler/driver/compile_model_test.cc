@@ -1,0 +1,48 @@
+// What is refused of options before a file is read.
+#include "compiler/driver/compile_model.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "runtime/error/error.h"
+
+namespace lindero::compiler {
+namespace {
+
+TEST(CompileModel, RefusesOptionsThatItDoesNotHave) {
+  struct Case {
+    std::string error;
+    ModelOptions options;
+  };
+  auto lanes = [](int64_t count) {
+    ModelOptions options;
+    options.lower.lanes = count;
+    return options;
+  };
+  auto with = [](auto change) {
+    ModelOptions options;
+    change(options);
+    return options;
+  };
+  const std::string counts = ": it is one of 1, 2, 4, 8, 16, 32, 64";
+  for (const Case& c :
+       std::initializer_list<Case>{{"--lanes 0" + counts, lanes(0)},
+                                   {"--lanes 3" + counts, lanes(3)},
+                                   {"--lanes 128" + counts, lanes(128)},
+                                   {"--block: only decode runs have it: give --decode",
+                                    with([](ModelOptions& o) { o.block = 4; })},
+                                   {"--dim seq: write name=size, as in seq=64",
+                                    with([](ModelOptions& o) { o.dims = {"seq"}; })}}) {
+    runtime::Monitor monitor;
+    const absl::Status status = importModel("none.onnx", c.options, monitor).status();
+    EXPECT_EQ(status.message(), c.error);
+    EXPECT_EQ(runtime::errorOf(status), runtime::Error::kUsage) << c.error;
+  }
+  // A good one is refused for its file only.
+  runtime::Monitor monitor;
+  EXPECT_EQ(runtime::errorOf(importModel("none.onnx", lanes(64), monitor).status()),
+            runtime::Error::kFile);
+}
+
+}  // namespace
+}  // namespace lindero::compiler
