@@ -206,6 +206,13 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
   const passes::Comparison& found = *model.measured;
   const std::vector<std::string> beyond = passes::beyondLimits(found, options.precision);
   const bool given = !options.exponents.empty();
+  if (!given && found.rejected > 0 && found.rejected == found.samples) {
+    return failure(Error::kUnsupported,
+                   absl::StrCat(model.compilation.facts().file,
+                                ": the integers hold none of the inputs that they are calibrated "
+                                "on: ",
+                                found.first_rejection));
+  }
   if (found.rejected > 0) {
     monitor.note(absl::StrCat("the exponents cannot hold ", found.rejected, " of ", found.samples,
                               " inputs that were measured on: ", found.first_rejection));

@@ -102,7 +102,7 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
                                                  " input '", tensor.name, "'; the model wants ",
                                                  describe(tensor), ", or a leading axis of runs"));
     }
-    if (tensor.integer) {
+    if (facts.vocabularyIsOf(tensor)) {
       LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, facts.vocabulary, path));
     }
     samples.resize(std::min<size_t>(samples.size(), runs));

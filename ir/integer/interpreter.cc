@@ -191,6 +191,7 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   if (op.is("integer.argmax")) return argmax(**x);
   if (op.is("integer.append_rows")) return appendRows(**x, **y);
   if (op.is("integer.multiply")) return multiply(**x, **y, static_cast<int>(op.intAttr("shift")));
+  if (op.is("integer.divide")) return divide(**x, **y, static_cast<int>(op.intAttr("shift")));
   if (op.is("integer.scores")) return scores(**x, **y, op.intAttr("heads"));
   if (op.is("integer.mix")) return mix(**x, **y, op.intAttr("heads"));
   return absl::UnimplementedError("not an op of the integer dialect");
@@ -291,7 +292,7 @@ absl::StatusOr<IntArray> Interpreter::lookup(const Op& op) {
   absl::StatusOr<IntArray> out =
       requantize(**acc, nullptr, 0, static_cast<int>(op.intAttr("shift")));
   if (!out.ok()) return out.status();
-  const int64_t low = -(int64_t{1} << (op.intAttr("bits") - 1));
+  const int64_t low = op.intAttrOr("low", -(int64_t{1} << (op.intAttr("bits") - 1)));
   const int64_t rows = static_cast<int64_t>((*table)->values.size());
   if (absl::Status status = checkRange(*out, low, low + rows - 1, "lookup key"); !status.ok())
     return status;

@@ -181,6 +181,24 @@ TEST(Interpreter, RunsProducts) {
   EXPECT_EQ((*out)[1], (IntArray{{1, 4}, {16384, 16384, 1, 1}}));
 }
 
+// Halves are rounded up, of quotients by either sign; a quotient by 0 is an error.
+TEST(Interpreter, RunsQuotients) {
+  Program p;
+  const Type type = Type::fixed({1, 5}, 3, -128, 127);
+  Value *a = p.argument("a", type), *b = p.argument("b", type);
+  p.finish({p.op("integer.divide", {a, b}, Type::fixed({1, 5}, 1, -32, 31),
+                 {{"shift", int64_t{1}}, {"bits", int64_t{6}}}, {"/Div"})});
+  const auto run = [&](std::vector<int64_t> x, std::vector<int64_t> y) {
+    return interpret(p.function(),
+                     {IntArray{{1, 5}, std::move(x)}, IntArray{{1, 5}, std::move(y)}});
+  };
+  auto out = run({5, -5, 5, -5, 127}, {4, 4, -4, -4, -128});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ((*out)[0], (IntArray{{1, 5}, {3, -2, -2, 3, -2}}));
+  out = run({1, 1, 1, 1, 1}, {1, 1, 0, 1, 1});
+  EXPECT_EQ(out.status().message(), "integer.divide (/Div): denominator 2 is 0");
+}
+
 TEST(Interpreter, ErrorsNameNodeValueAndRange) {
   Program p;
   Value* x = p.argument("x", Type::fixed({2, 2}, 0, -1000, 1000));

@@ -114,6 +114,19 @@ absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shif
   return requantize(product, nullptr, 0, shift);
 }
 
+absl::StatusOr<IntArray> divide(const IntArray& a, const IntArray& b, int shift) {
+  if (shift < 0 || shift > 29)
+    return absl::InvalidArgumentError(absl::StrCat("shift ", shift, " is out of range"));
+  IntArray q{a.shape, std::vector<int64_t>(a.values.size())};
+  for (size_t i = 0; i < q.values.size(); ++i) {
+    if (b.values[i] == 0) return absl::OutOfRangeError(absl::StrCat("denominator ", i, " is 0"));
+    const int64_t sign = b.values[i] < 0 ? -1 : 1, denominator = sign * b.values[i];
+    q.values[i] =
+        floorDiv(2 * sign * a.values[i] * (int64_t{1} << shift) + denominator, 2 * denominator);
+  }
+  return q;
+}
+
 absl::StatusOr<IntArray> affine(const IntArray& x, const IntArray& m, const IntArray& c,
                                 const IntArray* y, const IntArray* n, int shift) {
   if (shift < 0 || shift > 30) {

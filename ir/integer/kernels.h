@@ -45,6 +45,9 @@ absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend,
 // q = (a b + 2^(shift-1)) >> shift. 1 <= shift <= 30.
 absl::StatusOr<IntArray> multiply(const IntArray& a, const IntArray& b, int shift);
 
+// floor(a 2^shift / b + 1/2), element by element. Fails at a zero of b.
+absl::StatusOr<IntArray> divide(const IntArray& a, const IntArray& b, int shift);
+
 // q = (x m + c + y n + 2^(shift-1)) >> shift, without 2^(shift-1) where shift = 0 <= shift <= 30.
 // m, c and n have x's elements, those of its last axis or one for all; y and n may both be null.
 // |x m|, |y n| < 2^62.

@@ -80,6 +80,17 @@ void addRounding(std::vector<OpDef>& ops) {
                        "q's range is [-2^(bits-1), 2^(bits-1) - 1]",
                        "exponent of q = a's + b's - shift"}});
   ops.push_back(
+      {.name = "integer.divide",
+       .summary = "q = floor(a 2^shift / b + 1/2), element by element",
+       .operands = {{"a", kOne, ""}, {"b", kOne, "0 is an error"}},
+       .results = {{"q", kOne, "a value outside of `bits` signed bits is an error"}},
+       .attributes = {{"shift", kInt, true, ""}, {"bits", kInt, true, "of q, signed"}},
+       .constraints = {
+           "a, b and q have one shape", "0 <= shift <= 29", "2 <= bits <= 16", "|b| <= 2^15",
+           "2^(shift+1) A + 2^bits B + B + 2^16 < 2^31 - 1, A and B the bounds of |a| and |b|: no "
+           "second witness is accepted",
+           "q's range is [-2^(bits-1), 2^(bits-1) - 1]", "exponent of q = a's - b's + shift"}});
+  ops.push_back(
       {.name = "integer.affine",
        .summary = "q = (x m + c + y n + 2^(shift-1)) >> shift, element by element; "
                   "q = x m + c + y n with shift 0",
@@ -103,16 +114,20 @@ void addRounding(std::vector<OpDef>& ops) {
            "x's exponent + m's = y's + n's = c's = q's + shift"}});
   ops.push_back(
       {.name = "integer.lookup",
-       .summary = "y = table[u + 2^(bits-1)], u = (acc + 2^(shift-1)) >> shift",
-       .operands = {{"acc", kOne, ""}, {"table", kOne, "[2^bits], constant"}},
+       .summary = "y = table[u - low], u = (acc + 2^(shift-1)) >> shift",
+       .operands = {{"acc", kOne, ""}, {"table", kOne, "[keys], constant"}},
        .results = {{"y", kOne, "of acc's shape, table's exponent and range"}},
        .attributes = {{"shift", kInt, true, ""},
                       {"bits", kInt, true, "of the key u, signed; u outside is an error"},
+                      {"low", kInt, false,
+                       "the first key: a key outside of [low, low + keys) is an error; "
+                       "-2^(bits-1) and 2^bits keys if absent"},
                       {"function", kString, true, "what is tabulated, as in tensor.activation"}},
-       .constraints = {"y has acc's shape, table the shape [2^bits]; it is an integer.constant",
+       .constraints = {"y has acc's shape, table the shape [keys]; it is an integer.constant",
                        "1 <= shift <= 16", "2 <= bits <= 16",
                        "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = the bound of |acc|",
-                       "y's exponent is table's, y's range holds table's"}});
+                       "y's exponent is table's, y's range holds table's",
+                       "-2^(bits-1) <= low, low + keys <= 2^(bits-1)"}});
 }
 
 void addRows(std::vector<OpDef>& ops) {

@@ -10,6 +10,8 @@
 namespace lindero::ir::integer {
 namespace {
 
+constexpr int64_t kDenominator = int64_t{1} << 15;
+
 // 2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1.
 absl::Status oneWitness(const Op& op, Wide bound, unsigned constraint = 4) {
   const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
@@ -53,6 +55,25 @@ absl::Status verifyMultiply(const Op& op) {
   status.Update(signedRange(op, 5, op.intAttr("bits")));
   status.Update(
       exponentIs(op, 6, op.result(), int64_t{a.exponent} + b.exponent - op.intAttr("shift")));
+  return status;
+}
+
+absl::Status verifyDivide(const Op& op) {
+  const Type &a = op.operand(0)->type(), &b = op.operand(1)->type();
+  absl::Status status = shapesAs(
+      op, isFixed(a, a.shape) && isFixed(b, a.shape) && isFixed(op.result()->type(), a.shape));
+  status.Update(between(op, 2, "shift", 0, 29));
+  status.Update(between(op, 3, "bits", 2, 16));
+  status.Update(require(op, 4, magnitude(b) <= kDenominator, toText(b)));
+  if (!status.ok()) return status;
+  const int64_t shift = op.intAttr("shift"), bits = op.intAttr("bits");
+  const Wide total =
+      (magnitude(a) << (shift + 1)) + (magnitude(b) << bits) + magnitude(b) + 2 * kDenominator;
+  status.Update(require(
+      op, 5, magnitude(a) <= kFieldModulus && total < kFieldModulus,
+      absl::StrCat("shift = ", shift, ", bits = ", bits, ", ", toText(a), " by ", toText(b))));
+  status.Update(signedRange(op, 6, bits));
+  status.Update(exponentIs(op, 7, op.result(), int64_t{a.exponent} - b.exponent + shift));
   return status;
 }
 
@@ -107,15 +128,21 @@ absl::Status verifyAffine(const Op& op) {
 absl::Status verifyLookup(const Op& op) {
   const Type &acc = op.operand(0)->type(), &table = op.operand(1)->type(), &y = op.result()->type();
   if (absl::Status status = between(op, 3, "bits", 2, 16); !status.ok()) return status;
-  absl::Status status = shapesAs(op,
-                                 isFixed(acc, acc.shape) && isFixed(y, acc.shape) &&
-                                     isFixed(table, {int64_t{1} << op.intAttr("bits")}),
-                                 {1});
+  const int64_t keys = int64_t{1} << op.intAttr("bits");
+  absl::Status status =
+      shapesAs(op,
+               isFixed(acc, acc.shape) && isFixed(y, acc.shape) && table.shape.size() == 1 &&
+                   isFixed(table, table.shape) && (op.has("low") || table.shape[0] == keys),
+               {1});
   status.Update(between(op, 2, "shift", 1, 16));
   if (!status.ok()) return status;
   status.Update(oneWitness(op, magnitude(acc)));
   status.Update(exponentIs(op, 5, op.result(), table.exponent));
   status.Update(holds(op, 5, y, table.low, table.high));
+  const int64_t low = op.intAttrOr("low", -keys / 2);
+  status.Update(require(op, 6,
+                        low >= -keys / 2 && low <= keys / 2 && table.shape[0] <= keys / 2 - low,
+                        absl::StrCat("low = ", low, ", keys = ", table.shape[0])));
   return status;
 }
 
@@ -125,6 +152,7 @@ Verifier verifierOfRounding(llvm::StringRef name) {
   return llvm::StringSwitch<Verifier>(name)
       .Case("integer.requantize", verifyRequantize)
       .Case("integer.multiply", verifyMultiply)
+      .Case("integer.divide", verifyDivide)
       .Case("integer.affine", verifyAffine)
       .Case("integer.lookup", verifyLookup)
       .Default(nullptr);

@@ -35,8 +35,9 @@ int exponentFor(double largest, int bits, double margin) {
 }
 
 // How large the function gets on the side of zero where it stays within what it reaches in the
-// nearer half: no entry of such a side is clamped. A side on which it goes on growing is left to
-// what calibration saw; if that was nothing but zeros, all keys count.
+// nearer half: all keys of such a side are in the table. A side on which it goes on growing is left
+// to what calibration saw, and larger keys are refused; if it saw nothing but zeros, all keys
+// count.
 double functionBound(const ir::tensor::Expression& function, double reach, bool all) {
   constexpr int kPoints = 256;
   double bound = 0;
@@ -199,8 +200,11 @@ int Chooser::attendedBits(const Value& value) const {
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
-    at(site, "bits") = options_.residual_bits;
-    at(site, "exponent") = exponentFor(residual_[site], options_.residual_bits, 1.0);
+    const Op* op = values_[site]->definingOp();
+    int bits = options_.residual_bits;
+    if (op != nullptr && isQuotient(*op)) bits = std::min(bits, kQuotientBits);
+    at(site, "bits") = bits;
+    at(site, "exponent") = exponentFor(residual_[site], bits, 1.0);
     if (is(site, "tensor.attention")) chooseAttention(site);
     return absl::OkStatus();
   }

@@ -308,10 +308,15 @@ bool isAffine(const Op& op) {
   return op.is("tensor.where") && constant(0) && !(constant(1) && constant(2));
 }
 
+bool isQuotient(const Op& op) {
+  return op.is("tensor.div") && isFloat(*op.result()) && constantOf(*op.operand(1)) == nullptr;
+}
+
 bool isGeneral(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return false;
   if (op.is("tensor.softmax") || op.is("tensor.matmul") || isCopy(op)) return true;
-  return op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean") || isAffine(op);
+  if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return true;
+  return isQuotient(op) || isAffine(op);
 }
 
 }  // namespace lindero::passes

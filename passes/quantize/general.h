@@ -54,6 +54,9 @@ bool isScores(const ir::Value& value);
 // row hangs on how far each one is below zero, which is not kept.
 bool hasOpenScores(const ir::Op& softmax);
 
+// A quotient whose denominator is computed.
+bool isQuotient(const ir::Op& op);
+
 // Has the op a form in integers outside of all idioms?
 bool isGeneral(const ir::Op& op);
 

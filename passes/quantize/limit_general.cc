@@ -79,6 +79,18 @@ class Limiter {
                         left != nullptr && left->is("tensor.softmax"), input_bits, exponent, bits)
           .has_value();
     }
+    if (isQuotient(op)) {
+      StoredOperand operands[2];
+      for (unsigned i : {0u, 1u}) {
+        const ir::Constant* constant = constantOf(*op.operand(i));
+        if (constant == nullptr) {
+          operands[i] = stored(op.operand(i));
+        } else if (auto array = ir::tensor::readConstant(*constant); array.ok()) {
+          operands[i] = constantOperand(*array, 16);
+        }
+      }
+      return planQuotient(operands, exponent, bits).has_value();
+    }
     if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean"))
       return planReduction(op, stored(op.operand(0)), exponent, bits).has_value();
     auto it = needs_.find(&op);
@@ -190,6 +202,23 @@ std::optional<ReductionPlan> planReduction(const Op& op, StoredOperand operand, 
       std::ldexp(operand.magnitude * static_cast<double>(count), plan.raised - plan.dropped);
   while (bound >= kAccumulator / 2 && plan.raised == 0) ++plan.dropped, bound /= 2, --shift;
   if (bound >= kAccumulator / 2 || bits > 16 || shift + plan.raised < 1) return std::nullopt;
+  return plan;
+}
+
+// a 2^shift / b: where the shift is too small, a is finer than the quotient needs it; where it is
+// too large, b is finer than a knows it.
+std::optional<QuotientPlan> planQuotient(const StoredOperand (&operands)[2], int exponent,
+                                         int bits) {
+  constexpr double kDenominator = 0x1p15;
+  QuotientPlan plan;
+  double a = operands[0].magnitude, b = operands[1].magnitude;
+  plan.shift = exponent - operands[0].exponent + operands[1].exponent;
+  while (b > kDenominator) b /= 2, ++plan.dropped[1], --plan.shift;
+  while (plan.shift < 0) a /= 2, ++plan.dropped[0], ++plan.shift;
+  const double bound = std::ldexp(a, plan.shift + 1) + std::ldexp(b, bits) + b + 0x1p16;
+  if (a < 4 || plan.shift > 29 || bits > kQuotientBits ||
+      bound >= static_cast<double>(ir::kFieldModulus))
+    return std::nullopt;
   return plan;
 }
 

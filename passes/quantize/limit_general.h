@@ -45,6 +45,15 @@ struct ReductionPlan {
 std::optional<ReductionPlan> planReduction(const ir::Op& op, StoredOperand operand, int exponent,
                                            int bits);
 
+// A quotient of two stored values: how many bits of each do not matter, and the shift of the first.
+struct QuotientPlan {
+  int dropped[2] = {0, 0}, shift = 0;
+};
+// Quotients have at most so many bits.
+inline constexpr int kQuotientBits = 15;
+std::optional<QuotientPlan> planQuotient(const StoredOperand (&operands)[2], int exponent,
+                                         int bits);
+
 // A product of two stored matrices, `inner` elements long: how many bits of each do not matter.
 struct MatmulPlan {
   int dropped[2] = {0, 0};

@@ -156,8 +156,9 @@ absl::StatusOr<Value*> Lowering::input(const Op& op, unsigned i) {
   return narrowed(*value, dropped);
 }
 
-Value* Lowering::copied(llvm::ArrayRef<Value*> from, Shape shape, const Ints& elements) {
-  if (from.size() == 1) {
+Value* Lowering::copied(llvm::ArrayRef<Value*> from, Shape shape, const Ints& elements,
+                        bool always) {
+  if (from.size() == 1 && !always) {
     const bool same =
         isIdentity(elements) && from[0]->type().elements() == static_cast<int64_t>(elements.size());
     if (same && Shape(from[0]->type().shape) == shape) return from[0];
@@ -302,6 +303,49 @@ absl::Status Lowering::lowerReduction(const Op& op) {
   Ints all(rows);
   std::iota(all.begin(), all.end(), 0);
   keep(*op.result(), storedAs(copied({sum}, op.result()->type().shape, all)), "sum");
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::lowerQuotient(const Op& op) {
+  absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
+                      bits = this->exponent(*op.result(), "bits");
+  if (!exponent.ok()) return exponent.status();
+  if (!bits.ok()) return bits.status();
+  const Shape shape = op.result()->type().shape;
+  Value* values[2];
+  StoredOperand operands[2];
+  for (unsigned i : {0u, 1u}) {
+    absl::StatusOr<Value*> value = factor(*op.operand(i), kStoredBits);
+    if (!value.ok()) return value.status();
+    values[i] = *value;
+    operands[i] = operandOf(storedAs(*value));
+  }
+  const std::optional<QuotientPlan> plan = planQuotient(operands, *exponent, *bits);
+  if (!plan) {
+    return absl::OutOfRangeError(
+        absl::StrCat("its quotients leave the range of exact divisions at exponent ", *exponent,
+                     "; use fewer bits for its operands"));
+  }
+  for (unsigned i : {0u, 1u}) {
+    const ir::Constant* constant = constantOf(*op.operand(i));
+    if (constant == nullptr) {
+      values[i] = narrowed(values[i], plan->dropped[i]);
+    } else {
+      absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+      if (!array.ok()) return array.status();
+      const int unit = operands[i].exponent - plan->dropped[i];
+      values[i] = narrowConstant(constant->name, constant->shape, rounded(*array, unit), unit);
+    }
+    // A constant that is broadcast to no other shape is given by a copy, too.
+    values[i] = copied({values[i]}, shape, spreadElements(values[i]->type().shape, shape),
+                       /*always=*/constant != nullptr);
+  }
+  const int64_t limit = int64_t{1} << (*bits - 1);
+  keep(*op.result(),
+       storedAs(builder_.value("integer.divide", values,
+                               Type::fixed(shape, *exponent, -limit, limit - 1),
+                               {{"shift", int64_t{plan->shift}}, {"bits", int64_t{*bits}}})),
+       "quotient");
   return absl::OkStatus();
 }
 

@@ -291,7 +291,13 @@ absl::Status Lowering::lowerActivation(const Op& op) {
       absl::StrCat("_k", *key_bits, "_", *key_exponent, "_v", *bits, "_", *exponent);
   absl::StatusOr<Value*> entries = table(
       text + parameters, {}, *exponent,
-      [&] { return activationTable(*function, *key_bits, *key_exponent, *bits, *exponent); },
+      [&]() -> absl::StatusOr<std::vector<int32_t>> {
+        absl::StatusOr<FunctionTable> made =
+            functionTable(*function, *key_bits, *key_exponent, *bits, *exponent);
+        if (!made.ok()) return made.status();
+        first_keys_[text + parameters] = made->low;
+        return std::move(made->entries);
+      },
       absl::StrCat(shortName(text).str(), parameters));
   if (!entries.ok()) return entries.status();
   Stored result;
@@ -301,6 +307,8 @@ absl::Status Lowering::lowerActivation(const Op& op) {
       "integer.lookup", {acc->value, *entries},
       Type::fixed(acc->value->type().shape, *exponent, range.low, range.high),
       {{"shift", int64_t{acc->shift}}, {"bits", int64_t{*key_bits}}, {"function", text}});
+  if (range.shape.front() < int64_t{1} << *key_bits)
+    result.value->definingOp()->set("low", first_keys_[text + parameters]);
   keep(*op.result(), std::move(result), "input");
   return absl::OkStatus();
 }

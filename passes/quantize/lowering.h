@@ -58,6 +58,7 @@ class Lowering {
   absl::Status lowerCopy(const ir::Op& op);
   absl::Status lowerAffine(const ir::Op& op);
   absl::Status lowerReduction(const ir::Op& op);
+  absl::Status lowerQuotient(const ir::Op& op);
   absl::Status lowerSoftmax(const ir::Op& op);
   absl::Status lowerMatmul(const ir::Op& op);
   // The integers of a stored value, if they have one exponent.
@@ -68,9 +69,10 @@ class Lowering {
   absl::StatusOr<ir::Value*> factor(const ir::Value& value, int bits);
   // An operand as its reader takes it, of fewer bits if its site says so.
   absl::StatusOr<ir::Value*> input(const ir::Op& op, unsigned operand);
-  // Elements of values, in other places; nothing new where they stay where they are.
+  // Elements of values, in other places; nothing new where they stay where they are, unless
+  // `always`.
   ir::Value* copied(llvm::ArrayRef<ir::Value*> from, llvm::ArrayRef<int64_t> shape,
-                    const std::vector<int64_t>& elements);
+                    const std::vector<int64_t>& elements, bool always = false);
   ir::Value* spread(ir::Value* value, llvm::ArrayRef<int64_t> shape);
 
   absl::StatusOr<Rounding> roundingOf(const ir::Op& linear, Storage storage);
@@ -121,6 +123,7 @@ class Lowering {
     int64_t low, high;
   };
   std::map<std::string, Table> tables_;
+  std::map<std::string, int64_t> first_keys_;  // of tables of functions
   std::map<std::string, SoftmaxTable> softmaxes_;
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what

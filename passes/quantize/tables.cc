@@ -160,23 +160,36 @@ ScoreScale ScoreScale::fromModel(double scale, int64_t head_width) {
   return {scale, 0};
 }
 
-absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expression& function,
-                                                     int key_bits, int key_exponent,
-                                                     int output_bits, int output_exponent) {
+absl::StatusOr<FunctionTable> functionTable(const ir::tensor::Expression& function, int key_bits,
+                                            int key_exponent, int output_bits,
+                                            int output_exponent) {
+  constexpr size_t kLeastKeys = 16;
   if (key_bits < 2 || key_bits > 16 || output_bits < 2 || output_bits > 16) {
     return absl::InvalidArgumentError(absl::StrCat("a table of ", key_bits, "-bit keys and ",
                                                    output_bits,
                                                    "-bit values; 2 to 16 are possible"));
   }
-  const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, keys = int64_t{1} << key_bits;
-  std::vector<int32_t> table;
+  const int64_t limit = (int64_t{1} << (output_bits - 1)) - 1, end = int64_t{1} << (key_bits - 1);
+  absl::Status missing =
+      absl::InvalidArgumentError(absl::StrCat("its values do not fit ", output_bits, " bits"));
+  FunctionTable best, run;
   Rounder rounder(function);
-  for (int64_t u = -keys / 2; u < keys / 2; ++u) {
-    absl::StatusOr<int64_t> entry = rounder.round(u, key_exponent, output_exponent);
-    if (!entry.ok()) return entry.status();
-    table.push_back(static_cast<int32_t>(std::clamp(*entry, -limit, limit)));
+  for (int64_t u = -end; u <= end; ++u) {
+    absl::StatusOr<int64_t> entry = limit + 2;  // of no key: ends a run
+    if (u < end) entry = rounder.round(u, key_exponent, output_exponent);
+    if (!entry.ok() && !absl::IsUnimplemented(entry.status())) return entry.status();
+    if (!entry.ok()) missing = entry.status();
+    // One beyond the limit is a rounding.
+    if (entry.ok() && -limit - 1 <= *entry && *entry <= limit + 1) {
+      if (run.entries.empty()) run.low = u;
+      run.entries.push_back(static_cast<int32_t>(std::clamp(*entry, -limit, limit)));
+      continue;
+    }
+    if (run.entries.size() + 1 >= best.entries.size()) best = std::move(run);
+    run = {};
   }
-  return table;
+  if (best.entries.size() < std::min(kLeastKeys, static_cast<size_t>(2 * end))) return missing;
+  return best;
 }
 
 int scoreShift(int score_exponent, ScoreScale scale) {

@@ -26,14 +26,17 @@ struct ScoreScale {
   static ScoreScale fromModel(double scale, int64_t head_width);
 };
 
-// Entry i is round(2^output_exponent * f(u / 2^key_exponent)) for the key u = i - 2^(key_bits-1).
-// What output_bits cannot hold (large keys of an unbounded function, beyond the calibrated range of
-// the result) is the nearest entry that they can: the clamp is part of the function.
-// Fails where the function is not a number at a key: -1 is one, so no logarithm of x itself has a
-// table. Cost: about 10 us an entry for each transcendental op in the function.
-absl::StatusOr<std::vector<int32_t>> activationTable(const ir::tensor::Expression& function,
-                                                     int key_bits, int key_exponent,
-                                                     int output_bits, int output_exponent);
+// Entry i is round(2^output_exponent * f(u / 2^key_exponent)) for the key u = low + i. Keys are
+// those of the longest run at which f is a number that `output_bits` hold, but for a rounding (the
+// last of the runs that are as long but for one key): what is larger is no wrong entry, but none,
+// and a run that gets there is refused as one that leaves a calibrated range. Fails where there is
+// no run of 16 keys. Cost: about 10 us an entry for each transcendental op in the function.
+struct FunctionTable {
+  int64_t low = 0;
+  std::vector<int32_t> entries;
+};
+absl::StatusOr<FunctionTable> functionTable(const ir::tensor::Expression& function, int key_bits,
+                                            int key_exponent, int output_bits, int output_exponent);
 
 // EXP(k) = round(2^probability_bits * e^(-k * u0)) for 0 <= k < U, zero at U - 1, and EXP(-1); u0
 // is the value of one key in nats, 2^(score_shift - score_exponent) * scale, where a score is worth

@@ -33,39 +33,58 @@ double reference(const std::string& name, double x) {
   return 1 / (1 + std::exp(-x));
 }
 
-TEST(ActivationTable, HoldsTheNearestIntegers) {
+TEST(FunctionTable, HoldsTheNearestIntegers) {
   for (const std::string name : {"gelu", "gelu_tanh", "relu", "silu", "tanh", "sigmoid"}) {
     const int key_exponent = 8, output_exponent = 7;
-    const auto table = activationTable(parse(name + "(x)"), 12, key_exponent, 12, output_exponent);
+    const auto table = functionTable(parse(name + "(x)"), 12, key_exponent, 12, output_exponent);
     ASSERT_TRUE(table.ok()) << table.status();
-    ASSERT_EQ(table->size(), 4096u) << name;
+    ASSERT_EQ(table->entries.size(), 4096u) << name;
     for (int64_t u = -2048; u < 2048; ++u) {
       const double exact =
           std::ldexp(reference(name, std::ldexp(u, -key_exponent)), output_exponent);
-      EXPECT_LE(std::abs((*table)[u + 2048] - exact), 0.5 + 1e-9) << name << " at " << u;
+      EXPECT_LE(std::abs(table->entries[u + 2048] - exact), 0.5 + 1e-9) << name << " at " << u;
     }
   }
 }
 
-TEST(ActivationTable, RoundsHalvesAsTheExactValueSays) {
+TEST(FunctionTable, RoundsHalvesAsTheExactValueSays) {
   // relu(u / 4) * 2 = u / 2 is a half for odd u: up. gelu is just below x for large x, so the same
   // halves go down.
-  const auto relu = activationTable(parse("relu(x)"), 8, 2, 12, 1),
-             gelu = activationTable(parse("gelu(x)"), 8, 2, 12, 1);
-  EXPECT_EQ((*relu)[128 + 101], 51);
-  EXPECT_EQ((*gelu)[128 + 101], 50);
-  EXPECT_EQ((*gelu)[128 + 100], 50);
+  const auto relu = functionTable(parse("relu(x)"), 8, 2, 12, 1)->entries,
+             gelu = functionTable(parse("gelu(x)"), 8, 2, 12, 1)->entries;
+  EXPECT_EQ(relu[128 + 101], 51);
+  EXPECT_EQ(gelu[128 + 101], 50);
+  EXPECT_EQ(gelu[128 + 100], 50);
 }
 
-TEST(ActivationTable, ClampsWhatTheWidthCannotHold) {
-  const auto gelu = activationTable(parse("gelu(x)"), 10, 6, 8, 6),
-             tanh = activationTable(parse("tanh(x)"), 8, 4, 4, 8);
-  ASSERT_TRUE(gelu.ok() && tanh.ok());
-  ASSERT_EQ(gelu->size(), 1024u);
-  EXPECT_EQ(gelu->back(), 127);
-  EXPECT_EQ(*std::min_element(gelu->begin(), gelu->end()), -11);  // min gelu = -0.17, times 64
-  EXPECT_EQ(tanh->front(), -7);
-  EXPECT_EQ(tanh->back(), 7);
+// Keys at which the function is no number are not in its table.
+TEST(FunctionTable, HoldsKeysOfTheDomainAlone) {
+  struct Case {
+    const char* function;
+    int64_t low, keys;
+  };
+  for (const Case& c : {Case{"sqrt(x)", 0, 128}, Case{"reciprocal(x)", 1, 127},
+                        Case{"sqrt(neg(x))", -128, 129}, Case{"gelu(x)", -128, 256}}) {
+    const auto table = functionTable(parse(c.function), 8, 4, 12, 6);
+    ASSERT_TRUE(table.ok()) << c.function << table.status();
+    EXPECT_EQ(table->low, c.low) << c.function;
+    EXPECT_EQ(table->entries.size(), c.keys) << c.function;
+  }
+  EXPECT_EQ(functionTable(parse("sqrt(x)"), 8, 4, 12, 6)->entries[16], 64);
+  EXPECT_FALSE(functionTable(parse("log(sub(-100.0, x))"), 8, 4, 12, 6).ok());
+}
+
+// Nor are those at which it is too large: no entry is a value that the function does not have.
+TEST(FunctionTable, LeavesOutWhatTheWidthCannotHold) {
+  const auto relu = functionTable(parse("relu(x)"), 10, 6, 8, 6),
+             square = functionTable(parse("mul(x, x)"), 10, 6, 8, 3);
+  ASSERT_TRUE(relu.ok() && square.ok()) << relu.status() << square.status();
+  EXPECT_EQ(relu->low, -512);
+  EXPECT_EQ(relu->entries.size(), 512u + 129);  // up to 128, which is rounded to 127
+  EXPECT_EQ(relu->entries.back(), 127);
+  EXPECT_EQ(square->low, -256);  // 4^2 * 8 = 128
+  EXPECT_EQ(square->entries.size(), 513u);
+  EXPECT_FALSE(functionTable(parse("tanh(x)"), 8, 4, 4, 8).ok());
 }
 
 TEST(SoftmaxTable, EntriesAreNearestAndNonincreasing) {

@@ -12,6 +12,7 @@
   X(CopyElements)             \
   X(CopyRows)                 \
   X(Decode)                   \
+  X(Divide)                   \
   X(Embedding)                \
   X(Input)                    \
   X(LayerNorm)                \
@@ -30,6 +31,14 @@
 // Gadgets that have cheats: argmaxCheats(), ...
 #define LINDERO_CHEATED_GADGETS(X) \
   X(affine)                        \
-  X(argmax) X(copies) X(embeddings) X(multiply) X(norms) X(results) X(softmax) X(wide_norms)
+  X(argmax)                        \
+  X(copies)                        \
+  X(divide)                        \
+  X(embeddings)                    \
+  X(multiply)                      \
+  X(norms)                         \
+  X(results)                       \
+  X(softmax)                       \
+  X(wide_norms)
 
 #endif  // LINDERO_RUNTIME_GADGETS_GADGETS_H_

@@ -237,16 +237,12 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
                          bool decode) {
   if (decode) return promptOf(facts, arrays).status();
   LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
-  const auto integers =
-      std::count_if(facts.inputs.begin(), facts.inputs.end(),
-                    [](const TensorFacts& input) { return input.integer && !input.unread; });
   for (const TensorFacts& wanted : facts.inputs) {
     if (wanted.unread) continue;
     const InputArray* array = findArray(arrays, wanted.name);
     if (array == nullptr) return missing(facts, wanted.name);
     LINDERO_RETURN_IF_ERROR(checkArray(facts, wanted, *array));
-    // Of several integer inputs the facts do not say which one the vocabulary is of.
-    if (!wanted.integer || integers > 1) continue;
+    if (!facts.vocabularyIsOf(wanted)) continue;
     LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
   }
   return absl::OkStatus();

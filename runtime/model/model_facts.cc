@@ -1,5 +1,7 @@
 #include "runtime/model/model_facts.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -87,6 +89,11 @@ const TensorFacts* ModelFacts::input(absl::string_view name) const {
     if (tensor.name == name) return &tensor;
   }
   return nullptr;
+}
+
+bool ModelFacts::vocabularyIsOf(const TensorFacts& tensor) const {
+  const auto reads = [](const TensorFacts& input) { return input.integer && !input.unread; };
+  return reads(tensor) && std::count_if(inputs.begin(), inputs.end(), reads) == 1;
 }
 
 Json toJson(const ModelFacts& facts) {

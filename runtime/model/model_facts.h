@@ -32,6 +32,8 @@ struct ModelFacts {
 
   bool readsTokens() const { return vocabulary > 0; }
   const TensorFacts* input(absl::string_view name) const;  // null if there is none
+  // Whether the vocabulary is that of this input: of several that are read, the facts do not say.
+  bool vocabularyIsOf(const TensorFacts& tensor) const;
 };
 
 nlohmann::ordered_json toJson(const ModelFacts& facts);

@@ -7,7 +7,7 @@ from onnx.reference import ReferenceEvaluator
 
 from harness import case, cases, equal, lindero, main, outputs, succeed, temporary_folder
 
-USAGE, UNSUPPORTED, INPUT, IMPRECISE = 2, 4, 8, 18
+USAGE, UNSUPPORTED, INPUT, OUT_OF_RANGE, IMPRECISE = 2, 4, 8, 10, 18
 LIMIT = 1e-4
 
 
@@ -116,6 +116,33 @@ def a_run_calibrates_on_its_own_input():
     succeed("compile", two_outputs(), "-o", package, "--no-key")
     run = lindero("check", package, "--input", far)
     assert run.code == 10 and "calibrated range" in run.errors, (run.code, run.errors)
+
+
+@case
+def a_function_is_right_or_refused():
+    """Inputs within their range that drive a square ever further: it is right until its table ends, and then refused."""
+    F = TensorProto.FLOAT
+    model = saved("square", [("MatMul", ["x", "w"], ["a"], "/in"), ("Relu", ["a"], ["b"], "/relu"),
+                             ("Mul", ["b", "b"], ["c"], "/square"), ("MatMul", ["c", "v"], ["y"], "/out")],
+                  [("x", F, (4, 8))], [("y", F, (4, 3))], {"w": (8, 16), "v": (16, 3)})
+    package, weights = folder / "square.lindero", numpy_helper.to_array(onnx.load(model).graph.initializer[0])
+    x = np.random.default_rng(6).standard_normal((4, 8)).astype(np.float32)
+    np.savez(folder / "ones.npz", x=x)
+    succeed("compile", model, "-o", package, "--no-key", "--calibrate", folder / "ones.npz")
+    ends = []
+    for size in np.linspace(0.25, 2, 15, dtype=np.float32):
+        far = np.ascontiguousarray(size * np.sign(weights[:, :4].T))
+        np.savez(folder / "far.npz", x=far)
+        run = lindero("check", package, "--input", folder / "far.npz", "--json")
+        if run.code:
+            assert run.code == OUT_OF_RANGE, (run.code, run.out)
+            ends.append(run.event("error")["message"])
+            continue
+        (output,) = (t for t in run.event("result")["statement"] if t["kind"] == "output")
+        (wanted,) = ReferenceEvaluator(str(model)).run(None, {"x": far})
+        _, error = figures(np.array(output["values"]) * 2.0 ** -output["exponent"], wanted)
+        assert error < 0.05 and not ends, (size, error, ends)
+    assert ends and "/square" in ends[0], ends
 
 
 @case

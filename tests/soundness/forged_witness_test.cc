@@ -152,6 +152,18 @@ void mapOfAnotherValue(Forgery& f) {
   });
 }
 
+// A denominator is another one in the table of quotients than where it comes from.
+void denominatorChangedOnTheWay(Forgery& f) {
+  f.onStep("/divide.44", Step::kDivide, [](const Step& step, Buffers& b) {
+    const Divide& d = step.divide();
+    const int64_t scaled = int64_t{b.at(d.a())[0]} << d.shift(), by = b.at(d.b())[0] + 1;
+    const int64_t q = (2 * scaled + by) / (2 * by) - ((2 * scaled + by) % (2 * by) < 0 ? 1 : 0);
+    b.at(d.quotient())[0] = static_cast<int32_t>(q);
+    b.at(d.remainder())[0] = static_cast<int32_t>(scaled - by * q);
+  });
+  f.onCells([](Forgery& g) { add(g.cell("divide", "b.0", g.rowOf("divide", "/divide.44")), 1); });
+}
+
 // What a relay gives its readers is not what it takes.
 void relayOfAnotherValue(Forgery& f) {
   f.onCells([](Forgery& g) { add(g.cell("relays", "x.0", 0), 1); });
@@ -248,6 +260,7 @@ const std::vector<Case>& cases() {
       {"ElementChangedOnTheWay", elementChangedOnTheWay, {"edges"}, kCopied},
       {"HonestGeneral", [](Forgery&) {}, {}, kGeneral},
       {"MapOfAnotherValue", mapOfAnotherValue, {"edges"}, kGeneral},
+      {"DenominatorOfAnotherValue", denominatorChangedOnTheWay, {"edges"}, kGeneral},
       {"RelayOfAnotherValue", relayOfAnotherValue, {"edges", "public:a"}, kGeneral},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},
       // The index cannot be published, so the public one is another.
@@ -338,6 +351,36 @@ const std::vector<CheatCase>& cheatCases() {
        "/affine.4",
        "image off by one",
        {"constraint affine_sum.affine"},
+       kGeneral},
+      {"QuotientTooLarge",
+       "/divide.44",
+       "quotient too large",
+       {"lookup divide.remainder low"},
+       kGeneral},
+      {"QuotientTooSmall",
+       "/divide.44",
+       "quotient too small",
+       {"lookup divide.remainder high"},
+       kGeneral},
+      {"QuotientOffByOne",
+       "/divide.44",
+       "quotient off by one",
+       {"constraint divide.divide"},
+       kGeneral},
+      {"SecondQuotientModuloP",
+       "/divide.44",
+       "another quotient of two modulo p",
+       {"lookup divide.quotient"},
+       kGeneral},
+      {"SignThatIsNone",
+       "/divide.44",
+       "sign that is none",
+       {"constraint divide.negative is a bit"},
+       kGeneral},
+      {"DenominatorOfTheOtherSign",
+       "/divide.44",
+       "denominator of the other sign",
+       {"lookup divide.remainder low", "lookup divide.remainder high"},
        kGeneral},
       {"StoredRemainderOutOfRange",
        "/requantize.1",

@@ -61,6 +61,7 @@ class GeneralProgram {
         roomy(affine(sum, y, form, false, 16));
     }
     Value* row = requantize(linear(affine(this->row(b), nullptr, 1), 3), nullptr, 12);
+    roomy(divide(a, positive(z))), divide(b, positive(b, -1));
     outputs_.insert(outputs_.end(), {acc, b, row});
     finish();
   }
@@ -89,6 +90,7 @@ class GeneralProgram {
         [&] { return requantize(x_, y_, pick({8, 12, 16})); },
         [&] { return lookup(x_); },
         [&] { return multiply(x_, partner()); },
+        [&] { return divide(x_, positive(partner())); },
         [&] { return affine(x_, y_, draw(3), draw(4) == 0); },
         [&] { return layernorm(x_); },
         [&] { return softmax(x_); },
@@ -219,6 +221,28 @@ class GeneralProgram {
     return make("integer.multiply", {a, b},
                 signedType(a, a->type().exponent + b->type().exponent - shift, 14),
                 {{"shift", shift}, {"bits", int64_t{14}}});
+  }
+
+  // A value of one sign, so that it divides.
+  Value* positive(Value* x, int64_t sign = 1) {
+    if (!x) return nullptr;
+    constexpr int64_t kBits = 8, kKeys = 1 << kBits;
+    const int64_t shift = shiftFor(magnitude(x), kBits, 1);
+    if (shift < 0) return nullptr;
+    std::vector<int32_t> elements(kKeys);
+    for (int32_t& e : elements) e = static_cast<int32_t>(sign * (1000 + draw(9000)));
+    Value* f = table({kKeys}, 9, elements);
+    return make("integer.lookup", {x, f}, Type::fixed(shapeOf(x), 9, f->type().low, f->type().high),
+                {{"shift", shift}, {"bits", kBits}, {"function", std::string("anything")}});
+  }
+
+  Value* divide(Value* a, Value* b) {
+    if (!a || !b || magnitude(a) > 900000 || shapeOf(a) != shapeOf(b)) return nullptr;
+    // Below 900000 2^s / 1000.
+    constexpr int64_t kBits = 14, kShift = 3;
+    return make("integer.divide", {a, b},
+                signedType(a, a->type().exponent - b->type().exponent + kShift, kBits),
+                {{"shift", kShift}, {"bits", kBits}});
   }
 
   // Constants of each element, of the last axis, or one number: `form` is that of the first one.

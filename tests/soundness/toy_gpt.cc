@@ -204,9 +204,9 @@ class ToyGpt {
     root_ = table("root", {65536, 2}, 0, root->entries);
     const int bits = options_.gated ? 16 : 12, exponent = options_.gated ? 8 : 5;
     auto gelu =
-        passes::activationTable(*ir::tensor::Expression::parse("gelu(x)"), 12, 5, bits, exponent);
+        passes::functionTable(*ir::tensor::Expression::parse("gelu(x)"), 12, 5, bits, exponent);
     if (!gelu.ok()) return gelu.status();
-    gelu_ = table("gelu", {4096}, exponent, *gelu);
+    gelu_ = table("gelu", {4096}, exponent, gelu->entries);  // all keys
     return absl::OkStatus();
   }
 

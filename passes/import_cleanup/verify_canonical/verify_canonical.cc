@@ -66,7 +66,6 @@ std::string reasonFor(const Op& op) {
              "an elementwise function of several tensors, or with constants that differ from "
              "element to element")
       .Case("tensor.where", "its condition is computed")
-      .Case("tensor.div", "a quotient of two computed values")
       .Default("not an op that has a form in integers");
 }
 

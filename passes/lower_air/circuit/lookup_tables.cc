@@ -58,12 +58,14 @@ int64_t LookupTables::root(const ir::Value* table) {
   return e.id;
 }
 
-int64_t LookupTables::activation(const ir::Value* table) {
-  std::string symbol = table->definingOp()->symbolAttr("value");
-  if (auto it = function_.ids.find(symbol); it != function_.ids.end()) return it->second;
-  int64_t rows = table->type().shape[0];
-  Entry& e = newEntry(function_, symbol, rows, -rows / 2);
-  e.sources = {{"", -rows / 2, 1}, {symbol, 0, 1}};
+int64_t LookupTables::activation(const ir::Op& lookup) {
+  const ir::Value* table = lookup.operand(1);
+  const std::string symbol = table->definingOp()->symbolAttr("value");
+  const int64_t rows = table->type().shape[0], low = lookup.intAttrOr("low", -rows / 2);
+  const std::string key = lookup.has("low") ? symbol + "," + std::to_string(low) : symbol;
+  if (auto it = function_.ids.find(key); it != function_.ids.end()) return it->second;
+  Entry& e = newEntry(function_, key, rows, low);
+  e.sources = {{"", low, 1}, {symbol, 0, 1}};
   return e.id;
 }
 

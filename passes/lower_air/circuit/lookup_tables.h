@@ -4,7 +4,7 @@
 //   function    (id, u, f(u))         functions of one integer:
 //     RANGE(t), id t, 0..16           0 for 0 <= u < 2^t
 //     square                          (u^2 + 2^(q-1)) >> q, |u| < 2^15
-//     activation                      a constant's elements, from u = -size/2 on
+//     activation                      a constant's elements, from u = -size/2 or another key on
 //     opened                          u >= n for 0 <= u < 2n
 //   root        (id, m, R, t0)        reciprocal square root of a normalized variance
 //   exponential (id, k, w, p, p-)     e^-k and e^-(k-1); dead rows cover [k, k + 2^w), p = 0
@@ -35,8 +35,8 @@ class LookupTables {
   // At most 16, or the ids of ranges are those of other functions.
   int64_t widestRange() const { return max_tag_; }
   int64_t square(int64_t shift);
-  int64_t root(const ir::Value* table);        // constant [65536, 2]
-  int64_t activation(const ir::Value* table);  // constant [2^bits]
+  int64_t root(const ir::Value* table);      // constant [65536, 2]
+  int64_t activation(const ir::Op& lookup);  // constant [keys]
   int64_t exponential(const ir::Op& softmax);
   int64_t opened(int64_t from);
   int64_t rowSquare(int64_t shift);

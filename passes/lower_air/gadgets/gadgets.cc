@@ -1,6 +1,7 @@
 #include "passes/lower_air/gadgets/affine/affine.h"
 #include "passes/lower_air/gadgets/argmax/argmax.h"
 #include "passes/lower_air/gadgets/copies/copies.h"
+#include "passes/lower_air/gadgets/divide/divide.h"
 #include "passes/lower_air/gadgets/embeddings/embeddings.h"
 #include "passes/lower_air/gadgets/gadget.h"
 #include "passes/lower_air/gadgets/multiply/multiply.h"
@@ -26,6 +27,7 @@ std::vector<std::unique_ptr<Gadget>> makeGadgets(Wiring& wiring) {
   gadgets.push_back(makeWideNorms(wiring));
   gadgets.push_back(std::make_unique<Norms>(wiring));
   gadgets.push_back(makeMultiply(wiring));
+  gadgets.push_back(makeDivide(wiring));
   gadgets.push_back(makeCopies(wiring));
   gadgets.push_back(std::move(products));
   gadgets.push_back(std::move(softmax));

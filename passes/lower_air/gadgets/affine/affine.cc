@@ -167,7 +167,7 @@ class AffineBuilder {
  private:
   void fillResult(const ir::Op& op, int64_t first, int64_t rows) {
     if (needs_.lookup) {
-      t_.fillConstant(function_, first, rows, l_.tables.activation(op.operand(1)));
+      t_.fillConstant(function_, first, rows, l_.tables.activation(op));
       return;
     }
     if (needs_.wide) return;

@@ -134,7 +134,7 @@ class RequantizeTable {
     t_.fillConstant(tag_, first, rows, shift);
     l_.tables.useRange(shift);
     if (looksUp(op)) {
-      t_.fillConstant(function_, first, rows, l_.tables.activation(op.operand(1)));
+      t_.fillConstant(function_, first, rows, l_.tables.activation(op));
     } else {
       t_.fillConstant(function_, first, rows, bits);
       t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
@@ -297,8 +297,9 @@ void traceRounding(TraceWriter& t, const ir::Op& op, ir::Value* acc) {
   t.keep(op.result(), lookup ? "key" : "", step["quotient"]);
   t.keep(op.result(), "remainder", step["remainder"]);
   if (!lookup) return;
-  const auto& place = t.tables().place("function", t.tables().activation(op.operand(1)));
-  t.keep(op.result(), "", t.lookUp(step["quotient"], place, "value", -place.rows / 2));
+  const auto& place = t.tables().place("function", t.tables().activation(op));
+  t.keep(op.result(), "",
+         t.lookUp(step["quotient"], place, "value", op.intAttrOr("low", -place.rows / 2)));
 }
 
 ir::Value* Results::traceOutput(TraceWriter& t, const ir::Value* value) const {

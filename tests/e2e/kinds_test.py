@@ -1,0 +1,67 @@
+"""Kinds of small transformers, as exports of public models have them: proven, verified, and what onnxruntime says.
+
+Models and outputs are stored (tests/onnx_node/runtime/make.py). Each output row is compared with what is stored, and the
+agreement that the program prints with that.
+"""
+
+import json
+
+import numpy as np
+import onnx
+
+from harness import ROOT, add_case, equal, lindero, main, temporary_folder
+
+FOLDER = ROOT / "tests/onnx_node/runtime"
+LEAST_COSINE, LARGEST_ERROR, SAME = 0.999, 0.05, 1e-4
+ELEMENTS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.FLOAT16: np.float16, onnx.TensorProto.INT64: np.int64}
+
+
+def shape(tensor):
+    return [d.dim_value for d in tensor.type.tensor_type.shape.dim]
+
+
+def given(graph, values, path):
+    """The stored inputs, as a file."""
+    arrays = {i.name: np.array(values[i.name], ELEMENTS[i.type.tensor_type.elem_type]).reshape(shape(i))
+              for i in graph.input}
+    np.savez(path, **arrays)
+    return path
+
+
+def figures(got, wanted):
+    """Least cosine and largest error over the norm, of the rows that are not zero."""
+    norms = np.linalg.norm(wanted, axis=1)
+    rows = norms > 1e-6 * norms.max()
+    a, b, norms = got[rows], wanted[rows], norms[rows]
+    return ((a * b).sum(1) / (np.linalg.norm(a, axis=1) * norms)).min(), (np.linalg.norm(a - b, axis=1) / norms).max()
+
+
+def rows(values, sizes):
+    return np.array(values, float).reshape(-1, sizes[-1])
+
+
+def proven(name, story):
+    model, proof = FOLDER / f"{name}.onnx", folder / f"{name}.proof"
+    graph = onnx.load(model).graph
+    path = given(graph, story["inputs"], folder / f"{name}.npz")
+    run = lindero("prove", model, "--input", path, "--compare", path, "-o", proof, "--json")
+    equal(run.code, 0, f"exit code; {run.out[-600:]}{run.errors}")
+    verified = lindero("verify", proof, "--key", folder / f"{name}.key", "--json")
+    equal(verified.code, 0, f"exit code of verify; {verified.out}{verified.errors}")
+    (output,) = verified.event("result")["claim"]["outputs"]
+    sizes = shape(graph.output[0])
+    equal((output["name"], output["shape"]), ("y", sizes), "output")
+    cosine, error = figures(rows(output["values"], sizes) * 2.0 ** -output["exponent"],
+                            rows(story["outputs"]["y"], sizes))
+    (printed,) = run.event("result")["agreement"]["outputs"]
+    print(f"  {name}: least cosine {cosine:.6f}, largest error of a row {error:.4f}")
+    assert cosine >= LEAST_COSINE and error <= LARGEST_ERROR, (cosine, error)
+    assert abs(printed["least_cosine"] - cosine) < SAME, (printed, cosine)
+    assert abs(printed["largest_row_error"] - error) < SAME, (printed, error)
+
+
+with temporary_folder() as folder:
+    for name, story in json.loads((FOLDER / "cases.json").read_text()).items():
+        if "proven" in story:
+            add_case(name.replace("_", " "), lambda name=name, story=story: proven(name, story))
+    main()
