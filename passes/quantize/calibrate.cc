@@ -11,7 +11,7 @@
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
-#include "passes/quantize/general.h"
+#include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -69,11 +69,13 @@ class RangeObserver : public ir::tensor::Observer {
     TensorRange& range = calibration_.ranges[it->second];
     const size_t width = array.shape.empty() ? 1 : array.shape.back();
     const bool scores = isScores(value);
+    const std::vector<double>& masks = masks_.of(value);
     const Op* norm = layerNormReader(value);
     range.channels.resize(width);
     for (size_t first = 0; first < array.reals.size(); first += width) {
       const llvm::ArrayRef<double> row(array.reals.data() + first, width);
       for (size_t i = 0; i < width; ++i) {
+        if (!masks.empty() && masks[first + i] < 0) continue;
         if (scores && row[i] <= kMasked) continue;  // however little it is
         finite_ &= std::isfinite(row[i]);
         raise(range.channels, i, row[i]);
@@ -91,6 +93,7 @@ class RangeObserver : public ir::tensor::Observer {
 
  private:
   Calibration& calibration_;
+  Masks masks_;
   llvm::DenseMap<const Value*, size_t> sites_;
   bool finite_ = true;
   const Value* offender_ = nullptr;

@@ -12,7 +12,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
-#include "passes/quantize/general.h"
+#include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -70,12 +70,14 @@ double readValue(const TensorRecord& record, size_t column, int64_t value) {
 }
 
 void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
-               llvm::ArrayRef<int64_t> values, bool scores, ErrorSum& sum) {
+               llvm::ArrayRef<int64_t> values, bool scores, llvm::ArrayRef<double> masks,
+               ErrorSum& sum) {
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
   for (size_t i = 0; i < values.size(); ++i) {
     if (i % width == 0) sum.rows.emplace_back();
     if (scores && reference[i] <= kMasked) continue;
+    if (!masks.empty() && masks[i] < 0) continue;
     const double value = readValue(record, i % width, values[i]);
     sum.rows.back().add(reference[i], value);
     const double error = value - reference[i];
@@ -242,7 +244,8 @@ class Comparer {
     for (size_t i = 0; i < records_.size(); ++i) {
       if (records_[i].site < 0) continue;
       addErrors(records_[i], floats.values[records_[i].site], integers.values[records_[i].value],
-                isScores(*sites_[records_[i].site]), errors_[i]);
+                isScores(*sites_[records_[i].site]), masks_.of(*sites_[records_[i].site]),
+                errors_[i]);
     }
     return absl::OkStatus();
   }
@@ -333,6 +336,7 @@ class Comparer {
   std::vector<std::vector<RowFigures>> rows_;
   const std::vector<const Value*> sites_;
   std::vector<ErrorSum> errors_;
+  Masks masks_;
 };
 
 }  // namespace

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
-#include <set>
 
 #include "ir/core/op_table.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -27,26 +26,6 @@ std::optional<Array> arrayOf(const Value& value) {
   absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
   if (!array.ok()) return std::nullopt;
   return *std::move(array);
-}
-
-// The array's elements where it is broadcast to the shape, as reals.
-Array spread(const Array& array, llvm::ArrayRef<int64_t> shape) {
-  Array out = Array::zeros(ir::Element::kFloat, shape);
-  const auto strides = ir::tensor::rowMajorStrides(array.shape);
-  const size_t added = shape.size() - array.shape.size();
-  std::vector<int64_t> index(shape.size(), 0);
-  for (double& value : out.reals) {
-    int64_t at = 0;
-    for (size_t axis = added; axis < shape.size(); ++axis) {
-      if (array.shape[axis - added] != 1) at += index[axis] * strides[axis - added];
-    }
-    value = array.isReal() ? array.reals[at] : static_cast<double>(array.integers[at]);
-    for (size_t axis = shape.size(); axis-- > 0;) {
-      if (++index[axis] < shape[axis]) break;
-      index[axis] = 0;
-    }
-  }
-  return out;
 }
 
 // A sum under construction.
@@ -97,8 +76,8 @@ class Sum {
         form_.constant.reals[i] += value;
         continue;
       }
-      if (form_.masked.empty()) form_.masked.assign(weight.reals.size(), false);
-      form_.masked[i] = true;
+      if (form_.masks.empty()) form_.masks.assign(weight.reals.size(), 0);
+      form_.masks[i] += value;
     }
   }
 
@@ -132,51 +111,6 @@ std::optional<AffineForm> scaled(const Op& op) {
   return std::nullopt;
 }
 
-// Which elements of scores are masked, where they are computed or before.
-class Masks {
- public:
-  const std::vector<bool>& of(const Value& value) {
-    if (auto it = masked_.find(&value); it != masked_.end()) return it->second;
-    std::vector<bool> masked(value.type().elements(), false);
-    const Op* op = value.definingOp();
-    if (op != nullptr && isScores(value)) {
-      if (isCopy(*op)) {
-        addCopied(*op, masked);
-      } else {
-        addSummed(*op, masked);
-      }
-    }
-    return masked_[&value] = std::move(masked);
-  }
-
- private:
-  void addCopied(const Op& op, std::vector<bool>& masked) {
-    absl::StatusOr<std::vector<int64_t>> from = copiedElements(op);
-    if (!from.ok()) return;
-    std::vector<bool> all;
-    for (const Value* operand : copiedOperands(op)) llvm::append_range(all, of(*operand));
-    for (size_t i = 0; i < masked.size(); ++i) masked[i] = all[(*from)[i]];
-  }
-
-  void addSummed(const Op& op, std::vector<bool>& masked) {
-    std::optional<AffineForm> form = affineForm(op);
-    if (!form) return;
-    if (!form->masked.empty()) masked = form->masked;
-    for (const AffineForm::Term& term : form->terms) {
-      Array numbers = Array::zeros(ir::Element::kFloat, term.value->type().shape);
-      std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
-      const Array from = spread(numbers, op.result()->type().shape);
-      const std::vector<bool>& before = of(*term.value);
-      for (size_t i = 0; i < masked.size(); ++i) {
-        const bool counts = term.factor.reals[i] != 0;
-        masked[i] = masked[i] || (counts && before[static_cast<size_t>(from.reals[i])]);
-      }
-    }
-  }
-
-  std::map<const Value*, std::vector<bool>> masked_;  // which stay where they are
-};
-
 // The triangle, of a matrix of ones.
 std::optional<AffineForm> triangle(const Op& op) {
   Sum sum(op);
@@ -187,6 +121,25 @@ std::optional<AffineForm> triangle(const Op& op) {
 }
 
 }  // namespace
+
+Array spread(const Array& array, llvm::ArrayRef<int64_t> shape) {
+  Array out = Array::zeros(ir::Element::kFloat, shape);
+  const auto strides = ir::tensor::rowMajorStrides(array.shape);
+  const size_t added = shape.size() - array.shape.size();
+  std::vector<int64_t> index(shape.size(), 0);
+  for (double& value : out.reals) {
+    int64_t at = 0;
+    for (size_t axis = added; axis < shape.size(); ++axis) {
+      if (array.shape[axis - added] != 1) at += index[axis] * strides[axis - added];
+    }
+    value = array.isReal() ? array.reals[at] : static_cast<double>(array.integers[at]);
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
 
 bool isCopy(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return false;
@@ -262,40 +215,6 @@ int64_t reducedElements(const Op& op) {
   int64_t count = 1;
   for (int64_t axis : op.intsAttr("axes")) count *= op.operand(0)->type().shape[axis];
   return count;
-}
-
-bool isScores(const Value& value) {
-  std::set<const Value*> seen{&value};
-  std::vector<const Value*> left{&value};
-  while (!left.empty()) {
-    const Value& next = *left.back();
-    left.pop_back();
-    if (next.users().empty()) return false;
-    for (const Op* reader : next.users()) {
-      if (reader->is("tensor.softmax")) continue;
-      const bool passes = isCopy(*reader) || reader->is("tensor.add") || reader->is("tensor.where");
-      if (!passes) return false;
-      if (seen.insert(reader->result()).second) left.push_back(reader->result());
-    }
-  }
-  return true;
-}
-
-bool hasOpenScores(const Op& softmax) {
-  Masks masks;
-  const std::vector<bool>& masked = masks.of(*softmax.operand(0));
-  const auto& shape = softmax.operand(0)->type().shape;
-  const int64_t axis = softmax.intAttr("axis"), keys = shape[axis];
-  const int64_t stride = ir::tensor::rowMajorStrides(shape)[axis];
-  std::vector<bool> open(masked.size(), false);  // by the row's first element
-  for (size_t i = 0; i < masked.size(); ++i) {
-    const size_t first = i - i / stride % keys * stride;
-    open[first] = open[first] || !masked[i];
-  }
-  for (size_t i = 0; i < open.size(); ++i) {
-    if (i / stride % keys == 0 && !open[i]) return false;
-  }
-  return true;
 }
 
 bool isAffine(const Op& op) {

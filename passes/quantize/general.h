@@ -12,8 +12,8 @@
 
 namespace lindero::passes {
 
-// A score at or below this is masked: it counts as nothing in the softmax that reads it.
-inline constexpr double kMasked = -1e4;
+// The array's elements where it is broadcast to the shape, as reals.
+ir::tensor::Array spread(const ir::tensor::Array& array, llvm::ArrayRef<int64_t> shape);
 
 // Does the op only put elements in other places?
 bool isCopy(const ir::Op& op);
@@ -31,9 +31,9 @@ struct AffineForm {
   };
   std::vector<Term> terms;
   ir::tensor::Array constant;
-  // Elements of the constant that mask a score: they are to be less than all others, by how much
-  // does not matter. Empty: none.
-  std::vector<bool> masked;
+  // By element, what of the constant masks a score (masks.h): below zero, and part of `constant`
+  // nowhere; zero elsewhere. Empty: none.
+  std::vector<double> masks;
 
   double largestFactor(size_t term) const;
   double largestConstant() const;  // of those that mask nothing
@@ -46,13 +46,6 @@ std::optional<AffineForm> affineForm(const ir::Op& op);
 // The axes that a sum or mean is taken over, ascending; and how many elements each one has.
 std::vector<int64_t> reducedAxes(const ir::Op& op);
 int64_t reducedElements(const ir::Op& op);
-
-// Is the value read by softmax alone, perhaps through copies and masks?
-bool isScores(const ir::Value& value);
-
-// Has each row of what the softmax reads a score that no constant masks? Else what it makes of the
-// row hangs on how far each one is below zero, which is not kept.
-bool hasOpenScores(const ir::Op& softmax);
 
 // A quotient whose denominator is computed.
 bool isQuotient(const ir::Op& op);

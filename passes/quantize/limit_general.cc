@@ -6,6 +6,7 @@
 #include "ir/core/field.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/DenseMap.h"
+#include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
 namespace lindero::passes {
@@ -15,8 +16,6 @@ using ir::Op;
 using ir::Value;
 
 constexpr int kMostShift = 16;
-// Of the gap between a softmax's open and masked scores, in nats: e^-64 is below any probability.
-constexpr double kMaskGap = 64;
 constexpr double kAccumulator = 0x1p30;
 // By how many bits a result may be finer than what it is computed of.
 constexpr int kGuardBits = 2;
@@ -96,7 +95,7 @@ class Limiter {
     auto it = needs_.find(&op);
     if (it == needs_.end()) {
       Need need;
-      if (std::optional<AffineForm> form = affineForm(op)) {
+      if (std::optional<AffineForm> form = scoresForm(op, masks_)) {
         need.need = needOf(*form);
         for (const AffineForm::Term& term : form->terms) need.values.push_back(term.value);
       }
@@ -126,6 +125,7 @@ class Limiter {
     std::vector<const Value*> values;
   };
   Exponents& exponents_;
+  Masks masks_;
   llvm::DenseMap<const Value*, size_t> site_;
   llvm::DenseMap<const Op*, Need> needs_;
 };
@@ -143,7 +143,7 @@ AffineNeed needOf(const AffineForm& form) {
   AffineNeed need;
   for (size_t i = 0; i < form.terms.size(); ++i) need.factors.push_back(form.largestFactor(i));
   need.constant = form.largestConstant();
-  need.masks = !form.masked.empty();
+  need.masks = !form.masks.empty();
   return need;
 }
 

@@ -195,6 +195,7 @@ absl::Status Lowering::lowerCopy(const Op& op) {
     if (const ir::Constant* constant = constantOf(*operand)) {
       absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
       if (!array.ok()) return array.status();
+      if (isScores(*op.result())) *array = withoutMasks(*std::move(array));
       from.push_back(
           narrowConstant(constant->name, constant->shape, rounded(*array, *exponent), *exponent));
       continue;
@@ -212,7 +213,7 @@ absl::Status Lowering::lowerAffine(const Op& op) {
                       bits = this->exponent(*op.result(), "bits");
   if (!exponent.ok()) return exponent.status();
   if (!bits.ok()) return bits.status();
-  std::optional<AffineForm> form = affineForm(op);
+  std::optional<AffineForm> form = scoresForm(op, masks_);
   if (!form) {
     return absl::UnimplementedError(
         "it combines more than two computed values, or its constants are not finite");
@@ -234,8 +235,8 @@ absl::Status Lowering::lowerAffine(const Op& op) {
                      "; use fewer bits for its operands"));
   }
   const double masked = maskedConstant(need, operands);
-  for (size_t i = 0; i < form->masked.size(); ++i) {
-    if (form->masked[i]) form->constant.reals[i] = masked;
+  for (size_t i = 0; i < form->masks.size(); ++i) {
+    if (form->masks[i] < 0) form->constant.reals[i] = masked;
   }
   auto constant = [&](const Array& array, int at, const char* name) {
     std::vector<int32_t> integers = rounded(array, at);
@@ -356,6 +357,7 @@ absl::Status Lowering::lowerSoftmax(const Op& op) {
     return absl::UnimplementedError("constants mask all scores of a row; leave one of them open");
   }
   absl::StatusOr<Value*> value = form(*op.operand(0));
+  if (value.ok()) value = masked(op, *value);
   if (!value.ok()) return value.status();
   const Shape shape = op.result()->type().shape;
   const int64_t axis = op.intAttr("axis"), rank = static_cast<int64_t>(shape.size());

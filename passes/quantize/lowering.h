@@ -14,6 +14,8 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "passes/quantize/exponents.h"
 #include "passes/quantize/fold_linear.h"
+#include "passes/quantize/general.h"
+#include "passes/quantize/masks.h"
 #include "passes/quantize/quantize.h"
 #include "passes/quantize/rounding.h"
 #include "passes/quantize/storage.h"
@@ -61,6 +63,11 @@ class Lowering {
   absl::Status lowerQuotient(const ir::Op& op);
   absl::Status lowerSoftmax(const ir::Op& op);
   absl::Status lowerMatmul(const ir::Op& op);
+  // Masked scores (lower_masks.cc).
+  // How large what is no mask gets in the model where all that is stored is in its range.
+  absl::StatusOr<double> reach(const ir::Value& scores);
+  // What the softmax reads, with masked scores below all others (masks.h).
+  absl::StatusOr<ir::Value*> masked(const ir::Op& softmax, ir::Value* scores);
   // The integers of a stored value, if they have one exponent.
   absl::StatusOr<ir::Value*> form(const ir::Value& value);
   // Without its last bits, rounded.
@@ -127,6 +134,8 @@ class Lowering {
   std::map<std::string, SoftmaxTable> softmaxes_;
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
+  Masks masks_;
+  llvm::DenseMap<const ir::Value*, double> reach_;
 };
 
 }  // namespace lindero::passes

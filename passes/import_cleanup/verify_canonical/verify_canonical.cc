@@ -11,6 +11,7 @@
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/quantize/general.h"
+#include "passes/quantize/masks.h"
 
 namespace lindero::passes {
 namespace {

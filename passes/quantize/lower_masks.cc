@@ -1,0 +1,100 @@
+// Lowering of masks that no sum sets (masks.h): a softmax sets those of what it reads.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/lowering.h"
+
+namespace lindero::passes {
+
+using ir::Op;
+using ir::Type;
+using ir::Value;
+using ir::tensor::Array;
+
+namespace {
+
+// Finer ones gain nothing, and leave no room for the gap in a sum of kMostBits.
+constexpr int kFinestScores = 16;
+constexpr int kMostBits = 27;
+
+int64_t magnitude(const Value& value) { return std::max(-value.type().low, value.type().high); }
+
+}  // namespace
+
+absl::StatusOr<double> Lowering::reach(const Value& scores) {
+  if (auto it = reach_.find(&scores); it != reach_.end()) return it->second;
+  double reach = 0;
+  if (const ir::Constant* constant = constantOf(scores)) {
+    absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+    if (!array.ok()) return array.status();
+    for (double x : withoutMasks(*std::move(array)).reals) reach = std::max(reach, std::abs(x));
+  } else if (masks_.of(scores).empty()) {
+    absl::StatusOr<const Stored*> form = plain(scores);
+    if (!form.ok()) return form.status();
+    reach = std::ldexp(static_cast<double>(magnitude(*(*form)->value)),
+                       -*llvm::min_element((*form)->exponents));
+  } else if (const Op& op = *scores.definingOp(); isCopy(op)) {
+    for (const Value* operand : copiedOperands(op)) {
+      absl::StatusOr<double> one = this->reach(*operand);
+      if (!one.ok()) return one.status();
+      reach = std::max(reach, *one);
+    }
+  } else {
+    const std::optional<AffineForm> form = affineForm(op);
+    reach = form->largestConstant();
+    for (size_t i = 0; i < form->terms.size(); ++i) {
+      absl::StatusOr<double> one = this->reach(*form->terms[i].value);
+      if (!one.ok()) return one.status();
+      reach += form->largestFactor(i) * *one;
+    }
+  }
+  return reach_[&scores] = reach;
+}
+
+absl::StatusOr<Value*> Lowering::masked(const Op& softmax, Value* scores) {
+  const Value& read = *softmax.operand(0);
+  const std::vector<double>& levels = masks_.of(read);
+  if (levels.empty()) return scores;
+  absl::StatusOr<double> most = reach(read);
+  if (!most.ok()) return most.status();
+  // A masked score of the model is at most its mask + |s|, an open one at least -|s|.
+  const double needed = 2 * *most + kMaskGap;
+  double level = -std::numeric_limits<double>::infinity();
+  for (double masked : levels) level = std::max(level, masked < 0 ? masked : level);
+  if (!(level <= -needed)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "its mask puts scores at ", level, ", and others may reach ", *most,
+        ": masked ones would count unless the mask is ", -needed,
+        " or less; export the model with -inf, or with the lowest number of its type"));
+  }
+  if (haveMasksSet(read, masks_)) return scores;
+  // Exact: a sum that cannot leave its range.
+  Value* x = narrowed(scores, scores->type().exponent - kFinestScores);
+  const int64_t open = magnitude(*x);
+  const double gap = std::ceil(std::ldexp(kMaskGap, x->type().exponent));
+  const int64_t below = open + static_cast<int64_t>(gap), bound = open + below;
+  int64_t bits = 17;
+  while (bound >= int64_t{1} << (bits - 1)) ++bits;
+  if (bits > kMostBits) {
+    return absl::OutOfRangeError(absl::StrCat("its scores may reach ", open,
+                                              ", which leaves no room for masked ones below them"));
+  }
+  std::vector<int32_t> factors, addends;
+  for (double level : levels) {
+    factors.push_back(level < 0 ? 0 : 1);
+    addends.push_back(level < 0 ? -static_cast<int32_t>(below) : 0);
+  }
+  const llvm::ArrayRef<int64_t> shape = read.type().shape;
+  const int exponent = x->type().exponent;
+  return builder_.value("integer.affine",
+                        {x, narrowConstant("open", shape, factors, 0),
+                         narrowConstant("masked", shape, addends, exponent)},
+                        Type::fixed(shape, exponent, -bound, bound),
+                        {{"shift", int64_t{0}}, {"bits", bits}});
+}
+
+}  // namespace lindero::passes

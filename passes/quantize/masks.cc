@@ -1,0 +1,169 @@
+#include "passes/quantize/masks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "llvm/ADT/STLExtras.h"
+#include "passes/quantize/storage.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+bool isMasked(double level) { return level < 0; }
+
+bool isPositive(const Value& value) {
+  const ir::Constant* constant = constantOf(value);
+  if (constant == nullptr) return false;
+  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+  return array.ok() && array->isReal() &&
+         llvm::all_of(array->reals, [](double x) { return x > 0 && std::isfinite(x); });
+}
+
+// Is what the reader makes of scores as large where they are larger?
+bool keepsOrder(const Op& reader, const Value& scores) {
+  if (isCopy(reader) || reader.is("tensor.add") || reader.is("tensor.where")) return true;
+  if (reader.is("tensor.sub")) return reader.operand(1) != &scores;
+  if (reader.is("tensor.div"))
+    return reader.operand(0) == &scores && isPositive(*reader.operand(1));
+  if (!reader.is("tensor.mul")) return false;
+  return isPositive(*reader.operand(reader.operand(0) == &scores ? 1 : 0));
+}
+
+bool copiesOne(const Op& op) { return isCopy(op) && copiedOperands(op).size() == 1; }
+
+// Does softmax alone read the value and copies of nothing else?
+bool isLast(const Value& value) {
+  return !value.users().empty() && llvm::all_of(value.users(), [](const Op* reader) {
+    return reader->is("tensor.softmax") || (copiesOne(*reader) && isLast(*reader->result()));
+  });
+}
+
+}  // namespace
+
+bool isScores(const Value& value) {
+  std::set<const Value*> seen{&value};
+  std::vector<const Value*> left{&value};
+  while (!left.empty()) {
+    const Value& next = *left.back();
+    left.pop_back();
+    if (next.users().empty()) return false;
+    for (const Op* reader : next.users()) {
+      if (reader->is("tensor.softmax")) continue;
+      if (!keepsOrder(*reader, next)) return false;
+      if (seen.insert(reader->result()).second) left.push_back(reader->result());
+    }
+  }
+  return true;
+}
+
+Array withoutMasks(Array constant) {
+  for (double& x : constant.reals) x = x <= kMasked ? 0 : x;
+  return constant;
+}
+
+const std::vector<double>& Masks::of(const Value& value) {
+  if (auto it = levels_.find(&value); it != levels_.end()) return it->second;
+  std::vector<double> levels;
+  const Op* op = value.definingOp();
+  if (op != nullptr && value.type().element == ir::Element::kFloat && isScores(value))
+    levels = isCopy(*op) ? copied(*op) : summed(*op);
+  if (llvm::none_of(levels, isMasked)) levels.clear();
+  return levels_[&value] = std::move(levels);
+}
+
+std::vector<double> Masks::copied(const Op& op) {
+  absl::StatusOr<std::vector<int64_t>> from = copiedElements(op);
+  if (!from.ok()) return {};
+  std::vector<double> all;
+  for (const Value* operand : copiedOperands(op)) {
+    const size_t end = all.size() + operand->type().elements();
+    if (const ir::Constant* constant = constantOf(*operand)) {
+      absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+      if (!array.ok()) return {};
+      for (double x : array->reals) all.push_back(x <= kMasked ? x : 0);
+    } else {
+      llvm::append_range(all, of(*operand));
+    }
+    all.resize(end, 0);
+  }
+  std::vector<double> levels;
+  for (int64_t i : *from) levels.push_back(all[i]);
+  return levels;
+}
+
+std::vector<double> Masks::summed(const Op& op) {
+  std::optional<AffineForm> form = affineForm(op);
+  if (!form) return {};
+  std::vector<double> levels = std::move(form->masks);
+  levels.resize(op.result()->type().elements(), 0);
+  for (const AffineForm::Term& term : form->terms) {
+    const std::vector<double>& before = of(*term.value);
+    if (before.empty()) continue;
+    Array masks = Array::zeros(ir::Element::kFloat, term.value->type().shape);
+    masks.reals = before;
+    const Array here = spread(masks, op.result()->type().shape);
+    for (size_t i = 0; i < levels.size(); ++i) {
+      // A factor so small that nothing is left of the mask leaves the score masked.
+      if (isMasked(here.reals[i]) && term.factor.reals[i] != 0)
+        levels[i] += std::min(here.reals[i] * term.factor.reals[i], -1e-300);
+    }
+  }
+  return levels;
+}
+
+bool setsMasks(const Op& op, Masks& masks) {
+  const std::vector<double>& levels = masks.of(*op.result());
+  if (levels.empty() || isCopy(op) || !standsAlone(op) || !isLast(*op.result())) return false;
+  const std::optional<AffineForm> form = affineForm(op);
+  if (!form || form->masks.empty()) return false;
+  for (size_t i = 0; i < levels.size(); ++i) {
+    if (isMasked(levels[i]) && !isMasked(form->masks[i])) return false;
+  }
+  return true;
+}
+
+std::optional<AffineForm> scoresForm(const Op& op, Masks& masks) {
+  std::optional<AffineForm> form = affineForm(op);
+  const std::vector<double>& levels = masks.of(*op.result());
+  if (!form || levels.empty() || setsMasks(op, masks)) return form;
+  for (size_t i = 0; i < levels.size(); ++i) {
+    if (!isMasked(levels[i])) continue;
+    form->constant.reals[i] = 0;
+    for (AffineForm::Term& term : form->terms) term.factor.reals[i] = 0;
+  }
+  form->masks.clear();
+  return form;
+}
+
+bool haveMasksSet(const Value& scores, Masks& masks) {
+  const Value* root = &scores;
+  while (root->definingOp() != nullptr && copiesOne(*root->definingOp()))
+    root = copiedOperands(*root->definingOp()).front();
+  return root->definingOp() != nullptr && setsMasks(*root->definingOp(), masks);
+}
+
+bool hasOpenScores(const Op& softmax) {
+  Masks masks;
+  const std::vector<double>& levels = masks.of(*softmax.operand(0));
+  if (levels.empty()) return true;
+  const auto& shape = softmax.operand(0)->type().shape;
+  const int64_t axis = softmax.intAttr("axis"), keys = shape[axis];
+  const int64_t stride = ir::tensor::rowMajorStrides(shape)[axis];
+  std::vector<bool> open(levels.size(), false);  // by the row's first element
+  for (size_t i = 0; i < levels.size(); ++i) {
+    const size_t first = i - i / stride % keys * stride;
+    open[first] = open[first] || !isMasked(levels[i]);
+  }
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (i / stride % keys == 0 && !open[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace lindero::passes
