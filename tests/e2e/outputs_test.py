@@ -157,6 +157,28 @@ def lost_precision_is_refused_and_named():
     assert loose["measured"]["least_cosine"] < 0.99999, loose["measured"]
 
 
+@cases(("two swapped", [1, 0], 2), ("all turned around", [4, 3, 2, 1, 0], 5), ("some", [3, 1], 4), ("one twice", [2, 2, 0], 3))
+def rows_selected_before_a_norm(order, tokens):
+    """A norm reads the rows of an embedding in an order of its own (advisory LINDERO-2026-3)."""
+    F, I = TensorProto.FLOAT, TensorProto.INT64
+    model = saved(f"order{len(order)}{tokens}", [
+        ("Gather", ["table", "ids"], ["e"], "/embed"), ("Gather", ["e", "order"], ["s"], "/order"),
+        ("LayerNormalization", ["s", "scale", "shift"], ["y"], "/norm")],
+        [("ids", I, (tokens,))], [("y", F, (len(order), 16))], {"table": (13, 16), "scale": (16,), "shift": (16,)})
+    proto = onnx.load(model)
+    proto.graph.node[1].attribute.append(helper.make_attribute("axis", 0))
+    proto.graph.initializer.append(numpy_helper.from_array(np.array(order, np.int64), "order"))
+    onnx.save(proto, model)
+    ids = np.array([3, 7, 1, 12, 5][:tokens], np.int64)
+    np.savez(folder / "ids.npz", ids=ids)
+    proof, values = model.with_suffix(".proof"), model.with_suffix(".npz")
+    succeed("prove", model, "--input", folder / "ids.npz", "-o", proof)
+    succeed("verify", proof, "--key", proof.with_suffix(".key"), "--save-outputs", values)
+    wanted = ReferenceEvaluator(proto).run(None, {"ids": ids})[0]
+    cosine, error = figures(np.load(values)["y.real"], wanted)
+    assert cosine > 0.999 and error < 0.05, (cosine, error)
+
+
 @case
 def no_token_is_no_input():
     F, I = TensorProto.FLOAT, TensorProto.INT64
