@@ -274,6 +274,7 @@ def an_audit_says_what_a_calibration_is_worth():
         return models.folder / name
 
     result, said = notes(models.package("toy_gpt"))
+    equal(result["precision"], "measured", "precision")
     assert not said and result["calibration"]["weight_bits"] == 16 and result["agreement"]["least_cosine"] > 0.99, (said, result)
 
     def coarse(site):
@@ -287,8 +288,13 @@ def an_audit_says_what_a_calibration_is_worth():
         if site["op"] == "tensor.add":
             site["exponent"] += 3
 
-    _, said = notes(recalibrated("clipping.lindero", clipping))
+    clipped = recalibrated("clipping.lindero", clipping)
+    result, said = notes(clipped)
     assert any("cannot hold 4 of 4 inputs" in text for text in said), said
+    equal(result["precision"], "not measured", "precision")
+    shown = lindero("audit", model, "--key", clipped / "model.key").out
+    assert "CONFIRMED, precision not measured: this key is this model" in shown, shown
+    assert "nothing to compare; 4 windows out of range" in shown, shown
 
 
 @case
@@ -356,6 +362,32 @@ def a_key_of_something_else_is_not():
     refused(REJECTED, "the file is", "audit", models.onnx("mlp"), "--key", models.package("toy_gpt") / "model.key")
     path.write_bytes(key[:-1])
     refused(PACKAGE, "key", "audit", model, "--key", path)
+
+
+@case
+def sizes_that_a_circuit_does_not_have_are_refused_at_once():
+    make, real = onnx.helper, onnx.TensorProto.FLOAT
+    x, mask, y = (make.make_tensor_value_info(name, real, shape)
+                  for name, shape in (("x", ["n", "m"]), ("mask", ["k"]), ("y", ["n", "m"])))
+    graph = make.make_graph([make.make_node("Relu", ["x"], ["y"])], "g", [x, mask], [y])
+    model, package, path = models.folder / "sizes.onnx", models.folder / "sizes.lindero", models.folder / "sizes.key"
+    onnx.save_model(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8), model)
+    succeed("compile", model, "-o", package, "--dim", "n=4", "--dim", "m=4", "--dim", "k=2")
+    succeed("audit", model, "--key", package / "model.key")
+    (single,) = keys_of((package / "model.key").read_bytes())
+
+    def audited(words, unread=2, **sizes):
+        message = decoded("VerifyingKey", single)
+        record = json.loads(message.model)
+        record["options"]["dims"] = [{"name": name, "size": size} for name, size in {"k": 2, "m": 4, "n": 4, **sizes}.items()]
+        record["unread"] = [{"name": "mask", "shape": [unread]}]
+        message.model = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        path.write_bytes(key_file(encoded(message)))
+        refused(REJECTED, words, "audit", model, "--key", path)
+
+    audited("input 'x' would have 1073741824 elements, not 16", n=2**15, m=2**15)
+    audited("input 'mask' would have 1048576 elements, not 2", k=2**20)
+    audited("input 'mask' has 1099511627776 elements; at most 67108864 are audited", k=2**20, unread=2**40)
 
 
 @case
