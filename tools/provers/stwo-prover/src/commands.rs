@@ -118,6 +118,14 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     let (traces, claim) = (arguments.several("trace")?, files::read(&arguments.required("claim")?)?);
     let output = arguments.required("output")?;
     let openings = files::read_optional(&mut arguments, "openings")?;
+    let way: Option<String> = arguments.optional("fixed-columns")?;
+    let prove = match way.as_deref() {
+        None | Some("compute") => prover::prove,
+        Some("commit") => prover::prove_by_commitment,
+        Some(other) => {
+            return Err(Error::new(format!("option --fixed-columns cannot be {other:?}")).into());
+        }
+    };
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = key_of(&package, &key)?;
@@ -127,7 +135,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     if let Some(openings) = &openings {
         statement.open(openings, &package.circuit)?;
     }
-    let proof = prover::prove(&package, &traces, &key, &statement, progress)?;
+    let proof = prove(&package, &traces, &key, &statement, progress)?;
     progress.begin("verify");
     let parts = report::parts(&key, &proof)?;
     verify(&key, &proof, openings.as_deref()).map_err(|error| {

@@ -38,6 +38,8 @@ usage: lindero-prover-stwo VERB --option value ...
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
           One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
           values that it gives by digest.
+          [--fixed-columns compute|commit]: their Merkle tree and what a proof needs besides, or all that Stwo's own prover
+          wants; slower, and the same proof.
   verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
           Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
           an accepted proof to the transcript, with the nonce before it.

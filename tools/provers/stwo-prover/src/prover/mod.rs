@@ -4,12 +4,14 @@ mod bare;
 mod component;
 mod field;
 mod fill;
+mod fixed;
 #[cfg(feature = "forger")]
 pub mod forger;
 mod grind;
 mod interpreter;
 mod load;
 mod neighbours;
+mod open;
 mod program;
 mod prove;
 mod stages;
@@ -19,7 +21,7 @@ use lindero_package::Error;
 
 pub use bare::prove_bare;
 pub use grind::{Grind, HONEST};
-pub use prove::{main_root, prove, prove_grinding, prove_unchecked, setup};
+pub use prove::{main_root, prove, prove_by_commitment, prove_grinding, prove_unchecked, setup};
 
 /// Why there is no proof.
 #[derive(Debug)]
