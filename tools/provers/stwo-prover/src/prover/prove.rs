@@ -1,5 +1,6 @@
 //! Setup, and the prover's side of the protocol of [`lindero_stwo_verifier::transcript`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, Circuit, ColumnFile, Error, Package, Statement};
@@ -24,7 +25,7 @@ use stwo::prover::{CommitmentSchemeProver, CommitmentTreeProver, ComponentProver
 
 use super::component::TableProver;
 use super::fill::Columns;
-use super::fixed::{Fixed, Shared};
+use super::fixed::{write, Fixed, FixedFiles, Keep, Kept, Shape, Shared};
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::open::Committed;
@@ -38,6 +39,17 @@ type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, ProverMerkleChannel>;
 
 /// Makes the bytes of model.key: chooses parameters and commits the fixed columns.
 pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<Vec<u8>, Error> {
+    Ok(setup_keeping(package, target, Path::new(""), &Keep::NOTHING, progress)?.0)
+}
+
+/// The same, leaving files of the fixed columns in the package's folder.
+pub fn setup_keeping(
+    package: &Package,
+    target: &Target,
+    folder: &Path,
+    keep: &Keep,
+    progress: &Progress,
+) -> Result<(Vec<u8>, Kept), Error> {
     let circuit = &package.circuit;
     lindero_stwo_verifier::check_circuit(circuit)?;
     let layout = Layout::new(circuit);
@@ -46,28 +58,33 @@ pub fn setup(package: &Package, target: &Target, progress: &Progress) -> Result<
     progress.begin("commit_fixed");
     let twiddles = twiddles(layout.max_log_height, &parameters);
     let config = parameters.config(layout.max_log_height);
-    let tree: Tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, config, &twiddles);
-    progress.end();
+    let tree: Tree = commit(load::fixed_columns(circuit, &layout, &package.fixed)?, false, config, &twiddles);
     let root = tree.commitment.root().0;
+    progress.begin("write_fixed");
+    let kept = write(folder, &Shape::new(circuit, &layout, &parameters, root), &tree, keep);
+    progress.end();
     let (circuit, model) = (package.circuit_bytes.clone(), package.model.clone());
-    Ok(Key::encode(circuit, parameters, target.bits, target.regime, root, model))
+    Ok((Key::encode(circuit, parameters, target.bits, target.regime, root, model), kept))
 }
 
 /// The root of the main columns under the key's parameters.
 pub fn main_root(package: &Package, trace: &ColumnFile, key: &Key) -> Result<[u8; 32], Error> {
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
-    let tree: Tree = commit(load::main_columns(&package.circuit, trace)?, key.config(), &twiddles);
+    let tree: Tree = commit(load::main_columns(&package.circuit, trace)?, false, key.config(), &twiddles);
     Ok(tree.commitment.root().0)
 }
 
 /// What a proof has of tree 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TreeZero {
     /// All of it, extended and hashed, for Stwo's own `prove`: slow and large, and the yardstick of the other.
     Committed,
-    /// The Merkle tree alone; what else is needed comes from the columns as they are.
-    Kept,
+    /// The Merkle tree, from files or made anew, and rows where they are kept; what else is needed comes from the columns as they
+    /// are.
+    Kept(Option<FixedFiles>),
 }
+
+/// Extended columns of tree 0 are kept until the queries are known, if they take so many bytes; beyond, their rows are computed.
+const MOST_EXTENDED_BYTES: usize = 1 << 30;
 
 /// Makes the bytes of a proof of a bundle, one block per trace. Tensors that the claim gives by digest must be opened in the
 /// statement.
@@ -82,18 +99,26 @@ pub fn prove(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST, TreeZero::Kept)
+    prove_with(TreeZero::Kept(None), package, traces, key, statement, progress)
 }
 
-/// The same proof, byte by byte, made by Stwo's own `prove`.
-pub fn prove_by_commitment(
+/// The same proof, byte by byte, whatever there is of tree 0. With files nobody compares the columns of the package with the
+/// key's, but for whoever verifies the proof.
+pub fn prove_with(
+    tree_zero: TreeZero,
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST, TreeZero::Committed)
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST, tree_zero)
+}
+
+/// Fails if the fixed columns of the package are not those that the key was made from.
+pub fn check_fixed(package: &Package, key: &Key, progress: &Progress) -> Result<(), Failure> {
+    let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
+    commit_fixed(package, key, &twiddles, false, progress).map(|_| ())
 }
 
 /// Proves without a look at the sums, as a cheating prover would: for tests.
@@ -105,7 +130,7 @@ pub fn prove_unchecked(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, HONEST, TreeZero::Kept)
+    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, HONEST, TreeZero::Kept(None))
 }
 
 /// Proves with nonces of another origin, as a lazy prover would: for tests.
@@ -118,7 +143,7 @@ pub fn prove_grinding(
     progress: &Arc<Progress>,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, grind, TreeZero::Kept)
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, grind, TreeZero::Kept(None))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -140,10 +165,18 @@ pub(super) fn prove_bundle(
     }
     progress.begin("twiddles");
     let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
-    let tree = commit_fixed(package, key, &twiddles, progress)?;
+    let commit = |coefficients| commit_fixed(package, key, &twiddles, coefficients, progress);
     let fixed = match tree_zero {
-        TreeZero::Committed => FixedTree::Committed(tree),
-        TreeZero::Kept => FixedTree::Kept(Fixed::new(key, &package.fixed, tree.commitment.layers, &twiddles)),
+        TreeZero::Committed => FixedTree::Committed(commit(true)?),
+        TreeZero::Kept(Some(files)) => FixedTree::Kept(Fixed::new(key, &package.fixed, files, &twiddles)),
+        TreeZero::Kept(None) => {
+            let mut tree = commit(false)?;
+            let bytes: usize = tree.polynomials.iter().map(|poly| 4 * poly.evals.values.length).sum();
+            if bytes > MOST_EXTENDED_BYTES {
+                tree.polynomials.clear();
+            }
+            FixedTree::Kept(Fixed::new(key, &package.fixed, tree, &twiddles))
+        }
     };
     let search = Search::new(grind, progress);
     let bundle =
@@ -177,12 +210,13 @@ fn commit_fixed(
     package: &Package,
     key: &Key,
     twiddles: &TwiddleTree<SimdBackend>,
+    coefficients: bool,
     progress: &Progress,
 ) -> Result<Tree, Failure> {
     progress.begin("load_fixed");
     let columns = load::fixed_columns(&package.circuit, &key.layout, &package.fixed)?;
     progress.begin("commit_fixed");
-    let tree: Tree = commit(columns, key.config(), twiddles);
+    let tree: Tree = commit(columns, coefficients, key.config(), twiddles);
     if tree.commitment.root().0 != key.fixed_root {
         return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
     }
@@ -212,7 +246,7 @@ impl Bundle<'_> {
         self.progress.begin("load_main");
         let columns = load::main_columns(&self.package.circuit, &self.traces[block])?;
         self.progress.begin("commit_main");
-        Ok(commit(columns, self.key.config(), self.twiddles))
+        Ok(commit(columns, true, self.key.config(), self.twiddles))
     }
 
     /// What depends on the challenges of phase 1 alone.
@@ -323,7 +357,12 @@ impl<'a> Session<'a> {
             let step = Step { circuit, statement, block: self.index, challenges: &self.challenges, before };
             strategy.filled(&step, phase, &mut columns, &mut self.claimed_sums)?;
             progress.begin(stage);
-            self.commit_tree(commit(evaluations(key, &columns, phase), key.config(), self.bundle.twiddles));
+            self.commit_tree(commit(
+                evaluations(key, &columns, phase),
+                true,
+                key.config(),
+                self.bundle.twiddles,
+            ));
         }
         Ok(())
     }
@@ -390,6 +429,7 @@ fn evaluations(key: &Key, columns: &Columns, phase: usize) -> Vec<Evaluation> {
 
 pub(super) fn commit<MC: MerkleChannel>(
     columns: Vec<Evaluation>,
+    coefficients: bool,
     config: PcsConfig,
     twiddles: &TwiddleTree<SimdBackend>,
 ) -> CommitmentTreeProver<SimdBackend, MC>
@@ -399,7 +439,7 @@ where
     let polynomials = SimdBackend::interpolate_columns(columns, twiddles);
     let log_blowup = config.fri_config.log_blowup_factor;
     let pool = BaseColumnPool::new();
-    CommitmentTreeProver::new(polynomials, log_blowup, twiddles, true, config.lifting_log_size, &pool)
+    CommitmentTreeProver::new(polynomials, log_blowup, twiddles, coefficients, config.lifting_log_size, &pool)
 }
 
 /// For the largest domain: the committed one, or that of the composition polynomial.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytemuck::cast_slice;
-use lindero_package::{ColumnFile, Scheduler};
-use lindero_stwo_verifier::{FixedColumn, Key};
+use lindero_package::{Circuit, ColumnFile, Scheduler};
+use lindero_stwo_verifier::{FixedColumn, Key, Layout};
 use rayon::prelude::*;
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::m31::BaseField;
@@ -61,11 +61,7 @@ impl<'a> FixedColumns<'a> {
                 }))
             }
         };
-        let mut by_height: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (index, column) in layout.fixed.iter().enumerate() {
-            by_height.entry(column.log_height(circuit)).or_default().push(index);
-        }
-        let groups = by_height
+        let groups = by_height(circuit, layout)
             .into_iter()
             .map(|(log_height, indices)| Group { log_height, indices, rows: Rows::new(log_height) })
             .collect();
@@ -173,6 +169,15 @@ pub fn combination(
         std::array::from_fn(|_| vec![PackedM31::broadcast(BaseField::from(0u32)); packs]);
     kernels::combine(&columns, &coefficients, planes.each_mut().map(Vec::as_mut_slice));
     planes
+}
+
+/// Per height, its columns of tree 0, ascending.
+pub fn by_height(circuit: &Circuit, layout: &Layout) -> BTreeMap<u32, Vec<usize>> {
+    let mut by_height: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, column) in layout.fixed.iter().enumerate() {
+        by_height.entry(column.log_height(circuit)).or_default().push(index);
+    }
+    by_height
 }
 
 /// Where the value of a short column stands that a position of the lifted domain reads.

@@ -7,10 +7,12 @@
 
 mod columns;
 mod extend;
+mod files;
 mod hoist;
 mod kernels;
 mod rows;
 mod tree;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -29,8 +31,10 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use columns::FixedColumns;
 pub use columns::Numerators;
 use extend::Extend;
+pub use files::{FixedFiles, Shape};
 use hoist::Hoisted;
 pub use tree::{Layers, Paths};
+pub use write::{write, Keep, Kept};
 
 use super::program::Known;
 
@@ -39,8 +43,19 @@ pub struct Fixed<'a> {
     key: &'a Key,
     columns: FixedColumns<'a>,
     extend: Extend<'a>,
-    tree: Box<dyn Layers + 'a>,
+    store: Box<dyn Store + 'a>,
 }
+
+/// Rows of the extended columns, where they are kept.
+pub trait Rows {
+    /// The values at positions of the lifted domain, ascending: `[column][position]`; None if they must be computed.
+    fn open(&self, positions: &[usize]) -> Result<Option<Vec<Vec<BaseField>>>, Error>;
+}
+
+/// What is kept of tree 0.
+pub trait Store: Layers + Rows {}
+
+impl<Any: Layers + Rows> Store for Any {}
 
 /// What the blocks of a bundle have in common once the challenges of phase 1 are drawn.
 #[derive(Default)]
@@ -55,7 +70,7 @@ impl<'a> Fixed<'a> {
     pub fn new(
         key: &'a Key,
         file: &'a ColumnFile,
-        tree: impl Layers + 'a,
+        store: impl Store + 'a,
         twiddles: &'a TwiddleTree<SimdBackend>,
     ) -> Self {
         let log_heights = key.circuit.tables.iter().map(|table| table.log_height);
@@ -63,7 +78,7 @@ impl<'a> Fixed<'a> {
             key,
             columns: FixedColumns::new(key, file),
             extend: Extend::new(log_heights, key.parameters.log_blowup, twiddles),
-            tree: Box::new(tree),
+            store: Box::new(store),
         }
     }
 
@@ -89,17 +104,18 @@ impl<'a> Fixed<'a> {
 
     /// The columns' values at positions of the lifted domain, ascending, with their paths, which lead to the key's root.
     pub fn open(&self, positions: &[usize]) -> Result<(Vec<Vec<BaseField>>, Paths), Error> {
-        let values = self.columns.open(positions);
-        let paths = tree::paths(&*self.tree, positions)?;
+        let values = match self.store.open(positions)? {
+            Some(values) => values,
+            None => self.columns.open(positions),
+        };
+        let paths = tree::paths(&*self.store, positions)?;
         let log_blowup = self.key.parameters.log_blowup;
         let log_sizes = self.key.layout.log_heights[0].iter().map(|height| height + log_blowup).collect();
         let root = Blake2sHash(self.key.fixed_root);
-        let height = self.tree.log_size();
+        let height = self.store.log_size();
         MerkleVerifierLifted::<Blake2sMerkleHasher>::new(root, log_sizes, Some(height))
             .verify(positions, values.clone(), paths.clone())
-            .map_err(|error| {
-                Error::new(format!("the fixed columns are not those that the key was made from ({error})"))
-            })?;
+            .map_err(|_| self.store.damage())?;
         Ok((values, paths))
     }
 }
