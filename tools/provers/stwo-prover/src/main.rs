@@ -5,6 +5,8 @@ compile_error!(
     "the feature `forger` is for the program of that name alone: its prover and its readers are lax"
 );
 
+#[cfg(feature = "prover")]
+mod allocator;
 mod arguments;
 #[cfg(feature = "prover")]
 mod commands;
@@ -81,6 +83,8 @@ impl From<Error> for End {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "prover")]
+    allocator::keep_freed_memory();
     let mut words = std::env::args().skip(1);
     let verb = words.next().unwrap_or_default();
     if matches!(verb.as_str(), "" | "help" | "--help" | "-h") {
