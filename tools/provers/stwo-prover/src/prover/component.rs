@@ -17,7 +17,7 @@ use stwo::prover::backend::simd::m31::{PackedM31, LOG_N_LANES};
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::{ComponentProver, DomainEvaluationAccumulator, EvaluationMode, Trace};
 
-use super::field::{broadcast, Extension};
+use super::field::{broadcast, Combine, Extension};
 use super::interpreter::{run, Registers};
 use super::neighbours::Domain;
 use super::program::{Binding, Known, Program, BLOCK};
@@ -159,7 +159,7 @@ impl ComponentProver<SimdBackend> for TableProver<'_> {
             });
             let inverse = inverses[first / half];
             for (out, sum) in [a, b, c, d].into_iter().zip(sum.iter()) {
-                out.iter_mut().zip(sum).for_each(|(out, &sum)| *out += sum * inverse);
+                out.iter_mut().zip(sum).for_each(|(out, &sum)| *out += sum.times(inverse));
             }
         });
     }

@@ -129,14 +129,14 @@ impl Rows {
         let mut product = one;
         let rows = self.x[first..].iter().zip(&self.y[first..]);
         for ((out, denominator), (&x, &y)) in out.iter_mut().zip(&mut denominators).zip(rows) {
-            *denominator = py * x - px * y;
-            *out = (one + px * x + py * y) * product;
-            product *= *denominator;
+            *denominator = py.times(x) - px.times(y);
+            *out = (one + px.times(x) + py.times(y)).times(product);
+            product = product.times(*denominator);
         }
         let mut inverse = product.inverse() * PackedM31::broadcast(at.scale) * Self::signs();
         for (out, &denominator) in out.iter_mut().zip(&denominators).rev() {
-            *out *= inverse;
-            inverse *= denominator;
+            *out = out.times(inverse);
+            inverse = inverse.times(denominator);
         }
     }
 }
