@@ -1,12 +1,12 @@
 //! The verbs that need the prover.
 
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{self, Failure};
+use lindero_prover_stwo::prover::{self, Failure, FixedFiles, Keep, TreeZero};
 use lindero_stwo_verifier::security::{Regime, Sizes};
 use lindero_stwo_verifier::{check_circuit, verify, Key, KeySet, Layout, Target};
 use serde_json::{json, Value};
@@ -80,15 +80,27 @@ pub fn parameters(mut arguments: Arguments) -> Result<Value, End> {
 pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
     let (folder, output): (PathBuf, PathBuf) =
         (arguments.required("package")?, arguments.required("output")?);
-    let target = target(&mut arguments)?;
+    let (target, keep) = (target(&mut arguments)?, keep(&mut arguments)?);
     arguments.finish()?;
     let package = Package::open(&folder)?;
-    let key = prover::setup(&package, &target, progress)?;
+    let (key, kept) = prover::setup_keeping(&package, &target, &folder, &keep, progress)?;
     let mut report = report::key(&Key::decode(&key)?);
     report["key_bytes"] = json!(key.len());
+    report["fixed_files"] = json!({"tree": kept.tree, "rows": kept.rows, "missing": kept.missing});
     files::write(&output, &KeySet::encode(vec![key]))?;
     report["time"] = progress.summary();
     Ok(report)
+}
+
+fn keep(arguments: &mut Arguments) -> Result<Keep, Error> {
+    let most_bytes = arguments.optional("fixed-files-bytes")?.unwrap_or(Keep::DEFAULT.most_bytes);
+    let kinds: Option<String> = arguments.optional("fixed-files")?;
+    Ok(match kinds.as_deref() {
+        None | Some("rows") => Keep { most_bytes, ..Keep::DEFAULT },
+        Some("tree") => Keep { most_bytes, rows: false, ..Keep::DEFAULT },
+        Some("none") => Keep::NOTHING,
+        Some(other) => return Err(Error::new(format!("option --fixed-files cannot be {other:?}"))),
+    })
 }
 
 /// The package's key, out of the file's.
@@ -112,12 +124,24 @@ pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, En
     }))
 }
 
+/// What a proof has of the fixed columns.
+fn tree_zero(way: Option<&str>, folder: &Path, key: &Key) -> Result<TreeZero, Error> {
+    Ok(match way {
+        None | Some("files") => TreeZero::Kept(FixedFiles::open(folder, key)?),
+        Some("tree") => TreeZero::Kept(FixedFiles::open(folder, key)?.map(FixedFiles::without_rows)),
+        Some("compute") => TreeZero::Kept(None),
+        Some("commit") => TreeZero::Committed,
+        Some(other) => return Err(Error::new(format!("option --fixed-columns cannot be {other:?}"))),
+    })
+}
+
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
     let (traces, claim) = (arguments.several("trace")?, files::read(&arguments.required("claim")?)?);
     let output = arguments.required("output")?;
     let openings = files::read_optional(&mut arguments, "openings")?;
+    let way: Option<String> = arguments.optional("fixed-columns")?;
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = key_of(&package, &key)?;
@@ -127,15 +151,25 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     if let Some(openings) = &openings {
         statement.open(openings, &package.circuit)?;
     }
-    let proof = prover::prove(&package, &traces, &key, &statement, progress)?;
-    progress.begin("verify");
+    let tree_zero = tree_zero(way.as_deref(), &folder, &key)?;
+    let from_files = matches!(tree_zero, TreeZero::Kept(Some(_)));
+    let proof =
+        prover::prove_with(tree_zero, &package, &traces, &key, &statement, progress).and_then(|proof| {
+            progress.begin("verify");
+            verify(&key, &proof, openings.as_deref()).map_err(|error| {
+                Failure::Witness(error.within(
+                    "the proof that was made is rejected; prove again with another nonce in the claim",
+                ))
+            })?;
+            progress.end();
+            Ok(proof)
+        });
+    if from_files && matches!(proof, Err(Failure::Witness(_))) {
+        // It may be the columns, and not the witness.
+        prover::check_fixed(&package, &key, progress)?;
+    }
+    let proof = proof?;
     let parts = report::parts(&key, &proof)?;
-    verify(&key, &proof, openings.as_deref()).map_err(|error| {
-        End::NoProof(
-            error.within("the proof that was made is rejected; prove again with another nonce in the claim"),
-        )
-    })?;
-    progress.end();
     files::write(&output, &proof)?;
     Ok(json!({
         "proof_digest": report::hexadecimal(&digest(&proof)),

@@ -5,6 +5,8 @@ compile_error!(
     "the feature `forger` is for the program of that name alone: its prover and its readers are lax"
 );
 
+#[cfg(feature = "prover")]
+mod allocator;
 mod arguments;
 #[cfg(feature = "prover")]
 mod commands;
@@ -26,9 +28,10 @@ usage: lindero-prover-stwo VERB --option value ...
 
   setup   --package FOLDER --output KEY
           [--security-bits 96] [--regime proven|list-decoding] [--log-blowup 2] [--pow-bits 20]
-          [--fold-step 3] [--log-last-layer-degree 5]
+          [--fold-step 3] [--log-last-layer-degree 5] [--fixed-files rows|tree|none] [--fixed-files-bytes 8589934592]
           Chooses parameters and commits the fixed columns; writes a key file with this key alone. --pow-bits is an
-          upper limit of each grinding.
+          upper limit of each grinding. Leaves files in the package's folder with which proofs are faster: the Merkle tree and
+          the rows of the fixed columns, or the tree alone, as long as all such files of the package take no more bytes.
   parameters --package FOLDER [the same options]
           Prints which parameters setup would choose, and what they give.
   describe --key KEY
@@ -38,6 +41,8 @@ usage: lindero-prover-stwo VERB --option value ...
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
           One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
           values that it gives by digest.
+          [--fixed-columns files|tree|compute|commit]: with the files of setup, where they are (default); with that of the tree
+          alone; without; or with all that Stwo's own prover wants. Slower in this order, and the same proof.
   verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
           Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
           an accepted proof to the transcript, with the nonce before it.
@@ -78,6 +83,8 @@ impl From<Error> for End {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "prover")]
+    allocator::keep_freed_memory();
     let mut words = std::env::args().skip(1);
     let verb = words.next().unwrap_or_default();
     if matches!(verb.as_str(), "" | "help" | "--help" | "-h") {

@@ -147,7 +147,7 @@ fn a_bundle_takes_a_trace_per_block() {
     };
     assert_eq!(blocks_of("commit_main"), [1, 2, 0, 1, 2].map(Some));
     assert_eq!(blocks_of("composition"), [0, 1, 2].map(Some));
-    assert_eq!((blocks_of("commit_fixed"), blocks_of("verify")), (vec![None], vec![None]));
+    assert_eq!((blocks_of("share_fixed"), blocks_of("verify")), (vec![None], vec![None]));
     assert!(begun.iter().filter(|event| event["block"].is_u64()).all(|event| event["blocks"] == 3));
 
     let output = run(&folder.0, &["verify", "--key", "model.key", "--proof", "run.proof"]);
@@ -208,7 +208,7 @@ fn progress_comes_as_json_lines() {
         .map(|line| line["stage"].as_str().unwrap().to_string())
         .collect();
     for stage in
-        ["commit_fixed", "commit_main", "fill_lookup", "composition", "out_of_domain", "fri", "grinding"]
+        ["share_fixed", "commit_main", "fill_lookup", "composition", "out_of_domain", "fri", "grinding"]
     {
         assert!(stages.iter().any(|s| s == stage), "{stage} is not among {stages:?}");
     }
@@ -257,4 +257,53 @@ fn a_proof_with_values_by_digest_is_not_accepted_before_they_are_opened() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["verdict"], "unopened");
     assert_eq!(code(&with_values(&verify)), 0);
+}
+
+/// What setup left and what it was made from are not compared before a proof is made. No proof leaves if they differ.
+#[test]
+fn damaged_fixed_columns_make_no_proof() {
+    let made = proven();
+    let proof = std::fs::read(made.0.join("run.proof")).unwrap();
+    let file = |suffix: &str| {
+        let files = std::fs::read_dir(&made.0).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().find(|path| path.extension().is_some_and(|found| found == suffix)).unwrap()
+    };
+    let cases = [
+        (file("tree"), 96, "is damaged"),
+        (file("rows"), 64, "is damaged"),
+        (made.0.join("fixed.bin"), 0, "fixed.bin is not the one that the key was made from"),
+    ];
+    for (path, first, words) in cases {
+        let whole = std::fs::read(&path).unwrap();
+        let mut changed = whole.clone();
+        changed[first..].iter_mut().step_by(4).for_each(|byte| *byte ^= 1);
+        std::fs::write(&path, changed).unwrap();
+        std::fs::remove_file(made.0.join("run.proof")).unwrap();
+        let output = run(&made.0, PROVE);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{}: {error}", path.display());
+        assert!(error.contains(words), "{}: {error}", path.display());
+        assert!(!made.0.join("run.proof").exists(), "{}", path.display());
+        std::fs::write(&path, whole).unwrap();
+        assert_eq!(code(&run(&made.0, PROVE)), 0);
+    }
+    for way in ["files", "tree", "compute", "commit"] {
+        assert_eq!(code(&run(&made.0, &[PROVE, &["--fixed-columns", way]].concat())), 0, "{way}");
+        assert!(std::fs::read(made.0.join("run.proof")).unwrap() == proof, "{way}");
+    }
+    assert_eq!(code(&run(&made.0, &[PROVE, &["--fixed-columns", "otherwise"]].concat())), 2);
+    // One changed value of the columns, at a time: nothing or the very proof.
+    let path = made.0.join("fixed.bin");
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by((whole.len() / 12).next_multiple_of(4)) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        std::fs::remove_file(made.0.join("run.proof")).unwrap();
+        let output = run(&made.0, PROVE);
+        assert_eq!(code(&output), 2, "byte {at}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!made.0.join("run.proof").exists(), "byte {at}");
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(code(&run(&made.0, PROVE)), 0);
+    }
 }

@@ -48,6 +48,39 @@ pub fn range_lookup(log_height: u32, lanes: usize, bits: u32) -> Sample {
     b.finish()
 }
 
+/// `lanes` fixed columns folded with powers of a challenge, with a constant and two signs, times a main column; the first of
+/// them, times that column, is checked by itself. The fold of a second table is a column as it stands.
+pub fn folded_weights(log_height: u32, lanes: usize) -> Sample {
+    let mut b = Builder::new();
+    let (long, short) = (b.table("weights", log_height), b.table("bias", 5));
+    let c = b.challenge("c", 1);
+    let fold = |b: &mut Builder, table: u32| {
+        let (mut sum, mut power) = (b.constant(7), b.constant(1));
+        let mut first = sum;
+        for lane in 0..lanes {
+            let weight = b.fixed(table, &format!("w{lane}"), |row| noise(lane, row, 16));
+            first = if lane == 0 { weight } else { first };
+            let term = b.mul(weight, power);
+            sum = if lane % 3 == 1 { b.sub(sum, term) } else { b.add(term, sum) };
+            power = b.mul(power, c);
+        }
+        (b.neg(sum), first)
+    };
+    let (folded, first) = fold(&mut b, long);
+    let x = b.main(long, "x", |row| noise(lanes, row, 12));
+    let y = b.main(long, "y", |row| noise(0, row, 16) * noise(lanes, row, 12));
+    let value = b.mul(folded, x);
+    let column = b.expression(long, "folded", 2, value);
+    b.define("folded", column);
+    let product = b.mul(first, x);
+    let equation = b.sub(product, y);
+    b.constrain(long, "first", equation);
+    let (folded, _) = fold(&mut b, short);
+    let column = b.expression(short, "folded bias", 2, folded);
+    b.define("folded bias", column);
+    b.finish()
+}
+
 const LANES: usize = 4;
 
 /// Uses every operation, generator and phase, on tables of two heights: a public input of 16 x 4 tied to a

@@ -51,7 +51,7 @@ pub fn prove_bare(key: &Key, progress: &Arc<Progress>) -> Result<(), Error> {
             .map(|(index, &log_height)| random_column(log_height, (tree << 32 | index) as u64))
             .collect();
         progress.begin(stage);
-        let tree = commit(columns, config, scheme.twiddles);
+        let tree = commit(columns, true, config, scheme.twiddles);
         scheme.commit_tree(MaybeOwned::Owned(tree), &mut channel);
     }
     let components: Vec<&dyn ComponentProver<SimdBackend>> =

@@ -1,6 +1,6 @@
 //! The constraints of a table on the evaluation domain.
 
-use lindero_package::Node;
+use lindero_package::{Circuit, Node};
 use lindero_stwo_verifier::{FixedColumn, TableAir};
 use rayon::prelude::*;
 use stwo::core::air::accumulation::PointEvaluationAccumulator;
@@ -17,25 +17,44 @@ use stwo::prover::backend::simd::m31::{PackedM31, LOG_N_LANES};
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::{ComponentProver, DomainEvaluationAccumulator, EvaluationMode, Trace};
 
-use super::field::{broadcast, Extension};
+use super::field::{broadcast, Combine, Extension};
 use super::interpreter::{run, Registers};
 use super::neighbours::Domain;
-use super::program::{Binding, Program, BLOCK};
+use super::program::{Binding, Known, Program, BLOCK};
 
 /// [`TableAir`] with the prover's half.
-pub struct TableProver<'a>(pub TableAir<'a>);
+pub struct TableProver<'a> {
+    pub air: TableAir<'a>,
+    /// The columns of tree 0 on the domain of constraints, those that are read; None if tree 0 is in the trace.
+    pub fixed: Option<&'a [Vec<PackedM31>]>,
+    /// Nodes whose values on the domain of constraints are there already.
+    pub known: &'a Known<'a>,
+}
+
+/// The column of tree 0 that a node of a table reads, if it does.
+pub fn fixed_column(circuit: &Circuit, table: usize, node: Node) -> Option<FixedColumn> {
+    let log_height = circuit.tables[table].log_height;
+    match node {
+        Node::IsFirst => Some(FixedColumn::IsFirst { log_height }),
+        Node::IsLast => Some(FixedColumn::IsLast { log_height }),
+        Node::Column { table, column, offset } if circuit.tables[table].columns[column].phase == 0 => {
+            Some(FixedColumn::Table { table, column, offset })
+        }
+        _ => None,
+    }
+}
 
 impl Component for TableProver<'_> {
     fn n_constraints(&self) -> usize {
-        self.0.n_constraints()
+        self.air.n_constraints()
     }
 
     fn max_constraint_log_degree_bound(&self) -> u32 {
-        self.0.max_constraint_log_degree_bound()
+        self.air.max_constraint_log_degree_bound()
     }
 
     fn trace_log_degree_bounds(&self) -> TreeVec<ColumnVec<u32>> {
-        self.0.trace_log_degree_bounds()
+        self.air.trace_log_degree_bounds()
     }
 
     fn mask_points(
@@ -43,11 +62,11 @@ impl Component for TableProver<'_> {
         point: CirclePoint<SecureField>,
         max_log_degree_bound: u32,
     ) -> TreeVec<ColumnVec<Vec<CirclePoint<SecureField>>>> {
-        self.0.mask_points(point, max_log_degree_bound)
+        self.air.mask_points(point, max_log_degree_bound)
     }
 
     fn preprocessed_column_indices(&self) -> ColumnVec<usize> {
-        self.0.preprocessed_column_indices()
+        self.air.preprocessed_column_indices()
     }
 
     fn evaluate_constraint_quotients_at_point(
@@ -57,7 +76,7 @@ impl Component for TableProver<'_> {
         evaluation_accumulator: &mut PointEvaluationAccumulator,
         max_log_degree_bound: u32,
     ) {
-        self.0.evaluate_constraint_quotients_at_point(
+        self.air.evaluate_constraint_quotients_at_point(
             point,
             mask,
             evaluation_accumulator,
@@ -68,39 +87,27 @@ impl Component for TableProver<'_> {
 
 impl<'a> TableProver<'a> {
     /// Where a column's evaluations are in the trees.
-    fn bind<'t>(&self, trace: &'t Trace<'_, SimdBackend>, node: Node) -> Binding<'t> {
-        let TableAir { circuit, layout, .. } = self.0;
+    fn bind<'t>(&'t self, trace: &'t Trace<'_, SimdBackend>, node: Node) -> Binding<'t> {
+        let TableAir { circuit, layout, table, .. } = self.air;
         let evaluations = |tree: usize, index: usize| trace.polys[tree][index].evals.values.data.as_slice();
-        let log_height = self.0.log_height();
-        let fixed = |column| Binding {
-            columns: [evaluations(0, layout.fixed_position(column)), &[], &[], &[]],
-            offset: 0,
-        };
-        match node {
-            Node::IsFirst => fixed(FixedColumn::IsFirst { log_height }),
-            Node::IsLast => fixed(FixedColumn::IsLast { log_height }),
-            Node::Column { table, column, offset } => {
-                let phase = circuit.tables[table].columns[column].phase;
-                if phase == 0 {
-                    return fixed(FixedColumn::Table { table, column, offset });
-                }
-                let (tree, first) = layout.position(circuit, table, column);
-                let columns = std::array::from_fn(|i| {
-                    if phase >= 2 || i == 0 {
-                        evaluations(tree, first + i)
-                    } else {
-                        &[]
-                    }
-                });
-                Binding { columns, offset }
-            }
-            _ => unreachable!("only columns and selectors are bound"),
+        if let Some(column) = fixed_column(circuit, table, node) {
+            let index = layout.fixed_position(column);
+            let values = self.fixed.map_or_else(|| evaluations(0, index), |fixed| &fixed[index]);
+            return Binding { columns: [values, &[], &[], &[]], offset: 0 };
         }
+        let Node::Column { table, column, offset } = node else {
+            unreachable!("only columns and selectors are bound");
+        };
+        let phase = circuit.tables[table].columns[column].phase;
+        let (tree, first) = layout.position(circuit, table, column);
+        let columns =
+            std::array::from_fn(|i| if phase >= 2 || i == 0 { evaluations(tree, first + i) } else { &[] });
+        Binding { columns, offset }
     }
 
     /// Per half of the domain, in its order, the inverse of the polynomial that vanishes on the table's rows.
     fn vanishing_inverses(&self, log_expansion: u32) -> Vec<BaseField> {
-        let log_height = self.0.log_height();
+        let log_height = self.air.log_height();
         let committed = CanonicCoset::new(log_height + 1 + log_expansion).circle_domain();
         let domain = committed.split(log_expansion).0;
         let rows = CanonicCoset::new(log_height).coset();
@@ -116,8 +123,8 @@ impl ComponentProver<SimdBackend> for TableProver<'_> {
         trace: &Trace<'_, SimdBackend>,
         evaluation_accumulator: &mut DomainEvaluationAccumulator<SimdBackend>,
     ) {
-        let TableAir { circuit, table, uniform, .. } = self.0;
-        let log_height = self.0.log_height();
+        let TableAir { circuit, table, uniform, .. } = self.air;
+        let log_height = self.air.log_height();
         let EvaluationMode::SubDomain { log_expansion } = evaluation_accumulator.evaluation_mode() else {
             unreachable!("all tables have the same expansion, which the blowup covers");
         };
@@ -128,7 +135,7 @@ impl ComponentProver<SimdBackend> for TableProver<'_> {
         let coefficients: Vec<Extension> =
             accumulator.random_coeff_powers.iter().rev().map(|&power| broadcast(power)).collect();
         let roots: Vec<u32> = constraints.iter().map(|constraint| constraint.node).collect();
-        let program = Program::new(circuit, &roots, uniform, |node| self.bind(trace, node));
+        let program = Program::new(circuit, &roots, uniform, self.known, |node| self.bind(trace, node));
         let inverses: Vec<PackedM31> =
             self.vanishing_inverses(log_expansion).into_iter().map(PackedM31::broadcast).collect();
 
@@ -152,7 +159,7 @@ impl ComponentProver<SimdBackend> for TableProver<'_> {
             });
             let inverse = inverses[first / half];
             for (out, sum) in [a, b, c, d].into_iter().zip(sum.iter()) {
-                out.iter_mut().zip(sum).for_each(|(out, &sum)| *out += sum * inverse);
+                out.iter_mut().zip(sum).for_each(|(out, &sum)| *out += sum.times(inverse));
             }
         });
     }

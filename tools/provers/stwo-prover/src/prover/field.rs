@@ -1,8 +1,12 @@
 //! Arithmetic on 16 extension elements at a time, coordinate by coordinate.
 //!
 //! An extension element is (a + bi) + (c + di)u with i^2 = -1, u^2 = 2 + i. Kept apart from Stwo's packed
-//! type, whose operations are not inlined across crates.
+//! types, whose products are not inlined across crates.
 
+use std::simd::cmp::SimdOrd;
+use std::simd::Simd;
+
+use stwo::core::fields::m31::P;
 use stwo::core::fields::qm31::SecureField;
 use stwo::prover::backend::simd::m31::PackedM31;
 
@@ -14,10 +18,27 @@ pub fn broadcast(value: SecureField) -> Extension {
     value.to_m31_array().map(PackedM31::broadcast)
 }
 
+/// Of values in [0, P], in [0, P].
+#[inline(always)]
+fn product(a: Base, b: Base) -> Base {
+    type Wide = Simd<u64, 8>;
+    let pairs = |value: Base| Wide::from_array(bytemuck::cast(value));
+    let (a, b) = (pairs(a), pairs(b));
+    let (word, half) = (Wide::splat(u32::MAX as u64), Wide::splat(32));
+    // Twice the products: P^2 has 62 bits, so the high word is the quotient by 2^31, and the low word twice the rest.
+    let even = (a & word) * ((b & word) << Wide::splat(1));
+    let odd = (a >> half) * ((b >> half) << Wide::splat(1));
+    let quotient = (even >> half) | (odd & !word);
+    let rest = ((even & word) >> Wide::splat(1)) | ((odd & word) << Wide::splat(31));
+    let words = |pairs: Wide| Simd::<u32, 16>::from_array(bytemuck::cast(pairs.to_array()));
+    let sum = words(quotient) + words(rest);
+    bytemuck::cast(sum.simd_min(sum - Simd::splat(P)).to_array())
+}
+
 #[inline(always)]
 fn complex_mul(a: Base, b: Base, c: Base, d: Base) -> (Base, Base) {
-    let (ac, bd) = (a * c, b * d);
-    (ac - bd, (a + b) * (c + d) - ac - bd)
+    let (ac, bd) = (product(a, c), product(b, d));
+    (ac - bd, product(a + b, c + d) - ac - bd)
 }
 
 /// What the interpreter does with a pair of operands, each in the base or the extension field.
@@ -40,7 +61,7 @@ impl Combine<Base> for Base {
     }
     #[inline(always)]
     fn times(self, right: Base) -> Base {
-        self * right
+        product(self, right)
     }
 }
 
@@ -56,7 +77,7 @@ impl Combine<Extension> for Base {
     }
     #[inline(always)]
     fn times(self, right: Extension) -> Extension {
-        right.map(|coordinate| self * coordinate)
+        right.map(|coordinate| product(self, coordinate))
     }
 }
 
@@ -74,7 +95,7 @@ impl Combine<Base> for Extension {
     }
     #[inline(always)]
     fn times(self, right: Base) -> Extension {
-        self.map(|coordinate| coordinate * right)
+        self.map(|coordinate| product(coordinate, right))
     }
 }
 
@@ -109,6 +130,37 @@ mod tests {
     use super::*;
     use stwo::core::fields::m31::M31;
     use stwo::prover::backend::simd::qm31::PackedQM31;
+
+    #[test]
+    fn product_agrees_with_stwo() {
+        let values = [
+            0,
+            1,
+            2,
+            3,
+            5,
+            1 << 16,
+            (1 << 16) + 1,
+            1 << 30,
+            0x5555_5555,
+            P / 2,
+            P / 2 + 1,
+            P - 3,
+            P - 2,
+            P - 1,
+            P,
+            7,
+        ];
+        let left: Base = bytemuck::cast(values);
+        for turn in 0..16 {
+            let mut turned = values;
+            turned.rotate_left(turn);
+            let right: Base = bytemuck::cast(turned);
+            let found: [u32; 16] = bytemuck::cast(product(left, right));
+            assert!(found.iter().all(|&value| value <= P));
+            assert_eq!(product(left, right).to_array(), (left * right).to_array());
+        }
+    }
 
     #[test]
     fn extension_product_agrees_with_stwo() {

@@ -19,7 +19,7 @@ use stwo::prover::backend::simd::qm31::PackedQM31;
 use super::field::{broadcast, Combine, Extension};
 use super::interpreter::{run, Registers};
 use super::neighbours::Natural;
-use super::program::{Binding, Program, BLOCK};
+use super::program::{Binding, Known, Program, BLOCK};
 
 /// The four coordinates of an extension column in natural row order, canonical.
 pub type Planes = [Vec<PackedM31>; 4];
@@ -30,6 +30,8 @@ pub struct Columns<'a> {
     fixed: &'a ColumnFile,
     main: &'a ColumnFile,
     pub(super) filled: BTreeMap<(usize, usize), Planes>,
+    /// Nodes whose values are there already, by rows.
+    known: Known<'a>,
     /// Per table height: is_first, is_last.
     selectors: BTreeMap<u32, [Vec<PackedM31>; 2]>,
     /// What a cheating prover adds to the rows that a generator gives, before sums run along them; empty for an honest one.
@@ -38,8 +40,8 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// `fixed` and `main` must hold canonical residues.
-    pub fn new(circuit: &'a Circuit, fixed: &'a ColumnFile, main: &'a ColumnFile) -> Self {
+    /// `fixed` and `main` must hold canonical residues; `known` has nodes whose values are there already.
+    pub fn new(circuit: &'a Circuit, fixed: &'a ColumnFile, main: &'a ColumnFile, known: Known<'a>) -> Self {
         let mut selectors = BTreeMap::new();
         if circuit.nodes.iter().any(|node| matches!(node, Node::IsFirst | Node::IsLast)) {
             for table in &circuit.tables {
@@ -55,6 +57,7 @@ impl<'a> Columns<'a> {
             fixed,
             main,
             filled: BTreeMap::new(),
+            known,
             selectors,
             #[cfg(feature = "forger")]
             added: BTreeMap::new(),
@@ -134,7 +137,9 @@ impl<'a> Columns<'a> {
             })
             .collect();
         let plan = Plan::new(&generators);
-        let program = Program::new(self.circuit, &plan.roots, uniform, |node| self.bind(table_index, node));
+        let program = Program::new(self.circuit, &plan.roots, uniform, &self.known, |node| {
+            self.bind(table_index, node)
+        });
         let packs = table.height() / N_LANES;
         let mut outputs: Vec<Planes> = (0..plan.outputs)
             .map(|_| std::array::from_fn(|_| vec![PackedM31::broadcast(0u32.into()); packs]))

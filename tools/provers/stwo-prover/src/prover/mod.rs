@@ -4,12 +4,14 @@ mod bare;
 mod component;
 mod field;
 mod fill;
+mod fixed;
 #[cfg(feature = "forger")]
 pub mod forger;
 mod grind;
 mod interpreter;
 mod load;
 mod neighbours;
+mod open;
 mod program;
 mod prove;
 mod stages;
@@ -18,8 +20,12 @@ mod strategy;
 use lindero_package::Error;
 
 pub use bare::prove_bare;
+pub use fixed::{FixedFiles, Keep, Kept};
 pub use grind::{Grind, HONEST};
-pub use prove::{main_root, prove, prove_grinding, prove_unchecked, setup};
+pub use prove::{
+    check_fixed, main_root, prove, prove_grinding, prove_unchecked, prove_with, setup, setup_keeping,
+    TreeZero,
+};
 
 /// Why there is no proof.
 #[derive(Debug)]

@@ -4,7 +4,9 @@
 //! decoding costs nothing. Values live in registers, which are reused as soon as a value is dead: those of a
 //! block stay in the cache. Columns are read where they lie; only neighbouring rows are copied.
 
-use lindero_package::{schedule, Circuit, Node, NodeId, Scope};
+use std::collections::BTreeMap;
+
+use lindero_package::{Circuit, Node, NodeId, Scheduler, Scope};
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
 use stwo::prover::backend::simd::m31::PackedM31;
@@ -14,6 +16,9 @@ pub const BLOCK: usize = 16;
 
 /// Whole columns that a node reads: four coordinates, or one and three empty ones.
 pub type Coordinates<'a> = [&'a [PackedM31]; 4];
+
+/// Nodes of which a program need not compute the values, which are columns.
+pub type Known<'a> = BTreeMap<NodeId, Coordinates<'a>>;
 
 /// Where a program finds the value of a column or selector.
 #[derive(Clone, Copy)]
@@ -87,14 +92,15 @@ enum Value {
 
 impl<'a> Program<'a> {
     /// Compiles the roots, which are nodes of one table. `uniform` holds the values of the uniform nodes;
-    /// `bind` finds the columns. Each root is emitted once, as soon as it is known.
+    /// `bind` finds the columns. Each root is emitted once, as soon as it is computed; those in `known`, last.
     pub fn new(
         circuit: &Circuit,
         roots: &[NodeId],
         uniform: &[SecureField],
+        known: &Known<'a>,
         mut bind: impl FnMut(Node) -> Binding<'a>,
     ) -> Self {
-        let order = schedule(circuit, roots);
+        let order = Scheduler::new(circuit).schedule(circuit, roots, |node| !known.contains_key(&node));
         let mut emitted: Vec<Vec<usize>> = vec![Vec::new(); circuit.nodes.len()];
         roots.iter().enumerate().for_each(|(root, &node)| emitted[node as usize].push(root));
         let mut bindings = Vec::new();
@@ -110,6 +116,13 @@ impl<'a> Program<'a> {
                     values[node as usize] = Value::Column(bindings.len());
                 }
                 bindings.push(binding);
+            }
+        }
+        let operands = order.iter().flat_map(|&node| circuit.nodes[node as usize].operands());
+        for node in operands.chain(roots.iter().copied()) {
+            if let (Value::Computed, Some(&columns)) = (values[node as usize], known.get(&node)) {
+                values[node as usize] = Value::Column(bindings.len());
+                bindings.push(Binding { columns, offset: 0 });
             }
         }
         let mut compiler = Compiler {
@@ -136,6 +149,10 @@ impl<'a> Program<'a> {
                 compiler.steps.push(Step::Emit { root, value });
             }
             compiler.release(node, time);
+        }
+        for (root, &node) in roots.iter().enumerate().filter(|(_, node)| known.contains_key(node)) {
+            let value = compiler.operand(node);
+            compiler.steps.push(Step::Emit { root, value });
         }
         let Compiler { steps, base, extension, .. } = compiler;
         Program { bindings, steps, base_registers: base.count, extension_registers: extension.count }

@@ -27,7 +27,8 @@ use world::{Change, World};
 
 use super::fill::Columns;
 use super::grind::HONEST;
-use super::prove::prove_bundle;
+use super::program::Known;
+use super::prove::{prove_bundle, TreeZero};
 use super::strategy::{Published, Step, Strategy};
 use super::Failure;
 use crate::progress::Progress;
@@ -86,7 +87,8 @@ pub fn forge(
         moved: false,
     };
     let progress = Arc::new(Progress::new(None));
-    let proof = prove_bundle(package, traces, key, statement, &progress, &mut forger, HONEST)?;
+    let proof =
+        prove_bundle(package, traces, key, statement, &progress, &mut forger, HONEST, TreeZero::Committed)?;
     Ok((proof, forger.report))
 }
 
@@ -210,7 +212,7 @@ impl Forger<'_> {
         }
         let mut claimed_sums = vec![SecureField::zero(); step.circuit.claimed_sums.len()];
         let uniform = uniform_values(step.circuit, step.challenges, &claimed_sums, 2)?;
-        let mut columns = Columns::new(step.circuit, &self.package.fixed, &self.traces[next]);
+        let mut columns = Columns::new(step.circuit, &self.package.fixed, &self.traces[next], Known::new());
         columns.fill(2, &uniform, &mut claimed_sums)?;
         let mut totals = vec![SecureField::zero(); step.circuit.sum_groups.len()];
         for (claimed_sum, value) in step.circuit.claimed_sums.iter().zip(claimed_sums) {

@@ -15,7 +15,7 @@ use crate::prover::field::{broadcast, Extension};
 use crate::prover::fill::{element, Columns, Planes};
 use crate::prover::interpreter::{run, Registers};
 use crate::prover::neighbours::Natural;
-use crate::prover::program::{Program, BLOCK};
+use crate::prover::program::{Known, Program, BLOCK};
 use crate::prover::strategy::Step;
 
 /// What is added to cells: of a sum along the rows, to the step at a row.
@@ -230,7 +230,8 @@ impl<'w, 'a> World<'w, 'a> {
         let height = self.structure.circuit.tables[table].height();
         let mut nonzero = vec![false; height];
         let (packs, columns) = (height / N_LANES, &*self.columns);
-        let program = Program::new(self.structure.circuit, roots, uniform, |node| columns.bind(table, node));
+        let bind = |node| columns.bind(table, node);
+        let program = Program::new(self.structure.circuit, roots, uniform, &Known::new(), bind);
         let block = BLOCK.min(packs);
         let registers = || Registers::new(&program, block);
         nonzero.par_chunks_mut(block * N_LANES).enumerate().for_each_init(

@@ -1,0 +1,215 @@
+//! Files of tree 0, which setup leaves beside a package: with them, no proof commits the fixed columns again.
+//!
+//! Their names say what they hold: `fixed-ROOT-bBLOWUP-vFORMAT`, with `.tree` for the Merkle tree, layer by layer from the root on,
+//! and `.rows` for the extended columns: by ascending height, row by row in the order of their domain. Words are little-endian. A
+//! header says the same as the name, and what is read is checked against the root, so that damage is an error. Nothing but time is
+//! lost with a file: what is not there is computed.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use lindero_package::{Circuit, Error};
+use lindero_stwo_verifier::{Key, Layout, Parameters};
+use stwo::core::fields::m31::{BaseField, P};
+use stwo::core::vcs::blake2_hash::Blake2sHash;
+
+use super::columns::{by_height, lowered};
+use super::tree::Layers;
+use super::Rows;
+
+const PREFIX: &str = "fixed-";
+const FORMAT: u32 = 1;
+const MAGIC: &[u8; 16] = b"lindero fixed\0\0\0";
+const HEADER: u64 = 64;
+const NODE: u64 = 32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Tree,
+    Rows,
+}
+
+impl Kind {
+    fn suffix(self) -> &'static str {
+        match self {
+            Kind::Tree => "tree",
+            Kind::Rows => "rows",
+        }
+    }
+}
+
+/// How a name ends, if it is that of such a file, whole or not.
+pub fn suffix(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    name.starts_with(PREFIX).then(|| path.extension()?.to_str()).flatten()
+}
+
+/// What follows from circuit and parameters.
+pub struct Shape {
+    root: [u8; 32],
+    log_blowup: u32,
+    max_log_height: u32,
+    columns: usize,
+    /// By ascending height, its columns.
+    pub groups: Vec<(u32, Vec<usize>)>,
+}
+
+impl Shape {
+    pub fn new(circuit: &Circuit, layout: &Layout, parameters: &Parameters, root: [u8; 32]) -> Self {
+        Shape {
+            root,
+            log_blowup: parameters.log_blowup,
+            max_log_height: layout.max_log_height,
+            columns: layout.fixed.len(),
+            groups: by_height(circuit, layout).into_iter().collect(),
+        }
+    }
+
+    pub fn of_key(key: &Key) -> Self {
+        Shape::new(&key.circuit, &key.layout, &key.parameters, key.fixed_root)
+    }
+
+    pub fn path(&self, package: &Path, kind: Kind) -> PathBuf {
+        let root: String = self.root.iter().map(|byte| format!("{byte:02x}")).collect();
+        package.join(format!("{PREFIX}{root}-b{}-v{FORMAT}.{}", self.log_blowup, kind.suffix()))
+    }
+
+    fn log_lifted(&self) -> u32 {
+        self.max_log_height + self.log_blowup
+    }
+
+    /// Of a whole file.
+    pub fn bytes(&self, kind: Kind) -> u64 {
+        let rows = |(log_height, columns): &(u32, Vec<usize>)| {
+            4 * columns.len() as u64 * (1u64 << (log_height + self.log_blowup))
+        };
+        HEADER
+            + match kind {
+                Kind::Tree => NODE * ((2u64 << self.log_lifted()) - 1),
+                Kind::Rows => self.groups.iter().map(rows).sum(),
+            }
+    }
+
+    pub fn header(&self, kind: Kind) -> Vec<u8> {
+        let mut header = MAGIC.to_vec();
+        for word in [FORMAT, kind as u32, self.log_blowup, self.log_lifted()] {
+            header.extend(word.to_le_bytes());
+        }
+        header.extend(self.root);
+        header
+    }
+
+    /// The file, if it is there; an error if it is not what its name says.
+    pub fn open(&self, package: &Path, kind: Kind) -> Result<Option<Source>, Error> {
+        let path = self.path(package, kind);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::new(format!("cannot open {}: {error}", path.display()))),
+        };
+        let source = Source { file, path };
+        let expected = self.bytes(kind);
+        let length = source.file.metadata().map_err(|error| source.damaged(error))?.len();
+        if length != expected {
+            return Err(source.damaged(format!("it has {length} bytes instead of {expected}")));
+        }
+        if source.read(0, HEADER as usize)? != self.header(kind) {
+            return Err(source.damaged("its header is of another file"));
+        }
+        Ok(Some(source))
+    }
+}
+
+/// A file that is read in places. Not mapped: if it is cut off while it is read, that is an error.
+pub struct Source {
+    file: File,
+    path: PathBuf,
+}
+
+impl Source {
+    fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, Error> {
+        let mut read = vec![0; bytes];
+        self.file.read_exact_at(&mut read, offset).map_err(|error| self.damaged(error))?;
+        Ok(read)
+    }
+
+    fn damaged(&self, why: impl std::fmt::Display) -> Error {
+        Error::new(format!(
+            "{} is damaged: {why}; without it, the fixed columns are computed, and `lindero compile` makes it anew",
+            self.path.display()
+        ))
+    }
+}
+
+/// Files of the key's fixed columns.
+pub struct FixedFiles {
+    shape: Shape,
+    tree: Source,
+    rows: Option<Source>,
+}
+
+impl FixedFiles {
+    /// Those of a package, if its tree is there.
+    pub fn open(package: &Path, key: &Key) -> Result<Option<Self>, Error> {
+        let shape = Shape::of_key(key);
+        let Some(tree) = shape.open(package, Kind::Tree)? else { return Ok(None) };
+        let rows = shape.open(package, Kind::Rows)?;
+        let files = FixedFiles { shape, tree, rows };
+        if files.node(0, 0)?.0 != key.fixed_root {
+            return Err(files.tree.damaged("its root is not the key's"));
+        }
+        Ok(Some(files))
+    }
+
+    /// Without the rows, which are computed where they are needed.
+    pub fn without_rows(self) -> Self {
+        FixedFiles { rows: None, ..self }
+    }
+
+    pub fn has_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+}
+
+impl Layers for FixedFiles {
+    fn log_size(&self) -> u32 {
+        self.shape.log_lifted()
+    }
+
+    fn node(&self, layer: u32, index: usize) -> Result<Blake2sHash, Error> {
+        let place = (1u64 << layer) - 1 + index as u64;
+        let node = self.tree.read(HEADER + NODE * place, NODE as usize)?;
+        Ok(Blake2sHash(node.try_into().expect("a node was read")))
+    }
+
+    fn damage(&self) -> Error {
+        let rows = self.rows.as_ref().map(|rows| format!(", or {}", rows.path.display()));
+        self.tree.damaged(format!("this{}, or fixed.bin is not as it was made", rows.unwrap_or_default()))
+    }
+}
+
+impl Rows for FixedFiles {
+    fn open(&self, positions: &[usize]) -> Result<Option<Vec<Vec<BaseField>>>, Error> {
+        let Some(source) = &self.rows else { return Ok(None) };
+        let mut values = vec![Vec::with_capacity(positions.len()); self.shape.columns];
+        let mut begin = HEADER;
+        for (log_height, columns) in &self.shape.groups {
+            let (shift, row_bytes) = (self.shape.max_log_height - log_height, 4 * columns.len());
+            for &position in positions {
+                let offset = begin + row_bytes as u64 * lowered(position, shift) as u64;
+                let row = source.read(offset, row_bytes)?;
+                for (&column, word) in columns.iter().zip(row.chunks_exact(4)) {
+                    let value = u32::from_le_bytes(word.try_into().expect("words have four bytes"));
+                    if value >= P {
+                        return Err(source.damaged("a value is no residue"));
+                    }
+                    values[column].push(BaseField::from_u32_unchecked(value));
+                }
+            }
+            begin += row_bytes as u64 * (1u64 << (log_height + self.shape.log_blowup));
+        }
+        Ok(Some(values))
+    }
+}
