@@ -50,6 +50,14 @@ std::optional<Element> sourceInDecode(const ir::Op& op, const Element& x) {
   return std::nullopt;
 }
 
+// The last of a row's sums is its index.
+std::optional<Element> sourceInArgmax(const ir::Op& op, const Element& x) {
+  enum { kIndex, kIndexSums = 5 };
+  const int64_t tiles = x.first->type().elements() / op.intAttr("rows");
+  if (x.first->index() != kIndexSums || x.second % tiles != tiles - 1) return std::nullopt;
+  return Element{op.result(kIndex), x.second / tiles};
+}
+
 // Of an element that is a copy.
 std::optional<Element> sourceOf(const Element& x) {
   const ir::Op& op = *x.first->definingOp();
@@ -63,6 +71,7 @@ std::optional<Element> sourceOf(const Element& x) {
     return Element{op.operand(1), x.second - first};
   }
   if (op.is("trace.decode")) return sourceInDecode(op, x);
+  if (op.is("trace.argmax")) return sourceInArgmax(op, x);
   return std::nullopt;
 }
 

@@ -114,7 +114,6 @@ class ArgmaxBuilder {
     t_.place(low_, {result, "low"}, elements);
     t_.place(maximum_, {result, "maximum"}, {first, {{rows, tiles, 1}, {tiles, 1, 0}}, 0, 0});
     t_.place(chosen_, {result, "index_sums"}, {first, {{rows * tiles, 1, 1}}, 0, 0});
-    t_.place(chosen_, {result, ""}, {first + tiles - 1, {{rows, tiles, 1}}, 0, 0});
   }
 
   void addProduct(const Lanes& values) {
