@@ -188,7 +188,11 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   if (!y.ok()) return y.status();
   if (op.is("integer.slice")) return sliceColumns(**x, op.intAttr("start"), op.intAttr("size"));
   if (op.is("integer.select_rows")) return selectRows(**x, op.intsAttr("rows"));
-  if (op.is("integer.argmax")) return argmax(**x);
+  if (op.is("integer.argmax")) {
+    absl::StatusOr<IntArray> ids = argmax(**x);
+    if (ids.ok()) ids->shape = op.result()->type().shape;
+    return ids;
+  }
   if (op.is("integer.append_rows")) return appendRows(**x, **y);
   if (op.is("integer.multiply")) return multiply(**x, **y, static_cast<int>(op.intAttr("shift")));
   if (op.is("integer.divide")) return divide(**x, **y, static_cast<int>(op.intAttr("shift")));

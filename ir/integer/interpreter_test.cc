@@ -147,7 +147,8 @@ TEST(Interpreter, RunsOpsOfAnyRank) {
   Value* spread =
       p.op("integer.copy", {x, c}, Type::fixed({4}, 4, -100, 100), {{"indices", Symbol{"spread"}}});
   Value* largest = p.op("integer.argmax", {x}, Type::tensor(Element::kInt, {2, 2}));
-  p.finish({affine, exact, moved, spread, largest});
+  Value* kept = p.op("integer.argmax", {x}, Type::tensor(Element::kInt, {2, 2, 1}));
+  p.finish({affine, exact, moved, spread, largest, kept});
   ASSERT_EQ(verify(p.function()), absl::OkStatus());
   const IntArray input{{2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
   auto out = interpret(p.function(), {input});
@@ -158,6 +159,8 @@ TEST(Interpreter, RunsOpsOfAnyRank) {
   EXPECT_THAT((*out)[2].shape, ElementsAre(2, 3, 2));
   EXPECT_THAT((*out)[3].values, ElementsAre(5, 5, 1, 5));
   EXPECT_THAT((*out)[4].values, ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT((*out)[5].values, ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT((*out)[5].shape, ElementsAre(2, 2, 1));
 }
 
 // Halves are rounded up, below zero, too.

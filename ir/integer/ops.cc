@@ -186,7 +186,7 @@ void addRows(std::vector<OpDef>& ops) {
   ops.push_back({.name = "integer.argmax",
                  .summary = "ids[...] = the lowest index of the maximum of logits[...]",
                  .operands = {{"logits", kOne, "[..., V]"}},
-                 .results = {{"ids", kOne, "[...], i64"}},
+                 .results = {{"ids", kOne, "[...] or [..., 1], i64"}},
                  .constraints = {kShapes, "|logit| < 2^29"}});
 }
 

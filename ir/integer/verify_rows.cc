@@ -91,8 +91,13 @@ absl::Status verifySoftmax(const Op& op) {
 
 absl::Status verifyArgmax(const Op& op) {
   const Type& logits = op.operand(0)->type();
-  const bool fits = !logits.shape.empty() && isFixed(logits, logits.shape) &&
-                    isIds(op.result()->type(), Shape(logits.shape).drop_back());
+  bool fits = !logits.shape.empty() && isFixed(logits, logits.shape);
+  if (fits) {
+    std::vector<int64_t> kept(logits.shape.begin(), logits.shape.end());
+    kept.back() = 1;
+    const Type& ids = op.result()->type();
+    fits = isIds(ids, Shape(logits.shape).drop_back()) || isIds(ids, kept);
+  }
   absl::Status status = shapesAs(op, fits);
   status.Update(below(op, 2, op.operand(0), kLogit));
   return status;
