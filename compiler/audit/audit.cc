@@ -21,11 +21,43 @@ using runtime::toHex;
 constexpr double kMostRelativeError = 0.1;
 constexpr double kLeastCosine = 0.99;
 constexpr size_t kMostNotes = 5;
+// Of an input. No circuit of more has been proven.
+constexpr int64_t kMostElements = int64_t{1} << 26;
 constexpr int64_t kSamples = 4;  // of the model's own making: each is a run of the interpreter
 
 absl::Status rejected(const AuditFiles& files, absl::string_view why) {
   return failure(Error::kRejected, absl::StrCat("REJECTED: ", files.key, " is not the key of ",
                                                 files.model, ": ", why));
+}
+
+absl::Status checkElements(const std::string& input, double elements) {
+  if (elements >= 0 && elements <= static_cast<double>(kMostElements)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "input '%s' has %.0f elements; at most %d are audited", input, elements, kMostElements));
+}
+
+// What the key's circuits read, and what it says that nothing reads. A key may ask for any sizes:
+// others than these are none of its model, and would take all time and memory to find out.
+absl::Status limitInputs(const runtime::KeySet& keys, ModelOptions& options) {
+  const runtime::ModelRecord& record = keys.model();
+  options.most_elements = kMostElements;
+  if (record.options.decode) {
+    options.most_elements = std::min(record.context, kMostElements);
+  } else {
+    for (const PublicTensor& tensor : keys.keys.front().circuit.publics()) {
+      if (tensor.kind() == PublicTensor::INPUT)
+        options.elements[tensor.name()] = int64_t{tensor.rows()} * tensor.columns();
+    }
+  }
+  for (const runtime::TensorShape& input : record.unread) {
+    double elements = 1;
+    for (int64_t size : input.shape) elements *= static_cast<double>(size);
+    LINDERO_RETURN_IF_ERROR(checkElements(input.name, elements));
+    options.elements.try_emplace(input.name, static_cast<int64_t>(elements));
+  }
+  for (const auto& [name, elements] : options.elements)
+    LINDERO_RETURN_IF_ERROR(checkElements(name, static_cast<double>(elements)));
+  return absl::OkStatus();
 }
 
 // How the key says that its model was compiled.
@@ -178,6 +210,8 @@ absl::StatusOr<Audit> auditKey(const AuditFiles& files,
   options.tokenizer = files.tokenizer;
   options.samples = kSamples;
   options.measured = 0;  // compareModel does
+  if (absl::Status status = limitInputs(audit.keys, options); !status.ok())
+    return rejected(files, status.message());
   const std::string home = scratch.path("package");
   if (absl::Status status = compileAgain(files.model, options, prover, home, monitor, audit);
       !status.ok()) {

@@ -69,6 +69,8 @@ absl::Status checkDecodeOptions(const ModelOptions& options) {
 
 absl::StatusOr<ImportOptions> importOptions(const ModelOptions& options) {
   ImportOptions import;
+  import.elements = options.elements;
+  import.most_elements = options.most_elements;
   for (const std::string& dim : options.dims) {
     std::vector<std::string> parts = absl::StrSplit(dim, absl::MaxSplits('=', 1));
     int64_t size = 0;

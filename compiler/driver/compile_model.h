@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,12 +46,15 @@ std::vector<int64_t> laneCounts();
 
 struct ModelOptions {
   std::vector<std::string> dims;  // "seq=64"
-  std::string calibrate;          // a text, or a .json or .npz of inputs; empty: samples of our own
-  std::string exponents;          // an exponents.json instead of calibrating
-  std::string tokenizer;          // empty: tokenizer.json beside the model, if there is one
-  int64_t samples = 16;           // to calibrate with, at most
-  std::string compare;            // held-out inputs: a text or arrays; empty: nothing is compared
-  int64_t windows = 32;           // of the held-out text, at most
+  // As in ImportOptions: what the inputs' sizes are to be.
+  std::map<std::string, int64_t> elements = {};
+  int64_t most_elements = 0;
+  std::string calibrate;  // a text, or a .json or .npz of inputs; empty: samples of our own
+  std::string exponents;  // an exponents.json instead of calibrating
+  std::string tokenizer;  // empty: tokenizer.json beside the model, if there is one
+  int64_t samples = 16;   // to calibrate with, at most
+  std::string compare;    // held-out inputs: a text or arrays; empty: nothing is compared
+  int64_t windows = 32;   // of the held-out text, at most
   std::vector<std::string> outputs;  // of the model, by name; empty: all
   std::string positions = "all";     // of one output: all, last:N, or a list
   bool argmax = false;               // the index of the largest value, not all values

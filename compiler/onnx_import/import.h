@@ -29,6 +29,11 @@ struct ImportOptions {
   // Symbolic dimension -> size, as in `--dim seq=64`. A dimension without a name is called
   // "<input>[<axis>]".
   std::map<std::string, int64_t> dims;
+  // How many elements inputs with such dimensions are to have; those not named here, at most
+  // `most_elements`. Another number is an error, before anything of these sizes is made. Empty and
+  // 0: any number will do.
+  std::map<std::string, int64_t> elements = {};
+  int64_t most_elements = 0;
 };
 
 // Time and memory are linear in the file, apart from inlined functions (at most a million nodes).

@@ -144,6 +144,19 @@ TEST_F(ImportTest, BindsSymbolicDimensions) {
               HasSubstr("a size is 1"));
 }
 
+TEST_F(ImportTest, BindsDimensionsToNoOtherSizesThanAskedFor) {
+  const char* text =
+      "g (float[n,2] x, float[m,2] z, float[9,9] w) => (float[n,2] y) { y = Relu(x) }";
+  ImportOptions options{.dims = {{"n", 3}, {"m", 4}}, .elements = {{"x", 6}}, .most_elements = 8};
+  EXPECT_TRUE(import(text, options).ok());
+  options.dims["n"] = 1 << 20;
+  EXPECT_THAT(errorOf(import(text, options)),
+              HasSubstr("input 'x' would have 2097152 elements, not 6"));
+  options.dims = {{"n", 3}, {"m", 5}};
+  EXPECT_THAT(errorOf(import(text, options)),
+              HasSubstr("input 'z' would have 10 elements, not at most 8"));
+}
+
 TEST_F(ImportTest, BindsNamelessDimensionsByPosition) {
   const char* text = "g (float[?,2] x) => (float[?,2] y) { y = Relu(x) }";
   EXPECT_THAT(errorOf(import(text)), HasSubstr("--dim x[0]=N"));

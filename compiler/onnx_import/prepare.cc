@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/onnx_import/empty_caches.h"
@@ -161,7 +162,7 @@ void nameNodes(onnx::GraphProto& graph) {
 // Gives symbolic dimensions their sizes.
 class DimBinder {
  public:
-  explicit DimBinder(const std::map<std::string, int64_t>& dims) : dims_(dims) {}
+  explicit DimBinder(const ImportOptions& import) : import_(import), dims_(import.dims) {}
 
   absl::Status bindInputs(onnx::GraphProto& graph) {
     for (const auto& [name, size] : dims_) {
@@ -208,6 +209,7 @@ class DimBinder {
           absl::StrCat("input '", input.name(), "' is not a tensor with a shape"));
     }
     int axis = -1;
+    bool bound_here = false;
     for (auto& dim : *input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
       ++axis;
       if (dim.value_case() == onnx::TensorShapeProto_Dimension::kDimValue) {
@@ -226,17 +228,35 @@ class DimBinder {
       }
       used_.insert(symbol);
       dim.set_dim_value(bound->second);
+      bound_here = true;
     }
-    return absl::OkStatus();
+    return bound_here ? checkElements(input) : absl::OkStatus();
   }
 
+  // Of an input whose sizes the options say.
+  absl::Status checkElements(const onnx::ValueInfoProto& input) const {
+    if (import_.elements.empty() && import_.most_elements == 0) return absl::OkStatus();
+    double elements = 1;  // which may be beyond any integer
+    for (const auto& dim : input.type().tensor_type().shape().dim())
+      elements *= static_cast<double>(dim.dim_value());
+    const auto known = import_.elements.find(input.name());
+    const bool exact = known != import_.elements.end();
+    const int64_t limit = exact ? known->second : import_.most_elements;
+    if (exact ? elements == static_cast<double>(limit) : elements <= static_cast<double>(limit))
+      return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrFormat("input '%s' would have %.0f elements, not %s%d", input.name(), elements,
+                        exact ? "" : "at most ", limit));
+  }
+
+  const ImportOptions& import_;
   const std::map<std::string, int64_t>& dims_;
   std::set<std::string> symbols_, used_;
 };
 
 }  // namespace
 
-absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, int64_t>& dims,
+absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
                           const std::set<std::string>& supported_ops) {
   IR_RETURN_IF_ERROR(checkOpset(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
@@ -249,8 +269,8 @@ absl::Status prepareModel(onnx::ModelProto& model, const std::map<std::string, i
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
   IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,
-                      bindEmptyCaches(*model.mutable_graph(), dims));
-  DimBinder binder(dims);
+                      bindEmptyCaches(*model.mutable_graph(), import.dims));
+  DimBinder binder(import);
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
   binder.bindOutputs(*model.mutable_graph());

@@ -359,6 +359,32 @@ def a_key_of_something_else_is_not():
 
 
 @case
+def sizes_that_a_circuit_does_not_have_are_refused_at_once():
+    make, real = onnx.helper, onnx.TensorProto.FLOAT
+    x, mask, y = (make.make_tensor_value_info(name, real, shape)
+                  for name, shape in (("x", ["n", "m"]), ("mask", ["k"]), ("y", ["n", "m"])))
+    graph = make.make_graph([make.make_node("Relu", ["x"], ["y"])], "g", [x, mask], [y])
+    model, package, path = models.folder / "sizes.onnx", models.folder / "sizes.lindero", models.folder / "sizes.key"
+    onnx.save_model(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8), model)
+    succeed("compile", model, "-o", package, "--dim", "n=4", "--dim", "m=4", "--dim", "k=2")
+    succeed("audit", model, "--key", package / "model.key")
+    (single,) = keys_of((package / "model.key").read_bytes())
+
+    def audited(words, unread=2, **sizes):
+        message = decoded("VerifyingKey", single)
+        record = json.loads(message.model)
+        record["options"]["dims"] = [{"name": name, "size": size} for name, size in {"k": 2, "m": 4, "n": 4, **sizes}.items()]
+        record["unread"] = [{"name": "mask", "shape": [unread]}]
+        message.model = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        path.write_bytes(key_file(encoded(message)))
+        refused(REJECTED, words, "audit", model, "--key", path)
+
+    audited("input 'x' would have 1073741824 elements, not 16", n=2**15, m=2**15)
+    audited("input 'mask' would have 1048576 elements, not 2", k=2**20)
+    audited("input 'mask' has 1099511627776 elements; at most 67108864 are audited", k=2**20, unread=2**40)
+
+
+@case
 def weights_beside_the_model_belong_to_it():
     folder = models.folder / "external"
     folder.mkdir()
