@@ -13,6 +13,7 @@
 #include "ir/core/ir.h"
 #include "ir/integer/kernels.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include "passes/quantize/calibrate.h"
@@ -71,6 +72,12 @@ struct Comparison {
   double largest_error = 0;       // of an entry
   std::vector<TensorError> tensors;
 
+  // Was anything compared?
+  bool measured() const {
+    return llvm::any_of(outputs, [](const OutputComparison& output) {
+      return output.rows.rows + output.rows.zero_rows + output.elements > 0;
+    });
+  }
   // integer over float, minus 1
   double perplexityChange() const {
     return float_perplexity > 0 ? integer_perplexity / float_perplexity - 1 : 0;

@@ -274,6 +274,7 @@ def an_audit_says_what_a_calibration_is_worth():
         return models.folder / name
 
     result, said = notes(models.package("toy_gpt"))
+    equal(result["precision"], "measured", "precision")
     assert not said and result["calibration"]["weight_bits"] == 16 and result["agreement"]["least_cosine"] > 0.99, (said, result)
 
     def coarse(site):
@@ -287,8 +288,13 @@ def an_audit_says_what_a_calibration_is_worth():
         if site["op"] == "tensor.add":
             site["exponent"] += 3
 
-    _, said = notes(recalibrated("clipping.lindero", clipping))
+    clipped = recalibrated("clipping.lindero", clipping)
+    result, said = notes(clipped)
     assert any("cannot hold 4 of 4 inputs" in text for text in said), said
+    equal(result["precision"], "not measured", "precision")
+    shown = lindero("audit", model, "--key", clipped / "model.key").out
+    assert "CONFIRMED, precision not measured: this key is this model" in shown, shown
+    assert "nothing to compare; 4 windows out of range" in shown, shown
 
 
 @case

@@ -43,8 +43,11 @@ absl::Status audit(const AuditArguments& arguments, Context& context) {
   addModel(audit.facts, summary, /*all=*/true);
   addCalibration(audit.exponents, summary);
   if (audit.comparison) addAgreement(*audit.comparison, summary);
+  const bool measured = audit.comparison && audit.comparison->measured();
   summary.add("verdict", "verdict", "confirmed",
-              "CONFIRMED: this key is this model, byte for byte");
+              absl::StrCat("CONFIRMED", measured ? "" : ", precision not measured",
+                           ": this key is this model, byte for byte"));
+  summary.addData("precision", measured ? "measured" : "not measured");
   const runtime::ModelRecord& record = audit.keys.model();
   summary.add("id", "id", toHex(record.id), toHex(record.id));
   summary.add("onnx", "ONNX file", toHex(record.onnx), toHex(record.onnx));

@@ -79,6 +79,7 @@ std::string leastOf(const passes::Comparison& found) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", withCommas(unequal), " of ",
                     withCommas(integers), " integers differ");
   }
+  if (found.rejected > 0 && found.rejected == found.samples) return "nothing to compare";
   return text.empty() ? "no row that is finite and not zero" : text;
 }
 
