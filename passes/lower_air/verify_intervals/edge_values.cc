@@ -1,7 +1,6 @@
 #include "passes/lower_air/verify_intervals/edge_values.h"
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
@@ -169,6 +168,12 @@ class EdgeValues {
     }
     for (int t = 0; t < ranges_.tables(); ++t) addTable(t);
     for (int t = 0; t < ranges_.tables(); ++t) IR_RETURN_IF_ERROR(findFault(t));
+    for (const auto& [address, sum] : sums_) {
+      if (sum == 0) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat("verify-intervals: public tensors at address ", address,
+                       " are not the same values of the program"));
+    }
     return absl::OkStatus();
   }
 
@@ -191,8 +196,8 @@ class EdgeValues {
       for (int64_t j = 0; j < columns; ++j) {
         const int64_t tile = i / tile_rows * across + j / tile_columns;
         const int64_t address = symmetric(op.intAttr("address") + tile);
-        if (!buffer && trace_) unknown_.insert(address);
-        const uint64_t name = buffer ? values_.name(buffer, i * columns + j) : 1;
+        uint64_t name = trace_ ? 0 : 1;
+        if (buffer) name = values_.name(buffer, i * columns + j);
         add(e, address, i % tile_rows, j % tile_columns, name);
       }
     }
@@ -229,7 +234,7 @@ class EdgeValues {
         const ProvenRanges::Ends& e = ranges_.ends()[index];
         const int64_t address = e.address.at(rows, row);
         auto sum = sums_.find(address);
-        if (sum == sums_.end() || sum->second == 0 || unknown_.count(address)) continue;
+        if (sum == sums_.end() || sum->second == 0) continue;
         return absl::FailedPreconditionError(absl::StrCat(
             "verify-intervals: ", rows.describe(e.term->stringAttr("name"), c, row), ": address ",
             address, ": its two ends are not the same values of the program, or one is padding"));
@@ -243,7 +248,6 @@ class EdgeValues {
   const TraceValues values_;
   std::vector<std::vector<std::vector<int>>> ends_;  // [table][class]
   std::unordered_map<int64_t, uint64_t> sums_;       // by address
-  std::unordered_set<int64_t> unknown_;              // addresses of public tensors without a buffer
 };
 
 }  // namespace
