@@ -53,14 +53,17 @@ absl::StatusOr<ExponentSite> readSite(const json& object) {
 
 }  // namespace
 
-absl::StatusOr<int> Exponents::get(size_t site, llvm::StringRef name) const {
-  if (site >= sites.size()) return malformed(absl::StrCat("there is no site ", site));
-  const auto it = sites[site].values.find(name.str());
-  if (it == sites[site].values.end()) {
-    return malformed(absl::StrCat("site ", site, " (", sites[site].op, " ", sites[site].node,
-                                  ") has no \"", name.str(), "\""));
+absl::StatusOr<int> ExponentSite::get(llvm::StringRef name) const {
+  const auto it = values.find(name.str());
+  if (it == values.end()) {
+    return malformed(absl::StrCat("the site of ", op, " ", node, " has no \"", name.str(), "\""));
   }
   return static_cast<int>(it->second);
+}
+
+absl::StatusOr<int> Exponents::get(size_t site, llvm::StringRef name) const {
+  if (site >= sites.size()) return malformed(absl::StrCat("there is no site ", site));
+  return sites[site].get(name);
 }
 
 absl::Status checkSites(const Exponents& exponents, const ir::Function& function) {

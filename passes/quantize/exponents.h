@@ -32,6 +32,9 @@ struct ExponentSite {
   std::map<std::string, int64_t> values;
 
   bool operator==(const ExponentSite&) const = default;
+
+  // The named value; an error that names the op if it is not there.
+  absl::StatusOr<int> get(llvm::StringRef name) const;
 };
 
 struct Exponents {
@@ -40,7 +43,7 @@ struct Exponents {
 
   bool operator==(const Exponents&) const = default;
 
-  // The named value of a site; an error that names the op if the site or the value is not there.
+  // The named value of a site; an error if the site or the value is not there.
   absl::StatusOr<int> get(size_t site, llvm::StringRef name) const;
 };
 

@@ -27,7 +27,7 @@ TEST(Exponents, JsonIsCanonical) {
   EXPECT_EQ(*read, exponents);
   EXPECT_EQ(*read->get(0, "bits"), 12);
   EXPECT_THAT(std::string(read->get(1, "bits").status().message()),
-              HasSubstr("site 1 (tensor.add ) has no \"bits\""));
+              HasSubstr("the site of tensor.add  has no \"bits\""));
   EXPECT_FALSE(read->get(2, "bits").ok());
 }
 

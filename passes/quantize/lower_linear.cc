@@ -126,7 +126,11 @@ absl::StatusOr<Rounding> Lowering::roundingOf(const Op& linear, Storage storage)
   if (storage != Storage::kPartial) return rounding;
   if (const ExponentSite& sum = siteOf(*site); isWide(sum)) {
     rounding.bits = kBranchBits;
-    for (int64_t c = 0; c < width; ++c) rounding.exponents[c] = branchExponent(sum, c);
+    for (int64_t c = 0; c < width; ++c) {
+      absl::StatusOr<int> unit = branchExponent(sum, c);
+      if (!unit.ok()) return unit.status();
+      rounding.exponents[c] = *unit;
+    }
     return rounding;
   }
 

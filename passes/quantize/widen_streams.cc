@@ -187,9 +187,9 @@ int addendDrop(const ExponentSite& addend, int exponent) {
   return std::max(wide, unit - exponent - kLargestAddendGap);
 }
 
-int branchExponent(const ExponentSite& sum, int64_t column) {
-  const auto own = sum.values.find(absl::StrCat("branch_exponent.", column));
-  return static_cast<int>(own != sum.values.end() ? own->second : sum.values.at("branch_exponent"));
+absl::StatusOr<int> branchExponent(const ExponentSite& sum, int64_t column) {
+  const std::string own = absl::StrCat("branch_exponent.", column);
+  return sum.get(sum.values.contains(own) ? own : "branch_exponent");
 }
 
 std::set<size_t> widenStreams(const ir::Function& function, const Calibration& calibration,

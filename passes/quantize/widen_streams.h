@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 
+#include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/choose_exponents.h"
@@ -32,8 +33,8 @@ bool isWide(const ExponentSite& site);
 // rounds off first.
 int addendDrop(const ExponentSite& addend, int exponent);
 
-// The exponent of a column of the branch that a wide sum adds.
-int branchExponent(const ExponentSite& sum, int64_t column);
+// The exponent of a column of the branch that a wide sum adds; an error if its site says none.
+absl::StatusOr<int> branchExponent(const ExponentSite& sum, int64_t column);
 
 // `needs`: the largest magnitude that a stored value must hold, by site. `exponents` has the bits
 // and exponents of all of these. Returns the sites that changed.
