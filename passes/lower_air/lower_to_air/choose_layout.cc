@@ -140,7 +140,7 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   CircuitBuilder counter;
   LookupTables tables;
   ConstantPlaces constants;
-  Lowering lowering{counter, tables, wiring, layout, constants};
+  AirLowering lowering{counter, tables, wiring, layout, constants};
   TableBuilder table(counter, kind.name(), items.back().first_row + items.back().rows);
   kind.build(lowering, table, items);
   return table.shape();

@@ -42,7 +42,7 @@ struct Map {
 // item whose constant differs from row to row.
 class Spread {
  public:
-  Spread(Lowering& l, TableBuilder& t, const char* name, int64_t lanes, bool by_row)
+  Spread(AirLowering& l, TableBuilder& t, const char* name, int64_t lanes, bool by_row)
       : l_(l), t_(t), name_(name), lanes_(lanes), by_row_(by_row) {
     columns_ = by_row ? t_.fixedLanes(name_, lanes) : Lanes{t_.fixed(name_)};
   }
@@ -71,7 +71,7 @@ class Spread {
   }
 
  private:
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const std::string name_;
   const int64_t lanes_;
@@ -99,7 +99,7 @@ struct Needs {
 
 class AffineBuilder {
  public:
-  AffineBuilder(Lowering& l, TableBuilder& t, int64_t lanes, const Needs& needs)
+  AffineBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, const Needs& needs)
       : l_(l), t_(t), lanes_(lanes), needs_(needs) {
     if (needs.m) m_.emplace(l, t, "m", lanes, needs.m_by_row);
     if (needs.c) c_.emplace(l, t, "c", lanes, needs.c_by_row);
@@ -194,7 +194,7 @@ class AffineBuilder {
     }
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   const Needs needs_;
@@ -217,7 +217,7 @@ class AffineTable : public TableKind {
   int64_t rows(size_t item, const Layout& layout) const override {
     return maps[item].columns * (maps[item].rows / layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     std::vector<const Map*> placed;
     for (const Placed& p : items) placed.push_back(&maps[p.item]);
     AffineBuilder builder(l, t, l.layout.lanes(lanes_), Needs(placed));

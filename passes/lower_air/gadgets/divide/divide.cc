@@ -17,7 +17,7 @@ struct Division {
 
 class DivideBuilder {
  public:
-  DivideBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  DivideBuilder(AirLowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
 
   void add(const Division& d, const Placed& placed) {
     const ir::Op& op = *d.origin.op;
@@ -65,7 +65,7 @@ class DivideBuilder {
     }
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
@@ -86,7 +86,7 @@ class DivideTable : public TableKind {
     const Division& d = divisions[item];
     return d.columns * (d.rows / layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     DivideBuilder builder(l, t, l.layout.lanes(lanes_));
     for (const Placed& placed : items) builder.add(divisions[placed.item], placed);
     builder.constrain();

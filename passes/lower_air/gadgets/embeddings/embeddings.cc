@@ -52,7 +52,7 @@ int64_t EmbeddingsTable::rows(size_t item, const Layout& layout) const {
   return e.rows * (e.width / layout.lanes(lanes_));
 }
 
-void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   CircuitBuilder& c = l.circuit;
   const int64_t lanes = l.layout.lanes(lanes_);
   const bool decode = l.wiring.decode();

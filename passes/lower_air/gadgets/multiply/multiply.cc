@@ -14,7 +14,7 @@ struct Multiplication {
 
 class MultiplyBuilder {
  public:
-  MultiplyBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  MultiplyBuilder(AirLowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
 
   void add(const Multiplication& m, const Placed& placed) {
     const ir::Op& op = *m.origin.op;
@@ -59,7 +59,7 @@ class MultiplyBuilder {
     }
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
@@ -80,7 +80,7 @@ class MultiplyTable : public TableKind {
     const Multiplication& m = multiplications[item];
     return m.columns * (m.rows / layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     MultiplyBuilder builder(l, t, l.layout.lanes(lanes_));
     for (const Placed& placed : items) builder.add(multiplications[placed.item], placed);
     builder.constrain();

@@ -15,7 +15,7 @@ namespace {
 
 class NormsBuilder {
  public:
-  NormsBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  NormsBuilder(AirLowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
 
   void add(const Norm& n, const Placed& placed) {
     const ir::Op& op = *n.origin.op;
@@ -95,7 +95,7 @@ class NormsBuilder {
     t_.place(sum_v_, {result, "square_sums"}, row_tiles);
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), last_ = t_.fixed("last");
@@ -117,13 +117,14 @@ int64_t NormsTable::rows(size_t item, const Layout& layout) const {
   return norms[item].rows * (norms[item].width / layout.lanes(lanes_));
 }
 
-void NormsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void NormsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   NormsBuilder builder(l, t, l.layout.lanes(lanes_));
   for (const Placed& placed : items) builder.add(norms[placed.item], placed);
   builder.constrain();
 }
 
-void NormStatisticsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void NormStatisticsTable::build(AirLowering& l, TableBuilder& t,
+                                llvm::ArrayRef<Placed> items) const {
   for (int tag = 0; tag <= 16; ++tag) l.tables.useRange(tag);
   Expr on = t.fixed("on"), width = t.fixed("width"), epsilon = t.fixed("epsilon");
   Expr table = t.fixed("table"), address = t.fixed("address"), centered = t.fixed("centered");

@@ -37,7 +37,7 @@ class NormsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return norms.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Norm> norms;  // pointed to
 
@@ -52,7 +52,7 @@ class NormStatisticsTable : public TableKind {
   LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
  private:
   const NormsTable& norms_;

@@ -14,7 +14,7 @@ class RelaysTable : public TableKind {
     return r.columns * (r.rows / layout.lanes(lanes()));
   }
 
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     const int64_t lanes = l.layout.lanes(this->lanes());
     EdgeSlots in(t, "in"), out(t, "out");
     Lanes x = t.mainLanes("x", lanes);

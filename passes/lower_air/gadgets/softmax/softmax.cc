@@ -46,7 +46,7 @@ struct ContextColumns {
 
 class SoftmaxBuilder {
  public:
-  SoftmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
+  SoftmaxBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
       : l_(l), t_(t), lanes_(lanes), stored_(stored) {
     if (windows) context_.emplace(t_);
   }
@@ -260,7 +260,7 @@ class SoftmaxBuilder {
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   const bool stored_;
@@ -303,7 +303,7 @@ int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
   return a.heads * a.queries * (a.keys / layout.lanes(lanes_));
 }
 
-void SoftmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const bool windows =
       llvm::any_of(items, [&](const Placed& p) { return softmaxes[p.item].open_windows; });
   SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), windows,

@@ -20,7 +20,7 @@ bool sumCouldWrap(const Norm& n) {
 
 class WideNormsBuilder {
  public:
-  WideNormsBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  WideNormsBuilder(AirLowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
 
   void add(const Norm& n, const Placed& placed) {
     const ir::Op& op = *n.origin.op;
@@ -121,7 +121,7 @@ class WideNormsBuilder {
     for (const auto& [column, name] : of_tiles) t_.place(column, {result, name}, row_tiles);
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), last_ = t_.fixed("last");
@@ -150,7 +150,7 @@ class WideNormsTable : public TableKind {
   int64_t rows(size_t item, const Layout& layout) const override {
     return norms[item].rows * (norms[item].width / layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     WideNormsBuilder builder(l, t, l.layout.lanes(lanes_));
     for (const Placed& placed : items) builder.add(norms[placed.item], placed);
     builder.constrain();
@@ -164,7 +164,7 @@ class WideNormsTable : public TableKind {
 
 class WideStatisticsBuilder {
  public:
-  WideStatisticsBuilder(Lowering& l, TableBuilder& t) : l_(l), t_(t) {
+  WideStatisticsBuilder(AirLowering& l, TableBuilder& t) : l_(l), t_(t) {
     for (int tag = 0; tag <= 16; ++tag) l_.tables.useRange(tag);
   }
 
@@ -228,7 +228,7 @@ class WideStatisticsBuilder {
   }
 
  private:
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   Expr on_ = t_.fixed("on"), width_ = t_.fixed("width"), shifts_ = t_.fixed("shifts");
   Expr table_ = t_.fixed("table"), address_ = t_.fixed("address"), centered_ = t_.fixed("centered");
@@ -251,7 +251,7 @@ class WideStatisticsTable : public TableKind {
   LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     WideStatisticsBuilder builder(l, t);
     for (const Placed& placed : items) {
       const Norm& n = norms_.norms[placed.item];
