@@ -11,7 +11,7 @@ namespace {
 
 using ir::tensor::Expression;
 using ir::tensor::ScalarOp;
-using State = Interval::State;
+using State = RealInterval::State;
 
 constexpr mpfr_prec_t kFirstPrecision = 64;
 constexpr mpfr_prec_t kLastPrecision = 8192;
@@ -23,31 +23,31 @@ void assign(End& to, const End& from) {
   to.open = from.open;
 }
 
-void assign(Interval& to, const Interval& from) {
+void assign(RealInterval& to, const RealInterval& from) {
   to.state = from.state;
   assign(to.low, from.low);
   assign(to.high, from.high);
 }
 
-void setPoint(Interval& y, long value) {
+void setPoint(RealInterval& y, long value) {
   y.state = State::kFinite;
   mpfr_set_si(y.low.value, value, MPFR_RNDN);
   mpfr_set_si(y.high.value, value, MPFR_RNDN);
   y.low.open = y.high.open = false;
 }
 
-bool isZero(const Interval& x) {
+bool isZero(const RealInterval& x) {
   return x.isPoint() && mpfr_zero_p(static_cast<mpfr_srcptr>(x.low.value));
 }
 
 int signOf(const End& end) { return mpfr_sgn(static_cast<mpfr_srcptr>(end.value)); }
 
-bool isOrdered(const Interval& x) { return x.isFinite() || x.state == State::kInfinite; }
+bool isOrdered(const RealInterval& x) { return x.isFinite() || x.state == State::kInfinite; }
 
 // Of operands that no result can come from: undefined, if one is or an infinity is to be calculated
 // with; else unknown.
-State spoilt(llvm::ArrayRef<const Interval*> operands) {
-  for (const Interval* x : operands) {
+State spoilt(llvm::ArrayRef<const RealInterval*> operands) {
+  for (const RealInterval* x : operands) {
     if (x->state == State::kUndefined || x->state == State::kInfinite) return State::kUndefined;
   }
   return State::kUnknown;
@@ -59,7 +59,7 @@ bool strictlyBelow(const End& high, const End& low) {
 }
 
 // a < b
-State less(const Interval& a, const Interval& b) {
+State less(const RealInterval& a, const RealInterval& b) {
   if (!isOrdered(a) || !isOrdered(b)) {
     const bool undefined = a.state == State::kUndefined || b.state == State::kUndefined;
     return undefined ? State::kUndefined : State::kUnknown;
@@ -73,7 +73,7 @@ State negated(State state) {
   return state == State::kFalse ? State::kTrue : state;
 }
 
-State equal(const Interval& a, const Interval& b) {
+State equal(const RealInterval& a, const RealInterval& b) {
   const State below = less(a, b), above = less(b, a);
   if (below == State::kTrue || above == State::kTrue) return State::kFalse;
   if (below == State::kFalse && above == State::kFalse) return State::kTrue;
@@ -89,7 +89,7 @@ State combined(State a, State b, State decisive) {
 
 }  // namespace
 
-bool Interval::isPoint() const {
+bool RealInterval::isPoint() const {
   return isFinite() && !low.open && !high.open && mpfr_equal_p(low.value, high.value);
 }
 
@@ -103,9 +103,9 @@ class Enclosure::Arithmetic {
         other_(precision),
         third_(precision) {}
 
-  void apply(ScalarOp op, llvm::ArrayRef<const Interval*> operands, Interval& y) {
-    const Interval& a = operands.empty() ? none_ : *operands[0];
-    const Interval& b = operands.size() < 2 ? none_ : *operands[1];
+  void apply(ScalarOp op, llvm::ArrayRef<const RealInterval*> operands, RealInterval& y) {
+    const RealInterval& a = operands.empty() ? none_ : *operands[0];
+    const RealInterval& b = operands.size() < 2 ? none_ : *operands[1];
     switch (op) {
       case ScalarOp::kAnd:
         y.state = combined(a.state, b.state, State::kFalse);
@@ -157,7 +157,7 @@ class Enclosure::Arithmetic {
       default:
         break;
     }
-    for (const Interval* x : operands) {
+    for (const RealInterval* x : operands) {
       if (x->isFinite()) continue;
       y.state = spoilt(operands);
       return;
@@ -175,7 +175,7 @@ class Enclosure::Arithmetic {
   using Unary = int (*)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t);
   using Binary = int (*)(mpfr_ptr, mpfr_srcptr, mpfr_srcptr, mpfr_rnd_t);
 
-  void calculate(ScalarOp op, const Interval& a, const Interval& b, Interval& y) {
+  void calculate(ScalarOp op, const RealInterval& a, const RealInterval& b, RealInterval& y) {
     switch (op) {
       case ScalarOp::kPi:
         y.low.open = mpfr_const_pi(y.low.value, kDown) != 0;
@@ -230,7 +230,7 @@ class Enclosure::Arithmetic {
   }
 
   // Strictly increasing functions of one variable.
-  void increasing(Unary function, const Interval& a, Interval& y) {
+  void increasing(Unary function, const RealInterval& a, RealInterval& y) {
     const bool point = a.isPoint();
     y.low.open = function(y.low.value, a.low.value, kDown) != 0 || a.low.open;
     if (point) {
@@ -245,7 +245,7 @@ class Enclosure::Arithmetic {
 
   // Functions that are monotone in each variable have their extremes at corners. A corner of value
   // zero may be one of many points with it; any other is the only one on its edges.
-  void corners(Binary function, const Interval& a, const Interval& b, Interval& y,
+  void corners(Binary function, const RealInterval& a, const RealInterval& b, RealInterval& y,
                bool strict = true) {
     bool first = true;
     const bool points = a.isPoint() && b.isPoint();
@@ -273,12 +273,12 @@ class Enclosure::Arithmetic {
     }
   }
 
-  void divide(const Interval& a, const Interval& b, Interval& y) {
+  void divide(const RealInterval& a, const RealInterval& b, RealInterval& y) {
     if (signOf(b.low) > 0 || signOf(b.high) < 0) return corners(mpfr_div, a, b, y);
     y.state = isZero(b) ? State::kUndefined : State::kUnknown;
   }
 
-  void logarithm(const Interval& a, Interval& y) {
+  void logarithm(const RealInterval& a, RealInterval& y) {
     if (signOf(a.low) > 0) return increasing(mpfr_log, a, y);
     y.state = State::kUnknown;
     if (signOf(a.high) < 0) y.state = State::kUndefined;
@@ -289,7 +289,7 @@ class Enclosure::Arithmetic {
     y.low.open = y.high.open = false;
   }
 
-  void root(const Interval& a, Interval& y) {
+  void root(const RealInterval& a, RealInterval& y) {
     if (signOf(a.low) >= 0) return increasing(mpfr_sqrt, a, y);
     y.state = signOf(a.high) < 0 ? State::kUndefined : State::kUnknown;
   }
@@ -305,7 +305,7 @@ class Enclosure::Arithmetic {
   }
 
   // Neither grows faster than its argument.
-  void wave(Unary function, const Interval& a, Interval& y) {
+  void wave(Unary function, const RealInterval& a, RealInterval& y) {
     mpfr_sub(temporary_, a.high.value, a.low.value, kUp);
     const bool wide = mpfr_sgn(static_cast<mpfr_srcptr>(temporary_)) > 0;
     y.low.open = function(y.low.value, a.low.value, kDown) != 0 && !wide;
@@ -314,7 +314,7 @@ class Enclosure::Arithmetic {
     mpfr_add(y.high.value, y.high.value, temporary_, kUp);
   }
 
-  void step(ScalarOp op, const Interval& a, Interval& y) {
+  void step(ScalarOp op, const RealInterval& a, RealInterval& y) {
     stepEnd(op, a.low, false, y.low);
     stepEnd(op, a.high, true, y.high);
   }
@@ -339,7 +339,7 @@ class Enclosure::Arithmetic {
   }
 
   // a^b: of a constant integer b any a, else positive ones.
-  void power(const Interval& a, const Interval& b, Interval& y) {
+  void power(const RealInterval& a, const RealInterval& b, RealInterval& y) {
     const bool integer = b.isPoint() && mpfr_integer_p(static_cast<mpfr_srcptr>(b.low.value));
     if (integer && signOf(b.low) == 0) return setPoint(y, 1);
     if (integer && signOf(b.low) < 0) {
@@ -358,13 +358,13 @@ class Enclosure::Arithmetic {
   }
 
   // b > 0, an integer.
-  void integerPower(const Interval& a, const Interval& b, Interval& y) {
+  void integerPower(const RealInterval& a, const RealInterval& b, RealInterval& y) {
     mpfr_div_2ui(temporary_, b.low.value, 1, MPFR_RNDN);
     const bool even = mpfr_integer_p(static_cast<mpfr_srcptr>(temporary_)) != 0;
     y.state = State::kFinite;
     End low(mpfr_get_prec(a.low.value)), high(mpfr_get_prec(a.low.value));
     if (even) {
-      Interval magnitude(mpfr_get_prec(a.low.value));
+      RealInterval magnitude(mpfr_get_prec(a.low.value));
       absolute(a, magnitude);
       assign(low, magnitude.low);
       assign(high, magnitude.high);
@@ -376,7 +376,7 @@ class Enclosure::Arithmetic {
     y.high.open = mpfr_pow(y.high.value, high.value, b.low.value, kUp) != 0 || high.open;
   }
 
-  static void negate(const Interval& a, Interval& y) {
+  static void negate(const RealInterval& a, RealInterval& y) {
     y.state = a.state;
     if (!isOrdered(a)) return;
     if (&a == &y) {
@@ -392,7 +392,7 @@ class Enclosure::Arithmetic {
     mpfr_neg(y.high.value, y.high.value, MPFR_RNDN);
   }
 
-  static void absolute(const Interval& a, Interval& y) {
+  static void absolute(const RealInterval& a, RealInterval& y) {
     if (!isOrdered(a) || signOf(a.low) >= 0) return assign(y, a);
     if (signOf(a.high) <= 0) return negate(a, y);
     y.state = a.state;
@@ -404,7 +404,7 @@ class Enclosure::Arithmetic {
     y.low.open = false;
   }
 
-  static void sign(const Interval& a, Interval& y) {
+  static void sign(const RealInterval& a, RealInterval& y) {
     if (!isOrdered(a)) {
       y.state = a.state;
       return;
@@ -416,7 +416,7 @@ class Enclosure::Arithmetic {
   }
 
   // The greater or the lesser one.
-  static void choose(const Interval& a, const Interval& b, bool greater, Interval& y) {
+  static void choose(const RealInterval& a, const RealInterval& b, bool greater, RealInterval& y) {
     if (!isOrdered(a) || !isOrdered(b)) {
       const bool undefined = a.state == State::kUndefined || b.state == State::kUndefined;
       y.state = undefined ? State::kUndefined : State::kUnknown;
@@ -437,23 +437,23 @@ class Enclosure::Arithmetic {
     y.state = finite ? State::kFinite : State::kInfinite;
   }
 
-  static void where(const Interval& condition, const Interval& yes, const Interval& no,
-                    Interval& y) {
+  static void where(const RealInterval& condition, const RealInterval& yes, const RealInterval& no,
+                    RealInterval& y) {
     if (condition.state == State::kTrue || condition.state == State::kFalse)
       return assign(y, condition.state == State::kTrue ? yes : no);
     y.state = condition.state;
   }
 
-  const Interval none_;  // stands for operands that there are not
+  const RealInterval none_;  // stands for operands that there are not
   Real temporary_, corner_;
-  Interval other_, third_;
+  RealInterval other_, third_;
 };
 
 Enclosure::Enclosure(const Expression& expression, mpfr_prec_t precision)
     : expression_(expression), arithmetic_(std::make_unique<Arithmetic>(precision)) {
   for (const Expression::Node& node : expression.nodes()) {
-    values_.push_back(std::make_unique<Interval>(precision));
-    Interval& value = *values_.back();
+    values_.push_back(std::make_unique<RealInterval>(precision));
+    RealInterval& value = *values_.back();
     if (!node.isNumber()) continue;
     mpfr_set_d(value.low.value, node.number, MPFR_RNDN);
     mpfr_set_d(value.high.value, node.number, MPFR_RNDN);
@@ -463,17 +463,17 @@ Enclosure::Enclosure(const Expression& expression, mpfr_prec_t precision)
 
 Enclosure::~Enclosure() = default;
 
-const Interval& Enclosure::at(int64_t u, int exponent) {
+const RealInterval& Enclosure::at(int64_t u, int exponent) {
   for (size_t n = 0; n < values_.size(); ++n) {
     const Expression::Node& node = expression_.nodes()[n];
-    Interval& value = *values_[n];
+    RealInterval& value = *values_[n];
     if (node.is_variable) {
       setPoint(value, u);
       mpfr_mul_2si(value.low.value, value.low.value, -exponent, MPFR_RNDN);
       mpfr_mul_2si(value.high.value, value.high.value, -exponent, MPFR_RNDN);
     }
     if (node.function == nullptr) continue;
-    llvm::SmallVector<const Interval*, 3> operands;
+    llvm::SmallVector<const RealInterval*, 3> operands;
     for (int operand : node.operands) operands.push_back(values_[operand].get());
     arithmetic_->apply(node.function->op, operands, value);
   }
@@ -486,7 +486,7 @@ absl::StatusOr<int64_t> Rounder::round(int64_t u, int key_exponent, int output_e
   for (mpfr_prec_t precision = kFirstPrecision; precision <= kLastPrecision; precision *= 2) {
     if (step == enclosures_.size())
       enclosures_.push_back(std::make_unique<Enclosure>(expression_, precision));
-    const Interval& value = enclosures_[step++]->at(u, key_exponent);
+    const RealInterval& value = enclosures_[step++]->at(u, key_exponent);
     if (value.state == State::kUndefined) {
       return absl::UnimplementedError(
           absl::StrCat("its function is not a finite number at ", x, ": a table cannot hold it"));

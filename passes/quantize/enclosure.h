@@ -38,7 +38,7 @@ struct End {
   bool open = false;
 };
 
-struct Interval {
+struct RealInterval {
   enum class State {
     kFinite,     // low <= value <= high, both finite
     kInfinite,   // the value is low = high, an infinity
@@ -47,7 +47,7 @@ struct Interval {
     kTrue,       // booleans
     kFalse,
   };
-  explicit Interval(mpfr_prec_t precision) : low(precision), high(precision) {}
+  explicit RealInterval(mpfr_prec_t precision) : low(precision), high(precision) {}
   bool isFinite() const { return state == State::kFinite; }
   bool isPoint() const;
 
@@ -61,12 +61,12 @@ class Enclosure {
   ~Enclosure();
   // At x = u / 2^exponent, which must be representable: the expression's value. It lives until the
   // next call.
-  const Interval& at(int64_t u, int exponent);
+  const RealInterval& at(int64_t u, int exponent);
 
  private:
   class Arithmetic;
   const ir::tensor::Expression& expression_;
-  std::vector<std::unique_ptr<Interval>> values_;
+  std::vector<std::unique_ptr<RealInterval>> values_;
   std::unique_ptr<Arithmetic> arithmetic_;
 };
 

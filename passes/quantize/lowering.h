@@ -131,7 +131,7 @@ class Lowering {
   };
   std::map<std::string, Table> tables_;
   std::map<std::string, int64_t> first_keys_;  // of tables of functions
-  std::map<std::string, SoftmaxTable> softmaxes_;
+  std::map<std::string, ExponentialTable> softmaxes_;
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
   Masks masks_;
