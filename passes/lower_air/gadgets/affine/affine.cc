@@ -126,9 +126,9 @@ class AffineBuilder {
     if (exact_ && shift == 0) t_.fillConstant(*exact_, first, rows, 1);
     fillResult(op, first, rows);
     fillConstants(map, first);
-    fillCopies(x_in_, map.x_in, first);
-    if (map.y) fillCopies(y_in_, map.y_in, first);
-    fillCopies(out_, map.out, first);
+    fillColumnMajor(t_, x_in_, first, l_.layout.edges(map.x_in));
+    if (map.y) fillColumnMajor(t_, y_in_, first, l_.layout.edges(map.y_in));
+    fillColumnMajor(t_, out_, first, l_.layout.edges(map.out));
     const int64_t tiles = map.rows / lanes_;
     const Cells cells{
         first, {{map.columns, tiles, 1}, {tiles, 1, lanes_ * map.columns}}, 0, map.columns};
@@ -159,9 +159,9 @@ class AffineBuilder {
       if (needs_.rounds) t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
     }
     const Lanes& given = needs_.lookup ? g_ : q_;
-    for (EdgeColumns& slot : x_in_.all()) columnMajorTerm(t_, "x", slot, {{slot.on, x_}}, -1);
-    for (EdgeColumns& slot : y_in_.all()) columnMajorTerm(t_, "y", slot, {{slot.on, y_}}, -1);
-    for (EdgeColumns& slot : out_.all()) columnMajorTerm(t_, "out", slot, {{slot.on, given}}, 1);
+    columnMajorTerms(t_, "x", x_in_, x_, -1);
+    columnMajorTerms(t_, "y", y_in_, y_, -1);
+    columnMajorTerms(t_, "out", out_, given, 1);
   }
 
  private:
@@ -184,13 +184,6 @@ class AffineBuilder {
     if (map.n) n_->fill(map, map.n, first);
     if (map.y && !map.n) {
       n_->fillNumber(map, int64_t{1} << map.origin.op->intAttr("addend_shift"), first);
-    }
-  }
-
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, int64_t first) {
-    const std::vector<Edge> edges = l_.layout.edges(copies);
-    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillColumnMajor(t_, *slot, first, edge);
     }
   }
 

@@ -59,7 +59,7 @@ class ArgmaxBuilder {
     t_.constrain(within_ * (maximum_ - t_.previous(maximum_)), "one maximum per token",
                  kContinuity);
     if (!stored_) addProduct(values);
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
+    rowMajorTerms(t_, "in", in_, x_, -1);
     if (l_.wiring.decode()) {
       scalarTerm(t_, "index", last_, address_, chosen_, 1);
     } else {

@@ -119,7 +119,7 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
     row.back() = row.back() - added[i];
     t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
   }
-  for (EdgeColumns& slot : in.all()) rowMajorTerm(t, "in", slot, {{slot.on, added}}, -1);
+  rowMajorTerms(t, "in", in, added, -1);
   Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
@@ -130,7 +130,7 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
   } else {
     for (auto& [name, on] : publics) scalarTerm(t, "id", on, address, id, -1, name);
   }
-  for (EdgeColumns& slot : out.all()) rowMajorTerm(t, "out", slot, {{slot.on, x}}, 1);
+  rowMajorTerms(t, "out", out, x, 1);
 }
 
 Embeddings::Embeddings(Wiring& wiring, Products& products)

@@ -34,9 +34,9 @@ class NormsBuilder {
     t_.fillConstant(tag_, first, rows, bits);
     t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
     l_.tables.useRange(bits);
-    fillCopies(in_, n.in, n, first, End::kTakes);
-    fillCopies(forward_, n.forward, n, first, End::kGives);
-    fillCopies(out_, n.out, n, first, End::kGives);
+    fillRowMajor(t_, in_, first, n.rows, l_.layout.edges(n.in), End::kTakes);
+    fillRowMajor(t_, forward_, first, n.rows, l_.layout.edges(n.forward), End::kGives);
+    fillRowMajor(t_, out_, first, n.rows, l_.layout.edges(n.out), End::kGives);
     place(n, first);
     t_.instance(first, rows, n.origin.region, op.location());
   }
@@ -63,20 +63,12 @@ class NormsBuilder {
       t_.range("remainder" + lane, on_, shift_, r_[i]);
     }
     statisticsTerm(t_, last_, statistics_, {sum_d_, sum_v_, root_, shift_, power_}, 1);
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
-    for (EdgeColumns& slot : forward_.all()) rowMajorTerm(t_, "forward", slot, {{slot.on, x_}}, 1);
-    for (EdgeColumns& slot : out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, z_}}, 1);
+    rowMajorTerms(t_, "in", in_, x_, -1);
+    rowMajorTerms(t_, "forward", forward_, x_, 1);
+    rowMajorTerms(t_, "out", out_, z_, 1);
   }
 
  private:
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, const Norm& n, int64_t first,
-                  End end) {
-    const std::vector<Edge> edges = l_.layout.edges(copies);
-    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillRowMajor(t_, *slot, first, n.rows, edge, end);
-    }
-  }
-
   void place(const Norm& n, int64_t first) {
     const int64_t tiles = n.width / lanes_;
     Cells elements{first, {{n.rows, tiles, n.width}, {tiles, 1, lanes_}}, 0, 1};

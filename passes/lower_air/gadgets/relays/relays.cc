@@ -33,8 +33,8 @@ class RelaysTable : public TableKind {
               {first, {{r.columns, tiles, 1}, {tiles, 1, lanes * r.columns}}, 0, r.columns});
       t.instance(first, placed.rows, r.origin.region, r.origin.op->location());
     }
-    for (EdgeColumns& slot : in.all()) columnMajorTerm(t, "in", slot, {{slot.on, x}}, -1);
-    for (EdgeColumns& slot : out.all()) columnMajorTerm(t, "out", slot, {{slot.on, x}}, 1);
+    columnMajorTerms(t, "in", in, x, -1);
+    columnMajorTerms(t, "out", out, x, 1);
   }
 
  private:

@@ -227,7 +227,7 @@ void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
   Lanes products;
   for (Expr lane : y) products.push_back(lane - bias);
   fold.build(products);
-  for (EdgeColumns& slot : out.all()) columnMajorTerm(t, "out", slot, {{slot.on, y}}, 1);
+  columnMajorTerms(t, "out", out, y, 1);
 }
 
 Results::Results(Wiring& wiring, Products& products)

@@ -68,7 +68,7 @@ class SoftmaxBuilder {
       addProduct();
     }
     rowMajorTerm(t_, "out", out_, {{out_.on, p_}}, 1);
-    for (EdgeColumns& slot : more_out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, p_}}, 1);
+    rowMajorTerms(t_, "out", more_out_, p_, 1);
   }
 
  private:
@@ -239,7 +239,7 @@ class SoftmaxBuilder {
     for (int64_t i = 0; i < lanes_; ++i) {
       t_.constrain(live_[i] * (score(i) - s_[i]), "score." + std::to_string(i));
     }
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, s_}}, -1);
+    rowMajorTerms(t_, "in", in_, s_, -1);
   }
 
   // The fold of the scores, which the product check of Q K^T reads. A masked one is k itself.
