@@ -114,7 +114,7 @@ void noteGivenTokens(const runtime::Run& run, Context& context) {
   for (int64_t size : run.opened.facts.inputs[0].shape) length *= size;
   if (run.given_tokens == length) return;
   context.note(absl::StrCat("the input has ", run.given_tokens, " of ", length,
-                            " tokens; token 0 stands behind them, and outputs at positions ",
+                            " tokens; token 0 fills the rest, and outputs at positions ",
                             run.given_tokens, " and later are about those"));
 }
 

@@ -20,7 +20,7 @@ struct VerifyArguments {
   std::string command;
   runtime::VerificationFiles files;
   bool chain = false;
-  std::vector<std::string> next;  // the proofs behind the first one of a chain
+  std::vector<std::string> next;  // the proofs after the first one of a chain
   std::string tokenizer;
   std::string outputs;  // where the values go; empty: nowhere
   std::string attestation;
@@ -165,7 +165,7 @@ void addVerify(CLI::App& app, Command& chosen) {
        {"--attestation", "--prompt", "--tokens", "--generate", "--save-outputs"}) {
     chain->excludes(command->get_option(other));
   }
-  command->add_option("next", arguments->next, "Of a chain: the proofs behind the first")
+  command->add_option("next", arguments->next, "Of a chain: the proofs after the first")
       ->needs(chain);
   command->callback([arguments, &chosen] {
     chosen = [arguments](Context& context) {
