@@ -94,14 +94,10 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
       l.constants[{e.addend, ""}] = {t.name(), "addend.0", lanes, elements, e.rows * e.width};
     }
     if (e.added) {
-      const Edge edge = l.layout.edge(*e.in);
       t.place(added, {e.added, ""}, elements);
-      fillRowMajor(t, *in.of(edge)[0], first, e.rows, edge, End::kTakes);
+      fillRowMajor(t, in, first, e.rows, l.layout.edges(*e.in), End::kTakes);
     }
-    const std::vector<Edge> edges = l.layout.edges(e.out);
-    for (auto [slot, edge] : llvm::zip(out.of(edges), edges)) {
-      fillRowMajor(t, *slot, first, e.rows, edge, End::kGives);
-    }
+    fillRowMajor(t, out, first, e.rows, l.layout.edges(e.out), End::kGives);
     t.place(x, {op.result(), ""}, elements);
     t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});
     t.instance(first, placed.rows, e.origin.region, op.location());

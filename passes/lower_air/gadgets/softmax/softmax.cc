@@ -133,12 +133,9 @@ class SoftmaxBuilder {
       fillRowMajor(t_, out_, first, rows, edge, End::kGives);
       given = true;
     }
-    for (auto [slot, edge] : llvm::zip(more_out_.of(more), more)) {
-      fillRowMajor(t_, *slot, first, rows, edge, End::kGives);
-    }
+    fillRowMajor(t_, more_out_, first, rows, more, End::kGives);
     if (!a.stored()) return;
-    const Edge edge = l_.layout.edge(a.in);
-    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge, End::kTakes);
+    fillRowMajor(t_, in_, first, rows, l_.layout.edges(a.in), End::kTakes);
     const int64_t tiles = a.keys / lanes_;
     t_.place(s_, {a.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
