@@ -87,7 +87,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
                                : Scratch::beside(arguments.save_trace, context.monitor()));
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(
-      Source source, openSource(arguments.source, arguments.threads, scratch, context, summary));
+      Source source, bindSource(arguments.source, arguments.threads, scratch, context, summary));
   Stopwatch watch;
   LINDERO_ASSIGN_OR_RETURN(
       runtime::TracedRun traced,
@@ -128,7 +128,7 @@ void addCheck(CLI::App& app, Command& chosen) {
                       "each block, statement.pb, claim.json, and a key and the package if these "
                       "are made on the way");
   command->callback([arguments, command, &chosen] {
-    settle(*command, arguments->source);
+    completeSourceOptions(*command, arguments->source);
     chosen = [arguments](Context& context) { return check(*arguments, context); };
   });
 }

@@ -33,8 +33,8 @@ absl::StatusOr<Given> readInputs(const SourceOptions& options, const std::string
   return given;
 }
 
-absl::StatusOr<Source> openPackage(const SourceOptions& options, int threads, Context& context,
-                                   Summary& summary) {
+absl::StatusOr<Source> sourceOfPackage(const SourceOptions& options, int threads, Context& context,
+                                       Summary& summary) {
   if (!options.model_option.empty()) {
     return failure(Error::kUsage,
                    absl::StrCat(options.source, " is compiled already: give ", options.model_option,
@@ -58,8 +58,9 @@ absl::StatusOr<Source> openPackage(const SourceOptions& options, int threads, Co
   return Source{std::move(run), std::move(given.tokenizer)};
 }
 
-absl::StatusOr<Source> compileModel(const SourceOptions& options, int threads,
-                                    const Scratch& scratch, Context& context, Summary& summary) {
+// A package for this run alone, calibrated on its input where the user gives no exponents.
+absl::StatusOr<Source> sourceOfModel(const SourceOptions& options, int threads,
+                                     const Scratch& scratch, Context& context, Summary& summary) {
   Stopwatch watch;
   LINDERO_ASSIGN_OR_RETURN(compiler::PreparedModel model,
                            compiler::importModel(options.source, options.model, context.monitor()));
@@ -98,19 +99,19 @@ CLI::Option_group* addSourceOptions(CLI::App& app, SourceOptions& options) {
   return input;
 }
 
-void settle(const CLI::App& app, SourceOptions& options) {
+void completeSourceOptions(const CLI::App& app, SourceOptions& options) {
   options.model_option = givenModelOption(app);
   if (options.input.decode.generate > 0 || !options.input.from.empty()) {
     options.model.lower.decode = true;
   }
 }
 
-absl::StatusOr<Source> openSource(const SourceOptions& options, int threads, const Scratch& scratch,
+absl::StatusOr<Source> bindSource(const SourceOptions& options, int threads, const Scratch& scratch,
                                   Context& context, Summary& summary) {
   std::error_code code;
   return std::filesystem::is_directory(options.source, code)
-             ? openPackage(options, threads, context, summary)
-             : compileModel(options, threads, scratch, context, summary);
+             ? sourceOfPackage(options, threads, context, summary)
+             : sourceOfModel(options, threads, scratch, context, summary);
 }
 
 absl::Status addRun(const Source& source, const Statement& statement, Summary& summary,

@@ -406,7 +406,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   }
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary(context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(Source source, openSource(arguments.source, arguments.prover.threads,
+  LINDERO_ASSIGN_OR_RETURN(Source source, bindSource(arguments.source, arguments.prover.threads,
                                                      scratch, context, summary));
   OpenedPackage& opened = source.run.opened;
   const Statement& inputs = source.run.inputs;
@@ -488,7 +488,7 @@ void addTamper(CLI::App& app, Command& chosen) {
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, rows, &chosen] {
     arguments->rows_given = rows->count() > 0;
-    settle(*command, arguments->source);
+    completeSourceOptions(*command, arguments->source);
     chosen = [arguments](Context& context) { return tamper(*arguments, context); };
   });
 }
