@@ -42,6 +42,8 @@ class Lowering {
   absl::Status run();
 
  private:
+  // Linears and sums are in lower_linear.cc; layernorm, attention, activation and product in
+  // lower_rows.cc; the others in lowering.cc.
   absl::Status lowerArguments();
   absl::Status lower(const ir::Op& op);
   absl::Status lowerEmbedding(const ir::Op& op);

@@ -17,7 +17,7 @@ REGISTERED = {
     "passes/lower_air/gadgets/gadgets.cc": "  gadgets.push_back(makeHalveUp(wiring));\n",
     "program/program.proto": "    HalveUp halve_up = ",
     "runtime/gadgets/gadgets.h": "X(halve_up)",
-    "tests/soundness/forged_witness_test.cc": '      {"HalveUpOffByOne",\n',
+    "tests/soundness/forged_cheats_test.cc": '      {"HalveUpOffByOne",\n',
 }
 # Each is compiled as this source is.
 COMPILED = {
@@ -33,7 +33,7 @@ UNFINISHED = [
     "passes/lower_air/gadgets/halve_up/README.md",
     "passes/lower_air/gadgets/halve_up/halve_up_test.cc",
     "tests/lit/lower_to_air/Inputs/halve_up/halve_up.golden",
-    "tests/soundness/forged_witness_test.cc",
+    "tests/soundness/forged_cheats_test.cc",
 ]
 
 
