@@ -11,7 +11,7 @@
 namespace lindero::runtime {
 namespace {
 
-// Beyond so many misplaced tuples they are not matched with each other any more: the bus is wrong
+// With more misplaced tuples than this, they are not matched with each other any more: the bus is wrong
 // either way.
 constexpr size_t kMaxMissing = size_t{1} << 20;
 

@@ -169,7 +169,7 @@ class GeneralProgram {
         Type::fixed(shape, exponent, -bound, bound), {});
   }
 
-  // The least shift from `least` on with which what is at most `bound` has so many bits; or -1.
+  // The least shift, `least` or more, with which what is at most `bound` has `bits` bits; or -1.
   int64_t shiftFor(int64_t bound, int64_t bits, int64_t least) {
     for (int64_t s = least; s <= 16; ++s) {
       const int64_t half = (int64_t{1} << s) >> 1;

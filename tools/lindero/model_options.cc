@@ -29,8 +29,8 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->expected(1)
       ->take_all();
   app.add_option("--min-cosine", options.precision.least_cosine,
-                 "Refuse a model of which integers give an output row with a lower cosine, on "
-                 "calibration samples; -1 allows all")
+                 "Refuse a model if its integers give an output row with a lower cosine on a "
+                 "calibration sample; -1 allows all")
       ->check(CLI::Range(-1.0, 1.0))
       ->capture_default_str();
   app.add_option("--max-error", options.precision.row_error,
@@ -48,9 +48,9 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, kMostPositions));
   app.add_option("--context", options.context,
-                 "What a step of a decode run has of those before. recompute: tokens, one proof of "
-                 "all positions; carry: keys and values, a proof of each block of steps, in memory "
-                 "that does not grow with the run")
+                 "What a step of a decode run has from the steps before it. recompute: tokens, in one "
+                 "proof of all positions; carry: keys and values, in a proof of each block of steps, "
+                 "in memory that does not grow with the run")
       ->check(CLI::IsMember({"recompute", "carry"}))
       ->capture_default_str();
   app.add_option("--block", options.block,

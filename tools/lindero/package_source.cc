@@ -15,14 +15,14 @@ namespace lindero::cli {
 namespace {
 
 // What the user gives, before it is known which circuit takes it.
-struct Given {
+struct GivenInputs {
   std::vector<InputArray> arrays;
   std::optional<Tokenizer> tokenizer;
 };
 
-absl::StatusOr<Given> readInputs(const SourceOptions& options, const std::string& model,
-                                 const runtime::ModelFacts& facts) {
-  Given given;
+absl::StatusOr<GivenInputs> readInputs(const SourceOptions& options, const std::string& model,
+                                       const runtime::ModelFacts& facts) {
+  GivenInputs given;
   const std::string tokenizer = runtime::findTokenizer(options.model.tokenizer, model);
   if (!tokenizer.empty() && facts.readsTokens()) {
     LINDERO_ASSIGN_OR_RETURN(given.tokenizer, Tokenizer::load(tokenizer));
@@ -43,7 +43,7 @@ absl::StatusOr<Source> sourceOfPackage(const SourceOptions& options, int threads
   const std::vector<int64_t> buckets = runtime::bucketsOf(options.source);
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened,
                            runtime::openPackage(options.source, buckets.back()));
-  LINDERO_ASSIGN_OR_RETURN(Given given,
+  LINDERO_ASSIGN_OR_RETURN(GivenInputs given,
                            readInputs(options, absl::StrCat(options.source, "/"), opened.facts));
   LINDERO_ASSIGN_OR_RETURN(
       const int64_t bucket,
@@ -67,7 +67,7 @@ absl::StatusOr<Source> sourceOfModel(const SourceOptions& options, int threads,
   const runtime::ModelFacts facts = model.compilation.facts();
   LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
                            compiler::chooseBuckets(options.model, model));
-  LINDERO_ASSIGN_OR_RETURN(Given given, readInputs(options, options.source, facts));
+  LINDERO_ASSIGN_OR_RETURN(GivenInputs given, readInputs(options, options.source, facts));
   LINDERO_RETURN_IF_ERROR(runtime::checkInputs(facts, given.arrays, options.model.lower.decode));
   LINDERO_ASSIGN_OR_RETURN(
       const int64_t bucket,
