@@ -122,7 +122,7 @@ void addCheck(CLI::App& app, Command& chosen) {
       app.add_subcommand("check", "Run a model and check every constraint, without a prover");
   addSourceOptions(*command, arguments->source);
   addThreadsOption(*command, arguments->threads);
-  command->add_option("--seed", arguments->seed, "Of the test challenges");
+  command->add_option("--seed", arguments->seed, "Seed of the test challenges");
   command->add_option("--save-trace", arguments->save_trace,
                       "Keep the run in this folder, for provers and other checkers: the trace of "
                       "each block, statement.pb, claim.json, and a key and the package if these "

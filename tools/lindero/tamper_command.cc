@@ -484,7 +484,8 @@ void addTamper(CLI::App& app, Command& chosen) {
       ->add_option("--proof", arguments->proofs,
                    "Changes of the proof and the key; 0 needs no prover")
       ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "Of all random choices")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Seed of all random choices")
+      ->capture_default_str();
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, rows, &chosen] {
     arguments->rows_given = rows->count() > 0;
