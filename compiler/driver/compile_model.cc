@@ -143,8 +143,8 @@ absl::Status ofModel(const PreparedModel& model, const absl::Status& status) {
   return withModelError(absl::Status(status.code(), absl::StrCat(file, ": ", status.message())));
 }
 
-absl::Status chooseExponents(const ModelOptions& options, PreparedModel& model,
-                             runtime::Monitor& monitor) {
+absl::Status calibrateOnSamples(const ModelOptions& options, PreparedModel& model,
+                                runtime::Monitor& monitor) {
   monitor.progress("calibrate");
   noteSamples(options, model, monitor);
   absl::StatusOr<std::vector<passes::Sample>> given =
@@ -340,7 +340,7 @@ absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   if (options.exponents.empty()) {
-    LINDERO_RETURN_IF_ERROR(chooseExponents(options, model, monitor));
+    LINDERO_RETURN_IF_ERROR(calibrateOnSamples(options, model, monitor));
   } else {
     LINDERO_ASSIGN_OR_RETURN(model.exponents, readExponents(options.exponents));
     makeSamples(options, model, monitor);

@@ -29,7 +29,7 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
                                                              const ModelFacts& facts, int64_t most);
 
 // The run that the arrays are for, which checkInputs has accepted: of fewer tokens than the model
-// has positions, 0 stands behind them; of an input that nobody reads, ones where none is given.
+// has positions, 0 fills the rest; of an input that nobody reads, ones where none is given.
 passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::InputArray>& arrays);
 
 }  // namespace lindero::compiler

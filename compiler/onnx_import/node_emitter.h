@@ -84,6 +84,7 @@ struct NamedEmitter {
   EmitFunction emit;
   const char* op = "";
 };
+// By kind of op: emit_activations.cc, emit_elementwise.cc and so on.
 llvm::ArrayRef<NamedEmitter> activationEmitters();
 llvm::ArrayRef<NamedEmitter> elementwiseEmitters();
 llvm::ArrayRef<NamedEmitter> layoutEmitters();

@@ -3,6 +3,7 @@
 
 #include "ir/core/lexer.h"
 #include "ir/core/op_table.h"
+#include "ir/core/parse_type.h"
 #include "ir/core/text.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -14,7 +15,6 @@ namespace {
 
 // Recursion in the parser (and in all that walks IR) is bounded by this.
 constexpr unsigned kMaxDepth = 64;
-constexpr int64_t kMaxElements = int64_t{1} << 48;
 
 // All methods return false after an error; the lexer keeps the first one.
 class Parser {
@@ -36,7 +36,8 @@ class Parser {
 
   absl::StatusOr<Type> parseTypeOnly() {
     Type type;
-    if (!parseType(type) || (!lexer_.atEnd() && !lexer_.failExpected("nothing after the type"))) {
+    if (!parseType(lexer_, type) ||
+        (!lexer_.atEnd() && !lexer_.failExpected("nothing after the type"))) {
       return lexer_.status();
     }
     return type;
@@ -62,7 +63,8 @@ class Parser {
                                            "'; known are f32, f64, i64, i32, i16, i8, u8, bool");
     }
     constant.scalar = *known;
-    if (!lexer_.expect("[") || !parseSizes(constant.shape) || !lexer_.expect("]")) return false;
+    if (!lexer_.expect("[") || !parseSizes(lexer_, constant.shape) || !lexer_.expect("]"))
+      return false;
     if (module_->constants().find(constant.name)) {
       return lexer_.fail(start, "@" + constant.name + " is declared twice");
     }
@@ -184,9 +186,9 @@ class Parser {
   }
 
   bool parseResultTypes(std::vector<Type>& types) {
-    if (!lexer_.eat("(")) return parseType(types.emplace_back());
+    if (!lexer_.eat("(")) return parseType(lexer_, types.emplace_back());
     do {
-      if (!parseType(types.emplace_back())) return false;
+      if (!parseType(lexer_, types.emplace_back())) return false;
     } while (lexer_.eat(","));
     return lexer_.expect(")");
   }
@@ -198,7 +200,8 @@ class Parser {
       std::string name;
       Type type;
       size_t start = lexer_.position();
-      if (!lexer_.expect("%") || !parseValueName(name) || !lexer_.expect(":") || !parseType(type) ||
+      if (!lexer_.expect("%") || !parseValueName(name) || !lexer_.expect(":") ||
+          !parseType(lexer_, type) ||
           !define(start, name, block.addArgument(std::move(type), hint(name)))) {
         return false;
       }
@@ -286,7 +289,7 @@ class Parser {
     if (!results.empty() && !lexer_.expect(":")) return false;
     for (unsigned i = 0; i < results.size(); ++i) {
       Type type;
-      if ((i && !lexer_.expect(",")) || !parseType(type)) return false;
+      if ((i && !lexer_.expect(",")) || !parseType(lexer_, type)) return false;
       op.result(i)->setType(std::move(type));
       op.result(i)->setName(hint(results[i].name));
       if (!define(results[i].position, results[i].name, op.result(i))) return false;
@@ -335,89 +338,6 @@ class Parser {
     auto [it, fresh] = names_.try_emplace(name, value);
     if (!fresh) return lexer_.fail(position, shown(name) + " is defined twice");
     defined_.push_back(&*it);
-    return true;
-  }
-
-  // ---- types
-
-  bool parseType(Type& type) {
-    llvm::StringRef word;
-    size_t start = lexer_.position();
-    if (!lexer_.identifier(word, "a type")) return false;
-    if (word == "base" || word == "ext") {
-      type = word == "base" ? Type::base() : Type::ext();
-      return true;
-    }
-    if (word == "tensor") return parseTensor(type);
-    if (word == "fixed") return parseFixed(type);
-    return lexer_.fail(start,
-                       "no type is named '" + word + "'; known are tensor, fixed, base, ext");
-  }
-
-  bool parseTensor(Type& type) {
-    if (!lexer_.expect("<")) return false;
-    std::vector<int64_t> shape;
-    size_t start = lexer_.position();
-    while (lexer_.nextIsDigit()) {
-      if (!lexer_.digits(shape.emplace_back())) return false;
-      if (!lexer_.eatCharacter('x')) return lexer_.failExpected("'x' after a size");
-    }
-    if (!checkElements(start, shape)) return false;
-    type = Type::tensor(Element::kFloat, shape);
-    size_t element_start = lexer_.position();
-    llvm::StringRef element;
-    if (!lexer_.identifier(element, "a size or an element type")) return false;
-    if (element == "i64") {
-      type.element = Element::kInt;
-    } else if (element == "i1") {
-      type.element = Element::kBool;
-    } else if (element != "f32") {
-      return lexer_.fail(element_start,
-                         "no element type is named '" + element + "'; known are f32, i64, i1");
-    }
-    return lexer_.expect(">");
-  }
-
-  bool parseFixed(Type& type) {
-    if (!lexer_.expect("<")) return false;
-    std::vector<int64_t> shape;
-    size_t start = lexer_.position();
-    if (!lexer_.eat("2^")) {
-      if (!parseSizes(shape) || !lexer_.expect(",") || !lexer_.expect("2^")) return false;
-    }
-    int64_t negated = 0, low = 0, high = 0;
-    size_t exponent = lexer_.position();
-    if (!checkElements(start, shape) || !lexer_.integer(negated, "an exponent")) return false;
-    if (negated > 1024 || negated < -1024) {
-      return lexer_.fail(exponent,
-                         "the exponent " + llvm::Twine(negated) + " is not in [-1024, 1024]");
-    }
-    if (!lexer_.expect(",") || !lexer_.expect("[") || !lexer_.integer(low, "the least value") ||
-        !lexer_.expect(",") || !lexer_.integer(high, "the greatest value") || !lexer_.expect("]")) {
-      return false;
-    }
-    type = Type::fixed(shape, static_cast<int32_t>(-negated), low, high);
-    return lexer_.expect(">");
-  }
-
-  // `4x64`, or nothing.
-  bool parseSizes(std::vector<int64_t>& shape) {
-    size_t start = lexer_.position();
-    if (!lexer_.nextIsDigit()) return true;
-    do {
-      if (!lexer_.digits(shape.emplace_back())) return false;
-    } while (lexer_.eatCharacter('x'));
-    return checkElements(start, shape);
-  }
-
-  bool checkElements(size_t start, llvm::ArrayRef<int64_t> shape) {
-    int64_t elements = 1;
-    for (int64_t size : shape) {
-      if (size > kMaxElements || __builtin_mul_overflow(elements, size, &elements) ||
-          elements > kMaxElements) {
-        return lexer_.fail(start, "a shape has more than 2^48 elements");
-      }
-    }
     return true;
   }
 

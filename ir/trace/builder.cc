@@ -20,15 +20,15 @@ using program::Field;
 }
 
 // What is given under a name, if anything is.
-template <typename Given>
-auto findGiven(llvm::ArrayRef<std::pair<llvm::StringRef, Given>> given, llvm::StringRef name) {
+template <typename T>
+auto findGiven(llvm::ArrayRef<std::pair<llvm::StringRef, T>> given, llvm::StringRef name) {
   auto it = llvm::find_if(given, [&](const auto& entry) { return entry.first == name; });
   return it == given.end() ? std::nullopt : std::optional(it->second);
 }
 
 // Every given name is known, and given once.
-template <typename Given, typename Known>
-void checkNames(llvm::StringRef step, llvm::ArrayRef<std::pair<llvm::StringRef, Given>> given,
+template <typename T, typename Known>
+void checkNames(llvm::StringRef step, llvm::ArrayRef<std::pair<llvm::StringRef, T>> given,
                 Known known) {
   for (size_t i = 0; i < given.size(); ++i) {
     const llvm::StringRef name = given[i].first;

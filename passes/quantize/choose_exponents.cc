@@ -9,11 +9,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
-#include "ir/tensor/array.h"
 #include "ir/tensor/expression.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
+#include "passes/quantize/choose_normalization.h"
 #include "passes/quantize/limit_general.h"
+#include "passes/quantize/magnitudes.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
 #include "passes/quantize/widen_streams.h"
@@ -24,56 +25,7 @@ namespace {
 using ir::Op;
 using ir::Value;
 
-// Beyond this, nothing gains from more precision (a tensor that is all zeros gets it).
-constexpr int kLargestExponent = 24;
 constexpr int kLargestScoreShift = 12;
-
-int exponentFor(double largest, int bits, double margin) {
-  const double limit = std::ldexp(1.0, bits - 1) - 1;
-  const double needed = std::max(largest * margin, 1e-30);
-  return std::min(kLargestExponent, static_cast<int>(std::floor(std::log2(limit / needed))));
-}
-
-// How large the function gets on the side of zero where it stays within what it reaches in the
-// nearer half: all keys of such a side are in the table. A side on which it goes on growing is left
-// to what calibration saw, and larger keys are refused; if it saw nothing but zeros, all keys
-// count.
-double functionBound(const ir::tensor::Expression& function, double reach, bool all) {
-  constexpr int kPoints = 256;
-  double bound = 0;
-  for (const double side : {-reach, reach}) {
-    double nearer = 0, largest = 0;
-    for (int i = 0; i <= kPoints; ++i) {
-      const double y = std::abs(function(side * i / kPoints));
-      if (!std::isfinite(y)) continue;
-      largest = std::max(largest, y);
-      if (2 * i <= kPoints) nearer = largest;
-    }
-    if (all || nearer >= 0.95 * largest) bound = std::max(bound, largest);
-  }
-  return bound;
-}
-
-// The largest |table[id, c]| + |addend[t, c]| over columns c: an embedding can reach it.
-absl::StatusOr<double> embeddingBound(const Op& op) {
-  std::vector<double> bound(op.result()->type().shape.back(), 0.0);
-  for (unsigned i = 1; i < op.numOperands(); ++i) {
-    const ir::Constant* constant = constantOf(*op.operand(i));
-    if (constant == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(ir::describe(op), ": its tables are not constants"));
-    }
-    absl::StatusOr<ir::tensor::Array> array = ir::tensor::readConstant(*constant);
-    if (!array.ok()) return array.status();
-    std::vector<double> largest(bound.size(), 0.0);
-    for (size_t k = 0; k < array->reals.size(); ++k) {
-      double& channel = largest[k % bound.size()];
-      channel = std::max(channel, std::abs(array->reals[k]));
-    }
-    for (size_t c = 0; c < bound.size(); ++c) bound[c] += largest[c];
-  }
-  return *std::max_element(bound.begin(), bound.end());
-}
 
 class Chooser {
  public:
@@ -96,13 +48,6 @@ class Chooser {
   absl::Status chooseActivation(size_t site);
   void chooseAttention(size_t site);
   void chooseReaders();
-  struct Normalization {
-    int bits = 0;
-    double largest = 0;  // |z|, with the margin
-    int max_exponent = 0;
-  };
-  Normalization chooseNormalization(const TensorRange& measured) const;
-  double shiftedVariance(const TensorRange& measured, int64_t width) const;
   absl::Status chooseNormalizations();
   void limitAddends();
   void limitScores();
@@ -318,31 +263,6 @@ absl::Status Chooser::chooseActivation(size_t site) {
   return absl::OkStatus();
 }
 
-// The exponent at which |z| fits `bits`, and the width that the median channel needs.
-Chooser::Normalization Chooser::chooseNormalization(const TensorRange& measured) const {
-  std::vector<double> sorted = measured.normalized;
-  std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-  const double median = sorted[sorted.size() / 2];
-  const double most = std::sqrt(static_cast<double>(sorted.size()));  // |z| < sqrt(n), always
-  // Where all rows are constant, nothing is known of others.
-  const double seen = std::max(0.5, *std::max_element(sorted.begin(), sorted.end()));
-  const double largest = std::min(most, seen * options_.normalized_margin);
-  const double wanted = std::ldexp(1.0, options_.normalized_bits - 3);
-  int bits = options_.normalized_bits;
-  while (bits < options_.widest_normalized_bits && median > 0 &&
-         median * std::ldexp(1.0, exponentFor(largest, bits, 1.0)) < wanted) {
-    ++bits;
-  }
-  return {bits, largest};
-}
-
-// What squares sum up to in a row that a wide norm shifts: its largest element is below 2^15.
-double Chooser::shiftedVariance(const TensorRange& measured, int64_t width) const {
-  const double margin = options_.residual_margin * options_.residual_margin;
-  const double crest = std::min(measured.largest_crest * margin, static_cast<double>(width));
-  return crest * std::ldexp(1.0, 30 - squareShift(width)) + 0x1p29;
-}
-
 absl::Status Chooser::chooseNormalizations() {
   // By site; then by width of the rows, where tables are shared: the widest need of all.
   std::map<size_t, Normalization> needs;
@@ -360,7 +280,7 @@ absl::Status Chooser::chooseNormalizations() {
     }
     const TensorRange& measured = range(siteOf(x));
     const int64_t width = x->type().shape.back();
-    Normalization need = chooseNormalization(measured);
+    Normalization need = chooseNormalization(measured, options_);
     // Its rows have 16 bits: those of a probability are rounded (lowerLayerNorm).
     const auto bits = stored.find(stored.contains("copy_bits") ? "copy_bits" : "bits");
     const bool wide = isWide(exponents_.sites[stream]);
@@ -371,7 +291,8 @@ absl::Status Chooser::chooseNormalizations() {
     double variance =
         (measured.square_sum * options_.residual_margin * options_.residual_margin + epsilon) *
         std::ldexp(1.0, static_cast<int>(2 * (unit->second - dropped)) - squareShift(width));
-    if (wide) variance = std::min(variance, shiftedVariance(measured, width));
+    if (wide)
+      variance = std::min(variance, shiftedVariance(measured, width, options_.residual_margin));
     while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
       ++need.max_exponent;
     needs[site] = need;

@@ -11,8 +11,11 @@
 //                                      that have another one branch_exponent.<column>
 //   key_exponent, key_bits             activations: of the table's key
 //   max_exponent                       LayerNorm: the largest j, of a variance up to 2^(16 + 2j)
-//   units copy_exponent, copy_bits           LayerNorm: of the copy with gamma and beta, where
-//   needsAffineCopy() probability_bits                   attention
+//   copy_exponent, copy_bits           LayerNorm: of the copy with gamma and beta, where
+//                                      needsAffineCopy()
+//   probability_bits                   attention, softmax
+//   input_bits                         matmul, and linears and attentions that read what is stored
+//                                      for readers of any kind: how many bits of it they take
 #pragma once
 
 #include <cstdint>

@@ -181,12 +181,12 @@ absl::StatusOr<Value*> Lowering::softmax(Value* scores, ScoreScale scale, int64_
       absl::StrCat(unit, "_f", type.exponent, "_b", bound, "_T", keys, "_p", probability_bits);
   auto it = softmaxes_.find(key);
   if (it == softmaxes_.end()) {
-    absl::StatusOr<SoftmaxTable> made =
-        softmaxTable(type.exponent, scale, bound, keys, probability_bits);
+    absl::StatusOr<ExponentialTable> made =
+        exponentialTable(type.exponent, scale, bound, keys, probability_bits);
     if (!made.ok()) return made.status();
     it = softmaxes_.emplace(key, *std::move(made)).first;
   }
-  const SoftmaxTable& plan = it->second;
+  const ExponentialTable& plan = it->second;
   // Layers whose score units agree have one table of exponentials, whatever their exponents.
   const std::string name =
       absl::StrCat("exp_", unit, "_u", type.exponent - plan.score_shift, "_p", probability_bits);

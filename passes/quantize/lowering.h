@@ -42,6 +42,8 @@ class Lowering {
   absl::Status run();
 
  private:
+  // Linears and sums are in lower_linear.cc; layernorm, attention, activation and product in
+  // lower_rows.cc; the others in lowering.cc.
   absl::Status lowerArguments();
   absl::Status lower(const ir::Op& op);
   absl::Status lowerEmbedding(const ir::Op& op);
@@ -131,7 +133,7 @@ class Lowering {
   };
   std::map<std::string, Table> tables_;
   std::map<std::string, int64_t> first_keys_;  // of tables of functions
-  std::map<std::string, SoftmaxTable> softmaxes_;
+  std::map<std::string, ExponentialTable> softmaxes_;
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
   Masks masks_;

@@ -81,7 +81,7 @@ int64_t ceilShift(int64_t value, int shift) { return -((-value) >> shift); }
 
 // Fills the ranges of L and of the distances for rows of at most `keys` scores within the bound.
 absl::Status planRanges(int64_t bound, int64_t keys, int64_t slack, int probability_bits,
-                        SoftmaxTable& table) {
+                        ExponentialTable& table) {
   const int s = table.score_shift;
   const int64_t half = int64_t{1} << (s - 1), live_keys = static_cast<int64_t>(table.exp.size());
   table.normalizer_low = -((bound + half) >> s) - 2;
@@ -204,9 +204,10 @@ int scoreShift(int score_exponent, ScoreScale scale) {
   return std::max(1, score_exponent - 11 + root);
 }
 
-absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, int64_t bound,
-                                          int64_t keys, int probability_bits) {
-  SoftmaxTable table;
+absl::StatusOr<ExponentialTable> exponentialTable(int score_exponent, ScoreScale scale,
+                                                  int64_t bound, int64_t keys,
+                                                  int probability_bits) {
+  ExponentialTable table;
   table.score_shift = scoreShift(score_exponent, scale);
   if (!(scale.value > 0)) {
     return absl::InvalidArgumentError(

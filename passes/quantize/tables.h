@@ -41,7 +41,7 @@ absl::StatusOr<FunctionTable> functionTable(const ir::tensor::Expression& functi
 // EXP(k) = round(2^probability_bits * e^(-k * u0)) for 0 <= k < U, zero at U - 1, and EXP(-1); u0
 // is the value of one key in nats, 2^(score_shift - score_exponent) * scale, where a score is worth
 // 2^-score_exponent * scale.
-struct SoftmaxTable {
+struct ExponentialTable {
   std::vector<int32_t> exp;
   int64_t exp_at_minus_one = 0;
   int score_shift = 1;
@@ -56,9 +56,10 @@ struct SoftmaxTable {
 
 // Picks the shift with u0 in (2^-12, 2^-11], or 1 if the scores are too coarse for that. `bound` is
 // that of |score|.
-absl::StatusOr<SoftmaxTable> softmaxTable(int score_exponent, ScoreScale scale, int64_t bound,
-                                          int64_t keys, int probability_bits);
-// The shift that softmaxTable picks.
+absl::StatusOr<ExponentialTable> exponentialTable(int score_exponent, ScoreScale scale,
+                                                  int64_t bound, int64_t keys,
+                                                  int probability_bits);
+// The shift that exponentialTable picks.
 int scoreShift(int score_exponent, ScoreScale scale);
 
 // RSQRT[m] = (R, t0): R / 2^t0 = 2^(output_exponent - square_shift / 2) * sqrt(width / k), with

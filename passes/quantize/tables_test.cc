@@ -87,10 +87,10 @@ TEST(FunctionTable, LeavesOutWhatTheWidthCannotHold) {
   EXPECT_FALSE(functionTable(parse("tanh(x)"), 8, 4, 4, 8).ok());
 }
 
-TEST(SoftmaxTable, EntriesAreNearestAndNonincreasing) {
+TEST(ExponentialTable, EntriesAreNearestAndNonincreasing) {
   const ScoreScale scale = ScoreScale::fromModel(1 / std::sqrt(32.0), 32);
   EXPECT_EQ(scale.head_width, 32);
-  const auto table = softmaxTable(14, scale, int64_t{32} << 22, 64, 16);
+  const auto table = exponentialTable(14, scale, int64_t{32} << 22, 64, 16);
   ASSERT_TRUE(table.ok()) << table.status();
   // fS = 14 + 2.5; s = floor(16.5 - 11) = 5; u0 = 2^(5 - 16.5) = 2^-11.5.
   EXPECT_EQ(table->score_shift, 5);
@@ -107,11 +107,11 @@ TEST(SoftmaxTable, EntriesAreNearestAndNonincreasing) {
 
 // Every score within the bound, as the only one of a row or among many, must find its key in the
 // table and L in its range.
-TEST(SoftmaxTable, RangesCoverEveryRow) {
+TEST(ExponentialTable, RangesCoverEveryRow) {
   for (const auto& [exponent, width, keys] :
        std::vector<std::array<int, 3>>{{14, 32, 64}, {12, 64, 1024}, {20, 16, 16}}) {
     const int64_t bound = static_cast<int64_t>(width) << 22;
-    const auto table = softmaxTable(exponent, ScoreScale{1, width}, bound, keys, 16);
+    const auto table = exponentialTable(exponent, ScoreScale{1, width}, bound, keys, 16);
     ASSERT_TRUE(table.ok()) << table.status();
     const int64_t half = int64_t{1} << (table->score_shift - 1);
     auto key = [&](int64_t score) { return -((half - score) >> table->score_shift); };
@@ -129,18 +129,20 @@ TEST(SoftmaxTable, RangesCoverEveryRow) {
   }
 }
 
-TEST(SoftmaxTable, RefusesWhatTheIntervalRuleForbids) {
+TEST(ExponentialTable, RefusesWhatTheIntervalRuleForbids) {
   const ScoreScale scale{1, 64};
-  EXPECT_THAT(softmaxTable(14, scale, int64_t{1} << 30, 64, 16).status().message(),
+  EXPECT_THAT(exponentialTable(14, scale, int64_t{1} << 30, 64, 16).status().message(),
               HasSubstr("unique"));
-  EXPECT_THAT(softmaxTable(14, scale, 1 << 26, 1 << 15, 16).status().message(), HasSubstr("2^30"));
-  EXPECT_THAT(softmaxTable(30, scale, 1 << 26, 64, 16).status().message(),
+  EXPECT_THAT(exponentialTable(14, scale, 1 << 26, 1 << 15, 16).status().message(),
+              HasSubstr("2^30"));
+  EXPECT_THAT(exponentialTable(30, scale, 1 << 26, 64, 16).status().message(),
               HasSubstr("need a score shift of 22 bits"));
-  EXPECT_THAT(softmaxTable(14, {-0.25, 0}, 1 << 26, 64, 16).status().message(),
+  EXPECT_THAT(exponentialTable(14, {-0.25, 0}, 1 << 26, 64, 16).status().message(),
               HasSubstr("scaled by -0.25, and there are softmaxes of positive scales only"));
-  EXPECT_THAT(softmaxTable(14, scale, 1 << 26, 64, 3).status().message(),
+  EXPECT_THAT(exponentialTable(14, scale, 1 << 26, 64, 3).status().message(),
               HasSubstr("probabilities of 3 bits"));
-  EXPECT_THAT(softmaxTable(2, scale, 1 << 20, 64, 16).status().message(), HasSubstr("too coarse"));
+  EXPECT_THAT(exponentialTable(2, scale, 1 << 20, 64, 16).status().message(),
+              HasSubstr("too coarse"));
 }
 
 TEST(ScoreShift, KeyIsBetween2ToMinus12And2ToMinus11Nats) {

@@ -11,8 +11,8 @@
 namespace lindero::runtime {
 namespace {
 
-// Beyond so many misplaced tuples they are not matched with each other any more: the bus is wrong
-// either way.
+// With more misplaced tuples than this, they are not matched with each other any more: the bus is
+// wrong either way.
 constexpr size_t kMaxMissing = size_t{1} << 20;
 
 using TupleKey = std::vector<std::array<uint32_t, 4>>;

@@ -2,6 +2,7 @@
 #ifndef LINDERO_RUNTIME_CHECK_BUSES_H_
 #define LINDERO_RUNTIME_CHECK_BUSES_H_
 
+#include <memory>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -33,8 +34,8 @@ class BusChecker {
   const Circuit& circuit_;
   BusCounter counter_;
   std::vector<Tagged> tagged_;
-  std::vector<std::unique_ptr<RowProgram>>
-      providers_;  // multiplicity and tuple, in the order of the counter
+  // Multiplicity and tuple of each provider, in the order of the counter.
+  std::vector<std::unique_ptr<RowProgram>> providers_;
 };
 
 }  // namespace lindero::runtime

@@ -68,7 +68,7 @@ struct ModelRecord {
   std::vector<TensorShape> unread;  // inputs of the graph that no output depends on
 };
 
-// Has a shape so many elements, and no axis that is empty?
+// Has the shape this number of elements, and no axis that is empty?
 bool hasElements(const std::vector<int64_t>& shape, int64_t elements);
 
 // Where a proof ends and the next one begins: "whole", or "per-step=16" of runs in blocks.

@@ -1,4 +1,4 @@
-// Openings: the values behind the digests of a claim (CLAIM.md, section 3).
+// Openings: the values of the digests of a claim (CLAIM.md, section 3).
 #ifndef LINDERO_RUNTIME_CLAIM_OPENING_H_
 #define LINDERO_RUNTIME_CLAIM_OPENING_H_
 

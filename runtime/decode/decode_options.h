@@ -26,7 +26,7 @@ struct DecodeOptions {
   StopRule rule() const { return {std::max<int64_t>(1, generate), stop}; }
 };
 
-// The shortest of the buckets (ascending) that a run from so many tokens fits in; without
+// The shortest of the buckets (ascending) that a run from `prompt` tokens fits in; without
 // `generate`, any run does that chooses nothing. Fails with kInput if none is long enough.
 absl::StatusOr<int64_t> chooseBucket(const std::vector<int64_t>& buckets, int64_t prompt,
                                      const DecodeOptions& options);

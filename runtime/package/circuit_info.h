@@ -39,6 +39,12 @@ struct ColumnRef {
   friend bool operator==(const ColumnRef&, const ColumnRef&) = default;
 };
 
+// One of the fractions whose sum a column's generator is.
+struct SingleFraction {
+  ColumnRef column;
+  uint32_t numerator, denominator;
+};
+
 struct NodeInfo {
   int32_t table = -1;  // whose columns it reads; -1: of none
   uint8_t degree = 0;  // in columns, IS_FIRST and IS_LAST; stays at 255 beyond

@@ -35,12 +35,6 @@ struct NodeReads {
   bool readsChallenge(uint32_t challenge) const;
 };
 
-// One of the fractions whose sum a column's generator is.
-struct SingleFraction {
-  ColumnRef column;
-  uint32_t numerator, denominator;
-};
-
 class CircuitReads {
  public:
   static absl::StatusOr<CircuitReads> create(const Circuit& circuit);

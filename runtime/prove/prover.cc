@@ -90,47 +90,6 @@ absl::StatusOr<Prover> Prover::find(const ProverOptions& options) {
   return prover;
 }
 
-std::vector<std::string> Prover::security() const {
-  return {"--security-bits", absl::StrCat(options_.security_bits), "--regime", options_.regime,
-          "--log-blowup",    absl::StrCat(logBlowup(options_))};
-}
-
-absl::StatusOr<Report> Prover::run(absl::string_view verb, std::vector<std::string> arguments,
-                                   Monitor& monitor) const {
-  arguments.insert(arguments.begin(), std::string(verb));
-  absl::StatusOr<ProcessResult> result = runProcess(
-      program_, arguments, [&](absl::string_view line) { showProgress(verb, line, monitor); },
-      monitor);
-  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
-  if (!result.ok()) return withError(result.status(), Error::kProverFailed);
-  const bool unopened = verb == "verify" && result->exit_code == kUnopened;
-  if (result->signal == 0 && (result->exit_code == 0 || unopened)) {
-    Report json = Report::parse(result->output, nullptr, false);
-    if (json.is_object()) return json;
-    return failure(Error::kProverFailed,
-                   absl::StrCat(program_, " ", verb, " printed no JSON; is it of this version?"));
-  }
-  std::string why = reason(*result, program_, verb);
-  if (result->exit_code == kRejected) return failure(Error::kRejected, why);
-  if (result->exit_code == kBadInput) {
-    // What it was given, or the system's error about a file.
-    bool system = absl::StrContains(why, "(os error ");
-    return failure(system ? Error::kFile : Error::kPackage, absl::StrCat(verb, ": ", why));
-  }
-  return failure(Error::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
-}
-
-absl::StatusOr<Report> Prover::make(const std::string& output, absl::string_view verb,
-                                    std::vector<std::string> arguments, Monitor& monitor) const {
-  absl::StatusOr<Report> report = run(verb, std::move(arguments), monitor);
-  std::error_code code;
-  if (report.ok() && !fs::is_regular_file(output, code)) {
-    return failure(Error::kProverFailed,
-                   absl::StrCat(program_, " ", verb, " wrote no file; is it of this version?"));
-  }
-  return report;
-}
-
 absl::StatusOr<std::string> Prover::version(Monitor& monitor) const {
   absl::StatusOr<ProcessResult> result =
       runProcess(program_, {"--version"}, [](absl::string_view) {}, monitor);
@@ -189,6 +148,47 @@ absl::StatusOr<Report> Prover::tamper(const std::string& key, const std::string&
              {"--key", key, "--proof", proof, "--count", absl::StrCat(count), "--seed",
               absl::StrCat(seed), "--threads", absl::StrCat(options_.threads)},
              monitor);
+}
+
+std::vector<std::string> Prover::security() const {
+  return {"--security-bits", absl::StrCat(options_.security_bits), "--regime", options_.regime,
+          "--log-blowup",    absl::StrCat(logBlowup(options_))};
+}
+
+absl::StatusOr<Report> Prover::make(const std::string& output, absl::string_view verb,
+                                    std::vector<std::string> arguments, Monitor& monitor) const {
+  absl::StatusOr<Report> report = run(verb, std::move(arguments), monitor);
+  std::error_code code;
+  if (report.ok() && !fs::is_regular_file(output, code)) {
+    return failure(Error::kProverFailed,
+                   absl::StrCat(program_, " ", verb, " wrote no file; is it of this version?"));
+  }
+  return report;
+}
+
+absl::StatusOr<Report> Prover::run(absl::string_view verb, std::vector<std::string> arguments,
+                                   Monitor& monitor) const {
+  arguments.insert(arguments.begin(), std::string(verb));
+  absl::StatusOr<ProcessResult> result = runProcess(
+      program_, arguments, [&](absl::string_view line) { showProgress(verb, line, monitor); },
+      monitor);
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  if (!result.ok()) return withError(result.status(), Error::kProverFailed);
+  const bool unopened = verb == "verify" && result->exit_code == kUnopened;
+  if (result->signal == 0 && (result->exit_code == 0 || unopened)) {
+    Report json = Report::parse(result->output, nullptr, false);
+    if (json.is_object()) return json;
+    return failure(Error::kProverFailed,
+                   absl::StrCat(program_, " ", verb, " printed no JSON; is it of this version?"));
+  }
+  std::string why = reason(*result, program_, verb);
+  if (result->exit_code == kRejected) return failure(Error::kRejected, why);
+  if (result->exit_code == kBadInput) {
+    // What it was given, or the system's error about a file.
+    bool system = absl::StrContains(why, "(os error ");
+    return failure(system ? Error::kFile : Error::kPackage, absl::StrCat(verb, ": ", why));
+  }
+  return failure(Error::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
 }
 
 }  // namespace lindero::runtime

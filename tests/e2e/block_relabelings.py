@@ -1,7 +1,8 @@
 """What can be said differently about the blocks of a run: more mutations of a "carry" run, whose proof has three."""
 
 from messages import decoded, encoded, keys_of
-from relabelings import BLOCK, LENGTHS, TAPE, carry_mutation, tensors, tokens_of
+from relabelings import carry_mutation, tokens_of
+from world import BLOCK, LENGTHS, TAPE, tensors
 
 
 def take(world, blocks):
@@ -118,18 +119,18 @@ def _(world):
     world.proof.nonce = bytes([world.proof.nonce[0] ^ 1]) + world.proof.nonce[1:]
 
 
-@carry_mutation("table claims of one block in another", "proof")
+@carry_mutation("claimed sums of one block in another", "proof")
 def _(world):
     world.proof.blocks[1].claimed_sums = world.proof.blocks[2].claimed_sums
 
 
-@carry_mutation("table claims of two blocks exchanged", "proof")
+@carry_mutation("claimed sums of two blocks exchanged", "proof")
 def _(world):
     one, two = world.proof.blocks[1], world.proof.blocks[2]
     one.claimed_sums, two.claimed_sums = two.claimed_sums, one.claimed_sums
 
 
-@carry_mutation("table claims of another run in a block", "proof")
+@carry_mutation("claimed sums of another run in a block", "proof")
 def _(world):
     world.proof.blocks[1].claimed_sums = decoded("Proof", world.base["other run"]).blocks[1].claimed_sums
 

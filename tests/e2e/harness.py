@@ -83,7 +83,7 @@ class Run:
 
 
 def lindero(*arguments, cwd=None, env=None, file_limit=None):
-    """Runs the command line; `file_limit`: no file may grow beyond so many bytes, as if the disk were full."""
+    """Runs the command line; `file_limit`: no file may grow beyond this number of bytes, as if the disk were full."""
 
     def limit():
         if file_limit is not None:

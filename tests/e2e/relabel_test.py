@@ -15,10 +15,12 @@ import re
 import subprocess
 
 import block_relabelings  # adds mutations
+import key_relabelings  # adds mutations
 from ed25519 import PrivateKey
 from harness import BIN, Models, case, cases, lindero, main, succeed, temporary_folder
 from messages import decoded, key_file, keys_of
-from relabelings import MEMBERS_OF, MUTATIONS, RUNS, World, canonical, set_member
+from relabelings import MEMBERS_OF, MUTATIONS, RUNS, set_member
+from world import World, canonical
 
 REJECTED = 13
 VARIANTS = ("raw", "digests", "signed")

@@ -1,14 +1,13 @@
-"""What can be said differently about a proof: the files of a verifier taken apart, and the mutations of them.
+"""What can be said differently about a proof: mutations of the files of a verifier (world.py).
 
 MEMBERS_OF[run] changes single members of the claim of a "forward" run, of a "decode" run in one pass, or of one in blocks that
 "carry" context; MUTATIONS[run] all files, of the last only where the blocks are in question.
 """
 
-import base64
-import hashlib
 import json
 
-from messages import decoded, encoded, key_file, keys_of
+from messages import decoded
+from world import BLOCK, LENGTHS, TAPE, canonical, frontier, joined, sha256, tensors
 
 DECODE_RUNS = ["--tokens", "2,14,10", "--generate", 4, "--stop", "9,13"], ["--tokens", "3,1,4", "--generate", 3]
 # Options of compile, of prove, and of prove for another run. The decode runs go on with 10, 10, 10, 15; the other one has three
@@ -16,97 +15,10 @@ DECODE_RUNS = ["--tokens", "2,14,10", "--generate", 4, "--stop", "9,13"], ["--to
 RUNS = {
     "forward": ([], ["--tokens", "3,1,4,1,5,9,2,6"], ["--tokens", "3,1,4,1,5,9,2,7"]),
     "decode": (["--decode"], *DECODE_RUNS),
-    # So many bits take grinding before every draw: there is a nonce to change.
+    # That number of bits takes grinding before every draw: there is a nonce to change.
     "carry": (["--decode", "--context", "carry", "--block", "2", "--security-bits", "104"], *DECODE_RUNS),
 }
 WHOLE = ("forward", "decode")  # runs of one block
-TAPE, LENGTHS, BLOCK = "decode/tape", "decode/lengths", "decode/block"
-
-
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
-
-
-def canonical(value):
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def frontier(claim, tokens):
-    """The state after tokens, as a claim names it."""
-    state = {"model": claim["model"]["id"], "position": len(tokens), "tokens": tokens}
-    return {"digest": sha256(canonical(state)), "position": len(tokens)}
-
-
-def tensors(claim):
-    return {tensor["name"]: tensor["values"] for tensor in claim["inputs"]}
-
-
-def joined(tape, lengths):
-    """The tokens on the tape of all blocks; each but the first starts with the last one of the block before."""
-    width = len(tape) // max(1, len(lengths) // 4)
-    return tape[:1] + [token for i, token in enumerate(tape) if i % max(1, width)]
-
-
-class World:
-    """The files of a verifier, taken apart."""
-
-    def __init__(self, base):
-        self.base = base
-        self.proof, self.signer = decoded("Proof", base["run"]), base["signer"]
-        (self.key,) = keys_of(base["key"])
-        self.claim = json.loads(self.proof.claim)
-        self.frontier = json.loads(self.proof.claim)["frontier"]
-        self.claim_bytes = None  # in place of the canonical form of `claim`
-        self.after_proof = b""
-        envelope = json.loads(base["attestation"])
-        self.envelope, self.statement = envelope, json.loads(base64.b64decode(envelope["payload"]))
-        self.statement_bytes = self.envelope_bytes = None
-        self.attested = {}  # members of the statement that stay as they are when digests are put right
-
-    def proof_bytes(self):
-        self.proof.claim = self.claim_bytes or canonical(self.claim)
-        return encoded(self.proof) + self.after_proof
-
-    def put_frontier_right(self):
-        """Of a decode run that can be read; a frontier that was changed stays."""
-        tape, lengths = map(tensors(self.claim).get, (TAPE, LENGTHS))
-        if tape and lengths and self.claim["frontier"] == self.frontier:
-            tokens, ends = joined(tape, lengths), {"start": lengths[-1] + 1, "end": lengths[-3] + 1}
-            self.claim["frontier"] = {end: frontier(self.claim, tokens[:position]) for end, position in ends.items()}
-
-    def put_digests_right(self):
-        self.put_frontier_right()
-        self.proof.key_digest = hashlib.sha256(self.key).digest()
-        proof = self.proof_bytes()
-        digests = {
-            "claim": sha256(self.proof.claim),
-            "key": sha256(self.key),
-            "onnx": self.claim.get("model", {}).get("onnx", "00" * 32),
-            "proof": sha256(proof),
-        }
-        for subject in self.statement["subject"]:
-            if subject["name"] in digests and subject["name"] not in self.attested:
-                subject["digest"]["sha256"] = digests[subject["name"]]
-        if "predicate" not in self.attested:
-            self.statement["predicate"]["claim"] = self.claim
-
-    def put_payload(self):
-        payload = self.statement_bytes or canonical(self.statement)
-        self.envelope["payload"] = base64.b64encode(payload).decode()
-        return payload
-
-    def sign(self, key):
-        kind, payload = self.envelope["payloadType"].encode(), self.put_payload()
-        message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-        self.envelope["signatures"][0]["sig"] = base64.b64encode(key.sign(message)).decode()
-
-    def files(self):
-        return {
-            "run.proof": self.proof_bytes(),
-            "model.key": key_file(self.key),
-            "run.attestation": self.envelope_bytes or canonical(self.envelope),
-        }
-
 
 MUTATIONS = {run: [] for run in RUNS}
 
@@ -484,7 +396,7 @@ def _(world):
     world.attested = {"claim", "key", "onnx", "proof", "predicate"}
 
 
-@mutation("table claims of another run", "proof")
+@mutation("claimed sums of another run", "proof")
 def _(world):
     world.proof.blocks[0].claimed_sums = decoded("Proof", world.base["other run"]).blocks[0].claimed_sums
 
@@ -514,193 +426,3 @@ def _(world):
 @mutation("a fingerprint that no digest asks for", "proof", "tensors")
 def _(world):
     world.proof.blocks[0].fingerprints = bytes(16)
-
-
-@mutation("key of another model", "key", "tensors", "claim")
-def _(world):
-    (world.key,) = keys_of(world.base["other key"])
-
-
-def key_mutation(name, bare="transcript", full="claim"):
-    def add(change):
-        def apply(world):
-            key = decoded("VerifyingKey", world.key)
-            change(key)
-            world.key = encoded(key)
-
-        mutation(name, "key", bare, full)(apply)
-        return change
-
-    return add
-
-
-# Values of a query too many are no encoding, unless its position is another one's, too.
-LESS = "encoding or transcript"
-
-
-def drop_query(key):
-    key.stwo.queries -= 1
-
-
-def promise_less(key):
-    key.security.bits = 90
-
-
-def rename_model(key):
-    model = json.loads(key.model)
-    model["onnx"] = "ab" * 32
-    naming = {name: model[name] for name in ("arithmetic", "exponents", "external", "onnx")}
-    model["id"] = sha256(canonical(naming))
-    key.model = canonical(model)
-    return model
-
-
-key_mutation("key: one query less", "key")(drop_query)
-key_mutation("key: fewer bits promised")(promise_less)
-key_mutation("key: another model's name on the circuit")(rename_model)
-
-
-@key_mutation("key: one query less, fewer bits promised", LESS)
-def _(key):
-    drop_query(key)
-    promise_less(key)
-
-
-@key_mutation("key: fixed root", "key")
-def _(key):
-    key.fixed_root = bytes(32)
-
-
-@key_mutation("key: no model", full="key")
-def _(key):
-    key.model = b""
-
-
-@mutation("key and claim: one query less, fewer bits", "key", LESS, LESS)
-def _(world):
-    key = decoded("VerifyingKey", world.key)
-    drop_query(key)
-    promise_less(key)
-    world.key = encoded(key)
-    world.claim["verifier"]["parameters"]["queries"] -= 1
-    world.claim["verifier"]["security"]["bits"] = 90
-
-
-@mutation("key and claim: another model's name", "key", full="transcript")
-def _(world):
-    key = decoded("VerifyingKey", world.key)
-    model = rename_model(key)
-    world.key = encoded(key)
-    world.claim["model"].update(onnx=model["onnx"], id=model["id"])
-
-
-def statement_mutation(name):
-    return mutation(name, "attestation", None, "attestation")
-
-
-def subject_of(world, name):
-    (subject,) = [subject for subject in world.statement["subject"] if subject["name"] == name]
-    return subject
-
-
-for name in ("claim", "key", "onnx", "proof"):
-
-    @statement_mutation(f"subject {name}")
-    def _(world, name=name):
-        subject_of(world, name)["digest"]["sha256"] = "ab" * 32
-        world.attested = {name}
-
-
-@statement_mutation("subject renamed")
-def _(world):
-    subject_of(world, "onnx")["name"] = "better.onnx"
-
-
-@statement_mutation("subject left out")
-def _(world):
-    world.statement["subject"].pop(2)
-
-
-@statement_mutation("subject added")
-def _(world):
-    world.statement["subject"].append({"digest": {"sha256": "00" * 32}, "name": "weights"})
-
-
-@statement_mutation("subjects in another order")
-def _(world):
-    world.statement["subject"].reverse()
-
-
-@statement_mutation("another digest beside SHA-256")
-def _(world):
-    subject_of(world, "proof")["digest"]["sha512"] = "00" * 64
-
-
-@statement_mutation("predicate type")
-def _(world):
-    world.statement["predicateType"] = "https://slsa.dev/provenance/v1"
-
-
-@statement_mutation("statement type")
-def _(world):
-    world.statement["_type"] = "https://in-toto.io/Statement/v0.1"
-
-
-@statement_mutation("unknown member of the statement")
-def _(world):
-    world.statement["approved"] = True
-
-
-@statement_mutation("unknown member of the predicate")
-def _(world):
-    world.statement["predicate"]["verdict"] = "harmless"
-
-
-@statement_mutation("duplicate member of the statement")
-def _(world):
-    world.statement_bytes = canonical(world.statement).replace(b'"_type":', b'"_type":"x","_type":')
-
-
-@statement_mutation("predicate of another claim")
-def _(world):
-    world.statement["predicate"]["claim"] = json.loads(decoded("Proof", world.base["other run"]).claim)
-    world.attested = {"predicate"}
-
-
-@statement_mutation("label in the predicate")
-def _(world):
-    world.statement["predicate"]["claim"]["labels"]["model"] = "GPT-5"
-    world.attested = {"predicate"}
-
-
-@statement_mutation("payload type")
-def _(world):
-    world.envelope["payloadType"] = "application/json"
-
-
-@statement_mutation("unknown member of the envelope")
-def _(world):
-    world.envelope["note"] = "checked twice"
-
-
-@statement_mutation("key id")
-def _(world):
-    world.envelope["signatures"][0]["keyid"] = "00" * 32
-
-
-@statement_mutation("two signatures")
-def _(world):
-    world.envelope["signatures"] *= 2
-
-
-@statement_mutation("signed by another key")
-def _(world):
-    world.signer = world.base["stranger"]
-    world.sign(world.signer)
-
-
-@statement_mutation("signed by another key that names itself")
-def _(world):
-    world.signer = world.base["stranger"]
-    world.envelope["signatures"][0]["keyid"] = world.signer.id
-    world.sign(world.signer)

@@ -51,7 +51,7 @@ class Program {
     return b_.value("integer.copy", xs, Type::fixed(shape, of.exponent, of.low, of.high),
                     {{"indices", ir::Symbol{c.name}}});
   }
-  // Blocks of so many elements from anywhere.
+  // Blocks of `block` elements from anywhere.
   Value* scatter(std::vector<Value*> xs, const Shape& shape, int64_t block = 1) {
     int64_t given = 0;
     for (const Value* x : xs) given += x->type().elements();

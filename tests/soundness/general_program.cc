@@ -169,7 +169,7 @@ class GeneralProgram {
         Type::fixed(shape, exponent, -bound, bound), {});
   }
 
-  // The least shift from `least` on with which what is at most `bound` has so many bits; or -1.
+  // The least shift, `least` or more, with which what is at most `bound` has `bits` bits; or -1.
   int64_t shiftFor(int64_t bound, int64_t bits, int64_t least) {
     for (int64_t s = least; s <= 16; ++s) {
       const int64_t half = (int64_t{1} << s) >> 1;
@@ -302,8 +302,8 @@ class GeneralProgram {
     if (!s || magnitude(s) >= int64_t{1} << 29) return nullptr;
     // The range of scores is 64 nats on either side, whatever it is.
     const double scale = 64 * std::ldexp(1.0, s->type().exponent) / magnitude(s);
-    auto t =
-        passes::softmaxTable(s->type().exponent, {scale}, magnitude(s), s->type().shape.back(), 16);
+    auto t = passes::exponentialTable(s->type().exponent, {scale}, magnitude(s),
+                                      s->type().shape.back(), 16);
     if (!t.ok()) return nullptr;
     const int64_t live = static_cast<int64_t>(t->exp.size());
     return make("integer.softmax", {s, table({live}, 16, t->exp)},

@@ -295,8 +295,8 @@ class ToyGpt {
   }
 
   absl::StatusOr<Value*> softmax(Value* scores, int exponent, int64_t bound) {
-    auto t = passes::softmaxTable(exponent, passes::ScoreScale{0.5, kWidth / kHeads}, bound,
-                                  tokens_, 16);
+    auto t = passes::exponentialTable(exponent, passes::ScoreScale{0.5, kWidth / kHeads}, bound,
+                                      tokens_, 16);
     if (!t.ok()) return t.status();
     int64_t live = t->exp.size();
     Value* exp = table("exp", {live}, 16, t->exp);

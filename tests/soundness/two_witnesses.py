@@ -181,7 +181,7 @@ class Witness:
         self.question.require(disjunction([self.question.multiple(self.closed(f)) for f in factors]))
 
     def look_up(self, lookup, table, row, segment=None, widened=1):
-        """Requires that the tuple is provided: in this segment, or in the only one; with so many times as many keys."""
+        """Requires that the tuple is provided: in this segment, or in the only one; `widened`: with that many times the keys."""
         circuit = self.question.circuit
         assert constant(self.substitute(circuit.form(lookup.multiplicity, table, row))) == 1, lookup.name
         elements = [self.substitute(circuit.form(node, table, row)) for node in lookup.tuple]

@@ -75,7 +75,7 @@ void addAudit(CLI::App& app, Command& chosen) {
                       "Measure the key's calibration on these inputs: a text, or arrays (.json, "
                       ".npz); default: inputs of the model's own making");
   command->add_option("--tokenizer", arguments->files.tokenizer,
-                      "For a text (default: tokenizer.json beside the model)");
+                      "Tokenizer for a text (default: tokenizer.json beside the model)");
   addThreadsOption(*command, arguments->prover.threads);
   addBackendOption(*command, arguments->prover);
   command->callback([arguments, &chosen] {

@@ -87,7 +87,7 @@ absl::Status check(const CheckArguments& arguments, Context& context) {
                                : Scratch::beside(arguments.save_trace, context.monitor()));
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(
-      Source source, openSource(arguments.source, arguments.threads, scratch, context, summary));
+      Source source, bindSource(arguments.source, arguments.threads, scratch, context, summary));
   Stopwatch watch;
   LINDERO_ASSIGN_OR_RETURN(
       runtime::TracedRun traced,
@@ -122,13 +122,13 @@ void addCheck(CLI::App& app, Command& chosen) {
       app.add_subcommand("check", "Run a model and check every constraint, without a prover");
   addSourceOptions(*command, arguments->source);
   addThreadsOption(*command, arguments->threads);
-  command->add_option("--seed", arguments->seed, "Of the test challenges");
+  command->add_option("--seed", arguments->seed, "Seed of the test challenges");
   command->add_option("--save-trace", arguments->save_trace,
                       "Keep the run in this folder, for provers and other checkers: the trace of "
                       "each block, statement.pb, claim.json, and a key and the package if these "
                       "are made on the way");
   command->callback([arguments, command, &chosen] {
-    settle(*command, arguments->source);
+    completeSourceOptions(*command, arguments->source);
     chosen = [arguments](Context& context) { return check(*arguments, context); };
   });
 }

@@ -69,7 +69,7 @@ std::string shortenNodes(absl::string_view text) {
       out.emplace_back(words[i]);
       end = i + 1;
     } else {
-      // A quote or colon behind the last name stays behind the whole.
+      // A quote or colon that follows the last name follows the whole.
       absl::string_view last = words[end - 1];
       size_t tail = last.find_last_not_of("'\":,;)") + 1;
       out.push_back(absl::StrCat(words[i], " … ", last.substr(0, tail), " (", nodes, " nodes)",

@@ -39,7 +39,7 @@ absl::StatusOr<InputArray> tokensOf(const InputOptions& options, const runtime::
 
 void addDecodeOptions(CLI::App& app, DecodeOptions& options) {
   app.add_option("--generate", options.generate,
-                 "Tokens behind the prompt, each the model's own choice (fewer if one is --stop)")
+                 "Tokens after the prompt, each the model's own choice (fewer if one is --stop)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_option("--stop", options.stop, "Token ids that end the run: 0,13")->delimiter(',');
   app.add_option("--sampling", "greedy")->check([](const std::string& policy) {

@@ -371,10 +371,11 @@ void addInspect(CLI::App& app, Command& chosen) {
                          "Show tables, costs, constraints and boundaries of a package; what a key "
                          "or a proof says");
   command->add_option("path", arguments->path, "Package, key or proof")->required();
-  command->add_option("--tokenizer", arguments->tokenizer, "Of a proof: shows tokens as text");
+  command->add_option("--tokenizer", arguments->tokenizer,
+                      "Shows a proof's tokens as text: this tokenizer.json");
   command
       ->add_option("--bucket", arguments->bucket,
-                   "Of a package of decode runs (default: the longest)")
+                   "Which circuit of a package of decode runs (default: the longest)")
       ->check(CLI::PositiveNumber);
   command->add_option("--nodes", arguments->nodes, "Most ONNX nodes to list")
       ->check(CLI::NonNegativeNumber)

@@ -12,7 +12,8 @@ constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at mos
 
 void addModelOptions(CLI::App& app, ModelOptions& options) {
   const std::string group = app.option_defaults()->get_group();
-  app.add_option("--tokenizer", options.tokenizer, "Default: tokenizer.json beside the model");
+  app.add_option("--tokenizer", options.tokenizer,
+                 "The model's tokenizer (default: tokenizer.json beside it)");
   app.option_defaults()->group(kModelGroup);
   app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
       ->type_name("NAME=SIZE");
@@ -29,12 +30,12 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->expected(1)
       ->take_all();
   app.add_option("--min-cosine", options.precision.least_cosine,
-                 "Refuse a model of which integers give an output row with a lower cosine, on "
-                 "calibration samples; -1 allows all")
+                 "Refuse a model if its integers give an output row with a lower cosine on a "
+                 "calibration sample; -1 allows all")
       ->check(CLI::Range(-1.0, 1.0))
       ->capture_default_str();
   app.add_option("--max-error", options.precision.row_error,
-                 "Refuse also where a row's error is more than this part of its norm")
+                 "Refuse it also if a row's error is more than this part of the row's norm")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_flag("--argmax", options.argmax,
@@ -47,10 +48,11 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  "the model's context)")
       ->delimiter(',')
       ->check(CLI::Range(int64_t{1}, kMostPositions));
-  app.add_option("--context", options.context,
-                 "What a step of a decode run has of those before. recompute: tokens, one proof of "
-                 "all positions; carry: keys and values, a proof of each block of steps, in memory "
-                 "that does not grow with the run")
+  app.add_option(
+         "--context", options.context,
+         "What a step of a decode run has from the steps before it. recompute: tokens, in one "
+         "proof of all positions; carry: keys and values, in a proof of each block of steps, "
+         "in memory that does not grow with the run")
       ->check(CLI::IsMember({"recompute", "carry"}))
       ->capture_default_str();
   app.add_option("--block", options.block,
@@ -61,7 +63,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--compare", options.compare,
                  "Measure agreement with the float model on this text, or on arrays (.json, .npz)");
-  app.add_option("--windows", options.windows, "Of the text to compare on, at most")
+  app.add_option("--windows", options.windows, "Windows of that text to compare on, at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--activation-bits", options.quantize.activation_bits,

@@ -15,14 +15,14 @@ namespace lindero::cli {
 namespace {
 
 // What the user gives, before it is known which circuit takes it.
-struct Given {
+struct GivenInputs {
   std::vector<InputArray> arrays;
   std::optional<Tokenizer> tokenizer;
 };
 
-absl::StatusOr<Given> readInputs(const SourceOptions& options, const std::string& model,
-                                 const runtime::ModelFacts& facts) {
-  Given given;
+absl::StatusOr<GivenInputs> readInputs(const SourceOptions& options, const std::string& model,
+                                       const runtime::ModelFacts& facts) {
+  GivenInputs given;
   const std::string tokenizer = runtime::findTokenizer(options.model.tokenizer, model);
   if (!tokenizer.empty() && facts.readsTokens()) {
     LINDERO_ASSIGN_OR_RETURN(given.tokenizer, Tokenizer::load(tokenizer));
@@ -33,8 +33,8 @@ absl::StatusOr<Given> readInputs(const SourceOptions& options, const std::string
   return given;
 }
 
-absl::StatusOr<Source> openPackage(const SourceOptions& options, int threads, Context& context,
-                                   Summary& summary) {
+absl::StatusOr<Source> sourceOfPackage(const SourceOptions& options, int threads, Context& context,
+                                       Summary& summary) {
   if (!options.model_option.empty()) {
     return failure(Error::kUsage,
                    absl::StrCat(options.source, " is compiled already: give ", options.model_option,
@@ -43,7 +43,7 @@ absl::StatusOr<Source> openPackage(const SourceOptions& options, int threads, Co
   const std::vector<int64_t> buckets = runtime::bucketsOf(options.source);
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened,
                            runtime::openPackage(options.source, buckets.back()));
-  LINDERO_ASSIGN_OR_RETURN(Given given,
+  LINDERO_ASSIGN_OR_RETURN(GivenInputs given,
                            readInputs(options, absl::StrCat(options.source, "/"), opened.facts));
   LINDERO_ASSIGN_OR_RETURN(
       const int64_t bucket,
@@ -58,15 +58,16 @@ absl::StatusOr<Source> openPackage(const SourceOptions& options, int threads, Co
   return Source{std::move(run), std::move(given.tokenizer)};
 }
 
-absl::StatusOr<Source> compileModel(const SourceOptions& options, int threads,
-                                    const Scratch& scratch, Context& context, Summary& summary) {
+// A package for this run alone, calibrated on its input where the user gives no exponents.
+absl::StatusOr<Source> sourceOfModel(const SourceOptions& options, int threads,
+                                     const Scratch& scratch, Context& context, Summary& summary) {
   Stopwatch watch;
   LINDERO_ASSIGN_OR_RETURN(compiler::PreparedModel model,
                            compiler::importModel(options.source, options.model, context.monitor()));
   const runtime::ModelFacts facts = model.compilation.facts();
   LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
                            compiler::chooseBuckets(options.model, model));
-  LINDERO_ASSIGN_OR_RETURN(Given given, readInputs(options, options.source, facts));
+  LINDERO_ASSIGN_OR_RETURN(GivenInputs given, readInputs(options, options.source, facts));
   LINDERO_RETURN_IF_ERROR(runtime::checkInputs(facts, given.arrays, options.model.lower.decode));
   LINDERO_ASSIGN_OR_RETURN(
       const int64_t bucket,
@@ -98,19 +99,19 @@ CLI::Option_group* addSourceOptions(CLI::App& app, SourceOptions& options) {
   return input;
 }
 
-void settle(const CLI::App& app, SourceOptions& options) {
+void completeSourceOptions(const CLI::App& app, SourceOptions& options) {
   options.model_option = givenModelOption(app);
   if (options.input.decode.generate > 0 || !options.input.from.empty()) {
     options.model.lower.decode = true;
   }
 }
 
-absl::StatusOr<Source> openSource(const SourceOptions& options, int threads, const Scratch& scratch,
+absl::StatusOr<Source> bindSource(const SourceOptions& options, int threads, const Scratch& scratch,
                                   Context& context, Summary& summary) {
   std::error_code code;
   return std::filesystem::is_directory(options.source, code)
-             ? openPackage(options, threads, context, summary)
-             : compileModel(options, threads, scratch, context, summary);
+             ? sourceOfPackage(options, threads, context, summary)
+             : sourceOfModel(options, threads, scratch, context, summary);
 }
 
 absl::Status addRun(const Source& source, const Statement& statement, Summary& summary,

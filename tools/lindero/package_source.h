@@ -25,10 +25,10 @@ struct SourceOptions {
   InputOptions input;
 };
 
-// Returns the group of inputs (addInputOptions). Once the command line is parsed, `settle` draws
-// the conclusions.
+// Returns the group of inputs (addInputOptions). Once the command line is parsed,
+// completeSourceOptions fills in what follows from options that were given.
 CLI::Option_group* addSourceOptions(CLI::App& app, SourceOptions& options);
-void settle(const CLI::App& app, SourceOptions& options);
+void completeSourceOptions(const CLI::App& app, SourceOptions& options);
 
 struct Source {
   runtime::Run run;
@@ -36,8 +36,9 @@ struct Source {
   bool compiled = false;               // to the folder "package" of the scratch folder
 };
 
+// A run with its inputs bound (runtime/run/run.h), of the package or of one that is compiled here.
 // Inputs are looked at before an ONNX file is compiled. The summary gets the model.
-absl::StatusOr<Source> openSource(const SourceOptions& options, int threads, const Scratch& scratch,
+absl::StatusOr<Source> bindSource(const SourceOptions& options, int threads, const Scratch& scratch,
                                   Context& context, Summary& summary);
 
 // The public values of a run, of which text shows `most`, and what was decoded.

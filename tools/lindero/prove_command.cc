@@ -114,7 +114,7 @@ void noteGivenTokens(const runtime::Run& run, Context& context) {
   for (int64_t size : run.opened.facts.inputs[0].shape) length *= size;
   if (run.given_tokens == length) return;
   context.note(absl::StrCat("the input has ", run.given_tokens, " of ", length,
-                            " tokens; token 0 stands behind them, and outputs at positions ",
+                            " tokens; token 0 fills the rest, and outputs at positions ",
                             run.given_tokens, " and later are about those"));
 }
 
@@ -158,7 +158,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   Stopwatch watch;
   Summary summary;
   summary.details(true);
-  LINDERO_ASSIGN_OR_RETURN(Source source, openSource(arguments.source, arguments.prover.threads,
+  LINDERO_ASSIGN_OR_RETURN(Source source, bindSource(arguments.source, arguments.prover.threads,
                                                      scratch, context, summary));
   summary.details(false);
   LINDERO_ASSIGN_OR_RETURN(files.key, presentKey(arguments, source.run.opened));
@@ -194,7 +194,7 @@ void addProve(CLI::App& app, Command& chosen) {
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, &chosen] {
     arguments->own_security = securityGiven(*command);
-    settle(*command, arguments->source);
+    completeSourceOptions(*command, arguments->source);
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

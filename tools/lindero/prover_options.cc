@@ -38,14 +38,15 @@ void addBackendOption(CLI::App& app, ProverOptions& options) {
 
 void addSecurityOptions(CLI::App& app, ProverOptions& options) {
   addBackendOption(app, options);
-  app.add_option("--security-bits", options.security_bits, "Of the whole protocol")
+  app.add_option("--security-bits", options.security_bits, "Bits of security of the whole protocol")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   addRegimeOption(
       app, options.regime,
-      "What the bits count on: proven, or list-decoding, a conjecture for which smaller "
-      "proofs do");
-  app.add_option("--prefer", options.prefer, "Of faster proving and smaller proofs")
+      "What the bits count on: proven, or list-decoding, a conjecture that allows smaller "
+      "proofs");
+  app.add_option("--prefer", options.prefer,
+                 "Faster proving, smaller proofs, or a balance of both, at the same security")
       ->check(CLI::IsMember({"speed", "balance", "size"}))
       ->capture_default_str();
   addThreadsOption(app, options.threads);

@@ -137,10 +137,10 @@ void addDecodeRun(const DecodeRun& run, const Circuit& circuit,
   summary.addLine("prompt", absl::StrCat(run.prompt, " tokens: ", textOf(prompt, tokenizer)));
   if (run.prompt > 1) {
     summary.addLine("  chosen, too", absl::StrCat(same, " of the ", run.prompt - 1,
-                                                  " behind the first are the model's choice"));
+                                                  " after the first are the model's choice"));
   }
   summary.add("decoded", "decoded", std::move(json),
-              absl::StrCat(run.generated(), " tokens behind them, each the model's choice",
+              absl::StrCat(run.generated(), " tokens after them, each the model's choice",
                            stopped ? ", up to a stop token" : "", ": ", textOf(chosen, tokenizer)));
   if (circuit.links_size() == 0) return;
   const int64_t steps = runtime::blockSteps(circuit), blocks = (run.steps() + steps - 1) / steps;

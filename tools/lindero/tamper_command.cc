@@ -406,7 +406,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   }
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::temporary(context.monitor()));
   Summary summary;
-  LINDERO_ASSIGN_OR_RETURN(Source source, openSource(arguments.source, arguments.prover.threads,
+  LINDERO_ASSIGN_OR_RETURN(Source source, bindSource(arguments.source, arguments.prover.threads,
                                                      scratch, context, summary));
   OpenedPackage& opened = source.run.opened;
   const Statement& inputs = source.run.inputs;
@@ -484,11 +484,12 @@ void addTamper(CLI::App& app, Command& chosen) {
       ->add_option("--proof", arguments->proofs,
                    "Changes of the proof and the key; 0 needs no prover")
       ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "Of all random choices")->capture_default_str();
+  command->add_option("--seed", arguments->seed, "Seed of all random choices")
+      ->capture_default_str();
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, rows, &chosen] {
     arguments->rows_given = rows->count() > 0;
-    settle(*command, arguments->source);
+    completeSourceOptions(*command, arguments->source);
     chosen = [arguments](Context& context) { return tamper(*arguments, context); };
   });
 }

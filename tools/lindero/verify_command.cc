@@ -20,7 +20,7 @@ struct VerifyArguments {
   std::string command;
   runtime::VerificationFiles files;
   bool chain = false;
-  std::vector<std::string> next;  // the proofs behind the first one of a chain
+  std::vector<std::string> next;  // the proofs after the first one of a chain
   std::string tokenizer;
   std::string outputs;  // where the values go; empty: nowhere
   std::string attestation;
@@ -135,18 +135,20 @@ CLI::App* addCommand(CLI::App& app, const std::string& name, const std::string& 
   arguments.command = name;
   CLI::App* command = app.add_subcommand(name, description);
   addVerificationOptions(*command, arguments.files);
-  command->add_option("--tokenizer", arguments.tokenizer, "Shows tokens as text");
+  command->add_option("--tokenizer", arguments.tokenizer,
+                      "Shows tokens as text: this tokenizer.json");
   command->add_option("--save-outputs", arguments.outputs,
                       "Write the public values to this .npz file: NAME holds the integers that are "
                       "proven, NAME.real the reals that they stand for");
-  CLI::Option* attestation = command->add_option("--attestation", arguments.attestation,
-                                                 "It must say the same, signed by --signer");
+  CLI::Option* attestation =
+      command->add_option("--attestation", arguments.attestation,
+                          "An attestation that must say the same, signed by --signer");
   command->add_option("--signer", arguments.signer, "The public key of whom you trust")
       ->needs(attestation);
   attestation->needs("--signer");
   CLI::Option* prompt = command->add_option("--prompt", arguments.prompt,
-                                            "Of a decode run: the text that was continued");
-  command->add_option("--tokens", arguments.tokens, "The same as token ids")
+                                            "The text that the decode run must have continued");
+  command->add_option("--tokens", arguments.tokens, "The same text as token ids")
       ->delimiter(',')
       ->excludes(prompt);
   addDecodeOptions(*command, arguments.decode);
@@ -165,7 +167,7 @@ void addVerify(CLI::App& app, Command& chosen) {
        {"--attestation", "--prompt", "--tokens", "--generate", "--save-outputs"}) {
     chain->excludes(command->get_option(other));
   }
-  command->add_option("next", arguments->next, "Of a chain: the proofs behind the first")
+  command->add_option("next", arguments->next, "The proofs of the chain after the first")
       ->needs(chain);
   command->callback([arguments, &chosen] {
     chosen = [arguments](Context& context) {

@@ -122,8 +122,8 @@ def inverse(x):
 def scan(factor, addend):
     """y with y[0] = addend[0] and y[i] = factor[i] * y[i-1] + addend[i], extension arrays of one length.
 
-    Row i stands for the map y -> factor y + addend; maps are composed over 1, 2, 4, … rows, until a factor of zero is
-    behind every row.
+    Row i stands for the map y -> factor y + addend; maps are composed over 1, 2, 4, … rows, until each row has met a
+    factor of zero.
     """
     y, factor = addend.copy(), factor.copy()
     factor[:, 0] = 0

@@ -70,7 +70,7 @@ def replay(arguments):
 def main():
     parser = argparse.ArgumentParser(prog="replay", description="Check a trace against its package, independently.")
     add_run_arguments(parser)
-    parser.add_argument("--rows", type=int, help="check constraints on so many random rows of each table only")
+    parser.add_argument("--rows", type=int, help="check constraints on this number of random rows of each table only")
     arguments = parser.parse_args()
     try:
         result = replay(arguments)

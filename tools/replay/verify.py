@@ -13,7 +13,7 @@ Failure = namedtuple("Failure", "kind table name rows row node detail")
 
 
 def verify(state, statement, sample=None, random=None):
-    """All failures. `sample`: so many rows per table, the first and the last among them, for the constraints."""
+    """All failures. `sample`: this number of rows per table, the first and the last among them, for the constraints."""
     failures = []
     for t, table in enumerate(state.package.tables):
         rows = sampled_rows(table.height, sample, random)

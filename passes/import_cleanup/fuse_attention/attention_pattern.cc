@@ -141,7 +141,7 @@ absl::StatusOr<Mask> evaluateMask(const Cone& cone, int64_t tokens, size_t rank)
 }
 
 // `head_axes` says on which axes of the value (counted without heads) token and feature stand.
-absl::StatusOr<HeadColumns> findColumns(const View& view, bool transposed,
+absl::StatusOr<HeadColumns> findColumns(const StridedView& view, bool transposed,
                                         const AttentionPattern& found, const char* what) {
   llvm::SmallVector<ViewAxis, 4> axes = view.axes;
   if (axes.size() == 2) axes.insert(axes.begin(), ViewAxis{1, 0});
@@ -200,8 +200,8 @@ absl::StatusOr<AttentionPattern> matchAttention(const Op& softmax) {
                            ", not from a product of queries and keys"));
   }
   IR_ASSIGN_OR_RETURN(const Mask mask, evaluateMask(cone, found.tokens, rank));
-  const View q = viewOf(product->operand(0), true), k = viewOf(product->operand(1), true),
-             v = viewOf(found.mix->operand(1));
+  const StridedView q = viewOf(product->operand(0), true), k = viewOf(product->operand(1), true),
+                    v = viewOf(found.mix->operand(1));
   found.depth = product->operand(0)->type().shape.back();
   found.causal = mask.causal;
   found.scale = mask.scale * q.scale * k.scale;

@@ -34,9 +34,9 @@ absl::StatusOr<Value*> fuseProduct(Op& op) {
   return reshape(builder, y, op.result()->type().shape);
 }
 
-// The linear behind a value, seen through a reshape that keeps its columns, if nothing else reads
-// it.
-Op* linearBehind(Value* value) {
+// The linear that makes a value, seen through a reshape that keeps its columns, if nothing else
+// reads it.
+Op* linearOf(Value* value) {
   if (!value->hasOneUse()) return nullptr;
   if (isOp(value, "tensor.reshape")) {
     Value* source = value->definingOp()->operand(0);
@@ -63,7 +63,7 @@ std::optional<ColumnMap> matchColumnMap(const Op& op, bool scales) {
   if (!(sum || difference || (scales && (product || quotient)))) return std::nullopt;
   std::optional<WithConstant> parts = splitConstant(op);
   if (!parts || ((quotient || difference) && parts->constant_first)) return std::nullopt;
-  Op* linear = linearBehind(parts->value);
+  Op* linear = linearOf(parts->value);
   if (!linear || !(parts->value->type() == op.result()->type())) return std::nullopt;
   std::optional<Array> vector = columnVector(parts->constant, linear->result()->type().shape[1]);
   if (!vector) return std::nullopt;

@@ -23,7 +23,7 @@ struct MatrixWindow {
   ViewAxis rows{1, 0}, columns{1, 1};
 };
 
-std::optional<MatrixWindow> matrixWindow(const View& view) {
+std::optional<MatrixWindow> matrixWindow(const StridedView& view) {
   if (!isMatrix(view.source) || view.axes.size() != 2) return std::nullopt;
   return MatrixWindow{view.axes[0], view.axes[1]};
 }
@@ -96,7 +96,7 @@ class Simplifier {
 
   Op& op_;
   ir::Builder builder_;
-  View view_;
+  StridedView view_;
   llvm::SmallVector<const Op*, 4> chain_;
 };
 

@@ -13,7 +13,7 @@ namespace lindero::passes {
 
 bool isOp(const ir::Value* value, llvm::StringRef name);  // the value's defining op has that name
 bool isConstant(const ir::Value* value);
-// The pool's entry behind a tensor.constant; null for any other value.
+// The pool's entry of a tensor.constant; null for any other value.
 const ir::Constant* constantOf(const ir::Value* value);
 // Its elements; nothing if the value is no constant, or one whose bytes are not at hand.
 std::optional<ir::tensor::Array> arrayOf(const ir::Value* value);

@@ -67,7 +67,7 @@ bool isScale(const Op& op, double& factor) {
 }
 
 // The window of one op over its first operand, given the operand's window.
-std::optional<View> through(const Op& op, View view) {
+std::optional<StridedView> through(const Op& op, StridedView view) {
   if (op.is("tensor.reshape")) {
     std::optional<Axes> axes = reshape(view.axes, op.result()->type().shape);
     if (!axes) return std::nullopt;
@@ -101,11 +101,11 @@ std::optional<View> through(const Op& op, View view) {
 // Longer chains do not occur once simplify-views has run; the bound keeps the passes linear.
 constexpr size_t kMostChain = 64;
 
-View identity(Value* value) { return {value, 0, contiguous(value->type().shape), 1, {}}; }
+StridedView identity(Value* value) { return {value, 0, contiguous(value->type().shape), 1, {}}; }
 
 }  // namespace
 
-View viewOf(Value* value, bool follow_scales) {
+StridedView viewOf(Value* value, bool follow_scales) {
   // Down to the last op that can be looked through, then up again, composing; a reshape that does
   // not compose starts anew.
   llvm::SmallVector<Op*, 8> chain;
@@ -120,10 +120,10 @@ View viewOf(Value* value, bool follow_scales) {
     chain.push_back(op);
     source = scales ? splitConstant(*op)->value : op->operand(0);
   }
-  View view = identity(source);
+  StridedView view = identity(source);
   for (Op* op : llvm::reverse(chain)) {
     double factor = 1;
-    std::optional<View> next;
+    std::optional<StridedView> next;
     if (follow_scales && isScale(*op, factor)) {
       next = view;
       next->scale *= factor;
@@ -140,7 +140,7 @@ View viewOf(Value* value, bool follow_scales) {
   return view;
 }
 
-bool isReshape(const View& view) {
+bool isReshape(const StridedView& view) {
   int64_t stride = 1;
   for (const ViewAxis& axis : llvm::reverse(view.axes)) {
     if (axis.size != 1 && axis.stride != stride) return false;

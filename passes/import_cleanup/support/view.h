@@ -15,7 +15,7 @@ struct ViewAxis {
   int64_t size, stride;
 };
 
-struct View {
+struct StridedView {
   ir::Value* source;
   int64_t offset = 0;
   llvm::SmallVector<ViewAxis, 4> axes;
@@ -25,9 +25,9 @@ struct View {
 
 // The longest chain that is a window. With `follow_scales` it also looks through products with and
 // quotients by scalars.
-View viewOf(ir::Value* value, bool follow_scales = false);
+StridedView viewOf(ir::Value* value, bool follow_scales = false);
 
 // Are the elements those of the source, all of them, in order?
-bool isReshape(const View& view);
+bool isReshape(const StridedView& view);
 
 }  // namespace lindero::passes

@@ -135,6 +135,34 @@ void rowMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& colu
   laneTerm(t, name, columns, values, sign, t.circuit().columnPoint(), t.circuit().rowPoint());
 }
 
+void fillColumnMajor(TableBuilder& t, EdgeSlots& slots, int64_t first_row,
+                     llvm::ArrayRef<Edge> edges) {
+  for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
+    fillColumnMajor(t, *slot, first_row, edge);
+  }
+}
+
+void fillRowMajor(TableBuilder& t, EdgeSlots& slots, int64_t first_row, int64_t rows,
+                  llvm::ArrayRef<Edge> edges, End end) {
+  for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
+    fillRowMajor(t, *slot, first_row, rows, edge, end);
+  }
+}
+
+void columnMajorTerms(TableBuilder& t, llvm::StringRef name, EdgeSlots& slots, const Lanes& lanes,
+                      int sign) {
+  for (const EdgeColumns& slot : slots.all()) {
+    columnMajorTerm(t, name, slot, {{slot.on, lanes}}, sign);
+  }
+}
+
+void rowMajorTerms(TableBuilder& t, llvm::StringRef name, EdgeSlots& slots, const Lanes& lanes,
+                   int sign) {
+  for (const EdgeColumns& slot : slots.all()) {
+    rowMajorTerm(t, name, slot, {{slot.on, lanes}}, sign);
+  }
+}
+
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,
                 llvm::StringRef tensor) {
   using enum TableBuilder::Kind;

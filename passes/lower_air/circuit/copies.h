@@ -80,6 +80,16 @@ void columnMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& c
                      const std::vector<EdgeLanes>& values, int sign);
 void rowMajorTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
                   const std::vector<EdgeLanes>& values, int sign);
+// The same for all edges: fills those of an item, each in columns of its own; adds the terms of all
+// that a table has.
+void fillColumnMajor(TableBuilder& t, EdgeSlots& slots, int64_t first_row,
+                     llvm::ArrayRef<Edge> edges);
+void fillRowMajor(TableBuilder& t, EdgeSlots& slots, int64_t first_row, int64_t rows,
+                  llvm::ArrayRef<Edge> edges, End end);
+void columnMajorTerms(TableBuilder& t, llvm::StringRef name, EdgeSlots& slots, const Lanes& lanes,
+                      int sign);
+void rowMajorTerms(TableBuilder& t, llvm::StringRef name, EdgeSlots& slots, const Lanes& lanes,
+                   int sign);
 // Adds sign * value / (address - ...) for a single element: of an edge, or of the public tensor of
 // this name.
 void scalarTerm(TableBuilder& t, llvm::StringRef name, Expr on, Expr address, Expr value, int sign,

@@ -22,8 +22,9 @@
 
 namespace lindero::passes {
 
-// What tables are built with.
-struct Lowering {
+// What tables are built with: the circuit that grows, and what planning decided. (Lowering, of
+// passes/quantize/lowering.h, makes the integer program.)
+struct AirLowering {
   CircuitBuilder& circuit;
   LookupTables& tables;
   const Wiring& wiring;
@@ -43,7 +44,7 @@ class TableKind {
   virtual size_t items() const = 0;
   // Of an item, with the layout's lanes.
   virtual int64_t rows(size_t item, const Layout& layout) const = 0;
-  virtual void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const = 0;
+  virtual void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const = 0;
 };
 
 class Gadget {
@@ -64,7 +65,7 @@ class Gadget {
   virtual absl::Status connect() { return absl::OkStatus(); }
   virtual std::vector<const TableKind*> tables() const = 0;
   // After all tables.
-  virtual void publish(Lowering& l) const {}
+  virtual void publish(AirLowering& l) const {}
 
   // Steps before the first op's, an op's, and the buffer of an output that it took (null: none).
   virtual void traceInputs(TraceWriter& t) const {}

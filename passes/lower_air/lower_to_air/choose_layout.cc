@@ -12,7 +12,7 @@ namespace lindero::passes {
 namespace {
 
 // Proofs and verification grow with the columns, the prover's time and memory with the cells. A
-// column is worth one of so many parts of the cells.
+// column is worth this part, 1 / kColumnParts, of the cells.
 constexpr int64_t kColumnParts = 1600;
 // A fixed cell is committed with the others, but nothing is computed for it.
 constexpr int64_t kFixedCellParts = 8;
@@ -140,7 +140,7 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   CircuitBuilder counter;
   LookupTables tables;
   ConstantPlaces constants;
-  Lowering lowering{counter, tables, wiring, layout, constants};
+  AirLowering lowering{counter, tables, wiring, layout, constants};
   TableBuilder table(counter, kind.name(), items.back().first_row + items.back().rows);
   kind.build(lowering, table, items);
   return table.shape();

@@ -34,7 +34,7 @@ class LowerToAir : public Pass {
     CircuitBuilder circuit(module.addFunction("circuit"));
     LookupTables tables;
     ConstantPlaces constants;
-    Lowering l{circuit, tables, wiring, chosen->layout, constants};
+    AirLowering l{circuit, tables, wiring, chosen->layout, constants};
     for (const TableKind* kind : planner.tables()) {
       for (const Stack& stack : chosen->layout.stacks(*kind)) {
         TableBuilder table(circuit, stack.name, stack.rows);

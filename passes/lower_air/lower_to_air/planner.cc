@@ -25,7 +25,7 @@ void traceSelectRows(TraceWriter& t, const ir::Op& op) {
                  {"rows", op.intsAttr("rows").vec()}})["out"]);
 }
 
-void publishTensor(Lowering& l, const ir::Type& type, const std::string& name, CopyId copy,
+void publishTensor(AirLowering& l, const ir::Type& type, const std::string& name, CopyId copy,
                    bool output) {
   const Edge e = l.layout.edge(copy);
   l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
@@ -124,11 +124,11 @@ absl::Status Planner::visitOutputs(const Origin& origin) {
   return absl::OkStatus();
 }
 
-void Planner::publish(Lowering& l) const {
+void Planner::publish(AirLowering& l) const {
   for (const auto& gadget : gadgets_) gadget->publish(l);
 }
 
-void Planner::publishTensors(Lowering& l) const {
+void Planner::publishTensors(AirLowering& l) const {
   for (const PublicInput& p : l.wiring.publicInputs()) {
     publishTensor(l, p.value->type(), p.name, p.copy, false);
   }

@@ -24,8 +24,8 @@ class Planner {
 
   // What the circuit has besides tables: that of gadgets, and inputs and outputs that are stored
   // tensors.
-  void publish(Lowering& l) const;
-  void publishTensors(Lowering& l) const;
+  void publish(AirLowering& l) const;
+  void publishTensors(AirLowering& l) const;
   // The steps that compute all values; the tables are built.
   void trace(TraceWriter& t) const;
 

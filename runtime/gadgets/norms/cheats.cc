@@ -1,7 +1,8 @@
 // Cheats of LayerNorm and RMSNorm.
 #include <algorithm>
+#include <vector>
 
-#include "runtime/field/m31.h"
+#include "runtime/gadgets/norms/shared_cheats.h"
 #include "runtime/tamper/forged_rows.h"
 #include "runtime/tamper/scene.h"
 
@@ -33,32 +34,11 @@ bool varianceRemainderOutOfRange(const Scene& s) {
   return forgeNorm(s, {.mantissa_error = s.draws.sign()});
 }
 
-bool normalizedOffByOne(const Scene& s) {
-  const LayerNorm& n = s.step.layer_norm();
-  s.add(n.out(), s.any(n.out()), s.draws.sign());
-  return true;
-}
-
+bool normalizedOffByOne(const Scene& s) { return forgeNormalized(s, s.step.layer_norm()); }
 bool normalizedRemainderOutOfRange(const Scene& s) {
-  const LayerNorm& n = s.step.layer_norm();
-  const uint64_t e = s.any(n.out());
-  const int64_t sign = s.draws.sign();
-  s.add(n.out(), e, sign);
-  s.add(n.remainder(), e, -sign * s.at(n.shift_power(), e / n.width()));
-  return true;
+  return forgeNormalizedRemainderOutOfRange(s, s.step.layer_norm());
 }
-
-// z 2^t + r = d R + 2^(t-1) + p
-bool normalizedModuloP(const Scene& s) {
-  const LayerNorm& n = s.step.layer_norm();
-  const uint64_t e = s.any(n.out());
-  const int64_t power = s.at(n.shift_power(), e / n.width());
-  const int64_t sum =
-      s.at(n.out(), e) * power + s.at(n.remainder(), e) + s.draws.sign() * int64_t{kModulus};
-  s.at(n.out(), e) = static_cast<int32_t>(sum >= 0 ? sum / power : -((power - 1 - sum) / power));
-  s.at(n.remainder(), e) = static_cast<int32_t>(sum - s.at(n.out(), e) * power);
-  return true;
-}
+bool normalizedModuloP(const Scene& s) { return forgeNormalizedModuloP(s, s.step.layer_norm()); }
 
 bool otherPower(const Scene& s) { return forgeNorm(s, {.power_error = -2}); }
 
@@ -79,26 +59,18 @@ bool statisticsOfOneTile(const Scene& s) {
   for (uint64_t c = first; c < std::min<uint64_t>(first + n.lanes(), n.width()); ++c) {
     const uint64_t e = row * n.width() + c;
     const int64_t scaled = (s.at(n.x(), e) - mean) * root + power / 2;
-    const int64_t z = scaled / power - (scaled % power < 0 ? 1 : 0);
+    const int64_t z = floorDivide(scaled, power);
     s.at(n.out(), e) = static_cast<int32_t>(z);
     s.at(n.remainder(), e) = static_cast<int32_t>(scaled - z * power);
   }
   return true;
 }
 
-// Two tiles of a token have means that are wrong by +1 and by -1: the deviations' sum is right.
 bool meansOfTwoTiles(const Scene& s) {
   const LayerNorm& n = s.step.layer_norm();
   const uint64_t row = s.draws.below(n.rows());
-  const int64_t one = anyTile(s, n.mean(), row), other = anyTile(s, n.mean(), row);
-  if (!n.has_mean() || one < 0 || one == other) return false;
-  NormCheat cheat;
-  cheat.tile_means.resize(static_cast<size_t>(std::max(one, other)) + 1);
-  cheat.tile_means[one] = 1;
-  cheat.tile_means[other] = -1;
-  changeCopy(s, n.mean(), row, static_cast<uint64_t>(one), 1);
-  changeCopy(s, n.mean(), row, static_cast<uint64_t>(other), -1);
-  return forgeNormRow(s.package, n, s.buffers, row, cheat);
+  const std::vector<int64_t> means = changeMeansOfTwoTiles(s, n, row);
+  return !means.empty() && forgeNormRow(s.package, n, s.buffers, row, {.tile_means = means});
 }
 
 constexpr Cheat kCheats[] = {

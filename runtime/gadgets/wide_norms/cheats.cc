@@ -4,14 +4,13 @@
 #include <vector>
 
 #include "runtime/field/m31.h"
+#include "runtime/gadgets/norms/shared_cheats.h"
 #include "runtime/tamper/scene.h"
 
 namespace lindero::runtime {
 namespace {
 
 constexpr int64_t kLimit = int64_t{1} << 15;
-
-int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
 // What a prover chooses otherwise than he should; all that follows in the row is computed from it.
 struct WideNormCheat {
@@ -204,30 +203,12 @@ bool varianceRemainderOutOfRange(const Scene& s) {
   return forge(s, {.mantissa_error = s.draws.sign()});
 }
 
-bool normalizedOffByOne(const Scene& s) {
-  const WideLayerNorm& n = s.step.wide_layer_norm();
-  s.add(n.out(), s.any(n.out()), s.draws.sign());
-  return true;
-}
+bool normalizedOffByOne(const Scene& s) { return forgeNormalized(s, s.step.wide_layer_norm()); }
 bool normalizedRemainderOutOfRange(const Scene& s) {
-  const WideLayerNorm& n = s.step.wide_layer_norm();
-  const uint64_t e = s.any(n.out());
-  const int64_t sign = s.draws.sign();
-  s.add(n.out(), e, sign);
-  s.add(n.remainder(), e, -sign * s.at(n.shift_power(), e / n.width()));
-  return true;
+  return forgeNormalizedRemainderOutOfRange(s, s.step.wide_layer_norm());
 }
-// z 2^t + r = (2 u + s) R + 2^(t-1) + p
 bool normalizedModuloP(const Scene& s) {
-  const WideLayerNorm& n = s.step.wide_layer_norm();
-  const uint64_t e = s.any(n.out());
-  const int64_t power = s.at(n.shift_power(), e / n.width());
-  const int64_t sum =
-      s.at(n.out(), e) * power + s.at(n.remainder(), e) + s.draws.sign() * int64_t{kModulus};
-  const int64_t z = floorDivide(sum, power);
-  s.at(n.out(), e) = static_cast<int32_t>(z);
-  s.at(n.remainder(), e) = static_cast<int32_t>(sum - z * power);
-  return true;
+  return forgeNormalizedModuloP(s, s.step.wide_layer_norm());
 }
 
 // One tile of a token has another power of the row's shift, offset, root or divisor.
@@ -251,19 +232,11 @@ bool statisticsOfOneTile(const Scene& s) {
   return forge(s, row, cheat);
 }
 
-// Two tiles of a token have means that are wrong by +1 and by -1: the deviations' sum is right.
 bool meansOfTwoTiles(const Scene& s) {
   const WideLayerNorm& n = s.step.wide_layer_norm();
   const uint64_t row = anyRow(s);
-  const int64_t one = anyTile(s, n.mean(), row), other = anyTile(s, n.mean(), row);
-  if (!n.has_mean() || one < 0 || one == other) return false;
-  WideNormCheat cheat;
-  cheat.tile_means.resize(static_cast<size_t>(std::max(one, other)) + 1);
-  cheat.tile_means[one] = 1;
-  cheat.tile_means[other] = -1;
-  changeCopy(s, n.mean(), row, static_cast<uint64_t>(one), 1);
-  changeCopy(s, n.mean(), row, static_cast<uint64_t>(other), -1);
-  return forge(s, row, cheat);
+  const std::vector<int64_t> means = changeMeansOfTwoTiles(s, n, row);
+  return !means.empty() && forge(s, row, {.tile_means = means});
 }
 
 constexpr Step::KindCase kStep = Step::kWideLayerNorm;

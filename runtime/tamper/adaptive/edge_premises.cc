@@ -81,7 +81,7 @@ std::vector<SummedFraction> summedFractions(Derivatives& derivatives, uint32_t f
       }
       const auto group = groupOf(derivatives, t, c);
       if (!group) continue;
-      for (const SingleFraction& f : singleFractions(circuit, t, c)) {
+      for (const SingleFraction& f : singleFractions(circuit, {t, c})) {
         if (!wanted(f)) continue;
         auto of = derivatives.of(f.numerator, [&](const Leaf& leaf) {
           return leaf.kind == Leaf::Kind::kColumn && by(columnOf(circuit, t, leaf.index));
@@ -143,7 +143,7 @@ class ElementCheck {
  private:
   void readFraction(const SummedFraction& f, const Scalars& scalars) {
     const RootGroup roots = rootsOf(f);
-    const uint32_t table = f.fraction.table;
+    const uint32_t table = f.fraction.column.table;
     RowProgram program(circuit_, derivatives_.info(), table, absl::MakeConstSpan(&roots, 1));
     std::mutex mutex;
     const uint64_t height = tableHeight(tableOf(circuit_, table));
@@ -313,7 +313,7 @@ class PoleCheck {
 
   void read(const SummedFraction& f, const Scalars& scalars) {
     const RootGroup roots = rootsOf(f);
-    RowProgram program(circuit_, derivatives_.info(), f.fraction.table,
+    RowProgram program(circuit_, derivatives_.info(), f.fraction.column.table,
                        absl::MakeConstSpan(&roots, 1));
     const uint32_t challenge = *challengeOf(f.fraction);
     // Drawn after phase 2.
@@ -335,7 +335,7 @@ class PoleCheck {
 
   void count(const SummedFraction& f, bool late, const Leaf& leaf, uint64_t row,
              const QM31& denominator, const QM31& derivative) {
-    const uint32_t table = f.fraction.table;
+    const uint32_t table = f.fraction.column.table;
     const bool gathered = columnOf(circuit_, table, leaf.index).has_gather();
     // A product's factors are counted by the fold that the gathered one multiplies.
     if (!late && gathered) return;

@@ -15,8 +15,8 @@ void split(const Circuit& circuit, SingleFraction fraction, std::vector<SingleFr
     const Node& right = circuit.nodes(static_cast<int>(n.b()));
     if (left.op() == Node::MUL && right.op() == Node::MUL && left.b() == d.b() &&
         right.b() == d.a()) {
-      split(circuit, {fraction.table, fraction.column, left.a(), d.a()}, out);
-      split(circuit, {fraction.table, fraction.column, right.a(), d.b()}, out);
+      split(circuit, {fraction.column, left.a(), d.a()}, out);
+      split(circuit, {fraction.column, right.a(), d.b()}, out);
       return;
     }
   }
@@ -25,11 +25,10 @@ void split(const Circuit& circuit, SingleFraction fraction, std::vector<SingleFr
 
 }  // namespace
 
-std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t table,
-                                            uint32_t column) {
+std::vector<SingleFraction> singleFractions(const Circuit& circuit, ColumnRef column) {
   std::vector<SingleFraction> result;
-  const Fraction& f = columnOf(circuit, table, column).fraction();
-  split(circuit, {table, column, f.numerator(), f.denominator()}, result);
+  const Fraction& f = columnOf(circuit, column.table, column.column).fraction();
+  split(circuit, {column, f.numerator(), f.denominator()}, result);
   return result;
 }
 

@@ -6,21 +6,14 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/package/circuit_info.h"
 #include "runtime/tamper/adaptive/derivatives.h"
 #include "runtime/tamper/adaptive/peeling.h"
 
 namespace lindero::runtime {
 
-struct SingleFraction {
-  uint32_t table;
-  uint32_t column;
-  uint32_t numerator;
-  uint32_t denominator;
-};
-
 // n1 d2 + n2 d1 over d1 d2 is n1 / d1 and n2 / d2, those taken apart again; else what it is.
-std::vector<SingleFraction> singleFractions(const Circuit& circuit, uint32_t table,
-                                            uint32_t column);
+std::vector<SingleFraction> singleFractions(const Circuit& circuit, ColumnRef column);
 
 // What is multiplied to make the node.
 std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node);

@@ -96,7 +96,7 @@ class BindingSearch {
     }
     if (column.fraction().running())
       spoilAll(column.fraction().add(), absl::StrCat(name, " adds it"));
-    for (const SingleFraction& f : singleFractions(circuit_, table, c)) readFraction(f, name);
+    for (const SingleFraction& f : singleFractions(circuit_, {table, c})) readFraction(f, name);
   }
 
   void readFraction(const SingleFraction& f, const std::string& name) {
@@ -112,7 +112,7 @@ class BindingSearch {
     if (late.empty()) return;
     for (const Leaf& leaf : derivatives_.leaves(f.numerator)) {
       if (leaf.kind == Leaf::Kind::kColumn) {
-        for (uint32_t c : late) readers_[{f.table, leaf.index}].insert(c);
+        for (uint32_t c : late) readers_[{f.column.table, leaf.index}].insert(c);
       }
     }
     const std::string why = whyNot(f, late, alone);
@@ -120,14 +120,14 @@ class BindingSearch {
       for (uint32_t c : late) spoil(c, absl::StrCat(name, ": ", why));
       return;
     }
-    Binding binding{f, *groupOf(derivatives_, f.table, f.column), {}};
+    Binding binding{f, *groupOf(derivatives_, f.column.table, f.column.column), {}};
     for (const auto& [leaf, node] : derivatives_.of(f.numerator, [&](const Leaf& leaf) {
            return leaf.kind == Leaf::Kind::kColumn &&
-                  columnOf(circuit_, f.table, leaf.index).phase() == phase_;
+                  columnOf(circuit_, f.column.table, leaf.index).phase() == phase_;
          })) {
       binding.reads.push_back({leaf, node});
     }
-    challenges_[{f.table, f.column}].insert(late[0]);
+    challenges_[{f.column.table, f.column.column}].insert(late[0]);
     found_[late[0]].push_back(std::move(binding));
   }
 
@@ -145,7 +145,7 @@ class BindingSearch {
     }
     const NodeInfo& n = info.nodes[f.numerator];
     if (n.phase > phase_ || n.claimed_sum_phase > phase_) return "its numerator is committed later";
-    const auto group = groupOf(derivatives_, f.table, f.column);
+    const auto group = groupOf(derivatives_, f.column.table, f.column.column);
     if (!group) return "it ends in no sum";
     if (isLinked(circuit_, *group)) return "its sum goes on in another block";
     return "";
@@ -241,13 +241,13 @@ class PoleSystem {
     RootGroup roots{b.fraction.denominator};
     std::vector<const Binding::Read*> reads;
     for (const Binding::Read& read : b.reads) {
-      const Place place{b.fraction.table, read.leaf.index};
+      const Place place{b.fraction.column.table, read.leaf.index};
       if (!peeling_.parameters.contains(place) && !moving_.contains(place)) continue;
       reads.push_back(&read);
       roots.push_back(read.derivative);
     }
     if (reads.empty()) return;
-    RowProgram program(circuit_, derivatives_.info(), b.fraction.table,
+    RowProgram program(circuit_, derivatives_.info(), b.fraction.column.table,
                        absl::MakeConstSpan(&roots, 1));
     std::mutex mutex;
     forAllRows(circuit_, program, *filled_.columns, scalars, pool_,
@@ -264,7 +264,7 @@ class PoleSystem {
   void add(const Binding& b, const Binding::Read& read, uint64_t row, const QM31& denominator,
            const QM31& derivative) {
     if (derivative.isZero()) return;
-    const uint32_t t = b.fraction.table;
+    const uint32_t t = b.fraction.column.table;
     const uint64_t at = rowAt(row, read.leaf.offset, tableHeight(tableOf(circuit_, t)));
     const Place place{t, read.leaf.index};
     auto in = [&](const std::map<Place, RowMask>& masks) {

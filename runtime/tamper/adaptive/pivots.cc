@@ -38,7 +38,7 @@ class PivotCheck {
     if (!c.has_fraction() || own.derivative != c.fraction().denominator()) {
       return no(all, "reads witness cells, and is no denominator");
     }
-    for (const SingleFraction& f : singleFractions(circuit_, e.table, column)) {
+    for (const SingleFraction& f : singleFractions(circuit_, {e.table, column})) {
       for (uint32_t factor : factorsOf(circuit_, f.denominator)) {
         needed_.push_back({unsafe_.size(), {e.table, factor}});
         addFactor(e.table, factor);

@@ -21,7 +21,7 @@ struct KeyedBus {
 };
 constexpr KeyedBus kKeyedBuses[] = {
     {"function", 2}, {"exponential", 2}, {"root", 2}, {"four", 2}, {"two", 1}};
-constexpr int64_t kRanges = 17;  // ids below stand for ranges of so many bits
+constexpr int64_t kRanges = 17;  // an id below stands for the range of that number of bits
 
 // Where a fixed column has to be two to another one's value, in rows where a third is not zero.
 struct PowerOf {

@@ -53,7 +53,7 @@ class E:
         return E("neg", self)
 
     def at(self, offset):
-        """The column, so many rows further on."""
+        """The column, `offset` rows further on."""
         table, name, _ = self.args
         return E("column", table, name, offset)
 

@@ -51,8 +51,8 @@ class Radius:
 
 
 def unique(sizes, parameters, loss=1e-6):
-    """Half the distance, less a loss: SOUNDNESS.md, lemmas 2 to 4. From distance `start` down to `end`, so many points of a
-    line, and of a curve of degree d, d times as many."""
+    """Half the distance, less a loss: SOUNDNESS.md, lemmas 2 to 4. From distance `start` down to `end`: the points of
+    a line, and d times as many of a curve of degree d."""
     k, n = 2**sizes.log_height, 2 ** (sizes.log_height + parameters.log_blowup)
     relative = 1 - (k + 3) / n  # the distance of a code with k + 3 coefficients
     half = relative / 2

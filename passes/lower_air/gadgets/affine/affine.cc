@@ -42,7 +42,7 @@ struct Map {
 // item whose constant differs from row to row.
 class Spread {
  public:
-  Spread(Lowering& l, TableBuilder& t, const char* name, int64_t lanes, bool by_row)
+  Spread(AirLowering& l, TableBuilder& t, const char* name, int64_t lanes, bool by_row)
       : l_(l), t_(t), name_(name), lanes_(lanes), by_row_(by_row) {
     columns_ = by_row ? t_.fixedLanes(name_, lanes) : Lanes{t_.fixed(name_)};
   }
@@ -71,7 +71,7 @@ class Spread {
   }
 
  private:
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const std::string name_;
   const int64_t lanes_;
@@ -99,7 +99,7 @@ struct Needs {
 
 class AffineBuilder {
  public:
-  AffineBuilder(Lowering& l, TableBuilder& t, int64_t lanes, const Needs& needs)
+  AffineBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, const Needs& needs)
       : l_(l), t_(t), lanes_(lanes), needs_(needs) {
     if (needs.m) m_.emplace(l, t, "m", lanes, needs.m_by_row);
     if (needs.c) c_.emplace(l, t, "c", lanes, needs.c_by_row);
@@ -126,9 +126,9 @@ class AffineBuilder {
     if (exact_ && shift == 0) t_.fillConstant(*exact_, first, rows, 1);
     fillResult(op, first, rows);
     fillConstants(map, first);
-    fillCopies(x_in_, map.x_in, first);
-    if (map.y) fillCopies(y_in_, map.y_in, first);
-    fillCopies(out_, map.out, first);
+    fillColumnMajor(t_, x_in_, first, l_.layout.edges(map.x_in));
+    if (map.y) fillColumnMajor(t_, y_in_, first, l_.layout.edges(map.y_in));
+    fillColumnMajor(t_, out_, first, l_.layout.edges(map.out));
     const int64_t tiles = map.rows / lanes_;
     const Cells cells{
         first, {{map.columns, tiles, 1}, {tiles, 1, lanes_ * map.columns}}, 0, map.columns};
@@ -159,9 +159,9 @@ class AffineBuilder {
       if (needs_.rounds) t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
     }
     const Lanes& given = needs_.lookup ? g_ : q_;
-    for (EdgeColumns& slot : x_in_.all()) columnMajorTerm(t_, "x", slot, {{slot.on, x_}}, -1);
-    for (EdgeColumns& slot : y_in_.all()) columnMajorTerm(t_, "y", slot, {{slot.on, y_}}, -1);
-    for (EdgeColumns& slot : out_.all()) columnMajorTerm(t_, "out", slot, {{slot.on, given}}, 1);
+    columnMajorTerms(t_, "x", x_in_, x_, -1);
+    columnMajorTerms(t_, "y", y_in_, y_, -1);
+    columnMajorTerms(t_, "out", out_, given, 1);
   }
 
  private:
@@ -187,14 +187,7 @@ class AffineBuilder {
     }
   }
 
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, int64_t first) {
-    const std::vector<Edge> edges = l_.layout.edges(copies);
-    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillColumnMajor(t_, *slot, first, edge);
-    }
-  }
-
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   const Needs needs_;
@@ -217,7 +210,7 @@ class AffineTable : public TableKind {
   int64_t rows(size_t item, const Layout& layout) const override {
     return maps[item].columns * (maps[item].rows / layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     std::vector<const Map*> placed;
     for (const Placed& p : items) placed.push_back(&maps[p.item]);
     AffineBuilder builder(l, t, l.layout.lanes(lanes_), Needs(placed));

@@ -12,7 +12,7 @@ constexpr int64_t kNever = -((int64_t{1} << 29) - 1);
 
 class ArgmaxBuilder {
  public:
-  ArgmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool stored)
+  ArgmaxBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, bool stored)
       : l_(l), t_(t), lanes_(lanes), stored_(stored) {}
 
   void add(const Choice& choice, const Placed& placed, bool alone) {
@@ -59,7 +59,7 @@ class ArgmaxBuilder {
     t_.constrain(within_ * (maximum_ - t_.previous(maximum_)), "one maximum per token",
                  kContinuity);
     if (!stored_) addProduct(values);
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
+    rowMajorTerms(t_, "in", in_, x_, -1);
     if (l_.wiring.decode()) {
       scalarTerm(t_, "index", last_, address_, chosen_, 1);
     } else {
@@ -127,7 +127,7 @@ class ArgmaxBuilder {
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   const bool stored_;
@@ -152,7 +152,7 @@ int64_t ArgmaxTable::rows(size_t item, const Layout& layout) const {
   return choice.rows * int64_t(llvm::divideCeil(choice.columns, layout.lanes(lanes_)));
 }
 
-void ArgmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void ArgmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   l.tables.useRange(15);
   ArgmaxBuilder builder(l, t, l.layout.lanes(lanes_), !choices.front().accumulator);
   for (const Placed& placed : items) builder.add(choices[placed.item], placed, items.size() == 1);

@@ -32,7 +32,7 @@ class ArgmaxTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return choices.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Choice> choices;  // pointed to
 

@@ -30,7 +30,7 @@ struct IndexMap {
   std::vector<Lines> sources;
   std::vector<Element> elements;
 
-  // Whether blocks of so many elements go from line to line.
+  // Whether blocks of `width` elements go from line to line.
   bool hasBlocks(int64_t width) const {
     if (llvm::any_of(sources, [&](const Lines& l) { return l.length % width != 0; })) return false;
     for (size_t i = 0; i < elements.size(); ++i) {

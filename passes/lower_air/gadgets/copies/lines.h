@@ -24,7 +24,7 @@ struct Lines {
   int64_t flat(int64_t e) const;
   int64_t at(int64_t flat) const;
 
-  // Rows with so many lanes: the last one of a line may not be full.
+  // Rows with this number of lanes: the last one of a line may not be full.
   int64_t tiles(int64_t lanes) const { return (length + lanes - 1) / lanes; }
   int64_t rows(int64_t lanes) const { return count * tiles(lanes); }
 };

@@ -11,7 +11,8 @@ Lanes firstLanes(const Lanes& lanes, int64_t count) {
 
 class CopiesBuilder {
  public:
-  CopiesBuilder(Lowering& l, TableBuilder& t, const CopiesTable& kind, int64_t lanes, bool uniform)
+  CopiesBuilder(AirLowering& l, TableBuilder& t, const CopiesTable& kind, int64_t lanes,
+                bool uniform)
       : l_(l),
         t_(t),
         kind_(kind),
@@ -149,7 +150,7 @@ class CopiesBuilder {
     return made;
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const CopiesTable& kind_;
   const int64_t lanes_, tuples_;
@@ -171,7 +172,7 @@ std::string CopiesTable::name() const {
                       major_ == Major::kRow ? "_rows_" : "_columns_", width_);
 }
 
-void CopiesTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void CopiesTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const int64_t lanes = l.layout.lanes(lanes_);
   const bool uniform = llvm::all_of(items, [&](const Placed& placed) {
     const CopyItem& item = copies[placed.item];

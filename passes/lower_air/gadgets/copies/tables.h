@@ -39,7 +39,7 @@ class CopiesTable : public TableKind {
   int64_t rows(size_t item, const Layout& layout) const override {
     return copies[item].lines.rows(layout.lanes(lanes_));
   }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   CopyRole role() const { return role_; }
   Major major() const { return major_; }

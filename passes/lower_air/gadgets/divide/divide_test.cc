@@ -17,7 +17,7 @@ namespace {
 using test::TableView;
 using test::Tuples;
 
-// y = round(a 2^shift / b), a and b of so many bits.
+// y = round(a 2^shift / b), a and b of `operand_bits` bits.
 void makeDivide(ir::Module& module, int64_t operand_bits, int64_t shift, int64_t bits) {
   ir::Function* f = module.addFunction("main");
   ir::Builder b(&f->body());

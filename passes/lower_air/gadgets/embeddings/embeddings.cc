@@ -52,7 +52,7 @@ int64_t EmbeddingsTable::rows(size_t item, const Layout& layout) const {
   return e.rows * (e.width / layout.lanes(lanes_));
 }
 
-void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   CircuitBuilder& c = l.circuit;
   const int64_t lanes = l.layout.lanes(lanes_);
   const bool decode = l.wiring.decode();
@@ -94,14 +94,10 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
       l.constants[{e.addend, ""}] = {t.name(), "addend.0", lanes, elements, e.rows * e.width};
     }
     if (e.added) {
-      const Edge edge = l.layout.edge(*e.in);
       t.place(added, {e.added, ""}, elements);
-      fillRowMajor(t, *in.of(edge)[0], first, e.rows, edge, End::kTakes);
+      fillRowMajor(t, in, first, e.rows, l.layout.edges(*e.in), End::kTakes);
     }
-    const std::vector<Edge> edges = l.layout.edges(e.out);
-    for (auto [slot, edge] : llvm::zip(out.of(edges), edges)) {
-      fillRowMajor(t, *slot, first, e.rows, edge, End::kGives);
-    }
+    fillRowMajor(t, out, first, e.rows, l.layout.edges(e.out), End::kGives);
     t.place(x, {op.result(), ""}, elements);
     t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});
     t.instance(first, placed.rows, e.origin.region, op.location());
@@ -119,7 +115,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     row.back() = row.back() - added[i];
     t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
   }
-  for (EdgeColumns& slot : in.all()) rowMajorTerm(t, "in", slot, {{slot.on, added}}, -1);
+  rowMajorTerms(t, "in", in, added, -1);
   Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
                      t.dot(row, c.descendingPowers(c.sigma(), lanes)));
   t.constrain(id - last * id, "ids stand at the end of a token");
@@ -130,7 +126,7 @@ void EmbeddingsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
   } else {
     for (auto& [name, on] : publics) scalarTerm(t, "id", on, address, id, -1, name);
   }
-  for (EdgeColumns& slot : out.all()) rowMajorTerm(t, "out", slot, {{slot.on, x}}, 1);
+  rowMajorTerms(t, "out", out, x, 1);
 }
 
 Embeddings::Embeddings(Wiring& wiring, Products& products)

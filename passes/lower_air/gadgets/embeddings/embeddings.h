@@ -33,7 +33,7 @@ class EmbeddingsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return embeddings.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Embedding> embeddings;  // pointed to
 

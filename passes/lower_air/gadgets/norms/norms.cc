@@ -1,59 +1,29 @@
 #include "passes/lower_air/gadgets/norms/norms.h"
 
-#include <optional>
-
 namespace lindero::passes {
-
-void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign) {
-  CircuitBuilder& c = t.circuit();
-  Expr sum = on * t.dot(values, c.reciprocals(c.columnPoint(), values.size()));
-  t.term("statistics", sign > 0 ? sum : t.zero() - sum, t.outside(c.addressPoint()) - address,
-         TableBuilder::Kind::kContinuity);
-}
-
 namespace {
 
-class NormsBuilder {
+class NormsBuilder : public NormColumns {
  public:
-  NormsBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  using NormColumns::NormColumns;
 
   void add(const Norm& n, const Placed& placed) {
     const ir::Op& op = *n.origin.op;
-    const int64_t tiles = n.width / lanes_, first = placed.first_row, rows = placed.rows;
-    t_.fillConstant(on_, first, rows, 1);
-    if (tiles > 1) t_.fill(within_, {first + 1, {{n.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
-    t_.fill(last_, {first + tiles - 1, {{n.rows, tiles, 0}}, 1, 0});
-    t_.fill(statistics_,
-            {first + tiles - 1, {{n.rows, tiles, 1}}, l_.layout.address(n.statistics), 0});
-    if (!op.boolAttr("has_mean")) {
-      if (!uncentered_) uncentered_ = t_.fixed("uncentered");
-      t_.fillConstant(*uncentered_, first, rows, 1);
-    }
-    const int64_t bits = op.intAttr("output_bits");
-    t_.fillConstant(square_, first, rows, l_.tables.square(op.intAttr("square_shift")));
-    t_.fillConstant(tag_, first, rows, bits);
-    t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
-    l_.tables.useRange(bits);
-    fillCopies(in_, n.in, n, first, End::kTakes);
-    fillCopies(forward_, n.forward, n, first, End::kGives);
-    fillCopies(out_, n.out, n, first, End::kGives);
-    place(n, first);
-    t_.instance(first, rows, n.origin.region, op.location());
+    fill(n, placed, l_.tables.square(op.intAttr("square_shift")));
+    place(n, placed.first_row);
+    t_.instance(placed.first_row, placed.rows, n.origin.region, op.location());
   }
 
   void constrain() {
     Lanes d;
     for (int64_t i = 0; i < lanes_; ++i) d.push_back(x_[i] - mean_);
-    using enum TableBuilder::Kind;
-    t_.constrain(sum_d_ - within_ * t_.previous(sum_d_) - on_ * t_.sum(d), "sum of deviations",
-                 kContinuity);
-    t_.constrain(sum_v_ - within_ * t_.previous(sum_v_) - t_.sum(v_), "sum of squares",
-                 kContinuity);
+    addSum(sum_d_, on_ * t_.sum(d), "sum of deviations");
+    addSum(sum_v_, t_.sum(v_), "sum of squares");
     if (uncentered_) t_.constrain(*uncentered_ * mean_, "no mean");
-    t_.constrain(within_ * (mean_ - t_.previous(mean_)), "one mean per token", kContinuity);
-    t_.constrain(within_ * (root_ - t_.previous(root_)), "one root per token", kContinuity);
-    t_.constrain(within_ * (shift_ - t_.previous(shift_)), "one shift per token", kContinuity);
-    t_.constrain(within_ * (power_ - t_.previous(power_)), "one power per token", kContinuity);
+    addScalar(mean_, "one mean per token");
+    addScalar(root_, "one root per token");
+    addScalar(shift_, "one shift per token");
+    addScalar(power_, "one power per token");
     Expr half = power_ * t_.constant(int64_t{1} << 30);  // 2^(t-1): 1/2 in the field
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
@@ -63,25 +33,12 @@ class NormsBuilder {
       t_.range("remainder" + lane, on_, shift_, r_[i]);
     }
     statisticsTerm(t_, last_, statistics_, {sum_d_, sum_v_, root_, shift_, power_}, 1);
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
-    for (EdgeColumns& slot : forward_.all()) rowMajorTerm(t_, "forward", slot, {{slot.on, x_}}, 1);
-    for (EdgeColumns& slot : out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, z_}}, 1);
+    addCopies(x_, z_);
   }
 
  private:
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, const Norm& n, int64_t first,
-                  End end) {
-    const std::vector<Edge> edges = l_.layout.edges(copies);
-    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillRowMajor(t_, *slot, first, n.rows, edge, end);
-    }
-  }
-
   void place(const Norm& n, int64_t first) {
-    const int64_t tiles = n.width / lanes_;
-    Cells elements{first, {{n.rows, tiles, n.width}, {tiles, 1, lanes_}}, 0, 1};
-    Cells rows{first, {{n.rows, tiles, 1}, {tiles, 1, 0}}, 0, 0};
-    Cells row_tiles{first, {{n.rows * tiles, 1, 1}}, 0, 0};
+    const auto [elements, rows, row_tiles] = placesOf(n, first);
     const ir::Value* result = n.origin.op->result();
     t_.place(x_, {n.origin.op->operand(0), ""}, elements);
     t_.place(v_, {result, "square"}, elements);
@@ -95,15 +52,6 @@ class NormsBuilder {
     t_.place(sum_v_, {result, "square_sums"}, row_tiles);
   }
 
-  Lowering& l_;
-  TableBuilder& t_;
-  const int64_t lanes_;
-  Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), last_ = t_.fixed("last");
-  Expr square_ = t_.fixed("square"), tag_ = t_.fixed("output_tag"),
-       offset_ = t_.fixed("output_offset");
-  Expr statistics_ = t_.fixed("statistics");
-  std::optional<Expr> uncentered_;  // rows of an RMSNorm
-  EdgeSlots in_{t_, "in"}, forward_{t_, "forward"}, out_{t_, "out"};
   Lanes x_ = t_.mainLanes("x", lanes_), v_ = t_.mainLanes("v", lanes_);
   Lanes z_ = t_.mainLanes("z", lanes_), r_ = t_.mainLanes("r", lanes_);
   Expr mean_ = t_.main("mean"), root_ = t_.main("root"), shift_ = t_.main("shift"),
@@ -113,17 +61,14 @@ class NormsBuilder {
 
 }  // namespace
 
-int64_t NormsTable::rows(size_t item, const Layout& layout) const {
-  return norms[item].rows * (norms[item].width / layout.lanes(lanes_));
-}
-
-void NormsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
-  NormsBuilder builder(l, t, l.layout.lanes(lanes_));
+void NormsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+  NormsBuilder builder(l, t, l.layout.lanes(lanes()));
   for (const Placed& placed : items) builder.add(norms[placed.item], placed);
   builder.constrain();
 }
 
-void NormStatisticsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void NormStatisticsTable::build(AirLowering& l, TableBuilder& t,
+                                llvm::ArrayRef<Placed> items) const {
   for (int tag = 0; tag <= 16; ++tag) l.tables.useRange(tag);
   Expr on = t.fixed("on"), width = t.fixed("width"), epsilon = t.fixed("epsilon");
   Expr table = t.fixed("table"), address = t.fixed("address"), centered = t.fixed("centered");
@@ -176,27 +121,6 @@ void NormStatisticsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Pla
 llvm::ArrayRef<llvm::StringLiteral> Norms::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.layernorm"};
   return kOps;
-}
-
-absl::Status Norms::plan(const Origin& origin) {
-  const auto [rows, width] = matrixOf(origin.op->result()->type());
-  Norm& n = norms_.norms.emplace_back(Norm{origin, rows, width});
-  wiring_.divides(wiring_.down(), n.rows);
-  wiring_.divides(norms_.lanes(), n.width);
-  wiring_.gives(origin.op->result(), Major::kRow, norms_.lanes(), &n.out);
-  return absl::OkStatus();
-}
-
-absl::Status Norms::connect() {
-  for (Norm& n : norms_.norms) n.statistics = wiring_.scalars(n.rows);
-  for (Norm& n : norms_.norms) {
-    const ir::Value* x = n.origin.op->operand(0);
-    absl::StatusOr<CopyId> in = wiring_.copy(n.origin, x, Major::kRow, norms_.lanes());
-    if (!in.ok()) return in.status();
-    n.in = *in;
-    wiring_.passesOn(x, norms_.lanes(), &n.forward);
-  }
-  return absl::OkStatus();
 }
 
 void Norms::trace(TraceWriter& t, const ir::Op& op) const {

@@ -9,40 +9,17 @@
 // README.md has the interval and uniqueness arguments.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <vector>
 
-#include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/gadgets/norms/norm_rows.h"
 
 namespace lindero::passes {
 
-struct Norm {
-  Origin origin;
-  int64_t rows = 0, width = 0;
-  CopyId statistics = 0;
-  CopyId in = 0;
-  std::vector<CopyId> forward = {};  // the input, passed on
-  std::vector<CopyId> out = {};
-};
-
-// What a tensor row's table rows and its row of statistics share, as one element of an edge: sum d,
-// sum v, R, t, 2^t.
-void statisticsTerm(TableBuilder& t, Expr on, Expr address, const Lanes& values, int sign);
-
-class NormsTable : public TableKind {
+class NormsTable : public NormTable {
  public:
-  explicit NormsTable(LaneId lanes) : lanes_(lanes) {}
-  std::string name() const override { return "norms"; }
-  LaneId lanes() const override { return lanes_; }
-  size_t items() const override { return norms.size(); }
-  int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
-
-  std::deque<Norm> norms;  // pointed to
-
- private:
-  LaneId lanes_;
+  explicit NormsTable(LaneId lanes) : NormTable(lanes, "norms") {}
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 };
 
 class NormStatisticsTable : public TableKind {
@@ -52,7 +29,7 @@ class NormStatisticsTable : public TableKind {
   LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
  private:
   const NormsTable& norms_;
@@ -63,8 +40,11 @@ class Norms : public Gadget {
   explicit Norms(Wiring& wiring) : wiring_(wiring), norms_(wiring.along()), statistics_(norms_) {}
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override;
-  absl::Status plan(const Origin& origin) override;
-  absl::Status connect() override;
+  absl::Status plan(const Origin& origin) override {
+    norms_.plan(wiring_, origin);
+    return absl::OkStatus();
+  }
+  absl::Status connect() override { return norms_.connect(wiring_); }
   std::vector<const TableKind*> tables() const override { return {&norms_, &statistics_}; }
   void trace(TraceWriter& t, const ir::Op& op) const override;
 

@@ -267,7 +267,7 @@ GatherSources OperandsTable::gatherSources(const Layout& layout) const {
   return sources;
 }
 
-void OperandsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void OperandsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const int64_t lanes = l.layout.lanes(lanes_);
   OperandColumns columns(t);
   Lanes x = t.mainLanes("x", lanes);

@@ -93,7 +93,7 @@ class WeightsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return matrices.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   // The columns that are folded, with those that pad the other side of the product; table rows per
   // matrix row; lanes before the first column, which stay zero.
@@ -115,7 +115,7 @@ class OperandsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return operands.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Operand> operands;  // pointed to
 

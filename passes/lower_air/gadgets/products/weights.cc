@@ -51,7 +51,7 @@ FoldSource WeightsTable::source(const Matrix& m, const Layout& layout) const {
 
 // The rows of a vocabulary are looked up by (fold source, fold); those of other matrices are
 // copied.
-void WeightsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void WeightsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   CircuitBuilder& c = l.circuit;
   const int64_t lanes = l.layout.lanes(lanes_);
   Lanes w = t.fixedLanes("w", lanes);

@@ -14,27 +14,21 @@ class RelaysTable : public TableKind {
     return r.columns * (r.rows / layout.lanes(lanes()));
   }
 
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     const int64_t lanes = l.layout.lanes(this->lanes());
     EdgeSlots in(t, "in"), out(t, "out");
     Lanes x = t.mainLanes("x", lanes);
     for (const Placed& placed : items) {
       const Relay& r = wiring_.relays()[placed.item];
       const int64_t first = placed.first_row, tiles = r.rows / lanes;
-      auto fill = [&](EdgeSlots& slots, llvm::ArrayRef<CopyId> copies) {
-        const std::vector<Edge> edges = l.layout.edges(copies);
-        for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-          fillColumnMajor(t, *slot, first, edge);
-        }
-      };
-      fill(in, r.in);
-      fill(out, r.out);
+      fillColumnMajor(t, in, first, l.layout.edges(r.in));
+      fillColumnMajor(t, out, first, l.layout.edges(r.out));
       t.place(x, {r.value, ""},
               {first, {{r.columns, tiles, 1}, {tiles, 1, lanes * r.columns}}, 0, r.columns});
       t.instance(first, placed.rows, r.origin.region, r.origin.op->location());
     }
-    for (EdgeColumns& slot : in.all()) columnMajorTerm(t, "in", slot, {{slot.on, x}}, -1);
-    for (EdgeColumns& slot : out.all()) columnMajorTerm(t, "out", slot, {{slot.on, x}}, 1);
+    columnMajorTerms(t, "in", in, x, -1);
+    columnMajorTerms(t, "out", out, x, 1);
   }
 
  private:

@@ -55,7 +55,7 @@ ir::Location nodesOf(const Accumulator& a, const ir::Op& op) {
 }
 
 // Fills the fixed column with the bias of each column of the tensor.
-void fillBias(Lowering& l, TableBuilder& t, Expr column, const Accumulator& a, int64_t first_row,
+void fillBias(AirLowering& l, TableBuilder& t, Expr column, const Accumulator& a, int64_t first_row,
               int64_t tiles) {
   if (!a.bias) return;
   t.fill(column, {first_row, {{a.columns, tiles, 1}, {tiles, 1, 0}}, 0, 0},
@@ -89,7 +89,7 @@ namespace {
 // The table of requantized and looked up elements.
 class RequantizeTable {
  public:
-  RequantizeTable(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  RequantizeTable(AirLowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
 
   void add(const Accumulator& a, int64_t first_row,
            const std::map<const ir::Value*, std::vector<CopyId>>& out) {
@@ -153,7 +153,7 @@ class RequantizeTable {
     }
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   Expr bias_ = t_.fixed("bias"), on_ = t_.fixed("on"), power_ = t_.fixed("power");
@@ -168,7 +168,7 @@ class RequantizeTable {
 
 }  // namespace
 
-void ResultsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void ResultsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   RequantizeTable table(l, t, l.layout.lanes(lanes_));
   for (const Placed& p : items) table.add(*results[p.item].accumulator, p.first_row, out);
   table.constrain();
@@ -177,8 +177,8 @@ void ResultsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
 namespace {
 
 // An accumulator with its readers' copies, block by block.
-void addStored(Lowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out, const Accumulator& a,
-               const Placed& p) {
+void addStored(AirLowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out,
+               const Accumulator& a, const Placed& p) {
   const int64_t lanes = y.size(), tiles = a.rows / lanes, columns = a.columns / a.blocks;
   const std::vector<Edge> edges = l.layout.edges(a.out);
   const std::vector<EdgeColumns*> slots = out.of(edges);
@@ -200,7 +200,7 @@ void addStored(Lowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out, con
 
 }  // namespace
 
-void OutputsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const int64_t lanes = l.layout.lanes(lanes_);
   Expr bias = t.fixed("bias");
   EdgeSlots out(t, "out");
@@ -227,7 +227,7 @@ void OutputsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> it
   Lanes products;
   for (Expr lane : y) products.push_back(lane - bias);
   fold.build(products);
-  for (EdgeColumns& slot : out.all()) columnMajorTerm(t, "out", slot, {{slot.on, y}}, 1);
+  columnMajorTerms(t, "out", out, y, 1);
 }
 
 Results::Results(Wiring& wiring, Products& products)

@@ -31,7 +31,7 @@ class ResultsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return results.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::vector<Result> results;
   // The copies of each part's result.
@@ -48,7 +48,7 @@ class OutputsTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return results.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::vector<Result> results;
 

@@ -46,7 +46,7 @@ struct ContextColumns {
 
 class SoftmaxBuilder {
  public:
-  SoftmaxBuilder(Lowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
+  SoftmaxBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
       : l_(l), t_(t), lanes_(lanes), stored_(stored) {
     if (windows) context_.emplace(t_);
   }
@@ -68,7 +68,7 @@ class SoftmaxBuilder {
       addProduct();
     }
     rowMajorTerm(t_, "out", out_, {{out_.on, p_}}, 1);
-    for (EdgeColumns& slot : more_out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, p_}}, 1);
+    rowMajorTerms(t_, "out", more_out_, p_, 1);
   }
 
  private:
@@ -133,12 +133,9 @@ class SoftmaxBuilder {
       fillRowMajor(t_, out_, first, rows, edge, End::kGives);
       given = true;
     }
-    for (auto [slot, edge] : llvm::zip(more_out_.of(more), more)) {
-      fillRowMajor(t_, *slot, first, rows, edge, End::kGives);
-    }
+    fillRowMajor(t_, more_out_, first, rows, more, End::kGives);
     if (!a.stored()) return;
-    const Edge edge = l_.layout.edge(a.in);
-    fillRowMajor(t_, *in_.of(edge)[0], first, rows, edge, End::kTakes);
+    fillRowMajor(t_, in_, first, rows, l_.layout.edges(a.in), End::kTakes);
     const int64_t tiles = a.keys / lanes_;
     t_.place(s_, {a.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
   }
@@ -239,7 +236,7 @@ class SoftmaxBuilder {
     for (int64_t i = 0; i < lanes_; ++i) {
       t_.constrain(live_[i] * (score(i) - s_[i]), "score." + std::to_string(i));
     }
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, s_}}, -1);
+    rowMajorTerms(t_, "in", in_, s_, -1);
   }
 
   // The fold of the scores, which the product check of Q K^T reads. A masked one is k itself.
@@ -260,7 +257,7 @@ class SoftmaxBuilder {
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
 
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
   const bool stored_;
@@ -303,7 +300,7 @@ int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
   return a.heads * a.queries * (a.keys / layout.lanes(lanes_));
 }
 
-void SoftmaxTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const bool windows =
       llvm::any_of(items, [&](const Placed& p) { return softmaxes[p.item].open_windows; });
   SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), windows,

@@ -40,7 +40,7 @@ class SoftmaxTable : public TableKind {
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return softmaxes.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Softmax> softmaxes;  // pointed to
   // Of the public numbers of open windows: one for each table.

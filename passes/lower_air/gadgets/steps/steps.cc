@@ -4,7 +4,7 @@
 
 namespace lindero::passes {
 
-void StepsTable::build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
+void StepsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   CircuitBuilder& c = l.circuit;
   const DecodeSteps& steps = *this->steps;
   const Layout& at = l.layout;
@@ -154,7 +154,7 @@ absl::Status Steps::connect() {
 }
 
 // What the windows of a bundle have from one another.
-void Steps::publish(Lowering& l) const {
+void Steps::publish(AirLowering& l) const {
   if (products_.linked().empty()) return;
   const DecodeSteps& steps = *table_.steps;
   const int64_t windows = steps.context / steps.rows;

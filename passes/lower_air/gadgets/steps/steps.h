@@ -35,7 +35,7 @@ class StepsTable : public TableKind {
   LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return steps ? 1 : 0; }
   int64_t rows(size_t item, const Layout& layout) const override { return steps->rows; }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::optional<DecodeSteps> steps;
 };
@@ -49,7 +49,7 @@ class Steps : public Gadget {
   absl::Status plan(const Origin& origin) override { return absl::OkStatus(); }
   absl::Status connect() override;
   std::vector<const TableKind*> tables() const override { return {&table_}; }
-  void publish(Lowering& l) const override;
+  void publish(AirLowering& l) const override;
   void traceInputs(TraceWriter& t) const override;
   void trace(TraceWriter& t, const ir::Op& op) const override {}
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "ir/core/field.h"
-#include "passes/lower_air/gadgets/norms/norms.h"
+#include "passes/lower_air/gadgets/norms/norm_rows.h"
 
 namespace lindero::passes {
 namespace {
@@ -18,54 +18,30 @@ bool sumCouldWrap(const Norm& n) {
          (2 * n.width * ((int64_t{1} << 15) + 1) << limit) + n.width >= ir::kFieldModulus;
 }
 
-class WideNormsBuilder {
+class WideNormsBuilder : public NormColumns {
  public:
-  WideNormsBuilder(Lowering& l, TableBuilder& t, int64_t lanes) : l_(l), t_(t), lanes_(lanes) {}
+  using NormColumns::NormColumns;
 
   void add(const Norm& n, const Placed& placed) {
     const ir::Op& op = *n.origin.op;
-    const int64_t tiles = n.width / lanes_, first = placed.first_row, rows = placed.rows;
-    t_.fillConstant(on_, first, rows, 1);
-    if (tiles > 1) t_.fill(within_, {first + 1, {{n.rows, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
-    t_.fill(last_, {first + tiles - 1, {{n.rows, tiles, 0}}, 1, 0});
-    t_.fill(statistics_,
-            {first + tiles - 1, {{n.rows, tiles, 1}}, l_.layout.address(n.statistics), 0});
-    if (!op.boolAttr("has_mean")) {
-      if (!uncentered_) uncentered_ = t_.fixed("uncentered");
-      t_.fillConstant(*uncentered_, first, rows, 1);
-    }
-    const int64_t bits = op.intAttr("output_bits");
-    t_.fillConstant(square_, first, rows, l_.tables.rowSquare(op.intAttr("square_shift")));
-    t_.fillConstant(tag_, first, rows, bits);
-    t_.fillConstant(offset_, first, rows, int64_t{1} << (bits - 1));
-    l_.tables.useRange(bits);
-    fillCopies(in_, n.in, n, first, End::kTakes);
-    fillCopies(forward_, n.forward, n, first, End::kGives);
-    fillCopies(out_, n.out, n, first, End::kGives);
-    place(n, first);
-    t_.instance(first, rows, n.origin.region, op.location());
+    fill(n, placed, l_.tables.rowSquare(op.intAttr("square_shift")));
+    place(n, placed.first_row);
+    t_.instance(placed.first_row, placed.rows, n.origin.region, op.location());
   }
 
   void constrain() {
-    using enum TableBuilder::Kind;
-    auto running = [&](Expr sum, const Lanes& values, const char* name) {
-      t_.constrain(sum - within_ * t_.previous(sum) - t_.sum(values), name, kContinuity);
-    };
-    running(sum_u_, u_, "sum of shifted");
-    running(sum_q_, q_, "sum of remainders");
-    running(sum_v_, v_, "sum of squares");
-    running(count_, c_, "large elements");
+    addSum(sum_u_, t_.sum(u_), "sum of shifted");
+    addSum(sum_q_, t_.sum(q_), "sum of remainders");
+    addSum(sum_v_, t_.sum(v_), "sum of squares");
+    addSum(count_, t_.sum(c_), "large elements");
     if (uncentered_) t_.constrain(*uncentered_ * mean_, "no mean");
-    auto one = [&](Expr scalar, const char* name) {
-      t_.constrain(within_ * (scalar - t_.previous(scalar)), name, kContinuity);
-    };
-    one(mean_, "one mean per token");
-    one(row_shift_, "one row shift per token");
-    one(row_power_, "one row power per token");
-    one(coarse_, "one offset per token");
-    one(root_, "one root per token");
-    one(shift_, "one shift per token");
-    one(power_, "one power per token");
+    addScalar(mean_, "one mean per token");
+    addScalar(row_shift_, "one row shift per token");
+    addScalar(row_power_, "one row power per token");
+    addScalar(coarse_, "one offset per token");
+    addScalar(root_, "one root per token");
+    addScalar(shift_, "one shift per token");
+    addScalar(power_, "one power per token");
     Expr half = power_ * t_.constant(int64_t{1} << 30), two = t_.constant(2);  // 2^(t-1)
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
@@ -81,25 +57,12 @@ class WideNormsBuilder {
         t_, last_, statistics_,
         {sum_u_, sum_q_, sum_v_, count_, row_shift_, row_power_, coarse_, root_, shift_, power_},
         1);
-    for (EdgeColumns& slot : in_.all()) rowMajorTerm(t_, "in", slot, {{slot.on, x_}}, -1);
-    for (EdgeColumns& slot : forward_.all()) rowMajorTerm(t_, "forward", slot, {{slot.on, x_}}, 1);
-    for (EdgeColumns& slot : out_.all()) rowMajorTerm(t_, "out", slot, {{slot.on, z_}}, 1);
+    addCopies(x_, z_);
   }
 
  private:
-  void fillCopies(EdgeSlots& slots, llvm::ArrayRef<CopyId> copies, const Norm& n, int64_t first,
-                  End end) {
-    const std::vector<Edge> edges = l_.layout.edges(copies);
-    for (auto [slot, edge] : llvm::zip(slots.of(edges), edges)) {
-      fillRowMajor(t_, *slot, first, n.rows, edge, end);
-    }
-  }
-
   void place(const Norm& n, int64_t first) {
-    const int64_t tiles = n.width / lanes_;
-    const Cells elements{first, {{n.rows, tiles, n.width}, {tiles, 1, lanes_}}, 0, 1};
-    const Cells rows{first, {{n.rows, tiles, 1}, {tiles, 1, 0}}, 0, 0};
-    const Cells row_tiles{first, {{n.rows * tiles, 1, 1}}, 0, 0};
+    const auto [elements, rows, row_tiles] = placesOf(n, first);
     const ir::Value* result = n.origin.op->result();
     t_.place(x_, {n.origin.op->operand(0), ""}, elements);
     t_.place(z_, {result, ""}, elements);
@@ -121,15 +84,6 @@ class WideNormsBuilder {
     for (const auto& [column, name] : of_tiles) t_.place(column, {result, name}, row_tiles);
   }
 
-  Lowering& l_;
-  TableBuilder& t_;
-  const int64_t lanes_;
-  Expr on_ = t_.fixed("on"), within_ = t_.fixed("within"), last_ = t_.fixed("last");
-  Expr square_ = t_.fixed("square"), tag_ = t_.fixed("output_tag"),
-       offset_ = t_.fixed("output_offset");
-  Expr statistics_ = t_.fixed("statistics");
-  std::optional<Expr> uncentered_;  // rows of an RMSNorm
-  EdgeSlots in_{t_, "in"}, forward_{t_, "forward"}, out_{t_, "out"};
   Lanes x_ = t_.mainLanes("x", lanes_), u_ = t_.mainLanes("u", lanes_),
         q_ = t_.mainLanes("q", lanes_), v_ = t_.mainLanes("v", lanes_),
         c_ = t_.mainLanes("c", lanes_), z_ = t_.mainLanes("z", lanes_),
@@ -141,30 +95,19 @@ class WideNormsBuilder {
        count_ = t_.main("count");
 };
 
-class WideNormsTable : public TableKind {
+class WideNormsTable : public NormTable {
  public:
-  explicit WideNormsTable(LaneId lanes) : lanes_(lanes) {}
-  std::string name() const override { return "wide_norms"; }
-  LaneId lanes() const override { return lanes_; }
-  size_t items() const override { return norms.size(); }
-  int64_t rows(size_t item, const Layout& layout) const override {
-    return norms[item].rows * (norms[item].width / layout.lanes(lanes_));
-  }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
-    WideNormsBuilder builder(l, t, l.layout.lanes(lanes_));
+  explicit WideNormsTable(LaneId lanes) : NormTable(lanes, "wide_norms") {}
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+    WideNormsBuilder builder(l, t, l.layout.lanes(lanes()));
     for (const Placed& placed : items) builder.add(norms[placed.item], placed);
     builder.constrain();
   }
-
-  std::deque<Norm> norms;  // pointed to
-
- private:
-  LaneId lanes_;
 };
 
 class WideStatisticsBuilder {
  public:
-  WideStatisticsBuilder(Lowering& l, TableBuilder& t) : l_(l), t_(t) {
+  WideStatisticsBuilder(AirLowering& l, TableBuilder& t) : l_(l), t_(t) {
     for (int tag = 0; tag <= 16; ++tag) l_.tables.useRange(tag);
   }
 
@@ -228,7 +171,7 @@ class WideStatisticsBuilder {
   }
 
  private:
-  Lowering& l_;
+  AirLowering& l_;
   TableBuilder& t_;
   Expr on_ = t_.fixed("on"), width_ = t_.fixed("width"), shifts_ = t_.fixed("shifts");
   Expr table_ = t_.fixed("table"), address_ = t_.fixed("address"), centered_ = t_.fixed("centered");
@@ -251,7 +194,7 @@ class WideStatisticsTable : public TableKind {
   LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
-  void build(Lowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
+  void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     WideStatisticsBuilder builder(l, t);
     for (const Placed& placed : items) {
       const Norm& n = norms_.norms[placed.item];
@@ -276,25 +219,10 @@ class WideNorms : public Gadget {
   bool encodes(const ir::Op& op) const override { return op.has("row_shift"); }
 
   absl::Status plan(const Origin& origin) override {
-    const auto [rows, width] = matrixOf(origin.op->result()->type());
-    Norm& n = norms_.norms.emplace_back(Norm{origin, rows, width});
-    wiring_.divides(wiring_.down(), n.rows);
-    wiring_.divides(norms_.lanes(), n.width);
-    wiring_.gives(origin.op->result(), Major::kRow, norms_.lanes(), &n.out);
+    norms_.plan(wiring_, origin);
     return absl::OkStatus();
   }
-
-  absl::Status connect() override {
-    for (Norm& n : norms_.norms) n.statistics = wiring_.scalars(n.rows);
-    for (Norm& n : norms_.norms) {
-      const ir::Value* x = n.origin.op->operand(0);
-      absl::StatusOr<CopyId> in = wiring_.copy(n.origin, x, Major::kRow, norms_.lanes());
-      if (!in.ok()) return in.status();
-      n.in = *in;
-      wiring_.passesOn(x, norms_.lanes(), &n.forward);
-    }
-    return absl::OkStatus();
-  }
+  absl::Status connect() override { return norms_.connect(wiring_); }
 
   std::vector<const TableKind*> tables() const override { return {&norms_, &statistics_}; }
 

@@ -12,7 +12,7 @@ use lindero_stwo_verifier::{verify, Key, KeySet};
 use serde_json::{json, Value};
 use stwo::core::fields::m31::P;
 
-/// At most so many survivors are described.
+/// At most this number of survivors are described.
 const SURVIVORS: usize = 20;
 
 /// What is changed.

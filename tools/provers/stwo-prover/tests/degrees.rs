@@ -19,7 +19,7 @@ enum Power {
     Squares,
     /// The same, and two claimed sums that cancel have degrees that overflow, so that their sum's are no number.
     Hidden,
-    /// By scans of scans, which declare runs of so many rows; 0: of the whole table.
+    /// By scans of scans, which declare runs of this number of rows; 0: of the whole table.
     Scans(u32),
 }
 

@@ -32,7 +32,7 @@ fn set(p: &mut proto::StwoParameters, bits: Bits) {
     p.fold_pow_bits = bits[4];
 }
 
-/// So many bits for one kind of draw alone.
+/// `bits` for one kind of draw alone.
 fn alone(kind: usize, bits: u32) -> Bits {
     let mut all = [0; 5];
     all[kind] = bits;

@@ -80,7 +80,7 @@ pub struct Drawn {
 
 /// Where nonces come from: a proof, or a search.
 pub trait Nonces: Clone + Debug + Default {
-    /// One for this channel and so many bits; none where there are no more. Nobody relies on its being right.
+    /// One for this channel and `pow_bits` bits; none where there are no more. Nobody relies on its being right.
     fn next(&mut self, channel: &Blake2sChannel, pow_bits: u32) -> Option<u64>;
 
     /// Whether there are nonces that nobody asked for.
@@ -89,15 +89,15 @@ pub trait Nonces: Clone + Debug + Default {
 
 /// The nonces of a proof, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Given(VecDeque<u64>);
+pub struct GivenNonces(VecDeque<u64>);
 
-impl Given {
+impl GivenNonces {
     pub fn new(nonces: Vec<u64>) -> Self {
-        Given(nonces.into())
+        GivenNonces(nonces.into())
     }
 }
 
-impl Nonces for Given {
+impl Nonces for GivenNonces {
     fn next(&mut self, _channel: &Blake2sChannel, _pow_bits: u32) -> Option<u64> {
         self.0.pop_front()
     }
@@ -274,7 +274,7 @@ mod prover {
 mod tests {
     use super::*;
 
-    type Tested = GrindingChannel<Given>;
+    type Tested = GrindingChannel<GivenNonces>;
     const DRAW: Draw =
         Draw { challenge: Challenge::Batching, after: Absorbed::Elements, count: 1, pow_bits: 3 };
 
@@ -287,7 +287,8 @@ mod tests {
         let mut inner = Blake2sChannel::default();
         inner.mix_felts(&[SecureField::from(7)]);
         let nonce = search(&inner, DRAW.pow_bits);
-        let mut channel = Tested::new(Blake2sChannel::default(), draws.to_vec(), Given::new(nonces(nonce)));
+        let mut channel =
+            Tested::new(Blake2sChannel::default(), draws.to_vec(), GivenNonces::new(nonces(nonce)));
         channel.mix_felts(&[SecureField::from(7)]);
         channel
     }

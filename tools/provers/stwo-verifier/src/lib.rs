@@ -14,6 +14,7 @@ mod degrees;
 mod key;
 mod layout;
 mod parameters;
+mod proximity;
 pub mod security;
 mod sums;
 mod target;

@@ -34,7 +34,7 @@ impl Target {
         log_last_layer_degree: 5,
     };
 
-    /// The fewest queries that reach the target, with the least grinding for so many.
+    /// The fewest queries that reach the target, with the least grinding for that number.
     ///
     /// Within the time for grinding, each radius leaves a choice: more grinding for the other terms leaves more of the error to
     /// the queries, and less grinding before them.

@@ -1,5 +1,5 @@
 //! What both sides absorb and draw, in this order. Nothing is drawn before everything that it must bind is
-//! absorbed. `g:` is grinding with so many bits, a field of the key's parameters: a nonce, which is absorbed, or nothing at all
+//! absorbed. `g:` is grinding with a number of bits, a field of the key's parameters: a nonce, which is absorbed, or nothing at all
 //! where there are none ([`channel`](crate::channel)).
 //!
 //! 1. the protocol's name and version; Stwo's parameters; SHA-256 of the key, which has the bits of all grinding, and of the claim;

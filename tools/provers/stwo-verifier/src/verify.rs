@@ -9,7 +9,7 @@ use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::CommitmentSchemeVerifier;
 
 use crate::air::TableAir;
-use crate::channel::{Drawn, Given, GrindingChannel, GrindingMerkleChannel};
+use crate::channel::{Drawn, GivenNonces, GrindingChannel, GrindingMerkleChannel};
 use crate::codec::{self, Commitment};
 use crate::key::{decode_proof, Key};
 use crate::sums::{check_sums, sums};
@@ -101,13 +101,13 @@ fn check_bundle(
 ) -> Result<Vec<Vec<Drawn>>, Error> {
     let main_roots: Vec<_> =
         blocks.iter().map(|block| block.commitment.stark.commitments[key.layout.main_tree()]).collect();
-    let mut channel = transcript::begin(key, statement.digest(), &main_roots, Given::new(nonces));
+    let mut channel = transcript::begin(key, statement.digest(), &main_roots, GivenNonces::new(nonces));
     let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
     transcript::draw_challenges(&mut channel, &key.circuit, 1, &mut challenges);
     channel.finish()?;
     let (mut before, mut drawn) = (None, vec![channel.drawn().to_vec()]);
     for (index, mut block) in blocks.into_iter().enumerate() {
-        let nonces = Given::new(std::mem::take(&mut block.commitment.nonces));
+        let nonces = GivenNonces::new(std::mem::take(&mut block.commitment.nonces));
         let mut channel = transcript::begin_block(key, &channel, index, nonces);
         let sums = check_block(key, statement, index, block, challenges.clone(), &mut channel)
             .and_then(|sums| check_sums(&key.circuit, before.as_deref(), &sums).map(|()| sums))
@@ -125,12 +125,12 @@ fn check_block(
     index: usize,
     block: Block,
     mut challenges: Vec<SecureField>,
-    channel: &mut GrindingChannel<Given>,
+    channel: &mut GrindingChannel<GivenNonces>,
 ) -> Result<Vec<SecureField>, Error> {
     let layout = &key.layout;
     let Block { claimed_sums, fingerprints, commitment } = &block;
-    let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<Given>>::new(key.config());
-    let mut commit = |phase: usize, channel: &mut GrindingChannel<Given>| {
+    let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<GivenNonces>>::new(key.config());
+    let mut commit = |phase: usize, channel: &mut GrindingChannel<GivenNonces>| {
         if let Some(tree) = layout.tree_of_phase[phase] {
             scheme.commit(commitment.stark.commitments[tree], &layout.log_heights[tree], channel);
         }

@@ -10,7 +10,7 @@ use stwo::prover::backend::simd::SimdBackend;
 
 use crate::progress::Progress;
 
-/// Finds a nonce for a channel and so many bits, or what takes its place.
+/// Finds a nonce for a channel and a number of bits, or what takes its place.
 pub type Grind = fn(&Blake2sChannel, u32) -> u64;
 
 /// What a prover that is not lying does: on all threads, and always with the same result.

@@ -83,7 +83,7 @@ pub enum TreeZero {
     Kept(Option<FixedFiles>),
 }
 
-/// Extended columns of tree 0 are kept until the queries are known, if they take so many bytes; beyond, their rows are computed.
+/// Extended columns of tree 0 are kept until the queries are known, if they take at most this number of bytes; else their rows are computed.
 const MOST_EXTENDED_BYTES: usize = 1 << 30;
 
 /// Makes the bytes of a proof of a bundle, one block per trace. Tensors that the claim gives by digest must be opened in the

@@ -15,7 +15,7 @@ use super::columns::combination;
 use super::extend::Extend;
 use lindero_package::ColumnFile;
 
-/// A node must read so many columns to be worth it: its own four are extended, too.
+/// A node must read at least this number of columns to be worth it: its own four are extended, too.
 const LEAST_COLUMNS: usize = 8;
 
 type Planes = [Vec<PackedM31>; 4];

@@ -30,7 +30,7 @@ struct At<F> {
 
 impl Rows {
     pub fn new(log_height: u32) -> Self {
-        // Every so many packs, points are computed anew; a step is an addition.
+        // After this number of packs, points are computed anew; a step is an addition.
         const RUN: usize = 64;
         let coset = CanonicCoset::new(log_height).coset;
         let step = coset.step.mul(N_LANES as u128);

@@ -17,7 +17,7 @@ pub type Paths = MerkleDecommitmentLifted<Blake2sMerkleHasher>;
 
 /// Hashes of a tree: layer 0 is the root, layer i has 2^i nodes.
 pub trait Layers: Sync {
-    /// So many layers are below the root.
+    /// The number of layers below the root.
     fn log_size(&self) -> u32;
     fn node(&self, layer: u32, index: usize) -> Result<Blake2sHash, Error>;
     /// What is wrong if paths do not lead to the root.

@@ -58,7 +58,7 @@ pub struct Findings {
     pub directions: Vec<Direction>,
 }
 
-/// Of a column, at most so many rows of a kind and of what they do are tried one by one.
+/// Of a column, at most this number of rows of a kind and of what they do are tried one by one.
 const TRIED: usize = 3;
 
 pub fn kind_of(generator: &Generator) -> Kind {

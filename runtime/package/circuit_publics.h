@@ -1,0 +1,19 @@
+// What a circuit's sums meet outside of its tables: public tensors, which the verifier sums itself,
+// and the links by which one block hands on to the next. Internal to runtime/package.
+#ifndef LINDERO_RUNTIME_PACKAGE_CIRCUIT_PUBLICS_H_
+#define LINDERO_RUNTIME_PACKAGE_CIRCUIT_PUBLICS_H_
+
+#include "absl/status/status.h"
+#include "runtime/package/circuit_info.h"
+
+namespace lindero::runtime {
+
+// Shapes, ranges, tiles and challenges of public tensors, and that none has addresses of another.
+absl::Status checkPublics(const Circuit& circuit);
+
+// Linked sum groups, which have claimed sums of phase 2 alone; claimed_sum_columns are known.
+absl::Status checkLinks(const Circuit& circuit, const CircuitInfo& info);
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_CIRCUIT_PUBLICS_H_
