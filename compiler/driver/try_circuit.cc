@@ -19,10 +19,9 @@ passes::Sample varied(const runtime::ModelFacts& facts, passes::Sample sample) {
   std::mt19937_64 random(1);
   for (size_t i = 0; i < sample.size(); ++i) {
     for (double& x : sample[i].reals) x *= 0.5 + static_cast<double>(random() % 1024) / 2048;
-    if (i > 0 || !facts.readsTokens()) continue;
-    for (int64_t& token : sample[i].integers) {
-      token = static_cast<int64_t>(random() % static_cast<uint64_t>(facts.vocabulary));
-    }
+    const auto values = static_cast<uint64_t>(facts.inputs[i].values);
+    if (values <= 2) continue;  // not a mask: it may hide all
+    for (int64_t& token : sample[i].integers) token = static_cast<int64_t>(random() % values);
   }
   return sample;
 }

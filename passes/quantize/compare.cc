@@ -133,6 +133,14 @@ std::vector<std::string> namesOf(const ir::Function& function) {
   return names;
 }
 
+// Integers and truth values that lower-logic computes are whole reals.
+void makeReal(Array& array) {
+  if (array.isReal()) return;
+  array.reals.assign(array.integers.begin(), array.integers.end());
+  array.integers.clear();
+  array.element = ir::Element::kFloat;
+}
+
 // The outputs by the reference, as many elements of each as the function has.
 absl::Status takeReference(const ir::Function& source, const Sample& inputs, Reference reference,
                            std::vector<Array>& outputs) {
@@ -143,6 +151,7 @@ absl::Status takeReference(const ir::Function& source, const Sample& inputs, Ref
     Array& one = (*whole)[i];
     const size_t wanted = outputs[i].elements();
     const size_t given = one.isReal() ? one.reals.size() : one.integers.size();
+    if (outputs[i].isReal()) makeReal(one);
     if (one.isReal() != outputs[i].isReal() || given < wanted) {
       return absl::InternalError(
           absl::StrCat("output '", names[i], "' is another one by the reference"));
