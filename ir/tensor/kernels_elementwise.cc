@@ -106,6 +106,7 @@ int64_t logicalAnd(int64_t a, int64_t b) { return a & b; }
 int64_t logicalOr(int64_t a, int64_t b) { return a | b; }
 
 double maskOne(double x, double open) {
+  if (std::isnan(open)) return open;
   return open != 0 ? x : -std::numeric_limits<double>::infinity();
 }
 

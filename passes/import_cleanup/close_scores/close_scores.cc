@@ -28,6 +28,7 @@ struct Parts {
   bool everything = false;                                  // all is closed, whatever `closed` says
   bool computed = false;                                    // `closed` depends on the inputs
   double level = -std::numeric_limits<double>::infinity();  // the most that closes
+  bool exact = true;  // closed ones are at `level`, whatever the scores are
 
   bool closes() const { return everything || closed != nullptr; }
 };
@@ -38,6 +39,12 @@ bool isCopy(const Op& op) {
       .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", "tensor.slice", true)
       .Default(false);
 }
+
+// Added to a score of ordinary size, this is all that is left, in double precision too.
+constexpr double kAbsorbs = -1e30;
+
+// What a row gets in which every score is closed.
+enum class NoneOpen { kRefused, kUniform, kZero };
 
 class ScoreCloser {
  public:
@@ -54,7 +61,7 @@ class ScoreCloser {
     const bool closes = parts.computed && parts.rest != nullptr && !parts.everything;
     if (closes) {
       IR_ASSIGN_OR_RETURN(Value * rest, expanded(parts.rest, scores->type().shape));
-      IR_ASSIGN_OR_RETURN(Value * open, openOf(parts.closed));
+      IR_ASSIGN_OR_RETURN(Value * open, openRows(parts, rest));
       ir::NamedAttribute level{"masked", parts.level};
       llvm::ArrayRef<ir::NamedAttribute> attributes = level;
       if (std::isinf(parts.level)) attributes = {};
@@ -125,6 +132,7 @@ class ScoreCloser {
       if (!b.closes()) b.rest = op.operand(1);
     }
     IR_ASSIGN_OR_RETURN(Parts sum, either(a, b));
+    sum.exact &= !(a.closes() && b.closes()) && sum.level <= kAbsorbs;
     if (a.rest == nullptr && !op.is("tensor.sub")) {
       sum.rest = b.rest;
     } else if (b.rest == nullptr) {
@@ -140,6 +148,7 @@ class ScoreCloser {
   // Closed where one of them is; not yet what the rest is.
   Result either(const Parts& a, const Parts& b) {
     Parts parts;
+    parts.exact = a.exact && b.exact;
     parts.everything = a.everything || b.everything;
     parts.computed = a.computed || b.computed;
     parts.level = std::max(a.level, b.level);
@@ -153,6 +162,7 @@ class ScoreCloser {
     IR_ASSIGN_OR_RETURN(const Parts b, partsOf(op.operand(2), depth + 1));
     if (!a.closes() && !b.closes()) return Parts{.rest = op.result()};
     IR_ASSIGN_OR_RETURN(Parts parts, either(a, b));
+    parts.exact &= !(a.closes() && b.closes()) || a.level == b.level;
     parts.everything = a.everything && b.everything;
     parts.computed |= !isConstant(condition);
     IR_ASSIGN_OR_RETURN(Value * inverse, emit("tensor.not", {condition}));
@@ -225,6 +235,7 @@ class ScoreCloser {
     std::optional<double> floor = split ? scalarOf(split->constant) : std::nullopt;
     if (!floor || *floor > kMasked) return Parts{.rest = op.result()};
     IR_ASSIGN_OR_RETURN(Parts parts, partsOf(split->value, depth + 1));
+    parts.exact |= parts.level <= *floor;
     parts.level = std::max(parts.level, *floor);
     return parts;
   }
@@ -243,19 +254,63 @@ class ScoreCloser {
     return parts;
   }
 
-  // 1 where nothing closes the score. That each row has one is part of it.
-  absl::StatusOr<Value*> openOf(Value* closed) {
-    IR_ASSIGN_OR_RETURN(Value * open, emit("tensor.not", {closed}));
+  NoneOpen noneOpen(const Parts& parts) {
+    const auto& shape = parts.closed->type().shape;
+    // A mask of keys closes all for all queries: a run on nothing.
+    if (shape.size() < 2 || shape[shape.size() - 2] == 1 || !parts.exact) return NoneOpen::kRefused;
+    if (!std::isinf(parts.level)) return NoneOpen::kUniform;
+    return guards() ? NoneOpen::kZero : NoneOpen::kRefused;
+  }
+
+  // Is everything that reads the probabilities where(is_nan(p), 0, p)?
+  bool guards() const {
+    return llvm::all_of(softmax_.result()->users(), [&](const Op* reader) {
+      if (reader->is("tensor.is_nan")) {
+        return llvm::all_of(reader->result()->users(), [&](const Op* choice) {
+          return choice->is("tensor.where") && choice->operand(0) == reader->result() &&
+                 scalarOf(choice->operand(1)) == 0 && choice->operand(2) == softmax_.result();
+        });
+      }
+      return reader->is("tensor.where") && isOp(reader->operand(0), "tensor.is_nan") &&
+             reader->operand(0)->definingOp()->operand(0) == softmax_.result() &&
+             reader->operand(2) == softmax_.result();
+    });
+  }
+
+  // 1 where nothing closes the score, or its whole row; what such a row gets is part of it.
+  absl::StatusOr<Value*> openRows(const Parts& parts, Value*& rest) {
+    IR_ASSIGN_OR_RETURN(Value * open, emit("tensor.not", {parts.closed}));
     IR_ASSIGN_OR_RETURN(open, emit("tensor.cast", {open}, {{"to", std::string("float")}}));
     const auto rank = static_cast<int64_t>(open->type().shape.size());
     if (rank == 0) return open;
     IR_ASSIGN_OR_RETURN(Value * count,
                         emit("tensor.reduce_sum", {open},
                              {{"axes", std::vector<int64_t>{rank - 1}}, {"keepdims", true}}));
-    IR_ASSIGN_OR_RETURN(
-        Value * some, emit("tensor.activation", {count},
-                           {{"function", std::string("reciprocal(where(greater(x, 0), 1, 0))")}}));
-    return emit("tensor.mul", {open, some});
+    auto function = [&](const char* text) {
+      return emit("tensor.activation", {count}, {{"function", std::string(text)}});
+    };
+    const NoneOpen none = noneOpen(parts);
+    if (none == NoneOpen::kRefused) {
+      IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))"));
+      return emit("tensor.mul", {open, some});
+    }
+    IR_ASSIGN_OR_RETURN(Value * some, function("where(greater(x, 0), 1, 0)"));
+    IR_ASSIGN_OR_RETURN(Value * opened, function("where(greater(x, 0), 0, 1)"));
+    IR_ASSIGN_OR_RETURN(open, emit("tensor.add", {open, opened}));
+    if (none == NoneOpen::kUniform) {
+      IR_ASSIGN_OR_RETURN(rest, emit("tensor.mul", {rest, some}));
+      return open;
+    }
+    ir::Builder after = ir::Builder::after(&softmax_);
+    after.setLocation(softmax_.location());
+    IR_ASSIGN_OR_RETURN(Value * kept,
+                        ir::tensor::create(after, "tensor.mul", {softmax_.result(), some}));
+    const llvm::SmallVector<Op*, 2> readers(softmax_.result()->users().begin(),
+                                            softmax_.result()->users().end());
+    for (Op* reader : readers) {
+      if (reader->is("tensor.where")) reader->result()->replaceAllUsesWith(kept);
+    }
+    return open;
   }
 
   absl::StatusOr<Value*> disjunction(Value* a, Value* b) {

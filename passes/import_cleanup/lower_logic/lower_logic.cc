@@ -45,7 +45,7 @@ bool isMoved(const Op& op) {
 
 // Is the op one on single numbers, of any kind?
 bool isElementwise(const Op& op) {
-  return op.is("tensor.cast") ||
+  return op.is("tensor.cast") || op.is("tensor.activation") ||
          ir::tensor::findScalarFunction(op.name().drop_front(strlen("tensor."))) != nullptr;
 }
 
