@@ -398,18 +398,21 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
                                              context, " positions"));
 }
 
+// The integer program of what gets proven.
+absl::Status quantizeModel(const ModelOptions& options, PreparedModel& model) {
+  LINDERO_RETURN_IF_ERROR(ofModel(model, model.compilation.quantize(model.exponents)));
+  absl::Status status =
+      model.compilation.selectValues(options.positions, options.argmax || options.lower.decode);
+  return status.ok() ? status : withError(std::move(status), Error::kUsage);
+}
+
 absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedModel& model,
                         runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   Compilation& compilation = model.compilation;
   monitor.progress("quantize");
   if (bucket > 0) LINDERO_RETURN_IF_ERROR(ofModel(model, compilation.setLength(bucket)));
-  LINDERO_RETURN_IF_ERROR(ofModel(model, compilation.quantize(model.exponents)));
-  if (absl::Status status =
-          compilation.selectValues(options.positions, options.argmax || options.lower.decode);
-      !status.ok()) {
-    return withError(std::move(status), Error::kUsage);
-  }
+  LINDERO_RETURN_IF_ERROR(quantizeModel(options, model));
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   monitor.progress("lower");
   const bool carry = options.context == "carry";
@@ -432,7 +435,10 @@ absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(home, *bucket));
     result.circuits.insert(result.circuits.begin(), std::move(opened));
     if (!model.samples.empty()) {
-      LINDERO_RETURN_IF_ERROR(tryCircuit(home, *bucket, model.samples[0], monitor));
+      // Of the whole run, where what was lowered is a block of it.
+      if (options.context == "carry") LINDERO_RETURN_IF_ERROR(quantizeModel(options, model));
+      LINDERO_RETURN_IF_ERROR(tryCircuit(home, *bucket, model.samples[0],
+                                         model.compilation.integerFunction(), monitor));
     }
     if (prover == nullptr) continue;
     const auto start = std::chrono::steady_clock::now();

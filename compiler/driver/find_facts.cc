@@ -1,5 +1,6 @@
 #include "compiler/driver/find_facts.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,7 @@ namespace {
 
 TensorFacts tensorFacts(std::string name, const ir::Type& type) {
   return {.name = std::move(name),
-          .integer = type.element == ir::Element::kInt,
+          .integer = type.element != ir::Element::kFloat,
           .shape = {type.shape.begin(), type.shape.end()}};
 }
 
@@ -60,6 +61,13 @@ ModelFacts modelFacts(const ir::Function& function) {
   for (const auto& argument : function.body().arguments()) {
     facts.inputs.push_back(tensorFacts(argument->name().str(), argument->type()));
     facts.inputs.back().unread = argument->users().empty();
+    for (const ir::Op* op : argument->users()) {
+      if (!op->is("tensor.embedding") || op->operand(0) != argument.get()) continue;
+      const int64_t rows = op->operand(1)->type().shape[0];
+      int64_t& values = facts.inputs.back().values;
+      values = values == 0 ? rows : std::min(values, rows);
+    }
+    facts.vocabulary = std::max(facts.vocabulary, facts.inputs.back().values);
   }
   facts.causal = true;
   llvm::SmallSetVector<const ir::Constant*, 32> constants;  // one that two ops share is one
@@ -69,8 +77,6 @@ ModelFacts modelFacts(const ir::Function& function) {
       if (constant) constants.insert(constant);
     } else if (op.is("tensor.attention")) {
       facts.causal &= op.boolAttr("causal");
-    } else if (op.is("tensor.embedding")) {
-      facts.vocabulary = op.operand(1)->type().shape[0];
     } else if (op.def().terminator) {
       addOutputs(op, facts);
     }

@@ -102,8 +102,8 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
                                                  " input '", tensor.name, "'; the model wants ",
                                                  describe(tensor), ", or a leading axis of runs"));
     }
-    if (facts.vocabularyIsOf(tensor)) {
-      LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, facts.vocabulary, path));
+    if (tensor.values > 0) {
+      LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, tensor.values, path));
     }
     samples.resize(std::min<size_t>(samples.size(), runs));
     for (size_t i = 0; i < samples.size(); ++i) samples[i].push_back(runOf(*found, tensor, i));

@@ -114,7 +114,7 @@ const IntegerFacts* Constant::integerFacts() const {
   visitIntegers(*this, [&](auto elements) {
     known = !elements.empty();
     if (!known) return;
-    if (shape.size() == 2) return addColumns(elements, shape[1], *facts);
+    if (shape.size() >= 2) return addColumns(elements, shape.back(), *facts);
     const auto [least, greatest] = std::minmax_element(elements.begin(), elements.end());
     facts->low = *least;
     facts->high = *greatest;

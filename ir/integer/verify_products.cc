@@ -39,6 +39,9 @@ absl::Status embeddingRange(const Op& op) {
   const IntegerFacts* table = factsOf(op.operand(1));
   const IntegerFacts* addend = op.numOperands() > 2 ? addendFacts(op.operand(2)) : nullptr;
   if (table == nullptr || (op.numOperands() > 2 && addend == nullptr)) return absl::OkStatus();
+  // An addend of one row has no columns of its own.
+  if (addend != nullptr && addend->column_low.size() != table->column_low.size())
+    return holds(op, 3, result, low, high);
   for (size_t c = 0; c < table->column_low.size(); ++c) {
     low = table->column_low[c] + (addend == nullptr ? 0 : Wide{addend->column_low[c]});
     high = table->column_high[c] + (addend == nullptr ? 0 : Wide{addend->column_high[c]});

@@ -347,6 +347,14 @@ absl::StatusOr<Type> attention(const Request& r) {
   return q;
 }
 
+absl::StatusOr<Type> mask(const Request& r) {
+  const Type &x = r.operands[0], &open = r.operands[1];
+  if (!isReal(x) || !isReal(open)) return r.violates(1, both(r));
+  const std::optional<Shape> shape = broadcast(x.shape, open.shape);
+  if (!shape || *shape != x.shape) return r.violates(2, both(r));
+  return x;
+}
+
 absl::StatusOr<Type> selectRows(const Request& r) {
   const auto* rows = r.find<std::vector<int64_t>>("rows");
   if (!rows) return r.needs("rows");
@@ -394,6 +402,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.less_or_equal", {comparison, 2, 2}},
       {"tensor.linear", {linear, 2, 3}},
       {"tensor.log", {unary<isReal>, 1, 1}},
+      {"tensor.mask", {mask, 2, 2}},
       {"tensor.matmul", {matmul, 2, 2}},
       {"tensor.max", {arithmetic, 2, 2}},
       {"tensor.min", {arithmetic, 2, 2}},

@@ -105,6 +105,11 @@ int64_t greaterEqual(T a, T b) {
 int64_t logicalAnd(int64_t a, int64_t b) { return a & b; }
 int64_t logicalOr(int64_t a, int64_t b) { return a | b; }
 
+double maskOne(double x, double open) {
+  if (std::isnan(open)) return open;
+  return open != 0 ? x : -std::numeric_limits<double>::infinity();
+}
+
 template <int64_t (*kFunction)(int64_t, int64_t)>
 absl::Status logical(const Call& call) {
   zip<int64_t, int64_t, kFunction>(call, call.in(0).integers, call.in(1).integers,
@@ -177,6 +182,11 @@ absl::Status where(const Call& call) {
   return absl::OkStatus();
 }
 
+absl::Status mask(const Call& call) {
+  zip<double, double, maskOne>(call, call.in(0).reals, call.in(1).reals, call.result.reals);
+  return absl::OkStatus();
+}
+
 absl::Status activation(const Call& call) {
   auto function = Expression::parse(call.op.stringAttr("function"));
   if (!function.ok()) return function.status();
@@ -203,6 +213,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.less", comparison<less<double>, less<int64_t>>},
     {"tensor.less_or_equal", comparison<lessEqual<double>, lessEqual<int64_t>>},
     {"tensor.log", realMap<logarithm>},
+    {"tensor.mask", mask},
     {"tensor.max", arithmetic<greatest, greatestInteger>},
     {"tensor.min", arithmetic<least, leastInteger>},
     {"tensor.mul", arithmetic<mul, mulInteger>},

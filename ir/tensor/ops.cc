@@ -262,6 +262,19 @@ void addCanonical(std::vector<OpDef>& ops) {
                        "f(x), of elementwise ops and numbers: \"mul(x, sigmoid(x))\"; gelu(x), "
                        "gelu_tanh(x), relu(x) and silu(x) are short for their definitions"}},
        .constraints = {kReal, "`function` is an expression in x", kSameType}});
+  ops.push_back(
+      {.name = "tensor.mask",
+       .summary = "y = x where open is not 0, -inf elsewhere",
+       .operands = {{"x", kOne, "scores, which a softmax alone reads"},
+                    {"open", kOne, "broadcasts to the shape of x"}},
+       .results = {{"y", kOne, ""}},
+       .attributes =
+           {{"masked", kFloat, false,
+             "the most that the model puts in place of a masked score, or adds to it; "
+             "-inf if absent. Here it counts as -inf: quantize sees to it that this makes "
+             "no difference"}},
+       .constraints = {"x and open are of f32", "the shape of open broadcasts to that of x",
+                       kSameType}});
   ops.push_back({.name = "tensor.select_rows",
                  .summary = "y[i] = x[rows[i]]",
                  .operands = {{"x", kOne, "[T, ...]"}},

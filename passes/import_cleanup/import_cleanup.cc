@@ -1,5 +1,6 @@
 #include "passes/import_cleanup/import_cleanup.h"
 
+#include "passes/import_cleanup/close_scores/close_scores.h"
 #include "passes/import_cleanup/drop_batch/drop_batch.h"
 #include "passes/import_cleanup/fold_constants/fold_constants.h"
 #include "passes/import_cleanup/fuse_activation/fuse_activation.h"
@@ -8,6 +9,7 @@
 #include "passes/import_cleanup/fuse_linear/fuse_linear.h"
 #include "passes/import_cleanup/fuse_sibling_linears/fuse_sibling_linears.h"
 #include "passes/import_cleanup/fuse_softmax/fuse_softmax.h"
+#include "passes/import_cleanup/lower_logic/lower_logic.h"
 #include "passes/import_cleanup/merge_duplicates/merge_duplicates.h"
 #include "passes/import_cleanup/normalize_order/normalize_order.h"
 #include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
@@ -21,7 +23,8 @@ namespace lindero::passes {
 llvm::StringRef importCleanupPipeline() {
   return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
          "views,"
-         "fuse-softmax,fuse-layernorm,fuse-linear,fuse-attention,fuse-activation,simplify-views,"
+         "fuse-softmax,close-scores,fuse-layernorm,fuse-linear,fuse-attention,fuse-activation,"
+         "lower-logic,fold-constants,fuse-activation,simplify-views,"
          "fuse-linear{fold_scales=true},recognize-embedding,normalize-order,fuse-sibling-linears,"
          "simplify-views,"
          "merge-duplicates,normalize-order,verify-canonical";
@@ -30,8 +33,9 @@ llvm::StringRef importCleanupPipeline() {
 absl::Status registerImportCleanup() {
   absl::Status status;
   for (auto registerOne :
-       {registerDropBatch, registerFoldConstants, registerFuseActivation, registerFuseAttention,
-        registerFuseLayernorm, registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax,
+       {registerCloseScores, registerDropBatch, registerFoldConstants, registerFuseActivation,
+        registerFuseAttention, registerFuseLayernorm, registerFuseLinear,
+        registerFuseSiblingLinears, registerFuseSoftmax, registerLowerLogic,
         registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
         registerSelectOutputs, registerSetLength, registerSimplifyViews, registerVerifyCanonical}) {
     status.Update(registerOne());

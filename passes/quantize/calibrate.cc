@@ -133,6 +133,17 @@ absl::StatusOr<int64_t> vocabulary(const Value& ids) {
                    " is not looked up in an embedding: give inputs to calibrate with"));
 }
 
+// Ones, as a mask that hides nothing; then, where the sample is an odd one, zeros to the end of
+// each row from a random element on, as a mask of padding does. The first element is one.
+void fillMask(bool whole, Random& random, Array& mask) {
+  mask.integers.assign(mask.integers.size(), 1);
+  if (whole || mask.shape.empty()) return;
+  const auto width = static_cast<uint64_t>(mask.shape.back());
+  for (size_t first = 0; first < mask.integers.size(); first += width) {
+    for (size_t i = 1 + random.next() % width; i < width; ++i) mask.integers[first + i] = 0;
+  }
+}
+
 // An index drawn with the probabilities softmax(logits).
 int64_t draw(llvm::ArrayRef<double> logits, double uniform) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -192,20 +203,21 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   const llvm::ArrayRef<std::unique_ptr<Value>> arguments = function.body().arguments();
   Random random(seed);
   std::vector<Sample> samples(count);
-  for (Sample& sample : samples) {
+  for (size_t i = 0; i < samples.size(); ++i) {
     for (const auto& argument : arguments) {
       const ir::Type& type = argument->type();
       Array array = Array::zeros(type.element, type.shape);
       for (double& x : array.reals) x = random.normal();
       if (!array.isReal() && argument->users().empty()) {
-        array.integers.assign(array.integers.size(), 1);  // as a mask that hides nothing
+        fillMask(/*whole=*/true, random, array);
       } else if (!array.isReal()) {
         absl::StatusOr<int64_t> ids = vocabulary(*argument);
         if (!ids.ok()) return ids.status();
         for (int64_t& id : array.integers)
           id = static_cast<int64_t>(random.next() % static_cast<uint64_t>(*ids));
+        if (*ids == 2) fillMask(/*whole=*/i % 2 == 0, random, array);
       }
-      sample.push_back(std::move(array));
+      samples[i].push_back(std::move(array));
     }
   }
   if (arguments.size() != 1 || arguments[0]->type().element == ir::Element::kFloat) return samples;

@@ -12,6 +12,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
+#include "passes/quantize/choices.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
@@ -22,8 +23,7 @@ using ir::Value;
 using ir::integer::IntArray;
 using ir::tensor::Array;
 
-constexpr double kAsGood = 0.01;  // of the largest magnitude: scores that ArgMax may confuse
-constexpr double kLost = 0.5;     // of a row's norm: its signal is gone
+constexpr double kLost = 0.5;  // of a row's norm: its signal is gone
 
 // Real values of one run, by site or by integer value.
 class FloatRecorder : public ir::tensor::Observer {
@@ -133,9 +133,16 @@ std::vector<std::string> namesOf(const ir::Function& function) {
   return names;
 }
 
-// The outputs by the reference, as many elements of each as the function has.
+// Integers and truth values that lower-logic computes are whole reals.
+void makeReal(Array& array) {
+  array.reals.assign(array.integers.begin(), array.integers.end());
+  array.integers.clear();
+  array.element = ir::Element::kFloat;
+}
+
+// The outputs by the reference, as many elements of each as the function has, all of its kind.
 absl::Status takeReference(const ir::Function& source, const Sample& inputs, Reference reference,
-                           std::vector<Array>& outputs) {
+                           std::vector<Array>& outputs, std::vector<bool>& were_integers) {
   const std::vector<std::string> names = namesOf(source);
   absl::StatusOr<std::vector<Array>> whole = reference(inputs, names);
   if (!whole.ok()) return whole.status();
@@ -143,6 +150,8 @@ absl::Status takeReference(const ir::Function& source, const Sample& inputs, Ref
     Array& one = (*whole)[i];
     const size_t wanted = outputs[i].elements();
     const size_t given = one.isReal() ? one.reals.size() : one.integers.size();
+    were_integers[i] = outputs[i].isReal() && !one.isReal();
+    if (were_integers[i]) makeReal(one);
     if (one.isReal() != outputs[i].isReal() || given < wanted) {
       return absl::InternalError(
           absl::StrCat("output '", names[i], "' is another one by the reference"));
@@ -183,20 +192,6 @@ class ChoiceRecorder : public FloatRecorder {
   std::vector<Array> scores;
 };
 
-// Is the value at the chosen index as good as the largest one of its row?
-bool asGood(const Array& scores, int64_t row, int64_t chosen) {
-  if (scores.shape.empty()) return false;
-  const int64_t width = scores.shape.back();
-  if (chosen < 0 || chosen >= width || (row + 1) * width > scores.elements()) return false;
-  const llvm::ArrayRef<double> values(scores.reals.data() + row * width, width);
-  double largest = values[0], size = 0;
-  for (double x : values) {
-    largest = std::max(largest, x);
-    size = std::max(size, std::abs(x));
-  }
-  return largest - values[chosen] <= kAsGood * size;
-}
-
 class Comparer {
  public:
   Comparer(const ir::Function& source, const ir::Function& integer,
@@ -212,8 +207,7 @@ class Comparer {
     for (const std::string& name : namesOf(source)) {
       const Value* output = end->operand(found_.outputs.size());
       found_.outputs.push_back({.name = name});
-      const ir::Op* op = output->definingOp();
-      choices_.push_back(op != nullptr && op->is("tensor.argmax") ? op->operand(0) : nullptr);
+      choices_.push_back(choiceOf(*output));
     }
     rows_.resize(found_.outputs.size());
   }
@@ -230,16 +224,21 @@ class Comparer {
       return absl::OkStatus();
     }
     if (!actual.ok()) return actual.status();
+    std::vector<bool> whole(expected->size(), false);
     if (reference_) {
-      absl::Status status = takeReference(source_, sample.inputs, reference_, *expected);
+      absl::Status status = takeReference(source_, sample.inputs, reference_, *expected, whole);
       if (!status.ok()) return status;
     }
     for (size_t i = 0; i < expected->size(); ++i) {
       const Array& output = (*expected)[i];
       found_.outputs[i].shape.assign(output.shape.begin(), output.shape.end());
-      found_.outputs[i].real = output.isReal();
-      output.isReal() ? addReals(i, output, (*actual)[i], sample)
-                      : addIntegers(i, output, (*actual)[i], floats.scores[i]);
+      found_.outputs[i].real = output.isReal() && !whole[i];
+      if (whole[i]) {
+        addWhole(i, output, (*actual)[i], floats.scores[i]);
+      } else {
+        output.isReal() ? addReals(i, output, (*actual)[i], sample)
+                        : addIntegers(i, output, (*actual)[i], floats.scores[i]);
+      }
     }
     for (size_t i = 0; i < records_.size(); ++i) {
       if (records_[i].site < 0) continue;
@@ -310,6 +309,21 @@ class Comparer {
     }
     output.elements += static_cast<int64_t>(expected.integers.size());
     output.rows_per_sample = static_cast<int64_t>(expected.integers.size());
+  }
+
+  // Integers and truth values of the graph, which the program holds as reals.
+  void addWhole(size_t index, const Array& expected, const IntArray& actual,
+                const Array& differences) {
+    const int exponent = integer_.body().terminator()->operand(index)->type().exponent;
+    OutputComparison& output = found_.outputs[index];
+    const auto count = static_cast<int64_t>(expected.reals.size());
+    for (int64_t i = 0; i < count; ++i) {
+      const double got = std::ldexp(static_cast<double>(actual.values[i]), -exponent);
+      if (got != expected.reals[i] && !isClose(differences, i) && output.unequal++ == 0)
+        output.first_unequal = output.elements + i;
+    }
+    output.elements += count;
+    output.rows_per_sample = count;
   }
 
   void finishPredictions() {

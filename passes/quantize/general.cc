@@ -233,7 +233,8 @@ bool isQuotient(const Op& op) {
 
 bool isGeneral(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return false;
-  if (op.is("tensor.softmax") || op.is("tensor.matmul") || isCopy(op)) return true;
+  if (op.is("tensor.softmax") || op.is("tensor.mask")) return true;
+  if (op.is("tensor.matmul") || isCopy(op)) return true;
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return true;
   return isQuotient(op) || isAffine(op);
 }

@@ -111,6 +111,8 @@ double roundingError(const Array& factors, int exponent) {
   return error / largest;
 }
 
+}  // namespace
+
 Stored storedAs(Value* value) {
   Stored stored;
   stored.value = value;
@@ -118,8 +120,6 @@ Stored storedAs(Value* value) {
   stored.exponents.assign(shape.empty() ? 1 : shape.back(), value->type().exponent);
   return stored;
 }
-
-}  // namespace
 
 absl::StatusOr<Value*> Lowering::form(const Value& value) {
   absl::StatusOr<const Stored*> form = plain(value);

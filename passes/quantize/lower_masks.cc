@@ -23,6 +23,21 @@ constexpr int kMostBits = 27;
 
 int64_t magnitude(const Value& value) { return std::max(-value.type().low, value.type().high); }
 
+// kMaskGap in the units of x.
+int64_t gapOf(const Value& x) {
+  return static_cast<int64_t>(std::ceil(std::ldexp(kMaskGap, x.type().exponent)));
+}
+
+// A masked score of the model is at most its mask + |s|, an open one at least -|s|.
+absl::Status checkLevel(double level, double most) {
+  const double needed = 2 * most + kMaskGap;
+  if (level <= -needed) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("its mask puts scores at ", level, ", and others may reach ", most,
+                   ": masked ones would count unless the mask is ", -needed,
+                   " or less; export the model with -inf, or with the lowest number of its type"));
+}
+
 }  // namespace
 
 absl::StatusOr<double> Lowering::reach(const Value& scores) {
@@ -61,40 +76,61 @@ absl::StatusOr<Value*> Lowering::masked(const Op& softmax, Value* scores) {
   if (levels.empty()) return scores;
   absl::StatusOr<double> most = reach(read);
   if (!most.ok()) return most.status();
-  // A masked score of the model is at most its mask + |s|, an open one at least -|s|.
-  const double needed = 2 * *most + kMaskGap;
   double level = -std::numeric_limits<double>::infinity();
   for (double masked : levels) level = std::max(level, masked < 0 ? masked : level);
-  if (!(level <= -needed)) {
-    return absl::UnimplementedError(absl::StrCat(
-        "its mask puts scores at ", level, ", and others may reach ", *most,
-        ": masked ones would count unless the mask is ", -needed,
-        " or less; export the model with -inf, or with the lowest number of its type"));
-  }
+  if (absl::Status status = checkLevel(level, *most); !status.ok()) return status;
   if (haveMasksSet(read, masks_)) return scores;
-  // Exact: a sum that cannot leave its range.
   Value* x = narrowed(scores, scores->type().exponent - kFinestScores);
-  const int64_t open = magnitude(*x);
-  const double gap = std::ceil(std::ldexp(kMaskGap, x->type().exponent));
-  const int64_t below = open + static_cast<int64_t>(gap), bound = open + below;
-  int64_t bits = 17;
-  while (bound >= int64_t{1} << (bits - 1)) ++bits;
-  if (bits > kMostBits) {
-    return absl::OutOfRangeError(absl::StrCat("its scores may reach ", open,
-                                              ", which leaves no room for masked ones below them"));
-  }
+  const auto below = static_cast<int32_t>(magnitude(*x) + gapOf(*x));
   std::vector<int32_t> factors, addends;
   for (double level : levels) {
     factors.push_back(level < 0 ? 0 : 1);
-    addends.push_back(level < 0 ? -static_cast<int32_t>(below) : 0);
+    addends.push_back(level < 0 ? -below : 0);
   }
   const llvm::ArrayRef<int64_t> shape = read.type().shape;
-  const int exponent = x->type().exponent;
-  return builder_.value("integer.affine",
-                        {x, narrowConstant("open", shape, factors, 0),
-                         narrowConstant("masked", shape, addends, exponent)},
-                        Type::fixed(shape, exponent, -bound, bound),
+  return exactSum({x, narrowConstant("open", shape, factors, 0),
+                   narrowConstant("masked", shape, addends, x->type().exponent)},
+                  magnitude(*x) + below);
+}
+
+absl::StatusOr<Value*> Lowering::exactSum(llvm::ArrayRef<Value*> operands, int64_t bound) {
+  int64_t bits = 17;
+  while (bound >= int64_t{1} << (bits - 1)) ++bits;
+  if (bits > kMostBits) {
+    return absl::OutOfRangeError(absl::StrCat("its scores may reach ", magnitude(*operands[0]),
+                                              ", which leaves no room for masked ones below them"));
+  }
+  const Type& type = operands[0]->type();
+  return builder_.value("integer.affine", operands,
+                        Type::fixed(type.shape, type.exponent, -bound, bound),
                         {{"shift", int64_t{0}}, {"bits", bits}});
+}
+
+// x + below * open - below: exact, and below all others where nothing is open.
+absl::Status Lowering::lowerMask(const Op& op) {
+  absl::StatusOr<Value*> scores = form(*op.operand(0)), open = form(*op.operand(1));
+  if (!scores.ok()) return scores.status();
+  if (!open.ok()) return open.status();
+  absl::StatusOr<double> most = reach(*op.operand(0));
+  if (!most.ok()) return most.status();
+  if (op.has("masked")) {
+    if (absl::Status status = checkLevel(op.floatAttr("masked"), *most); !status.ok())
+      return status;
+  }
+  Value* x = narrowed(*scores, (*scores)->type().exponent - kFinestScores);
+  const int64_t below = 2 * magnitude(*x) + gapOf(*x);
+  if (below > std::numeric_limits<int32_t>::max())
+    return absl::OutOfRangeError("its scores are too fine");
+  const int exponent = x->type().exponent;
+  Value* bits = spread(narrowed(*open, (*open)->type().exponent), op.result()->type().shape);
+  absl::StatusOr<Value*> sum =
+      exactSum({x, narrowConstant("one", {1}, {1}, 0),
+                narrowConstant("masked", {1}, {-static_cast<int32_t>(below)}, exponent), bits,
+                narrowConstant("open", {1}, {static_cast<int32_t>(below)}, exponent)},
+               magnitude(*x) + (1 + magnitude(*bits)) * below);
+  if (!sum.ok()) return sum.status();
+  keep(*op.result(), storedAs(*sum), "score");
+  return absl::OkStatus();
 }
 
 }  // namespace lindero::passes

@@ -91,6 +91,7 @@ absl::Status Lowering::lowerGeneral(const Op& op) {
   if (isCopy(op)) return lowerCopy(op);
   if (op.is("tensor.softmax")) return lowerSoftmax(op);
   if (op.is("tensor.matmul")) return lowerMatmul(op);
+  if (op.is("tensor.mask")) return lowerMask(op);
   if (isQuotient(op)) return lowerQuotient(op);
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return lowerReduction(op);
   return lowerAffine(op);

@@ -34,6 +34,9 @@ struct Stored {
   std::shared_ptr<Stored> copy;
 };
 
+// With the exponent of its type in each column.
+Stored storedAs(ir::Value* value);
+
 class Lowering {
  public:
   Lowering(const ir::Function& source, const Exponents& exponents, ir::Function& target,
@@ -70,6 +73,9 @@ class Lowering {
   absl::StatusOr<double> reach(const ir::Value& scores);
   // What the softmax reads, with masked scores below all others (masks.h).
   absl::StatusOr<ir::Value*> masked(const ir::Op& softmax, ir::Value* scores);
+  absl::Status lowerMask(const ir::Op& op);
+  // integer.affine of these operands, which nothing rounds: |sum| <= bound.
+  absl::StatusOr<ir::Value*> exactSum(llvm::ArrayRef<ir::Value*> operands, int64_t bound);
   // The integers of a stored value, if they have one exponent.
   absl::StatusOr<ir::Value*> form(const ir::Value& value);
   // Without its last bits, rounded.

@@ -47,8 +47,9 @@ absl::Status checkDecoding(const std::optional<DecodeRun>& run, const std::vecto
       !std::equal(prompt.begin(), prompt.end(), run->tokens.begin())) {
     return failure(Error::kRejected, "the proven run has another prompt");
   }
-  if (options.generate == 0) return absl::OkStatus();
-  return withError(checkStop(*run, {options.generate, options.stop}), Error::kRejected);
+  if (options.generate == 0 && options.stop.empty()) return absl::OkStatus();
+  const int64_t most = options.generate > 0 ? options.generate : run->generated();
+  return withError(checkStop(*run, {most, options.stop}), Error::kRejected);
 }
 
 }  // namespace lindero::runtime

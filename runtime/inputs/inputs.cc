@@ -95,11 +95,12 @@ const InputArray* findArray(const std::vector<InputArray>& arrays, const std::st
 
 absl::Status checkTokens(int64_t low, int64_t high, const TensorFacts& wanted,
                          const std::vector<int64_t>& tokens) {
+  const bool mask = low == 0 && high == 1;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= low && tokens[i] <= high) continue;
-    return failure(Error::kToken,
-                   absl::StrCat("input '", wanted.name, "': token ", tokens[i], " at position ", i,
-                                " is outside of the vocabulary ", low, " .. ", high));
+    return failure(Error::kToken, absl::StrCat("input '", wanted.name, "': ", mask ? "" : "token ",
+                                               tokens[i], " at position ", i, " is outside of ",
+                                               mask ? "" : "the vocabulary ", low, " .. ", high));
   }
   return absl::OkStatus();
 }
@@ -229,7 +230,7 @@ absl::StatusOr<std::vector<int64_t>> promptOf(const ModelFacts& facts,
   if (withoutOnes(array->shape).size() > 1 || array->integers.empty()) {
     return wrongInput(wanted, absl::StrCat("it has the shape ", shapeOf(*array)));
   }
-  LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
+  LINDERO_RETURN_IF_ERROR(checkTokens(0, wanted.values - 1, wanted, array->integers));
   return array->integers;
 }
 
@@ -242,8 +243,8 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
     const InputArray* array = findArray(arrays, wanted.name);
     if (array == nullptr) return missing(facts, wanted.name);
     LINDERO_RETURN_IF_ERROR(checkArray(facts, wanted, *array));
-    if (!facts.vocabularyIsOf(wanted)) continue;
-    LINDERO_RETURN_IF_ERROR(checkTokens(0, facts.vocabulary - 1, wanted, array->integers));
+    if (wanted.values == 0) continue;
+    LINDERO_RETURN_IF_ERROR(checkTokens(0, wanted.values - 1, wanted, array->integers));
   }
   return absl::OkStatus();
 }

@@ -35,7 +35,8 @@ ModelFacts testFacts() {
   ModelFacts facts;
   facts.causal = true;
   facts.vocabulary = 5;
-  facts.inputs = {{"ids", true, {4}}, {"x", false, {1, 2}}};
+  facts.inputs = {{.name = "ids", .integer = true, .shape = {4}, .values = 5},
+                  {.name = "x", .shape = {1, 2}}};
   return facts;
 }
 

@@ -18,6 +18,7 @@ Json toJson(const std::vector<TensorFacts>& tensors) {
                   {"shape", tensor.shape}};
     if (!tensor.onnx_shape.empty()) entry["onnx_shape"] = tensor.onnx_shape;
     if (tensor.unread) entry["unread"] = true;
+    if (tensor.values > 0) entry["values"] = tensor.values;
     list.push_back(std::move(entry));
   }
   return list;
@@ -71,6 +72,7 @@ class Reader {
       reader.read("shape", tensor.shape);
       if (entry.contains("onnx_shape")) reader.read("onnx_shape", tensor.onnx_shape);
       if (entry.contains("unread")) reader.read("unread", tensor.unread);
+      if (entry.contains("values")) reader.read("values", tensor.values);
       if (reader.failed() || (element != "int" && element != "float")) return false;
       tensor.integer = element == "int";
       tensors.push_back(std::move(tensor));
@@ -89,11 +91,6 @@ const TensorFacts* ModelFacts::input(absl::string_view name) const {
     if (tensor.name == name) return &tensor;
   }
   return nullptr;
-}
-
-bool ModelFacts::vocabularyIsOf(const TensorFacts& tensor) const {
-  const auto reads = [](const TensorFacts& input) { return input.integer && !input.unread; };
-  return reads(tensor) && std::count_if(inputs.begin(), inputs.end(), reads) == 1;
 }
 
 Json toJson(const ModelFacts& facts) {

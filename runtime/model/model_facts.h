@@ -19,6 +19,7 @@ struct TensorFacts {
   std::vector<int64_t> shape;
   std::vector<int64_t> onnx_shape = {};  // in the ONNX file, where that is another one; else empty
   bool unread = false;                   // an input that no output depends on
+  int64_t values = 0;                    // of integers: 0 .. values - 1; 0: not known
 };
 
 struct ModelFacts {
@@ -26,14 +27,12 @@ struct ModelFacts {
   std::string sha256;      // of its bytes
   int64_t parameters = 0;  // elements of the constants in use, a tied head's once
   bool causal = false;     // every position depends on those before it alone
-  int64_t vocabulary = 0;  // of the token input; 0: there is none
+  int64_t vocabulary = 0;  // of the token input, that of most values; 0: there is none
   std::vector<TensorFacts> inputs;
   std::vector<TensorFacts> outputs;
 
   bool readsTokens() const { return vocabulary > 0; }
   const TensorFacts* input(absl::string_view name) const;  // null if there is none
-  // Whether the vocabulary is that of this input: of several that are read, the facts do not say.
-  bool vocabularyIsOf(const TensorFacts& tensor) const;
 };
 
 nlohmann::ordered_json toJson(const ModelFacts& facts);

@@ -10,7 +10,7 @@ from messages import decoded, encoded
 
 TEXT = HELD_OUT.read_text()
 SELECT = ("--argmax", "--positions", "last:32")
-REJECTED = 13
+USAGE, REJECTED = 2, 13
 
 
 @functools.cache
@@ -104,12 +104,16 @@ def a_decoding_is_told_from_other_runs():
         (path, "--prompt", prompt, "--generate", 33),  # the last token is none of the run
         (path, "--prompt", prompt, "--generate", 31),  # the run goes on
         (path, "--prompt", prompt, "--generate", 32, "--stop", stop),  # it goes on after a stop token
+        (path, "--prompt", prompt, "--stop", stop),  # the same, however many tokens it is
         (path, "--prompt", prompt, "--generate", 64),  # longer than the window
         (stopped, "--prompt", prompt, "--generate", 32),  # ended without a stop token
         (forced, "--prompt", prompt, "--generate", 32),  # a token that the model did not choose
     ]:
         run = decoding(proof, *options)
         assert run.code == REJECTED and run.event("error")["name"] == "rejected", f"{options}: {run.out}"
+    for options in [("--generate", 32), ("--stop", stop), ("--prompt", "", "--stop", stop), ("--prompt", "")]:
+        run = decoding(path, *options)
+        assert run.code == USAGE, f"nothing to compare with: {options}: {run.out}"
 
 
 @case

@@ -42,7 +42,7 @@ LONGEST, MEMORY = 600, 12 << 30  # seconds and bytes of a command: far above wha
 LINE = 4096
 CONSTANTS = "constants and shapes "
 QUICK = ("exponents: toy seed 1", "exponents: toy seed 7", "exponents: RMSNorm seed 3", CONSTANTS + "qkv zero", CONSTANTS + "every weight -inf",
-         CONSTANTS + "attention scale 0", CONSTANTS + "epsilon -1", CONSTANTS + "vocabulary of 1",
+         CONSTANTS + "attention scale 0", CONSTANTS + "epsilon -1", CONSTANTS + "vocabulary of 1", CONSTANTS + "softmaxes in two tables, carry",
          CONSTANTS + "weights of 24 bits, inputs of 8",
          "constants, exponents of others epsilon -1")
 

@@ -318,6 +318,8 @@ def shapes():
     yield "sequence of 2, decode", resized(seq=2), DECODE, None
     yield "vocabulary of 1, decode", resized(vocab=1), DECODE, None
     yield "vocabulary of 1, carry", resized(vocab=1), CARRY, None
+    yield ("softmaxes in two tables, carry", resized(layers=3, seq=24),
+           [*DECODE, "--context", "carry", "--block", "8", "--lanes", "4"], None)
     yield "no mask, carry", changed(small, mask(np.zeros_like)), CARRY, None
     yield "equal rows, carry", changed(small, weight("wte", rows(lambda values, n: values[0]))), CARRY, None
     for sizes in ((1, 1), (1, 7, 1), (3, 1, 3)):

@@ -50,9 +50,15 @@ absl::Status checkAsked(const VerifyArguments& arguments, const Verification& ve
     if (!tokenizer) return failure(Error::kInput, "--prompt needs a --tokenizer");
     LINDERO_ASSIGN_OR_RETURN(prompt, tokenizer->encode(*arguments.prompt));
   }
-  if (prompt.empty() && arguments.decode.generate == 0) return absl::OkStatus();
+  const bool asked = arguments.prompt || !arguments.tokens.empty() ||
+                     arguments.decode.generate > 0 || !arguments.decode.stop.empty();
+  if (!asked) return absl::OkStatus();
   if (prompt.empty()) {
-    return failure(Error::kUsage, "--generate needs the prompt: --prompt or --tokens");
+    const char* what = arguments.prompt ? "--prompt is empty"
+                       : arguments.decode.generate > 0
+                           ? "--generate needs the prompt: --prompt or --tokens"
+                           : "--stop needs the prompt: --prompt or --tokens";
+    return failure(Error::kUsage, what);
   }
   return runtime::checkAsked(verification, prompt, arguments.decode, arguments.files.proof);
 }
@@ -164,7 +170,7 @@ void addVerify(CLI::App& app, Command& chosen) {
   CLI::Option* chain = command->add_flag(
       "--chain", arguments->chain, "Decode runs, each from where the one before ended, in order");
   for (const char* other :
-       {"--attestation", "--prompt", "--tokens", "--generate", "--save-outputs"}) {
+       {"--attestation", "--prompt", "--tokens", "--generate", "--stop", "--save-outputs"}) {
     chain->excludes(command->get_option(other));
   }
   command->add_option("next", arguments->next, "The proofs of the chain after the first")

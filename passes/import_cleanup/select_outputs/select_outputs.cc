@@ -114,6 +114,11 @@ class SelectOutputs : public Pass {
     absl::StatusOr<std::vector<int64_t>> positions = parsePositions(options_.positions, rows);
     if (!positions.ok()) return positions.status();
     if (static_cast<int64_t>(positions->size()) < rows) {
+      if (type.shape.size() > 2) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("select-outputs: positions are rows of a matrix; output '", name,
+                         "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
+      }
       output = select(output, *positions, end);
       rows_text = positionsText(*positions);
       changed = true;

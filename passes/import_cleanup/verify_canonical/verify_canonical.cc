@@ -42,9 +42,13 @@ absl::Status checkOutputs(const Op& op) {
   const ir::Attribute* given = op.find("names");
   const auto* names = given ? std::get_if<std::vector<std::string>>(given) : nullptr;
   for (unsigned i = 0; i < op.numOperands(); ++i) {
+    const std::string name = names ? absl::StrCat("'", (*names)[i], "'") : absl::StrCat(i);
+    if (op.operand(i)->type().elements() == 0) {
+      problems.add(absl::UnimplementedError(
+          absl::StrCat("output ", name, " has no elements; pick others with --output-name")));
+    }
     const ir::Constant* constant = constantOf(op.operand(i));
     if (constant == nullptr) continue;
-    const std::string name = names ? absl::StrCat("'", (*names)[i], "'") : absl::StrCat(i);
     problems.add(absl::UnimplementedError(absl::StrCat(
         "output ", name, " is the constant @", constant->name,
         ": it does not depend on the inputs, and there is nothing to prove about it; pick others "
@@ -95,6 +99,8 @@ absl::Status checkOp(const Op& op) {
     return absl::DataLossError(absl::StrCat(
         ir::describe(op), ": its constants must be finite, or -inf where they mask scores"));
   }
+  if (op.is("tensor.mask") && !isScores(*op.result()))
+    return refuse(op, "something else than a softmax reads its masked scores");
   if (op.is("tensor.softmax") && !hasOpenScores(op))
     return refuse(op, "constants mask all scores of a row; leave one of them open");
   return absl::OkStatus();

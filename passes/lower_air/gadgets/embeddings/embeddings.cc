@@ -102,11 +102,8 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
     t.place(id, {op.result(), "ids"}, {last_row, {{e.rows, tiles, 1}}, 0, 0});
     t.instance(first, placed.rows, e.origin.region, op.location());
     if (!published) continue;
-    int64_t ids = e.matrix->rows;
-    for (const Embedding& other : embeddings) {
-      if (other.reads_first == &e) ids = std::min(ids, other.matrix->rows);
-    }
-    c.publicTensor({e.name, false, e.rows, 1, 0, ids - 1, 0, l.layout.address(e.ids), 1, 1});
+    c.publicTensor(
+        {e.name, false, e.rows, 1, 0, e.ids_below - 1, 0, l.layout.address(e.ids), 1, 1});
   }
   Lanes row;
   for (int64_t i = 0; i < lanes; ++i) {
@@ -130,7 +127,23 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
 }
 
 Embeddings::Embeddings(Wiring& wiring, Products& products)
-    : wiring_(wiring), products_(products), table_(wiring.along(), products) {}
+    : wiring_(wiring),
+      products_(products),
+      rows_("embeddings", wiring.along(), products),
+      values_("values", kOneLane, products) {}
+
+EmbeddingsTable& Embeddings::tableOf(const ir::Op& op) {
+  return op.result()->type().shape.back() == 1 ? values_ : rows_;
+}
+
+const Embedding& Embeddings::find(const ir::Op& op) const {
+  for (const EmbeddingsTable* table : {&rows_, &values_}) {
+    for (const Embedding& e : table->embeddings) {
+      if (e.origin.op == &op) return e;
+    }
+  }
+  llvm_unreachable("each embedding is planned");
+}
 
 llvm::ArrayRef<llvm::StringLiteral> Embeddings::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.embedding"};
@@ -144,7 +157,8 @@ absl::Status Embeddings::plan(const Origin& origin) {
   e.matrix = products_.addVocabulary(origin, op.operand(1));
   e.rows = matrixOf(op.result()->type()).rows;
   e.width = e.matrix->columns;
-  wiring_.divides(table_.lanes(), e.width);
+  EmbeddingsTable& table = tableOf(op);
+  if (table.lanes() != kOneLane) wiring_.divides(table.lanes(), e.width);
   if (op.numOperands() > 2) {
     const ir::Value* addend = wiring_.resolve(op.operand(2));
     const ir::Op* maker = addend->definingOp();
@@ -153,30 +167,38 @@ absl::Status Embeddings::plan(const Origin& origin) {
   const ir::Value* ids = wiring_.resolve(op.operand(0));
   if (!wiring_.isInput(ids)) return cannotLower(op, "ids that are not an input of the model");
   e.name = ids->name().str();
-  auto first = llvm::find_if(table_.embeddings, [&](auto& other) { return other.name == e.name; });
-  if (first != table_.embeddings.end()) e.reads_first = &*first;
-  table_.embeddings.push_back(std::move(e));
-  wiring_.gives(op.result(), Major::kRow, table_.lanes(), &table_.embeddings.back().out);
+  e.ids_below = e.matrix->rows;
+  Embedding*& first = readers_[e.name];
+  if (first != nullptr) {
+    e.reads_first = first;
+    first->ids_below = std::min(first->ids_below, e.ids_below);
+  }
+  table.embeddings.push_back(std::move(e));
+  if (first == nullptr) first = &table.embeddings.back();
+  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.embeddings.back().out);
   return absl::OkStatus();
 }
 
 absl::Status Embeddings::connect() {
-  for (Embedding& e : table_.embeddings) {
-    e.ids = wiring_.scalars(e.rows);
-    if (e.reads_first) e.reads_first->shared.push_back(e.ids);
+  for (EmbeddingsTable* table : {&rows_, &values_}) {
+    for (Embedding& e : table->embeddings) {
+      e.ids = wiring_.scalars(e.rows);
+      if (e.reads_first) e.reads_first->shared.push_back(e.ids);
+    }
   }
-  for (Embedding& e : table_.embeddings) {
-    if (!e.added) continue;
-    absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, table_.lanes());
-    if (!in.ok()) return in.status();
-    e.in = *in;
+  for (EmbeddingsTable* table : {&rows_, &values_}) {
+    for (Embedding& e : table->embeddings) {
+      if (!e.added) continue;
+      absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, table->lanes());
+      if (!in.ok()) return in.status();
+      e.in = *in;
+    }
   }
   return absl::OkStatus();
 }
 
 void Embeddings::trace(TraceWriter& t, const ir::Op& op) const {
-  const Embedding& e =
-      *llvm::find_if(table_.embeddings, [&](const Embedding& e) { return e.origin.op == &op; });
+  const Embedding& e = find(op);
   ir::Value* ids = t.find(op.result(), "ids");
   if (e.reads_first)
     t.keep(op.result(), "ids", ids = t.find(e.reads_first->origin.op->result(), "ids"));

@@ -3,6 +3,7 @@
 // is checked under challenges drawn after phase 2.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct Embedding {
   CopyId ids = 0;
   // Of ids that several embeddings read, the first one gives them to the others.
   Embedding* reads_first = nullptr;
+  int64_t ids_below = 0;  // what the ids are less than: the rows of the smallest matrix
   std::vector<CopyId> shared = {};
   std::optional<CopyId> in = {};  // of `added`
   std::vector<CopyId> out = {};
@@ -28,8 +30,9 @@ struct Embedding {
 
 class EmbeddingsTable : public TableKind {
  public:
-  EmbeddingsTable(LaneId lanes, const Products& products) : lanes_(lanes), products_(products) {}
-  std::string name() const override { return "embeddings"; }
+  EmbeddingsTable(const char* name, LaneId lanes, const Products& products)
+      : name_(name), lanes_(lanes), products_(products) {}
+  std::string name() const override { return name_; }
   LaneId lanes() const override { return lanes_; }
   size_t items() const override { return embeddings.size(); }
   int64_t rows(size_t item, const Layout& layout) const override;
@@ -38,6 +41,7 @@ class EmbeddingsTable : public TableKind {
   std::deque<Embedding> embeddings;  // pointed to
 
  private:
+  const char* name_;
   LaneId lanes_;
   const Products& products_;
 };
@@ -49,15 +53,20 @@ class Embeddings : public Gadget {
   llvm::ArrayRef<llvm::StringLiteral> ops() const override;
   absl::Status plan(const Origin& origin) override;
   absl::Status connect() override;
-  std::vector<const TableKind*> tables() const override { return {&table_}; }
+  std::vector<const TableKind*> tables() const override { return {&rows_, &values_}; }
   void trace(TraceWriter& t, const ir::Op& op) const override;
 
-  const std::deque<Embedding>& items() const { return table_.embeddings; }
+  const std::deque<Embedding>& items() const { return rows_.embeddings; }
 
  private:
+  EmbeddingsTable& tableOf(const ir::Op& op);
+  const Embedding& find(const ir::Op& op) const;
+
   Wiring& wiring_;
   Products& products_;
-  EmbeddingsTable table_;
+  std::map<std::string, Embedding*> readers_;  // the first of each input
+  EmbeddingsTable rows_;
+  EmbeddingsTable values_;  // of one column: they leave the others their lanes
 };
 
 }  // namespace lindero::passes

@@ -46,8 +46,9 @@ struct ContextColumns {
 
 class SoftmaxBuilder {
  public:
-  SoftmaxBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, bool windows, bool stored)
-      : l_(l), t_(t), lanes_(lanes), stored_(stored) {
+  SoftmaxBuilder(AirLowering& l, TableBuilder& t, int64_t lanes, int64_t number, bool windows,
+                 bool stored)
+      : l_(l), t_(t), lanes_(lanes), number_(number), stored_(stored) {
     if (windows) context_.emplace(t_);
   }
 
@@ -171,7 +172,7 @@ class SoftmaxBuilder {
     fill(c.dead, a.origin.op->intAttr("live_rows"), 0);
     const ir::Value* result = a.origin.op->result();
     t_.place(c.open, {result, "open"}, {first, {{queries * tiles, 1, 1}}, 0, 0});
-    t_.place(c.open_windows, {a.open_windows, ""}, {first, {{queries * tiles, 1, 0}}, 0, 0});
+    t_.place(c.open_windows, {a.open_windows, ""}, {first, {{queries * tiles, 1, 0}}, number_, 0});
   }
 
   void constrainWindows(int64_t rows, int64_t address) {
@@ -260,6 +261,7 @@ class SoftmaxBuilder {
   AirLowering& l_;
   TableBuilder& t_;
   const int64_t lanes_;
+  const int64_t number_;  // which of the softmax tables it is
   const bool stored_;
   int64_t longest_ = 1;  // rows of a fold
   Expr power_ = t_.fixed("power"), tag_ = t_.fixed("score_tag"), offset_ = t_.fixed("score_offset");
@@ -303,14 +305,14 @@ int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
 void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   const bool windows =
       llvm::any_of(items, [&](const Placed& p) { return softmaxes[p.item].open_windows; });
-  SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), windows,
-                         softmaxes[items.front().item].stored());
-  for (const Placed& p : items) builder.add(softmaxes[p.item], p.first_row, p.rows);
   int64_t table = 0;
   for (const Stack& stack : l.layout.stacks(*this)) {
     if (stack.name == t.name()) break;
     ++table;
   }
+  SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), table, windows,
+                         softmaxes[items.front().item].stored());
+  for (const Placed& p : items) builder.add(softmaxes[p.item], p.first_row, p.rows);
   const Placed& last = items.back();
   builder.constrain(last.first_row + last.rows, l.layout.address(this->windows) + table);
 }

@@ -1,0 +1,364 @@
+#include "passes/import_cleanup/close_scores/close_scores.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/import_cleanup/support/function_pass.h"
+#include "passes/import_cleanup/support/rewrite.h"
+#include "passes/import_cleanup/support/whole_range.h"
+#include "passes/quantize/masks.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Element;
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+// What scores are made of.
+struct Parts {
+  Value* rest = nullptr;                                    // without what closes them; null: zero
+  Value* closed = nullptr;                                  // truth values; null: nothing is
+  bool everything = false;                                  // all is closed, whatever `closed` says
+  bool computed = false;                                    // `closed` depends on the inputs
+  double level = -std::numeric_limits<double>::infinity();  // the most that closes
+  bool exact = true;  // closed ones are at `level`, whatever the scores are
+
+  bool closes() const { return everything || closed != nullptr; }
+};
+
+bool isCopy(const Op& op) {
+  if (op.is("tensor.gather")) return isConstant(op.operand(1));
+  return llvm::StringSwitch<bool>(op.name())
+      .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", "tensor.slice", true)
+      .Default(false);
+}
+
+// Added to a score of ordinary size, this is all that is left, in double precision too.
+constexpr double kAbsorbs = -1e30;
+
+// What a row gets in which every score is closed.
+enum class NoneOpen { kRefused, kUniform, kZero };
+
+class ScoreCloser {
+ public:
+  explicit ScoreCloser(Op& softmax) : softmax_(softmax), builder_(ir::Builder::before(&softmax)) {
+    builder_.setLocation(softmax.location());
+  }
+
+  // True if the softmax reads a tensor.mask now.
+  absl::StatusOr<bool> run() {
+    Value* scores = softmax_.operand(0);
+    const auto rank = static_cast<int64_t>(scores->type().shape.size());
+    if (softmax_.intAttr("axis") != rank - 1) return false;
+    IR_ASSIGN_OR_RETURN(Parts parts, partsOf(scores, 0));
+    const bool closes = parts.computed && parts.rest != nullptr && !parts.everything;
+    if (closes) {
+      IR_ASSIGN_OR_RETURN(Value * rest, expanded(parts.rest, scores->type().shape));
+      IR_ASSIGN_OR_RETURN(Value * open, openRows(parts, rest));
+      ir::NamedAttribute level{"masked", parts.level};
+      llvm::ArrayRef<ir::NamedAttribute> attributes = level;
+      if (std::isinf(parts.level)) attributes = {};
+      IR_ASSIGN_OR_RETURN(Value * masked, emit("tensor.mask", {rest, open}, attributes));
+      softmax_.setOperand(0, masked);
+      if (scores->users().empty() && scores->definingOp() != nullptr)
+        eraseDead(scores->definingOp());
+    }
+    for (Op* op : llvm::reverse(made_)) {
+      if (op->result()->users().empty()) op->erase();
+    }
+    return closes;
+  }
+
+ private:
+  using Result = absl::StatusOr<Parts>;
+  static constexpr int kDeepest = 64;
+
+  Result partsOf(Value* value, int depth) {
+    const Parts leaf{.rest = value};
+    if (isConstant(value)) return ofConstant(value);
+    Op* op = value->definingOp();
+    if (op == nullptr || depth > kDeepest || value->type().element != Element::kFloat) return leaf;
+    Parts parts = leaf;
+    if (op->is("tensor.add") || op->is("tensor.sub")) {
+      IR_ASSIGN_OR_RETURN(parts, ofSum(*op, depth));
+    } else if (op->is("tensor.where")) {
+      IR_ASSIGN_OR_RETURN(parts, ofChoice(*op, depth));
+    } else if (op->is("tensor.mul") || op->is("tensor.div")) {
+      IR_ASSIGN_OR_RETURN(parts, ofProduct(*op, depth));
+    } else if (op->is("tensor.max")) {
+      IR_ASSIGN_OR_RETURN(parts, ofMaximum(*op, depth));
+    } else if (isCopy(*op)) {
+      IR_ASSIGN_OR_RETURN(parts, ofCopy(*op, depth));
+    }
+    return parts.closes() ? parts : leaf;
+  }
+
+  Result ofConstant(Value* value) {
+    Parts parts{.rest = value};
+    std::optional<Array> array = arrayOf(value);
+    if (!array || !array->isReal()) return parts;
+    Array closed = Array::zeros(Element::kBool, array->shape);
+    bool any = false, all = true, zero = true;
+    for (size_t i = 0; i < array->reals.size(); ++i) {
+      double& x = array->reals[i];
+      closed.integers[i] = x <= kMasked;
+      any |= x <= kMasked;
+      all &= x <= kMasked;
+      if (x <= kMasked) parts.level = std::max(parts.level, x), x = 0;
+      zero &= x == 0;
+    }
+    if (zero) parts.rest = nullptr;
+    if (!any) return parts;
+    if (!zero) parts.rest = constant(*array);
+    parts.everything = all;
+    if (!all) parts.closed = constant(closed);
+    return parts;
+  }
+
+  Result ofSum(Op& op, int depth) {
+    IR_ASSIGN_OR_RETURN(const Parts a, partsOf(op.operand(0), depth + 1));
+    Parts b;
+    if (op.is("tensor.add")) {
+      IR_ASSIGN_OR_RETURN(b, partsOf(op.operand(1), depth + 1));
+    } else {
+      IR_ASSIGN_OR_RETURN(b, ofMultiple(op.operand(1), -1));
+      if (!b.closes()) b.rest = op.operand(1);
+    }
+    IR_ASSIGN_OR_RETURN(Parts sum, either(a, b));
+    sum.exact &= !(a.closes() && b.closes()) && sum.level <= kAbsorbs;
+    if (a.rest == nullptr && !op.is("tensor.sub")) {
+      sum.rest = b.rest;
+    } else if (b.rest == nullptr) {
+      sum.rest = a.rest;
+    } else if (a.rest != nullptr) {
+      IR_ASSIGN_OR_RETURN(sum.rest, emit(op.name(), {a.rest, b.rest}));
+    } else {
+      IR_ASSIGN_OR_RETURN(sum.rest, emit("tensor.neg", {b.rest}));
+    }
+    return sum;
+  }
+
+  // Closed where one of them is; not yet what the rest is.
+  Result either(const Parts& a, const Parts& b) {
+    Parts parts;
+    parts.exact = a.exact && b.exact;
+    parts.everything = a.everything || b.everything;
+    parts.computed = a.computed || b.computed;
+    parts.level = std::max(a.level, b.level);
+    IR_ASSIGN_OR_RETURN(parts.closed, disjunction(a.closed, b.closed));
+    return parts;
+  }
+
+  Result ofChoice(Op& op, int depth) {
+    Value* condition = op.operand(0);
+    IR_ASSIGN_OR_RETURN(const Parts a, partsOf(op.operand(1), depth + 1));
+    IR_ASSIGN_OR_RETURN(const Parts b, partsOf(op.operand(2), depth + 1));
+    if (!a.closes() && !b.closes()) return Parts{.rest = op.result()};
+    IR_ASSIGN_OR_RETURN(Parts parts, either(a, b));
+    parts.exact &= !(a.closes() && b.closes()) || a.level == b.level;
+    parts.everything = a.everything && b.everything;
+    parts.computed |= !isConstant(condition);
+    IR_ASSIGN_OR_RETURN(Value * inverse, emit("tensor.not", {condition}));
+    // condition and a closed, or neither condition nor b open
+    Value *first = condition, *second = inverse;
+    if (!a.everything) {
+      first = nullptr;
+      if (a.closed != nullptr) {
+        IR_ASSIGN_OR_RETURN(first, emit("tensor.and", {condition, a.closed}));
+      }
+    }
+    if (!b.everything) {
+      second = nullptr;
+      if (b.closed != nullptr) {
+        IR_ASSIGN_OR_RETURN(second, emit("tensor.and", {inverse, b.closed}));
+      }
+    }
+    IR_ASSIGN_OR_RETURN(parts.closed, disjunction(first, second));
+    if (a.everything || b.everything) {
+      parts.rest = a.everything ? b.rest : a.rest;
+    } else if (a.rest != nullptr || b.rest != nullptr) {
+      Value* zero = constant(Array::real({}, {0}));
+      IR_ASSIGN_OR_RETURN(parts.rest, emit("tensor.where", {condition, a.rest ? a.rest : zero,
+                                                            b.rest ? b.rest : zero}));
+    }
+    return parts;
+  }
+
+  Result ofProduct(Op& op, int depth) {
+    std::optional<WithConstant> split = splitConstant(op);
+    std::optional<double> factor = split ? scalarOf(split->constant) : std::nullopt;
+    if (!factor || !std::isfinite(*factor) || (op.is("tensor.div") && split->constant_first))
+      return Parts{.rest = op.result()};
+    if (op.is("tensor.div")) factor = 1 / *factor;
+    IR_ASSIGN_OR_RETURN(Parts parts, ofMultiple(split->value, *factor));
+    if (parts.closes()) return parts;
+    if (!(*factor > 0)) return Parts{.rest = op.result()};
+    IR_ASSIGN_OR_RETURN(parts, partsOf(split->value, depth + 1));
+    parts.level *= *factor;
+    if (!parts.closes() || parts.level > kMasked) return Parts{.rest = op.result()};
+    if (parts.rest == nullptr) return parts;
+    llvm::SmallVector<Value*, 2> operands = {parts.rest, split->constant};
+    if (split->constant_first) std::swap(operands[0], operands[1]);
+    IR_ASSIGN_OR_RETURN(parts.rest, emit(op.name(), operands));
+    return parts;
+  }
+
+  // A factor times what is a whole number and not negative: closed where it is not 0.
+  Result ofMultiple(Value* value, double factor) {
+    const Parts none{.rest = value};
+    if (value->type().element != Element::kFloat) return none;
+    if (isOp(value, "tensor.mul")) {
+      std::optional<WithConstant> split = splitConstant(*value->definingOp());
+      std::optional<double> more = split ? scalarOf(split->constant) : std::nullopt;
+      if (more) return ofMultiple(split->value, factor * *more);
+    }
+    const std::optional<WholeRange> range = ranges_.of(value);
+    if (!(factor <= kMasked) || !range || range->low < 0 || isConstant(value)) return none;
+    Parts parts;
+    parts.level = factor;
+    parts.computed = true;
+    IR_ASSIGN_OR_RETURN(parts.closed,
+                        emit("tensor.greater", {value, constant(Array::real({}, {0}))}));
+    return parts;
+  }
+
+  // A floor far below: where it takes the place of a score, that is closed.
+  Result ofMaximum(Op& op, int depth) {
+    std::optional<WithConstant> split = splitConstant(op);
+    std::optional<double> floor = split ? scalarOf(split->constant) : std::nullopt;
+    if (!floor || *floor > kMasked) return Parts{.rest = op.result()};
+    IR_ASSIGN_OR_RETURN(Parts parts, partsOf(split->value, depth + 1));
+    parts.exact |= parts.level <= *floor;
+    parts.level = std::max(parts.level, *floor);
+    return parts;
+  }
+
+  Result ofCopy(Op& op, int depth) {
+    Value* operand = op.operand(0);
+    IR_ASSIGN_OR_RETURN(Parts parts, partsOf(operand, depth + 1));
+    if (!parts.closes()) return parts;
+    for (Value** part : {&parts.rest, &parts.closed}) {
+      if (*part == nullptr) continue;
+      IR_ASSIGN_OR_RETURN(Value * whole, expanded(*part, operand->type().shape));
+      llvm::SmallVector<Value*, 2> operands(op.operands().begin(), op.operands().end());
+      operands[0] = whole;
+      IR_ASSIGN_OR_RETURN(*part, emit(op.name(), operands, op.attributes()));
+    }
+    return parts;
+  }
+
+  NoneOpen noneOpen(const Parts& parts) {
+    const auto& shape = parts.closed->type().shape;
+    // A mask of keys closes all for all queries: a run on nothing.
+    if (shape.size() < 2 || shape[shape.size() - 2] == 1 || !parts.exact) return NoneOpen::kRefused;
+    if (!std::isinf(parts.level)) return NoneOpen::kUniform;
+    return guards() ? NoneOpen::kZero : NoneOpen::kRefused;
+  }
+
+  // Is everything that reads the probabilities where(is_nan(p), 0, p)?
+  bool guards() const {
+    return llvm::all_of(softmax_.result()->users(), [&](const Op* reader) {
+      if (reader->is("tensor.is_nan")) {
+        return llvm::all_of(reader->result()->users(), [&](const Op* choice) {
+          return choice->is("tensor.where") && choice->operand(0) == reader->result() &&
+                 scalarOf(choice->operand(1)) == 0 && choice->operand(2) == softmax_.result();
+        });
+      }
+      return reader->is("tensor.where") && isOp(reader->operand(0), "tensor.is_nan") &&
+             reader->operand(0)->definingOp()->operand(0) == softmax_.result() &&
+             reader->operand(2) == softmax_.result();
+    });
+  }
+
+  // 1 where nothing closes the score, or its whole row; what such a row gets is part of it.
+  absl::StatusOr<Value*> openRows(const Parts& parts, Value*& rest) {
+    IR_ASSIGN_OR_RETURN(Value * open, emit("tensor.not", {parts.closed}));
+    IR_ASSIGN_OR_RETURN(open, emit("tensor.cast", {open}, {{"to", std::string("float")}}));
+    const auto rank = static_cast<int64_t>(open->type().shape.size());
+    if (rank == 0) return open;
+    IR_ASSIGN_OR_RETURN(Value * count,
+                        emit("tensor.reduce_sum", {open},
+                             {{"axes", std::vector<int64_t>{rank - 1}}, {"keepdims", true}}));
+    auto function = [&](const char* text) {
+      return emit("tensor.activation", {count}, {{"function", std::string(text)}});
+    };
+    const NoneOpen none = noneOpen(parts);
+    if (none == NoneOpen::kRefused) {
+      IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))"));
+      return emit("tensor.mul", {open, some});
+    }
+    IR_ASSIGN_OR_RETURN(Value * some, function("where(greater(x, 0), 1, 0)"));
+    IR_ASSIGN_OR_RETURN(Value * opened, function("where(greater(x, 0), 0, 1)"));
+    IR_ASSIGN_OR_RETURN(open, emit("tensor.add", {open, opened}));
+    if (none == NoneOpen::kUniform) {
+      IR_ASSIGN_OR_RETURN(rest, emit("tensor.mul", {rest, some}));
+      return open;
+    }
+    ir::Builder after = ir::Builder::after(&softmax_);
+    after.setLocation(softmax_.location());
+    IR_ASSIGN_OR_RETURN(Value * kept,
+                        ir::tensor::create(after, "tensor.mul", {softmax_.result(), some}));
+    const llvm::SmallVector<Op*, 2> readers(softmax_.result()->users().begin(),
+                                            softmax_.result()->users().end());
+    for (Op* reader : readers) {
+      if (reader->is("tensor.where")) reader->result()->replaceAllUsesWith(kept);
+    }
+    return open;
+  }
+
+  absl::StatusOr<Value*> disjunction(Value* a, Value* b) {
+    if (a == nullptr || b == nullptr) return a != nullptr ? a : b;
+    return emit("tensor.or", {a, b});
+  }
+
+  absl::StatusOr<Value*> expanded(Value* value, llvm::ArrayRef<int64_t> shape) {
+    if (llvm::ArrayRef<int64_t>(value->type().shape) == shape) return value;
+    return emit("tensor.expand", {value}, {{"shape", shape.vec()}});
+  }
+
+  absl::StatusOr<Value*> emit(llvm::StringRef name, llvm::ArrayRef<Value*> operands,
+                              llvm::ArrayRef<ir::NamedAttribute> attributes = {}) {
+    IR_ASSIGN_OR_RETURN(Value * value, ir::tensor::create(builder_, name, operands, attributes));
+    made_.push_back(value->definingOp());
+    return value;
+  }
+
+  Value* constant(const Array& array) {
+    Value* value = makeConstant(builder_, array, "mask");
+    made_.push_back(value->definingOp());
+    return value;
+  }
+
+  Op& softmax_;
+  ir::Builder builder_;
+  WholeRanges ranges_;
+  std::vector<Op*> made_;
+};
+
+absl::StatusOr<bool> closeScores(ir::Function& function) {
+  bool changed = false;
+  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
+    if (!op.is("tensor.softmax")) continue;
+    IR_ASSIGN_OR_RETURN(const bool closed, ScoreCloser(op).run());
+    changed |= closed;
+  }
+  eraseUnusedConstants(*function.module());
+  return changed;
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createCloseScores() {
+  return makeFunctionPass("close-scores", "Makes masks of scores that are computed tensor.mask",
+                          closeScores);
+}
+absl::Status registerCloseScores() { return registerPass(createCloseScores); }
+
+}  // namespace lindero::passes

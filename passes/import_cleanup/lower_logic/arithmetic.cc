@@ -1,0 +1,232 @@
+#include "passes/import_cleanup/lower_logic/arithmetic.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/import_cleanup/support/rewrite.h"
+
+namespace lindero::passes {
+
+using ir::Element;
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+using Ints = std::vector<int64_t>;
+
+namespace {
+
+bool isComparison(const Op& op) {
+  return llvm::StringSwitch<bool>(op.name())
+      .Cases("tensor.equal", "tensor.greater", "tensor.greater_or_equal", true)
+      .Cases("tensor.less", "tensor.less_or_equal", true)
+      .Default(false);
+}
+
+bool isFinite(const Value* value) {
+  if (!isConstant(value)) return true;
+  std::optional<Array> array = arrayOf(value);
+  return array && llvm::all_of(array->reals, [](double x) { return std::isfinite(x); });
+}
+
+}  // namespace
+
+bool Arithmetic::spellsReal(const Op& op) const {
+  if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) return true;
+  if (!op.is("tensor.max") && !op.is("tensor.min")) return false;
+  return !scalarOf(op.operand(0)) && !scalarOf(op.operand(1));
+}
+
+absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x) {
+  if (!llvm::all_of(x, isFinite)) return nullptr;
+  if (op.is("tensor.cast")) return castTo(op, x[0]);
+  if (op.is("tensor.not")) return negation(x[0]);
+  if (op.is("tensor.and")) return conjunction(x[0], x[1]);
+  if (op.is("tensor.or")) return disjunction(x[0], x[1]);
+  if (op.is("tensor.where")) return choice(op, x[0], x[1], x[2]);
+  if (op.is("tensor.max")) return maximum(x[0], x[1]);
+  if (op.is("tensor.min")) return minimum(x[0], x[1]);
+  if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) return extremum(op, x[0]);
+  if (op.is("tensor.div")) return quotient(x[0], x[1]);
+  if (isComparison(op)) return comparison(op.name().drop_front(strlen("tensor.")), x[0], x[1]);
+  const bool same =
+      llvm::StringSwitch<bool>(op.name())
+          .Cases("tensor.abs", "tensor.add", "tensor.matmul", "tensor.mul", true)
+          .Cases("tensor.neg", "tensor.reduce_sum", "tensor.relu", "tensor.sign", true)
+          .Case("tensor.sub", true)
+          .Default(false);
+  if (!same) return nullptr;
+  return emit(op.name(), x, op.attributes());
+}
+
+absl::StatusOr<Value*> Arithmetic::emit(llvm::StringRef op, llvm::ArrayRef<Value*> operands,
+                                        llvm::ArrayRef<ir::NamedAttribute> attributes) {
+  return ir::tensor::create(builder_, op, operands, attributes);
+}
+
+Value* Arithmetic::constant(const Array& array) { return makeConstant(builder_, array, ""); }
+
+Value* Arithmetic::number(double value) { return constant(Array::real({}, {value})); }
+
+Arithmetic::Result Arithmetic::function(const char* text, Value* x) {
+  return emit("tensor.activation", {x}, {{"function", std::string(text)}});
+}
+
+Arithmetic::Result Arithmetic::reshaped(Value* value, llvm::ArrayRef<int64_t> shape) {
+  if (llvm::ArrayRef<int64_t>(value->type().shape) == shape) return value;
+  return emit("tensor.reshape", {value}, {{"shape", shape.vec()}});
+}
+
+Arithmetic::Result Arithmetic::expanded(Value* value, llvm::ArrayRef<int64_t> shape) {
+  if (llvm::ArrayRef<int64_t>(value->type().shape) == shape) return value;
+  return emit("tensor.expand", {value}, {{"shape", shape.vec()}});
+}
+
+Arithmetic::Result Arithmetic::castTo(const Op& op, Value* x) {
+  const Element from = op.operand(0)->type().element, to = op.result()->type().element;
+  if (to == Element::kBool && from != Element::kBool)
+    return function("where(equal(x, 0), 0, 1)", x);
+  if (to == Element::kInt && from == Element::kFloat)
+    return function("where(less(x, 0), ceil(x), floor(x))", x);
+  return x;
+}
+
+Arithmetic::Result Arithmetic::negation(Value* x) { return emit("tensor.sub", {number(1), x}); }
+
+Arithmetic::Result Arithmetic::conjunction(Value* a, Value* b) {
+  if (isConstant(a) || isConstant(b)) return emit("tensor.mul", {a, b});
+  IR_ASSIGN_OR_RETURN(Value * sum, emit("tensor.add", {a, b}));
+  return function("where(greater(x, 1.5), 1, 0)", sum);
+}
+
+Arithmetic::Result Arithmetic::disjunction(Value* a, Value* b) {
+  if (isConstant(a)) std::swap(a, b);
+  if (std::optional<Array> open = arrayOf(b)) {  // a (1 - b) + b
+    for (double& x : open->reals) x = 1 - x;
+    IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {a, constant(*open)}));
+    return emit("tensor.add", {product, b});
+  }
+  IR_ASSIGN_OR_RETURN(Value * sum, emit("tensor.add", {a, b}));
+  return function("where(greater(x, 0.5), 1, 0)", sum);
+}
+
+Arithmetic::Result Arithmetic::comparison(llvm::StringRef name, Value* a, Value* b) {
+  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {a, b}));
+  return function(absl::StrCat("where(", name.str(), "(x, 0), 1, 0)").c_str(), difference);
+}
+
+Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Value* a, Value* b) {
+  const llvm::ArrayRef<int64_t> shape = op.result()->type().shape;
+  std::optional<Array> chosen = arrayOf(condition);
+  if (chosen) {
+    for (double& x : chosen->reals) x = x != 0;
+    if (llvm::all_equal(chosen->reals)) return expanded(chosen->reals.front() != 0 ? a : b, shape);
+    Array other = *chosen;
+    for (double& x : other.reals) x = 1 - x;
+    IR_ASSIGN_OR_RETURN(Value * first, emit("tensor.mul", {a, constant(*chosen)}));
+    IR_ASSIGN_OR_RETURN(Value * second, emit("tensor.mul", {b, constant(other)}));
+    return emit("tensor.add", {first, second});
+  }
+  Value* difference = nullptr;
+  const std::optional<double> x = scalarOf(a), y = scalarOf(b);
+  if (x && y) {
+    difference = number(*x - *y);
+  } else {
+    IR_ASSIGN_OR_RETURN(difference, emit("tensor.sub", {a, b}));
+  }
+  if (y == 0) return emit("tensor.mul", {condition, a});
+  IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {condition, difference}));
+  return emit("tensor.add", {product, b});
+}
+
+Arithmetic::Result Arithmetic::maximum(Value* a, Value* b) {
+  if (isConstant(a)) std::swap(a, b);
+  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {b, a}));
+  IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
+  return emit("tensor.add", {a, excess});
+}
+
+Arithmetic::Result Arithmetic::minimum(Value* a, Value* b) {
+  if (isConstant(a)) std::swap(a, b);
+  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {a, b}));
+  IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
+  return emit("tensor.sub", {a, excess});
+}
+
+// Halves are compared until one element is left.
+Arithmetic::Result Arithmetic::extremum(const Op& op, Value* x) {
+  for (int64_t axis : op.intsAttr("axes")) {
+    auto slice = [&](int64_t start, int64_t size) {
+      return emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
+    };
+    int64_t size = x->type().shape[axis];
+    if (size == 0) return nullptr;
+    while (size > 1) {
+      const int64_t half = size / 2;
+      IR_ASSIGN_OR_RETURN(Value * first, slice(0, half));
+      IR_ASSIGN_OR_RETURN(Value * second, slice(half, half));
+      Value* last = nullptr;
+      if (size % 2 == 1) {
+        IR_ASSIGN_OR_RETURN(last, slice(size - 1, 1));
+      }
+      IR_ASSIGN_OR_RETURN(
+          x, op.is("tensor.reduce_max") ? maximum(first, second) : minimum(first, second));
+      if (last != nullptr) {
+        IR_ASSIGN_OR_RETURN(x, emit("tensor.concat", {x, last}, {{"axis", axis}}));
+      }
+      size = half + size % 2;
+    }
+  }
+  return reshaped(x, op.result()->type().shape);
+}
+
+// Of whole numbers, rounded toward zero.
+Arithmetic::Result Arithmetic::quotient(Value* a, Value* b) {
+  const std::optional<double> divisor = scalarOf(b);
+  if (!divisor || *divisor == 0) return nullptr;
+  IR_ASSIGN_OR_RETURN(Value * exact, emit("tensor.div", {a, b}));
+  return function("where(less(x, 0), ceil(x), floor(x))", exact);
+}
+
+// y[pre, i, post] = sum over j of [index[i] == j] data[pre, j, post].
+absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis) {
+  const Ints shape(data->type().shape.begin(), data->type().shape.end());
+  const Ints picked(index->type().shape.begin(), index->type().shape.end());
+  const int64_t size = shape[axis], rank = static_cast<int64_t>(shape.size());
+  Array numbers = Array::zeros(Element::kFloat, {size});
+  std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
+  const int64_t count = index->type().elements();
+  IR_ASSIGN_OR_RETURN(Value * column, reshaped(index, {count, 1}));
+  IR_ASSIGN_OR_RETURN(Value * chosen, comparison("equal", column, constant(numbers)));
+
+  Ints first = {axis}, others;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i == axis) continue;
+    first.push_back(i);
+    others.push_back(shape[i]);
+  }
+  if (axis != 0) {
+    IR_ASSIGN_OR_RETURN(data, emit("tensor.transpose", {data}, {{"perm", first}}));
+  }
+  const int64_t width =
+      std::accumulate(others.begin(), others.end(), int64_t{1}, std::multiplies<>());
+  IR_ASSIGN_OR_RETURN(Value * rows, reshaped(data, {size, width}));
+  IR_ASSIGN_OR_RETURN(Value * result, emit("tensor.matmul", {chosen, rows}));
+  Ints whole = picked;
+  llvm::append_range(whole, others);
+  IR_ASSIGN_OR_RETURN(result, reshaped(result, whole));
+  if (axis == 0) return result;
+  const auto inner = static_cast<int64_t>(picked.size());
+  Ints perm;
+  for (int64_t i = 0; i < axis; ++i) perm.push_back(inner + i);
+  for (int64_t i = 0; i < inner; ++i) perm.push_back(i);
+  for (int64_t i = axis; i + 1 < rank; ++i) perm.push_back(inner + i);
+  return emit("tensor.transpose", {result}, {{"perm", perm}});
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,48 @@
+// How integers, truth values and comparisons are spelled in real arithmetic. Truth values are 0 and
+// 1, integers whole.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+
+namespace lindero::passes {
+
+class Arithmetic {
+ public:
+  // Ops are made there.
+  explicit Arithmetic(ir::Builder& builder) : builder_(builder) {}
+
+  // Is an op on reals spelled in others, too?
+  bool spellsReal(const ir::Op& op) const;
+  // The op on real operands in place of its own; null if it has no such spelling.
+  absl::StatusOr<ir::Value*> spell(const ir::Op& op, llvm::ArrayRef<ir::Value*> operands);
+  // The elements of an axis of `data` that a computed index picks, all of which there are.
+  absl::StatusOr<ir::Value*> pick(ir::Value* data, ir::Value* index, int64_t axis);
+
+  absl::StatusOr<ir::Value*> emit(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
+                                  llvm::ArrayRef<ir::NamedAttribute> attributes = {});
+  ir::Value* constant(const ir::tensor::Array& array);
+
+ private:
+  using Result = absl::StatusOr<ir::Value*>;
+
+  ir::Value* number(double value);
+  Result function(const char* text, ir::Value* x);
+  Result reshaped(ir::Value* value, llvm::ArrayRef<int64_t> shape);
+  Result castTo(const ir::Op& op, ir::Value* x);
+  Result negation(ir::Value* x);
+  Result conjunction(ir::Value* a, ir::Value* b);
+  Result disjunction(ir::Value* a, ir::Value* b);
+  Result comparison(llvm::StringRef name, ir::Value* a, ir::Value* b);
+  Result expanded(ir::Value* value, llvm::ArrayRef<int64_t> shape);
+  Result choice(const ir::Op& op, ir::Value* condition, ir::Value* a, ir::Value* b);
+  Result maximum(ir::Value* a, ir::Value* b);
+  Result minimum(ir::Value* a, ir::Value* b);
+  Result extremum(const ir::Op& op, ir::Value* x);
+  Result quotient(ir::Value* a, ir::Value* b);
+
+  ir::Builder& builder_;
+};
+
+}  // namespace lindero::passes

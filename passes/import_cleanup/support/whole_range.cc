@@ -1,0 +1,155 @@
+#include "passes/import_cleanup/support/whole_range.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/core/op_table.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "passes/import_cleanup/support/rewrite.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Element;
+using ir::Op;
+using ir::Value;
+using ir::tensor::Array;
+
+constexpr double kMost = 0x1p53;
+
+// Of the corners of an operation that is monotonic in each operand.
+std::optional<WholeRange> hull(std::initializer_list<double> values) {
+  const auto [low, high] = std::minmax(values);
+  if (!(-kMost <= low && high <= kMost)) return std::nullopt;
+  return WholeRange{static_cast<int64_t>(low), static_cast<int64_t>(high)};
+}
+
+std::optional<WholeRange> hull(const WholeRange& a, const WholeRange& b) {
+  return WholeRange{std::min(a.low, b.low), std::max(a.high, b.high)};
+}
+
+std::optional<WholeRange> ofConstant(const Value* value) {
+  std::optional<Array> array = arrayOf(value);
+  if (!array || array->elements() == 0) return std::nullopt;
+  double low = kMost, high = -kMost;
+  auto add = [&](double x) { low = std::min(low, x), high = std::max(high, x); };
+  for (double x : array->reals) {
+    if (x != std::floor(x)) return std::nullopt;
+    add(x);
+  }
+  for (int64_t x : array->integers) add(static_cast<double>(x));
+  return hull({low, high});
+}
+
+WholeRange ofArgument(const Value* argument) {
+  std::optional<int64_t> rows;
+  for (const Op* op : argument->users()) {
+    const unsigned table = op->is("tensor.embedding") ? 1 : 0;
+    const bool looked_up =
+        op->is("tensor.embedding") || (op->is("tensor.gather") && op->intAttr("axis") == 0 &&
+                                       op->operand(1) == argument && isConstant(op->operand(0)));
+    if (!looked_up) continue;
+    const int64_t size = op->operand(table)->type().shape[0];
+    rows = std::min(size, rows.value_or(size));
+  }
+  return {0, rows.value_or(2) - 1};
+}
+
+std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, double times = 1) {
+  auto corner = [&](int64_t x, int64_t y) {
+    return static_cast<double>(x) * static_cast<double>(y) * times;
+  };
+  return hull(
+      {corner(a.low, b.low), corner(a.low, b.high), corner(a.high, b.low), corner(a.high, b.high)});
+}
+
+// The operands of which the result has elements, in other places.
+llvm::ArrayRef<Value*> moved(const Op& op) {
+  if (op.is("tensor.gather")) return op.operands().take_front();
+  const bool moves = llvm::StringSwitch<bool>(op.name())
+                         .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
+                         .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
+                         .Cases("tensor.reduce_max", "tensor.reduce_min", true)
+                         .Default(false);
+  return moves ? op.operands() : llvm::ArrayRef<Value*>();
+}
+
+}  // namespace
+
+std::optional<WholeRange> WholeRanges::of(const Value* value) {
+  if (auto it = known_.find(value); it != known_.end()) return it->second;
+  // Operands first, by an explicit stack: a chain may be long.
+  std::vector<const Value*> work = {value};
+  while (!work.empty()) {
+    const Value* next = work.back();
+    if (known_.contains(next)) {
+      work.pop_back();
+      continue;
+    }
+    const size_t before = work.size();
+    if (const Op* op = next->definingOp()) {
+      for (const Value* operand : op->operands()) {
+        if (!known_.contains(operand)) work.push_back(operand);
+      }
+    }
+    if (work.size() != before) continue;
+    known_[next] = compute(next);
+    work.pop_back();
+  }
+  return known_[value];
+}
+
+std::optional<WholeRange> WholeRanges::compute(const Value* value) {
+  if (isConstant(value)) return ofConstant(value);
+  const Element element = value->type().element;
+  if (value->definingOp() != nullptr && element != Element::kBool)
+    return ofOperation(*value->definingOp());
+  if (element == Element::kBool) return WholeRange{0, 1};
+  if (element == Element::kInt) return ofArgument(value);
+  return std::nullopt;
+}
+
+std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
+  if (op.is("tensor.argmax")) {
+    const auto& shape = op.operand(0)->type().shape;
+    return WholeRange{0, shape[op.intAttrOr("axis", static_cast<int64_t>(shape.size()) - 1)] - 1};
+  }
+  if (llvm::ArrayRef<Value*> from = moved(op); !from.empty()) {
+    std::optional<WholeRange> all = known_[from[0]];
+    for (const Value* operand : from.drop_front()) {
+      const std::optional<WholeRange> one = known_[operand];
+      all = all && one ? hull(*all, *one) : std::nullopt;
+    }
+    return all;
+  }
+  const unsigned count = op.numOperands();
+  const std::optional<WholeRange> first = known_[op.operand(op.is("tensor.where") ? 1 : 0)];
+  if (!first) return std::nullopt;
+  const WholeRange a = *first;
+  if (op.is("tensor.cast") || op.is("tensor.round") || op.is("tensor.floor")) return a;
+  if (op.is("tensor.neg")) return WholeRange{-a.high, -a.low};
+  if (op.is("tensor.relu"))
+    return WholeRange{std::max<int64_t>(a.low, 0), std::max<int64_t>(a.high, 0)};
+  if (op.is("tensor.reduce_sum")) {
+    const double times = static_cast<double>(op.operand(0)->type().elements()) /
+                         static_cast<double>(std::max<int64_t>(op.result()->type().elements(), 1));
+    return product(a, {1, 1}, times);
+  }
+  if (count < 2) return std::nullopt;
+  const std::optional<WholeRange> second = known_[op.operand(count - 1)];
+  if (!second) return std::nullopt;
+  const WholeRange b = *second;
+  auto real = [](int64_t x) { return static_cast<double>(x); };
+  if (op.is("tensor.where")) return hull(a, b);
+  if (op.is("tensor.add")) return hull({real(a.low) + real(b.low), real(a.high) + real(b.high)});
+  if (op.is("tensor.sub")) return hull({real(a.low) - real(b.high), real(a.high) - real(b.low)});
+  if (op.is("tensor.mul")) return product(a, b);
+  if (op.is("tensor.max")) return WholeRange{std::max(a.low, b.low), std::max(a.high, b.high)};
+  if (op.is("tensor.min")) return WholeRange{std::min(a.low, b.low), std::min(a.high, b.high)};
+  if (op.is("tensor.matmul"))
+    return product(a, b, static_cast<double>(op.operand(0)->type().shape.back()));
+  return std::nullopt;
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,33 @@
+// Which values are whole numbers whatever the inputs are, and between which: integers, truth values
+// and what arithmetic and copies make of them, reals included.
+//
+// An integer input that is looked up in tables lies within the smallest of them; any other one is a
+// truth value, 0 or 1, as masks are. The circuit refuses others.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ir/core/ir.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace lindero::passes {
+
+struct WholeRange {
+  int64_t low, high;
+};
+
+class WholeRanges {
+ public:
+  // Nothing if the value may be something else, or beyond 2^53. Cost: linear in what it is computed
+  // from, once.
+  std::optional<WholeRange> of(const ir::Value* value);
+
+ private:
+  std::optional<WholeRange> compute(const ir::Value* value);
+  std::optional<WholeRange> ofOperation(const ir::Op& op);
+
+  llvm::DenseMap<const ir::Value*, std::optional<WholeRange>> known_;
+};
+
+}  // namespace lindero::passes
