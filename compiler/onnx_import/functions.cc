@@ -13,7 +13,8 @@ namespace lindero::compiler {
 namespace {
 
 constexpr const char* kFunctionOps[] = {
-    "Attention", "GroupNormalization", "LogSoftmax", "MeanVarianceNormalization", "Shrink", "Swish",
+    "Attention", "CenterCropPad", "GroupNormalization", "LogSoftmax", "MeanVarianceNormalization",
+    "Shrink",    "Swish",
 };
 
 int onnxType(ir::Element element) {

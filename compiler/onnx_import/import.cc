@@ -24,7 +24,8 @@ const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
     for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
-                      shapeEmitters(), layerEmitters()}) {
+                      shapeEmitters(), layerEmitters(), reductionEmitters(), normEmitters(),
+                      windowEmitters(), paddingEmitters(), indexEmitters(), einsumEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;
