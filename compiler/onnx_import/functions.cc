@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
@@ -11,11 +12,6 @@
 
 namespace lindero::compiler {
 namespace {
-
-constexpr const char* kFunctionOps[] = {
-    "Attention", "CenterCropPad", "GroupNormalization", "LogSoftmax", "MeanVarianceNormalization",
-    "Shrink",    "Swish",
-};
 
 int onnxType(ir::Element element) {
   switch (element) {
@@ -78,10 +74,27 @@ void bindAttributes(onnx::FunctionProto& body,
 
 }  // namespace
 
-llvm::ArrayRef<const char*> functionOps() { return kFunctionOps; }
+const std::vector<std::string>& functionOps() {
+  static const auto* ops = [] {
+    auto* list = new std::vector<std::string>{
+        "Attention",
+        "CenterCropPad",
+        "GroupNormalization",
+        "LogSoftmax",
+        "MeanVarianceNormalization",
+        "RotaryEmbedding",
+        "Shrink",
+        "Swish",
+    };
+    for (std::string& name : contribOps()) list->push_back(std::move(name));
+    return list;
+  }();
+  return *ops;
+}
 
 absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, int64_t opset,
                                                  llvm::ArrayRef<ir::Value*> inputs) {
+  if (node.domain() == kContribDomain) return contribBody(node, inputs);
   onnx::FunctionProto body;
   bool found = false;
   IR_RETURN_IF_ERROR(guarded("its definition", [&] {
@@ -104,7 +117,8 @@ absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, in
 
 void writeDefaults(onnx::GraphProto& graph, int64_t opset) {
   for (onnx::NodeProto& node : *graph.mutable_node()) {
-    if (!llvm::is_contained(functionOps(), qualifiedOp(node))) continue;
+    if (!isDefaultDomain(node.domain()) || !llvm::is_contained(functionOps(), node.op_type()))
+      continue;
     const onnx::OpSchema* schema =
         onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(opset), onnx::ONNX_DOMAIN);
     if (!schema) continue;

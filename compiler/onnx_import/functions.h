@@ -1,8 +1,9 @@
-// ONNX ops that the standard defines as functions of other ops: the ONNX library has their bodies,
-// and the importer emits those in place of the op.
+// Ops that are functions of other ops, which the importer emits in place of them. Some the standard
+// defines so: the ONNX library has their bodies. Others are those of contrib_ops.h.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
@@ -13,7 +14,7 @@ namespace lindero::compiler {
 
 // The op types that are imported by their definition, sorted: each is made of ops that have an
 // emitter, and is tested. (Others of the standard's functions are not, or have an emitter.)
-llvm::ArrayRef<const char*> functionOps();
+const std::vector<std::string>& functionOps();
 
 // The body of a node's op in that version of the ONNX domain, with the node's attributes, or their
 // defaults, put in place of references. Bodies may depend on the operands' types: `inputs`, null

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/empty_caches.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/onnx_guard.h"
@@ -249,6 +250,8 @@ std::string qualifiedOp(const onnx::NodeProto& node) {
 absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
                           const std::set<std::string>& supported_ops) {
   IR_RETURN_IF_ERROR(checkOpset(model));
+  registerContribSchemas();
+  moveContribNodes(model, opsetOf(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
   IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
   IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));

@@ -82,7 +82,8 @@ Array inputOf(const ir::Type& type, const std::vector<double>& values) {
 }
 
 // Single precision adds up a few roundings; integers and booleans are equal.
-void expectEqual(const Array& result, const Json& expected, const std::string& name) {
+void expectEqual(const Array& result, const Json& expected, double tolerance,
+                 const std::string& name) {
   EXPECT_EQ(std::vector<int64_t>(result.shape.begin(), result.shape.end()),
             expected["shape"].get<std::vector<int64_t>>())
       << name;
@@ -92,7 +93,7 @@ void expectEqual(const Array& result, const Json& expected, const std::string& n
   for (double value : values) largest = std::max(largest, std::abs(value));
   for (size_t i = 0; i < values.size(); ++i) {
     if (result.isReal()) {
-      ASSERT_NEAR(result.reals[i], values[i], 2e-6 * largest) << name << ", element " << i;
+      ASSERT_NEAR(result.reals[i], values[i], tolerance * largest) << name << ", element " << i;
     } else {
       ASSERT_EQ(double(result.integers[i]), values[i]) << name << ", element " << i;
     }
@@ -119,7 +120,7 @@ TEST_P(OperatorsTest, AgreesWithTheRuntime) {
   const auto outputs = std::get<std::vector<std::string>>(*end.find("names"));
   ASSERT_EQ(outputs.size(), example["outputs"].size());
   for (size_t i = 0; i < outputs.size(); ++i)
-    expectEqual((*results)[i], example["outputs"][outputs[i]], outputs[i]);
+    expectEqual((*results)[i], example["outputs"][outputs[i]], example["tolerance"], outputs[i]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, OperatorsTest, ::testing::ValuesIn(names()),

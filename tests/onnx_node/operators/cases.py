@@ -12,6 +12,7 @@ class Case:
     opset: int = 18
     constants: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
+    tolerance: float = 2e-6  # of the largest element
 
 
 CASES = []
@@ -25,12 +26,12 @@ def ints(*values):
     return np.array(values, np.int64)
 
 
-def c(name, signature, body, opset=18, inputs=None, **constants):
+def c(name, signature, body, opset=18, inputs=None, tolerance=2e-6, **constants):
     """`signature` is "float[2] x => float[2] y"; constants are arrays, or numbers of single precision."""
     given, results = signature.split("=>")
     arrays = {key: np.float32(value) if isinstance(value, float) else np.asarray(value) for key, value in constants.items()}
     arrays = {key: value.astype(np.float32) if value.dtype == np.float64 else value for key, value in arrays.items()}
-    CASES.append(Case(name, f"g ({given.strip()}) => ({results.strip()}) {{ {body} }}", opset, arrays, inputs or {}))
+    CASES.append(Case(name, f"g ({given.strip()}) => ({results.strip()}) {{ {body} }}", opset, arrays, inputs or {}, tolerance))
 
 
 # By the standard's definitions.
@@ -203,3 +204,87 @@ for name, equation, shapes, result in (
     names = "abc"[:len(shapes)]
     given = ", ".join(f"float[{s}] {n}" for s, n in zip(shapes, names))
     c(f"einsum_{name}", f"{given} => float[{result}] y".replace("float[]", "float"), f"y = Einsum <equation = \"{equation}\"> ({', '.join(names)})")
+
+# Attention and rotary embeddings of the standard.
+
+for name, attributes in (("half", ""), ("interleaved", "interleaved = 1"), ("partial", "rotary_embedding_dim = 4"),
+                         ("partial_interleaved", "rotary_embedding_dim = 4, interleaved = 1")):
+    width = 2 if "partial" in name else 3
+    angles = {"cos": weights(5, width), "sin": weights(5, width, seed=2)}
+    more = f"{attributes}, num_heads = 2".strip(", ")
+    c(f"rotary_{name}", "float[2,2,3,6] x => float[2,2,3,6] y", f"y = RotaryEmbedding <{attributes}> (x, cos, sin, p)".replace("<>", ""),
+      opset=23, p=np.array([[0, 1, 2], [4, 2, 3]]), **angles)
+    c(f"rotary_{name}_of_rows", "float[2,3,12] x => float[2,3,12] y", f"y = RotaryEmbedding <{more}> (x, cos, sin, p)",
+      opset=23, p=np.array([[0, 1, 2], [4, 2, 3]]), **angles)
+    c(f"contrib_rotary_{name}", "float[2,3,12] x => float[2,3,12] y", f"y = com.microsoft.RotaryEmbedding <{more}> (x, p, cos, sin)",
+      p=np.array([[0, 1, 2], [2, 3, 4]]), **angles)
+c("contrib_rotary_from_an_offset", "float[2,2,3,6] x => float[2,2,3,6] y", "y = com.microsoft.RotaryEmbedding(x, p, cos, sin)",
+  p=ints(2), cos=weights(6, 3), sin=weights(6, 3, seed=2))
+c("contrib_rotary_without_heads", "float[2,3,12] x => float[2,3,12] y", "y = com.microsoft.RotaryEmbedding(x, p, cos, sin)",
+  p=ints(0), cos=weights(6, 3), sin=weights(6, 3, seed=2))
+c("rotary_without_positions", "float[2,2,3,6] x => float[2,2,3,6] y", "y = RotaryEmbedding(x, cos, sin)",
+  opset=23, cos=weights(2, 3, 3), sin=weights(2, 3, 3, seed=2))
+
+QKV = "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v"
+for name, attributes, mask in (("plain", "", None), ("causal", "is_causal = 1", None), ("scaled", "scale = 0.3", None),
+                               ("softcap", "softcap = 2.0", None), ("biased", "", weights(3, 5)),
+                               ("masked", "", np.tril(np.ones((3, 5), bool), 1))):
+    c(f"attention_{name}", f"{QKV} => float[2,3,8] y",
+      f"y = Attention <q_num_heads = 2, kv_num_heads = 2, {attributes}> (q, k, v{', m' if mask is not None else ''})".replace(", >", ">"),
+      opset=23, **({} if mask is None else {"m": mask}))
+c("attention_grouped", "float[1,3,16] q, float[1,3,8] k, float[1,3,8] v => float[1,3,16] y",
+  "y = Attention <q_num_heads = 4, kv_num_heads = 2, is_causal = 1> (q, k, v)", opset=23)
+c("attention_in_heads", "float[1,4,3,2] q, float[1,2,5,2] k, float[1,2,5,6] v => float[1,4,3,6] y", "y = Attention(q, k, v)", opset=23)
+
+# Ops of onnxruntime's transformer optimizer.
+
+MS = "com.microsoft."
+c("contrib_gelu", "float[2,9] x => float[2,9] y", f"y = {MS}Gelu(x)")
+c("contrib_bias_gelu", "float[2,3,4] x => float[2,3,4] y", f"y = {MS}BiasGelu(x, b)", b=weights(4))
+c("contrib_fast_gelu", "float[2,9] x => float[2,9] y", f"y = {MS}FastGelu(x)")
+c("contrib_fast_gelu_with_bias", "float[2,4] x => float[2,4] y", f"y = {MS}FastGelu(x, b)", b=weights(4))
+c("contrib_quick_gelu", "float[2,9] x => float[2,9] y", f"y = {MS}QuickGelu(x)")
+c("contrib_quick_gelu_alpha", "float[2,9] x => float[2,9] y", f"y = {MS}QuickGelu <alpha = 0.7> (x)")
+c("contrib_simplified_norm", "float[2,3,4] x => float[2,3,4] y", "y = SimplifiedLayerNormalization(x, s)", s=weights(4))
+c("contrib_simplified_norm_epsilon", "float[2,3,4] x => float[2,3,4] y", "y = SimplifiedLayerNormalization <axis = -1, epsilon = 0.5, stash_type = 1> (x, s)", s=weights(4), opset=14)
+c("contrib_norm_of_an_old_opset", "float[2,3,4] x => float[2,3,4] y", "y = LayerNormalization <axis = -1, epsilon = 0.01> (x, s, b)", s=weights(4), b=weights(4, seed=2), opset=13)
+c("contrib_skip_norm", "float[2,3,4] x, float[2,3,4] z => float[2,3,4] y", f"y = {MS}SkipLayerNormalization(x, z, s, b)", s=weights(4), b=weights(4, seed=2))
+c("contrib_skip_norm_sum", "float[2,3,4] x, float[2,3,4] z => float[2,3,4] y, float[2,3,4] t",
+  f"y, m, d, t = {MS}SkipLayerNormalization <epsilon = 0.01> (x, z, s, b, a)".replace("y, m, d, t", "y, , , t"), s=weights(4), b=weights(4, seed=2), a=weights(4, seed=3))
+c("contrib_skip_norm_broadcast", "float[2,3,4] x, float[1,3,4] z => float[2,3,4] y", f"y = {MS}SkipLayerNormalization(x, z, s)", s=weights(4))
+c("contrib_skip_simplified_norm", "float[2,3,4] x, float[2,3,4] z => float[2,3,4] y, float[2,3,4] t",
+  f"y, , , t = {MS}SkipSimplifiedLayerNormalization <epsilon = 0.01> (x, z, s, a)", s=weights(4), a=weights(4, seed=3))
+c("contrib_fused_matmul", "float[2,3,4] a, float[2,5,4] b => float[2,3,5] y", f"y = {MS}FusedMatMul <alpha = 0.125, transB = 1> (a, b)")
+c("contrib_fused_matmul_left", "float[4,3] a, float[4,5] b => float[3,5] y", f"y = {MS}FusedMatMul <transA = 1> (a, b)")
+EMBED = dict(word=weights(9, 4), position=weights(6, 4, seed=2), segment=weights(2, 4, seed=3), s=weights(4, seed=4), b=weights(4, seed=5))
+c("contrib_embed", "int32[2,3] ids, int32[2,3] kinds => float[2,3,4] y, float[2,3,4] t",
+  f"y, m, t = {MS}EmbedLayerNormalization <epsilon = 0.01> (ids, kinds, word, position, segment, s, b)",
+  inputs={"ids": [1, 8, 0, 2, 2, 7], "kinds": [0, 1, 1, 0, 0, 1]}, **EMBED)
+c("contrib_embed_masked", "int32[2,3] ids, int32[2,3] mask => float[2,3,4] y, int32[2] m",
+  f"y, m = {MS}EmbedLayerNormalization <epsilon = 0.01> (ids, , word, position, , s, b, mask)",
+  inputs={"ids": [1, 8, 0, 2, 2, 7], "mask": [1, 1, 0, 1, 1, 1]}, **EMBED)
+c("contrib_embed_positions", "int32[2,3] ids => float[2,3,4] y",
+  f"y, m = {MS}EmbedLayerNormalization <epsilon = 0.01> (ids, , word, position, , s, b, , p)",
+  inputs={"ids": [1, 8, 0, 2, 2, 7]}, p=np.array([[5, 4, 3], [0, 0, 2]], np.int32), **EMBED)
+MASKS = {"": None, "_masked": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32), "_lengths": np.array([2, 5], np.int32),
+         "_mask_per_query": np.tril(np.ones((2, 5, 5), np.int32), 1), "_no_keys": np.array([[0, 0, 0, 0, 0], [0, 1, 1, 1, 1]], np.int32)}
+for name, mask in MASKS.items():
+    given = {} if mask is None else {"m": mask}
+    if name == "_no_keys":  # single precision keeps little of a score beside -10000
+        given["tolerance"] = 1e-3
+    for causal in (0, 1):
+        kind = name + ("_causal" if causal else "")
+        c(f"contrib_attention{kind}", "float[2,5,6] x => float[2,5,8] y",
+          f"y = {MS}Attention <num_heads = 2, unidirectional = {causal}> (x, w, b{', m' if given else ''})", w=weights(6, 24), b=weights(24, seed=2), **given)
+        if mask is None or mask.ndim != 3:
+            c(f"contrib_mha{kind}", "float[2,5,8] q, float[2,5,8] k, float[2,5,8] v => float[2,5,8] y",
+              f"y = {MS}MultiHeadAttention <num_heads = 2, unidirectional = {causal}> (q, k, v, b{', m' if given else ''})", b=weights(24, seed=2), **given)
+c("contrib_attention_sizes", "float[1,3,6] x => float[1,3,4] y", f"y = {MS}Attention <num_heads = 2, qkv_hidden_sizes = [8, 8, 4], scale = 0.3> (x, w, b)", w=weights(6, 20), b=weights(20, seed=2))
+c("contrib_attention_biased", "float[2,3,6] x, float[2,2,3,3] a => float[2,3,8] y",
+  f"y = {MS}Attention <num_heads = 2> (x, w, b, m, , a)", w=weights(6, 24), b=weights(24, seed=2), m=np.array([[1, 1, 0], [1, 1, 1]], np.int32))
+c("contrib_attention_filter", "float[2,5,6] x => float[2,5,8] y",
+  f"y = {MS}Attention <num_heads = 2, mask_filter_value = -1.5> (x, w, b, m)", w=weights(6, 24), b=weights(24, seed=2), m=MASKS["_masked"])
+c("contrib_mha_cross", "float[2,3,8] q, float[2,5,8] k, float[2,5,4] v => float[2,3,4] y", f"y = {MS}MultiHeadAttention <num_heads = 2, scale = 0.4> (q, k, v)")
+c("contrib_mha_biased", "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v => float[2,3,8] y",
+  f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v, , , a)", a=weights(1, 2, 3, 5))
+c("contrib_mha_keys_in_heads", "float[2,3,8] q, float[2,2,5,4] k, float[2,2,5,4] v => float[2,3,8] y", f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v)")
