@@ -73,6 +73,16 @@ absl::Status dropout(NodeEmitter& e, llvm::StringRef op) {
           "it is in training mode: export the model in evaluation mode");
     }
   }
+  if (e.numOutputs() > 1) {  // the mask of what is let through
+    ir::tensor::Array all = ir::tensor::Array::zeros(Element::kBool, {});
+    all.integers = {1};
+    const auto& shape = e.shape(0);
+    IR_RETURN_IF_ERROR(checkNewElements(shape));
+    IR_ASSIGN_OR_RETURN(Value * mask,
+                        e.emit("tensor.expand", {e.constant(all)},
+                               {{"shape", std::vector<int64_t>(shape.begin(), shape.end())}}));
+    e.setOutput(1, mask);
+  }
   return identity(e, op);
 }
 

@@ -45,16 +45,36 @@ absl::Status softmax(NodeEmitter& e, llvm::StringRef op) {
   return e.emitOutput(op, {e.input(0)}, {{"axis", axis}});
 }
 
-absl::Status argmax(NodeEmitter& e, llvm::StringRef op) {
-  if (e.intAttr("select_last_index", 0))
-    return absl::UnimplementedError("ties must go to the first index");
+// Ties go to the first index; to the last one if the axis is read backwards.
+absl::Status argExtreme(NodeEmitter& e, Value* x) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", 0), e.rank(0)));
-  return e.emitOutput(op, {e.input(0)},
-                      {{"axis", axis}, {"keepdims", e.intAttr("keepdims", 1) != 0}});
+  const bool last = e.intAttr("select_last_index", 0) != 0, keep = e.intAttr("keepdims", 1) != 0;
+  const int64_t size = e.shape(0)[axis];
+  if (last && size > 1) {
+    IR_ASSIGN_OR_RETURN(
+        x, e.emit("tensor.slice", {x},
+                  {{"axis", axis}, {"start", size - 1}, {"size", size}, {"step", int64_t{-1}}}));
+  }
+  IR_ASSIGN_OR_RETURN(Value * index,
+                      e.emit("tensor.argmax", {x}, {{"axis", axis}, {"keepdims", keep}}));
+  if (last && size > 1) {
+    IR_ASSIGN_OR_RETURN(index,
+                        e.emit("tensor.sub", {e.constant(Array::integer({}, {size - 1})), index}));
+  }
+  e.setOutput(0, index);
+  return absl::OkStatus();
+}
+
+absl::Status argmax(NodeEmitter& e, llvm::StringRef) { return argExtreme(e, e.input(0)); }
+
+absl::Status argmin(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Value * negative, e.emit("tensor.neg", {e.input(0)}));
+  return argExtreme(e, negative);
 }
 
 constexpr NamedEmitter kEmitters[] = {
-    {"ArgMax", argmax, "tensor.argmax"},
+    {"ArgMax", argmax},
+    {"ArgMin", argmin},
     {"Gemm", gemm},
     {"MatMul", matmul, "tensor.matmul"},
     {"Softmax", softmax, "tensor.softmax"},

@@ -38,12 +38,32 @@ absl::StatusOr<Value*> broadcastTo(NodeEmitter& e, llvm::StringRef op, Value* x,
   return e.emit(op, {x, parameter});
 }
 
+// Mean and 1 / standard deviation, which are outputs too.
+absl::Status setStatistics(NodeEmitter& e, const Norm& norm) {
+  IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(norm.axis, e.rank(0)));
+  Ints axes;
+  for (int64_t i = axis; i < e.rank(0); ++i) axes.push_back(i);
+  const auto mean = [&](Value* value) {
+    return e.emit("tensor.reduce_mean", {value}, {{"axes", axes}, {"keepdims", true}});
+  };
+  IR_ASSIGN_OR_RETURN(Value * center, mean(e.input(0)));
+  IR_ASSIGN_OR_RETURN(Value * distance, e.emit("tensor.sub", {e.input(0), center}));
+  IR_ASSIGN_OR_RETURN(Value * square, e.emit("tensor.mul", {distance, distance}));
+  IR_ASSIGN_OR_RETURN(Value * variance, mean(square));
+  IR_ASSIGN_OR_RETURN(variance, e.emit("tensor.add", {variance, e.scalar(norm.epsilon)}));
+  IR_ASSIGN_OR_RETURN(Value * deviation, e.emit("tensor.sqrt", {variance}));
+  IR_ASSIGN_OR_RETURN(Value * inverse, e.emit("tensor.reciprocal", {deviation}));
+  e.setOutput(1, center);
+  if (e.numOutputs() > 2) e.setOutput(2, inverse);
+  return absl::OkStatus();
+}
+
 absl::Status layerNormalization(NodeEmitter& e, llvm::StringRef) {
   const Norm norm = {.axis = e.intAttr("axis", -1), .epsilon = e.floatAttr("epsilon", 1e-5f)};
   IR_ASSIGN_OR_RETURN(Value * y,
                       normalize(e, e.input(0), e.input(1), e.has(2) ? e.input(2) : nullptr, norm));
   e.setOutput(0, y);
-  return absl::OkStatus();
+  return e.numOutputs() > 1 ? setStatistics(e, norm) : absl::OkStatus();
 }
 
 absl::Status rmsNormalization(NodeEmitter& e, llvm::StringRef) {

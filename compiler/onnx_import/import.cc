@@ -187,18 +187,35 @@ class GraphImporter {
                                                   const onnx::NodeProto& caller,
                                                   llvm::ArrayRef<Value*> inputs, int depth) {
     llvm::StringMap<Value*> values;
-    for (size_t i = 0; i < inputs.size() && int(i) < body.input_size(); ++i)
-      values[body.input(int(i))] = inputs[i];
-    for (const onnx::NodeProto& node : body.node()) {
+    llvm::StringMap<std::string> names;  // of values, as messages and constants have them
+    for (int i = 0; i < body.input_size(); ++i) {
+      values[body.input(i)] = size_t(i) < inputs.size() ? inputs[i] : nullptr;
+      if (i < caller.input_size()) names[body.input(i)] = caller.input(i);
+    }
+    for (onnx::NodeProto node : body.node()) {
       std::vector<Value*> operands;
-      for (const std::string& input : node.input()) operands.push_back(values.lookup(input));
+      for (std::string& input : *node.mutable_input()) {
+        if (!input.empty() && !values.contains(input))
+          return absl::UnimplementedError(
+              "its definition reads what the importer does not compute");
+        operands.push_back(values.lookup(input));
+        input = names.lookup(input);
+      }
+      const onnx::NodeProto unnamed = node;
+      node.set_name(caller.name());
+      for (std::string& output : *node.mutable_output()) {
+        names[output] = absl::StrCat(caller.name(), "/", output);
+        output = names[output];
+      }
       auto results = compute(node, std::move(operands), bodyOpset(body), depth);
       if (!results.ok()) {
         return absl::Status(
             results.status().code(),
             absl::StrCat("in its definition, ", node.op_type(), ": ", results.status().message()));
       }
-      for (int i = 0; i < node.output_size(); ++i) values[node.output(i)] = (*results)[i];
+      for (int i = 0; i < node.output_size(); ++i) {
+        if ((*results)[i]) values[unnamed.output(i)] = (*results)[i];
+      }
     }
     std::vector<Value*> outputs(caller.output_size());
     for (int i = 0; i < caller.output_size() && i < body.output_size(); ++i)

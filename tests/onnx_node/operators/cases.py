@@ -58,6 +58,14 @@ c("mod_follows_the_divisor", "int64[8] a, int64[8] b => int64[8] y", "y = Mod(a,
   inputs={"a": [7, -7, 7, -7, 6, -6, 0, 5], "b": [3, 3, -3, -3, 3, 3, -4, 5]})
 c("mod_follows_the_dividend", "int64[6] a => int64[6] y", "y = Mod <fmod = 1> (a, b)", b=np.int64(3), inputs={"a": [7, -7, 6, -6, 0, 5]})
 
+# Extremes by index.
+
+for op in ("ArgMax", "ArgMin"):
+    for last in (0, 1):
+        c(f"{op.lower()}_ties_{last}", "float[3,5] x => int64[3,1] y", f"y = {op} <axis = -1, select_last_index = {last}> (x)",
+          inputs={"x": [1, 2, 2, 1, 1, 0, 0, 0, 0, 0, 5, 4, 3, 4, 5]})
+c("argmin_first_axis", "float[3,5] x => int64[5] y", "y = ArgMin <axis = 0, keepdims = 0> (x)")
+
 # Reductions and running sums.
 
 for op in ("ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceSumSquare"):
@@ -91,6 +99,9 @@ c("layer_normalization_of_two_axes", "float[2,3,4] x => float[2,3,4] y", "y = La
 c("layer_normalization_of_all_axes", "float[3,4] x => float[3,4] y", "y = LayerNormalization <axis = 0> (x, s)", s=weights(3, 4))
 c("layer_normalization_scale_of_columns", "float[2,3,4] x => float[2,3,4] y", "y = LayerNormalization <axis = -2> (x, s)", s=weights(1, 4))
 c("layer_normalization_square", "float[1,4,4] x => float[1,4,4] y", "y = LayerNormalization(x, s, b)", s=weights(4), b=weights(1, 4, seed=2))
+c("layer_normalization_statistics", "float[2,3,4] x => float[2,3,4] y, float[2,1,1] m, float[2,1,1] d",
+  "y, m, d = LayerNormalization <axis = 1, epsilon = 0.1> (x, s)", s=weights(3, 4))
+c("dropout_mask", "float[2,3] x => float[2,3] y, bool[2,3] m", "y, m = Dropout(x)")
 c("rms_normalization", "float[2,3,4] x => float[2,3,4] y", "y = RMSNormalization(x, s)", s=weights(4), opset=23)
 c("rms_normalization_of_two_axes", "float[2,3,4] x => float[2,3,4] y", "y = RMSNormalization <axis = 1, epsilon = 0.1> (x, s)", s=weights(3, 4), opset=23)
 
