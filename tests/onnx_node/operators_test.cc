@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <random>
 
 #include "compiler/onnx_import/import.h"
 #include "ir/core/text.h"
@@ -19,6 +20,8 @@ namespace {
 
 using ir::tensor::Array;
 using Json = nlohmann::json;
+
+constexpr int kDamages = 40;  // per case
 
 const Json& allCases() {
   static const auto* cases =
@@ -121,6 +124,88 @@ TEST_P(OperatorsTest, AgreesWithTheRuntime) {
   ASSERT_EQ(outputs.size(), example["outputs"].size());
   for (size_t i = 0; i < outputs.size(); ++i)
     expectEqual((*results)[i], example["outputs"][outputs[i]], example["tolerance"], outputs[i]);
+}
+
+// An integer that a file may hold where a small one is expected.
+int64_t extreme(std::mt19937& random) {
+  constexpr int64_t kValues[] = {
+      -1, 0, 1, 2, 3, 7, -3, 1 << 15, 1 << 20, 1 << 30, 1LL << 33, 1LL << 62, INT64_MAX, INT64_MIN};
+  return kValues[random() % std::size(kValues)];
+}
+
+// Damages one thing: an attribute, a size, an index, or who reads what.
+void damage(onnx::ModelProto& model, std::mt19937& random) {
+  onnx::GraphProto& graph = *model.mutable_graph();
+  onnx::NodeProto& node = *graph.mutable_node(int(random() % graph.node_size()));
+  const auto one_of = [&](int size) { return int(random() % size); };
+  switch (random() % 6) {
+    case 0:
+      if (node.attribute_size() == 0) break;
+      if (auto& attribute = *node.mutable_attribute(one_of(node.attribute_size()));
+          attribute.ints_size() > 0 && random() % 2) {
+        attribute.set_ints(one_of(attribute.ints_size()), extreme(random));
+      } else if (attribute.ints_size() > 0) {
+        attribute.add_ints(extreme(random));
+      } else if (random() % 4) {
+        attribute.set_i(extreme(random));
+        attribute.set_f(float(extreme(random)));
+      } else {
+        attribute.set_type(onnx::AttributeProto::AttributeType(random() % 12));
+      }
+      break;
+    case 1:
+      if (graph.initializer_size() == 0) break;
+      if (auto& tensor = *graph.mutable_initializer(one_of(graph.initializer_size()));
+          tensor.int64_data_size() > 0) {
+        tensor.set_int64_data(one_of(tensor.int64_data_size()), extreme(random));
+      } else if (tensor.dims_size() > 0) {
+        tensor.set_dims(one_of(tensor.dims_size()), extreme(random));
+      }
+      break;
+    case 2:
+      if (graph.input_size() == 0) break;
+      if (auto& shape = *graph.mutable_input(one_of(graph.input_size()))
+                             ->mutable_type()
+                             ->mutable_tensor_type()
+                             ->mutable_shape();
+          shape.dim_size() > 0 && random() % 4) {
+        shape.mutable_dim(one_of(shape.dim_size()))->set_dim_value(extreme(random));
+      } else {
+        shape.add_dim()->set_dim_value(2);
+      }
+      break;
+    case 3:
+      if (node.input_size() > 0)
+        node.set_input(one_of(node.input_size()), node.input(one_of(node.input_size())));
+      break;
+    case 4:
+      if (node.input_size() > 1) node.mutable_input()->RemoveLast();
+      break;
+    default:
+      if (node.attribute_size() > 0) node.mutable_attribute()->RemoveLast();
+  }
+}
+
+// A module that verifies, or an error in one line that comes soon.
+TEST_P(OperatorsTest, SurvivesDamage) {
+  ir::registerAllDialects();
+  std::mt19937 random(1);
+  testing::ScratchFolder folder;
+  const onnx::ModelProto model = modelOf(allCases()[GetParam()]);
+  for (int round = 0; round < kDamages; ++round) {
+    onnx::ModelProto damaged = model;
+    for (auto& output : *damaged.mutable_graph()->mutable_output())
+      output.mutable_type()->mutable_tensor_type()->clear_shape();
+    for (unsigned times = 1 + random() % 2; times > 0; --times) damage(damaged, random);
+    const auto module =
+        compiler::importOnnx(folder.write("model.onnx", damaged.SerializeAsString()));
+    if (module.ok()) {
+      EXPECT_TRUE(ir::verify(**module).ok()) << ir::verify(**module);
+    } else {
+      EXPECT_NE(module.status().code(), absl::StatusCode::kInternal) << module.status();
+      EXPECT_EQ(module.status().message().find('\n'), std::string::npos) << module.status();
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, OperatorsTest, ::testing::ValuesIn(names()),
