@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "compiler/onnx_import/attention_function.h"
 #include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "compiler/onnx_import/prepare.h"
@@ -95,6 +96,7 @@ const std::vector<std::string>& functionOps() {
 absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, int64_t opset,
                                                  llvm::ArrayRef<ir::Value*> inputs) {
   if (node.domain() == kContribDomain) return contribBody(node, inputs);
+  if (node.op_type() == "Attention" && capsMaskedScores(node)) return cappedAttention(node, inputs);
   onnx::FunctionProto body;
   bool found = false;
   IR_RETURN_IF_ERROR(guarded("its definition", [&] {

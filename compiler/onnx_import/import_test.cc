@@ -184,6 +184,28 @@ TEST_F(ImportTest, EmptiesCaches) {
                     HasSubstr("names = [\"y\"]")));
 }
 
+// The past of attention ops is a cache, too.
+TEST_F(ImportTest, EmptiesCachesOfAttentionOps) {
+  const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}, {"total", 3}}};
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[batch,seq,32] q, float[batch,2,past,8] pk, float[batch,2,past,8] pv, "
+      "int32[batch,total] mask) => (float[batch,seq,32] y, float[batch,2,N,8] nk, "
+      "float[batch,2,N,8] nv) <int64[1] first = {0}, int64[1] last = {16}, int64[1] two = {2}, "
+      "int64[1] one = {1}> { k = Slice(q, first, last, two) "
+      "n = ReduceSum<keepdims = 0>(mask, one) s = Shape(mask) t = Gather(s, one) "
+      "total = Cast<to = 6>(t) "
+      "y, nk, nv = com.microsoft.GroupQueryAttention<num_heads = 4, kv_num_heads = 2>"
+      "(q, k, k, pk, pv, n, total) }");
+  auto& opset = *model.add_opset_import();
+  opset.set_domain("com.microsoft");
+  opset.set_version(1);
+  auto module = import(model, options);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module),
+              AllOf(HasSubstr("func @main(%q: tensor<1x3x32xf32>, %mask: tensor<1x3xi64>)"),
+                    HasSubstr("names = [\"y\"]")));
+}
+
 TEST_F(ImportTest, RefusesCastsThatWrapAround) {
   // 300 as uint8 is 44; true and false are what they are in any type.
   EXPECT_THAT(errorOf(import("g (int64[2] x) => (uint8[2] y) { y = Cast<to = 2>(x) }")),

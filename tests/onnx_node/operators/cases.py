@@ -299,3 +299,28 @@ c("contrib_mha_cross", "float[2,3,8] q, float[2,5,8] k, float[2,5,4] v => float[
 c("contrib_mha_biased", "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v => float[2,3,8] y",
   f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v, , , a)", a=weights(1, 2, 3, 5))
 c("contrib_mha_keys_in_heads", "float[2,3,8] q, float[2,2,5,4] k, float[2,2,5,4] v => float[2,3,8] y", f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v)")
+
+GQA = "float[2,5,64] q, float[2,5,32] k, float[2,5,32] v"
+LENGTHS = {"n": np.array([4, 4], np.int32), "t": np.array(5, np.int32)}
+TURNS = {"cos": weights(7, 8), "sin": weights(7, 8, seed=2)}
+for name, attributes, caches in (
+        ("plain", "", {}), ("scaled", "scale = 0.3", {}), ("softcap", "softcap = 1.5", {}),
+        ("window", "local_window_size = 2", {}), ("window_softcap", "local_window_size = 3, softcap = 1.5", {}),
+        ("rotary", "do_rotary = 1", TURNS), ("rotary_interleaved", "do_rotary = 1, rotary_interleaved = 1", TURNS)):
+    c(f"contrib_gqa_{name}", f"{GQA} => float[2,5,64] y",
+      f"y, pk, pv = {MS}GroupQueryAttention <num_heads = 4, kv_num_heads = 2, {attributes}> (q, k, v, , , n, t{', cos, sin' if caches else ''})".replace(", >", ">"),
+      **LENGTHS, **caches)
+c("contrib_gqa_packed", "float[2,5,128] q => float[2,5,64] y", f"y, pk, pv = {MS}GroupQueryAttention <num_heads = 4, kv_num_heads = 2> (q, , , , , n, t)", **LENGTHS)
+c("contrib_gqa_present", f"{GQA} => float[2,5,64] y, float[2,2,5,16] pk, float[2,2,5,16] pv",
+  f"y, pk, pv = {MS}GroupQueryAttention <num_heads = 4, kv_num_heads = 2> (q, k, v, , , n, t)", **LENGTHS)
+c("contrib_mha_present", "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v => float[2,3,8] y, float[2,2,5,4] pk, float[2,2,5,4] pv",
+  f"y, pk, pv = {MS}MultiHeadAttention <num_heads = 2> (q, k, v)")
+for opset in (23, 24):
+    c(f"attention_softcap_causal_{opset}", f"{QKV} => float[2,3,8] y",
+      "y = Attention <q_num_heads = 2, kv_num_heads = 2, softcap = 2.0, is_causal = 1> (q, k, v)", opset=opset)
+    c(f"attention_softcap_masked_{opset}", f"{QKV} => float[2,3,8] y",
+      "y = Attention <q_num_heads = 2, kv_num_heads = 2, softcap = 2.0> (q, k, v, m)", opset=opset, m=np.tril(np.ones((3, 5), bool), 1))
+    c(f"attention_present_{opset}", f"{QKV} => float[2,3,8] y, float[2,2,5,4] pk, float[2,2,5,4] pv",
+      "y, pk, pv = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v)", opset=opset)
+c("attention_softcap_grouped", "float[1,4,3,2] q, float[1,2,5,2] k, float[1,2,5,6] v => float[1,4,3,6] y",
+  "y = Attention <softcap = 1.5, scale = 0.9> (q, k, v, m)", opset=24, m=weights(4, 3, 5))
