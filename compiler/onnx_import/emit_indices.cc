@@ -1,8 +1,9 @@
 // ONNX ops that pick or replace elements by index: gathers from a flattened tensor.
 //
-// Indices may be computed, unless said otherwise. One that counts from the end is first looked up
-// in the list 0 .. n-1, which also keeps an index that is out of range an error: in the flattened
-// tensor it might be another element's.
+// Indices may be computed, unless said otherwise. Where the flattened tensor is more than the axis
+// that an index is of, the index is first looked up in the list 0 .. n-1: that makes one that
+// counts from the end count from the start, and keeps one that is out of range an error, which in
+// the flattened tensor might be another element's.
 
 #include <numeric>
 
@@ -73,6 +74,8 @@ absl::Status checkIndexShape(NodeEmitter& e, int64_t axis) {
 
 // Where each index points in the flattened data.
 absl::StatusOr<Value*> flatIndices(NodeEmitter& e, Value* indices, int64_t axis) {
+  const bool whole = e.input(0)->type().elements() == e.shape(0)[axis];
+  if (whole && !e.knownIntegers(indices).ok()) return indices;
   IR_ASSIGN_OR_RETURN(Value * flat, fromStart(e, indices, e.shape(0)[axis]));
   IR_ASSIGN_OR_RETURN(flat, timesInteger(e, flat, ir::tensor::rowMajorStrides(e.shape(0))[axis]));
   const Array base = places(shapeOf(indices), shapeOf(e.input(0)), axis);
@@ -97,6 +100,7 @@ absl::StatusOr<Value*> flatTuples(NodeEmitter& e, Value* tuples, llvm::ArrayRef<
   const int64_t k = shape.back(), last = int64_t(shape.size()) - 1;
   shape.pop_back();
   const auto strides = ir::tensor::rowMajorStrides(data.take_front(first + k));
+  const int64_t all = product(data.take_front(first + k));
   Value* flat = nullptr;
   for (int64_t i = 0; i < k; ++i) {
     Value* one = tuples;
@@ -104,10 +108,10 @@ absl::StatusOr<Value*> flatTuples(NodeEmitter& e, Value* tuples, llvm::ArrayRef<
       IR_ASSIGN_OR_RETURN(
           one, e.emit("tensor.slice", {one}, {{"axis", last}, {"start", i}, {"size", int64_t{1}}}));
     }
-    IR_ASSIGN_OR_RETURN(one, e.reshape(one, shape));
-    if (first + k > 1) {
+    if (k > 1 || all != data[first + i] || e.knownIntegers(one).ok()) {
       IR_ASSIGN_OR_RETURN(one, fromStart(e, one, data[first + i]));
     }
+    IR_ASSIGN_OR_RETURN(one, e.reshape(one, shape));
     IR_ASSIGN_OR_RETURN(one, timesInteger(e, one, strides[first + i]));
     if (flat) {
       IR_ASSIGN_OR_RETURN(one, e.emit("tensor.add", {flat, one}));
@@ -176,6 +180,7 @@ absl::Status scatterElements(NodeEmitter& e, llvm::StringRef) {
   if (e.shape(1) != e.shape(2))
     return absl::InvalidArgumentError("its indices and updates differ in shape");
   IR_ASSIGN_OR_RETURN(Value * flat, flatIndices(e, e.input(1), axis));
+  IR_ASSIGN_OR_RETURN(flat, fromStart(e, flat, e.input(0)->type().elements()));
   IR_ASSIGN_OR_RETURN(const Ints targets, e.knownIntegers(flat));
   IR_ASSIGN_OR_RETURN(Value * data, e.reshape(e.input(0), {e.input(0)->type().elements()}));
   IR_ASSIGN_OR_RETURN(Value * updates, e.reshape(e.input(2), {e.input(2)->type().elements()}));
@@ -197,7 +202,7 @@ absl::Status scatterND(NodeEmitter& e, llvm::StringRef) {
   if (llvm::ArrayRef<int64_t>(e.shape(2)) != llvm::ArrayRef<int64_t>(expected))
     return absl::InvalidArgumentError("its updates do not fit its data and indices");
   IR_ASSIGN_OR_RETURN(Value * flat, flatTuples(e, e.input(1), data, 0));
-  // With one index per tuple the gather would have counted from the end itself.
+  // A gather would count from the end itself.
   IR_ASSIGN_OR_RETURN(flat, fromStart(e, flat, product(data.take_front(k))));
   IR_ASSIGN_OR_RETURN(const Ints targets, e.knownIntegers(flat));
   const int64_t inner = product(rest);
@@ -209,20 +214,29 @@ absl::Status scatterND(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-// on where an index is that place, or that place counted from the end; else off.
-absl::Status oneHot(NodeEmitter& e, llvm::StringRef) {
-  IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
-  if (given.elements() != 1) return absl::InvalidArgumentError("its depth is not one number");
-  const int64_t depth = given.isReal() ? int64_t(given.reals[0]) : given.integers[0];
-  if (depth < 1 || e.rank(2) != 1 || e.shape(2)[0] != 2)
-    return absl::InvalidArgumentError("it needs a depth of 1 or more, and two values");
-  IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0) + 1));
+// Rows of a table, on where an index is the row's, by indices that are computed. One that is out of
+// range is an error there.
+absl::StatusOr<Value*> oneHotRows(NodeEmitter& e, int64_t depth, int64_t axis) {
+  IR_RETURN_IF_ERROR(checkNewElements({depth, depth}));
+  Array one = Array::zeros(ir::Element::kBool, {depth, depth});
+  for (int64_t i = 0; i < depth; ++i) one.integers[i * (depth + 1)] = 1;
+  IR_ASSIGN_OR_RETURN(Value * off, e.gather(e.input(2), 0, {}, {0}));
+  IR_ASSIGN_OR_RETURN(Value * on, e.gather(e.input(2), 0, {}, {1}));
+  IR_ASSIGN_OR_RETURN(Value * table, e.emit("tensor.where", {e.constant(one), on, off}));
+  IR_ASSIGN_OR_RETURN(Value * rows,
+                      e.emit("tensor.gather", {table, e.input(0)}, {{"axis", int64_t{0}}}));
+  Ints perm(e.rank(0));
+  std::iota(perm.begin(), perm.end(), 0);
+  perm.insert(perm.begin() + axis, e.rank(0));
+  return e.transpose(rows, perm);
+}
+
+// On where an index is that place, or that place counted from the end; else off, also for an index
+// that is out of range.
+absl::StatusOr<Value*> oneHotPlaces(NodeEmitter& e, int64_t depth, int64_t axis) {
   Ints shape = shapeOf(e.input(0)), list(shape.size() + 1, 1);
   shape.insert(shape.begin() + axis, 1);
   list[axis] = depth;
-  Ints result = shape;
-  result[axis] = depth;
-  IR_RETURN_IF_ERROR(checkNewElements(result));
   Value* indices = e.input(0);
   if (indices->type().element != ir::Element::kInt) {
     IR_ASSIGN_OR_RETURN(indices, e.emit("tensor.cast", {indices}, {{"to", std::string("int")}}));
@@ -235,7 +249,24 @@ absl::Status oneHot(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(hit, e.emit("tensor.or", {hit, other}));
   IR_ASSIGN_OR_RETURN(Value * off, e.gather(e.input(2), 0, {}, {0}));
   IR_ASSIGN_OR_RETURN(Value * on, e.gather(e.input(2), 0, {}, {1}));
-  return e.emitOutput("tensor.where", {hit, on, off});
+  return e.emit("tensor.where", {hit, on, off});
+}
+
+absl::Status oneHot(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
+  if (given.elements() != 1) return absl::InvalidArgumentError("its depth is not one number");
+  const int64_t depth = given.isReal() ? int64_t(given.reals[0]) : given.integers[0];
+  if (depth < 1 || e.rank(2) != 1 || e.shape(2)[0] != 2)
+    return absl::InvalidArgumentError("it needs a depth of 1 or more, and two values");
+  IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0) + 1));
+  Ints result = shapeOf(e.input(0));
+  result.insert(result.begin() + axis, depth);
+  IR_RETURN_IF_ERROR(checkNewElements(result));
+  const bool rows = e.input(0)->type().element == ir::Element::kInt && !e.constantInput(0).ok();
+  auto y = rows ? oneHotRows(e, depth, axis) : oneHotPlaces(e, depth, axis);
+  IR_RETURN_IF_ERROR(y.status());
+  e.setOutput(0, *y);
+  return absl::OkStatus();
 }
 
 absl::Status eyeLike(NodeEmitter& e, llvm::StringRef) {
