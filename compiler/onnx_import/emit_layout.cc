@@ -225,6 +225,14 @@ absl::Status concat(NodeEmitter& e, llvm::StringRef op) {
 
 absl::Status gather(NodeEmitter& e, llvm::StringRef op) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", 0), e.rank(0)));
+  const int64_t extent = e.shape(0)[axis];
+  if (const absl::StatusOr<Ints> known = e.knownIntegers(e.input(1)); known.ok()) {
+    for (int64_t index : *known) {
+      if (index < -extent || index >= extent)
+        return absl::InvalidArgumentError(
+            absl::StrCat("index ", index, " is outside of an axis of ", extent));
+    }
+  }
   return e.emitOutput(op, {e.input(0), e.input(1)}, {{"axis", axis}});
 }
 
