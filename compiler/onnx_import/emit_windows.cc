@@ -1,6 +1,7 @@
 // ONNX ops over windows of pixels: convolutions as products of patches with weights, pools as means
-// of patches. Any number of spatial axes.
+// or maxima of patches. Any number of spatial axes.
 
+#include <algorithm>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -257,15 +258,35 @@ absl::Status conv(NodeEmitter& e, llvm::StringRef) {
   return Convolution(e, e.intAttr("group", 1)).emit();
 }
 
-// The mean of each window; what is padding counts only with count_include_pad.
-absl::Status averagePool(NodeEmitter& e, llvm::StringRef) {
+// Pools take patches of each channel apart.
+absl::StatusOr<Patches> poolPatches(NodeEmitter& e) {
   const Ints kernel = e.intsAttr("kernel_shape").value_or(Ints());
   if (e.rank(0) < 3 || int64_t(kernel.size()) != e.rank(0) - 2)
     return absl::InvalidArgumentError("kernel_shape does not fit its input");
   IR_ASSIGN_OR_RETURN(const std::vector<Window> windows, windowsOf(e, kernel));
-  const int64_t batch = e.shape(0)[0], channels = e.shape(0)[1];
-  IR_RETURN_IF_ERROR(checkPatches({batch, channels}, windows));
-  const Patches p = patchesOf(windows);
+  IR_RETURN_IF_ERROR(checkPatches({e.shape(0)[0], e.shape(0)[1]}, windows));
+  return patchesOf(windows);
+}
+
+// [batch, channels, places], reduced from the taps of each place by `op`.
+absl::StatusOr<Value*> reducedPatches(NodeEmitter& e, const Patches& p, llvm::StringRef op) {
+  const int64_t pixels = product(llvm::ArrayRef<int64_t>(e.shape(0)).drop_front(2));
+  IR_ASSIGN_OR_RETURN(Value * x, e.reshape(e.input(0), {e.shape(0)[0], e.shape(0)[1], pixels}));
+  IR_ASSIGN_OR_RETURN(x, gatherPatches(e, x, p));
+  return e.emit(op, {x}, {{"axes", Ints{3}}, {"keepdims", false}});
+}
+
+absl::Status setPool(NodeEmitter& e, const Patches& p, Value* y) {
+  Ints shape = {e.shape(0)[0], e.shape(0)[1]};
+  shape.insert(shape.end(), p.places.begin(), p.places.end());
+  IR_ASSIGN_OR_RETURN(y, e.reshape(y, shape));
+  e.setOutput(0, y);
+  return absl::OkStatus();
+}
+
+// The mean of each window; what is padding counts only with count_include_pad.
+absl::Status averagePool(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const Patches p, poolPatches(e));
   std::vector<double> weights;
   for (int64_t i = 0; i < p.all_places; ++i) {
     const auto taps = llvm::ArrayRef(p.elements).slice(i * p.all_taps, p.all_taps);
@@ -274,18 +295,23 @@ absl::Status averagePool(NodeEmitter& e, llvm::StringRef) {
     if (inside == 0) return absl::UnimplementedError("a window sees padding alone");
     weights.push_back(1.0 / double(inside));
   }
-  const int64_t pixels = product(llvm::ArrayRef<int64_t>(e.shape(0)).drop_front(2));
-  IR_ASSIGN_OR_RETURN(Value * x, e.reshape(e.input(0), {batch, channels, pixels}));
-  IR_ASSIGN_OR_RETURN(x, gatherPatches(e, x, p));
-  IR_ASSIGN_OR_RETURN(x,
-                      e.emit("tensor.reduce_sum", {x}, {{"axes", Ints{3}}, {"keepdims", false}}));
-  IR_ASSIGN_OR_RETURN(x,
-                      e.emit("tensor.mul", {x, e.constant(Array::real({p.all_places}, weights))}));
-  Ints shape = {batch, channels};
-  shape.insert(shape.end(), p.places.begin(), p.places.end());
-  IR_ASSIGN_OR_RETURN(x, e.reshape(x, shape));
-  e.setOutput(0, x);
-  return absl::OkStatus();
+  IR_ASSIGN_OR_RETURN(Value * sums, reducedPatches(e, p, "tensor.reduce_sum"));
+  Value* factors = e.constant(Array::real({p.all_places}, weights));
+  IR_ASSIGN_OR_RETURN(Value * means, e.emit("tensor.mul", {sums, factors}));
+  return setPool(e, p, means);
+}
+
+// The greatest of each window. Padding is never it: another element of the window stands there.
+absl::Status maxPool(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Patches p, poolPatches(e));
+  for (int64_t i = 0; i < p.all_places; ++i) {
+    const auto taps = llvm::MutableArrayRef(p.elements).slice(i * p.all_taps, p.all_taps);
+    const int64_t inside = *std::max_element(taps.begin(), taps.end());
+    if (inside < 0) return absl::UnimplementedError("a window sees padding alone");
+    std::replace(taps.begin(), taps.end(), int64_t{-1}, inside);
+  }
+  IR_ASSIGN_OR_RETURN(Value * greatest, reducedPatches(e, p, "tensor.reduce_max"));
+  return setPool(e, p, greatest);
 }
 
 absl::Status globalPool(NodeEmitter& e, llvm::StringRef op) {
@@ -300,6 +326,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Conv", conv},
     {"GlobalAveragePool", globalPool, "tensor.reduce_mean"},
     {"GlobalMaxPool", globalPool, "tensor.reduce_max"},
+    {"MaxPool", maxPool},
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ constexpr const char* kRefusals[] = {
     "an integer raised to a real power",
     "x is of f32 or i64",  // the greatest of booleans
     "the extreme of no elements",
+    "'z' is an output that the importer does not compute",  // where MaxPool found its results
     "a soft cap with",
 };
 

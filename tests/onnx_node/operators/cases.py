@@ -158,6 +158,12 @@ c("average_pool_dilated", "float[1,2,7] x => float[1,2,4] y", "y = AveragePool <
 c("average_pool_same", "float[1,1,5,5] x => float[1,1,3,3] y", "y = AveragePool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (x)")
 c("global_average_pool", "float[2,3,4,5] x => float[2,3,1,1] y", "y = GlobalAveragePool(x)")
 c("global_average_pool_1d", "float[2,3,4] x => float[2,3,1] y", "y = GlobalAveragePool(x)")
+c("max_pool", "float[2,3,6,6] x => float[2,3,3,2] y", "y = MaxPool <kernel_shape = [2, 3], strides = [2, 3]> (x)")
+c("max_pool_padded", "float[1,2,4,4] x => float[1,2,5,4] y", "y = MaxPool <kernel_shape = [3, 2], pads = [1, 0, 2, 1]> (x)")
+c("max_pool_of_negatives", "float[1,1,3] x => float[1,1,3] y", "y = MaxPool <kernel_shape = [3], pads = [1, 1]> (x)", inputs={"x": [-3, -5, -4]})
+c("max_pool_dilated", "float[1,2,7] x => float[1,2,4] y", "y = MaxPool <kernel_shape = [2], dilations = [3]> (x)", opset=22)
+c("max_pool_same", "float[1,1,5,5] x => float[1,1,3,3] y", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_LOWER\"> (x)", opset=13)
+c("max_pool_3d", "float[1,2,3,4,3] x => float[1,2,2,3,2] y", "y = MaxPool <kernel_shape = [2, 2, 2]> (x)")
 c("global_max_pool", "float[2,3,4,5] x => float[2,3,1,1] y", "y = GlobalMaxPool(x)")
 
 # Indices.
