@@ -14,8 +14,6 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
-constexpr int64_t kMostElements = 1 << 28;
-
 absl::Status setConstant(NodeEmitter& e, const Array& array) {
   e.setOutput(0, e.constant(array));
   return absl::OkStatus();
@@ -71,7 +69,7 @@ absl::Status range(NodeEmitter& e, llvm::StringRef) {
   auto value = [&](int i) { return real ? bounds[i].reals[0] : double(bounds[i].integers[0]); };
   if (value(2) == 0) return absl::InvalidArgumentError("delta is 0");
   const double count = std::ceil((value(1) - value(0)) / value(2));
-  if (!(count <= double(kMostElements)))
+  if (!(count <= double(kMostNewElements)))
     return absl::InvalidArgumentError(absl::StrCat("it would have ", count, " elements"));
   Array result = Array::zeros(bounds[0].element, {std::max<int64_t>(0, int64_t(count))});
   for (int64_t i = 0; i < result.elements(); ++i) {
@@ -94,7 +92,7 @@ absl::Status constantOfShape(NodeEmitter& e, llvm::StringRef) {
   if (value.elements() != 1) return absl::InvalidArgumentError("its value is not one element");
   int64_t elements = 1;
   for (int64_t size : sizes) {
-    if (size < 0 || (elements != 0 && size > kMostElements / elements)) {
+    if (size < 0 || (elements != 0 && size > kMostNewElements / elements)) {
       return absl::InvalidArgumentError(absl::StrCat("it would have an axis of size ", size));
     }
     elements *= size;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/prepare.h"
@@ -23,12 +24,23 @@ const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
     for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
-                      shapeEmitters(), layerEmitters()}) {
+                      shapeEmitters(), layerEmitters(), reductionEmitters(), normEmitters(),
+                      windowEmitters(), paddingEmitters(), indexEmitters(), einsumEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;
   }();
   return *map;
+}
+
+constexpr int kMostNestedFunctions = 8;
+
+// The version of the ONNX domain that a function's body is written in.
+int64_t bodyOpset(const onnx::FunctionProto& body) {
+  for (const onnx::OperatorSetIdProto& opset : body.opset_import()) {
+    if (isDefaultDomain(opset.domain())) return opset.version();
+  }
+  return 0;
 }
 
 // A shape that the ONNX library has computed, if it is static.
@@ -136,8 +148,6 @@ class GraphImporter {
   }
 
   absl::Status emitNode(const onnx::NodeProto& node) {
-    auto emitter = emitters().find(node.op_type());
-    if (emitter == emitters().end()) return absl::UnimplementedError("the op is not supported");
     builder_.setLocation({});
     std::vector<Value*> inputs;
     for (const std::string& input : node.input()) {
@@ -145,16 +155,72 @@ class GraphImporter {
       if (input.empty()) continue;
       IR_ASSIGN_OR_RETURN(inputs.back(), lookUp(input));
     }
-    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
     builder_.setLocation({node.name()});
-    NodeEmitter context(node, std::move(inputs), builder_, module_);
-    IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+    IR_ASSIGN_OR_RETURN(const std::vector<Value*> outputs,
+                        compute(node, std::move(inputs), opsetOf(file_.model), 0));
     for (int i = 0; i < node.output_size(); ++i) {
-      if (!context.outputs()[i]) continue;
-      IR_RETURN_IF_ERROR(checkShape(node.output(i), *context.outputs()[i]));
-      values_[node.output(i)] = context.outputs()[i];
+      if (!outputs[i]) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
+      values_[node.output(i)] = outputs[i];
     }
     return absl::OkStatus();
+  }
+
+  // One value per output, null where there is none: by the op's emitter, or by its definition.
+  absl::StatusOr<std::vector<Value*>> compute(const onnx::NodeProto& node,
+                                              std::vector<Value*> inputs, int64_t opset,
+                                              int depth) {
+    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
+    auto emitter = emitters().find(qualifiedOp(node));
+    if (emitter != emitters().end()) {
+      NodeEmitter context(node, std::move(inputs), builder_, module_);
+      IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+      return context.outputs().vec();
+    }
+    if (!llvm::is_contained(functionOps(), qualifiedOp(node)) || depth > kMostNestedFunctions)
+      return absl::UnimplementedError("the op is not supported");
+    IR_ASSIGN_OR_RETURN(const onnx::FunctionProto body, functionBody(node, opset, inputs));
+    return computeBody(body, node, inputs, depth + 1);
+  }
+
+  absl::StatusOr<std::vector<Value*>> computeBody(const onnx::FunctionProto& body,
+                                                  const onnx::NodeProto& caller,
+                                                  llvm::ArrayRef<Value*> inputs, int depth) {
+    llvm::StringMap<Value*> values;
+    llvm::StringMap<std::string> names;  // of values, as messages and constants have them
+    for (int i = 0; i < body.input_size(); ++i) {
+      values[body.input(i)] = size_t(i) < inputs.size() ? inputs[i] : nullptr;
+      if (i < caller.input_size()) names[body.input(i)] = caller.input(i);
+    }
+    for (onnx::NodeProto node : body.node()) {
+      std::vector<Value*> operands;
+      for (std::string& input : *node.mutable_input()) {
+        if (!input.empty() && !values.contains(input))
+          return absl::UnimplementedError(
+              "its definition reads what the importer does not compute");
+        operands.push_back(values.lookup(input));
+        input = names.lookup(input);
+      }
+      const onnx::NodeProto unnamed = node;
+      node.set_name(caller.name());
+      for (std::string& output : *node.mutable_output()) {
+        names[output] = absl::StrCat(caller.name(), "/", output);
+        output = names[output];
+      }
+      auto results = compute(node, std::move(operands), bodyOpset(body), depth);
+      if (!results.ok()) {
+        return absl::Status(
+            results.status().code(),
+            absl::StrCat("in its definition, ", node.op_type(), ": ", results.status().message()));
+      }
+      for (int i = 0; i < node.output_size(); ++i) {
+        if ((*results)[i]) values[unnamed.output(i)] = (*results)[i];
+      }
+    }
+    std::vector<Value*> outputs(caller.output_size());
+    for (int i = 0; i < caller.output_size() && i < body.output_size(); ++i)
+      outputs[i] = values.lookup(body.output(i));
+    return outputs;
   }
 
   // Two independent derivations of each shape: ours and the ONNX library's.
@@ -223,6 +289,8 @@ std::string printable(std::string text) {
 std::vector<std::string> supportedOnnxOps() {
   std::vector<std::string> names;
   for (const auto& [name, emitter] : emitters()) names.push_back(name);
+  names.insert(names.end(), functionOps().begin(), functionOps().end());
+  llvm::sort(names);
   return names;
 }
 
