@@ -11,6 +11,7 @@
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -106,8 +107,15 @@ class GraphImporter {
             element.status().code(),
             absl::StrCat("input '", input.name(), "': ", element.status().message()));
       }
-      const ir::Type type = ir::Type::tensor(*element, *staticShape(input));
-      values_[input.name()] = function_->body().addArgument(type, input.name());
+      // Truth values come as integers, 0 and 1.
+      const bool boolean = *element == ir::Element::kBool;
+      const ir::Type type =
+          ir::Type::tensor(boolean ? ir::Element::kInt : *element, *staticShape(input));
+      ir::Value*& value = values_[input.name()];
+      value = function_->body().addArgument(type, input.name());
+      if (!boolean) continue;
+      IR_ASSIGN_OR_RETURN(value, ir::tensor::create(builder_, "tensor.cast", {value},
+                                                    {{"to", std::string("bool")}}));
     }
     return absl::OkStatus();
   }
