@@ -51,7 +51,11 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x)
   if (op.is("tensor.where")) return choice(op, x[0], x[1], x[2]);
   if (op.is("tensor.max")) return maximum(x[0], x[1]);
   if (op.is("tensor.min")) return minimum(x[0], x[1]);
-  if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) return extremum(op, x[0]);
+  if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) {
+    IR_ASSIGN_OR_RETURN(Value * one,
+                        extremum(op.is("tensor.reduce_max"), x[0], op.intsAttr("axes")));
+    return one == nullptr ? one : reshaped(one, op.result()->type().shape);
+  }
   if (op.is("tensor.div")) return quotient(x[0], x[1]);
   if (isComparison(op)) return comparison(op.name().drop_front(strlen("tensor.")), x[0], x[1]);
   const bool same =
@@ -73,8 +77,8 @@ Value* Arithmetic::constant(const Array& array) { return makeConstant(builder_, 
 
 Value* Arithmetic::number(double value) { return constant(Array::real({}, {value})); }
 
-Arithmetic::Result Arithmetic::function(const char* text, Value* x) {
-  return emit("tensor.activation", {x}, {{"function", std::string(text)}});
+Arithmetic::Result Arithmetic::function(const std::string& text, Value* x) {
+  return emit("tensor.activation", {x}, {{"function", text}});
 }
 
 Arithmetic::Result Arithmetic::reshaped(Value* value, llvm::ArrayRef<int64_t> shape) {
@@ -117,7 +121,7 @@ Arithmetic::Result Arithmetic::disjunction(Value* a, Value* b) {
 
 Arithmetic::Result Arithmetic::comparison(llvm::StringRef name, Value* a, Value* b) {
   IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {a, b}));
-  return function(absl::StrCat("where(", name.str(), "(x, 0), 1, 0)").c_str(), difference);
+  return function(absl::StrCat("where(", name.str(), "(x, 0), 1, 0)"), difference);
 }
 
 Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Value* a, Value* b) {
@@ -158,9 +162,9 @@ Arithmetic::Result Arithmetic::minimum(Value* a, Value* b) {
   return emit("tensor.sub", {a, excess});
 }
 
-// Halves are compared until one element is left.
-Arithmetic::Result Arithmetic::extremum(const Op& op, Value* x) {
-  for (int64_t axis : op.intsAttr("axes")) {
+// Halves are compared until one element is left on each axis.
+Arithmetic::Result Arithmetic::extremum(bool greatest, Value* x, llvm::ArrayRef<int64_t> axes) {
+  for (int64_t axis : axes) {
     auto slice = [&](int64_t start, int64_t size) {
       return emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
     };
@@ -174,15 +178,30 @@ Arithmetic::Result Arithmetic::extremum(const Op& op, Value* x) {
       if (size % 2 == 1) {
         IR_ASSIGN_OR_RETURN(last, slice(size - 1, 1));
       }
-      IR_ASSIGN_OR_RETURN(
-          x, op.is("tensor.reduce_max") ? maximum(first, second) : minimum(first, second));
+      IR_ASSIGN_OR_RETURN(x, greatest ? maximum(first, second) : minimum(first, second));
       if (last != nullptr) {
         IR_ASSIGN_OR_RETURN(x, emit("tensor.concat", {x, last}, {{"axis", axis}}));
       }
       size = half + size % 2;
     }
   }
-  return reshaped(x, op.result()->type().shape);
+  return x;
+}
+
+// The first of n elements that is the maximum: n less the greatest of n - j among those that are.
+absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x) {
+  const auto rank = static_cast<int64_t>(x->type().shape.size());
+  const int64_t axis = op.intAttrOr("axis", rank - 1), count = x->type().shape[axis];
+  IR_ASSIGN_OR_RETURN(Value * most, extremum(true, x, {axis}));
+  IR_ASSIGN_OR_RETURN(Value * is_most, comparison("equal", x, most));
+  Array left = Array::zeros(Element::kFloat, Ints(rank - axis, 1));
+  left.shape[0] = count;
+  left.reals.resize(count);
+  for (int64_t j = 0; j < count; ++j) left.reals[j] = static_cast<double>(count - j);
+  IR_ASSIGN_OR_RETURN(Value * distances, emit("tensor.mul", {is_most, constant(left)}));
+  IR_ASSIGN_OR_RETURN(Value * first, extremum(true, distances, {axis}));
+  IR_ASSIGN_OR_RETURN(first, emit("tensor.sub", {number(static_cast<double>(count)), first}));
+  return reshaped(first, op.result()->type().shape);
 }
 
 // Of whole numbers, rounded toward zero.
@@ -194,7 +213,8 @@ Arithmetic::Result Arithmetic::quotient(Value* a, Value* b) {
 }
 
 // y[pre, i, post] = sum over j of [index[i] == j] data[pre, j, post].
-absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis) {
+absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis,
+                                        const WholeRange& range) {
   const Ints shape(data->type().shape.begin(), data->type().shape.end());
   const Ints picked(index->type().shape.begin(), index->type().shape.end());
   const int64_t size = shape[axis], rank = static_cast<int64_t>(shape.size());
@@ -202,7 +222,20 @@ absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis)
   std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
   const int64_t count = index->type().elements();
   IR_ASSIGN_OR_RETURN(Value * column, reshaped(index, {count, 1}));
-  IR_ASSIGN_OR_RETURN(Value * chosen, comparison("equal", column, constant(numbers)));
+  IR_ASSIGN_OR_RETURN(Value * distance, emit("tensor.sub", {column, constant(numbers)}));
+  const std::string here = "equal(x, 0)", from_end = absl::StrCat("equal(x, -", size, ")");
+  IR_ASSIGN_OR_RETURN(
+      Value * chosen,
+      function(absl::StrCat("where(",
+                            range.low < 0 ? absl::StrCat("or(", here, ", ", from_end, ")") : here,
+                            ", 1, 0)"),
+               distance));
+  if (range.low < -size || range.high >= size) {
+    IR_ASSIGN_OR_RETURN(Value * count, emit("tensor.reduce_sum", {chosen},
+                                            {{"axes", Ints{1}}, {"keepdims", true}}));
+    IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))", count));
+    IR_ASSIGN_OR_RETURN(chosen, emit("tensor.mul", {chosen, some}));
+  }
 
   Ints first = {axis}, others;
   for (int64_t i = 0; i < rank; ++i) {

@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "passes/import_cleanup/support/whole_range.h"
 
 namespace lindero::passes {
 
@@ -17,8 +18,12 @@ class Arithmetic {
   bool spellsReal(const ir::Op& op) const;
   // The op on real operands in place of its own; null if it has no such spelling.
   absl::StatusOr<ir::Value*> spell(const ir::Op& op, llvm::ArrayRef<ir::Value*> operands);
-  // The elements of an axis of `data` that a computed index picks, all of which there are.
-  absl::StatusOr<ir::Value*> pick(ir::Value* data, ir::Value* index, int64_t axis);
+  // The index that tensor.argmax has of whole numbers.
+  absl::StatusOr<ir::Value*> argmax(const ir::Op& op, ir::Value* x);
+  // The elements of an axis of `data` that a computed index picks, in [low, high]: one from the end
+  // where it is negative. An index of no element has no value.
+  absl::StatusOr<ir::Value*> pick(ir::Value* data, ir::Value* index, int64_t axis,
+                                  const WholeRange& range);
 
   absl::StatusOr<ir::Value*> emit(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
                                   llvm::ArrayRef<ir::NamedAttribute> attributes = {});
@@ -28,7 +33,7 @@ class Arithmetic {
   using Result = absl::StatusOr<ir::Value*>;
 
   ir::Value* number(double value);
-  Result function(const char* text, ir::Value* x);
+  Result function(const std::string& text, ir::Value* x);
   Result reshaped(ir::Value* value, llvm::ArrayRef<int64_t> shape);
   Result castTo(const ir::Op& op, ir::Value* x);
   Result negation(ir::Value* x);
@@ -39,7 +44,7 @@ class Arithmetic {
   Result choice(const ir::Op& op, ir::Value* condition, ir::Value* a, ir::Value* b);
   Result maximum(ir::Value* a, ir::Value* b);
   Result minimum(ir::Value* a, ir::Value* b);
-  Result extremum(const ir::Op& op, ir::Value* x);
+  Result extremum(bool greatest, ir::Value* x, llvm::ArrayRef<int64_t> axes);
   Result quotient(ir::Value* a, ir::Value* b);
 
   ir::Builder& builder_;

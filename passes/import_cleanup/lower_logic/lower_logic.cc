@@ -10,6 +10,7 @@
 #include "ir/tensor/interpreter.h"
 #include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/lower_logic/arithmetic.h"
@@ -29,6 +30,10 @@ using ir::tensor::Array;
 constexpr int64_t kMostWhole = 1 << 11;
 constexpr int64_t kMostRows = 1 << 20;    // of a table of a function of an input
 constexpr int64_t kMostOneHot = 1 << 22;  // elements
+
+bool isExact(const WholeRange& range) {
+  return -kMostWhole <= range.low && range.high <= kMostWhole;
+}
 
 bool isReal(const Value* value) { return value->type().element == Element::kFloat; }
 
@@ -215,6 +220,12 @@ class LogicLowering {
       IR_ASSIGN_OR_RETURN(Value * made, lookUp(it->second));
       return reals_[value] = made;
     }
+    if (isOp(value, "tensor.argmax")) {
+      const Op& op = *value->definingOp();
+      if (!exact_choices_.contains(&op)) return nullptr;
+      IR_ASSIGN_OR_RETURN(reals_[value], arithmetic_->argmax(op, op.operand(0)));
+      return reals_[value];
+    }
     return isReal(value) ? value : nullptr;
   }
 
@@ -260,13 +271,16 @@ class LogicLowering {
       return arithmetic_->constant(Array::zeros(Element::kFloat, op.result()->type().shape));
     }
     if (op.is("tensor.argmax")) {
+      const std::optional<WholeRange> range = ranges_.of(op.operand(0));
       IR_ASSIGN_OR_RETURN(Value * value, real(op.operand(0)));
-      if (value != nullptr) op.setOperand(0, value);
+      if (value == nullptr) return nullptr;
+      op.setOperand(0, value);
+      if (range && isExact(*range)) exact_choices_.insert(&op);
       return nullptr;
     }
     if (!isReal(op.result())) {
       const std::optional<WholeRange> range = ranges_.of(op.result());
-      if (!range || range->low < -kMostWhole || range->high > kMostWhole) return nullptr;
+      if (!range || !isExact(*range)) return nullptr;
     }
     llvm::SmallVector<Value*, 3> operands;
     const bool gathers = op.is("tensor.gather") && !isConstant(op.operand(1));
@@ -290,9 +304,7 @@ class LogicLowering {
     const std::optional<WholeRange> range = ranges_.of(op.operand(1));
     const int64_t size = shape[axis];
     if (!range || index->type().elements() * size > kMostOneHot) return nullptr;
-    // An index that counts from the end, or that there is none of, is left to a later form.
-    if (range->low < 0 || range->high >= size) return nullptr;
-    return arithmetic_->pick(data, index, axis);
+    return arithmetic_->pick(data, index, axis, *range);
   }
 
   ir::Function& function_;
@@ -300,6 +312,7 @@ class LogicLowering {
   std::optional<Arithmetic> arithmetic_;
   llvm::DenseMap<const Value*, Tabulated> tables_;
   llvm::DenseMap<const Value*, Value*> reals_;  // of integers and truth values
+  llvm::DenseSet<const Op*> exact_choices_;  // argmax of whole numbers
   bool changed_ = false;
 };
 
