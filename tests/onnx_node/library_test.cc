@@ -118,6 +118,8 @@ absl::Status run(const ir::Module& module, const Example& example) {
     for (int i = 0; i < example.model.graph().input_size(); ++i) {
       if (example.model.graph().input(i).name() != argument->name()) continue;
       IR_ASSIGN_OR_RETURN(Array input, arrayOf(example.inputs[i]));
+      // Truth values come as integers.
+      if (input.element == ir::Element::kBool) input.element = ir::Element::kInt;
       inputs.push_back(std::move(input));
     }
   }

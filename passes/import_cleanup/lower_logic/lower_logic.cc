@@ -14,6 +14,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/lower_logic/arithmetic.h"
+#include "passes/import_cleanup/lower_logic/input_tables.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/import_cleanup/support/whole_range.h"
@@ -36,46 +37,6 @@ bool isExact(const WholeRange& range) {
 }
 
 bool isReal(const Value* value) { return value->type().element == Element::kFloat; }
-
-bool isView(const Op& op) {
-  return llvm::StringSwitch<bool>(op.name())
-      .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", "tensor.slice", true)
-      .Default(false);
-}
-
-bool isMoved(const Op& op) {
-  return isView(op) || op.is("tensor.concat") || op.is("tensor.select_rows") ||
-         (op.is("tensor.gather") && isConstant(op.operand(1)));
-}
-
-// Is the op one on single numbers, of any kind?
-bool isElementwise(const Op& op) {
-  return op.is("tensor.cast") || op.is("tensor.activation") ||
-         ir::tensor::findScalarFunction(op.name().drop_front(strlen("tensor."))) != nullptr;
-}
-
-// A function of one integer input, seen through views of it: a value for each number that the input
-// may be.
-struct Tabulated {
-  Value* argument;
-  std::vector<Op*> views;  // the first one of the argument
-  Array values;            // [rows]
-};
-
-// The op on other operands, of other shapes.
-absl::StatusOr<Array> evaluateOn(const Op& op, const std::vector<Array>& operands) {
-  ir::Module module;
-  ir::Function* function = module.addFunction("op");
-  ir::Builder builder(&function->body());
-  llvm::SmallVector<Value*, 3> arguments;
-  for (const Array& operand : operands)
-    arguments.push_back(function->body().addArgument(operand.type(), "x"));
-  IR_ASSIGN_OR_RETURN(Value * result,
-                      ir::tensor::create(builder, op.name(), arguments, op.attributes()));
-  builder.create("tensor.return", {result}, {});
-  IR_ASSIGN_OR_RETURN(std::vector<Array> results, ir::tensor::interpret(*function, operands));
-  return std::move(results[0]);
-}
 
 class LogicLowering {
  public:
@@ -105,18 +66,13 @@ class LogicLowering {
 
   void tabulate(Value* argument) {
     const std::optional<WholeRange> range = ranges_.of(argument);
-    if (!range || range->high >= kMostRows) return;
-    Array values = Array::zeros(argument->type().element, {range->high + 1});
-    std::iota(values.integers.begin(), values.integers.end(), 0);
-    tables_[argument] = {argument, {}, std::move(values)};
+    if (range && range->high < kMostRows) tables_.addInput(argument, range->high + 1);
   }
 
   absl::Status visit(Op& op) {
-    if (op.numResults() == 1) {
-      IR_ASSIGN_OR_RETURN(const bool table, extendTable(op));
-      if (table) return absl::OkStatus();
-    }
     if (readsIds(op)) return absl::OkStatus();
+    IR_ASSIGN_OR_RETURN(const bool table, tables_.extend(op));
+    if (table) return absl::OkStatus();
     ir::Builder builder = ir::Builder::before(&op);
     builder.setLocation(op.location());
     arithmetic_.emplace(builder);
@@ -137,62 +93,6 @@ class LogicLowering {
       reals_[op.result()] = value;
     }
     return absl::OkStatus();
-  }
-
-  // True: the op's result is a function of one integer input.
-  absl::StatusOr<bool> extendTable(Op& op) {
-    std::optional<Tabulated> from;
-    for (Value* operand : op.operands()) {
-      const auto it = tables_.find(operand);
-      if (it == tables_.end()) {
-        if (!uniform(operand)) return false;
-      } else if (from &&
-                 (from->argument != it->second.argument || from->views != it->second.views)) {
-        return false;
-      } else if (!from) {
-        from = it->second;
-      }
-    }
-    if (!from) return false;
-    if (isView(op)) {
-      from->views.push_back(&op);
-    } else if (!isElementwise(op) || !sameShape(op)) {
-      return false;
-    } else {
-      std::vector<Array> operands;
-      for (Value* operand : op.operands()) {
-        const auto it = tables_.find(operand);
-        operands.push_back(it != tables_.end() ? it->second.values : *uniform(operand));
-      }
-      IR_ASSIGN_OR_RETURN(from->values, evaluateOn(op, operands));
-      const bool finite =
-          llvm::all_of(from->values.reals, [](double x) { return std::isfinite(x); });
-      if (!finite || !fitsSingle(from->values)) return false;
-    }
-    tables_[op.result()] = *std::move(from);
-    return true;
-  }
-
-  // Have the computed operands the result's shape? A constant does not broadcast them then.
-  bool sameShape(const Op& op) const {
-    return llvm::all_of(op.operands(), [&](const Value* operand) {
-      return !tables_.contains(operand) || operand->type().shape == op.result()->type().shape;
-    });
-  }
-
-  // The one number that a constant holds, as an array of rank 0.
-  std::optional<Array> uniform(const Value* value) const {
-    std::optional<Array> array = arrayOf(value);
-    if (!array || array->elements() == 0) return std::nullopt;
-    if (array->isReal() ? !llvm::all_equal(array->reals) : !llvm::all_equal(array->integers))
-      return std::nullopt;
-    Array one = Array::zeros(array->element, {});
-    if (array->isReal()) {
-      one.reals[0] = array->reals[0];
-    } else {
-      one.integers[0] = array->integers[0];
-    }
-    return one;
   }
 
   // A lookup by an input as it is, in a constant table.
@@ -216,8 +116,9 @@ class LogicLowering {
           array->shape, std::vector<double>(array->integers.begin(), array->integers.end())));
     }
     if (auto it = reals_.find(value); it != reals_.end()) return it->second;
-    if (auto it = tables_.find(value); it != tables_.end()) {
-      IR_ASSIGN_OR_RETURN(Value * made, lookUp(it->second));
+    if (tables_.contains(value)) {
+      IR_ASSIGN_OR_RETURN(Value * made, tables_.lookUp(value, function_));
+      changed_ = true;
       return reals_[value] = made;
     }
     if (isOp(value, "tensor.argmax")) {
@@ -227,30 +128,6 @@ class LogicLowering {
       return reals_[value];
     }
     return isReal(value) ? value : nullptr;
-  }
-
-  // Right after the last of its views, where each reader can see it.
-  absl::StatusOr<Value*> lookUp(const Tabulated& table) {
-    ir::Builder builder = table.views.empty() ? ir::Builder(&function_.body())
-                                              : ir::Builder::after(table.views.back());
-    if (table.views.empty()) builder = ir::Builder::before(&*function_.body().ops().begin());
-    builder.setLocation(table.views.empty() ? ir::Location() : table.views.back()->location());
-    Array rows = table.values;
-    if (!rows.isReal()) rows.reals.assign(rows.integers.begin(), rows.integers.end());
-    rows = Array::real({table.values.elements(), 1}, std::move(rows.reals));
-    Value* constant = makeConstant(builder, rows, table.argument->name().str() + "_values");
-    IR_ASSIGN_OR_RETURN(
-        Value * value, ir::tensor::create(builder, "tensor.embedding", {table.argument, constant}));
-    const auto& shape = table.argument->type().shape;
-    IR_ASSIGN_OR_RETURN(
-        value, ir::tensor::create(builder, "tensor.reshape", {value},
-                                  {{"shape", std::vector<int64_t>(shape.begin(), shape.end())}}));
-    for (const Op* view : table.views) {
-      IR_ASSIGN_OR_RETURN(value,
-                          ir::tensor::create(builder, view->name(), {value}, view->attributes()));
-    }
-    changed_ = true;
-    return value;
   }
 
   absl::Status returnReals(Op& end) {
@@ -290,7 +167,7 @@ class LogicLowering {
       operands.push_back(value);
     }
     if (gathers) return pick(op, operands[0], operands[1]);
-    if (isMoved(op)) {
+    if (movesElements(op)) {
       if (op.is("tensor.gather")) operands[1] = op.operand(1);
       return arithmetic_->emit(op.name(), operands, op.attributes());
     }
@@ -310,9 +187,9 @@ class LogicLowering {
   ir::Function& function_;
   WholeRanges ranges_;
   std::optional<Arithmetic> arithmetic_;
-  llvm::DenseMap<const Value*, Tabulated> tables_;
+  InputTables tables_;
   llvm::DenseMap<const Value*, Value*> reals_;  // of integers and truth values
-  llvm::DenseSet<const Op*> exact_choices_;  // argmax of whole numbers
+  llvm::DenseSet<const Op*> exact_choices_;     // argmax of whole numbers
   bool changed_ = false;
 };
 

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <vector>
 
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/quantize/masks.h"
 
 namespace lindero::passes {
 namespace {
@@ -42,6 +45,56 @@ std::optional<WholeRange> ofConstant(const Value* value) {
   return hull({low, high});
 }
 
+// The operands of which the result has elements, in other places.
+llvm::ArrayRef<Value*> moved(const Op& op) {
+  if (op.is("tensor.gather")) return op.operands().take_front();
+  const bool moves = llvm::StringSwitch<bool>(op.name())
+                         .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
+                         .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
+                         .Cases("tensor.reduce_max", "tensor.reduce_min", true)
+                         .Default(false);
+  return moves ? op.operands() : llvm::ArrayRef<Value*>();
+}
+
+// Are there truth values in the function?
+bool decides(llvm::StringRef function) {
+  return llvm::any_of(
+      llvm::ArrayRef<llvm::StringRef>{"where(", "greater", "less", "equal", "not(", "bool("},
+      [&](llvm::StringRef word) { return function.contains(word); });
+}
+
+// Does the op add up what is open?
+bool counts(const Op& op) {
+  if (op.is("tensor.matmul")) return op.operand(0)->type().shape.back() > 1;
+  return op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean");
+}
+
+// Is the integer, as it is or negated, a truth value to one that reads it?
+bool isTruth(const Value* integer) {
+  std::set<const Value*> seen{integer};
+  std::vector<const Value*> left{integer};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      if (op->numResults() != 1) continue;
+      if (op->result()->type().element == Element::kBool || counts(*op)) return true;
+      // One minus it, times what closes a score.
+      if (op->is("tensor.mul")) {
+        for (const Value* factor : op->operands()) {
+          const std::optional<double> number = scalarOf(factor);
+          if (number && std::abs(*number) >= -kMasked) return true;
+        }
+      }
+      const bool follows = op->is("tensor.cast") || op->is("tensor.sub") || op->is("tensor.neg") ||
+                           op->is("tensor.activation") || !moved(*op).empty();
+      if (follows && seen.insert(op->result()).second) left.push_back(op->result());
+      if (op->is("tensor.activation") && decides(op->stringAttr("function"))) return true;
+    }
+  }
+  return false;
+}
+
 WholeRange ofArgument(const Value* argument) {
   std::optional<int64_t> rows;
   for (const Op* op : argument->users()) {
@@ -53,7 +106,9 @@ WholeRange ofArgument(const Value* argument) {
     const int64_t size = op->operand(table)->type().shape[0];
     rows = std::min(size, rows.value_or(size));
   }
-  return {0, rows.value_or(2) - 1};
+  if (rows) return {0, *rows - 1};
+  const auto& shape = argument->type().shape;
+  return {0, shape.empty() || isTruth(argument) ? 1 : std::max<int64_t>(shape.back() - 1, 1)};
 }
 
 std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, double times = 1) {
@@ -62,17 +117,6 @@ std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, doub
   };
   return hull(
       {corner(a.low, b.low), corner(a.low, b.high), corner(a.high, b.low), corner(a.high, b.high)});
-}
-
-// The operands of which the result has elements, in other places.
-llvm::ArrayRef<Value*> moved(const Op& op) {
-  if (op.is("tensor.gather")) return op.operands().take_front();
-  const bool moves = llvm::StringSwitch<bool>(op.name())
-                         .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
-                         .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
-                         .Cases("tensor.reduce_max", "tensor.reduce_min", true)
-                         .Default(false);
-  return moves ? op.operands() : llvm::ArrayRef<Value*>();
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Which values are whole numbers whatever the inputs are, and between which: integers, truth values
 // and what arithmetic and copies make of them, reals included.
 //
-// An integer input that is looked up in tables lies within the smallest of them; any other one is a
-// truth value, 0 or 1, as masks are. The circuit refuses others.
+// An integer input that is looked up in tables lies within the smallest of them; one that says what
+// is open is 0 or 1; any other one is a position along its last axis. The circuit refuses others.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,52 @@
+// Values that are functions of one integer input, element by element: each element of such a value
+// depends on one element of the input alone. What the input may be is known (whole_range.h), so
+// that they are looked up, exactly, whatever they are: a mask's complement, the cosine of a
+// position.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/core/ir.h"
+#include "ir/tensor/array.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace lindero::passes {
+
+class InputTables {
+ public:
+  // The input lies in [0, rows).
+  void addInput(ir::Value* argument, int64_t rows);
+  // True if the op's result is such a value; it is known from then on.
+  absl::StatusOr<bool> extend(const ir::Op& op);
+  bool contains(const ir::Value* value) const { return tables_.contains(value); }
+  // The value as a real that is looked up, by ops at the beginning of the function.
+  absl::StatusOr<ir::Value*> lookUp(const ir::Value* value, ir::Function& function) const;
+
+ private:
+  struct Table {
+    ir::Value* argument = nullptr;
+    // By element: which one of the input it depends on, and by which of the functions.
+    std::vector<int64_t> element, column;
+    std::vector<ir::tensor::Array> columns;  // each [rows]
+  };
+  // An operand, known or constant.
+  struct Part {
+    const Table* table = nullptr;
+    ir::tensor::Array constant;
+  };
+
+  std::optional<std::vector<Part>> partsOf(const ir::Op& op) const;
+  absl::StatusOr<std::optional<Table>> moved(const ir::Op& op,
+                                             const std::vector<Part>& parts) const;
+  absl::StatusOr<std::optional<Table>> combined(const ir::Op& op, llvm::StringRef name,
+                                                const std::vector<Part>& parts) const;
+
+  llvm::DenseMap<const ir::Value*, Table> tables_;
+};
+
+// Does the op only put elements in other places, by constants?
+bool movesElements(const ir::Op& op);
+
+}  // namespace lindero::passes
