@@ -13,7 +13,8 @@ from harness import ROOT, add_case, equal, lindero, main, temporary_folder
 
 FOLDER = ROOT / "tests/onnx_node/runtime"
 LEAST_COSINE, LARGEST_ERROR, SAME = 0.999, 0.05, 1e-4
-ELEMENTS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.FLOAT16: np.float16, onnx.TensorProto.INT64: np.int64}
+ELEMENTS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.FLOAT16: np.float16, onnx.TensorProto.INT64: np.int64,
+            onnx.TensorProto.BOOL: np.bool_}
 
 
 def shape(tensor):

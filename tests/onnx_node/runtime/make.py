@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the models of this folder, with inputs and with what onnxruntime makes of them.
 
-    pip install onnxruntime==1.22.0 onnx==1.19.1
+    pip install onnxruntime==1.32.0 onnx==1.19.1
     python3 tests/onnx_node/runtime/make.py
 
 NAME.onnx goes with cases.json: NAME -> {"inputs": {name: [values]}, "outputs": {name: [values]}, "canonical": bool,
 "tolerance": t}. `canonical` says that import cleanup brings the model into canonical form; our float interpreter may
-differ by t times the largest element. Those of blocks.py are proven, too (tests/e2e/kinds_test.py), and say so: {...,
+differ by t times the largest element. Those of blocks.py and families.py are proven, too (tests/e2e/kinds_test.py), and say so: {...,
 "proven": true}.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 
 from blocks import BLOCKS
+from families import FAMILIES
 from graph import FLOAT, Graph
 
 HERE = Path(__file__).resolve().parent
@@ -162,10 +163,10 @@ def told(model, inputs, **more):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # each node as it stands
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64}
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
     given = {i.name: inputs[i.name].astype(types[i.type]) for i in session.get_inputs()}
     (y,) = session.run(["y"], given)
-    flat = lambda array: array.ravel().tolist()
+    flat = lambda array: (array.astype(int) if array.dtype == bool else array).ravel().tolist()
     return {"inputs": {name: flat(array) for name, array in given.items()}, "outputs": {"y": flat(y)}, **more}
 
 
@@ -175,9 +176,10 @@ def main():
     entries = {}
     for name, (make, canonical) in CASES.items():
         entries[name] = make(), far_row(), {"canonical": canonical, "tolerance": 2e-6}
-    for name, case in BLOCKS.items():
-        more = {"canonical": True, "tolerance": case.tolerance, "proven": True}
-        entries[f"block_{name}"] = case.make(), case.inputs(np.random.default_rng(0)), more
+    for kind, cases in (("block", BLOCKS), ("family", FAMILIES)):
+        for name, case in cases.items():
+            more = {"canonical": True, "tolerance": case.tolerance, "proven": True}
+            entries[f"{kind}_{name}"] = case.make(), case.inputs(np.random.default_rng(0)), more
     lines = []
     for name, (model, inputs, more) in entries.items():
         (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
