@@ -44,6 +44,7 @@ class Chooser {
   absl::Status classifyOps();
   absl::Status require(size_t site);
   int attendedBits(const Value& value) const;
+  int storedBits(const Value& value) const;
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
   void chooseAttention(size_t site);
@@ -142,11 +143,24 @@ int Chooser::attendedBits(const Value& value) const {
   return bits;
 }
 
+// The bits of a value that general ops read: those of products, if these alone do.
+int Chooser::storedBits(const Value& value) const {
+  auto isOfProducts = [](const Value& read, auto& self) -> bool {
+    return !read.users().empty() && llvm::all_of(read.users(), [&](const Op* reader) {
+      if (reader->is("tensor.matmul") || reader->is("tensor.linear")) return true;
+      return isCopy(*reader) && copiedOperands(*reader).size() == 1 &&
+             self(*reader->result(), self);
+    });
+  };
+  return isOfProducts(value, isOfProducts) ? options_.activation_bits : options_.residual_bits;
+}
+
 absl::Status Chooser::chooseStored(size_t site) {
   const double largest = range(site).largest;
   if (residual_.contains(site)) {
     const Op* op = values_[site]->definingOp();
-    int bits = options_.residual_bits;
+    int bits =
+        op != nullptr && standsAlone(*op) ? storedBits(*values_[site]) : options_.residual_bits;
     if (op != nullptr && isQuotient(*op)) bits = std::min(bits, kQuotientBits);
     at(site, "bits") = bits;
     at(site, "exponent") = exponentFor(residual_[site], bits, 1.0);

@@ -223,8 +223,7 @@ std::optional<AffineForm> formWith(const Op& op, const InnerForms& inner) {
 // The operand as a sum in place of which its terms may stand.
 std::optional<AffineForm> innerForm(const Value& operand) {
   const Op* op = operand.definingOp();
-  if (op == nullptr || !operand.hasOneUse() || !isAffine(*op) || !standsAlone(*op) ||
-      isScores(operand))
+  if (op == nullptr || !operand.hasOneUse() || !isAffine(*op) || !standsAlone(*op))
     return std::nullopt;
   std::optional<AffineForm> form = affineForm(*op);
   // A constant that might be taken for a mask stays apart.

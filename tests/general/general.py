@@ -49,7 +49,8 @@ def outputs_of(events):
 
 
 def compare(name, got, want):
-    rows = want.reshape(-1, want.shape[-1] if want.ndim else 1).astype(float)
+    # One number is no row.
+    rows = want.reshape(-1, want.shape[-1] if want.ndim and want.shape[-1] > 1 else want.size).astype(float)
     got = got.reshape(rows.shape)
     for row, (a, b) in enumerate(zip(got, rows)):
         size = np.linalg.norm(b)

@@ -125,10 +125,44 @@ bool simplifyReturn(Op& op) {
   return changed;
 }
 
+// Parts that are negated are joined as they are, and multiplied by -1: as rotary positions have
+// them, so that one sum can hold sign and factor. Null if none is.
+absl::StatusOr<Value*> withoutSigns(Op& op) {
+  const auto rank = static_cast<int64_t>(op.result()->type().shape.size());
+  const int64_t axis = op.intAttr("axis");
+  ir::tensor::Array signs;
+  signs.shape.assign(rank - axis, 1);
+  llvm::SmallVector<Value*, 4> parts;
+  bool negated = false;
+  for (Value* part : op.operands()) {
+    const bool negative = isOp(part, "tensor.neg") && part->hasOneUse() &&
+                          part->type().element == ir::Element::kFloat;
+    negated |= negative;
+    signs.reals.insert(signs.reals.end(), part->type().shape[axis], negative ? -1 : 1);
+    parts.push_back(negative ? part->definingOp()->operand(0) : part);
+  }
+  if (!negated) return nullptr;
+  signs.shape[0] = op.result()->type().shape[axis];
+  ir::Builder builder = ir::Builder::before(&op);
+  builder.setLocation(op.location());
+  IR_ASSIGN_OR_RETURN(Value * joined,
+                      ir::tensor::create(builder, "tensor.concat", parts, {{"axis", axis}}));
+  Value* constant = makeConstant(builder, signs, "signs");
+  return ir::tensor::create(builder, "tensor.mul", {joined, constant});
+}
+
 absl::StatusOr<bool> simplify(ir::Function& function) {
   bool changed = false;
   for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
     if (op.is("tensor.return")) changed |= simplifyReturn(op);
+    if (op.is("tensor.concat")) {
+      IR_ASSIGN_OR_RETURN(Value * joined, withoutSigns(op));
+      if (!joined) continue;
+      op.result()->replaceAllUsesWith(joined);
+      eraseDead(&op);
+      changed = true;
+      continue;
+    }
     const bool view = op.is("tensor.reshape") || op.is("tensor.transpose") ||
                       op.is("tensor.slice") || op.is("tensor.gather");
     if (!view || op.result()->users().empty()) continue;

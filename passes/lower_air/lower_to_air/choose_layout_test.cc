@@ -86,5 +86,11 @@ TEST(PackRows, ItemsStayWhole) {
   EXPECT_THAT(packRows({40, 40, 40}, kShape, 0), ElementsAre(ElementsAre(0, 1, 2)));
 }
 
+TEST(PackRows, TheTallestFirstWhereTheOrderOfTheProgramDoesNotSplit) {
+  // In order, 8 + 20 of 32 leave 24 + 12, which take 64 again; 24 + 8 leave 32.
+  EXPECT_THAT(packRows({8, 20, 24, 12}, kShape, 0),
+              ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
+}
+
 }  // namespace
 }  // namespace lindero::passes
