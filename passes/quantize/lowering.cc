@@ -140,7 +140,11 @@ namespace {
 bool givesRows(const Op& selection) {
   const Op* op = selection.operand(0)->definingOp();
   if (op == nullptr) return false;
-  if (op->is("tensor.add")) return !standsAlone(*op);
+  if (op->is("tensor.add")) {  // which a product cannot take rows of
+    return !standsAlone(*op) && llvm::none_of(selection.result()->users(), [](const Op* reader) {
+      return reader->is("tensor.linear");
+    });
+  }
   if (op->is("tensor.linear"))
     return llvm::all_of(selection.result()->users(),
                         [](const Op* reader) { return isCopy(*reader); });
