@@ -1,9 +1,12 @@
 #include "compiler/onnx_import/import.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/prepare.h"
@@ -31,6 +34,29 @@ const std::map<std::string, NamedEmitter>& emitters() {
   return *map;
 }
 
+// Of constants that are read and made while importing.
+constexpr int64_t kMostFoldedElements = int64_t{1} << 25;
+
+// Of an input, and of what a node computes. Beyond these no machine runs a model, and the ONNX
+// library computes sizes in 32 bits here and there.
+constexpr int64_t kMostInputElements = int64_t{1} << 28;
+constexpr int64_t kMostElements = std::numeric_limits<int32_t>::max();
+
+// Nothing if they are at most that many.
+absl::Status checkElements(llvm::ArrayRef<int64_t> shape, int64_t most) {
+  int64_t elements = 1;
+  for (int64_t size : shape) {
+    // Sizes beside a 0 count, too: what computes with them need not look for one.
+    if (size > most / elements) {
+      return absl::UnimplementedError(absl::StrCat("[", absl::StrJoin(shape, ", "),
+                                                   "] is more than the ", most,
+                                                   " elements that are supported"));
+    }
+    elements *= std::max<int64_t>(1, size);
+  }
+  return absl::OkStatus();
+}
+
 // A shape that the ONNX library has computed, if it is static.
 std::optional<std::vector<int64_t>> staticShape(const onnx::ValueInfoProto& info) {
   if (!info.type().tensor_type().has_shape()) return std::nullopt;
@@ -54,6 +80,7 @@ class GraphImporter {
   absl::Status run() {
     const onnx::GraphProto& graph = file_.model.graph();
     IR_RETURN_IF_ERROR(addArguments());
+    IR_RETURN_IF_ERROR(checkOutputs());
     findLiveNodes();
     for (const onnx::ValueInfoProto& info : graph.value_info()) inferred_[info.name()] = &info;
     std::map<std::string, std::string> types;
@@ -95,7 +122,30 @@ class GraphImporter {
             absl::StrCat("input '", input.name(), "': ", element.status().message()));
       }
       const ir::Type type = ir::Type::tensor(*element, *staticShape(input));
+      if (absl::Status status = checkElements(type.shape, kMostInputElements); !status.ok()) {
+        return absl::Status(status.code(),
+                            absl::StrCat("input '", input.name(), "': ", status.message()));
+      }
       values_[input.name()] = function_->body().addArgument(type, input.name());
+    }
+    return absl::OkStatus();
+  }
+
+  // What a claim states has a name of its own.
+  absl::Status checkOutputs() const {
+    if (file_.model.graph().output().empty())
+      return absl::InvalidArgumentError("the graph has no output");
+    std::set<std::string> names;
+    for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
+      if (!names.insert(output.name()).second) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the graph has two outputs '", output.name(), "'"));
+      }
+      if (values_.contains(output.name())) {
+        return absl::UnimplementedError(absl::StrCat("output '", output.name(),
+                                                     "' is an input: drop it, or let an Identity "
+                                                     "give it another name"));
+      }
     }
     return absl::OkStatus();
   }
@@ -148,9 +198,11 @@ class GraphImporter {
     while (!inputs.empty() && !inputs.back()) inputs.pop_back();
     builder_.setLocation({node.name()});
     NodeEmitter context(node, std::move(inputs), builder_, module_);
+    context.limitFolding(folding_room_);
     IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
     for (int i = 0; i < node.output_size(); ++i) {
       if (!context.outputs()[i]) continue;
+      IR_RETURN_IF_ERROR(checkElements(context.outputs()[i]->type().shape, kMostElements));
       IR_RETURN_IF_ERROR(checkShape(node.output(i), *context.outputs()[i]));
       values_[node.output(i)] = context.outputs()[i];
     }
@@ -208,6 +260,7 @@ class GraphImporter {
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
   std::vector<bool> live_;
   std::set<std::string> missing_;
+  int64_t folding_room_ = kMostFoldedElements;
 };
 
 // Names come from the file: whatever they hold, a message is one printable line.

@@ -13,6 +13,8 @@ namespace {
 // used.
 constexpr int64_t kMostFoldedReals = 4096;
 constexpr int64_t kMostFoldedIntegers = 1 << 22;
+// Any shape, whatever room is left.
+constexpr int64_t kAlwaysFolded = 256;
 
 }  // namespace
 
@@ -93,7 +95,16 @@ ir::Value* NodeEmitter::addConstant(const ir::Constant& constant, ir::Element el
                         {{"value", ir::Symbol{constant.name}}});
 }
 
+bool NodeEmitter::hasRoomFor(int64_t elements) const {
+  return elements <= kAlwaysFolded || !room_ || elements <= *room_;
+}
+
+void NodeEmitter::takeRoom(int64_t elements) {
+  if (room_ && elements > kAlwaysFolded) *room_ -= elements;
+}
+
 ir::Value* NodeEmitter::constant(const ir::tensor::Array& array) {
+  takeRoom(array.elements());
   return addConstant(ir::tensor::writeConstant(module_.constants(), node_.output(0), array),
                      array.element);
 }
@@ -111,10 +122,14 @@ absl::StatusOr<ir::Value*> NodeEmitter::foldIfCheap(ir::Value* value) {
   if (value->type().elements() > most) return value;
   ir::Op* op = value->definingOp();
   std::vector<ir::tensor::Array> arrays;
+  int64_t read = 0;
   for (const ir::Value* operand : op->operands()) {
     const ir::Constant* constant = constantOf(operand);
     if (!constant || constant->elements() > kMostFoldedIntegers) return value;
+    read += constant->elements();
   }
+  if (!hasRoomFor(value->type().elements() + read)) return value;
+  takeRoom(read);
   for (const ir::Value* operand : op->operands()) {
     IR_ASSIGN_OR_RETURN(ir::tensor::Array array, ir::tensor::readConstant(*constantOf(operand)));
     arrays.push_back(std::move(array));

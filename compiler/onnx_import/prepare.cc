@@ -10,12 +10,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/onnx_import/empty_caches.h"
+#include "compiler/onnx_import/infer_shapes.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
-#include "onnx/shape_inference/implementation.h"
 
 namespace lindero::compiler {
 namespace {
@@ -274,11 +274,7 @@ absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
   binder.bindOutputs(*model.mutable_graph());
-  onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1,
-                                      /*data_prop_val=*/true);
-  return guarded("ONNX shape inference", [&] {
-    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
-  });
+  return guarded("ONNX shape inference", [&] { inferShapes(model); });
 }
 
 }  // namespace lindero::compiler
