@@ -131,7 +131,6 @@ class GraphImporter {
     return absl::OkStatus();
   }
 
-  // What a claim states has a name of its own.
   absl::Status checkOutputs() const {
     if (file_.model.graph().output().empty())
       return absl::InvalidArgumentError("the graph has no output");
@@ -140,11 +139,6 @@ class GraphImporter {
       if (!names.insert(output.name()).second) {
         return absl::InvalidArgumentError(
             absl::StrCat("the graph has two outputs '", output.name(), "'"));
-      }
-      if (values_.contains(output.name())) {
-        return absl::UnimplementedError(absl::StrCat("output '", output.name(),
-                                                     "' is an input: drop it, or let an Identity "
-                                                     "give it another name"));
       }
     }
     return absl::OkStatus();
