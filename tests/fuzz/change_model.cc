@@ -309,7 +309,7 @@ std::string anyWire(const GraphProto& graph, int end, Random& random) {
 }
 
 void changeModel(ModelProto& model, const Locations& locations, Random& random) {
-  for (int i = 1 + std::min(below(4, random), below(4, random)); i > 0; --i) {
+  for (int i = once(3, random) ? 1 + below(3, random) : 1; i > 0; --i) {
     Changer changer{model, locations, random};
     const std::vector<Change>& values = valueChanges();
     const int chosen = below(static_cast<int64_t>(std::size(kChanges) + values.size()), random);

@@ -17,7 +17,7 @@ using Random = std::mt19937_64;
 // What external data may be said to lie in: names of files beside the model and beyond its folder.
 using Locations = std::vector<std::string>;
 
-// Makes one to four changes: of nodes, wires, attributes, shapes, types, weights, opsets, names,
+// Makes one to three changes: of nodes, wires, attributes, shapes, types, weights, opsets, names,
 // external data, functions and subgraphs, or of any field.
 void changeModel(onnx::ModelProto& model, const Locations& locations, Random& random);
 
