@@ -28,6 +28,37 @@ absl::Status foldLeft(NodeEmitter& e, llvm::StringRef op) {
   return absl::OkStatus();
 }
 
+absl::Status mean(NodeEmitter& e, llvm::StringRef) {
+  IR_RETURN_IF_ERROR(foldLeft(e, "tensor.add"));
+  return e.emitOutput("tensor.div", {e.outputs()[0], e.scalar(e.numInputs())});
+}
+
+absl::Status exclusiveOr(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Value * same, e.emit("tensor.equal", {e.input(0), e.input(1)}));
+  return e.emitOutput("tensor.not", {same});
+}
+
+// r = a - trunc(a / b) b has the sign of a; without fmod the result has that of b.
+absl::Status mod(NodeEmitter& e, llvm::StringRef) {
+  if (e.input(0)->type().element != Element::kInt)
+    return absl::UnimplementedError("the remainder of real numbers");
+  Value *a = e.input(0), *b = e.input(1);
+  IR_ASSIGN_OR_RETURN(Value * quotient, e.emit("tensor.div", {a, b}));
+  IR_ASSIGN_OR_RETURN(Value * multiple, e.emit("tensor.mul", {quotient, b}));
+  IR_ASSIGN_OR_RETURN(Value * rest, e.emit("tensor.sub", {a, multiple}));
+  if (!e.intAttr("fmod", 0)) {
+    IR_ASSIGN_OR_RETURN(Value * sign, e.emit("tensor.sign", {rest}));
+    IR_ASSIGN_OR_RETURN(Value * other, e.emit("tensor.sign", {b}));
+    IR_ASSIGN_OR_RETURN(sign, e.emit("tensor.mul", {sign, other}));
+    Value* zero = e.constant(ir::tensor::Array::integer({}, {0}));
+    IR_ASSIGN_OR_RETURN(Value * opposite, e.emit("tensor.less", {sign, zero}));
+    IR_ASSIGN_OR_RETURN(Value * moved, e.emit("tensor.add", {rest, b}));
+    IR_ASSIGN_OR_RETURN(rest, e.emit("tensor.where", {opposite, moved, rest}));
+  }
+  e.setOutput(0, rest);
+  return absl::OkStatus();
+}
+
 absl::Status identity(NodeEmitter& e, llvm::StringRef) {
   e.setOutput(0, e.input(0));
   return absl::OkStatus();
@@ -41,6 +72,16 @@ absl::Status dropout(NodeEmitter& e, llvm::StringRef op) {
       return absl::UnimplementedError(
           "it is in training mode: export the model in evaluation mode");
     }
+  }
+  if (e.numOutputs() > 1) {  // the mask of what is let through
+    ir::tensor::Array all = ir::tensor::Array::zeros(Element::kBool, {});
+    all.integers = {1};
+    const auto& shape = e.shape(0);
+    IR_RETURN_IF_ERROR(checkNewElements(shape));
+    IR_ASSIGN_OR_RETURN(Value * mask,
+                        e.emit("tensor.expand", {e.constant(all)},
+                               {{"shape", std::vector<int64_t>(shape.begin(), shape.end())}}));
+    e.setOutput(1, mask);
   }
   return identity(e, op);
 }
@@ -130,7 +171,9 @@ constexpr NamedEmitter kEmitters[] = {
     {"LessOrEqual", direct, "tensor.less_or_equal"},
     {"Log", direct, "tensor.log"},
     {"Max", foldLeft, "tensor.max"},
+    {"Mean", mean},
     {"Min", foldLeft, "tensor.min"},
+    {"Mod", mod},
     {"Mul", direct, "tensor.mul"},
     {"Neg", direct, "tensor.neg"},
     {"Not", direct, "tensor.not"},
@@ -147,6 +190,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Sum", foldLeft, "tensor.add"},
     {"Tanh", direct, "tensor.tanh"},
     {"Where", direct, "tensor.where"},
+    {"Xor", exclusiveOr},
 };
 
 }  // namespace

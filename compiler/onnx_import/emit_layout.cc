@@ -103,6 +103,7 @@ absl::Status expand(NodeEmitter& e, llvm::StringRef op) {
   if (!result || llvm::any_of(shape, [](int64_t size) { return size < 0; })) {
     return absl::InvalidArgumentError("the input does not broadcast to that shape");
   }
+  IR_RETURN_IF_ERROR(checkNewElements(*result));
   return e.emitOutput(op, {e.input(0)}, {{"shape", Ints(result->begin(), result->end())}});
 }
 
@@ -120,6 +121,7 @@ absl::Status tile(NodeEmitter& e, llvm::StringRef) {
     expanded.insert(expanded.end(), {repeats[axis], size});
     joined.push_back(repeats[axis] * size);
   }
+  IR_RETURN_IF_ERROR(checkNewElements(expanded));
   IR_ASSIGN_OR_RETURN(Value * result, e.reshape(e.input(0), split));
   IR_ASSIGN_OR_RETURN(result, e.emit("tensor.expand", {result}, {{"shape", expanded}}));
   IR_ASSIGN_OR_RETURN(result, e.reshape(result, joined));
@@ -223,6 +225,14 @@ absl::Status concat(NodeEmitter& e, llvm::StringRef op) {
 
 absl::Status gather(NodeEmitter& e, llvm::StringRef op) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", 0), e.rank(0)));
+  const int64_t extent = e.shape(0)[axis];
+  if (const absl::StatusOr<Ints> known = e.knownIntegers(e.input(1)); known.ok()) {
+    for (int64_t index : *known) {
+      if (index < -extent || index >= extent)
+        return absl::InvalidArgumentError(
+            absl::StrCat("index ", index, " is outside of an axis of ", extent));
+    }
+  }
   return e.emitOutput(op, {e.input(0), e.input(1)}, {{"axis", axis}});
 }
 

@@ -14,7 +14,6 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
-constexpr int64_t kMostElements = 1 << 28;
 // Of integers, so that their difference is one.
 constexpr double kMostBound = double(int64_t{1} << 62);
 
@@ -77,7 +76,7 @@ absl::Status range(NodeEmitter& e, llvm::StringRef) {
   const double span =
       real ? value(1) - value(0) : double(bounds[1].integers[0] - bounds[0].integers[0]);
   const double count = std::ceil(span / value(2));
-  if (!(count <= double(kMostElements)) || !e.hasRoomFor(std::max<int64_t>(0, int64_t(count))))
+  if (!(count <= double(kMostNewElements)) || !e.hasRoomFor(std::max<int64_t>(0, int64_t(count))))
     return absl::InvalidArgumentError(absl::StrCat("it would have ", count, " elements"));
   Array result = Array::zeros(bounds[0].element, {std::max<int64_t>(0, int64_t(count))});
   for (int64_t i = 0; i < result.elements(); ++i) {
@@ -98,17 +97,7 @@ absl::Status constantOfShape(NodeEmitter& e, llvm::StringRef) {
     IR_ASSIGN_OR_RETURN(value, ir::tensor::readConstant(scalar));
   }
   if (value.elements() != 1) return absl::InvalidArgumentError("its value is not one element");
-  int64_t elements = 1;
-  for (int64_t size : sizes) {
-    if (size < 0 || (elements != 0 && size > kMostElements / elements)) {
-      return absl::InvalidArgumentError(absl::StrCat("it would have an axis of size ", size));
-    }
-    elements *= size;
-  }
-  for (int64_t size : sizes) {
-    if (size < 0)
-      return absl::InvalidArgumentError(absl::StrCat("it would have an axis of size ", size));
-  }
+  IR_RETURN_IF_ERROR(checkNewElements(sizes));
   // As an expansion, it takes no memory where nobody needs to know its elements now.
   value.shape.clear();
   Value* scalar = e.constant(value);

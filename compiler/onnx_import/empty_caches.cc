@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
 
 namespace lindero::compiler {
@@ -17,14 +18,37 @@ const std::set<std::string>& viewOps() {
   return *ops;
 }
 
+struct Use {
+  const onnx::NodeProto* node;
+  int operand;
+};
+
+// The output that is the use's value joined to what is new, if the node does that.
+std::optional<int> joinedOutput(const Use& use) {
+  // Operand -> output of past and present, per op.
+  static const auto* ops = new std::map<std::string, std::map<int, int>>{
+      {"Concat", {{0, 0}}},
+      {"Attention", {{4, 1}, {5, 2}}},
+      {"com.microsoft.Attention", {{4, 1}}},
+      {"com.microsoft.GroupQueryAttention", {{3, 1}, {4, 2}}},
+      {"com.microsoft.MultiHeadAttention", {{6, 1}, {7, 2}}}};
+  const auto op = ops->find(qualifiedOp(*use.node));
+  if (op == ops->end()) return std::nullopt;
+  const auto output = op->second.find(use.operand);
+  if (output == op->second.end() || output->second >= use.node->output_size()) return std::nullopt;
+  return output->second;
+}
+
+bool joinsDirectly(const onnx::NodeProto& node, const std::string& value) {
+  for (int i = 0; i < node.input_size(); ++i) {
+    if (node.input(i) == value && joinedOutput({&node, i})) return true;
+  }
+  return false;
+}
+
 // Who reads what.
 class Readers {
  public:
-  struct Use {
-    const onnx::NodeProto* node;
-    int operand;
-  };
-
   explicit Readers(const onnx::GraphProto& graph) {
     for (const onnx::NodeProto& node : graph.node()) {
       for (int i = 0; i < node.input_size(); ++i) uses_[node.input(i)].push_back({&node, i});
@@ -42,10 +66,9 @@ class Readers {
       if (outputs_.contains(value)) return std::nullopt;
       for (const Use& use : usesOf(value)) {
         if (use.node->op_type() == "Shape") continue;
-        if (use.operand != 0) return std::nullopt;
-        if (use.node->op_type() == "Concat") {
-          results.push_back(use.node->output(0));
-        } else if (viewOps().contains(use.node->op_type())) {
+        if (const std::optional<int> output = joinedOutput(use)) {
+          results.push_back(use.node->output(*output));
+        } else if (use.operand == 0 && viewOps().contains(use.node->op_type())) {
           todo.insert(todo.end(), use.node->output().begin(), use.node->output().end());
         } else {
           return std::nullopt;
@@ -93,11 +116,22 @@ bool isFloat(int type) {
          type == onnx::TensorProto::BFLOAT16 || type == onnx::TensorProto::DOUBLE;
 }
 
+// Attention ops take a past of a known length like any other operand.
+bool isOperandOfOps(const onnx::GraphProto& graph, const onnx::ValueInfoProto& input) {
+  for (const auto& dim : input.type().tensor_type().shape().dim()) {
+    if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimValue) return false;
+  }
+  return std::any_of(graph.node().begin(), graph.node().end(), [&](const auto& node) {
+    return node.op_type() != "Concat" && joinsDirectly(node, input.name());
+  });
+}
+
 Caches findCaches(onnx::GraphProto& graph) {
   const Readers readers(graph);
   Caches caches;
   for (onnx::ValueInfoProto& input : *graph.mutable_input()) {
     if (!isFloat(input.type().tensor_type().elem_type())) continue;
+    if (isOperandOfOps(graph, input)) continue;
     auto joined = readers.joined(input.name());
     if (!joined) continue;
     const std::set<std::string> outputs = readers.outputsOf(*joined);

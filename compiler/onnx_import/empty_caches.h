@@ -5,9 +5,10 @@
 // and the outputs that hold caches are dropped.
 //
 // An input is a cache if it is of floats, all that is read of it (through reshapes, transposes,
-// splits and the like, and apart from its shape) is the first part of concatenations, and their
-// results, through the same kind of ops, are outputs of the graph, beside others. Names do not
-// count.
+// splits and the like, and apart from its shape) is the first part of concatenations, or the past
+// of attention ops, and their results, through the same kind of ops, are outputs of the graph,
+// beside others. Names do not count. A past of fixed length that attention ops read is no cache:
+// they take it as it is, or not.
 #pragma once
 
 #include <map>

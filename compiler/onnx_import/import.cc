@@ -7,12 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/prepare.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -26,7 +28,8 @@ const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
     for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
-                      shapeEmitters(), layerEmitters()}) {
+                      shapeEmitters(), layerEmitters(), reductionEmitters(), normEmitters(),
+                      windowEmitters(), paddingEmitters(), indexEmitters(), einsumEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;
@@ -55,6 +58,16 @@ absl::Status checkElements(llvm::ArrayRef<int64_t> shape, int64_t most) {
     elements *= std::max<int64_t>(1, size);
   }
   return absl::OkStatus();
+}
+
+constexpr int kMostNestedFunctions = 8;
+
+// The version of the ONNX domain that a function's body is written in.
+int64_t bodyOpset(const onnx::FunctionProto& body) {
+  for (const onnx::OperatorSetIdProto& opset : body.opset_import()) {
+    if (isDefaultDomain(opset.domain())) return opset.version();
+  }
+  return 0;
 }
 
 // A shape that the ONNX library has computed, if it is static.
@@ -121,12 +134,19 @@ class GraphImporter {
             element.status().code(),
             absl::StrCat("input '", input.name(), "': ", element.status().message()));
       }
-      const ir::Type type = ir::Type::tensor(*element, *staticShape(input));
+      // Truth values come as integers, 0 and 1.
+      const bool boolean = *element == ir::Element::kBool;
+      const ir::Type type =
+          ir::Type::tensor(boolean ? ir::Element::kInt : *element, *staticShape(input));
       if (absl::Status status = checkElements(type.shape, kMostInputElements); !status.ok()) {
         return absl::Status(status.code(),
                             absl::StrCat("input '", input.name(), "': ", status.message()));
       }
-      values_[input.name()] = function_->body().addArgument(type, input.name());
+      ir::Value*& value = values_[input.name()];
+      value = function_->body().addArgument(type, input.name());
+      if (!boolean) continue;
+      IR_ASSIGN_OR_RETURN(value, ir::tensor::create(builder_, "tensor.cast", {value},
+                                                    {{"to", std::string("bool")}}));
     }
     return absl::OkStatus();
   }
@@ -180,8 +200,6 @@ class GraphImporter {
   }
 
   absl::Status emitNode(const onnx::NodeProto& node) {
-    auto emitter = emitters().find(node.op_type());
-    if (emitter == emitters().end()) return absl::UnimplementedError("the op is not supported");
     builder_.setLocation({});
     std::vector<Value*> inputs;
     for (const std::string& input : node.input()) {
@@ -189,18 +207,75 @@ class GraphImporter {
       if (input.empty()) continue;
       IR_ASSIGN_OR_RETURN(inputs.back(), lookUp(input));
     }
-    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
     builder_.setLocation({node.name()});
-    NodeEmitter context(node, std::move(inputs), builder_, module_);
-    context.limitFolding(folding_room_);
-    IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+    IR_ASSIGN_OR_RETURN(const std::vector<Value*> outputs,
+                        compute(node, std::move(inputs), opsetOf(file_.model), 0));
     for (int i = 0; i < node.output_size(); ++i) {
-      if (!context.outputs()[i]) continue;
-      IR_RETURN_IF_ERROR(checkElements(context.outputs()[i]->type().shape, kMostElements));
-      IR_RETURN_IF_ERROR(checkShape(node.output(i), *context.outputs()[i]));
-      values_[node.output(i)] = context.outputs()[i];
+      if (!outputs[i]) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
+      values_[node.output(i)] = outputs[i];
     }
     return absl::OkStatus();
+  }
+
+  // One value per output, null where there is none: by the op's emitter, or by its definition.
+  absl::StatusOr<std::vector<Value*>> compute(const onnx::NodeProto& node,
+                                              std::vector<Value*> inputs, int64_t opset,
+                                              int depth) {
+    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
+    auto emitter = emitters().find(qualifiedOp(node));
+    if (emitter != emitters().end()) {
+      NodeEmitter context(node, std::move(inputs), builder_, module_);
+      context.limitFolding(folding_room_);
+      IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+      for (const Value* output : context.outputs())
+        if (output) IR_RETURN_IF_ERROR(checkElements(output->type().shape, kMostElements));
+      return context.outputs().vec();
+    }
+    if (!llvm::is_contained(functionOps(), qualifiedOp(node)) || depth > kMostNestedFunctions)
+      return absl::UnimplementedError("the op is not supported");
+    IR_ASSIGN_OR_RETURN(const onnx::FunctionProto body, functionBody(node, opset, inputs));
+    return computeBody(body, node, inputs, depth + 1);
+  }
+
+  absl::StatusOr<std::vector<Value*>> computeBody(const onnx::FunctionProto& body,
+                                                  const onnx::NodeProto& caller,
+                                                  llvm::ArrayRef<Value*> inputs, int depth) {
+    llvm::StringMap<Value*> values;
+    llvm::StringMap<std::string> names;  // of values, as messages and constants have them
+    for (int i = 0; i < body.input_size(); ++i) {
+      values[body.input(i)] = size_t(i) < inputs.size() ? inputs[i] : nullptr;
+      if (i < caller.input_size()) names[body.input(i)] = caller.input(i);
+    }
+    for (onnx::NodeProto node : body.node()) {
+      std::vector<Value*> operands;
+      for (std::string& input : *node.mutable_input()) {
+        if (!input.empty() && !values.contains(input))
+          return absl::UnimplementedError(
+              "its definition reads what the importer does not compute");
+        operands.push_back(values.lookup(input));
+        input = names.lookup(input);
+      }
+      const onnx::NodeProto unnamed = node;
+      node.set_name(caller.name());
+      for (std::string& output : *node.mutable_output()) {
+        names[output] = absl::StrCat(caller.name(), "/", output);
+        output = names[output];
+      }
+      auto results = compute(node, std::move(operands), bodyOpset(body), depth);
+      if (!results.ok()) {
+        return absl::Status(
+            results.status().code(),
+            absl::StrCat("in its definition, ", node.op_type(), ": ", results.status().message()));
+      }
+      for (int i = 0; i < node.output_size(); ++i) {
+        if ((*results)[i]) values[unnamed.output(i)] = (*results)[i];
+      }
+    }
+    std::vector<Value*> outputs(caller.output_size());
+    for (int i = 0; i < caller.output_size() && i < body.output_size(); ++i)
+      outputs[i] = values.lookup(body.output(i));
+    return outputs;
   }
 
   // Two independent derivations of each shape: ours and the ONNX library's.
@@ -270,6 +345,8 @@ std::string printable(std::string text) {
 std::vector<std::string> supportedOnnxOps() {
   std::vector<std::string> names;
   for (const auto& [name, emitter] : emitters()) names.push_back(name);
+  names.insert(names.end(), functionOps().begin(), functionOps().end());
+  llvm::sort(names);
   return names;
 }
 

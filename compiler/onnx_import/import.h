@@ -1,7 +1,8 @@
 // ONNX -> tensor IR.
 //
 // The file is read, checked, inlined and shape-checked by the ONNX library itself; what remains is
-// one emitter per ONNX op (emit_*.cc). Opsets 13 to 21. Dimensions become static: symbolic ones are
+// one emitter per ONNX op (emit_*.cc), or the op's definition by the standard as a function of such
+// ops (functions.h). Opsets 13 to 24. Dimensions become static: symbolic ones are
 // bound by ImportOptions::dims; arithmetic on shapes is evaluated on the way. The module holds one
 // function @main whose arguments and `tensor.return` names are those of the graph; every op carries
 // its ONNX node's name as location (a node without a name is called <op type>_<index>).
@@ -44,7 +45,8 @@ absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
 // The files beside the model that hold weights of it, as the model names them, sorted.
 absl::StatusOr<std::vector<std::string>> externalFiles(const std::string& path);
 
-// The ONNX op types that have an emitter, sorted.
+// The ONNX op types that can be imported, sorted; those of other domains after the domain's name
+// ("com.microsoft.BiasGelu").
 std::vector<std::string> supportedOnnxOps();
 
 }  // namespace lindero::compiler

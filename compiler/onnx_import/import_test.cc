@@ -6,8 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <random>
+#include <sstream>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "compiler/onnx_import/wire_scan.h"
 #include "ir/core/text.h"
 #include "ir/dialects.h"
@@ -180,6 +184,28 @@ TEST_F(ImportTest, EmptiesCaches) {
                     HasSubstr("names = [\"y\"]")));
 }
 
+// The past of attention ops is a cache, too.
+TEST_F(ImportTest, EmptiesCachesOfAttentionOps) {
+  const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}, {"total", 3}}};
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[batch,seq,32] q, float[batch,2,past,8] pk, float[batch,2,past,8] pv, "
+      "int32[batch,total] mask) => (float[batch,seq,32] y, float[batch,2,N,8] nk, "
+      "float[batch,2,N,8] nv) <int64[1] first = {0}, int64[1] last = {16}, int64[1] two = {2}, "
+      "int64[1] one = {1}> { k = Slice(q, first, last, two) "
+      "n = ReduceSum<keepdims = 0>(mask, one) s = Shape(mask) t = Gather(s, one) "
+      "total = Cast<to = 6>(t) "
+      "y, nk, nv = com.microsoft.GroupQueryAttention<num_heads = 4, kv_num_heads = 2>"
+      "(q, k, k, pk, pv, n, total) }");
+  auto& opset = *model.add_opset_import();
+  opset.set_domain("com.microsoft");
+  opset.set_version(1);
+  auto module = import(model, options);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module),
+              AllOf(HasSubstr("func @main(%q: tensor<1x3x32xf32>, %mask: tensor<1x3xi64>)"),
+                    HasSubstr("names = [\"y\"]")));
+}
+
 TEST_F(ImportTest, RefusesCastsThatWrapAround) {
   // 300 as uint8 is 44; true and false are what they are in any type.
   EXPECT_THAT(errorOf(import("g (int64[2] x) => (uint8[2] y) { y = Cast<to = 2>(x) }")),
@@ -235,9 +261,21 @@ TEST_F(ImportTest, NamesWhatIsUnsupported) {
   EXPECT_EQ(import("g (float[2] x) => (float[2] y) { y = Det(x) }").status().code(),
             absl::StatusCode::kUnimplemented);
   onnx::ModelProto old = testing::parseModel("g (float[2] x) => (float[2] y) { y = Relu(x) }", 11);
-  EXPECT_THAT(errorOf(import(old)), AllOf(HasSubstr("opset 11"), HasSubstr("13 to 21")));
+  EXPECT_THAT(errorOf(import(old)), AllOf(HasSubstr("opset 11"), HasSubstr("13 to 24")));
   EXPECT_THAT(errorOf(import("g (float[4] a, int64[1] s) => (float[M] y) { y = Expand(a, s) }")),
               AllOf(HasSubstr("Expand_0"), HasSubstr("'s'"), HasSubstr("depends on the data")));
+}
+
+TEST_F(ImportTest, NamesTheNodeInWhatItsDefinitionMakes) {
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[1,3,4] q) => (float[1,3,4] y)"
+      "{ y = Attention<q_num_heads = 2, kv_num_heads = 2, is_causal = 1>(q, q, q) }",
+      23);
+  model.mutable_graph()->mutable_node(0)->set_name("/h.0/attn");
+  auto module = import(model);
+  ASSERT_TRUE(module.ok()) << module.status();
+  const std::string text = ir::toText(**module);
+  EXPECT_THAT(text, AllOf(HasSubstr("loc(\"/h.0/attn\")"), HasSubstr("@\"/h.0/attn/")));
 }
 
 TEST_F(ImportTest, RejectsModelsThatTheLibraryRejects) {
@@ -345,6 +383,19 @@ TEST_F(ImportTest, SurvivesDamagedFiles) {
     auto module = importOnnx(folder_.write("damaged.onnx", damaged));
     EXPECT_THAT(std::string(module.status().message()), Not(HasSubstr("\n")));
   }
+}
+
+// The list of operators that readers see.
+TEST(ReadmeTest, ListsTheSupportedOps) {
+  std::ostringstream text;
+  text << std::ifstream("compiler/onnx_import/README.md").rdbuf();
+  const std::string page = text.str(), start = "<!-- supported ops -->", end = "<!-- end -->";
+  const size_t from = page.find(start), to = page.find(end);
+  ASSERT_TRUE(from != std::string::npos && to != std::string::npos);
+  const std::vector<std::string> listed =
+      absl::StrSplit(page.substr(from + start.size(), to - from - start.size()),
+                     absl::ByAnyChar(", \n"), absl::SkipEmpty());
+  EXPECT_EQ(listed, supportedOnnxOps()) << absl::StrJoin(supportedOnnxOps(), ", ");
 }
 
 TEST(WireScanTest, CutsOnlyLargeRawData) {

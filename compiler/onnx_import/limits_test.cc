@@ -92,7 +92,7 @@ TEST_F(LimitsTest, LeavesLongConstantsToTheirPass) {
 
 TEST_F(LimitsTest, MakesNoTensorOfOneValue) {
   const auto module = import(
-      "g (float[2] x) => (float[2] y) <int64[2] s = {16384, 16384}> { k = ConstantOfShape(s)"
+      "g (float[2] x) => (float[2] y) <int64[2] s = {8192, 8192}> { k = ConstantOfShape(s)"
       " m = ReduceMax<keepdims = 0>(k) y = Add(x, m) }");
   ASSERT_TRUE(module.ok()) << module.status();
   for (const ir::Constant* constant : (*module)->constants().constants())

@@ -1,5 +1,7 @@
 #include "compiler/onnx_import/node_emitter.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/status_macros.h"
@@ -17,6 +19,19 @@ constexpr int64_t kMostFoldedIntegers = 1 << 22;
 constexpr int64_t kAlwaysFolded = 256;
 
 }  // namespace
+
+absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape) {
+  int64_t elements = 1;
+  for (int64_t size : shape) {
+    if (size < 0) return absl::InvalidArgumentError(absl::StrCat("it would have a size of ", size));
+    if (size > kMostNewElements / elements) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("it would make more than ", kMostNewElements, " elements"));
+    }
+    elements *= std::max<int64_t>(size, 1);
+  }
+  return absl::OkStatus();
+}
 
 const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {
   for (const onnx::AttributeProto& attribute : node_.attribute()) {
@@ -63,6 +78,13 @@ absl::StatusOr<std::vector<int64_t>> NodeEmitter::axes(llvm::ArrayRef<int64_t> v
     result.push_back(one);
   }
   return result;
+}
+
+absl::StatusOr<std::vector<int64_t>> NodeEmitter::knownIntegers(const ir::Value* value) const {
+  const ir::Constant* constant = constantOf(value);
+  if (!constant) return absl::UnimplementedError("its indices are more than can be evaluated");
+  IR_ASSIGN_OR_RETURN(ir::tensor::Array array, ir::tensor::readConstant(*constant));
+  return array.integers;
 }
 
 const ir::Constant* NodeEmitter::constantOf(const ir::Value* value) const {
@@ -151,6 +173,18 @@ absl::StatusOr<ir::Value*> NodeEmitter::emit(llvm::StringRef op,
 absl::StatusOr<ir::Value*> NodeEmitter::reshape(ir::Value* value, llvm::ArrayRef<int64_t> shape) {
   if (llvm::ArrayRef<int64_t>(value->type().shape) == shape) return value;
   return emit("tensor.reshape", {value}, {{"shape", shape.vec()}});
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::transpose(ir::Value* value, llvm::ArrayRef<int64_t> perm) {
+  if (std::is_sorted(perm.begin(), perm.end())) return value;
+  return emit("tensor.transpose", {value}, {{"perm", perm.vec()}});
+}
+
+absl::StatusOr<ir::Value*> NodeEmitter::gather(ir::Value* value, int64_t axis,
+                                               llvm::ArrayRef<int64_t> sizes,
+                                               std::vector<int64_t> indices) {
+  ir::Value* list = constant(ir::tensor::Array::integer(sizes, std::move(indices)));
+  return emit("tensor.gather", {value, list}, {{"axis", axis}});
 }
 
 absl::Status NodeEmitter::emitOutput(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,

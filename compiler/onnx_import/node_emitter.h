@@ -18,6 +18,14 @@
 
 namespace lindero::compiler {
 
+// What an op may make of a small file (repeats, patches, outer products), in elements.
+constexpr int64_t kMostNewElements = int64_t{1} << 26;
+
+// An error if a tensor of that shape (an axis without elements counting as one) has more than
+// kMostNewElements, or if a size is negative. For everything that is larger than the op's operands,
+// before it is made.
+absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape);
+
 class NodeEmitter {
  public:
   NodeEmitter(const onnx::NodeProto& node, std::vector<ir::Value*> inputs, ir::Builder& builder,
@@ -56,13 +64,22 @@ class NodeEmitter {
   // The value of an input that must be known now: a shape, axes, bounds.
   absl::StatusOr<ir::tensor::Array> constantInput(int i) const;
   absl::StatusOr<std::vector<int64_t>> constantInts(int i) const;
+  // The integers that a value made by emit() from constants holds.
+  absl::StatusOr<std::vector<int64_t>> knownIntegers(const ir::Value* value) const;
 
   absl::StatusOr<ir::Value*> emit(llvm::StringRef op, llvm::ArrayRef<ir::Value*> operands,
                                   llvm::ArrayRef<ir::NamedAttribute> attributes = {});
   ir::Value* constant(const ir::tensor::Array& array);
   absl::StatusOr<ir::Value*> constant(const onnx::TensorProto& tensor);
+  ir::Value* scalar(double value) { return constant(ir::tensor::Array::real({}, {value})); }
   // Another shape for the same elements; nothing is emitted if it is the same shape.
   absl::StatusOr<ir::Value*> reshape(ir::Value* value, llvm::ArrayRef<int64_t> shape);
+
+  // Another order of axes; nothing is emitted if it is the same.
+  absl::StatusOr<ir::Value*> transpose(ir::Value* value, llvm::ArrayRef<int64_t> perm);
+  // Slices of an axis, by indices that are known now and in range: `sizes` takes the axis's place.
+  absl::StatusOr<ir::Value*> gather(ir::Value* value, int64_t axis, llvm::ArrayRef<int64_t> sizes,
+                                    std::vector<int64_t> indices);
 
   // Records output i. emitOutput: the common case of one op for output 0.
   void setOutput(int i, ir::Value* value) { outputs_[i] = value; }
@@ -98,5 +115,11 @@ llvm::ArrayRef<NamedEmitter> elementwiseEmitters();
 llvm::ArrayRef<NamedEmitter> layoutEmitters();
 llvm::ArrayRef<NamedEmitter> shapeEmitters();
 llvm::ArrayRef<NamedEmitter> layerEmitters();
+llvm::ArrayRef<NamedEmitter> reductionEmitters();
+llvm::ArrayRef<NamedEmitter> normEmitters();
+llvm::ArrayRef<NamedEmitter> windowEmitters();
+llvm::ArrayRef<NamedEmitter> paddingEmitters();
+llvm::ArrayRef<NamedEmitter> indexEmitters();
+llvm::ArrayRef<NamedEmitter> einsumEmitters();
 
 }  // namespace lindero::compiler

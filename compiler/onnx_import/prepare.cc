@@ -1,6 +1,5 @@
 #include "compiler/onnx_import/prepare.h"
 
-#include <exception>
 #include <utility>
 #include <vector>
 
@@ -8,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/empty_caches.h"
+#include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/infer_shapes.h"
+#include "compiler/onnx_import/onnx_guard.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
@@ -20,41 +21,17 @@
 namespace lindero::compiler {
 namespace {
 
-constexpr int64_t kLeastOpset = 13, kMostOpset = 21;
+constexpr int64_t kLeastOpset = 13, kMostOpset = 24;
 constexpr uint64_t kMostNodes = 1'000'000;
 constexpr int64_t kMostDim = 1 << 20;
 
-// One line: the library's messages have many.
-std::string oneLine(const char* message) {
-  std::vector<std::string> words =
-      absl::StrSplit(message, absl::ByAnyChar(" \n\t\r"), absl::SkipEmpty());
-  return absl::StrJoin(words, " ");
-}
-
-// Runs a step of the ONNX library.
-template <typename Step>
-absl::Status guarded(const char* what, Step step) {
-  try {
-    step();
-    return absl::OkStatus();
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": ", oneLine(error.what())));
-  } catch (...) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": unknown error"));
-  }
-}
-
-bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
-
 absl::Status checkOpset(const onnx::ModelProto& model) {
-  for (const onnx::OperatorSetIdProto& opset : model.opset_import()) {
-    if (!isDefaultDomain(opset.domain())) continue;
-    if (opset.version() >= kLeastOpset && opset.version() <= kMostOpset) return absl::OkStatus();
-    return absl::UnimplementedError(absl::StrCat("opset ", opset.version(),
-                                                 " is not supported: export with opset ",
-                                                 kLeastOpset, " to ", kMostOpset));
-  }
-  return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
+  const int64_t opset = opsetOf(model);
+  if (opset == 0)
+    return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
+  if (opset >= kLeastOpset && opset <= kMostOpset) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      "opset ", opset, " is not supported: export with opset ", kLeastOpset, " to ", kMostOpset));
 }
 
 // What goes into packages and reports must be text. (The library stores any bytes.)
@@ -133,7 +110,7 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
           node.name().empty() ? absl::StrCat(node.op_type(), "_", index) : node.name();
       ++index;
       if (local.contains({node.domain(), node.op_type()})) continue;
-      if (isDefaultDomain(node.domain()) && supported.contains(node.op_type())) continue;
+      if (supported.contains(qualifiedOp(node))) continue;
       problems.add(absl::UnimplementedError(absl::StrCat(
           "node '", name, "': op ", node.op_type(), " of domain '",
           isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(), "' is not supported")));
@@ -256,9 +233,25 @@ class DimBinder {
 
 }  // namespace
 
+int64_t opsetOf(const onnx::ModelProto& model) {
+  for (const onnx::OperatorSetIdProto& opset : model.opset_import()) {
+    if (isDefaultDomain(opset.domain())) return opset.version();
+  }
+  return 0;
+}
+
+bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+std::string qualifiedOp(const onnx::NodeProto& node) {
+  return isDefaultDomain(node.domain()) ? node.op_type()
+                                        : absl::StrCat(node.domain(), ".", node.op_type());
+}
+
 absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
                           const std::set<std::string>& supported_ops) {
   IR_RETURN_IF_ERROR(checkOpset(model));
+  registerContribSchemas();
+  moveContribNodes(model, opsetOf(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
   IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
   IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));
@@ -266,6 +259,7 @@ absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
     IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
     IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
   }
+  writeDefaults(*model.mutable_graph(), opsetOf(model));
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
   IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,

@@ -1,5 +1,4 @@
-// Everything that the ONNX library does for the importer. It reports errors by exceptions: they end
-// in this file.
+// Everything that the ONNX library does for the importer before nodes are emitted.
 #pragma once
 
 #include <set>
@@ -11,9 +10,18 @@
 
 namespace lindero::compiler {
 
+bool isDefaultDomain(const std::string& domain);
+
+// The version of the ONNX domain, 0 if the model imports none.
+int64_t opsetOf(const onnx::ModelProto& model);
+
+// What an op is listed as: its type, after its domain if that is another than ONNX's own
+// ("com.microsoft.BiasGelu").
+std::string qualifiedOp(const onnx::NodeProto& node);
+
 // Checks the model (ONNX checker), inlines its local functions, names unnamed nodes, makes every
 // input static and caches of past keys and values empty (empty_caches.h), propagates shapes.
-// Errors: what the library says, in one line; recursive functions; opsets outside of 13 to 21;
+// Errors: what the library says, in one line; recursive functions; opsets outside of 13 to 24;
 // dimensions that are not bound (with the remedy) or bound but unknown, or bound to other sizes
 // than the options allow.
 absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,

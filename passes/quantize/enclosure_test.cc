@@ -68,7 +68,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"floor(add(1.0, exp(neg(x))))", 1000, 0, 0, 1},
                       Case{"sign(sub(erf(x), 1.0))", 100, 0, 0, -1},
                       Case{"where(less(erf(x), 1.0), 7.0, 8.0)", 100, 0, 0, 7},
-                      Case{"where(greater_or_equal(erf(x), 1.0), 7.0, 8.0)", 100, 0, 0, 8}));
+                      Case{"where(greater_or_equal(erf(x), 1.0), 7.0, 8.0)", 100, 0, 0, 8},
+                      // A value is not less than itself.
+                      Case{"where(greater_or_equal(exp(x), exp(x)), 7.0, 8.0)", 3, 0, 0, 7},
+                      Case{"where(equal(log(x), log(x)), 7.0, 8.0)", 3, 0, 0, 7}));
 
 INSTANTIATE_TEST_SUITE_P(
     Functions, RounderTest,

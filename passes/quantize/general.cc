@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "ir/core/op_table.h"
@@ -28,10 +29,15 @@ std::optional<Array> arrayOf(const Value& value) {
   return *std::move(array);
 }
 
+// Operands that are sums themselves, and which no other op reads: in their place their terms may be
+// added. By the value that is the sum.
+using InnerForms = std::map<const Value*, AffineForm>;
+
 // A sum under construction.
 class Sum {
  public:
-  explicit Sum(const Op& op) : shape_(op.result()->type().shape), scores_(isScores(*op.result())) {
+  Sum(const Op& op, const InnerForms& inner)
+      : shape_(op.result()->type().shape), scores_(isScores(*op.result())), inner_(inner) {
     form_.constant = Array::zeros(ir::Element::kFloat, shape_);
   }
 
@@ -40,6 +46,13 @@ class Sum {
     if (!isFloat(*operand)) return false;
     if (std::optional<Array> constant = arrayOf(*operand)) {
       addConstant(spread(*constant, shape_), weight);
+    } else if (auto it = inner_.find(operand); it != inner_.end()) {
+      for (const AffineForm::Term& term : it->second.terms) {
+        Array factor = spread(term.factor, shape_);
+        for (size_t i = 0; i < factor.reals.size(); ++i) factor.reals[i] *= weight.reals[i];
+        add(term.value, factor);
+      }
+      addConstant(spread(it->second.constant, shape_), weight);
     } else if (auto term = llvm::find_if(form_.terms, [&](auto& t) { return t.value == operand; });
                term != form_.terms.end()) {
       for (size_t i = 0; i < weight.reals.size(); ++i) term->factor.reals[i] += weight.reals[i];
@@ -83,13 +96,14 @@ class Sum {
 
   const llvm::ArrayRef<int64_t> shape_;
   const bool scores_;  // elsewhere a large constant masks nothing
+  const InnerForms& inner_;
   AffineForm form_;
 };
 
-std::optional<AffineForm> selection(const Op& op) {
+std::optional<AffineForm> selection(const Op& op, const InnerForms& inner) {
   std::optional<Array> condition = arrayOf(*op.operand(0));
   if (!condition) return std::nullopt;
-  Sum sum(op);
+  Sum sum(op, inner);
   const Array chosen = spread(*condition, op.result()->type().shape);
   Array other = chosen;
   for (double& value : other.reals) value = 1 - value;
@@ -97,14 +111,14 @@ std::optional<AffineForm> selection(const Op& op) {
   return sum.finish();
 }
 
-std::optional<AffineForm> scaled(const Op& op) {
+std::optional<AffineForm> scaled(const Op& op, const InnerForms& inner) {
   for (unsigned i : {1u, 0u}) {
     std::optional<Array> factor = arrayOf(*op.operand(i));
     if (!factor || !factor->isReal() || (i == 0 && op.is("tensor.div"))) continue;
     if (op.is("tensor.div")) {
       for (double& value : factor->reals) value = 1 / value;
     }
-    Sum sum(op);
+    Sum sum(op, inner);
     if (!sum.add(op.operand(1 - i), spread(*factor, op.result()->type().shape))) continue;
     return sum.finish();
   }
@@ -112,8 +126,8 @@ std::optional<AffineForm> scaled(const Op& op) {
 }
 
 // The triangle, of a matrix of ones.
-std::optional<AffineForm> triangle(const Op& op) {
-  Sum sum(op);
+std::optional<AffineForm> triangle(const Op& op, const InnerForms& inner) {
+  Sum sum(op, inner);
   const Array ones = sum.all(1);
   absl::StatusOr<Array> mask = ir::tensor::evaluate(op, {&ones});
   if (!mask.ok() || !sum.add(op.operand(0), *mask)) return std::nullopt;
@@ -187,12 +201,13 @@ double AffineForm::largestConstant() const {
   return largest;
 }
 
-std::optional<AffineForm> affineForm(const Op& op) {
-  if (op.numResults() != 1 || !isFloat(*op.result())) return std::nullopt;
-  if (op.is("tensor.where")) return selection(op);
-  if (op.is("tensor.mul") || op.is("tensor.div")) return scaled(op);
-  if (op.is("tensor.trilu")) return triangle(op);
-  Sum sum(op);
+namespace {
+
+std::optional<AffineForm> formWith(const Op& op, const InnerForms& inner) {
+  if (op.is("tensor.where")) return selection(op, inner);
+  if (op.is("tensor.mul") || op.is("tensor.div")) return scaled(op, inner);
+  if (op.is("tensor.trilu")) return triangle(op, inner);
+  Sum sum(op, inner);
   const bool difference = op.is("tensor.sub");
   if (op.is("tensor.neg")) {
     if (!sum.add(op.operand(0), sum.all(-1))) return std::nullopt;
@@ -203,6 +218,41 @@ std::optional<AffineForm> affineForm(const Op& op) {
     return std::nullopt;
   }
   return sum.finish();
+}
+
+// The operand as a sum in place of which its terms may stand.
+std::optional<AffineForm> innerForm(const Value& operand) {
+  const Op* op = operand.definingOp();
+  if (op == nullptr || !operand.hasOneUse() || !isAffine(*op) || !standsAlone(*op) ||
+      isScores(operand))
+    return std::nullopt;
+  std::optional<AffineForm> form = affineForm(*op);
+  // A constant that might be taken for a mask stays apart.
+  return form && form->masks.empty() && form->largestConstant() < -kMasked ? form : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<AffineForm> affineForm(const Op& op) {
+  if (op.numResults() != 1 || !isFloat(*op.result())) return std::nullopt;
+  InnerForms inner;
+  for (const Value* operand : op.operands()) {
+    if (std::optional<AffineForm> form = innerForm(*operand)) inner[operand] = *std::move(form);
+  }
+  // As many of the operands as leave two terms.
+  std::optional<AffineForm> form = formWith(op, inner);
+  for (auto it = inner.begin(); !form && it != inner.end(); ++it) form = formWith(op, {*it});
+  return form || inner.empty() ? form : formWith(op, {});
+}
+
+bool isPartOfSum(const Op& op) {
+  if (op.numResults() != 1 || !op.result()->hasOneUse()) return false;
+  const Op& reader = *op.result()->users().front();
+  if (!isAffine(reader) || !standsAlone(reader) || !innerForm(*op.result())) return false;
+  const std::optional<AffineForm> form = affineForm(reader);
+  return form && llvm::none_of(form->terms, [&](const AffineForm::Term& term) {
+           return term.value == op.result();
+         });
 }
 
 std::vector<int64_t> reducedAxes(const Op& op) {

@@ -40,8 +40,10 @@ struct AffineForm {
 };
 // Is the op such a sum, if its constants are finite? Cheap.
 bool isAffine(const ir::Op& op);
-// Nothing if it is not.
+// Nothing if it is not. Sums that it alone reads are part of it, as long as there are two terms.
 std::optional<AffineForm> affineForm(const ir::Op& op);
+// Is the op part of its reader's sum, and held nowhere?
+bool isPartOfSum(const ir::Op& op);
 
 // The axes that a sum or mean is taken over, ascending; and how many elements each one has.
 std::vector<int64_t> reducedAxes(const ir::Op& op);

@@ -94,7 +94,7 @@ absl::Status Lowering::lowerGeneral(const Op& op) {
   if (op.is("tensor.mask")) return lowerMask(op);
   if (isQuotient(op)) return lowerQuotient(op);
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return lowerReduction(op);
-  return lowerAffine(op);
+  return isPartOfSum(op) ? absl::OkStatus() : lowerAffine(op);
 }
 
 absl::Status Lowering::lowerEmbedding(const Op& op) {

@@ -47,6 +47,7 @@ State less(const RealInterval& a, const RealInterval& b) {
     const bool undefined = a.state == State::kUndefined || b.state == State::kUndefined;
     return undefined ? State::kUndefined : State::kUnknown;
   }
+  if (&a == &b) return State::kFalse;  // one value, however wide its interval is
   if (strictlyBelow(a.high, b.low)) return State::kTrue;
   return mpfr_cmp(a.low.value, b.high.value) >= 0 ? State::kFalse : State::kUnknown;
 }

@@ -146,6 +146,25 @@ TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layou
   return table.shape();
 }
 
+namespace {
+
+// Those of the items, in this order, that fit into so many rows; and the others.
+struct Halves {
+  std::vector<size_t> first, rest;
+  int64_t used = 0;
+};
+Halves fill(llvm::ArrayRef<size_t> items, llvm::ArrayRef<int64_t> rows, int64_t most) {
+  Halves halves;
+  for (size_t i : items) {
+    const bool fits = halves.used + rows[i] <= most;
+    if (fits) halves.used += rows[i];
+    (fits ? halves.first : halves.rest).push_back(i);
+  }
+  return halves;
+}
+
+}  // namespace
+
 std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const TableShape& shape,
                                           int64_t column_cost) {
   std::vector<std::vector<size_t>> tables;
@@ -154,18 +173,24 @@ std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const Ta
   while (!left.empty()) {
     int64_t total = 0;
     for (size_t i : left) total += rows[i];
-    // Half of the height, if what does not fit in it fits in less than the other half.
-    int64_t capacity = heightOf(total), smaller = capacity / 2, used = 0;
-    std::vector<size_t> first, rest;
-    for (size_t i : left) {
-      bool fits = used + rows[i] <= smaller;
-      if (fits) used += rows[i];
-      (fits ? first : rest).push_back(i);
+    // Half of the height, if what does not fit in it fits in less than the other half: in the order
+    // of the program, or else with the tallest first.
+    const int64_t capacity = heightOf(total), smaller = capacity / 2;
+    auto saves = [&](const Halves& halves) {
+      const int64_t saved = capacity - smaller - heightOf(total - halves.used);
+      return !halves.first.empty() && saved * shape.online() >= shape.columns() * column_cost;
+    };
+    Halves halves = fill(left, rows, smaller);
+    if (!saves(halves)) {
+      std::vector<size_t> tallest = left;
+      llvm::stable_sort(tallest, [&](size_t a, size_t b) { return rows[a] > rows[b]; });
+      halves = fill(tallest, rows, smaller);
+      llvm::sort(halves.first);
+      llvm::sort(halves.rest);
     }
-    int64_t saved = capacity - smaller - heightOf(total - used);
-    bool split = !first.empty() && saved * shape.online() >= shape.columns() * column_cost;
-    tables.push_back(split ? std::move(first) : std::move(left));
-    left = split ? std::move(rest) : std::vector<size_t>();
+    const bool split = saves(halves);
+    tables.push_back(split ? std::move(halves.first) : std::move(left));
+    left = split ? std::move(halves.rest) : std::vector<size_t>();
   }
   return tables;
 }

@@ -126,10 +126,20 @@ class Copies : public Gadget {
     operand.constant = value->definingOp() && value->definingOp()->is("integer.constant");
     if (const Wiring::Giver* giver = wiring_.findGiver(value)) {
       operand.major = across(giver->major);
-    } else if (wiring_.isInput(value) && wiring_.readers(value).size() > 1) {
+    } else if (wiring_.isInput(value) && readsOf(value) > 1) {
       operand.major = across(Major::kColumn);  // of the relay that will give it
     }
     return operand;
+  }
+
+  // How many items may read it: copies of copies are read from where those are.
+  size_t readsOf(const ir::Value* value) const {
+    size_t reads = 0;
+    for (const Read& read : wiring_.readers(value)) {
+      ++reads;
+      if (read.op->is("integer.copy")) reads += readsOf(read.op->result());
+    }
+    return reads;
   }
 
   // Where an element of a result comes from, in row-major order.

@@ -1,0 +1,163 @@
+// ONNX ops that reduce axes to one element, or to running sums.
+
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/node_emitter.h"
+#include "ir/core/status_macros.h"
+
+namespace lindero::compiler {
+namespace {
+
+using ir::Value;
+using ir::tensor::Array;
+using Ints = std::vector<int64_t>;
+
+// The axes to reduce; none if the op does nothing. They are an attribute up to opset 17 (ReduceSum:
+// 12), an input since.
+absl::StatusOr<Ints> reducedAxes(NodeEmitter& e) {
+  Ints axes = e.intsAttr("axes").value_or(Ints());
+  if (e.has(1)) {
+    IR_ASSIGN_OR_RETURN(axes, e.constantInts(1));
+  }
+  if (axes.empty() && !e.intAttr("noop_with_empty_axes", 0)) {
+    axes.resize(e.rank(0));
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  return e.axes(axes, e.rank(0));
+}
+
+bool keepsDims(NodeEmitter& e) { return e.intAttr("keepdims", 1) != 0; }
+
+absl::Status reduce(NodeEmitter& e, llvm::StringRef op) {
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  if (axes.empty()) {
+    e.setOutput(0, e.input(0));
+    return absl::OkStatus();
+  }
+  return e.emitOutput(op, {e.input(0)}, {{"axes", axes}, {"keepdims", keepsDims(e)}});
+}
+
+// The sum of a function of x. What the function does to an x of which nothing is reduced, runtimes
+// do not agree on.
+absl::StatusOr<Value*> sumOf(NodeEmitter& e, Value* value) {
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  if (axes.empty() && e.rank(0) > 0)
+    return absl::UnimplementedError("it has no axes to reduce (noop_with_empty_axes)");
+  if (axes.empty()) return value;
+  return e.emit("tensor.reduce_sum", {value}, {{"axes", axes}, {"keepdims", keepsDims(e)}});
+}
+
+absl::Status reduceL1(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Value * magnitude, e.emit("tensor.abs", {e.input(0)}));
+  IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, magnitude));
+  e.setOutput(0, sum);
+  return absl::OkStatus();
+}
+
+absl::Status reduceSumSquare(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(Value * square, e.emit("tensor.mul", {e.input(0), e.input(0)}));
+  IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, square));
+  e.setOutput(0, sum);
+  return absl::OkStatus();
+}
+
+absl::Status needsReals(NodeEmitter& e) {
+  if (e.input(0)->type().element == ir::Element::kFloat) return absl::OkStatus();
+  return absl::UnimplementedError("a root or logarithm of integers");
+}
+
+absl::Status reduceL2(NodeEmitter& e, llvm::StringRef op) {
+  IR_RETURN_IF_ERROR(needsReals(e));
+  IR_RETURN_IF_ERROR(reduceSumSquare(e, op));
+  return e.emitOutput("tensor.sqrt", {e.outputs()[0]});
+}
+
+absl::Status reduceLogSum(NodeEmitter& e, llvm::StringRef) {
+  IR_RETURN_IF_ERROR(needsReals(e));
+  IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, e.input(0)));
+  return e.emitOutput("tensor.log", {sum});
+}
+
+// The greatest element is taken out of the powers, so that none is large.
+absl::Status reduceLogSumExp(NodeEmitter& e, llvm::StringRef) {
+  IR_RETURN_IF_ERROR(needsReals(e));
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  if (axes.empty() && e.rank(0) > 0)
+    return absl::UnimplementedError("it has no axes to reduce (noop_with_empty_axes)");
+  const auto reduced = [&](llvm::StringRef op, Value* value, bool keep) {
+    return e.emit(op, {value}, {{"axes", axes}, {"keepdims", keep}});
+  };
+  IR_ASSIGN_OR_RETURN(Value * most, reduced("tensor.reduce_max", e.input(0), true));
+  IR_ASSIGN_OR_RETURN(Value * rest, e.emit("tensor.sub", {e.input(0), most}));
+  IR_ASSIGN_OR_RETURN(Value * powers, e.emit("tensor.exp", {rest}));
+  IR_ASSIGN_OR_RETURN(Value * sum, reduced("tensor.reduce_sum", powers, keepsDims(e)));
+  IR_ASSIGN_OR_RETURN(Value * log, e.emit("tensor.log", {sum}));
+  IR_ASSIGN_OR_RETURN(most, e.reshape(most, log->type().shape));
+  return e.emitOutput("tensor.add", {log, most});
+}
+
+// Does running sum j hold element i?
+bool sums(int64_t i, int64_t j, bool exclusive, bool reverse) {
+  return reverse ? (exclusive ? i > j : i >= j) : (exclusive ? i < j : i <= j);
+}
+
+// Running sums are a product with a triangle of ones. Integers, which have no matrix product, are
+// spread out, masked and summed up.
+absl::Status cumSum(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
+  if (given.integers.size() != 1) return absl::InvalidArgumentError("its axis is not one integer");
+  const int64_t rank = e.rank(0);
+  IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(given.integers[0], rank));
+  const bool exclusive = e.intAttr("exclusive", 0) != 0, reverse = e.intAttr("reverse", 0) != 0;
+  const bool real = e.input(0)->type().element == ir::Element::kFloat;
+  Ints swap(rank);
+  std::iota(swap.begin(), swap.end(), 0);
+  std::swap(swap[axis], swap.back());
+  const int64_t n = e.shape(0)[axis];
+  IR_RETURN_IF_ERROR(checkNewElements({n, real ? n : e.input(0)->type().elements()}));
+  Array triangle = Array::zeros(e.input(0)->type().element, {n, n});
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const bool one = sums(i, j, exclusive, reverse);
+      if (real) {
+        triangle.reals[i * n + j] = one;
+      } else {
+        triangle.integers[j * n + i] = one;
+      }
+    }
+  }
+  IR_ASSIGN_OR_RETURN(Value * x, e.transpose(e.input(0), swap));
+  if (real) {
+    IR_ASSIGN_OR_RETURN(x, e.emit("tensor.matmul", {x, e.constant(triangle)}));
+  } else {
+    Ints spread(x->type().shape.begin(), x->type().shape.end());
+    spread.insert(spread.end() - 1, 1);
+    IR_ASSIGN_OR_RETURN(x, e.reshape(x, spread));
+    IR_ASSIGN_OR_RETURN(x, e.emit("tensor.mul", {x, e.constant(triangle)}));
+    IR_ASSIGN_OR_RETURN(
+        x, e.emit("tensor.reduce_sum", {x}, {{"axes", Ints{rank}}, {"keepdims", false}}));
+  }
+  IR_ASSIGN_OR_RETURN(x, e.transpose(x, swap));
+  e.setOutput(0, x);
+  return absl::OkStatus();
+}
+
+constexpr NamedEmitter kEmitters[] = {
+    {"CumSum", cumSum},
+    {"ReduceL1", reduceL1},
+    {"ReduceL2", reduceL2},
+    {"ReduceLogSum", reduceLogSum},
+    {"ReduceLogSumExp", reduceLogSumExp},
+    {"ReduceMax", reduce, "tensor.reduce_max"},
+    {"ReduceMean", reduce, "tensor.reduce_mean"},
+    {"ReduceMin", reduce, "tensor.reduce_min"},
+    {"ReduceSum", reduce, "tensor.reduce_sum"},
+    {"ReduceSumSquare", reduceSumSquare},
+};
+
+}  // namespace
+
+llvm::ArrayRef<NamedEmitter> reductionEmitters() { return kEmitters; }
+
+}  // namespace lindero::compiler

@@ -1,0 +1,133 @@
+#include "compiler/onnx_import/functions.h"
+
+#include <map>
+#include <vector>
+
+#include "compiler/onnx_import/attention_function.h"
+#include "compiler/onnx_import/contrib_ops.h"
+#include "compiler/onnx_import/onnx_guard.h"
+#include "compiler/onnx_import/prepare.h"
+#include "ir/core/status_macros.h"
+#include "llvm/ADT/STLExtras.h"
+#include "onnx/defs/schema.h"
+
+namespace lindero::compiler {
+namespace {
+
+int onnxType(ir::Element element) {
+  switch (element) {
+    case ir::Element::kFloat:
+      return onnx::TensorProto::FLOAT;
+    case ir::Element::kInt:
+      return onnx::TensorProto::INT64;
+    default:
+      return onnx::TensorProto::BOOL;
+  }
+}
+
+// The library takes an empty type for an operand that is left out.
+std::vector<onnx::TypeProto> typesOf(llvm::ArrayRef<ir::Value*> inputs) {
+  std::vector<onnx::TypeProto> types;
+  for (const ir::Value* input : inputs) {
+    auto& type = *types.emplace_back().mutable_tensor_type();
+    if (!input) {
+      types.back().Clear();
+      continue;
+    }
+    type.set_elem_type(onnxType(input->type().element));
+    auto& shape = *type.mutable_shape();
+    for (int64_t size : input->type().shape) shape.add_dim()->set_dim_value(size);
+  }
+  return types;
+}
+
+// What the op's attributes are: those given, else the defaults of its schema.
+std::map<std::string, onnx::AttributeProto> attributesOf(const onnx::NodeProto& node,
+                                                         const onnx::OpSchema& schema) {
+  std::map<std::string, onnx::AttributeProto> attributes;
+  for (const auto& [name, attribute] : schema.attributes()) {
+    if (attribute.default_value.has_name()) attributes[name] = attribute.default_value;
+  }
+  for (const onnx::AttributeProto& attribute : node.attribute())
+    attributes[attribute.name()] = attribute;
+  return attributes;
+}
+
+void bindAttributes(onnx::FunctionProto& body,
+                    const std::map<std::string, onnx::AttributeProto>& attributes) {
+  for (onnx::NodeProto& node : *body.mutable_node()) {
+    const onnx::NodeProto unbound = node;
+    node.clear_attribute();
+    for (const onnx::AttributeProto& attribute : unbound.attribute()) {
+      if (attribute.ref_attr_name().empty()) {
+        *node.add_attribute() = attribute;
+        continue;
+      }
+      // One that is neither given nor has a default is left out of the body, too.
+      auto found = attributes.find(attribute.ref_attr_name());
+      if (found == attributes.end()) continue;
+      onnx::AttributeProto& bound = *node.add_attribute();
+      bound = found->second;
+      bound.set_name(attribute.name());
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& functionOps() {
+  static const auto* ops = [] {
+    auto* list = new std::vector<std::string>{
+        "Attention",
+        "CenterCropPad",
+        "GroupNormalization",
+        "LogSoftmax",
+        "MeanVarianceNormalization",
+        "RotaryEmbedding",
+        "Shrink",
+        "Swish",
+    };
+    for (std::string& name : contribOps()) list->push_back(std::move(name));
+    return list;
+  }();
+  return *ops;
+}
+
+absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, int64_t opset,
+                                                 llvm::ArrayRef<ir::Value*> inputs) {
+  if (node.domain() == kContribDomain) return contribBody(node, inputs);
+  if (node.op_type() == "Attention" && capsMaskedScores(node)) return cappedAttention(node, inputs);
+  onnx::FunctionProto body;
+  bool found = false;
+  IR_RETURN_IF_ERROR(guarded("its definition", [&] {
+    const int version = static_cast<int>(opset);
+    const onnx::OpSchema* schema =
+        onnx::OpSchemaRegistry::Schema(node.op_type(), version, onnx::ONNX_DOMAIN);
+    if (!schema) return;
+    if (const onnx::FunctionProto* fixed = schema->GetFunction(version)) {
+      body = *fixed;
+      found = true;
+    } else if (schema->HasContextDependentFunction()) {
+      const onnx::FunctionBodyBuildContextImpl context(node, typesOf(inputs));
+      found = schema->BuildContextDependentFunction(context, body, version);
+    }
+    if (found) bindAttributes(body, attributesOf(node, *schema));
+  }));
+  if (found) return body;
+  return absl::UnimplementedError("the standard defines no body for it with these operands");
+}
+
+void writeDefaults(onnx::GraphProto& graph, int64_t opset) {
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    if (!isDefaultDomain(node.domain()) || !llvm::is_contained(functionOps(), node.op_type()))
+      continue;
+    const onnx::OpSchema* schema =
+        onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(opset), onnx::ONNX_DOMAIN);
+    if (!schema) continue;
+    const std::map<std::string, onnx::AttributeProto> attributes = attributesOf(node, *schema);
+    node.clear_attribute();
+    for (const auto& [name, attribute] : attributes) *node.add_attribute() = attribute;
+  }
+}
+
+}  // namespace lindero::compiler

@@ -1,0 +1,124 @@
+// Parts of ops that are not supported: each refusal is one line that names the node and the reason.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "compiler/onnx_import/import.h"
+#include "ir/dialects.h"
+#include "tests/onnx_node/onnx_text.h"
+
+namespace lindero::compiler {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string errorOf(const onnx::ModelProto& model) {
+  ir::registerAllDialects();
+  testing::ScratchFolder folder;
+  const auto module = importOnnx(folder.write("model.onnx", model.SerializeAsString()));
+  EXPECT_FALSE(module.ok());
+  EXPECT_THAT(std::string(module.status().message()), Not(HasSubstr("\n")));
+  return std::string(module.status().message());
+}
+
+std::string errorOf(const std::string& text) { return errorOf(testing::parseModel(text)); }
+
+// What a line of an ONNX file asks for, and why it is refused.
+TEST(RefusalsTest, RefusesPartsOfOps) {
+  const struct {
+    const char *graph, *node, *reason;
+  } cases[] = {
+      {"float[1024,1024] x) => (float[M,N] y) <int64[2] r = {64, 2}> { y = Tile(x, r) }", "Tile_0",
+       "more than 67108864 elements"},
+      {"float[1,1024] x) => (float[M,N] y) <int64[2] s = {1048576, 1}> { y = Expand(x, s) }",
+       "Expand_0", "more than 67108864 elements"},
+      {"float[4,4] x) => (float[M,N] y) <int64[4] p = {0, 67108864, 0, 0}> { y = Pad(x, p) }",
+       "Pad_0", "more than 67108864 elements"},
+      {"float[4] x) => (float[M] y) <int64[2] p = {4, 0}> { y = Pad<mode = \"reflect\">(x, p) }",
+       "Pad_0", "mode reflect with pads 4 and 0"},
+      {"float[1,1,4096] x, float[1,1,2048] w) => (float[1,1,N] y)"
+       "{ y = Conv<pads = [30000, 30000]>(x, w) }",
+       "Conv_0", "more than 67108864 elements"},
+      {"float[1,1,4] x, float[1,1,2] w) => (float[1,1,N] y)"
+       "{ y = Conv<auto_pad = \"SAME_UPPER\", pads = [1, 0]>(x, w) }",
+       "Conv_0", "both auto_pad and pads"},
+      {"float[1,1,5] x) => (float[1,1,N] y)"
+       "{ y = AveragePool<kernel_shape = [2], strides = [2], ceil_mode = 1>(x) }",
+       "AveragePool_0", "ceil_mode"},
+      {"float[1,16384] x) => (float[1,16384] y) <int64 a = {1}> { y = CumSum(x, a) }", "CumSum_0",
+       "more than 67108864 elements"},
+      {"float[16384] x, float[16384] z) => (float[M,N] y)"
+       "{ y = Einsum<equation = \"i,j->ij\">(x, z) }",
+       "Einsum_0", "more than 67108864 elements"},
+      {"int64[2] x, int64[2] z) => (int64 y) { y = Einsum<equation = \"i,i->\">(x, z) }",
+       "Einsum_0", "products of integers"},
+      {"float[3] x, float[2] u) => (float[3] y) <int64[2,1] i = {1, -2}> { y = ScatterND(x, i, u) "
+       "}",
+       "ScatterND_0", "the same place"},
+      {"float[3] x, float[1] u) => (float[3] y) <int64[1,1] i = {1}>"
+       "{ y = ScatterND<reduction = \"add\">(x, i, u) }",
+       "ScatterND_0", "reduction 'add'"},
+      {"float[3] x, float[1] u, int64[1,1] i) => (float[3] y) { y = ScatterND(x, i, u) }",
+       "ScatterND_0", "depends on the data"},
+      {"float[3,2] x) => (float[2,2] y) <int64[2] i = {1, -4}> { y = Gather(x, i) }", "Gather_0",
+       "index -4 is outside of an axis of 3"},
+      {"float[3,2] x) => (float[2,2] y) <int64[2,1] i = {1, 3}> { y = GatherND(x, i) }",
+       "GatherND_0", "index 3 is outside of an axis of 3"},
+      {"float[3] x) => (float[2] y) <int64[2] i = {1, 3}> { y = GatherElements(x, i) }",
+       "GatherElements_0", "index 3 is outside of an axis of 3"},
+      {"float[3] x, float[3] z) => (float[3] y) { y = Mod<fmod = 1>(x, z) }", "Mod_0",
+       "the remainder of real numbers"},
+      {"float[2,4] x, float[4] s) => (float[2,4] y)"
+       "{ y, m, v = BatchNormalization<training_mode = 1>(x, s, s, s, s) }",
+       "BatchNormalization_0", "training mode"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_THAT(errorOf("g (" + std::string(c.graph)),
+                AllOf(HasSubstr(std::string("'") + c.node + "'"), HasSubstr(c.reason)))
+        << c.graph;
+  }
+}
+
+TEST(RefusalsTest, RefusesPartsOfFusedOps) {
+  const struct {
+    const char *graph, *reason;
+  } cases[] = {
+      {"float[1,2,4] x, float[4,12] w, float[2,1,2,3,2] p) => (float[1,2,4] y)"
+       "{ y = com.microsoft.Attention<num_heads = 2>(x, w, , , p) }",
+       "a past is not supported"},
+      {"float[1,2,4] x, float[4,12] w) => (float[1,2,4] y)"
+       "{ y = com.microsoft.Attention<num_heads = 2, do_rotary = 1>(x, w) }",
+       "do_rotary is not supported"},
+      {"float[1,2,4] x, float[4,12] w) => (float[1,2,4] y) { y = com.microsoft.Attention(x, w) }",
+       "num_heads is 0"},
+      {"float[1,2,4] x, float[4,12] w) => (float[1,2,4] y)"
+       "{ y = com.microsoft.Attention<num_heads = 3>(x, w) }",
+       "in its definition"},
+      {"float[1,2,4] x, float[4,12] w) => (float[1,2,4] y)"
+       "{ y = com.microsoft.Attention<num_heads = 2.5>(x, w) }",
+       "ONNX checker"},
+      {"float[1,2,2,3,2] q) => (float[1,2,4] y)"
+       "{ y = com.microsoft.MultiHeadAttention<num_heads = 2>(q) }",
+       "a packed query, key or value is not supported"},
+      {"float[2,4] a, float[2,4] b) => (float[2,2] y)"
+       "{ y = com.microsoft.FusedMatMul<transB = 1, transBatchA = 1>(a, b) }",
+       "transBatchA or transBatchB is not supported"},
+      {"float[2,4] a) => (float[2,4] y) { y = com.microsoft.Sampling(a) }",
+       "of domain 'com.microsoft' is not supported"},
+      {"float[2,4] a) => (float[2,4] y) { y = com.microsoft.Gelu<alpha = 2.0>(a) }",
+       "Unrecognized attribute: alpha"},
+  };
+  for (const auto& c : cases) {
+    onnx::ModelProto model = testing::parseModel("g (" + std::string(c.graph));
+    auto& opset = *model.add_opset_import();
+    opset.set_domain("com.microsoft");
+    opset.set_version(1);
+    model.mutable_graph()->mutable_node(0)->set_name("/its/name");
+    EXPECT_THAT(errorOf(model), AllOf(HasSubstr("/its/name"), HasSubstr(c.reason))) << c.graph;
+  }
+}
+
+}  // namespace
+}  // namespace lindero::compiler
