@@ -332,14 +332,6 @@ class GraphImporter {
   int64_t folding_room_ = kMostFoldedElements;
 };
 
-// Names come from the file: whatever they hold, a message is one printable line.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
-
 }  // namespace
 
 std::vector<std::string> supportedOnnxOps() {

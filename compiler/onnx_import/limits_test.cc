@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/import.h"
+#include "ir/core/text.h"
 #include "ir/dialects.h"
 #include "llvm/ADT/STLExtras.h"
 #include "tests/onnx_node/onnx_text.h"
@@ -12,6 +13,7 @@
 namespace lindero::compiler {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class LimitsTest : public ::testing::Test {
@@ -108,6 +110,23 @@ TEST_F(LimitsTest, WantsOutputsOfDifferentNames) {
     const auto module = import(text);
     EXPECT_THAT(std::string(module.status().message()), HasSubstr(message));
   }
+}
+
+// What later stages say of nodes and weights is one line, too.
+TEST_F(LimitsTest, NamesAreOneLine) {
+  onnx::ModelProto model =
+      testing::parseModel("g (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Add(x, w) }");
+  model.mutable_graph()->mutable_node(0)->set_name("a\nnode");
+  model.mutable_graph()->mutable_node(0)->set_input(1, "a\nweight");
+  model.mutable_graph()->mutable_initializer(0)->set_name("a\nweight");
+  const auto module = importOnnx(folder_.write("model.onnx", model.SerializeAsString()));
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module), AllOf(HasSubstr("a?node"), HasSubstr("a?weight")));
+  model.mutable_graph()->mutable_node(0)->set_output(0, "an\noutput");
+  model.mutable_graph()->mutable_output(0)->set_name("an\noutput");
+  const auto refused = importOnnx(folder_.write("model.onnx", model.SerializeAsString()));
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("output 'an?output' has control characters"));
 }
 
 }  // namespace

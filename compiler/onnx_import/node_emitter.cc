@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/prepare.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -127,14 +128,15 @@ void NodeEmitter::takeRoom(int64_t elements) {
 
 ir::Value* NodeEmitter::constant(const ir::tensor::Array& array) {
   takeRoom(array.elements());
-  return addConstant(ir::tensor::writeConstant(module_.constants(), node_.output(0), array),
-                     array.element);
+  return addConstant(
+      ir::tensor::writeConstant(module_.constants(), printable(node_.output(0)), array),
+      array.element);
 }
 
 absl::StatusOr<ir::Value*> NodeEmitter::constant(const onnx::TensorProto& tensor) {
   IR_ASSIGN_OR_RETURN(ir::Constant made, makeConstant({.tensor = &tensor}));
   IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(tensor.data_type()));
-  made.name = node_.output(0);
+  made.name = printable(node_.output(0));
   return addConstant(module_.constants().add(std::move(made)), element);
 }
 

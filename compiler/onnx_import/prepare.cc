@@ -47,7 +47,18 @@ absl::Status checkNames(const onnx::GraphProto& graph) {
   };
   IR_RETURN_IF_ERROR(check("node", graph.node()));
   IR_RETURN_IF_ERROR(check("input", graph.input()));
-  return check("output", graph.output());
+  IR_RETURN_IF_ERROR(check("output", graph.output()));
+  // A claim repeats these as they are.
+  auto checkLine = [](const char* what, const auto& items) {
+    for (const auto& item : items) {
+      if (printable(item.name()) == item.name()) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("the name of ", what, " '", item.name(), "' has control characters"));
+    }
+    return absl::OkStatus();
+  };
+  IR_RETURN_IF_ERROR(checkLine("input", graph.input()));
+  return checkLine("output", graph.output());
 }
 
 using FunctionKey = std::pair<std::string, std::string>;
@@ -126,7 +137,10 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
 
 void nameNodes(onnx::GraphProto& graph) {
   std::set<std::string> names;
-  for (const onnx::NodeProto& node : graph.node()) names.insert(node.name());
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    node.set_name(printable(node.name()));
+    names.insert(node.name());
+  }
   for (int i = 0; i < graph.node_size(); ++i) {
     onnx::NodeProto& node = *graph.mutable_node(i);
     if (!node.name().empty()) continue;
@@ -238,6 +252,13 @@ int64_t opsetOf(const onnx::ModelProto& model) {
     if (isDefaultDomain(opset.domain())) return opset.version();
   }
   return 0;
+}
+
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
 }
 
 bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
