@@ -21,6 +21,7 @@
 #include "passes/region/form_regions/form_regions.h"
 #include "runtime/claim/json.h"
 #include "runtime/decode/decode_run.h"
+#include "runtime/error/error.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/package.h"
 #include "runtime/version/version.h"
@@ -120,7 +121,18 @@ std::vector<std::string> Compilation::outputNames() const { return namesOf(float
 absl::Status Compilation::selectOutputs(const std::vector<std::string>& names) {
   passes::SelectOutputsOptions options;
   options.outputs = options_.outputs = names;
-  return runSelection(*float_, options);
+  IR_RETURN_IF_ERROR(runSelection(*float_, options));
+  const std::vector<std::string> chosen = outputNames();
+  for (const auto& argument : floatFunction().body().arguments()) {
+    // What a claim states has a name of its own.
+    if (!llvm::is_contained(chosen, argument->name().str())) continue;
+    return runtime::failure(
+        runtime::Error::kUnsupported,
+        absl::StrCat(file_, ": output '", argument->name().str(),
+                     "' is an input: leave it out with --output-name, or let an Identity give it "
+                     "another name"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Compilation::selectValues(const std::string& positions, bool argmax) {

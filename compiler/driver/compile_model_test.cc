@@ -1,10 +1,11 @@
-// What is refused of options before a file is read.
+// What is refused of options before a file is read, and of outputs.
 #include "compiler/driver/compile_model.h"
 
 #include <string>
 
 #include "gtest/gtest.h"
 #include "runtime/error/error.h"
+#include "tests/onnx_node/onnx_text.h"
 
 namespace lindero::compiler {
 namespace {
@@ -42,6 +43,21 @@ TEST(CompileModel, RefusesOptionsThatItDoesNotHave) {
   runtime::Monitor monitor;
   EXPECT_EQ(runtime::errorOf(importModel("none.onnx", lanes(64), monitor).status()),
             runtime::Error::kFile);
+}
+
+TEST(CompileModel, RefusesAnOutputThatIsAnInput) {
+  testing::ScratchFolder folder;
+  const std::string path =
+      folder.write("model.onnx",
+                   testing::parseModel("g (float[2] x) => (float[2] x, float[2] y) { y = Relu(x) }")
+                       .SerializeAsString());
+  runtime::Monitor monitor;
+  const absl::Status status = importModel(path, {}, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kUnsupported);
+  EXPECT_NE(status.message().find("output 'x' is an input"), std::string::npos) << status;
+  ModelOptions options;
+  options.outputs = {"y"};
+  EXPECT_TRUE(importModel(path, options, monitor).ok());
 }
 
 }  // namespace

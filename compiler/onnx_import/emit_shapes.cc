@@ -14,6 +14,9 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+// Of integers, so that their difference is one.
+constexpr double kMostBound = double(int64_t{1} << 62);
+
 absl::Status setConstant(NodeEmitter& e, const Array& array) {
   e.setOutput(0, e.constant(array));
   return absl::OkStatus();
@@ -68,8 +71,12 @@ absl::Status range(NodeEmitter& e, llvm::StringRef) {
   const bool real = bounds[0].isReal();
   auto value = [&](int i) { return real ? bounds[i].reals[0] : double(bounds[i].integers[0]); };
   if (value(2) == 0) return absl::InvalidArgumentError("delta is 0");
-  const double count = std::ceil((value(1) - value(0)) / value(2));
-  if (!(count <= double(kMostNewElements)))
+  if (!real && (std::abs(value(0)) > kMostBound || std::abs(value(1)) > kMostBound))
+    return absl::InvalidArgumentError("start or limit is beyond 2^62");
+  const double span =
+      real ? value(1) - value(0) : double(bounds[1].integers[0] - bounds[0].integers[0]);
+  const double count = std::ceil(span / value(2));
+  if (!(count <= double(kMostNewElements)) || !e.hasRoomFor(std::max<int64_t>(0, int64_t(count))))
     return absl::InvalidArgumentError(absl::StrCat("it would have ", count, " elements"));
   Array result = Array::zeros(bounds[0].element, {std::max<int64_t>(0, int64_t(count))});
   for (int64_t i = 0; i < result.elements(); ++i) {
@@ -90,20 +97,15 @@ absl::Status constantOfShape(NodeEmitter& e, llvm::StringRef) {
     IR_ASSIGN_OR_RETURN(value, ir::tensor::readConstant(scalar));
   }
   if (value.elements() != 1) return absl::InvalidArgumentError("its value is not one element");
-  int64_t elements = 1;
-  for (int64_t size : sizes) {
-    if (size < 0 || (elements != 0 && size > kMostNewElements / elements)) {
-      return absl::InvalidArgumentError(absl::StrCat("it would have an axis of size ", size));
-    }
-    elements *= size;
+  IR_RETURN_IF_ERROR(checkNewElements(sizes));
+  // As an expansion, it takes no memory where nobody needs to know its elements now.
+  value.shape.clear();
+  Value* scalar = e.constant(value);
+  if (sizes.empty()) {
+    e.setOutput(0, scalar);
+    return absl::OkStatus();
   }
-  Array result = Array::zeros(value.element, sizes);
-  if (result.isReal()) {
-    result.reals.assign(elements, value.reals[0]);
-  } else {
-    result.integers.assign(elements, value.integers[0]);
-  }
-  return setConstant(e, result);
+  return e.emitOutput("tensor.expand", {scalar}, {{"shape", sizes}});
 }
 
 constexpr NamedEmitter kEmitters[] = {

@@ -1,9 +1,12 @@
 #include "compiler/onnx_import/import.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
@@ -32,6 +35,29 @@ const std::map<std::string, NamedEmitter>& emitters() {
     return entries;
   }();
   return *map;
+}
+
+// Of constants that are read and made while importing.
+constexpr int64_t kMostFoldedElements = int64_t{1} << 25;
+
+// Of an input, and of what a node computes. Beyond these no machine runs a model, and the ONNX
+// library computes sizes in 32 bits here and there.
+constexpr int64_t kMostInputElements = int64_t{1} << 28;
+constexpr int64_t kMostElements = std::numeric_limits<int32_t>::max();
+
+// Nothing if they are at most that many.
+absl::Status checkElements(llvm::ArrayRef<int64_t> shape, int64_t most) {
+  int64_t elements = 1;
+  for (int64_t size : shape) {
+    // Sizes beside a 0 count, too: what computes with them need not look for one.
+    if (size > most / elements) {
+      return absl::UnimplementedError(absl::StrCat("[", absl::StrJoin(shape, ", "),
+                                                   "] is more than the ", most,
+                                                   " elements that are supported"));
+    }
+    elements *= std::max<int64_t>(1, size);
+  }
+  return absl::OkStatus();
 }
 
 constexpr int kMostNestedFunctions = 8;
@@ -67,6 +93,7 @@ class GraphImporter {
   absl::Status run() {
     const onnx::GraphProto& graph = file_.model.graph();
     IR_RETURN_IF_ERROR(addArguments());
+    IR_RETURN_IF_ERROR(checkOutputs());
     findLiveNodes();
     for (const onnx::ValueInfoProto& info : graph.value_info()) inferred_[info.name()] = &info;
     std::map<std::string, std::string> types;
@@ -111,11 +138,28 @@ class GraphImporter {
       const bool boolean = *element == ir::Element::kBool;
       const ir::Type type =
           ir::Type::tensor(boolean ? ir::Element::kInt : *element, *staticShape(input));
+      if (absl::Status status = checkElements(type.shape, kMostInputElements); !status.ok()) {
+        return absl::Status(status.code(),
+                            absl::StrCat("input '", input.name(), "': ", status.message()));
+      }
       ir::Value*& value = values_[input.name()];
       value = function_->body().addArgument(type, input.name());
       if (!boolean) continue;
       IR_ASSIGN_OR_RETURN(value, ir::tensor::create(builder_, "tensor.cast", {value},
                                                     {{"to", std::string("bool")}}));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkOutputs() const {
+    if (file_.model.graph().output().empty())
+      return absl::InvalidArgumentError("the graph has no output");
+    std::set<std::string> names;
+    for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
+      if (!names.insert(output.name()).second) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the graph has two outputs '", output.name(), "'"));
+      }
     }
     return absl::OkStatus();
   }
@@ -182,7 +226,10 @@ class GraphImporter {
     auto emitter = emitters().find(qualifiedOp(node));
     if (emitter != emitters().end()) {
       NodeEmitter context(node, std::move(inputs), builder_, module_);
+      context.limitFolding(folding_room_);
       IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
+      for (const Value* output : context.outputs())
+        if (output) IR_RETURN_IF_ERROR(checkElements(output->type().shape, kMostElements));
       return context.outputs().vec();
     }
     if (!llvm::is_contained(functionOps(), qualifiedOp(node)) || depth > kMostNestedFunctions)
@@ -282,15 +329,8 @@ class GraphImporter {
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
   std::vector<bool> live_;
   std::set<std::string> missing_;
+  int64_t folding_room_ = kMostFoldedElements;
 };
-
-// Names come from the file: whatever they hold, a message is one printable line.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/prepare.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -15,6 +16,8 @@ namespace {
 // used.
 constexpr int64_t kMostFoldedReals = 4096;
 constexpr int64_t kMostFoldedIntegers = 1 << 22;
+// Any shape, whatever room is left.
+constexpr int64_t kAlwaysFolded = 256;
 
 }  // namespace
 
@@ -115,15 +118,25 @@ ir::Value* NodeEmitter::addConstant(const ir::Constant& constant, ir::Element el
                         {{"value", ir::Symbol{constant.name}}});
 }
 
+bool NodeEmitter::hasRoomFor(int64_t elements) const {
+  return elements <= kAlwaysFolded || !room_ || elements <= *room_;
+}
+
+void NodeEmitter::takeRoom(int64_t elements) {
+  if (room_ && elements > kAlwaysFolded) *room_ -= elements;
+}
+
 ir::Value* NodeEmitter::constant(const ir::tensor::Array& array) {
-  return addConstant(ir::tensor::writeConstant(module_.constants(), node_.output(0), array),
-                     array.element);
+  takeRoom(array.elements());
+  return addConstant(
+      ir::tensor::writeConstant(module_.constants(), printable(node_.output(0)), array),
+      array.element);
 }
 
 absl::StatusOr<ir::Value*> NodeEmitter::constant(const onnx::TensorProto& tensor) {
   IR_ASSIGN_OR_RETURN(ir::Constant made, makeConstant({.tensor = &tensor}));
   IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(tensor.data_type()));
-  made.name = node_.output(0);
+  made.name = printable(node_.output(0));
   return addConstant(module_.constants().add(std::move(made)), element);
 }
 
@@ -133,10 +146,14 @@ absl::StatusOr<ir::Value*> NodeEmitter::foldIfCheap(ir::Value* value) {
   if (value->type().elements() > most) return value;
   ir::Op* op = value->definingOp();
   std::vector<ir::tensor::Array> arrays;
+  int64_t read = 0;
   for (const ir::Value* operand : op->operands()) {
     const ir::Constant* constant = constantOf(operand);
     if (!constant || constant->elements() > kMostFoldedIntegers) return value;
+    read += constant->elements();
   }
+  if (!hasRoomFor(value->type().elements() + read)) return value;
+  takeRoom(read);
   for (const ir::Value* operand : op->operands()) {
     IR_ASSIGN_OR_RETURN(ir::tensor::Array array, ir::tensor::readConstant(*constantOf(operand)));
     arrays.push_back(std::move(array));

@@ -36,6 +36,12 @@ class NodeEmitter {
         module_(module),
         outputs_(node.output_size()) {}
 
+  // How many elements may still be read and made by evaluating ops here, for all nodes: a file of a
+  // few bytes may ask for any number. What has no room is left to fold-constants; what is as short
+  // as a shape always has. Unlimited without a call.
+  void limitFolding(int64_t& elements) { room_ = &elements; }
+  bool hasRoomFor(int64_t elements) const;
+
   int numInputs() const { return static_cast<int>(inputs_.size()); }
   int numOutputs() const { return node_.output_size(); }
   // Optional inputs that are left out count as absent wherever they stand.
@@ -84,6 +90,7 @@ class NodeEmitter {
  private:
   const ir::Constant* constantOf(const ir::Value* value) const;
   ir::Value* addConstant(const ir::Constant& constant, ir::Element element);
+  void takeRoom(int64_t elements);
   absl::StatusOr<ir::Value*> foldIfCheap(ir::Value* value);
 
   const onnx::NodeProto& node_;
@@ -91,6 +98,7 @@ class NodeEmitter {
   ir::Builder& builder_;
   ir::Module& module_;
   std::vector<ir::Value*> outputs_;
+  int64_t* room_ = nullptr;
 };
 
 // Emits one node. `op` is the tensor op of its table row, for emitters that serve several ONNX ops.

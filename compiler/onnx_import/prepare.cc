@@ -10,13 +10,13 @@
 #include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/empty_caches.h"
 #include "compiler/onnx_import/functions.h"
+#include "compiler/onnx_import/infer_shapes.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
-#include "onnx/shape_inference/implementation.h"
 
 namespace lindero::compiler {
 namespace {
@@ -47,7 +47,18 @@ absl::Status checkNames(const onnx::GraphProto& graph) {
   };
   IR_RETURN_IF_ERROR(check("node", graph.node()));
   IR_RETURN_IF_ERROR(check("input", graph.input()));
-  return check("output", graph.output());
+  IR_RETURN_IF_ERROR(check("output", graph.output()));
+  // A claim repeats these as they are.
+  auto checkLine = [](const char* what, const auto& items) {
+    for (const auto& item : items) {
+      if (printable(item.name()) == item.name()) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("the name of ", what, " '", item.name(), "' has control characters"));
+    }
+    return absl::OkStatus();
+  };
+  IR_RETURN_IF_ERROR(checkLine("input", graph.input()));
+  return checkLine("output", graph.output());
 }
 
 using FunctionKey = std::pair<std::string, std::string>;
@@ -126,7 +137,10 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
 
 void nameNodes(onnx::GraphProto& graph) {
   std::set<std::string> names;
-  for (const onnx::NodeProto& node : graph.node()) names.insert(node.name());
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    node.set_name(printable(node.name()));
+    names.insert(node.name());
+  }
   for (int i = 0; i < graph.node_size(); ++i) {
     onnx::NodeProto& node = *graph.mutable_node(i);
     if (!node.name().empty()) continue;
@@ -240,6 +254,13 @@ int64_t opsetOf(const onnx::ModelProto& model) {
   return 0;
 }
 
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
 std::string qualifiedOp(const onnx::NodeProto& node) {
@@ -268,11 +289,7 @@ absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
   binder.bindOutputs(*model.mutable_graph());
-  onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1,
-                                      /*data_prop_val=*/true);
-  return guarded("ONNX shape inference", [&] {
-    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
-  });
+  return guarded("ONNX shape inference", [&] { inferShapes(model); });
 }
 
 }  // namespace lindero::compiler

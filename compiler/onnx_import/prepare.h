@@ -10,6 +10,10 @@
 
 namespace lindero::compiler {
 
+// Names come from the file: whatever they hold, what names a value or a node is one line. Control
+// characters become question marks.
+std::string printable(std::string text);
+
 bool isDefaultDomain(const std::string& domain);
 
 // The version of the ONNX domain, 0 if the model imports none.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
 
 namespace lindero::compiler {
@@ -250,7 +251,7 @@ absl::StatusOr<ir::Constant> makeConstant(const Initializer& initializer) {
         "has ", bytes.size(), " bytes of data; its type and shape ask for ", expected));
   }
   ir::Constant constant;
-  constant.name = tensor.name();
+  constant.name = printable(tensor.name());
   constant.shape.assign(tensor.dims().begin(), tensor.dims().end());
   IR_RETURN_IF_ERROR(fill(constant, tensor.data_type(), bytes, initializer.owner));
   if (constant.scalar == ir::Scalar::kF32) IR_RETURN_IF_ERROR(checkFinite(constant.as<float>()));

@@ -71,6 +71,7 @@ class CarryContext : public Pass {
       if (op.is("integer.select_rows") || op.block() != nullptr) {
         return refuse(absl::StrCat(ir::describe(op), " picks rows, or holds a region"));
       }
+      IR_RETURN_IF_ERROR(checkRows(op));
       if (op.is("integer.softmax") && !op.boolAttr("causal")) {
         return refuse(absl::StrCat(ir::describe(op), " is not causal"));
       }
@@ -85,6 +86,27 @@ class CarryContext : public Pass {
     return embeddings == 1 ? absl::OkStatus() : refuse("there is no embedding");
   }
 
+  // Of a result: positions, or queries.
+  static size_t rowAxis(const ir::Type& type) { return type.shape.size() == 3 ? 1 : 0; }
+
+  // Does the op compute each position's row from that position's rows, or as attention does?
+  absl::Status checkRows(const Op& op) const {
+    if (op.is("integer.constant") || op.numResults() == 0) return absl::OkStatus();
+    const ir::Type& type = op.result()->type();
+    const size_t axis = rowAxis(type);
+    if (type.shape.size() <= axis || type.shape[axis] != context_)
+      return refuse(absl::StrCat(ir::describe(op), " has no row per position"));
+    if (op.is("integer.copy"))
+      return refuse(absl::StrCat(ir::describe(op), " moves elements between positions"));
+    if (!op.is("integer.affine")) return absl::OkStatus();
+    for (const Value* operand : op.operands()) {
+      const Op* constant = operand->definingOp();
+      if (constant && constant->is("integer.constant") && operand->type().shape.size() > 1)
+        return refuse(absl::StrCat(ir::describe(op), " has constants for each position"));
+    }
+    return absl::OkStatus();
+  }
+
   // The positions of a block, or its queries, in place of all.
   void cut(ir::Block& body) {
     auto shorten = [&](Value& value, size_t axis) {
@@ -95,7 +117,7 @@ class CarryContext : public Pass {
     shorten(*body.arguments()[0], 0);
     for (Op& op : body.ops()) {
       if (op.is("integer.constant") || op.numResults() == 0) continue;
-      shorten(*op.result(), op.result()->type().shape.size() == 3 ? 1 : 0);
+      shorten(*op.result(), rowAxis(op.result()->type()));
     }
   }
 

@@ -1,5 +1,8 @@
 #include "passes/import_cleanup/fold_constants/fold_constants.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/interpreter.h"
@@ -13,12 +16,34 @@ using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
 
+// By which all results together may exceed their operands. What a weight becomes is as large as it
+// was; a mask may be made of a scalar, in a few bytes of a file: one of any size, any number of
+// them.
+constexpr int64_t kMostGrowth = int64_t{1} << 27;
+// Multiplications that take as long as an element takes room.
+constexpr int64_t kProductsPerElement = 64;
+
+absl::Status checkGrowth(const Op& op, int64_t& room) {
+  int64_t largest = 0;
+  for (const Value* operand : op.operands())
+    largest = std::max(largest, operand->type().elements());
+  const int64_t elements = op.result()->type().elements();
+  room -= std::max<int64_t>(0, elements - largest);
+  if (op.is("tensor.matmul"))
+    room -= elements / kProductsPerElement * op.operand(0)->type().shape.back();
+  if (room >= 0) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      ir::describe(op), ": the constants that are computed from smaller ones have over ",
+      kMostGrowth, " elements"));
+}
+
 // The op's result as an array, if all operands are constants at hand.
-absl::StatusOr<std::optional<Array>> evaluateOnConstants(const Op& op) {
+absl::StatusOr<std::optional<Array>> evaluateOnConstants(const Op& op, int64_t& room) {
   std::vector<Array> arrays;
   for (const Value* operand : op.operands()) {
     if (!isConstant(operand)) return std::optional<Array>();
   }
+  IR_RETURN_IF_ERROR(checkGrowth(op, room));
   for (const Value* operand : op.operands()) {
     std::optional<Array> array = arrayOf(operand);
     if (!array) return std::optional<Array>();
@@ -72,9 +97,10 @@ Value* passedOn(const Op& op) {
 
 absl::StatusOr<bool> fold(ir::Function& function) {
   bool changed = false;
+  int64_t room = kMostGrowth;
   for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
     if (op.def().terminator || op.is("tensor.constant") || op.numResults() != 1) continue;
-    IR_ASSIGN_OR_RETURN(std::optional<Array> array, evaluateOnConstants(op));
+    IR_ASSIGN_OR_RETURN(std::optional<Array> array, evaluateOnConstants(op, room));
     if (array) {
       ir::Builder builder = ir::Builder::before(&op);
       builder.setLocation(op.location());

@@ -157,9 +157,9 @@ absl::StatusOr<std::optional<Expression>> expressionOf(const Cone& cone) {
 
 // Replaces the op by an activation; null if it is none.
 absl::StatusOr<Op*> fuse(Op& root) {
+  if (root.numResults() != 1 || !isElementwise(root)) return nullptr;
   const ir::Type& type = root.result()->type();
-  if (root.numResults() != 1 || type.element != Element::kFloat || !isElementwise(root))
-    return nullptr;
+  if (type.element != Element::kFloat) return nullptr;
   const std::vector<Value*> inputs = candidates(root);
   // Every group starts above the last one that was possible: the farthest comes last.
   for (Value* input : llvm::reverse(inputs)) {
