@@ -131,6 +131,7 @@ absl::StatusOr<Value*> Lowering::form(const Value& value) {
 
 Value* Lowering::narrowed(Value* value, int dropped) {
   if (dropped <= 0) return value;
+  inexact_ |= exact_.contains(value) && value->type().exponent < dropped;
   constexpr int kMostShift = 16;
   if (dropped > kMostShift) return narrowed(narrowed(value, kMostShift), dropped - kMostShift);
   if (auto it = narrowed_.find({value, dropped}); it != narrowed_.end()) return it->second;
