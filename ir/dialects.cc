@@ -16,9 +16,9 @@ namespace lindero::ir {
 namespace {
 
 constexpr llvm::StringLiteral kTensor =
-    "The float graph, close to ONNX at import, with static shapes. After import cleanup only these "
-    "ops remain: embedding, "
-    "layernorm, linear, slice, attention, activation, add, argmax, select_rows, constant, return.";
+    "The float graph, close to ONNX at import, with static shapes. After import cleanup all that "
+    "is "
+    "computed is real, and what attention, norms and linear layers consist of is one op each.";
 constexpr llvm::StringLiteral kInteger =
     "Exact integers with static power-of-two scales, types `fixed<shape, 2^-f, [low, high]>`. Each "
     "op is an integer function, and "

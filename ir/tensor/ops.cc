@@ -227,6 +227,9 @@ void addCanonical(std::vector<OpDef>& ops) {
                               {"table", kOne, "[V, D], constant"},
                               {"addend", kOptional, "[..., D], constant (positions)"}},
                  .results = {{"y", kOne, "[..., D]"}},
+                 .attributes = {{"exact", kBool, false,
+                                 "its entries are integers or truth values of the model: what is "
+                                 "computed of them in whole numbers has to be exact, too"}},
                  .constraints = {"ids is of i64; table is of f32, [V, D]",
                                  "the addend is of f32 and has the result's shape",
                                  "the result is of f32, with ids' axes and D"}});

@@ -131,10 +131,22 @@ absl::StatusOr<Value*> Lowering::form(const Value& value) {
 
 Value* Lowering::narrowed(Value* value, int dropped) {
   if (dropped <= 0) return value;
+  inexact_ |= exact_.contains(value) && value->type().exponent < dropped;
   constexpr int kMostShift = 16;
   if (dropped > kMostShift) return narrowed(narrowed(value, kMostShift), dropped - kMostShift);
+  if (auto it = narrowed_.find({value, dropped}); it != narrowed_.end()) return it->second;
+  // Of a copy of one tensor, which may repeat elements: before it is copied.
+  if (const Op* op = value->definingOp();
+      op != nullptr && op->is("integer.copy") && op->numOperands() == 1 &&
+      op->operand(0)->type().elements() <= value->type().elements()) {
+    Value* source = narrowed(op->operand(0), dropped);
+    Type type = source->type();
+    type.shape = value->type().shape;
+    return narrowed_[{value, dropped}] =
+               builder_.value("integer.copy", {source}, type,
+                              {{"indices", ir::Symbol{op->symbolAttr("indices")}}});
+  }
   Value*& made = narrowed_[{value, dropped}];
-  if (made != nullptr) return made;
   const Type& type = value->type();
   int bits = 1;
   while (type.low < -(int64_t{1} << (bits - 1)) || type.high >= int64_t{1} << (bits - 1)) ++bits;

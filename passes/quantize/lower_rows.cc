@@ -255,6 +255,7 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
 // stored value, of which bits are dropped that no shift of a key can.
 absl::StatusOr<Stored> Lowering::keyed(const Op& op, int key_exponent, int key_bits) {
   Stored acc = stored(*op.operand(0));
+  inexact_ |= whole_.contains(op.operand(0)) && key_exponent < 0;
   if (acc.shift == 0) {
     absl::StatusOr<Value*> value = form(*op.operand(0));
     if (!value.ok()) return value.status();

@@ -25,7 +25,8 @@ Lowering::Lowering(const ir::Function& source, const Exponents& exponents, ir::F
       exponents_(exponents),
       target_(target),
       records_(records),
-      builder_(&target.body()) {
+      builder_(&target.body()),
+      whole_(wholeValues(source)) {
   for (const Value* value : exponentSites(source)) site_.try_emplace(value, site_.size());
 }
 
@@ -37,6 +38,11 @@ absl::Status Lowering::run() {
     builder_.setLocation(op.location());
     node_ = llvm::join(op.location(), " + ");
     absl::Status status = lower(op);
+    if (status.ok() && inexact_) {
+      status = absl::UnimplementedError(
+          "it computes with integers or truth values that do not fit its bits exactly; give more "
+          "(--activation-bits), or calibrate with the largest that are needed");
+    }
     if (status.ok()) continue;
     return absl::Status(status.code(), absl::StrCat(ir::describe(op), ": ", status.message()));
   }
@@ -269,6 +275,10 @@ absl::StatusOr<const Stored*> Lowering::plain(const Value& value) const {
 void Lowering::keep(const Value& value, Stored stored, llvm::StringRef role, int weight_bits) {
   // What is the same as an input keeps the input's name.
   if (stored.value->definingOp() != nullptr) stored.value->setName(value.name());
+  if (whole_.contains(&value)) {
+    exact_.insert(stored.value);
+    inexact_ |= llvm::any_of(stored.exponents, [](int unit) { return unit < 0; });
+  }
   const auto site = site_.find(&value);
   record(site == site_.end() ? -1 : static_cast<int64_t>(site->second), stored, role, weight_bits);
   stored_[&value] = std::make_unique<Stored>(std::move(stored));

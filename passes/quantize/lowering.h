@@ -20,6 +20,7 @@
 #include "passes/quantize/rounding.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/whole.h"
 
 namespace lindero::passes {
 
@@ -142,6 +143,9 @@ class Lowering {
   std::map<std::string, ExponentialTable> softmaxes_;
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
+  const llvm::DenseSet<const ir::Value*> whole_;     // of the source (whole.h)
+  llvm::DenseSet<const ir::Value*> exact_;           // what holds them
+  bool inexact_ = false;                             // one of them was rounded
   Masks masks_;
   llvm::DenseMap<const ir::Value*, double> reach_;
 };

@@ -92,6 +92,8 @@ class ScoreCloser {
       IR_ASSIGN_OR_RETURN(parts, ofChoice(*op, depth));
     } else if (op->is("tensor.mul") || op->is("tensor.div")) {
       IR_ASSIGN_OR_RETURN(parts, ofProduct(*op, depth));
+    } else if (op->is("tensor.min")) {
+      IR_ASSIGN_OR_RETURN(parts, ofMinimum(*op, depth));
     } else if (op->is("tensor.max")) {
       IR_ASSIGN_OR_RETURN(parts, ofMaximum(*op, depth));
     } else if (isCopy(*op)) {
@@ -106,12 +108,18 @@ class ScoreCloser {
     if (!array || !array->isReal()) return parts;
     Array closed = Array::zeros(Element::kBool, array->shape);
     bool any = false, all = true, zero = true;
+    std::optional<double> first;
     for (size_t i = 0; i < array->reals.size(); ++i) {
       double& x = array->reals[i];
       closed.integers[i] = x <= kMasked;
       any |= x <= kMasked;
       all &= x <= kMasked;
-      if (x <= kMasked) parts.level = std::max(parts.level, x), x = 0;
+      if (x <= kMasked) {
+        parts.exact &= x == first.value_or(x);
+        first = x;
+        parts.level = std::max(parts.level, x);
+        x = 0;
+      }
       zero &= x == 0;
     }
     if (zero) parts.rest = nullptr;
@@ -223,6 +231,7 @@ class ScoreCloser {
     if (!(factor <= kMasked) || !range || range->low < 0 || isConstant(value)) return none;
     Parts parts;
     parts.level = factor;
+    parts.exact = range->high <= 1;
     parts.computed = true;
     IR_ASSIGN_OR_RETURN(parts.closed,
                         emit("tensor.greater", {value, constant(Array::real({}, {0}))}));
@@ -235,8 +244,20 @@ class ScoreCloser {
     std::optional<double> floor = split ? scalarOf(split->constant) : std::nullopt;
     if (!floor || *floor > kMasked) return Parts{.rest = op.result()};
     IR_ASSIGN_OR_RETURN(Parts parts, partsOf(split->value, depth + 1));
-    parts.exact |= parts.level <= *floor;
+    // A score above zero lifts what absorbs nothing above the floor.
+    parts.exact |= parts.level <= std::min(*floor, kAbsorbs);
     parts.level = std::max(parts.level, *floor);
+    return parts;
+  }
+
+  // Of masks alone.
+  Result ofMinimum(Op& op, int depth) {
+    IR_ASSIGN_OR_RETURN(const Parts a, partsOf(op.operand(0), depth + 1));
+    IR_ASSIGN_OR_RETURN(const Parts b, partsOf(op.operand(1), depth + 1));
+    if (!a.closes() || !b.closes() || a.rest != nullptr || b.rest != nullptr)
+      return Parts{.rest = op.result()};
+    IR_ASSIGN_OR_RETURN(Parts parts, either(a, b));
+    parts.exact &= a.level == b.level;
     return parts;
   }
 

@@ -30,6 +30,7 @@ constant @large : f32[] = [-1e9]
 constant @small : f32[] = [-10000.0]
 constant @moderate : f32[] = [-100.0]
 constant @huge : f32[] = [1e9]
+constant @mixed : f32[3] = [-10000.0, -1e9, -10000.0]
 constant @bias : f32[2x3x3] = [0, -1, -2, 0, 0, -1, 1, 0, 0, 0, -3, -6, 0, 0, -3, 2, 0, 0]
 constant @causal : bool[1x3x3] = [1, 0, 0, 1, 1, 0, 1, 1, 1]
 constant @triangle : f32[1x3x3] = [0, -3.4028235e38, -3.4028235e38, 0, 0, -3.4028235e38, 0, 0, 0]
@@ -45,6 +46,7 @@ std::string module(const std::string& body) {
         std::string("  %") + name + " = tensor.constant {value = @" + name + "} : tensor<f32>\n";
   }
   return text + R"(
+  %mixed = tensor.constant {value = @mixed} : tensor<3xf32>
   %bias = tensor.constant {value = @bias} : tensor<2x3x3xf32>
   %causal = tensor.constant {value = @causal} : tensor<1x3x3xi1>
   %triangle = tensor.constant {value = @triangle} : tensor<1x3x3xf32>
@@ -142,6 +144,29 @@ TEST(CloseScores, MasksOfKeysAndQueries) {
   // What is left of scores shows.
   check(both +
             "  %t = tensor.where(%c, %zero, %large) : tensor<1x3x3xf32>\n"
+            "  %x = tensor.add(%s, %t) : tensor<2x3x3xf32>\n" +
+            kSoftmax,
+        Closed::kRefused, true);
+}
+
+// Rows that are closed, but not by one number: what a model gives them is no longer known.
+TEST(CloseScores, ClosedByMoreThanOneLevel) {
+  const std::string both = "  %c = tensor.and(%b, %causal) : tensor<1x3x3xi1>\n";
+  // A score above zero is above the floor, too.
+  check(both +
+            "  %t = tensor.where(%c, %zero, %small) : tensor<1x3x3xf32>\n"
+            "  %v = tensor.add(%s, %t) : tensor<2x3x3xf32>\n"
+            "  %x = tensor.max(%v, %small) : tensor<2x3x3xf32>\n" +
+            kSoftmax,
+        Closed::kRefused, true);
+  check(both + "  %x = tensor.where(%c, %s, %mixed) : tensor<2x3x3xf32>\n" + kSoftmax,
+        Closed::kRefused, true);
+  // One mask, or two.
+  check(both +
+            "  %n = tensor.not(%c) : tensor<1x3x3xi1>\n"
+            "  %d = tensor.cast(%n) {to = \"float\"} : tensor<1x3x3xf32>\n"
+            "  %e = tensor.add(%d, %inverse) : tensor<1x3x3xf32>\n"
+            "  %t = tensor.mul(%e, %lowest) : tensor<1x3x3xf32>\n"
             "  %x = tensor.add(%s, %t) : tensor<2x3x3xf32>\n" +
             kSoftmax,
         Closed::kRefused, true);

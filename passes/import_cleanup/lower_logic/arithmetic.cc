@@ -188,6 +188,8 @@ Arithmetic::Result Arithmetic::extremum(bool greatest, Value* x, llvm::ArrayRef<
   return x;
 }
 
+absl::StatusOr<Value*> Arithmetic::never(Value* x) { return emit("tensor.mul", {x, number(0)}); }
+
 // The first of n elements that is the maximum: n less the greatest of n - j among those that are.
 absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x) {
   const auto rank = static_cast<int64_t>(x->type().shape.size());

@@ -18,6 +18,8 @@ class Arithmetic {
   bool spellsReal(const ir::Op& op) const;
   // The op on real operands in place of its own; null if it has no such spelling.
   absl::StatusOr<ir::Value*> spell(const ir::Op& op, llvm::ArrayRef<ir::Value*> operands);
+  // 0 in every run that is not refused: a run in which x has no value is.
+  absl::StatusOr<ir::Value*> never(ir::Value* x);
   // The index that tensor.argmax has of whole numbers.
   absl::StatusOr<ir::Value*> argmax(const ir::Op& op, ir::Value* x);
   // The elements of an axis of `data` that a computed index picks, in [low, high]: one from the end

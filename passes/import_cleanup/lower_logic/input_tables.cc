@@ -263,8 +263,10 @@ absl::StatusOr<Value*> InputTables::lookUp(const Value* value, ir::Function& fun
   ir::Builder builder = ir::Builder::before(&*function.body().ops().begin());
   if (value->definingOp() != nullptr) builder.setLocation(value->definingOp()->location());
   Value* constant = makeConstant(builder, entries, table.argument->name().str() + "_values");
-  IR_ASSIGN_OR_RETURN(Value * found,
-                      ir::tensor::create(builder, "tensor.embedding", {table.argument, constant}));
+  llvm::SmallVector<ir::NamedAttribute, 1> attributes;
+  if (value->type().element != Element::kFloat) attributes.push_back({"exact", true});
+  IR_ASSIGN_OR_RETURN(Value * found, ir::tensor::create(builder, "tensor.embedding",
+                                                        {table.argument, constant}, attributes));
   Ints indices;
   for (auto [element, column] : llvm::zip(table.element, table.column))
     indices.push_back(element * width + column);

@@ -144,9 +144,12 @@ class LogicLowering {
     const bool logic = llvm::any_of(op.operands(), [](const Value* v) { return !isReal(v); }) ||
                        !isReal(op.result());
     if (!logic && !arithmetic_->spellsReal(op)) return nullptr;
-    if (op.is("tensor.is_nan")) {
-      return arithmetic_->constant(Array::zeros(Element::kFloat, op.result()->type().shape));
-    }
+    if (op.is("tensor.is_nan")) return arithmetic_->never(op.operand(0));
+    // What is put in place of NaN is put nowhere.
+    if (op.is("tensor.where") && isOp(op.operand(0), "tensor.is_nan") &&
+        op.operand(0)->definingOp()->operand(0) == op.operand(2) &&
+        op.operand(2)->type() == op.result()->type())
+      return op.operand(2);
     if (op.is("tensor.argmax")) {
       const std::optional<WholeRange> range = ranges_.of(op.operand(0));
       IR_ASSIGN_OR_RETURN(Value * value, real(op.operand(0)));

@@ -208,5 +208,39 @@ TEST(LowerLogic, RandomGraphsKeepTheirOutputs) {
   EXPECT_GT(lowered, 1800);  // what remains has numbers that may be too large
 }
 
+// What is asked for NaN stays, so that a run in which it has no value is refused.
+TEST(LowerLogic, WhatMayBeNaNIsStillComputed) {
+  ir::registerAllDialects();
+  constexpr char kText[] = R"(
+constant @seven : f32[] = [7]
+func @main(%x: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
+  %seven = tensor.constant {value = @seven} : tensor<f32>
+  %0 = tensor.sqrt(%x) : tensor<3xf32>
+  %1 = tensor.is_nan(%0) : tensor<3xi1>
+  %2 = tensor.where(%1, %seven, %x) : tensor<3xf32>
+  %3 = tensor.where(%1, %seven, %0) : tensor<3xf32>
+  tensor.return(%2, %3)
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager({.check_unchanged = true});
+  manager.add(passes::createLowerLogic());
+  ASSERT_TRUE(manager.run(**module).status().ok());
+  const ir::Function& main = **(*module)->functions().begin();
+  const ir::Op* end = main.body().terminator();
+  EXPECT_EQ(end->operand(1)->definingOp()->name(), "tensor.sqrt");
+  std::vector<const Value*> left = {end->operand(0)};
+  bool found = false;
+  while (!left.empty() && !found) {
+    const ir::Op* op = left.back()->definingOp();
+    left.pop_back();
+    if (op == nullptr) continue;
+    found = op->is("tensor.sqrt");
+    left.insert(left.end(), op->operands().begin(), op->operands().end());
+  }
+  EXPECT_TRUE(found) << ir::toText(**module);
+}
+
 }  // namespace
 }  // namespace lindero

@@ -62,7 +62,8 @@ struct Absorbed {
 
 std::optional<Absorbed> matchUser(const Op& op) {
   std::optional<WithConstant> parts = splitConstant(op);
-  if (!parts || !isOp(parts->value, "tensor.embedding") || !parts->value->hasOneUse())
+  if (!parts || !isOp(parts->value, "tensor.embedding") || !parts->value->hasOneUse() ||
+      parts->value->definingOp()->has("exact"))
     return std::nullopt;
   if (!(parts->value->type() == op.result()->type())) return std::nullopt;
   return Absorbed{parts->value->definingOp(), parts->constant};
