@@ -53,6 +53,22 @@ std::vector<To> widen(const Constant& constant) {
 
 }  // namespace
 
+std::vector<int64_t> broadcastElements(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to) {
+  std::vector<int64_t> out(Type::tensor(Element::kInt, to).elements()), index(to.size(), 0);
+  const size_t added = to.size() - from.size();
+  const auto strides = rowMajorStrides(from);
+  for (int64_t& element : out) {
+    for (size_t axis = added; axis < to.size(); ++axis) {
+      if (from[axis - added] != 1) element += index[axis] * strides[axis - added];
+    }
+    for (size_t axis = to.size(); axis-- > 0;) {
+      if (++index[axis] < to[axis]) break;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
 absl::StatusOr<Array> readConstant(const Constant& constant) {
   if (constant.declaredOnly()) {
     return absl::FailedPreconditionError(

@@ -37,6 +37,9 @@ struct Array {
 // Row-major strides of a shape, in elements.
 llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
 
+// For each element of shape `to`, in row-major order: which one of shape `from` is broadcast to it.
+std::vector<int64_t> broadcastElements(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to);
+
 // Reads a constant of the pool. Fails on a constant whose bytes are not at hand (a module read from
 // text alone).
 absl::StatusOr<Array> readConstant(const Constant& constant);

@@ -145,14 +145,10 @@ int Chooser::attendedBits(const Value& value) const {
 
 // The bits of a value that general ops read: those of products, if these alone do.
 int Chooser::storedBits(const Value& value) const {
-  auto isOfProducts = [](const Value& read, auto& self) -> bool {
-    return !read.users().empty() && llvm::all_of(read.users(), [&](const Op* reader) {
-      if (reader->is("tensor.matmul") || reader->is("tensor.linear")) return true;
-      return isCopy(*reader) && copiedOperands(*reader).size() == 1 &&
-             self(*reader->result(), self);
-    });
-  };
-  return isOfProducts(value, isOfProducts) ? options_.activation_bits : options_.residual_bits;
+  const bool of_products = isReadOnlyBy(value, [](const Op& reader) {
+    return reader.is("tensor.matmul") || reader.is("tensor.linear");
+  });
+  return of_products ? options_.activation_bits : options_.residual_bits;
 }
 
 absl::Status Chooser::chooseStored(size_t site) {

@@ -37,7 +37,7 @@ using InnerForms = std::map<const Value*, AffineForm>;
 class Sum {
  public:
   Sum(const Op& op, const InnerForms& inner)
-      : shape_(op.result()->type().shape), scores_(isScores(*op.result())), inner_(inner) {
+      : result_(*op.result()), shape_(result_.type().shape), inner_(inner) {
     form_.constant = Array::zeros(ir::Element::kFloat, shape_);
   }
 
@@ -85,7 +85,7 @@ class Sum {
     for (size_t i = 0; i < weight.reals.size(); ++i) {
       if (weight.reals[i] == 0) continue;  // not even of infinity
       const double value = constant.reals[i] * weight.reals[i];
-      if (!scores_ || value > kMasked) {
+      if (value > kMasked || !ofScores()) {
         form_.constant.reals[i] += value;
         continue;
       }
@@ -94,8 +94,15 @@ class Sum {
     }
   }
 
+  // Elsewhere a large constant masks nothing.
+  bool ofScores() {
+    if (!scores_) scores_ = isScores(result_);
+    return *scores_;
+  }
+
+  const Value& result_;
   const llvm::ArrayRef<int64_t> shape_;
-  const bool scores_;  // elsewhere a large constant masks nothing
+  std::optional<bool> scores_;
   const InnerForms& inner_;
   AffineForm form_;
 };
@@ -138,20 +145,9 @@ std::optional<AffineForm> triangle(const Op& op, const InnerForms& inner) {
 
 Array spread(const Array& array, llvm::ArrayRef<int64_t> shape) {
   Array out = Array::zeros(ir::Element::kFloat, shape);
-  const auto strides = ir::tensor::rowMajorStrides(array.shape);
-  const size_t added = shape.size() - array.shape.size();
-  std::vector<int64_t> index(shape.size(), 0);
-  for (double& value : out.reals) {
-    int64_t at = 0;
-    for (size_t axis = added; axis < shape.size(); ++axis) {
-      if (array.shape[axis - added] != 1) at += index[axis] * strides[axis - added];
-    }
+  const std::vector<int64_t> from = ir::tensor::broadcastElements(array.shape, shape);
+  for (auto [value, at] : llvm::zip(out.reals, from))
     value = array.isReal() ? array.reals[at] : static_cast<double>(array.integers[at]);
-    for (size_t axis = shape.size(); axis-- > 0;) {
-      if (++index[axis] < shape[axis]) break;
-      index[axis] = 0;
-    }
-  }
   return out;
 }
 
@@ -166,6 +162,22 @@ bool isCopy(const Op& op) {
 
 llvm::ArrayRef<Value*> copiedOperands(const Op& op) {
   return op.is("tensor.gather") ? op.operands().take_front() : op.operands();
+}
+
+bool copiesOne(const Op& op) { return isCopy(op) && copiedOperands(op).size() == 1; }
+
+bool isReadOnlyBy(const Value& value, llvm::function_ref<bool(const Op&)> such) {
+  llvm::SmallVector<const Value*> copies = {&value};
+  while (!copies.empty()) {
+    const Value& copy = *copies.pop_back_val();
+    if (copy.users().empty()) return false;
+    for (const Op* reader : copy.users()) {
+      if (such(*reader)) continue;
+      if (!copiesOne(*reader)) return false;
+      copies.push_back(reader->result());
+    }
+  }
+  return true;
 }
 
 absl::StatusOr<std::vector<int64_t>> copiedElements(const Op& op) {
@@ -220,11 +232,31 @@ std::optional<AffineForm> formWith(const Op& op, const InnerForms& inner) {
   return sum.finish();
 }
 
+// The most sums that become one: a chain may be long.
+constexpr size_t kMostInner = 16;
+
+// The sum that an operand is, if nothing but its reader's sum needs it.
+const Op* innerSum(const Value& operand) {
+  const Op* op = operand.definingOp();
+  return op && operand.hasOneUse() && isAffine(*op) && standsAlone(*op) ? op : nullptr;
+}
+
+// May the sum, with all that may be part of it, be part of another?
+bool isSmall(const Op& sum) {
+  llvm::SmallVector<const Op*, kMostInner + 1> sums = {&sum};
+  for (size_t i = 0; i < sums.size(); ++i) {
+    for (const Value* operand : sums[i]->operands()) {
+      if (const Op* inner = innerSum(*operand)) sums.push_back(inner);
+    }
+    if (sums.size() > kMostInner) return false;
+  }
+  return true;
+}
+
 // The operand as a sum in place of which its terms may stand.
 std::optional<AffineForm> innerForm(const Value& operand) {
-  const Op* op = operand.definingOp();
-  if (op == nullptr || !operand.hasOneUse() || !isAffine(*op) || !standsAlone(*op))
-    return std::nullopt;
+  const Op* op = innerSum(operand);
+  if (op == nullptr || !isSmall(*op)) return std::nullopt;
   std::optional<AffineForm> form = affineForm(*op);
   // A constant that might be taken for a mask stays apart.
   return form && form->masks.empty() && form->largestConstant() < -kMasked ? form : std::nullopt;

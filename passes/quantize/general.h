@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace lindero::passes {
 
@@ -21,6 +22,10 @@ bool isCopy(const ir::Op& op);
 absl::StatusOr<std::vector<int64_t>> copiedElements(const ir::Op& op);
 // The operands whose elements a copy has.
 llvm::ArrayRef<ir::Value*> copiedOperands(const ir::Op& op);
+// Is it a copy of one operand's elements?
+bool copiesOne(const ir::Op& op);
+// Do such ops, and no others, read the value and its copies, each of one operand's elements?
+bool isReadOnlyBy(const ir::Value& value, llvm::function_ref<bool(const ir::Op&)> such);
 
 // A result that is sum of factor * value over at most two computed values, plus a constant. Factors
 // and constant have the result's shape.

@@ -26,25 +26,6 @@ namespace {
 
 constexpr int kStoredBits = 16;
 
-// Which element of a row-major tensor of shape `from` an element of the shape that it broadcasts to
-// is.
-Ints spreadElements(Shape from, Shape to) {
-  Ints out(Type::fixed(to, 0, 0, 0).elements());
-  const size_t added = to.size() - from.size();
-  const auto strides = ir::tensor::rowMajorStrides(from);
-  Ints index(to.size(), 0);
-  for (int64_t& element : out) {
-    for (size_t axis = added; axis < to.size(); ++axis) {
-      if (from[axis - added] != 1) element += index[axis] * strides[axis - added];
-    }
-    for (size_t axis = to.size(); axis-- > 0;) {
-      if (++index[axis] < to[axis]) break;
-      index[axis] = 0;
-    }
-  }
-  return out;
-}
-
 // The elements in the order in which the named axes are the last ones, in their order.
 Ints lastElements(Shape shape, Shape axes) {
   Ints order;
@@ -194,7 +175,7 @@ Value* Lowering::copied(llvm::ArrayRef<Value*> from, Shape shape, const Ints& el
 }
 
 Value* Lowering::spread(Value* value, Shape shape) {
-  return copied({value}, shape, spreadElements(value->type().shape, shape));
+  return copied({value}, shape, ir::tensor::broadcastElements(value->type().shape, shape));
 }
 
 absl::Status Lowering::lowerCopy(const Op& op) {
@@ -350,8 +331,9 @@ absl::Status Lowering::lowerQuotient(const Op& op) {
       values[i] = narrowConstant(constant->name, constant->shape, rounded(*array, unit), unit);
     }
     // A constant that is broadcast to no other shape is given by a copy, too.
-    values[i] = copied({values[i]}, shape, spreadElements(values[i]->type().shape, shape),
-                       /*always=*/constant != nullptr);
+    values[i] =
+        copied({values[i]}, shape, ir::tensor::broadcastElements(values[i]->type().shape, shape),
+               /*always=*/constant != nullptr);
   }
   const int64_t limit = int64_t{1} << (*bits - 1);
   keep(*op.result(),
@@ -441,7 +423,7 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
   auto operand = [&](Value* value, const Ints& shape, int dropped) {
     Ints whole = leading;
     whole.insert(whole.end(), {shape[shape.size() - 2], shape.back()});
-    return std::pair(narrowed(value, dropped), spreadElements(shape, whole));
+    return std::pair(narrowed(value, dropped), ir::tensor::broadcastElements(shape, whole));
   };
   auto [a, a_elements] = operand(values[0], left, plan->dropped[0]);
   const bool as_it_is =

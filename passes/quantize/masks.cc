@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "ir/core/post_order.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/storage.h"
 
@@ -35,13 +36,8 @@ bool keepsOrder(const Op& reader, const Value& scores) {
   return isPositive(*reader.operand(reader.operand(0) == &scores ? 1 : 0));
 }
 
-bool copiesOne(const Op& op) { return isCopy(op) && copiedOperands(op).size() == 1; }
-
-// Does softmax alone read the value and copies of nothing else?
 bool isLast(const Value& value) {
-  return !value.users().empty() && llvm::all_of(value.users(), [](const Op* reader) {
-    return reader->is("tensor.softmax") || (copiesOne(*reader) && isLast(*reader->result()));
-  });
+  return isReadOnlyBy(value, [](const Op& reader) { return reader.is("tensor.softmax"); });
 }
 
 }  // namespace
@@ -69,12 +65,20 @@ Array withoutMasks(Array constant) {
 
 const std::vector<double>& Masks::of(const Value& value) {
   if (auto it = levels_.find(&value); it != levels_.end()) return it->second;
-  std::vector<double> levels;
-  const Op* op = value.definingOp();
-  if (op != nullptr && value.type().element == ir::Element::kFloat && isScores(value))
-    levels = isCopy(*op) ? copied(*op) : summed(*op);
-  if (llvm::none_of(levels, isMasked)) levels.clear();
-  return levels_[&value] = std::move(levels);
+  auto operands = [this](const Value& of, llvm::SmallVectorImpl<const Value*>& needed) {
+    if (of.definingOp() == nullptr || !isScores(of)) return;
+    llvm::copy_if(of.definingOp()->operands(), std::back_inserter(needed),
+                  [this](const Value* operand) { return !levels_.contains(operand); });
+  };
+  for (const Value* next : ir::postOrder<Value>(&value, operands)) {
+    std::vector<double> levels;
+    const Op* op = next->definingOp();
+    if (op != nullptr && next->type().element == ir::Element::kFloat && isScores(*next))
+      levels = isCopy(*op) ? copied(*op) : summed(*op);
+    if (llvm::none_of(levels, isMasked)) levels.clear();
+    levels_[next] = std::move(levels);
+  }
+  return levels_[&value];
 }
 
 std::vector<double> Masks::copied(const Op& op) {

@@ -7,10 +7,10 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/import_cleanup/support/whole_range.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/masks.h"
 
 namespace lindero::passes {
@@ -32,13 +32,6 @@ struct Parts {
 
   bool closes() const { return everything || closed != nullptr; }
 };
-
-bool isCopy(const Op& op) {
-  if (op.is("tensor.gather")) return isConstant(op.operand(1));
-  return llvm::StringSwitch<bool>(op.name())
-      .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", "tensor.slice", true)
-      .Default(false);
-}
 
 // Added to a score of ordinary size, this is all that is left, in double precision too.
 constexpr double kAbsorbs = -1e30;
@@ -78,13 +71,14 @@ class ScoreCloser {
 
  private:
   using Result = absl::StatusOr<Parts>;
-  static constexpr int kDeepest = 64;
+  static constexpr int kDeepest = 64, kMostVisits = 1024;
 
   Result partsOf(Value* value, int depth) {
     const Parts leaf{.rest = value};
     if (isConstant(value)) return ofConstant(value);
     Op* op = value->definingOp();
     if (op == nullptr || depth > kDeepest || value->type().element != Element::kFloat) return leaf;
+    if (++visits_ > kMostVisits) return leaf;  // not a tree: what many read is visited as often
     Parts parts = leaf;
     if (op->is("tensor.add") || op->is("tensor.sub")) {
       IR_ASSIGN_OR_RETURN(parts, ofSum(*op, depth));
@@ -96,7 +90,7 @@ class ScoreCloser {
       IR_ASSIGN_OR_RETURN(parts, ofMinimum(*op, depth));
     } else if (op->is("tensor.max")) {
       IR_ASSIGN_OR_RETURN(parts, ofMaximum(*op, depth));
-    } else if (isCopy(*op)) {
+    } else if (copiesOne(*op)) {
       IR_ASSIGN_OR_RETURN(parts, ofCopy(*op, depth));
     }
     return parts.closes() ? parts : leaf;
@@ -361,6 +355,7 @@ class ScoreCloser {
   ir::Builder builder_;
   WholeRanges ranges_;
   std::vector<Op*> made_;
+  int visits_ = 0;
 };
 
 absl::StatusOr<bool> closeScores(ir::Function& function) {

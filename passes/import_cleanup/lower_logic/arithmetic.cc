@@ -56,14 +56,11 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x)
                         extremum(op.is("tensor.reduce_max"), x[0], op.intsAttr("axes")));
     return one == nullptr ? one : reshaped(one, op.result()->type().shape);
   }
-  if (op.is("tensor.div")) return quotient(x[0], x[1]);
   if (isComparison(op)) return comparison(op.name().drop_front(strlen("tensor.")), x[0], x[1]);
-  const bool same =
-      llvm::StringSwitch<bool>(op.name())
-          .Cases("tensor.abs", "tensor.add", "tensor.matmul", "tensor.mul", true)
-          .Cases("tensor.neg", "tensor.reduce_sum", "tensor.relu", "tensor.sign", true)
-          .Case("tensor.sub", true)
-          .Default(false);
+  const bool same = llvm::StringSwitch<bool>(op.name())
+                        .Cases("tensor.add", "tensor.matmul", "tensor.mul", "tensor.neg", true)
+                        .Cases("tensor.reduce_sum", "tensor.relu", "tensor.sub", true)
+                        .Default(false);
   if (!same) return nullptr;
   return emit(op.name(), x, op.attributes());
 }
@@ -95,9 +92,7 @@ Arithmetic::Result Arithmetic::castTo(const Op& op, Value* x) {
   const Element from = op.operand(0)->type().element, to = op.result()->type().element;
   if (to == Element::kBool && from != Element::kBool)
     return function("where(equal(x, 0), 0, 1)", x);
-  if (to == Element::kInt && from == Element::kFloat)
-    return function("where(less(x, 0), ceil(x), floor(x))", x);
-  return x;
+  return x;  // a real that becomes an integer is whole: its range is known
 }
 
 Arithmetic::Result Arithmetic::negation(Value* x) { return emit("tensor.sub", {number(1), x}); }
@@ -143,7 +138,10 @@ Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Value* a, 
   } else {
     IR_ASSIGN_OR_RETURN(difference, emit("tensor.sub", {a, b}));
   }
-  if (y == 0) return emit("tensor.mul", {condition, a});
+  if (y == 0) {
+    IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {condition, a}));
+    return expanded(product, shape);  // b may be what gives the result its rank
+  }
   IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {condition, difference}));
   return emit("tensor.add", {product, b});
 }
@@ -206,14 +204,6 @@ absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x) {
   return reshaped(first, op.result()->type().shape);
 }
 
-// Of whole numbers, rounded toward zero.
-Arithmetic::Result Arithmetic::quotient(Value* a, Value* b) {
-  const std::optional<double> divisor = scalarOf(b);
-  if (!divisor || *divisor == 0) return nullptr;
-  IR_ASSIGN_OR_RETURN(Value * exact, emit("tensor.div", {a, b}));
-  return function("where(less(x, 0), ceil(x), floor(x))", exact);
-}
-
 // y[pre, i, post] = sum over j of [index[i] == j] data[pre, j, post].
 absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis,
                                         const WholeRange& range) {
@@ -233,9 +223,9 @@ absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis,
                             ", 1, 0)"),
                distance));
   if (range.low < -size || range.high >= size) {
-    IR_ASSIGN_OR_RETURN(Value * count, emit("tensor.reduce_sum", {chosen},
+    IR_ASSIGN_OR_RETURN(Value * found, emit("tensor.reduce_sum", {chosen},
                                             {{"axes", Ints{1}}, {"keepdims", true}}));
-    IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))", count));
+    IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))", found));
     IR_ASSIGN_OR_RETURN(chosen, emit("tensor.mul", {chosen, some}));
   }
 

@@ -47,7 +47,6 @@ class Arithmetic {
   Result maximum(ir::Value* a, ir::Value* b);
   Result minimum(ir::Value* a, ir::Value* b);
   Result extremum(bool greatest, ir::Value* x, llvm::ArrayRef<int64_t> axes);
-  Result quotient(ir::Value* a, ir::Value* b);
 
   ir::Builder& builder_;
 };

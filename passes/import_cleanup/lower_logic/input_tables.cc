@@ -1,5 +1,6 @@
 #include "passes/import_cleanup/lower_logic/input_tables.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -10,7 +11,6 @@
 #include "ir/tensor/interpreter.h"
 #include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/rewrite.h"
 
 namespace lindero::passes {
@@ -40,23 +40,6 @@ bool isOuterProduct(const Op& op) {
   return a.size() >= 2 && b.size() >= 2 && a.back() == 1;
 }
 
-// Which element of a tensor each element of the shape is that it broadcasts to.
-Ints spreadElements(Shape from, Shape to) {
-  Ints out(ir::Type::tensor(Element::kInt, to).elements()), index(to.size(), 0);
-  const size_t added = to.size() - from.size();
-  const auto strides = ir::tensor::rowMajorStrides(from);
-  for (int64_t& element : out) {
-    for (size_t axis = added; axis < to.size(); ++axis) {
-      if (from[axis - added] != 1) element += index[axis] * strides[axis - added];
-    }
-    for (size_t axis = to.size(); axis-- > 0;) {
-      if (++index[axis] < to[axis]) break;
-      index[axis] = 0;
-    }
-  }
-  return out;
-}
-
 // The op on other operands, of other shapes.
 absl::StatusOr<Array> evaluateOn(llvm::StringRef name,
                                  llvm::ArrayRef<ir::NamedAttribute> attributes,
@@ -83,6 +66,17 @@ Array elementOf(const Array& array, int64_t i) {
   return one;
 }
 
+// The element in each row of a column.
+std::shared_ptr<const Array> repeated(const Array& array, int64_t i, int64_t rows) {
+  Array column = Array::zeros(array.element, {rows});
+  if (array.isReal()) {
+    column.reals.assign(rows, array.reals[i]);
+  } else {
+    column.integers.assign(rows, array.integers[i]);
+  }
+  return std::make_shared<Array>(std::move(column));
+}
+
 // A number for each distinct element.
 Ints numbered(const Array& array) {
   std::map<double, int64_t> reals;
@@ -95,19 +89,14 @@ Ints numbered(const Array& array) {
   return numbers;
 }
 
+// Is it a whole number that single precision tells from its neighbours?
+bool isWhole(double x) { return x == std::floor(x) && std::abs(x) <= 0x1p24; }
+
 bool isOrdinary(const Array& array) {
   return llvm::all_of(array.reals, [](double x) { return std::isfinite(x); }) && fitsSingle(array);
 }
 
 }  // namespace
-
-bool movesElements(const Op& op) {
-  if (op.is("tensor.gather")) return isConstant(op.operand(1));
-  return llvm::StringSwitch<bool>(op.name())
-      .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
-      .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
-      .Default(false);
-}
 
 void InputTables::addInput(Value* argument, int64_t rows) {
   Table table;
@@ -117,7 +106,7 @@ void InputTables::addInput(Value* argument, int64_t rows) {
   table.column.resize(table.element.size(), 0);
   Array values = Array::zeros(argument->type().element, {rows});
   std::iota(values.integers.begin(), values.integers.end(), 0);
-  table.columns.push_back(std::move(values));
+  table.columns.push_back(std::make_shared<Array>(std::move(values)));
   tables_[argument] = std::move(table);
 }
 
@@ -126,7 +115,7 @@ absl::StatusOr<bool> InputTables::extend(const Op& op) {
   const bool moves = movesElements(op), outer = isOuterProduct(op);
   if (!moves && !outer && !isElementwise(op)) return false;
   const std::optional<std::vector<Part>> parts = partsOf(op);
-  if (!parts) return false;
+  if (!parts || !spend(2 * op.result()->type().elements())) return false;
   std::optional<Table> table;
   if (moves) {
     IR_ASSIGN_OR_RETURN(table, moved(op, *parts));
@@ -136,6 +125,11 @@ absl::StatusOr<bool> InputTables::extend(const Op& op) {
   if (!table) return false;
   tables_[op.result()] = *std::move(table);
   return true;
+}
+
+bool InputTables::spend(int64_t entries) {
+  left_ -= std::min(left_, entries);
+  return left_ > 0;
 }
 
 // Nothing unless all of them are constants or depend on one input.
@@ -161,9 +155,12 @@ std::optional<std::vector<InputTables::Part>> InputTables::partsOf(const Op& op)
 }
 
 absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
-    const Op& op, const std::vector<Part>& parts) const {
+    const Op& op, const std::vector<Part>& parts) {
   Table table;
   std::vector<Array> elements, columns;
+  const Table& known = *llvm::find_if(parts, [](const Part& part) { return part.table; })->table;
+  table.argument = known.argument;
+  const int64_t rows = known.columns[0]->elements();
   const bool picks = op.is("tensor.gather");
   for (auto [i, part] : llvm::enumerate(parts)) {
     if (picks && i == 1) {
@@ -175,7 +172,6 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
     Array element = Array::zeros(Element::kInt, shape), column = element;
     const auto first = static_cast<int64_t>(table.columns.size());
     if (part.table != nullptr) {
-      table.argument = part.table->argument;
       element.integers = part.table->element;
       column.integers = part.table->column;
       llvm::append_range(table.columns, part.table->columns);
@@ -184,10 +180,8 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
       std::map<int64_t, int64_t> added;
       for (int64_t& number : column.integers) {
         auto [it, fresh] = added.try_emplace(number, added.size());
-        if (fresh) {
-          // As many rows as the others have: filled in below, once these are known.
-          table.columns.push_back(elementOf(part.constant, number));
-        }
+        if (fresh && !spend(rows)) return std::nullopt;
+        if (fresh) table.columns.push_back(repeated(part.constant, number, rows));
         number = it->second;
       }
     }
@@ -195,15 +189,7 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
     elements.push_back(std::move(element));
     columns.push_back(std::move(column));
   }
-  if (table.argument == nullptr || table.columns.size() > kMostColumns) return std::nullopt;
-  int64_t rows = 0;
-  for (const Array& column : table.columns) rows = std::max(rows, column.elements());
-  for (Array& column : table.columns) {
-    if (!column.shape.empty()) continue;
-    column.shape = {rows};
-    column.reals.resize(column.isReal() ? rows : 0, column.isReal() ? column.reals[0] : 0);
-    column.integers.resize(column.isReal() ? 0 : rows, column.isReal() ? 0 : column.integers[0]);
-  }
+  if (table.columns.size() > kMostColumns) return std::nullopt;
   IR_ASSIGN_OR_RETURN(Array element, evaluateOn(op.name(), op.attributes(), elements));
   IR_ASSIGN_OR_RETURN(Array column, evaluateOn(op.name(), op.attributes(), columns));
   table.element = std::move(element.integers);
@@ -212,14 +198,14 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
 }
 
 absl::StatusOr<std::optional<InputTables::Table>> InputTables::combined(
-    const Op& op, llvm::StringRef name, const std::vector<Part>& parts) const {
+    const Op& op, llvm::StringRef name, const std::vector<Part>& parts) {
   const Shape shape = op.result()->type().shape;
   const size_t count = op.result()->type().elements();
   Table table;
   table.element.assign(count, -1);
   std::vector<Ints> keys(count);  // of each element: by operand, which column or number it has
   for (auto [i, part] : llvm::enumerate(parts)) {
-    const Ints from = spreadElements(op.operand(i)->type().shape, shape);
+    const Ints from = ir::tensor::broadcastElements(op.operand(i)->type().shape, shape);
     const Ints numbers = part.table == nullptr ? numbered(part.constant) : Ints();
     for (size_t o = 0; o < count; ++o) {
       keys[o].push_back(part.table != nullptr ? part.table->column[from[o]] : numbers[from[o]]);
@@ -237,14 +223,15 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::combined(
     if (!fresh) continue;
     std::vector<Array> operands;
     for (auto [part, number] : llvm::zip(parts, key)) {
-      operands.push_back(part.table != nullptr ? part.table->columns[number]
+      operands.push_back(part.table != nullptr ? *part.table->columns[number]
                                                : elementOf(part.constant, number));
     }
     IR_ASSIGN_OR_RETURN(Array values, evaluateOn(name, op.attributes(), operands));
     const int64_t entries = values.elements() * static_cast<int64_t>(known.size());
-    if (known.size() > kMostColumns || entries > kMostEntries || !isOrdinary(values))
+    if (known.size() > kMostColumns || entries > kMostEntries || !isOrdinary(values) ||
+        !spend(values.elements()))
       return std::nullopt;
-    table.columns.push_back(std::move(values));
+    table.columns.push_back(std::make_shared<Array>(std::move(values)));
   }
   return table;
 }
@@ -252,19 +239,20 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::combined(
 absl::StatusOr<Value*> InputTables::lookUp(const Value* value, ir::Function& function) const {
   const Table& table = tables_.find(value)->second;
   const auto width = static_cast<int64_t>(table.columns.size());
-  const int64_t rows = table.columns[0].elements();
+  const int64_t rows = table.columns[0]->elements();
   Array entries = Array::zeros(Element::kFloat, {rows, width});
   for (auto [c, column] : llvm::enumerate(table.columns)) {
     for (int64_t row = 0; row < rows; ++row) {
       entries.reals[row * width + static_cast<int64_t>(c)] =
-          column.isReal() ? column.reals[row] : static_cast<double>(column.integers[row]);
+          column->isReal() ? column->reals[row] : static_cast<double>(column->integers[row]);
     }
   }
   ir::Builder builder = ir::Builder::before(&*function.body().ops().begin());
   if (value->definingOp() != nullptr) builder.setLocation(value->definingOp()->location());
   Value* constant = makeConstant(builder, entries, table.argument->name().str() + "_values");
   llvm::SmallVector<ir::NamedAttribute, 1> attributes;
-  if (value->type().element != Element::kFloat) attributes.push_back({"exact", true});
+  const bool whole = llvm::all_of(entries.reals, isWhole);
+  if (whole || value->type().element != Element::kFloat) attributes.push_back({"exact", true});
   IR_ASSIGN_OR_RETURN(Value * found, ir::tensor::create(builder, "tensor.embedding",
                                                         {table.argument, constant}, attributes));
   Ints indices;

@@ -4,6 +4,7 @@
 // position.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -29,7 +30,7 @@ class InputTables {
     ir::Value* argument = nullptr;
     // By element: which one of the input it depends on, and by which of the functions.
     std::vector<int64_t> element, column;
-    std::vector<ir::tensor::Array> columns;  // each [rows]
+    std::vector<std::shared_ptr<const ir::tensor::Array>> columns;  // each [rows]
   };
   // An operand, known or constant.
   struct Part {
@@ -38,15 +39,15 @@ class InputTables {
   };
 
   std::optional<std::vector<Part>> partsOf(const ir::Op& op) const;
-  absl::StatusOr<std::optional<Table>> moved(const ir::Op& op,
-                                             const std::vector<Part>& parts) const;
+  absl::StatusOr<std::optional<Table>> moved(const ir::Op& op, const std::vector<Part>& parts);
   absl::StatusOr<std::optional<Table>> combined(const ir::Op& op, llvm::StringRef name,
-                                                const std::vector<Part>& parts) const;
+                                                const std::vector<Part>& parts);
+
+  // Takes from what all tables may hold; false if that is exhausted.
+  bool spend(int64_t entries);
 
   llvm::DenseMap<const ir::Value*, Table> tables_;
+  int64_t left_ = int64_t{1} << 26;
 };
-
-// Does the op only put elements in other places, by constants?
-bool movesElements(const ir::Op& op);
 
 }  // namespace lindero::passes

@@ -1,18 +1,13 @@
 #include "passes/import_cleanup/lower_logic/lower_logic.h"
 
-#include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
-#include "ir/tensor/interpreter.h"
-#include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/lower_logic/arithmetic.h"
 #include "passes/import_cleanup/lower_logic/input_tables.h"
 #include "passes/import_cleanup/support/function_pass.h"

@@ -7,6 +7,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace lindero::passes {
 
@@ -53,6 +54,14 @@ Value* makeConstant(ir::Builder& builder, const Array& array, llvm::StringRef na
   const ir::Constant& constant =
       ir::tensor::writeConstant(pool, name.empty() ? "constant" : name, array);
   return builder.value("tensor.constant", {}, array.type(), {{"value", ir::Symbol{constant.name}}});
+}
+
+bool movesElements(const ir::Op& op) {
+  if (op.is("tensor.gather")) return isConstant(op.operand(1));
+  return llvm::StringSwitch<bool>(op.name())
+      .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
+      .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
+      .Default(false);
 }
 
 std::optional<WithConstant> splitConstant(const Op& op) {

@@ -28,6 +28,9 @@ bool fitsSingle(const ir::tensor::Array& array);
 // A new constant, named after another one (or after the node, if there is none).
 ir::Value* makeConstant(ir::Builder& builder, const ir::tensor::Array& array, llvm::StringRef name);
 
+// Does the op only put elements, of any type, in other places?
+bool movesElements(const ir::Op& op);
+
 // For a binary op with exactly one constant operand: the other operand, and the constant.
 struct WithConstant {
   ir::Value* value;

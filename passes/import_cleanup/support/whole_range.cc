@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "ir/core/op_table.h"
+#include "ir/core/post_order.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/quantize/masks.h"
 
@@ -48,11 +48,7 @@ std::optional<WholeRange> ofConstant(const Value* value) {
 // The operands of which the result has elements, in other places.
 llvm::ArrayRef<Value*> moved(const Op& op) {
   if (op.is("tensor.gather")) return op.operands().take_front();
-  const bool moves = llvm::StringSwitch<bool>(op.name())
-                         .Cases("tensor.reshape", "tensor.transpose", "tensor.expand", true)
-                         .Cases("tensor.slice", "tensor.concat", "tensor.select_rows", true)
-                         .Cases("tensor.reduce_max", "tensor.reduce_min", true)
-                         .Default(false);
+  const bool moves = movesElements(op) || op.is("tensor.reduce_max") || op.is("tensor.reduce_min");
   return moves ? op.operands() : llvm::ArrayRef<Value*>();
 }
 
@@ -123,24 +119,12 @@ std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, doub
 
 std::optional<WholeRange> WholeRanges::of(const Value* value) {
   if (auto it = known_.find(value); it != known_.end()) return it->second;
-  // Operands first, by an explicit stack: a chain may be long.
-  std::vector<const Value*> work = {value};
-  while (!work.empty()) {
-    const Value* next = work.back();
-    if (known_.contains(next)) {
-      work.pop_back();
-      continue;
-    }
-    const size_t before = work.size();
-    if (const Op* op = next->definingOp()) {
-      for (const Value* operand : op->operands()) {
-        if (!known_.contains(operand)) work.push_back(operand);
-      }
-    }
-    if (work.size() != before) continue;
-    known_[next] = compute(next);
-    work.pop_back();
-  }
+  auto operands = [this](const Value& of, llvm::SmallVectorImpl<const Value*>& needed) {
+    if (of.definingOp() == nullptr) return;
+    llvm::copy_if(of.definingOp()->operands(), std::back_inserter(needed),
+                  [this](const Value* operand) { return !known_.contains(operand); });
+  };
+  for (const Value* next : ir::postOrder<Value>(value, operands)) known_[next] = compute(next);
   return known_[value];
 }
 

@@ -1,6 +1,8 @@
 #include "passes/lower_air/gadgets/copies/copies.h"
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/post_order.h"
+#include "llvm/ADT/DenseMap.h"
 #include "passes/lower_air/gadgets/copies/tables.h"
 
 namespace lindero::passes {
@@ -126,23 +128,18 @@ class Copies : public Gadget {
     operand.constant = value->definingOp() && value->definingOp()->is("integer.constant");
     if (const Wiring::Giver* giver = wiring_.findGiver(value)) {
       operand.major = across(giver->major);
-    } else if (wiring_.isInput(value) &&
-               wiring_.readers(value).size() + copiesOfCopies(value) > 1) {
+    } else if (wiring_.isInput(value) && hasReaders(value)) {
       operand.major = across(Major::kColumn);  // of the relay that will give it
     }
     return operand;
   }
 
-  // The copies of a value's copies, which are read from where the value is.
-  size_t copiesOfCopies(const ir::Value* value) const {
-    size_t copies = 0;
-    for (const Read& read : wiring_.readers(value)) {
-      if (!read.op->is("integer.copy")) continue;
-      for (const Read& next : wiring_.readers(read.op->result()))
-        copies += next.op->is("integer.copy") ? 1 : 0;
-      copies += copiesOfCopies(read.op->result());
-    }
-    return copies;
+  // Is the value read more than once? Copies of its copies read it, too.
+  bool hasReaders(const ir::Value* value) const {
+    const llvm::ArrayRef<Read> readers = wiring_.readers(value);
+    if (readers.size() != 1 || !readers[0].op->is("integer.copy")) return readers.size() > 1;
+    return llvm::any_of(wiring_.readers(readers[0].op->result()),
+                        [](const Read& next) { return next.op->is("integer.copy"); });
   }
 
   // Where an element of a result comes from, in row-major order.
@@ -203,19 +200,33 @@ class Copies : public Gadget {
     return plan;
   }
 
+  using Origins = llvm::DenseMap<const ir::Value*, std::vector<From>>;
+
+  // Of the elements of a copy; where they are those of other copies, of these.
   std::vector<From> originsOf(const ir::Op& op) const {
+    Origins known;
+    auto copies = [this](const ir::Value& of, llvm::SmallVectorImpl<const ir::Value*>& needed) {
+      for (const ir::Value* x : of.definingOp()->operands()) {
+        const ir::Value* base = wiring_.view(x).base;
+        if (base->definingOp() && base->definingOp()->is("integer.copy")) needed.push_back(base);
+      }
+    };
+    for (const ir::Value* copy : ir::postOrder<ir::Value>(op.result(), copies))
+      known[copy] = originsOf(*copy->definingOp(), known);
+    return std::move(known[op.result()]);
+  }
+
+  std::vector<From> originsOf(const ir::Op& op, const Origins& known) const {
     std::vector<From> all;
     for (const ir::Value* x : op.operands()) {
       const View view = wiring_.view(x);
-      std::vector<From> inner;
-      const ir::Op* maker = view.base->definingOp();
-      if (maker && maker->is("integer.copy")) inner = originsOf(*maker);
+      const auto inner = known.find(view.base);
       const int64_t columns = matrixOf(view.base->type()).columns;
       for (int64_t e = 0; e < x->type().elements(); ++e) {
         const int64_t row = e / view.size;
         const int64_t flat =
             (view.rows.empty() ? row : view.rows[row]) * columns + view.start + e % view.size;
-        all.push_back(inner.empty() ? From{view.base, flat} : inner[flat]);
+        all.push_back(inner == known.end() ? From{view.base, flat} : inner->second[flat]);
       }
     }
     std::vector<From> result;
