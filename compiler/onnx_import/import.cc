@@ -352,7 +352,7 @@ absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
   auto import = [&]() -> absl::StatusOr<std::unique_ptr<ir::Module>> {
     IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
     const std::vector<std::string> names = supportedOnnxOps();
-    IR_RETURN_IF_ERROR(prepareModel(file.model, options, {names.begin(), names.end()}));
+    IR_RETURN_IF_ERROR(prepareModel(file, options, {names.begin(), names.end()}));
     auto module = std::make_unique<ir::Module>();
     IR_RETURN_IF_ERROR(GraphImporter(file, *module).run());
     return module;

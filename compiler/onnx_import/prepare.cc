@@ -11,6 +11,7 @@
 #include "compiler/onnx_import/empty_caches.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/infer_shapes.h"
+#include "compiler/onnx_import/old_opsets.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
@@ -21,7 +22,8 @@
 namespace lindero::compiler {
 namespace {
 
-constexpr int64_t kLeastOpset = 13, kMostOpset = 24;
+constexpr int64_t kLeastOpset = 7, kMostOpset = 24;
+constexpr int64_t kLeastOwnOpset = 13;  // older models are converted to it
 constexpr uint64_t kMostNodes = 1'000'000;
 constexpr int64_t kMostDim = 1 << 20;
 
@@ -268,8 +270,9 @@ std::string qualifiedOp(const onnx::NodeProto& node) {
                                         : absl::StrCat(node.domain(), ".", node.op_type());
 }
 
-absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
+absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
                           const std::set<std::string>& supported_ops) {
+  onnx::ModelProto& model = file.model;
   IR_RETURN_IF_ERROR(checkOpset(model));
   registerContribSchemas();
   moveContribNodes(model, opsetOf(model));
@@ -280,7 +283,6 @@ absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
     IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
     IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
   }
-  writeDefaults(*model.mutable_graph(), opsetOf(model));
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
   IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,
@@ -289,6 +291,12 @@ absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
   binder.bindOutputs(*model.mutable_graph());
+  if (opsetOf(model) < kLeastOwnOpset) {
+    IR_RETURN_IF_ERROR(guarded("ONNX shape inference", [&] { inferShapes(model); }));
+    IR_RETURN_IF_ERROR(convertToOpset(file, kLeastOwnOpset));
+    model.mutable_graph()->clear_value_info();
+  }
+  writeDefaults(*model.mutable_graph(), opsetOf(model));
   return guarded("ONNX shape inference", [&] { inferShapes(model); });
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "compiler/onnx_import/import.h"
+#include "compiler/onnx_import/model_file.h"
 #include "onnx/onnx_pb.h"
 
 namespace lindero::compiler {
@@ -24,11 +25,12 @@ int64_t opsetOf(const onnx::ModelProto& model);
 std::string qualifiedOp(const onnx::NodeProto& node);
 
 // Checks the model (ONNX checker), inlines its local functions, names unnamed nodes, makes every
-// input static and caches of past keys and values empty (empty_caches.h), propagates shapes.
-// Errors: what the library says, in one line; recursive functions; opsets outside of 13 to 24;
+// input static and caches of past keys and values empty (empty_caches.h), converts old opsets,
+// propagates shapes. Errors: what the library says, in one line; recursive functions; opsets
+// outside of 7 to 24;
 // dimensions that are not bound (with the remedy) or bound but unknown, or bound to other sizes
 // than the options allow.
-absl::Status prepareModel(onnx::ModelProto& model, const ImportOptions& import,
+absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
                           const std::set<std::string>& supported_ops);
 
 }  // namespace lindero::compiler

@@ -1,0 +1,15 @@
+// Models of old opsets, brought up to date by the ONNX library's version converter.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "compiler/onnx_import/model_file.h"
+
+namespace lindero::compiler {
+
+// Rewrites a graph of known shapes, without local functions, to the given opset. What the converter
+// makes of a node has the node's name. Errors: what the library says, in one line.
+absl::Status convertToOpset(ModelFile& file, int64_t opset);
+
+}  // namespace lindero::compiler
