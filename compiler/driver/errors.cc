@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
 namespace lindero::compiler {
 
 using absl::StatusCode;
@@ -21,6 +24,11 @@ absl::Status withModelError(absl::Status status) {
                                    {StatusCode::kResourceExhausted, Error::kOverBound},
                                    {StatusCode::kOutOfRange, Error::kOverBound}},
                                   Error::kInternal);
+}
+
+absl::Status withModelError(const absl::Status& status, const std::string& file) {
+  if (status.ok() || absl::StrContains(status.message(), file)) return withModelError(status);
+  return withModelError(absl::Status(status.code(), absl::StrCat(file, ": ", status.message())));
 }
 
 }  // namespace lindero::compiler

@@ -175,26 +175,6 @@ class DimBinder {
     return absl::OkStatus();
   }
 
-  // What the file says about other values may name the same dimensions, or ones that nothing
-  // defines: the shapes are computed anew, so that only the rank and the known sizes of outputs are
-  // worth keeping.
-  void bindOutputs(onnx::GraphProto& graph) const {
-    graph.clear_value_info();
-    for (onnx::ValueInfoProto& output : *graph.mutable_output()) {
-      if (!output.type().tensor_type().has_shape()) continue;
-      for (auto& dim :
-           *output.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
-        auto bound = dims_.find(dim.dim_param());
-        if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimParam) continue;
-        if (bound == dims_.end()) {
-          dim.clear_value();
-        } else {
-          dim.set_dim_value(bound->second);
-        }
-      }
-    }
-  }
-
  private:
   absl::Status bindInput(onnx::ValueInfoProto& input) {
     if (!input.type().has_tensor_type() || !input.type().tensor_type().has_shape()) {
@@ -247,6 +227,16 @@ class DimBinder {
   std::set<std::string> symbols_, used_;
 };
 
+// What the file says about other values than inputs may name dimensions that nothing defines, or be
+// wrong, of which runtimes only warn: the shapes are computed anew.
+void dropDeclaredShapes(onnx::GraphProto& graph) {
+  graph.clear_value_info();
+  for (onnx::ValueInfoProto& output : *graph.mutable_output()) {
+    if (output.type().has_tensor_type())
+      output.mutable_type()->mutable_tensor_type()->clear_shape();
+  }
+}
+
 }  // namespace
 
 int64_t opsetOf(const onnx::ModelProto& model) {
@@ -290,7 +280,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   DimBinder binder(import);
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
-  binder.bindOutputs(*model.mutable_graph());
+  dropDeclaredShapes(*model.mutable_graph());
   if (opsetOf(model) < kLeastOwnOpset) {
     IR_RETURN_IF_ERROR(guarded("ONNX shape inference", [&] { inferShapes(model); }));
     IR_RETURN_IF_ERROR(convertToOpset(file, kLeastOwnOpset));

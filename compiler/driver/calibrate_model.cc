@@ -1,0 +1,274 @@
+// Samples, exponents, and what the integers lose.
+
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "compiler/driver/compile_model.h"
+#include "compiler/driver/errors.h"
+#include "compiler/driver/samples.h"
+#include "llvm/ADT/STLExtras.h"
+#include "runtime/package/files.h"
+#include "runtime/package/package.h"
+#include "runtime/package/status_macros.h"
+
+namespace lindero::compiler {
+namespace {
+
+constexpr uint64_t kMostJson = 64 << 20;
+
+absl::Status needTokenizer(const std::optional<runtime::Tokenizer>& tokenizer,
+                           const std::string& path) {
+  if (tokenizer) return absl::OkStatus();
+  return failure(Error::kInput,
+                 absl::StrCat(path,
+                              ": a text needs a tokenizer: give --tokenizer tokenizer.json, "
+                              "or arrays of token ids (.json, .npz)"));
+}
+
+absl::StatusOr<std::vector<passes::Sample>> givenSamples(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<runtime::Tokenizer>& tokenizer) {
+  const ModelFacts facts = compilation.facts();
+  if (isArrayFile(options.calibrate)) {
+    return readArraySamples(options.calibrate, facts, options.samples);
+  }
+  LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.calibrate));
+  LINDERO_ASSIGN_OR_RETURN(auto windows,
+                           readTextSamples(options.calibrate, facts, *tokenizer, options.samples));
+  std::vector<passes::Sample> samples;
+  for (auto& window : windows) samples.push_back(std::move(window.inputs));
+  return samples;
+}
+
+absl::StatusOr<passes::Exponents> readExponents(const std::string& path) {
+  absl::StatusOr<std::string> json = runtime::readFile(path, kMostJson);
+  if (!json.ok()) return withError(json.status(), Error::kFile);
+  absl::StatusOr<passes::Exponents> exponents = passes::exponentsFromJson(*json);
+  if (exponents.ok()) return exponents;
+  return failure(Error::kInput, absl::StrCat(path, ": ", exponents.status().message()));
+}
+
+std::vector<passes::ComparisonSample> withoutTargets(std::vector<passes::Sample> inputs) {
+  std::vector<passes::ComparisonSample> samples;
+  for (passes::Sample& input : inputs) samples.push_back({std::move(input), {}});
+  return samples;
+}
+
+absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
+    const ModelOptions& options, const Compilation& compilation,
+    const std::optional<runtime::Tokenizer>& tokenizer) {
+  if (options.compare.empty()) {
+    absl::StatusOr<std::vector<passes::Sample>> inputs =
+        compilation.defaultSamples(options.samples);
+    if (!inputs.ok()) return withModelError(inputs.status());
+    return withoutTargets(*std::move(inputs));
+  }
+  const ModelFacts facts = compilation.facts();
+  if (isArrayFile(options.compare)) {
+    LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> inputs,
+                             readArraySamples(options.compare, facts, options.windows));
+    return withoutTargets(std::move(inputs));
+  }
+  LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
+  return readTextSamples(options.compare, facts, *tokenizer, options.windows);
+}
+
+// What lost the precision: the first nodes at which a row is gone, or the one that is worst.
+std::string describeLoss(const passes::Comparison& found) {
+  constexpr size_t kMost = 3;
+  std::vector<const passes::TensorError*> lost = passes::lostTensors(found);
+  if (lost.empty()) {
+    for (const passes::TensorError& tensor : found.tensors)
+      if (lost.empty() || tensor.rows.largest_error > lost[0]->rows.largest_error) lost = {&tensor};
+  }
+  std::vector<std::string> words;
+  for (const passes::TensorError* tensor : lost) {
+    if (words.size() == kMost) break;
+    words.push_back(absl::StrFormat("%s (%s: a row is off by %.0f %%)", tensor->node, tensor->role,
+                                    100 * tensor->rows.largest_error));
+  }
+  return absl::StrJoin(words, ", ");
+}
+
+absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& model,
+                              runtime::Monitor& monitor) {
+  const passes::Comparison& found = *model.measured;
+  const std::vector<std::string> beyond = passes::beyondLimits(found, options.precision);
+  const bool given = !options.exponents.empty();
+  if (!given && found.rejected > 0 && found.rejected == found.samples) {
+    return failure(Error::kUnsupported,
+                   absl::StrCat(model.compilation.facts().file,
+                                ": the integers hold none of the inputs that they are calibrated "
+                                "on: ",
+                                found.first_rejection));
+  }
+  if (found.rejected > 0) {
+    monitor.note(absl::StrCat("the exponents cannot hold ", found.rejected, " of ", found.samples,
+                              " inputs that were measured on: ", found.first_rejection));
+  }
+  if (beyond.empty()) {
+    if (!passes::lostTensors(found).empty())
+      monitor.note(absl::StrCat("integers lose rows at ", describeLoss(found),
+                                "; the outputs are within the limits"));
+    return absl::OkStatus();
+  }
+  const std::string what = absl::StrCat(
+      model.compilation.facts().file, ": ", absl::StrJoin(beyond, "; "), "; measured on ",
+      model.run_input ? "this run's input" : absl::StrCat(found.samples, " samples"), "; lost at ",
+      describeLoss(found));
+  if (given) {
+    monitor.note(absl::StrCat(what,
+                              "; these are inputs of our own making, not those that the "
+                              "exponents come from: see --compare"));
+    return absl::OkStatus();
+  }
+  return failure(Error::kImprecise,
+                 absl::StrCat(what,
+                              "; give more bits (--activation-bits, --weight-bits), inputs like "
+                              "those to prove (--calibrate), or wider limits (--min-cosine, "
+                              "--max-error)"));
+}
+
+// With given exponents.
+void makeSamples(const ModelOptions& options, PreparedModel& model, runtime::Monitor& monitor) {
+  absl::StatusOr<std::vector<passes::Sample>> own =
+      model.compilation.defaultSamples(std::max<int64_t>(1, options.measured));
+  if (own.ok()) {
+    model.samples = *std::move(own);
+  } else {
+    monitor.note(absl::StrCat("exponents and circuit were not tried: ", own.status().message()));
+  }
+}
+
+absl::Status measure(const ModelOptions& options, PreparedModel& model, runtime::Monitor& monitor) {
+  std::vector<passes::Sample> samples = model.samples;
+  samples.resize(std::min(samples.size(), static_cast<size_t>(options.measured)));
+  if (samples.empty()) return absl::OkStatus();
+  monitor.progress("measure the integers");
+  if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())
+    return withModelError(status, model.compilation.facts().file);
+  absl::StatusOr<passes::Comparison> found =
+      model.compilation.compare(withoutTargets(std::move(samples)));
+  if (!found.ok()) return withModelError(found.status(), model.compilation.facts().file);
+  model.measured = *std::move(found);
+  return judgeMeasurement(options, model, monitor);
+}
+
+// Chooses exponents on the samples and the run's input, and measures what integers lose with them.
+absl::Status tryOn(std::vector<passes::Sample> samples, const ModelOptions& options,
+                   PreparedModel& model, runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  monitor.progress("calibrate");
+  if (model.run_input) samples.push_back(*model.run_input);
+  absl::StatusOr<passes::Exponents> exponents =
+      model.compilation.calibrate(samples, options.quantize);
+  if (!exponents.ok()) return withModelError(exponents.status(), model.compilation.facts().file);
+  model.exponents = *std::move(exponents);
+  // A run is judged by its own input: ranges that have to hold it may be too wide for others.
+  model.samples = std::move(samples);
+  if (model.run_input) model.samples = {*model.run_input};
+  return measure(options, model, monitor);
+}
+
+bool readsReals(llvm::ArrayRef<passes::Sample> samples) {
+  return !samples.empty() && llvm::any_of(samples[0], [](const auto& x) { return x.isReal(); });
+}
+
+void takeMagnitudes(std::vector<passes::Sample>& samples) {
+  for (passes::Sample& sample : samples) {
+    for (ir::tensor::Array& array : sample)
+      for (double& x : array.reals) x = std::abs(x);
+  }
+}
+
+// Inputs of our own making may be none that the model is made for. If it has no finite value for
+// them, or what is lost with them is too much, their magnitudes may do (of roots, of logarithms),
+// and the run's input alone.
+absl::Status calibrateOnOwn(const ModelOptions& options, PreparedModel& model,
+                            runtime::Monitor& monitor) {
+  absl::StatusOr<std::vector<passes::Sample>> own =
+      model.compilation.defaultSamples(options.samples);
+  const char* made = "inputs of our own making";
+  const absl::Status first =
+      own.ok() ? tryOn(*own, options, model, monitor) : withModelError(own.status());
+  absl::Status status = first;
+  if (!status.ok() && own.ok() && errorOf(status) != Error::kImprecise && readsReals(*own)) {
+    takeMagnitudes(*own);
+    made = "inputs of our own making, none below zero";
+    status = tryOn(*own, options, model, monitor);
+  }
+  if (!status.ok() && model.run_input) {
+    made = nullptr;
+    status = tryOn({}, options, model, monitor);
+  }
+  if (!status.ok()) return first;
+  monitor.note(!model.run_input
+                   ? absl::StrCat("no --calibrate: ranges come from ", made,
+                                  "; calibrate with typical inputs for better accuracy")
+                   : absl::StrCat("ranges come from ", made ? absl::StrCat(made, " and ") : "",
+                                  "this run's input", made ? "" : " alone",
+                                  ", of which the key shows something; for a key to publish, "
+                                  "`lindero compile` first"));
+  return status;
+}
+
+absl::Status calibrateOnGiven(const ModelOptions& options, PreparedModel& model,
+                              runtime::Monitor& monitor) {
+  if (model.run_input) {
+    monitor.note(
+        "ranges come from --calibrate and from this run's input, of which the key shows something; "
+        "for a key to publish, `lindero compile` first");
+  }
+  absl::StatusOr<std::vector<passes::Sample>> given =
+      givenSamples(options, model.compilation, model.tokenizer);
+  if (!given.ok()) return withModelError(given.status());
+  return tryOn(*std::move(given), options, model, monitor);
+}
+
+absl::StatusOr<std::vector<PackageFile>> packageFiles(const passes::Exponents& exponents,
+                                                      const std::string& tokenizer) {
+  std::vector<PackageFile> files = {{runtime::kExponentsFile, passes::toJson(exponents)}};
+  if (tokenizer.empty()) return files;
+  absl::StatusOr<std::string> bytes = runtime::readFile(tokenizer, kMostJson);
+  if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
+  files.push_back({runtime::kTokenizerFile, *std::move(bytes)});
+  return files;
+}
+
+}  // namespace
+
+absl::Status calibrateModel(const ModelOptions& options, PreparedModel& model,
+                            runtime::Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  if (!options.exponents.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(model.exponents, readExponents(options.exponents));
+    makeSamples(options, model, monitor);
+    LINDERO_RETURN_IF_ERROR(measure(options, model, monitor));
+  } else if (options.calibrate.empty()) {
+    LINDERO_RETURN_IF_ERROR(calibrateOnOwn(options, model, monitor));
+  } else {
+    LINDERO_RETURN_IF_ERROR(calibrateOnGiven(options, model, monitor));
+  }
+  if (!options.compare.empty()) {
+    LINDERO_ASSIGN_OR_RETURN(model.comparison, compareModel(options, model, monitor));
+  }
+  LINDERO_ASSIGN_OR_RETURN(model.files, packageFiles(model.exponents, model.tokenizer_path));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, PreparedModel& model,
+                                                runtime::Monitor& monitor) {
+  monitor.progress("compare with the float model");
+  LINDERO_RETURN_IF_ERROR(
+      withModelError(model.compilation.quantize(model.exponents), model.compilation.facts().file));
+  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
+                           comparisonSamples(options, model.compilation, model.tokenizer));
+  absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
+  if (!found.ok()) return withModelError(found.status(), model.compilation.facts().file);
+  return found;
+}
+
+}  // namespace lindero::compiler
