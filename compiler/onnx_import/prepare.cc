@@ -267,11 +267,14 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   registerContribSchemas();
   moveContribNodes(model, opsetOf(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
-  IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
+  const bool old = opsetOf(model) < kLeastOwnOpset;
+  std::set<std::string> known = supported_ops;
+  if (old) known.insert("Scatter");  // ScatterElements, since opset 11
+  IR_RETURN_IF_ERROR(checkSupported(model, known));
   IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));
   if (model.functions_size() != 0) {
     IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
-    IR_RETURN_IF_ERROR(checkSupported(model, supported_ops));
+    IR_RETURN_IF_ERROR(checkSupported(model, known));
   }
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
@@ -281,7 +284,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
   makeEmptyConstants(*model.mutable_graph(), caches);
   dropDeclaredShapes(*model.mutable_graph());
-  if (opsetOf(model) < kLeastOwnOpset) {
+  if (old) {
     IR_RETURN_IF_ERROR(guarded("ONNX shape inference", [&] { inferShapes(model); }));
     IR_RETURN_IF_ERROR(convertToOpset(file, kLeastOwnOpset));
     model.mutable_graph()->clear_value_info();

@@ -73,8 +73,9 @@ def heads(g, x, perm, batch):
 def attention(g, x, mask="where", batch=1, normal_heads=False, past=None, dtype=np.float32):
     weights = lambda *shape: g.weights(*shape).astype(dtype)
     qkv = g.add("Add", g.add("MatMul", x, weights(D, 3 * D)), weights(3 * D))
-    sizes = {} if g.opset >= 18 else {"outputs": 3}
-    if sizes:
+    if g.opset < 13:
+        q, k, v = g.add("Split", qkv, outputs=3, axis=2, split=[D, D, D])
+    elif g.opset < 18:
         q, k, v = g.add("Split", qkv, np.array([D, D, D]), outputs=3, axis=-1)
     else:
         q, k, v = g.add("Split", qkv, outputs=3, axis=-1, num_outputs=3)
@@ -114,6 +115,15 @@ def plain(g, x, **options):
 
 
 # Kinds.
+
+def of_opset_11():
+    """Sizes, axes and bounds are attributes; the first token is cut out, the last axis is named by its number."""
+    g, x = tokens(81, opset=11)
+    x = block(g, x, normalize=written_out, mask="add")
+    first = g.add("Squeeze", g.add("Slice", x, np.array([0]), np.array([1]), np.array([1])), axes=[1])
+    first = g.add("Clip", g.linear(first, D, D), np.float32(-1), np.float32(1))
+    return g.model(g.add("Softmax", g.linear(first, D, 5)))
+
 
 def half_precision(function):
     """Inputs, weights and sums of 16 bits; norms of 32, with casts around them."""
@@ -322,6 +332,7 @@ BLOCKS = {
     "product_with_a_vector": Case(vector, ids()),
     "mean_of_tokens": Case(pooled([1], 0), ids()),
     "mean_of_tokens_kept": Case(pooled([-2], 1), ids()),
+    "of_opset_11": Case(of_opset_11, ids()),
     "class_probabilities": Case(lambda: class_probabilities(0), ids()),
     "class_probabilities_of_last": Case(lambda: class_probabilities(T - 1), ids()),
 }
