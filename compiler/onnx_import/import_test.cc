@@ -326,6 +326,26 @@ TEST_F(ImportTest, RefusesDataOfTheWrongSize) {
   EXPECT_FALSE(import(model).ok());
 }
 
+// The ONNX library copies what it reads of these into memory for as many whole elements.
+TEST_F(ImportTest, RefusesShapesOfPartOfAnElement) {
+  onnx::TensorProto shape;
+  shape.set_name("s");
+  shape.set_data_type(onnx::TensorProto::INT64);
+  shape.add_dims(1);
+  shape.set_raw_data(std::string(9, '\0'));
+  const char* text = "g (float[2] x) => (float[M] y) { y = Reshape(x, s) }";
+  onnx::ModelProto model = testing::parseModel(text);
+  *model.mutable_graph()->add_initializer() = shape;
+  EXPECT_THAT(errorOf(import(model)), AllOf(HasSubstr("'s'"), HasSubstr("9 bytes")));
+  model =
+      testing::parseModel("g (float[2] x) => (float[M] y) { s = Constant() y = Reshape(x, s) }");
+  onnx::AttributeProto& value = *model.mutable_graph()->mutable_node(0)->add_attribute();
+  value.set_name("value");
+  value.set_type(onnx::AttributeProto::TENSOR);
+  *value.mutable_t() = shape;
+  EXPECT_THAT(errorOf(import(model)), HasSubstr("9 bytes"));
+}
+
 TEST_F(ImportTest, RefusesExternalDataOutsideOfTheFolder) {
   testing::ScratchFolder elsewhere;
   const std::string secret = elsewhere.write("secret", std::string(16384, 'x'));

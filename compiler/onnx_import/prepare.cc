@@ -13,6 +13,7 @@
 #include "compiler/onnx_import/infer_shapes.h"
 #include "compiler/onnx_import/old_opsets.h"
 #include "compiler/onnx_import/onnx_guard.h"
+#include "compiler/onnx_import/weights.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/JSON.h"
@@ -61,6 +62,31 @@ absl::Status checkNames(const onnx::GraphProto& graph) {
   };
   IR_RETURN_IF_ERROR(checkLine("input", graph.input()));
   return checkLine("output", graph.output());
+}
+
+// What the ONNX library reads without a look at its size.
+absl::Status checkTensors(const onnx::ModelProto& model) {
+  auto at = [](const char* what, const std::string& name, const onnx::TensorProto& tensor) {
+    absl::Status status = checkRawSize(tensor);
+    if (status.ok()) return status;
+    return absl::Status(status.code(),
+                        absl::StrCat(what, " '", name, "': a tensor ", status.message()));
+  };
+  auto check = [&](const auto& nodes) -> absl::Status {
+    for (const onnx::NodeProto& node : nodes) {
+      for (const onnx::AttributeProto& attribute : node.attribute()) {
+        IR_RETURN_IF_ERROR(at("node", node.name(), attribute.t()));
+        for (const onnx::TensorProto& tensor : attribute.tensors())
+          IR_RETURN_IF_ERROR(at("node", node.name(), tensor));
+      }
+    }
+    return absl::OkStatus();
+  };
+  for (const onnx::TensorProto& tensor : model.graph().initializer())
+    IR_RETURN_IF_ERROR(at("initializer", tensor.name(), tensor));
+  for (const onnx::FunctionProto& function : model.functions())
+    IR_RETURN_IF_ERROR(check(function.node()));
+  return check(model.graph().node());
 }
 
 using FunctionKey = std::pair<std::string, std::string>;
@@ -264,6 +290,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
                           const std::set<std::string>& supported_ops) {
   onnx::ModelProto& model = file.model;
   IR_RETURN_IF_ERROR(checkOpset(model));
+  IR_RETURN_IF_ERROR(checkTensors(model));
   registerContribSchemas();
   moveContribNodes(model, opsetOf(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());

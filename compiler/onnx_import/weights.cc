@@ -232,6 +232,15 @@ absl::StatusOr<ir::Element> elementOf(int onnx_data_type) {
   }
 }
 
+absl::Status checkRawSize(const TensorProto& tensor) {
+  if (!tensor.has_raw_data() || !elementOf(tensor.data_type()).ok()) return absl::OkStatus();
+  IR_ASSIGN_OR_RETURN(const int64_t count, countElements(tensor));
+  const uint64_t wanted = uint64_t(count) * bytesPerElement(tensor.data_type());
+  if (tensor.raw_data().size() == wanted) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "has ", tensor.raw_data().size(), " bytes of data where its shape asks for ", wanted));
+}
+
 absl::StatusOr<ir::Constant> makeConstant(const Initializer& initializer) {
   const TensorProto& tensor = *initializer.tensor;
   IR_RETURN_IF_ERROR(elementOf(tensor.data_type()).status());

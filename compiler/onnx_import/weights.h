@@ -12,6 +12,10 @@ namespace lindero::compiler {
 // i64 for every integer.
 absl::StatusOr<ir::Element> elementOf(int onnx_data_type);
 
+// Has raw data the size that the shape asks for? The ONNX library reads it as if it had. Tensors of
+// other types than numbers are not looked at.
+absl::Status checkRawSize(const onnx::TensorProto& tensor);
+
 // A view of the data where it is aligned f32, int64 or bool; otherwise a copy, converted to one of
 // these. Checks that the data has the size that the shape asks for. Fails on NaN, on infinities
 // (but for masks: see below) and on data types that are not numbers.
