@@ -125,6 +125,22 @@ def of_opset_11():
     return g.model(g.add("Softmax", g.linear(first, D, 5)))
 
 
+def logarithms():
+    """No value below zero has one."""
+    g = reals(91)
+    return ended(g, g.add("Log", "x"))
+
+
+def least_of_small():
+    """Nothing brings inputs of another size to that of these."""
+    g = reals(92)
+    return g.model(g.add("Mul", g.add("ReduceMin", "x", axes=[2], keepdims=0), np.float32(3)))
+
+
+def positive(largest):
+    return lambda rng: {"x": largest * (0.1 + 0.9 * rng.random((1, T, D)))}
+
+
 def half_precision(function):
     """Inputs, weights and sums of 16 bits; norms of 32, with casts around them."""
     g = reals(21, element=HALF)
@@ -332,6 +348,8 @@ BLOCKS = {
     "product_with_a_vector": Case(vector, ids()),
     "mean_of_tokens": Case(pooled([1], 0), ids()),
     "mean_of_tokens_kept": Case(pooled([-2], 1), ids()),
+    "logarithms": Case(logarithms, positive(2)),
+    "least_of_small": Case(least_of_small, positive(0.02)),
     "of_opset_11": Case(of_opset_11, ids()),
     "class_probabilities": Case(lambda: class_probabilities(0), ids()),
     "class_probabilities_of_last": Case(lambda: class_probabilities(T - 1), ids()),
