@@ -15,6 +15,9 @@ absl::Status function(NodeEmitter& e, const std::string& text) {
   return e.emitOutput("tensor.activation", {e.input(0)}, {{"function", text}});
 }
 
+// What has no attributes: the text stands in its table row.
+absl::Status expression(NodeEmitter& e, llvm::StringRef text) { return function(e, text.str()); }
+
 // All digits: the attribute and nothing else.
 std::string number(NodeEmitter& e, llvm::StringRef name, float fallback) {
   return absl::StrFormat("%.17g", e.floatAttr(name, fallback));
@@ -78,23 +81,29 @@ absl::Status selu(NodeEmitter& e, llvm::StringRef) {
                                   ", sub(exp(x), 1))))"));
 }
 
-absl::Status softplus(NodeEmitter& e, llvm::StringRef) { return function(e, kSoftplus); }
-
-absl::Status softsign(NodeEmitter& e, llvm::StringRef) {
-  return function(e, "div(x, add(1, abs(x)))");
-}
-
 absl::Status thresholdedRelu(NodeEmitter& e, llvm::StringRef) {
   return function(e, absl::StrCat("where(greater(x, ", number(e, "alpha", 1), "), x, 0)"));
 }
 
 constexpr NamedEmitter kEmitters[] = {
-    {"Celu", celu},           {"Elu", elu},
-    {"Gelu", gelu},           {"HardSigmoid", hardSigmoid},
-    {"HardSwish", hardSwish}, {"LeakyRelu", leakyRelu},
-    {"Mish", mish},           {"PRelu", prelu},
-    {"Selu", selu},           {"Softplus", softplus},
-    {"Softsign", softsign},   {"ThresholdedRelu", thresholdedRelu},
+    {"Acosh", expression, "log(add(x, sqrt(sub(mul(x, x), 1))))"},
+    {"Asinh", expression, "mul(sign(x), log(add(abs(x), sqrt(add(mul(x, x), 1)))))"},
+    {"Atanh", expression, "mul(0.5, log(div(add(1, x), sub(1, x))))"},
+    {"Celu", celu},
+    {"Cosh", expression, "mul(0.5, add(exp(x), exp(neg(x))))"},
+    {"Elu", elu},
+    {"Gelu", gelu},
+    {"HardSigmoid", hardSigmoid},
+    {"HardSwish", hardSwish},
+    {"LeakyRelu", leakyRelu},
+    {"Mish", mish},
+    {"PRelu", prelu},
+    {"Selu", selu},
+    {"Sinh", expression, "mul(0.5, sub(exp(x), exp(neg(x))))"},
+    {"Softplus", expression, kSoftplus},
+    {"Softsign", expression, "div(x, add(1, abs(x)))"},
+    {"Tan", expression, "div(sin(x), cos(x))"},
+    {"ThresholdedRelu", thresholdedRelu},
 };
 
 }  // namespace

@@ -336,6 +336,10 @@ for opset in (23, 24):
 c("attention_softcap_grouped", "float[1,4,3,2] q, float[1,2,5,2] k, float[1,2,5,6] v => float[1,4,3,6] y",
   "y = Attention <softcap = 1.5, scale = 0.9> (q, k, v, m)", opset=24, m=weights(4, 3, 5))
 
+for op, given in (("Acosh", [1.0, 1.5, 4.0, 20.0]), ("Asinh", [-3.0, 0.0, 0.25, 20.0]), ("Atanh", [-0.9, 0.0, 0.25, 0.99]),
+                  ("Cosh", [-3.0, 0.0, 0.25, 5.0]), ("Sinh", [-3.0, 0.0, 0.25, 5.0]), ("Tan", [-1.5, 0.0, 0.25, 4.0])):
+    c(op.lower(), "float[4] x => float[4] y", f"y = {op}(x)", inputs={"x": given})
+
 # Of opsets before 13, as they were meant then.
 c("softmax_of_opset_12", "float[2,3,4] x => float[2,3,4] y", "y = Softmax(x)", opset=12)
 c("softmax_of_opset_12_last_axis", "float[2,3,4] x => float[2,3,4] y", "y = Softmax <axis = -1> (x)", opset=12)
