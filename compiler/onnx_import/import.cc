@@ -27,9 +27,10 @@ using ir::Value;
 const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
-    for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
-                      shapeEmitters(), layerEmitters(), reductionEmitters(), normEmitters(),
-                      windowEmitters(), paddingEmitters(), indexEmitters(), einsumEmitters()}) {
+    for (auto list :
+         {activationEmitters(), elementwiseEmitters(), layoutEmitters(), shapeEmitters(),
+          layerEmitters(), reductionEmitters(), normEmitters(), windowEmitters(), paddingEmitters(),
+          indexEmitters(), einsumEmitters(), quantizationEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;

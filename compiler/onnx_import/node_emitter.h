@@ -121,5 +121,6 @@ llvm::ArrayRef<NamedEmitter> windowEmitters();
 llvm::ArrayRef<NamedEmitter> paddingEmitters();
 llvm::ArrayRef<NamedEmitter> indexEmitters();
 llvm::ArrayRef<NamedEmitter> einsumEmitters();
+llvm::ArrayRef<NamedEmitter> quantizationEmitters();
 
 }  // namespace lindero::compiler

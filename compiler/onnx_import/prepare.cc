@@ -16,6 +16,7 @@
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/JSON.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
@@ -263,6 +264,29 @@ void dropDeclaredShapes(onnx::GraphProto& graph) {
   }
 }
 
+// Values have no widths here: what to saturate at is written on the nodes.
+void writeQuantizedTypes(onnx::GraphProto& graph) {
+  std::map<std::string, int32_t> types;
+  auto note = [&](const auto& values) {
+    for (const onnx::ValueInfoProto& value : values)
+      types[value.name()] = value.type().tensor_type().elem_type();
+  };
+  note(graph.value_info());
+  note(graph.output());
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    if (qualifiedOp(node) != "QuantizeLinear" || node.output().empty()) continue;
+    auto* attributes = node.mutable_attribute();
+    const auto given = llvm::find_if(*attributes, [](const onnx::AttributeProto& attribute) {
+      return attribute.name() == "output_dtype";
+    });
+    if (given != attributes->end()) attributes->erase(given);
+    onnx::AttributeProto& type = *node.add_attribute();
+    type.set_name("output_dtype");
+    type.set_type(onnx::AttributeProto::INT);
+    type.set_i(types[node.output(0)]);
+  }
+}
+
 }  // namespace
 
 int64_t opsetOf(const onnx::ModelProto& model) {
@@ -317,7 +341,9 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
     model.mutable_graph()->clear_value_info();
   }
   writeDefaults(*model.mutable_graph(), opsetOf(model));
-  return guarded("ONNX shape inference", [&] { inferShapes(model); });
+  IR_RETURN_IF_ERROR(guarded("ONNX shape inference", [&] { inferShapes(model); }));
+  writeQuantizedTypes(*model.mutable_graph());
+  return absl::OkStatus();
 }
 
 }  // namespace lindero::compiler

@@ -57,10 +57,11 @@ void addConstant(onnx::GraphProto& graph, const std::string& name, const Json& t
       added.add_int32_data(int32_t(value));
     }
   }
-  added.set_data_type(type == "float"   ? onnx::TensorProto::FLOAT
-                      : type == "int64" ? onnx::TensorProto::INT64
-                      : type == "int32" ? onnx::TensorProto::INT32
-                                        : onnx::TensorProto::BOOL);
+  std::string name_of_type = type;
+  for (char& c : name_of_type) c = static_cast<char>(std::toupper(c));
+  onnx::TensorProto::DataType data_type;
+  ASSERT_TRUE(onnx::TensorProto::DataType_Parse(name_of_type, &data_type)) << type;
+  added.set_data_type(data_type);
 }
 
 onnx::ModelProto modelOf(const Json& example) {

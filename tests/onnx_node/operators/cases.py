@@ -377,3 +377,30 @@ c("instance_normalization_of_opset_7", "float[1,2,4] x => float[1,2,4] y", "y = 
 c("layer_norm_of_opset_12", "float[2,3,4] x => float[2,3,4] y",
   "m = ReduceMean <axes = [-1]> (x) d = Sub(x, m) q = Pow(d, two) v = ReduceMean <axes = [-1]> (q) w = Add(v, e) r = Sqrt(w) y = Div(d, r)",
   opset=12, two=np.array(2, np.float32), e=np.array(1e-5, np.float32))
+
+# Of quantized files.
+def quantized(dtype, *shape, seed=1):
+    info = np.iinfo(dtype)
+    return np.random.default_rng(seed).integers(max(info.min, -1000), min(info.max, 1000), shape, dtype=dtype, endpoint=True)
+
+
+TIES = [-1e9, -32.25, -0.75, -0.25, 0.0, 0.25, 0.75, 1.25, 31.5, 1e9]
+for dtype, zero in (("int8", -3), ("uint8", 128), ("int16", 5), ("uint16", 700)):
+    c(f"quantize_to_{dtype}", f"float[10] x => {dtype}[10] y", "y = QuantizeLinear(x, s, z)", opset=21, inputs={"x": TIES}, s=0.5,
+      z=np.array(zero, dtype))
+    c(f"dequantize_{dtype}", "float[3,4] x => float[3,4] y", "w = DequantizeLinear(q, s, z) y = Add(x, w)", opset=21, s=0.25,
+      z=np.array(zero, dtype), q=quantized(dtype, 3, 4))
+c("quantize_without_zero_point", "float[10] x => uint8[10] y", "y = QuantizeLinear(x, s)", inputs={"x": TIES}, s=0.5)
+c("quantize_to_output_type", "float[10] x => int8[10] y", "y = QuantizeLinear <output_dtype = 3> (x, s)", opset=21, inputs={"x": TIES}, s=0.5)
+c("quantize_per_axis", "float[2,3] x => int8[2,3] y", "y = QuantizeLinear <axis = 0> (x, s, z)", opset=13, s=np.array([0.5, 0.01], np.float32),
+  z=np.array([1, -2], np.int8))
+c("quantize_of_opset_10", "float[2,3] x => float[2,3] y", "q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z)", opset=10, s=0.02,
+  z=np.array(7, np.uint8))
+c("quantize_and_back", "float[2,3] x => float[2,3] y", "q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z)", opset=17, s=0.01,
+  z=np.array(7, np.int8))
+c("dequantize_per_axis", "float[2,3] x => float[2,3] y", "w = DequantizeLinear <axis = -1> (q, s, z) y = Mul(x, w)", opset=13, q=quantized("int8", 2, 3),
+  s=np.array([0.5, 0.01, 3], np.float32), z=np.array([1, 0, -7], np.int8))
+c("dequantize_in_blocks", "float[2,5] x => float[2,5] y", "w = DequantizeLinear <axis = 1, block_size = 2> (q, s, z) y = Mul(x, w)", opset=21,
+  q=quantized("int8", 2, 5), s=np.abs(weights(2, 3)), z=quantized("int8", 2, 3, seed=2))
+c("dequantize_bias", "float[2,3] x => float[2,3] y", "b = DequantizeLinear <axis = 0> (q, s) y = Add(x, b)", opset=13, q=np.array([100000, -7, 12], np.int32),
+  s=np.array([1e-5, 0.1, 0.2], np.float32))

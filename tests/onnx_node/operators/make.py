@@ -5,7 +5,7 @@
     python3 tests/onnx_node/operators/make.py
 
 A case is {"graph": text, "opset": n, "tolerance": t, "constants": {name: tensor}, "inputs": {name: [values]}, "outputs": {name:
-tensor}}, a tensor {"type": "float" | "int64" | "int32" | "bool", "shape": [...], "values": [...]}. Constants are
+tensor}}, a tensor {"type": "float" | "int64" | …, "shape": [...], "values": [...]}. Constants are
 initializers of the graph, which its text does not list. Inputs are drawn by the case's name where the case does not
 give them. Our float interpreter may differ by t times the largest element; integers and booleans are equal.
 """
@@ -22,7 +22,8 @@ from cases import CASES
 
 HERE = Path(__file__).resolve().parent
 TYPES = {TensorProto.FLOAT: "float", TensorProto.INT64: "int64", TensorProto.INT32: "int32", TensorProto.BOOL: "bool"}
-NAMES = {"float32": "float", "int64": "int64", "int32": "int32", "bool": "bool"}
+NAMES = {"float32": "float", "int64": "int64", "int32": "int32", "bool": "bool", "int8": "int8", "uint8": "uint8", "int16": "int16",
+         "uint16": "uint16"}
 
 
 def tensor(array):

@@ -141,6 +141,25 @@ def positive(largest):
     return lambda rng: {"x": largest * (0.1 + 0.9 * rng.random((1, T, D)))}
 
 
+def stored_in_8_bits():
+    """Weights of 8 bits with a scale per column, biases of 32, and activations that are rounded to 8 bits and back."""
+    g = reals(94)
+
+    def rounded(x, scale, zero):
+        given = np.float32(scale), np.uint8(zero)
+        return g.add("DequantizeLinear", g.add("QuantizeLinear", x, *given), *given)
+
+    def linear(x, inner, outer, scale):
+        weight = g.rng.integers(-127, 128, (inner, outer)).astype(np.int8)
+        scales = (0.001 + 0.002 * g.rng.random(outer)).astype(np.float32)
+        bias = g.add("DequantizeLinear", g.rng.integers(-500, 500, outer).astype(np.int32), scales * np.float32(scale), axis=0)
+        return g.add("Add", g.add("MatMul", x, g.add("DequantizeLinear", weight, scales, axis=1)), bias)
+
+    h = g.add("Relu", linear(rounded("x", 0.03, 128), D, MLP, 0.03))
+    h = linear(rounded(h, 0.01, 0), MLP, D, 0.01)
+    return ended(g, g.add("Add", "x", rounded(h, 0.01, 130)))
+
+
 def half_precision(function):
     """Inputs, weights and sums of 16 bits; norms of 32, with casts around them."""
     g = reals(21, element=HALF)
@@ -348,6 +367,7 @@ BLOCKS = {
     "product_with_a_vector": Case(vector, ids()),
     "mean_of_tokens": Case(pooled([1], 0), ids()),
     "mean_of_tokens_kept": Case(pooled([-2], 1), ids()),
+    "stored_in_8_bits": Case(stored_in_8_bits),
     "logarithms": Case(logarithms, positive(2)),
     "least_of_small": Case(least_of_small, positive(0.02)),
     "of_opset_11": Case(of_opset_11, ids()),
