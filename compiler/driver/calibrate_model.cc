@@ -1,6 +1,5 @@
 // Samples, exponents, and what the integers lose.
 
-#include <cmath>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +8,6 @@
 #include "compiler/driver/compile_model.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/samples.h"
-#include "llvm/ADT/STLExtras.h"
 #include "runtime/package/files.h"
 #include "runtime/package/package.h"
 #include "runtime/package/status_macros.h"
@@ -173,46 +171,26 @@ absl::Status tryOn(std::vector<passes::Sample> samples, const ModelOptions& opti
   return measure(options, model, monitor);
 }
 
-bool readsReals(llvm::ArrayRef<passes::Sample> samples) {
-  return !samples.empty() && llvm::any_of(samples[0], [](const auto& x) { return x.isReal(); });
-}
-
-void takeMagnitudes(std::vector<passes::Sample>& samples) {
-  for (passes::Sample& sample : samples) {
-    for (ir::tensor::Array& array : sample)
-      for (double& x : array.reals) x = std::abs(x);
-  }
-}
-
-// Inputs of our own making may be none that the model is made for. If it has no finite value for
-// them, or what is lost with them is too much, their magnitudes may do (of roots, of logarithms),
-// and the run's input alone.
+// Inputs of our own making may be none that the model is made for: where they do not do, a run's
+// input does alone.
 absl::Status calibrateOnOwn(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
   absl::StatusOr<std::vector<passes::Sample>> own =
       model.compilation.defaultSamples(options.samples);
-  const char* made = "inputs of our own making";
-  const absl::Status first =
-      own.ok() ? tryOn(*own, options, model, monitor) : withModelError(own.status());
-  absl::Status status = first;
-  if (!status.ok() && own.ok() && errorOf(status) != Error::kImprecise && readsReals(*own)) {
-    takeMagnitudes(*own);
-    made = "inputs of our own making, none below zero";
-    status = tryOn(*own, options, model, monitor);
+  absl::Status status =
+      own.ok() ? tryOn(*std::move(own), options, model, monitor) : withModelError(own.status());
+  if (!model.run_input) {
+    monitor.note(
+        "no --calibrate: ranges come from inputs of our own making; calibrate with typical "
+        "inputs for better accuracy");
+    return status;
   }
-  if (!status.ok() && model.run_input) {
-    made = nullptr;
-    status = tryOn({}, options, model, monitor);
-  }
-  if (!status.ok()) return first;
-  monitor.note(!model.run_input
-                   ? absl::StrCat("no --calibrate: ranges come from ", made,
-                                  "; calibrate with typical inputs for better accuracy")
-                   : absl::StrCat("ranges come from ", made ? absl::StrCat(made, " and ") : "",
-                                  "this run's input", made ? "" : " alone",
-                                  ", of which the key shows something; for a key to publish, "
-                                  "`lindero compile` first"));
-  return status;
+  const bool alone = !status.ok() && tryOn({}, options, model, monitor).ok();
+  monitor.note(absl::StrCat("ranges come from ", alone ? "" : "inputs of our own making and from ",
+                            "this run's input", alone ? " alone" : "",
+                            ", of which the key shows something; for a key to publish, "
+                            "`lindero compile` first"));
+  return alone ? absl::OkStatus() : status;
 }
 
 absl::Status calibrateOnGiven(const ModelOptions& options, PreparedModel& model,

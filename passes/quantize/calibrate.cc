@@ -170,6 +170,27 @@ std::optional<size_t> predictionOf(const ir::Function& function, int64_t positio
   return std::nullopt;
 }
 
+bool readsReals(const ir::Function& function) {
+  return llvm::any_of(function.body().arguments(), [](const auto& argument) {
+    return argument->type().element == ir::Element::kFloat;
+  });
+}
+
+bool isDefinedFor(const ir::Function& function, const Sample& sample) {
+  const absl::StatusOr<std::vector<Array>> outputs = ir::tensor::interpret(function, sample);
+  return outputs.ok() && llvm::all_of(*outputs, [](const Array& output) {
+           return llvm::all_of(output.reals, [](double x) { return std::isfinite(x); });
+         });
+}
+
+// Of roots and logarithms, they may be what the function is for.
+void takeMagnitudes(std::vector<Sample>& samples) {
+  for (Sample& sample : samples) {
+    for (Array& array : sample)
+      for (double& x : array.reals) x = std::abs(x);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Calibration> calibrate(const ir::Function& function,
@@ -220,6 +241,8 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
       samples[i].push_back(std::move(array));
     }
   }
+  if (readsReals(function) && !samples.empty() && !isDefinedFor(function, samples[0]))
+    takeMagnitudes(samples);
   if (arguments.size() != 1 || arguments[0]->type().element == ir::Element::kFloat) return samples;
   const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
   const std::optional<size_t> prediction = predictionOf(function, positions, ids);

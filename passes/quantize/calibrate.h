@@ -48,7 +48,8 @@ absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayR
 // Samples for a user who gives none. Token ids start pseudo-random, from `seed` alone. Then, if the
 // function predicts the next id, each of `rounds` passes replaces all but the first quarter of
 // every sample by ids drawn from the predictions for them, so that ranges are those of text that
-// the model finds likely as well as of noise. Float inputs are standard normal; integers that are 0
+// the model finds likely as well as of noise. Float inputs are standard normal, or the magnitudes
+// of such numbers where the function has no finite value for the first sample; integers that are 0
 // or 1 are masks, which hide nothing in every other sample, else the end of each row.
 absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function, int64_t count,
                                                    uint64_t seed = 1, int rounds = 4);
