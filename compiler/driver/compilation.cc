@@ -231,6 +231,19 @@ absl::StatusOr<passes::Comparison> Compilation::compare(
   return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, imported);
 }
 
+absl::StatusOr<passes::BoundedRun> Compilation::boundErrors(const passes::Sample& inputs) const {
+  IR_ASSIGN_OR_RETURN(passes::BoundedRun run,
+                      passes::boundErrors(floatFunction(), integerFunction(), records_, inputs));
+  IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> expected,
+                      reference(inputs, outputNames()));
+  for (auto [output, array] : llvm::zip(run.outputs, expected)) {
+    output.expected = array.reals;
+    if (!array.isReal()) output.expected.assign(array.integers.begin(), array.integers.end());
+    output.expected.resize(output.actual.size());
+  }
+  return run;
+}
+
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_t block) {
   std::vector<std::unique_ptr<passes::Pass>> list;
   if (block > 0) list.push_back(passes::createCarryContext(block));

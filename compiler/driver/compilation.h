@@ -34,6 +34,7 @@
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/choose_exponents.h"
 #include "passes/quantize/compare.h"
+#include "passes/quantize/error_bound.h"
 #include "passes/quantize/quantize.h"
 #include "runtime/claim/model_record.h"
 
@@ -75,6 +76,10 @@ class Compilation {
   // With the reference.
   absl::StatusOr<passes::Comparison> compare(
       llvm::ArrayRef<passes::ComparisonSample> samples) const;
+
+  // How far the integers may be from the float function on one input, by analysis, and how far they
+  // are; outputs beside the reference.
+  absl::StatusOr<passes::BoundedRun> boundErrors(const passes::Sample& inputs) const;
 
   // The positions of the output, and whether as values or as their argmax.
   absl::Status selectValues(const std::string& positions, bool argmax);

@@ -81,6 +81,16 @@ std::vector<int32_t> rounded(const Array& array, int exponent) {
   return out;
 }
 
+// How far an entry is from the number that it stands for, at most.
+double largestRounding(const Array& array, int exponent) {
+  double most = 0;
+  for (double x : array.reals) {
+    const double exact = std::ldexp(x, exponent);
+    most = std::max(most, std::abs(exact - std::floor(exact + 0.5)));
+  }
+  return most;
+}
+
 // How far the rounded factors are from what they should be, relative to the largest.
 double roundingError(const Array& factors, int exponent) {
   double error = 0, largest = 1e-300;
@@ -189,8 +199,8 @@ absl::Status Lowering::lowerCopy(const Op& op) {
       absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
       if (!array.ok()) return array.status();
       if (isScores(*op.result())) *array = withoutMasks(*std::move(array));
-      from.push_back(
-          narrowConstant(constant->name, constant->shape, rounded(*array, *exponent), *exponent));
+      from.push_back(narrowConstant(constant->name, constant->shape, rounded(*array, *exponent),
+                                    *exponent, largestRounding(*array, *exponent)));
       continue;
     }
     absl::StatusOr<Value*> value = form(*operand);
@@ -235,7 +245,7 @@ absl::Status Lowering::lowerAffine(const Op& op) {
     std::vector<int32_t> integers = rounded(array, at);
     const Ints size = shortestShape(integers, shape.empty() ? Shape{1} : shape);
     integers.resize(Type::fixed(size, 0, 0, 0).elements());
-    return narrowConstant(name, size, integers, at);
+    return narrowConstant(name, size, integers, at, largestRounding(array, at));
   };
   llvm::SmallVector<Value*, 5> all;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -274,7 +284,7 @@ absl::Status Lowering::lowerReduction(const Op& op) {
   const int64_t rows = x->type().elements() / count;
   x = copied({x}, {rows, count}, lastElements(shape, reducedAxes(op)));
   const std::vector<int32_t> ones(count, int32_t{1} << plan->raised);
-  Value* weights = narrowConstant("ones", {count, 1}, ones, plan->raised + plan->divided);
+  Value* weights = narrowConstant("ones", {count, 1}, ones, plan->raised + plan->divided, kExact);
   const int64_t bound = magnitude(x->type()) * count << plan->raised;
   Stored acc = storedAs(builder_.value(
       "integer.linear", {x, weights},
@@ -288,7 +298,7 @@ absl::Status Lowering::lowerReduction(const Op& op) {
         "factor", {1},
         {static_cast<int32_t>(std::floor(std::ldexp(factor, kFactorBits - 1) + 0.5))},
         kFactorBits - 1);
-    Value* c = narrowConstant("addend", {1}, {0}, *exponent + kFactorBits - 1);
+    Value* c = narrowConstant("addend", {1}, {0}, *exponent + kFactorBits - 1, kExact);
     const int64_t limit = int64_t{1} << (*bits - 1);
     sum = builder_.value("integer.affine", {sum, m, c},
                          Type::fixed({rows, 1}, *exponent, -limit, limit - 1),
@@ -328,7 +338,8 @@ absl::Status Lowering::lowerQuotient(const Op& op) {
       absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
       if (!array.ok()) return array.status();
       const int unit = operands[i].exponent - plan->dropped[i];
-      values[i] = narrowConstant(constant->name, constant->shape, rounded(*array, unit), unit);
+      values[i] = narrowConstant(constant->name, constant->shape, rounded(*array, unit), unit,
+                                 largestRounding(*array, unit));
     }
     // A constant that is broadcast to no other shape is given by a copy, too.
     values[i] =
@@ -383,7 +394,8 @@ absl::StatusOr<Value*> Lowering::factor(const Value& value, int bits) {
   absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
   if (!array.ok()) return array.status();
   const int exponent = constantOperand(*array, bits).exponent;
-  return narrowConstant(constant->name, constant->shape, rounded(*array, exponent), exponent);
+  return narrowConstant(constant->name, constant->shape, rounded(*array, exponent), exponent,
+                        largestRounding(*array, exponent));
 }
 
 absl::Status Lowering::lowerMatmul(const Op& op) {

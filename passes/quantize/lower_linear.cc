@@ -333,16 +333,17 @@ absl::Status Lowering::lowerWideAdd(const Op& op, const Stored& branch, Value* a
   const bool one = llvm::all_equal(factors);
   const auto width = static_cast<int64_t>(factors.size());
   if (one) factors.resize(1);
-  Value* n = narrowConstant("branch_units", {one ? 1 : width}, factors, common);
+  Value* n = narrowConstant("branch_units", {one ? 1 : width}, factors, common, kExact);
   const int64_t reach =
       std::max(-x->type().low, x->type().high) + most * (int64_t{1} << (kBranchBits - 1));
   Stored sum;
   sum.exponents.assign(width, *exponent);
-  sum.value = builder_.value("integer.affine",
-                             {x, narrowConstant("one", {1}, {1}, *exponent - x->type().exponent),
-                              narrowConstant("zero", {1}, {0}, *exponent), branch.value, n},
-                             Type::fixed(op.result()->type().shape, *exponent, -reach, reach),
-                             {{"shift", int64_t{0}}, {"bits", int64_t{*bits}}});
+  sum.value =
+      builder_.value("integer.affine",
+                     {x, narrowConstant("one", {1}, {1}, *exponent - x->type().exponent, kExact),
+                      narrowConstant("zero", {1}, {0}, *exponent, kExact), branch.value, n},
+                     Type::fixed(op.result()->type().shape, *exponent, -reach, reach),
+                     {{"shift", int64_t{0}}, {"bits", int64_t{*bits}}});
   keep(*op.result(), std::move(sum), "residual");
   return absl::OkStatus();
 }

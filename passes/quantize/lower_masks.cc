@@ -88,8 +88,8 @@ absl::StatusOr<Value*> Lowering::masked(const Op& softmax, Value* scores) {
     addends.push_back(level < 0 ? -below : 0);
   }
   const llvm::ArrayRef<int64_t> shape = read.type().shape;
-  return exactSum({x, narrowConstant("open", shape, factors, 0),
-                   narrowConstant("masked", shape, addends, x->type().exponent)},
+  return exactSum({x, narrowConstant("open", shape, factors, 0, kExact),
+                   narrowConstant("masked", shape, addends, x->type().exponent, kExact)},
                   magnitude(*x) + below);
 }
 
@@ -124,9 +124,9 @@ absl::Status Lowering::lowerMask(const Op& op) {
   const int exponent = x->type().exponent;
   Value* bits = spread(narrowed(*open, (*open)->type().exponent), op.result()->type().shape);
   absl::StatusOr<Value*> sum =
-      exactSum({x, narrowConstant("one", {1}, {1}, 0),
-                narrowConstant("masked", {1}, {-static_cast<int32_t>(below)}, exponent), bits,
-                narrowConstant("open", {1}, {static_cast<int32_t>(below)}, exponent)},
+      exactSum({x, narrowConstant("one", {1}, {1}, 0, kExact),
+                narrowConstant("masked", {1}, {-static_cast<int32_t>(below)}, exponent, kExact),
+                bits, narrowConstant("open", {1}, {static_cast<int32_t>(below)}, exponent, kExact)},
                magnitude(*x) + (1 + magnitude(*bits)) * below);
   if (!sum.ok()) return sum.status();
   keep(*op.result(), storedAs(*sum), "score");

@@ -119,17 +119,19 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
     absl::StatusOr<Array> array = ir::tensor::readConstant(*source);
     if (!array.ok()) return array.status();
     std::vector<int32_t> rounded;
+    double rounding = kExact;
     for (size_t k = 0; k < array->reals.size(); ++k) {
-      const double value =
-          std::floor(std::ldexp(array->reals[k], result.exponents[k % width]) + 0.5);
+      const double exact = std::ldexp(array->reals[k], result.exponents[k % width]);
+      const double value = std::floor(exact + 0.5);
       if (!(std::abs(value) < static_cast<double>(limit))) {
         return absl::InvalidArgumentError(
             absl::StrCat("the entry ", array->reals[k], " of @", source->name, " does not fit ",
                          *bits, " bits at exponent ", result.exponents[k % width]));
       }
       rounded.push_back(static_cast<int32_t>(value));
+      rounding = std::max(rounding, std::abs(exact - value));
     }
-    operands.push_back(narrowConstant(source->name, array->shape, rounded, *exponent));
+    operands.push_back(narrowConstant(source->name, array->shape, rounded, *exponent, rounding));
   }
   // Column by column the sum of the extremes fits (that is how the exponent is chosen). The type is
   // that of all lengths, not of the positions that are here: weights of a reader depend on it.
@@ -296,7 +298,7 @@ Value* Lowering::use(const ir::Constant& constant, int exponent, int64_t low, in
 }
 
 Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
-                                llvm::ArrayRef<int32_t> values, int exponent) {
+                                llvm::ArrayRef<int32_t> values, int exponent, double rounding) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   ir::ConstantPool& pool = target_.module()->constants();
   const bool narrow =
@@ -304,7 +306,11 @@ Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> sh
   const ir::Constant& constant =
       narrow ? pool.addOwned(name, shape, std::vector<int16_t>(values.begin(), values.end()))
              : pool.addOwned(name, shape, values.vec());
-  return use(constant, exponent, *low, *high);
+  Value* value = use(constant, exponent, *low, *high);
+  if (records_ != nullptr) {
+    records_->push_back({.role = "constant", .node = node_, .value = value, .rounding = rounding});
+  }
+  return value;
 }
 
 absl::StatusOr<Value*> Lowering::table(

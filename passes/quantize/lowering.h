@@ -35,6 +35,9 @@ struct Stored {
   std::shared_ptr<Stored> copy;
 };
 
+// The rounding of a constant that is what it stands for.
+inline constexpr double kExact = 0;
+
 // With the exponent of its type in each column.
 Stored storedAs(ir::Value* value);
 
@@ -115,9 +118,9 @@ class Lowering {
   void keep(const ir::Value& value, Stored stored, llvm::StringRef role, int weight_bits = 0);
   void record(int64_t site, const Stored& stored, llvm::StringRef role, int weight_bits);
 
-  // In the narrowest of i16 and i32.
+  // In the narrowest of i16 and i32. `rounding`: how far a value may be from what it stands for.
   ir::Value* narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
-                            llvm::ArrayRef<int32_t> values, int exponent);
+                            llvm::ArrayRef<int32_t> values, int exponent, double rounding = 0.5);
   // A table that layers share: made once per key, and called that unless it has a name. An empty
   // shape stands for one row of all values.
   absl::StatusOr<ir::Value*> table(const std::string& key, llvm::ArrayRef<int64_t> shape,

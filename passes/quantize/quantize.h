@@ -31,10 +31,12 @@ struct TensorRecord {
   int64_t site = -1;  // of exponentSites(); -1: an accumulator in between
   std::string role;   // "residual", "normalized", "query-key", "accumulator", ...
   std::string node;
-  const ir::Value* value = nullptr;  // in the integer function
-  std::vector<int> exponents;        // per column
-  std::vector<double> gamma, beta;   // empty: 1 and 0
-  int weight_bits = 0;               // of an accumulator's weights
+  const ir::Value* value = nullptr;           // in the integer function
+  std::vector<int> exponents = {};            // per column
+  std::vector<double> gamma = {}, beta = {};  // empty: 1 and 0
+  int weight_bits = 0;                        // of an accumulator's weights
+  // Of a "constant": how far an entry may be from what it stands for, in its last place.
+  double rounding = 0;
 };
 
 // Appends the integer program to `target`, which is empty and of any module; constants go to its

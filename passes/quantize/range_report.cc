@@ -35,6 +35,7 @@ std::vector<RangeRow> rangeReport(const ir::Function& source, llvm::ArrayRef<Ten
   const std::vector<const ir::Value*> sites = exponentSites(source);
   std::vector<RangeRow> rows;
   for (const TensorRecord& record : records) {
+    if (record.role == "constant") continue;
     RangeRow row;
     const ir::Type& type = record.value->type();
     row.role = record.role;
