@@ -12,7 +12,7 @@
 //     is as high as it is, so that both sides of a comparison are within the bound), and half a
 //     place; one and a half at the ends of its range, where entries are clamped;
 //   - softmax and norm: see error_bound_rows.h.
-// What masks hide (masks.h) is in no bound: e^-64 is added to each probability.
+// What masks hide (masks.h) has no bound.
 //
 // A bound may be infinite (a quotient by what may be zero). Bounds are computed in doubles and are
 // widened by a billionth for their own rounding. An analysis for tests; its cost is some hundred
@@ -42,7 +42,9 @@ struct BoundedTensor {
 };
 
 struct BoundedRun {
-  std::vector<BoundedTensor> tensors;  // stored values, masked scores left out
+  // Stored values, masked scores left out: by the float function from the inputs on, and by each of
+  // its ops alone, on what the integers hold of its operands, which leaves the op's own error.
+  std::vector<BoundedTensor> tensors, steps;
   std::vector<BoundedTensor> outputs;
 };
 

@@ -34,11 +34,13 @@ absl::Status run(const std::string& model, const std::string& exponents_file,
                            compiler::readArraySamples(input, compilation.facts(), 1));
   LINDERO_ASSIGN_OR_RETURN(passes::BoundedRun found, compilation.boundErrors(samples.front()));
   nlohmann::ordered_json json = {{"outputs", nlohmann::ordered_json::array()},
-                                 {"tensors", nlohmann::ordered_json::array()}};
+                                 {"tensors", nlohmann::ordered_json::array()},
+                                 {"steps", nlohmann::ordered_json::array()}};
   for (const passes::BoundedTensor& output : found.outputs)
     json["outputs"].push_back(toJson(output));
   for (const passes::BoundedTensor& tensor : found.tensors)
     json["tensors"].push_back(toJson(tensor));
+  for (const passes::BoundedTensor& step : found.steps) json["steps"].push_back(toJson(step));
   std::cout << json.dump() << '\n';
   return absl::OkStatus();
 }

@@ -1,9 +1,10 @@
 """run [--graphs N] [--proofs M] [--seed S] [--jobs J] BUILD: random ONNX graphs (graphs.py) through the general path.
 
-Each is compiled with inputs to calibrate with, run and checked on another input; the integers' outputs are compared with
-onnxruntime's. The first M that compile are proven and verified, too. A graph may be refused by name (exit code 4), or
-because integers lose its rows (18); one that is accepted is within the limits of compile. Exit code 1 if one is wrong,
-fails in another way, or more than a twentieth are refused by name.
+Each is compiled with inputs to calibrate with, run and checked on another input. The float model's outputs are compared
+with onnxruntime's; each integer that is stored on the way with the float model's, within a bound that comes from analysis
+(passes/quantize/error_bound.h); the integers' outputs with onnxruntime's, within the limits of compile. The first M that
+compile are proven and verified, too. A graph may be refused by name (exit code 4), or because integers lose its rows
+(18). Exit code 1 if one is wrong, fails in another way, or more than a twentieth are refused by name.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from graphs import RandomModel
 SAMPLES = 8
 LEAST_COSINE, MOST_ERROR = 0.99, 0.05  # of compile, by default
 SLACK = 1e-4  # single precision against double
+SINGLE = 1e-3  # the same, of a value over the largest one
 UNSUPPORTED, OUT_OF_RANGE, IMPRECISE = 4, 10, 18
 
 
@@ -61,7 +63,39 @@ def compare(name, got, want):
             raise Wrong(f"output {name}, row {row}: error {error:.4f}, cosine {cosine:.5f}: {a} instead of {b}")
 
 
-def examine(build, seed, folder, prove):
+def reals(values):
+    return np.array([np.inf if value is None else value for value in values], dtype=float)
+
+
+def check_bounds(build, model, package, given, found, reference):
+    """Each value within its bound, the float model like onnxruntime. By output element: its bound over its error."""
+    process = subprocess.run([build / "tests/general/bounds", model, package / "exponents.json", given],
+                             capture_output=True, text=True, timeout=600)
+    if process.returncode != 0:
+        raise Wrong(f"bounds: {process.stderr}")
+    result = json.loads(process.stdout)
+    for kind in ("outputs", "tensors", "steps"):
+        for tensor in result[kind]:
+            if (i := tensor["beyond"]) >= 0:
+                raise Wrong(f"{kind}: {tensor['role']} of {tensor['node']}, element {i}: {tensor['actual'][i]} instead of "
+                            f"{tensor['expected'][i]}, beyond {tensor['bounds'][i]}")
+    ratios = []
+    for output in result["outputs"]:
+        expected, actual, bounds = (reals(output[key]) for key in ("expected", "actual", "bounds"))
+        if not np.array_equal(actual, found[output["node"]].ravel()):
+            raise Wrong(f"output {output['node']}: other values than those that were checked")
+        want = reference[output["node"]].ravel().astype(float)
+        # On the other side of a step single precision is as right as double.
+        apart = (np.abs(want - expected) > SINGLE * max(1, np.abs(expected).max())) & (np.abs(want - actual) > bounds)
+        if apart.any():
+            i = int(np.argmax(apart))
+            raise Wrong(f"output {output['node']}, element {i}: {want[i]} by onnxruntime, {expected[i]} by the float model")
+        errors = np.abs(actual - expected)
+        ratios += list(bounds[errors > 0] / errors[errors > 0])
+    return ratios
+
+
+def examine(build, seed, folder, prove, ratios):
     """What came of the graph."""
     random = RandomModel(seed, 8 + seed % 7)
     model = folder / "general.onnx"
@@ -79,7 +113,9 @@ def examine(build, seed, folder, prove):
     found = outputs_of(events)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    for name, want in zip(names, session.run(names, samples[0])):
+    reference = dict(zip(names, session.run(names, samples[0])))
+    ratios += check_bounds(build, model, package, folder / "input.npz", found, reference)
+    for name, want in reference.items():
         compare(name, found[name], want)
     if not prove:
         return "checked", ""
@@ -93,11 +129,12 @@ def examine(build, seed, folder, prove):
 
 
 def attempt(build, seed, prove):
+    ratios = []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return seed, *examine(build, seed, Path(folder), prove)
+            return seed, *examine(build, seed, Path(folder), prove, ratios), ratios
         except Wrong as wrong:
-            return seed, "WRONG", str(wrong)
+            return seed, "WRONG", str(wrong), ratios
 
 
 def main():
@@ -112,10 +149,14 @@ def main():
     seeds = range(arguments.seed, arguments.seed + arguments.graphs)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         results = list(pool.map(lambda seed: attempt(arguments.build, seed, seed - arguments.seed < arguments.proofs), seeds))
-    count = collections.Counter(outcome for _, outcome, _ in results)
-    for seed, outcome, why in results:
+    count = collections.Counter(outcome for _, outcome, _, _ in results)
+    for seed, outcome, why, _ in results:
         if outcome in ("WRONG", "refused"):
             print(f"{outcome}: seed {seed}: {why}")
+    ratios = [ratio for *_, some in results for ratio in some]
+    if ratios:
+        low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+        print(f"{len(ratios)} elements of outputs: bound over error {median:.1f} (quartiles {low:.1f}, {high:.1f})")
     print(", ".join(f"{number} {outcome}" for outcome, number in sorted(count.items())))
     sys.exit(1 if count["WRONG"] or 20 * count["refused"] > len(results) else 0)
 
