@@ -145,6 +145,7 @@ absl::StatusOr<std::vector<Array>> Interpreter::run(llvm::ArrayRef<Array> inputs
     } else {
       auto array = evaluate(op, operands, observer);
       if (!array.ok()) return array.status();
+      if (of_integers_.contains(op.result())) roundToSingle(array->reals);
       environment.own(op.result(), *std::move(array));
     }
     if (observer) observer->observe(*op.result(), *environment.find(op.result()));

@@ -1,5 +1,6 @@
 // Evaluates functions of the tensor dialect, raw or canonical, in double precision: the accuracy
-// reference, and what calibration watches.
+// reference, and what calibration watches. Reals that integers alone decide are in single precision
+// (of_integers.h).
 //
 // Every op is evaluated once, in order; an intermediate value lives until its last use. Matrix
 // products run through Eigen, those with weights in parallel over columns; everything else is a
@@ -13,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "ir/tensor/of_integers.h"
 #include "llvm/ADT/DenseMap.h"
 
 namespace lindero::ir::tensor {
@@ -31,7 +33,8 @@ class Observer {
 // function must not change meanwhile.
 class Interpreter {
  public:
-  explicit Interpreter(const Function& function) : function_(function) {}
+  explicit Interpreter(const Function& function)
+      : function_(function), of_integers_(realsOfIntegers(function)) {}
 
   // `inputs` are the function's arguments, with exactly their types. Returns what the function
   // returns. Errors name the node: a type mismatch, an index out of range, an op without a meaning
@@ -43,6 +46,7 @@ class Interpreter {
   absl::StatusOr<const Array*> constant(const Op& op);
 
   const Function& function_;
+  llvm::DenseSet<const Value*> of_integers_;
   llvm::DenseMap<const Op*, std::unique_ptr<Array>> constants_;
 };
 

@@ -23,8 +23,9 @@ namespace lindero::passes {
 llvm::StringRef importCleanupPipeline() {
   return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
          "views,"
-         "fuse-softmax,close-scores,fuse-layernorm,fuse-linear,fuse-attention,fuse-activation,"
-         "lower-logic,fold-constants,fuse-activation,simplify-views,"
+         "fuse-softmax,close-scores,fuse-layernorm,fuse-linear,fuse-attention,"
+         "fuse-activation{of_integers=false},lower-logic,fold-constants,fuse-activation,simplify-"
+         "views,"
          "fuse-linear{fold_scales=true},recognize-embedding,normalize-order,fuse-sibling-linears,"
          "simplify-views,"
          "merge-duplicates,normalize-order,verify-canonical";

@@ -4,7 +4,9 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/expression.h"
 #include "ir/tensor/infer.h"
+#include "ir/tensor/of_integers.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "passes/import_cleanup/support/cone.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
@@ -184,11 +186,18 @@ absl::StatusOr<Op*> fuse(Op& root) {
 }
 
 // Backwards, so that the tanh inside of a GELU is met after the GELU.
-absl::StatusOr<bool> fuseAll(ir::Function& function) {
+absl::StatusOr<bool> fuseAll(ir::Function& function, const FuseActivationOptions& options) {
   bool changed = false;
+  // As they are before the first change: no group of theirs is fused then.
+  llvm::DenseSet<const Op*> kept;
+  if (!options.of_integers) {
+    for (const Value* value : ir::tensor::realsOfIntegers(function))
+      kept.insert(value->definingOp());
+  }
   auto& ops = function.body().ops();
   for (auto it = ops.end(); it != ops.begin();) {
-    IR_ASSIGN_OR_RETURN(Op * fused, fuse(*--it));
+    if (kept.contains(&*--it)) continue;
+    IR_ASSIGN_OR_RETURN(Op * fused, fuse(*it));
     if (!fused) continue;
     // The root and some ops before it are gone; the new op is not.
     it = fused->getIterator();
@@ -197,13 +206,26 @@ absl::StatusOr<bool> fuseAll(ir::Function& function) {
   return changed;
 }
 
+constexpr llvm::StringLiteral kName = "fuse-activation";
+constexpr llvm::StringLiteral kSummary =
+    "Makes elementwise ops of one tensor one op with their expression";
+
 }  // namespace
 
-std::unique_ptr<Pass> createFuseActivation() {
-  return makeFunctionPass("fuse-activation",
-                          "Makes elementwise ops of one tensor one op with their expression",
-                          fuseAll);
+std::unique_ptr<Pass> createFuseActivation(FuseActivationOptions options) {
+  return makeFunctionPass(kName, kSummary,
+                          [options](ir::Function& function) { return fuseAll(function, options); });
 }
-absl::Status registerFuseActivation() { return registerPass(createFuseActivation); }
+
+absl::Status registerFuseActivation() {
+  return registerPass(kName, kSummary,
+                      [](const PassOptions& given) -> absl::StatusOr<std::unique_ptr<Pass>> {
+                        FuseActivationOptions options;
+                        OptionReader reader(kName, given);
+                        reader.read("of_integers", options.of_integers);
+                        if (absl::Status status = reader.finish(); !status.ok()) return status;
+                        return createFuseActivation(options);
+                      });
+}
 
 }  // namespace lindero::passes

@@ -17,7 +17,13 @@
 
 namespace lindero::passes {
 
-std::unique_ptr<Pass> createFuseActivation();
+struct FuseActivationOptions {
+  // Also what is computed from integers alone (ir/tensor/of_integers.h)? lower-logic tabulates that
+  // op by op, in single precision, and so it has to come first.
+  bool of_integers = true;
+};
+
+std::unique_ptr<Pass> createFuseActivation(FuseActivationOptions options = {});
 absl::Status registerFuseActivation();
 
 }  // namespace lindero::passes

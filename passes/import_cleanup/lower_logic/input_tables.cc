@@ -9,6 +9,7 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
+#include "ir/tensor/of_integers.h"
 #include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/import_cleanup/support/rewrite.h"
@@ -123,8 +124,9 @@ absl::StatusOr<bool> InputTables::extend(const Op& op) {
     IR_ASSIGN_OR_RETURN(table, combined(op, outer ? "tensor.mul" : op.name(), *parts));
   }
   if (!table) return false;
+  const bool ordinary = table->ordinary;
   tables_[op.result()] = *std::move(table);
-  return true;
+  return ordinary;
 }
 
 bool InputTables::spend(int64_t entries) {
@@ -175,6 +177,7 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
       element.integers = part.table->element;
       column.integers = part.table->column;
       llvm::append_range(table.columns, part.table->columns);
+      table.ordinary &= part.table->ordinary;
     } else {  // of a concatenation: whatever the input is
       column.integers = numbered(part.constant);
       std::map<int64_t, int64_t> added;
@@ -227,13 +230,19 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::combined(
                                                : elementOf(part.constant, number));
     }
     IR_ASSIGN_OR_RETURN(Array values, evaluateOn(name, op.attributes(), operands));
+    ir::tensor::roundToSingle(values.reals);
     const int64_t entries = values.elements() * static_cast<int64_t>(known.size());
-    if (known.size() > kMostColumns || entries > kMostEntries || !isOrdinary(values) ||
-        !spend(values.elements()))
+    if (known.size() > kMostColumns || entries > kMostEntries || !spend(values.elements()))
       return std::nullopt;
+    table.ordinary &= isOrdinary(values);
     table.columns.push_back(std::make_shared<Array>(std::move(values)));
   }
   return table;
+}
+
+bool InputTables::contains(const Value* value) const {
+  const auto it = tables_.find(value);
+  return it != tables_.end() && it->second.ordinary;
 }
 
 absl::StatusOr<Value*> InputTables::lookUp(const Value* value, ir::Function& function) const {

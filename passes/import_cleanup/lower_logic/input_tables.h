@@ -1,7 +1,7 @@
 // Values that are functions of one integer input, element by element: each element of such a value
 // depends on one element of the input alone. What the input may be is known (whole_range.h), so
 // that they are looked up, exactly, whatever they are: a mask's complement, the cosine of a
-// position.
+// position. Each op's result is one of single precision (ir/tensor/of_integers.h).
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class InputTables {
   void addInput(ir::Value* argument, int64_t rows);
   // True if the op's result is such a value; it is known from then on.
   absl::StatusOr<bool> extend(const ir::Op& op);
-  bool contains(const ir::Value* value) const { return tables_.contains(value); }
+  bool contains(const ir::Value* value) const;
   // The value as a real that is looked up, by ops at the beginning of the function.
   absl::StatusOr<ir::Value*> lookUp(const ir::Value* value, ir::Function& function) const;
 
@@ -31,6 +31,9 @@ class InputTables {
     // By element: which one of the input it depends on, and by which of the functions.
     std::vector<int64_t> element, column;
     std::vector<std::shared_ptr<const ir::tensor::Array>> columns;  // each [rows]
+    // Can it be looked up? Else only what is computed from it: a choice of what is no number in the
+    // other case.
+    bool ordinary = true;
   };
   // An operand, known or constant.
   struct Part {

@@ -242,5 +242,64 @@ func @main(%x: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
   EXPECT_TRUE(found) << ir::toText(**module);
 }
 
+// As ONNX computes it: 0.7 of single precision times 10 is 7, rounded, and less than 7 exactly.
+TEST(LowerLogic, TablesAreOfSinglePrecision) {
+  ir::registerAllDialects();
+  constexpr char kText[] = R"(
+constant @part : f32[] = [0.7]
+func @main(%ids: tensor<16xi64>) -> (tensor<16xf32>) {
+  %part = tensor.constant {value = @part} : tensor<f32>
+  %0 = tensor.cast(%ids) {to = "float"} : tensor<16xf32>
+  %1 = tensor.mul(%0, %part) : tensor<16xf32>
+  %2 = tensor.floor(%1) : tensor<16xf32>
+  tensor.return(%2)
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  std::vector<int64_t> ids;
+  std::vector<double> expected;
+  for (int i = 0; i < 16; ++i) {
+    ids.push_back(i);
+    expected.push_back(std::floor(static_cast<float>(i) * 0.7F));
+  }
+  ASSERT_EQ(expected[10], 7);
+  const Array input = Array::integer({16}, ids);
+  for (bool lowered : {false, true}) {
+    const ir::Function& main = **(*module)->functions().begin();
+    auto outputs = ir::tensor::interpret(main, {input});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_EQ((*outputs)[0].reals, expected) << ir::toText(**module);
+    if (lowered) break;
+    passes::PassManager manager({.check_unchanged = true});
+    manager.add(passes::createLowerLogic());
+    ASSERT_TRUE(manager.run(**module).status().ok());
+    EXPECT_EQ(ir::toText(**module).find("tensor.floor"), std::string::npos);
+  }
+}
+
+// What is no number for some inputs counts where it is chosen for none of them.
+TEST(LowerLogic, TablesOfChoicesMayPassByInfinity) {
+  ir::registerAllDialects();
+  constexpr char kText[] = R"(
+constant @one : f32[] = [1]
+func @main(%ids: tensor<16xi64>) -> (tensor<16xf32>) {
+  %one = tensor.constant {value = @one} : tensor<f32>
+  %0 = tensor.cast(%ids) {to = "float"} : tensor<16xf32>
+  %1 = tensor.log(%0) : tensor<16xf32>
+  %2 = tensor.max(%1, %one) : tensor<16xf32>
+  tensor.return(%2)
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager({.check_unchanged = true});
+  manager.add(passes::createLowerLogic());
+  ASSERT_TRUE(manager.run(**module).status().ok());
+  const std::string text = ir::toText(**module);
+  EXPECT_NE(text.find("tensor.embedding"), std::string::npos);
+  EXPECT_EQ(text.find("tensor.log"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace lindero
