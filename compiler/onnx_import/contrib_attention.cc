@@ -1,5 +1,7 @@
 #include "compiler/onnx_import/contrib_attention.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
@@ -8,6 +10,8 @@ namespace lindero::compiler {
 namespace {
 
 using Ints = std::vector<int64_t>;
+
+constexpr double kLowest = std::numeric_limits<float>::lowest();
 
 // What is added to the scores for a mask of integers: 0 where it is above 0, else the filter value.
 // The mask is [batch, keys], [batch, queries, keys], or the number of keys of each sentence.
@@ -38,6 +42,19 @@ absl::Status intMask(FunctionText& b, size_t input, int64_t batch, int64_t queri
   return absl::OkStatus();
 }
 
+// Which keys each query sees, of more keys than queries: onnxruntime counts both from the first
+// one, but the last query sees all keys. So a lone query, after keys of a past, sees all of them.
+void lookBack(FunctionText& b, int64_t queries, int64_t keys) {
+  Ints seen;
+  for (int64_t query = 1; query < queries; ++query) seen.push_back(query);
+  seen.push_back(keys);
+  b.ints("seen", seen);
+  b.ints("seen_shape", {queries, 1});
+  b.add("seen_rows = Reshape (seen, seen_shape)");
+  b.counting("key", keys);
+  b.add("before = Less (key, seen_rows)");
+}
+
 // Attention of q, k and v [batch, tokens, columns], with a mask of integers and addends to the
 // scores.
 absl::Status attend(FunctionText& b, size_t int_mask, size_t bias, int64_t batch, int64_t queries,
@@ -61,9 +78,20 @@ absl::Status attend(FunctionText& b, size_t int_mask, size_t bias, int64_t batch
     b.add("addend = Expand (", addend, ", addend_shape)");
     addend = ", addend";
   }
+  const bool causal = b.intAttr("unidirectional", 0) != 0;
+  if (causal && keys > queries) {
+    lookBack(b, queries, keys);
+    if (addend.empty()) {
+      addend = ", before";
+    } else {
+      b.add("ahead = Constant <value_float = ", FunctionText::real(kLowest), "> ()");
+      b.add("addend_before = Where (before, addend, ahead)");
+      addend = ", addend_before";
+    }
+  }
   const double scale = b.floatAttr("scale", 0);
   b.add(b.results(), " = Attention <q_num_heads = ", heads, ", kv_num_heads = ", heads,
-        ", is_causal = ", b.intAttr("unidirectional", 0) != 0 ? 1 : 0,
+        ", is_causal = ", causal && keys <= queries ? 1 : 0,
         scale == 0 ? "" : absl::StrCat(", scale = ", FunctionText::real(scale)), "> (q, k, v",
         addend, ")");
   return absl::OkStatus();

@@ -53,6 +53,9 @@ c("center_crop_pad_of_axes", "float[2,5,4] x => float[2,5,2] y", "y = CenterCrop
 
 c("mean_of_three", "float[2,3] a, float[3] b, float c => float[2,3] y", "y = Mean(a, b, c)")
 c("mean_of_one", "float[2,3] a => float[2,3] y", "y = Mean(a)")
+c("floor_of_integers", "int64[16] i => float[16] y", "f = Cast <to = 1> (i) g = Mul(f, k) y = Floor(g)", k=0.7, inputs={"i": list(range(16))})
+c("floor_of_integers_twice", "int64[40] i => float[40] y", "f = Cast <to = 1> (i) g = Mul(f, k) h = Div(g, l) y = Floor(h)", k=0.1, l=0.3,
+  inputs={"i": list(range(40))})
 c("xor", "bool[4] a, bool[4] b => bool[4] y", "y = Xor(a, b)", inputs={"a": [0, 0, 1, 1], "b": [0, 1, 0, 1]})
 c("mod_follows_the_divisor", "int64[8] a, int64[8] b => int64[8] y", "y = Mod(a, b)",
   inputs={"a": [7, -7, 7, -7, 6, -6, 0, 5], "b": [3, 3, -3, -3, 3, 3, -4, 5]})
@@ -307,6 +310,16 @@ c("contrib_attention_biased", "float[2,3,6] x, float[2,2,3,3] a => float[2,3,8] 
 c("contrib_attention_filter", "float[2,5,6] x => float[2,5,8] y",
   f"y = {MS}Attention <num_heads = 2, mask_filter_value = -1.5> (x, w, b, m)", w=weights(6, 24), b=weights(24, seed=2), m=MASKS["_masked"])
 c("contrib_mha_cross", "float[2,3,8] q, float[2,5,8] k, float[2,5,4] v => float[2,3,4] y", f"y = {MS}MultiHeadAttention <num_heads = 2, scale = 0.4> (q, k, v)")
+for kind, given, values in (("", "", {}), ("_masked", ", , m", {"m": np.array([[1, 1, 0, 1, 1], [1, 1, 1, 1, 0]], np.int32)}),
+                            ("_biased", ", , , a", {"a": weights(1, 2, 3, 5)})):
+    c(f"contrib_mha_causal_cross{kind}", "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v => float[2,3,8] y",
+      f"y = {MS}MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v{given})", **values)
+c("contrib_mha_causal_one_query", "float[2,1,8] q, float[2,5,8] k, float[2,5,8] v => float[2,1,8] y",
+  f"y = {MS}MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)")
+c("contrib_mha_causal_fewer_keys", "float[2,5,8] q, float[2,3,8] k, float[2,3,8] v => float[2,5,8] y",
+  f"y = {MS}MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)")
+c("contrib_mha_causal_keys_in_heads", "float[2,3,8] q, float[2,2,5,4] k, float[2,2,5,4] v => float[2,3,8] y",
+  f"y = {MS}MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)")
 c("contrib_mha_biased", "float[2,3,8] q, float[2,5,8] k, float[2,5,8] v => float[2,3,8] y",
   f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v, , , a)", a=weights(1, 2, 3, 5))
 c("contrib_mha_keys_in_heads", "float[2,3,8] q, float[2,2,5,4] k, float[2,2,5,4] v => float[2,3,8] y", f"y = {MS}MultiHeadAttention <num_heads = 2> (q, k, v)")
