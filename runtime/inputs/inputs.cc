@@ -272,7 +272,9 @@ absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts&
     values.set_columns(tensor.columns());
     if (wanted->integer) {
       LINDERO_RETURN_IF_ERROR(bindTokens(tensor, *wanted, *array, values));
-      bound.given_tokens = static_cast<int64_t>(array->integers.size());
+      const auto given = static_cast<int64_t>(array->integers.size());
+      const int64_t length = int64_t{tensor.rows()} * tensor.columns();
+      if (given < length) bound.short_inputs.push_back({tensor.name(), given, length});
     } else {
       LINDERO_RETURN_IF_ERROR(bindReals(tensor, *wanted, *array, values));
     }

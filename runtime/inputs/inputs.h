@@ -32,10 +32,14 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
 // One entry per public input of the circuit, in its order. Checks what checkInputs does; rounds
 // reals to the input's fixed-point type and refuses those beyond its range (kOutOfRange). Where the
 // model is causal, fewer tokens than compiled for are padded with token 0 after them:
-// `given_tokens` says how many were given.
+// `short_inputs` says where.
+struct ShortInput {
+  std::string name;
+  int64_t given = 0, length = 0;  // elements
+};
 struct BoundInputs {
   Statement statement;
-  int64_t given_tokens = -1;  // -1: the model reads no tokens
+  std::vector<ShortInput> short_inputs;  // in the circuit's order
 };
 absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);

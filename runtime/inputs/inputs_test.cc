@@ -110,9 +110,42 @@ TEST(BindInputs, PadsTokensAndRoundsReals) {
   auto bound = bindInputs(testCircuit(), testFacts(),
                           {{"ids", {1, 2}, true, {3, 4}, {}}, {"x", {2}, false, {}, {0.3, -2}}});
   ASSERT_TRUE(bound.ok()) << bound.status();
-  EXPECT_EQ(bound->given_tokens, 2);
+  ASSERT_EQ(bound->short_inputs.size(), 1);
+  EXPECT_EQ(bound->short_inputs[0].name, "ids");
+  EXPECT_EQ(bound->short_inputs[0].given, 2);
+  EXPECT_EQ(bound->short_inputs[0].length, 4);
   EXPECT_THAT(bound->statement.tensors(0).values(), ElementsAre(3, 4, 0, 0));
   EXPECT_THAT(bound->statement.tensors(1).values(), ElementsAre(1, -8));
+}
+
+// A mask that is as long as it should be, beside tokens that are not, and the other way round.
+TEST(BindInputs, SaysWhichInputsAreShort) {
+  Circuit circuit = testCircuit();
+  PublicTensor& mask = *circuit.add_publics();
+  mask.set_kind(PublicTensor::INPUT);
+  mask.set_name("mask");
+  mask.set_rows(6);
+  mask.set_columns(1);
+  mask.set_high(1);
+  ModelFacts facts = testFacts();
+  facts.inputs.push_back({.name = "mask", .integer = true, .shape = {6}, .values = 2});
+  const InputArray x = {"x", {2}, false, {}, {0, 0}};
+  auto shorts = [&](std::vector<int64_t> ids, std::vector<int64_t> open) {
+    const auto tokens = static_cast<int64_t>(ids.size()), bits = static_cast<int64_t>(open.size());
+    auto bound = bindInputs(circuit, facts,
+                            {{"ids", {tokens}, true, std::move(ids), {}},
+                             {"mask", {bits}, true, std::move(open), {}},
+                             x});
+    EXPECT_TRUE(bound.ok()) << bound.status();
+    std::vector<std::string> names;
+    for (const ShortInput& input : bound->short_inputs)
+      names.push_back(absl::StrCat(input.name, " ", input.given, " of ", input.length));
+    return names;
+  };
+  EXPECT_THAT(shorts({1, 2, 3, 4}, {1, 1, 1, 1, 1, 1}), ElementsAre());
+  EXPECT_THAT(shorts({1, 2, 3}, {1, 1, 1, 1, 1, 1}), ElementsAre("ids 3 of 4"));
+  EXPECT_THAT(shorts({1, 2, 3, 4}, {1, 1, 1, 1}), ElementsAre("mask 4 of 6"));
+  EXPECT_THAT(shorts({1}, {1, 1}), ElementsAre("ids 1 of 4", "mask 2 of 6"));
 }
 
 struct BadInput {

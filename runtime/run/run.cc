@@ -45,7 +45,7 @@ absl::StatusOr<Run> bindRun(OpenedPackage opened, const std::vector<InputArray>&
     }
     LINDERO_ASSIGN_OR_RETURN(BoundInputs bound, bindInputs(circuit, run.opened.facts, arrays));
     run.inputs = std::move(bound.statement);
-    run.given_tokens = bound.given_tokens;
+    run.short_inputs = std::move(bound.short_inputs);
     return run;
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(run.opened.facts, arrays));

@@ -25,9 +25,9 @@ namespace lindero::runtime {
 
 struct Run {
   OpenedPackage opened;
-  Statement inputs;           // of all blocks; of a decode run, with the chosen tokens
-  DecodeOptions decode;       // as they were asked for
-  int64_t given_tokens = -1;  // of a model of tokens without a step table; -1: of any other
+  Statement inputs;      // of all blocks; of a decode run, with the chosen tokens
+  DecodeOptions decode;  // as they were asked for
+  std::vector<ShortInput> short_inputs = {};  // but of decode runs
   // The blocks that the run is proven in, one after the other; one of most circuits.
   int64_t blocks() const;
 };

@@ -108,14 +108,12 @@ void addStages(const Json& stages, Summary& summary) {
   summary.addTable("stages", "Prove time by stage", {"stage", "time"}, std::move(rows), stages);
 }
 
-void noteGivenTokens(const runtime::Run& run, Context& context) {
-  if (run.given_tokens < 0) return;
-  int64_t length = 1;
-  for (int64_t size : run.opened.facts.inputs[0].shape) length *= size;
-  if (run.given_tokens == length) return;
-  context.note(absl::StrCat("the input has ", run.given_tokens, " of ", length,
-                            " tokens; token 0 fills the rest, and outputs at positions ",
-                            run.given_tokens, " and later are about those"));
+void noteShortInputs(const runtime::Run& run, Context& context) {
+  for (const runtime::ShortInput& input : run.short_inputs) {
+    context.note(absl::StrCat("input '", input.name, "' has ", input.given, " of ", input.length,
+                              " tokens; token 0 fills the rest, and outputs at positions ",
+                              input.given, " and later are about those"));
+  }
 }
 
 // Before the work: what it will cost.
@@ -164,7 +162,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(files.key, presentKey(arguments, source.run.opened));
   if (files.key.empty()) files.key_out = destination(arguments, files.key_out, ".key");
   showEstimate(arguments, source.run, files.key, context);
-  noteGivenTokens(source.run, context);
+  noteShortInputs(source.run, context);
   LINDERO_ASSIGN_OR_RETURN(
       runtime::ProvenRun proven,
       runtime::proveRun(source.run, prover, arguments.claim, files, context.monitor()));
