@@ -17,6 +17,7 @@
 #include "passes/quantize/magnitudes.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/whole.h"
 #include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
@@ -511,7 +512,8 @@ absl::StatusOr<Exponents> Chooser::run() {
 absl::StatusOr<Exponents> chooseExponents(const ir::Function& function,
                                           const Calibration& calibration,
                                           const QuantizeOptions& options) {
-  return Chooser(function, calibration, options).run();
+  const Calibration held = withWholeRanges(function, calibration);
+  return Chooser(function, held, options).run();
 }
 
 }  // namespace lindero::passes

@@ -5,10 +5,22 @@
 #pragma once
 
 #include "ir/core/ir.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "passes/quantize/calibrate.h"
+#include "passes/quantize/double_interval.h"
 
 namespace lindero::passes {
 
 llvm::DenseSet<const ir::Value*> wholeValues(const ir::Function& function);
+
+// What each of them may be, whatever the inputs are, by the tables that they come from. Calibration
+// need not have seen it.
+llvm::DenseMap<const ir::Value*, DoubleInterval> wholeRanges(const ir::Function& function);
+
+// The calibration with the ranges of whole numbers as far as they may get, seen or not: where 12
+// bits hold them exactly, with a margin, it costs nothing. Not what shares a table with values that
+// are not whole.
+Calibration withWholeRanges(const ir::Function& function, Calibration calibration);
 
 }  // namespace lindero::passes
