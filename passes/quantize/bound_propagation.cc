@@ -62,14 +62,32 @@ void BoundPropagation::observe(const Value& value, const IntArray& array) {
   if (value.definingOp() == nullptr) {
     setInput(value, bounded);
   } else if (status_.ok()) {
+    // The stored value may be a copy of a rounded one that is another stored value's, too.
+    const Op& op = *value.definingOp();
+    of_own_ = exact_.contains(&value) &&
+              (op.is("integer.copy") || op.is("integer.slice") || op.is("integer.select_rows"));
     status_ = setBounds(*value.definingOp(), bounded);
   }
   for (double& bound : bounded.bounds) bound = std::isnan(bound) ? kInfinity : bound * kWiden;
   if (exact_.contains(&value)) {
     own_[&value] = bounded;
-    bounded.bounds.assign(bounded.bounds.size(), 0);
+    // Readers of what is stored may share its rounding with a copy that is stored, too.
+    if (!roundsStored(value)) bounded.bounds.assign(bounded.bounds.size(), 0);
   }
   values_[&value] = std::move(bounded);
+}
+
+// Is it a stored value without its last bits, perhaps in other places?
+bool BoundPropagation::roundsStored(const Value& value) const {
+  const Op* op = value.definingOp();
+  bool rounds = false;
+  while (op != nullptr && op->numOperands() == 1 &&
+         (op->is("integer.copy") || op->is("integer.requantize"))) {
+    rounds |= op->is("integer.requantize");
+    if (rounds && exact_.contains(op->operand(0))) return true;
+    op = op->operand(0)->definingOp();
+  }
+  return false;
 }
 
 const Bounded& BoundPropagation::of(const Value* value) {

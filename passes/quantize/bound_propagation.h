@@ -47,10 +47,11 @@ class BoundPropagation : public ir::integer::Observer {
  private:
   // A constant's bounds are the same for all its entries.
   const Bounded& read(const ir::Value* value);
+  bool roundsStored(const ir::Value& value) const;
   void setInput(const ir::Value& argument, Bounded& y);
   absl::Status setBounds(const ir::Op& op, Bounded& y);
   const Bounded& operand(const ir::Op& op, unsigned i) {
-    return values_.find(op.operand(i))->second;
+    return of_own_ ? of(op.operand(i)) : values_.find(op.operand(i))->second;
   }
 
   void embedding(const ir::Op& op, Bounded& y);
@@ -73,6 +74,7 @@ class BoundPropagation : public ir::integer::Observer {
   static void forEachRow(const Bounded& x, int64_t width, llvm::function_ref<void(int64_t)> visit);
 
   absl::Status status_;
+  bool of_own_ = false;  // operands count with their own bounds
   const ir::ConstantPool& constants_;
   llvm::DenseMap<const ir::Value*, double> roundings_;
   std::map<std::string, const ir::Op*> attentions_;
