@@ -2,6 +2,8 @@
 // and tests read these tables.
 #pragma once
 
+#include <functional>
+
 #include "absl/status/status.h"
 #include "ir/core/ir.h"
 
@@ -39,6 +41,8 @@ struct ValueSpec {
   llvm::StringRef doc;
 };
 
+using OpVerifier = std::function<absl::Status(const Op& op)>;
+
 struct OpDef {
   llvm::StringRef name;                  // "dialect.op"
   llvm::StringRef summary;               // one line
@@ -56,6 +60,9 @@ struct OpDef {
   bool pure = false;
   // Checks the constraints; the message cites their number ("C2: ..."). Null if the specs say all.
   absl::Status (*verify)(const Op& op) = nullptr;
+  // The same, for constraints that depend on more than the op: what looks around in the module
+  // once, when the first op that names this function is verified, and then checks all such ops.
+  OpVerifier (*verifier_in)(const Function& function) = nullptr;
 
   const AttrSpec* attribute(llvm::StringRef name) const;  // null if there is none
   llvm::StringRef dialect() const { return name.split('.').first; }

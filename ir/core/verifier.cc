@@ -1,5 +1,7 @@
 #include "ir/core/verifier.h"
 
+#include <unordered_map>
+
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "ir/core/text.h"
@@ -126,7 +128,14 @@ class FunctionVerifier {
     }
     if (status.ok() && op.block()) status = verifyBlock(*op.block(), def.block_terminator);
     if (status.ok() && def.verify) status = def.verify(op);
+    if (status.ok() && def.verifier_in) status = verifierOf(op)(op);
     return status;
+  }
+
+  const OpVerifier& verifierOf(const Op& op) {
+    OpVerifier& verifier = verifiers_[op.def().verifier_in];
+    if (!verifier) verifier = op.def().verifier_in(*op.parent()->function());
+    return verifier;
   }
 
   static std::string operandName(const OpDef& def, size_t index) {
@@ -136,6 +145,7 @@ class FunctionVerifier {
   }
 
   llvm::DenseSet<const Value*> visible_;
+  std::unordered_map<OpVerifier (*)(const Function&), OpVerifier> verifiers_;
 };
 
 }  // namespace

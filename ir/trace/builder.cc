@@ -90,13 +90,14 @@ unsigned countResults(const program::StepDef& def, TraceBuilder::Buffers reads) 
   return count;
 }
 
-void sizeResults(const program::StepDef& def, Op& op, TraceBuilder::Sizes sizes) {
+void sizeResults(const program::StepDef& def, Op& op, const CircuitIndex& circuit,
+                 TraceBuilder::Sizes sizes) {
   checkNames(def.name, sizes, [&](llvm::StringRef name) {
     return llvm::any_of(def.writes, [&](const Field* field) {
       return name == field->name() && def.sizeOf(*field) == nullptr;
     });
   });
-  const CircuitNames names(op);
+  const CircuitNames names(op, circuit);
   const std::unique_ptr<google::protobuf::Message> message(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(def.message)->New());
   if (absl::Status s = fillMessage(op, names, *message); !s.ok()) {
@@ -121,6 +122,11 @@ Value* MadeStep::operator[](llvm::StringRef result) const {
   bug(op_->name().split('.').second, absl::StrCat("has no result '", result.str(), "' here"));
 }
 
+TraceBuilder::TraceBuilder(Function* trace)
+    : builder_(&trace->body()), circuit_(std::make_unique<const CircuitIndex>(*trace->module())) {}
+
+TraceBuilder::~TraceBuilder() = default;
+
 MadeStep TraceBuilder::step(llvm::StringRef name, Buffers reads, Attributes attributes,
                             Sizes sizes) {
   const std::string op_name = "trace." + name.str();
@@ -133,7 +139,7 @@ MadeStep TraceBuilder::step(llvm::StringRef name, Buffers reads, Attributes attr
   const std::vector<Type> unknown(countResults(def, reads), Type::tensor(Element::kInt, {0}));
   Op* op = builder_.create(op_name, operandsOf(def, reads), unknown, attributes);
   if (!region_.empty()) op->set("region", region_);
-  sizeResults(def, *op, sizes);
+  sizeResults(def, *op, *circuit_, sizes);
   return MadeStep(op);
 }
 

@@ -7,6 +7,7 @@
 // message: it is a bug of the caller. Sizes of results follow from the definition of the step.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "ir/core/ir.h"
 
 namespace lindero::ir::trace {
+
+class CircuitIndex;
 
 class MadeStep {
  public:
@@ -31,8 +34,9 @@ class TraceBuilder {
   using Attributes = llvm::ArrayRef<NamedAttribute>;
   using Sizes = llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>>;
 
-  // At the end of @trace; the tables and public tensors that steps name are in @circuit already.
-  explicit TraceBuilder(Function* trace) : builder_(&trace->body()) {}
+  // At the end of @trace. @circuit is complete: it is read here, once.
+  explicit TraceBuilder(Function* trace);
+  ~TraceBuilder();
 
   void setLocation(Location location) { builder_.setLocation(std::move(location)); }
   void setRegion(std::string region) { region_ = std::move(region); }
@@ -43,6 +47,7 @@ class TraceBuilder {
 
  private:
   Builder builder_;
+  std::unique_ptr<const CircuitIndex> circuit_;
   std::string region_;
 };
 

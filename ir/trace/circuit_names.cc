@@ -9,11 +9,6 @@
 namespace lindero::ir::trace {
 namespace {
 
-bool isNamed(const Op& op, const std::string& name) {
-  const Attribute* found = op.find("name");
-  return found != nullptr && *found == Attribute(name);
-}
-
 std::string stringOr(const Op& op, llvm::StringRef attribute) {
   const Attribute* found = op.find(attribute);
   const auto* text = found == nullptr ? nullptr : std::get_if<std::string>(found);
@@ -27,11 +22,69 @@ uint64_t sizeOr(const Op& op, llvm::StringRef attribute) {
   return number == nullptr || *number < 0 ? 0 : static_cast<uint64_t>(*number);
 }
 
+std::optional<uint32_t> numberOf(const llvm::StringMap<uint32_t>& numbers, llvm::StringRef name) {
+  const auto it = numbers.find(name);
+  return it == numbers.end() ? std::nullopt : std::optional(it->second);
+}
+
+template <typename T>
+const T* at(const std::vector<T>& all, uint32_t number) {
+  return number < all.size() ? &all[number] : nullptr;
+}
+
 }  // namespace
 
-CircuitNames::CircuitNames(const Op& op) : op_(op) {
-  const Function* circuit = op.parent()->function()->module()->findFunction("circuit");
-  if (circuit != nullptr) circuit_ = &circuit->body();
+CircuitIndex::CircuitIndex(const Module& module) {
+  const Function* circuit = module.findFunction("circuit");
+  if (circuit == nullptr) return;
+  for (const Op& op : circuit->body().ops()) {
+    if (op.is("air.table")) addTable(op);
+    if (op.is("air.public")) addTensor(op);
+  }
+}
+
+void CircuitIndex::addTable(const Op& op) {
+  Table table;
+  table.name = stringOr(op, "name");
+  const uint64_t log_height = sizeOr(op, "log_height");
+  table.height = log_height <= 30 ? uint64_t{1} << log_height : 0;
+  std::vector<const Op*> columns;
+  for (const Op& inner : op.block()->ops()) {
+    if (air::isColumn(inner)) columns.push_back(&inner);
+  }
+  std::stable_sort(columns.begin(), columns.end(), [](const Op* a, const Op* b) {
+    return sizeOr(*a, "phase") < sizeOr(*b, "phase");
+  });
+  for (const Op* column : columns) {
+    if (column->has("name"))
+      table.columns.try_emplace(stringOr(*column, "name"), table.phases.size());
+    table.phases.push_back(sizeOr(*column, "phase"));
+  }
+  table_numbers_.try_emplace(table.name, tables_.size());
+  tables_.push_back(std::move(table));
+}
+
+void CircuitIndex::addTensor(const Op& op) {
+  uint64_t size = 0;
+  if (__builtin_mul_overflow(sizeOr(op, "rows"), sizeOr(op, "columns"), &size)) size = 0;
+  tensor_numbers_.try_emplace(stringOr(op, "name"), tensors_.size());
+  tensors_.push_back({stringOr(op, "name"), stringOr(op, "kind"), size});
+}
+
+const CircuitIndex::Table* CircuitIndex::table(uint32_t number) const {
+  return at(tables_, number);
+}
+
+const program::Surroundings::Tensor* CircuitIndex::tensor(uint32_t number) const {
+  return at(tensors_, number);
+}
+
+std::optional<uint32_t> CircuitIndex::findTable(llvm::StringRef name) const {
+  return numberOf(table_numbers_, name);
+}
+
+std::optional<uint32_t> CircuitIndex::findTensor(llvm::StringRef name) const {
+  return numberOf(tensor_numbers_, name);
 }
 
 uint32_t CircuitNames::buffer(const Value& value) const {
@@ -39,55 +92,20 @@ uint32_t CircuitNames::buffer(const Value& value) const {
   return static_cast<uint32_t>(llvm::find(op_.operands(), &value) - op_.operands().begin());
 }
 
-const Op* CircuitNames::find(llvm::StringRef kind, uint32_t number) const {
-  if (circuit_ == nullptr) return nullptr;
-  for (const Op& op : circuit_->ops()) {
-    if (op.is(kind) && number-- == 0) return &op;
-  }
-  return nullptr;
-}
-
-std::optional<uint32_t> CircuitNames::find(llvm::StringRef kind, const std::string& name) const {
-  if (circuit_ == nullptr) return std::nullopt;
-  uint32_t number = 0;
-  for (const Op& op : circuit_->ops()) {
-    if (!op.is(kind)) continue;
-    if (isNamed(op, name)) return number;
-    ++number;
-  }
-  return std::nullopt;
-}
-
 absl::StatusOr<uint32_t> CircuitNames::table(const std::string& name) const {
-  if (const auto number = find("air.table", name)) return *number;
+  if (const auto number = circuit_.findTable(name)) return *number;
   return absl::NotFoundError(absl::StrCat("@circuit has no table @", name));
 }
 
 absl::StatusOr<uint32_t> CircuitNames::column(uint32_t table, const std::string& name) const {
-  const Op* found = find("air.table", table);
+  const CircuitIndex::Table* found = circuit_.table(table);
   if (found == nullptr) return absl::NotFoundError("@circuit has no such table");
-  const Op* column = nullptr;
-  for (const Op& op : found->block()->ops()) {
-    if (column == nullptr && air::isColumn(op) && isNamed(op, name)) column = &op;
-  }
-  if (column == nullptr) {
-    return absl::NotFoundError(
-        absl::StrCat("table ", stringOr(*found, "name"), " has no column ", name));
-  }
-  const uint64_t phase = sizeOr(*column, "phase");
-  uint32_t number = 0;
-  bool before = true;
-  for (const Op& op : found->block()->ops()) {
-    if (!air::isColumn(op)) continue;
-    before = before && &op != column;
-    const uint64_t other = sizeOr(op, "phase");
-    number += other < phase || (other == phase && before);
-  }
-  return number;
+  if (const auto number = numberOf(found->columns, name)) return *number;
+  return absl::NotFoundError(absl::StrCat("table ", found->name, " has no column ", name));
 }
 
 absl::StatusOr<uint32_t> CircuitNames::tensor(const std::string& name) const {
-  if (const auto number = find("air.public", name)) return *number;
+  if (const auto number = circuit_.findTensor(name)) return *number;
   return absl::NotFoundError(absl::StrCat("@circuit has no public tensor \"", name, "\""));
 }
 
@@ -105,25 +123,16 @@ std::string CircuitNames::bufferName(uint32_t buffer) const {
 
 std::optional<program::Surroundings::Columns> CircuitNames::columns(uint32_t table,
                                                                     uint32_t phase) const {
-  const Op* found = find("air.table", table);
+  const CircuitIndex::Table* found = circuit_.table(table);
   if (found == nullptr) return std::nullopt;
-  Columns columns{stringOr(*found, "name")};
-  const uint64_t log_height = sizeOr(*found, "log_height");
-  columns.height = log_height <= 30 ? uint64_t{1} << log_height : 0;
-  for (const Op& op : found->block()->ops()) {
-    if (!air::isColumn(op)) continue;
-    columns.begin += sizeOr(op, "phase") < phase;
-    columns.end += sizeOr(op, "phase") <= phase;
-  }
-  return columns;
+  const auto [begin, end] = std::equal_range(found->phases.begin(), found->phases.end(), phase);
+  return Columns{found->name, found->height, static_cast<uint64_t>(begin - found->phases.begin()),
+                 static_cast<uint64_t>(end - found->phases.begin())};
 }
 
 std::optional<program::Surroundings::Tensor> CircuitNames::tensor(uint32_t tensor) const {
-  const Op* found = find("air.public", tensor);
-  if (found == nullptr) return std::nullopt;
-  uint64_t size = 0;
-  if (__builtin_mul_overflow(sizeOr(*found, "rows"), sizeOr(*found, "columns"), &size)) size = 0;
-  return Tensor{stringOr(*found, "name"), stringOr(*found, "kind"), size};
+  const Tensor* found = circuit_.tensor(tensor);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace lindero::ir::trace

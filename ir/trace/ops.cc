@@ -73,15 +73,21 @@ void addAttributes(const google::protobuf::Descriptor& message, std::vector<Attr
   }
 }
 
-absl::Status verifyStep(const Op& op) {
+absl::Status verifyStep(const Op& op, const CircuitIndex& circuit) {
   const program::StepDef& def = *stepDefOf(op);
-  const CircuitNames names(op);
+  const CircuitNames names(op, circuit);
   const std::unique_ptr<google::protobuf::Message> message(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(def.message)->New());
   if (absl::Status status = fillMessage(op, names, *message); !status.ok()) return status;
   const auto violation = program::findViolation(def, *message, names);
   if (!violation) return absl::OkStatus();
   return violates(op, static_cast<unsigned>(violation->rule) + 1, violation->here);
+}
+
+OpVerifier stepVerifier(const Function& function) {
+  return [circuit = CircuitIndex(*function.module())](const Op& op) {
+    return verifyStep(op, circuit);
+  };
 }
 
 OpDef opOf(const program::StepDef& step) {
@@ -93,7 +99,7 @@ OpDef opOf(const program::StepDef& step) {
   op.attributes.push_back(
       {"region", AttrKind::kString, false, "\"layer0/attention/normalize\", for messages"});
   for (const program::Rule& rule : step.rules) op.constraints.push_back(rule.text);
-  op.verify = verifyStep;
+  op.verifier_in = stepVerifier;
   return op;
 }
 
