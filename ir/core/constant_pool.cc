@@ -124,9 +124,12 @@ const IntegerFacts* Constant::integerFacts() const {
 }
 
 const Constant& ConstantPool::add(Constant constant) {
-  std::string base = constant.name;
-  for (unsigned suffix = 1; by_name_.contains(constant.name); ++suffix) {
-    constant.name = (llvm::Twine(base) + "_" + llvm::Twine(suffix)).str();
+  if (by_name_.contains(constant.name)) {
+    const std::string base = constant.name;
+    unsigned& tried = suffixes_[base];
+    do {
+      constant.name = (llvm::Twine(base) + "_" + llvm::Twine(++tried)).str();
+    } while (by_name_.contains(constant.name));
   }
   constants_.push_back(std::make_unique<Constant>(std::move(constant)));
   by_name_[constants_.back()->name] = constants_.back().get();
@@ -137,6 +140,7 @@ const Constant* ConstantPool::find(llvm::StringRef name) const { return by_name_
 
 void ConstantPool::erase(llvm::StringRef name) {
   if (by_name_.erase(name)) {
+    suffixes_.clear();
     llvm::erase_if(constants_, [&](const auto& constant) { return constant->name == name; });
   }
 }

@@ -122,6 +122,7 @@ class ConstantPool {
  private:
   std::vector<std::unique_ptr<Constant>> constants_;
   llvm::StringMap<const Constant*> by_name_;
+  llvm::StringMap<unsigned> suffixes_;  // by name: all up to this one are taken
 };
 
 }  // namespace lindero::ir

@@ -24,9 +24,10 @@ class IntervalRule {
     for (int t = 0; t < ranges_.tables(); ++t) {
       TableRows& rows = ranges_.rows(t);
       for (ir::Op& op : rows.op().block()->ops()) {
+        const bool constrains = op.is("air.constrain");
+        if (!constrains && !op.is("air.lookup")) continue;
         for (size_t c = 0; c < rows.classes().size(); ++c) {
-          if (op.is("air.constrain")) IR_RETURN_IF_ERROR(checkConstraint(t, c, op));
-          if (op.is("air.lookup")) IR_RETURN_IF_ERROR(checkLookup(t, c, op));
+          IR_RETURN_IF_ERROR(constrains ? checkConstraint(t, c, op) : checkLookup(t, c, op));
         }
       }
     }
@@ -45,9 +46,12 @@ class IntervalRule {
       TableRows& rows = ranges_.rows(t);
       uses_.emplace_back(rows.classes().size(), std::vector<int>(rows.columns().size(), 0));
       for (ir::Op& op : rows.op().block()->ops()) {
+        const bool constrains = op.is("air.constrain");
+        if (!constrains && !op.is("air.lookup")) continue;
         for (size_t c = 0; c < rows.classes().size(); ++c) {
-          if (op.is("air.constrain")) count(t, c, op.operand(0));
-          if (op.is("air.lookup") && binds(t, c, op)) {
+          if (constrains) {
+            count(t, c, op.operand(0));
+          } else if (binds(t, c, op)) {
             for (ir::Value* v : op.operands().drop_front()) count(t, c, v);
           }
         }
