@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 
 namespace lindero::runtime {
 namespace {
@@ -206,6 +207,84 @@ void BusCounter::readProviders(const Columns& columns, const Scalars& scalars, T
                    [&](uint64_t p, int) { rows[p].indexDisplaced(*providers_[p].definition); });
 }
 
+// The components of looked-up tuples, and where the provider has its own.
+struct BusCounter::Direct {
+  struct Component {
+    const uint32_t* looked_up;
+    const uint32_t* provided;
+    size_t step;  // per row that looks up; 0 where all have the same
+  };
+  uint32_t provider;
+  int64_t offset;
+  absl::InlinedVector<Component, 8> components;
+};
+
+// Nearly all lookups are of base elements, and all rows of a chunk have one selector.
+std::optional<BusCounter::Direct> BusCounter::findDirect(uint32_t bus,
+                                                         absl::Span<const RootValues> tuple,
+                                                         size_t count,
+                                                         const std::vector<Rows>& rows) const {
+  for (uint32_t p : providers_of_bus_[bus]) {
+    const Lookup& provider = *providers_[p].definition;
+    uint32_t selector = 0;
+    if (provider.has_selector()) {
+      const RootValues& values = tuple[provider.selector()];
+      selector = values.baseAt(0);
+      for (size_t i = 1; i < count && !values.kind.scalar; ++i) {
+        if (values.operand.limb[0][i] != selector) return std::nullopt;
+      }
+    }
+    const bool known = selector < static_cast<uint32_t>(provider.offsets_size());
+    const int64_t offset = known ? provider.offsets(static_cast<int>(selector)) : kNotHere;
+    if (offset == kNotHere) {
+      if (!rows[p].displaced.empty()) return std::nullopt;  // it may stand there
+      continue;
+    }
+    Direct direct{p, offset, {}};
+    for (size_t c = 0; c < tuple.size(); ++c) {
+      const bool places =
+          c == provider.key() || (provider.has_selector() && c == provider.selector());
+      if (!places && !compared_[bus][c]) continue;
+      if (tuple[c].kind.extension || !rows[p].limbs[1][c].empty()) return std::nullopt;
+      direct.components.push_back({tuple[c].operand.limb[0], rows[p].limbs[0][c].data(),
+                                   tuple[c].kind.scalar ? size_t{0} : size_t{1}});
+    }
+    return direct;
+  }
+  return std::nullopt;
+}
+
+// What countRow does for every row of a chunk.
+void BusCounter::countChunk(const LookupTable& table, size_t group, uint64_t first_row,
+                            size_t count, absl::Span<const RootValues> roots,
+                            const std::vector<Rows>& rows,
+                            std::vector<std::vector<uint32_t>>& counts, BusCounts& found) const {
+  const uint32_t bus = circuit_.tables(table.table).lookups(table.lookups[group]).bus();
+  const std::optional<Direct> direct = findDirect(bus, roots.subspan(1), count, rows);
+  if (!direct) {
+    for (size_t i = 0; i < count; ++i)
+      countRow(table, group, i, first_row + i, roots, rows, counts, found);
+    return;
+  }
+  const RootValues& key = roots[1 + providers_[direct->provider].definition->key()];
+  const uint64_t height = providers_[direct->provider].height;
+  uint32_t* const totals = counts[direct->provider].data();
+  for (size_t i = 0; i < count; ++i) {
+    const M31 multiplicity = M31::fromCanonical(roots[0].baseAt(i));
+    if (multiplicity.isZero()) continue;
+    const uint64_t row =
+        static_cast<uint64_t>(direct->offset + M31::fromCanonical(key.baseAt(i)).centered());
+    bool stands = row < height;
+    for (const Direct::Component& c : direct->components)
+      stands = stands && c.looked_up[i * c.step] == c.provided[row];
+    if (stands) {
+      totals[row] = (M31::fromCanonical(totals[row]) + multiplicity).value();
+    } else {
+      countRow(table, group, i, first_row + i, roots, rows, counts, found);
+    }
+  }
+}
+
 void BusCounter::countRow(const LookupTable& table, size_t group, size_t i, uint64_t row,
                           absl::Span<const RootValues> roots, const std::vector<Rows>& rows,
                           std::vector<std::vector<uint32_t>>& counts, BusCounts& found) const {
@@ -260,10 +339,8 @@ BusCounts BusCounter::count(const Columns& columns, const Scalars& scalars,
         .run(block.first_row, block.rows,
              [&](size_t group, uint64_t first_row, size_t count,
                  absl::Span<const RootValues> roots) {
-               for (size_t i = 0; i < count; ++i) {
-                 countRow(table, group, i, first_row + i, roots, rows, counts[worker],
+               countChunk(table, group, first_row, count, roots, rows, counts[worker],
                           found[index]);
-               }
              });
   });
 

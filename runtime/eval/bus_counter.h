@@ -8,6 +8,7 @@
 #define LINDERO_RUNTIME_EVAL_BUS_COUNTER_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "runtime/eval/columns.h"
@@ -63,9 +64,15 @@ class BusCounter {
   struct Provider;
   struct LookupTable;
   struct Rows;
+  struct Direct;
 
   void readProviders(const Columns& columns, const Scalars& scalars, ThreadPool& pool,
                      std::vector<Rows>& rows) const;
+  std::optional<Direct> findDirect(uint32_t bus, absl::Span<const RootValues> tuple, size_t count,
+                                   const std::vector<Rows>& rows) const;
+  void countChunk(const LookupTable& table, size_t group, uint64_t first_row, size_t count,
+                  absl::Span<const RootValues> roots, const std::vector<Rows>& rows,
+                  std::vector<std::vector<uint32_t>>& counts, BusCounts& found) const;
   void countRow(const LookupTable& table, size_t group, size_t i, uint64_t row,
                 absl::Span<const RootValues> roots, const std::vector<Rows>& rows,
                 std::vector<std::vector<uint32_t>>& counts, BusCounts& found) const;

@@ -9,35 +9,73 @@
 #include "runtime/field/m31.h"
 
 namespace lindero::runtime {
-void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
-                absl::FunctionRef<void(const PlacementRun&)> visit) {
-  std::vector<Dim> dims(placement.dims().begin(), placement.dims().end());
-  std::stable_sort(dims.begin(), dims.end(), [](const Dim& a, const Dim& b) {
+namespace {
+
+// The dimensions, that of the smallest row stride last. A dimension that continues the next one is
+// one with it. There is always one.
+std::vector<Dim> nestedDims(const Placement& placement) {
+  std::vector<Dim> sorted(placement.dims().begin(), placement.dims().end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Dim& a, const Dim& b) {
     return std::abs(a.row_stride()) > std::abs(b.row_stride());
   });
-  Dim inner;
-  inner.set_count(1);
-  if (!dims.empty()) {
-    inner = dims.back();
-    dims.pop_back();
+  std::vector<Dim> dims;
+  for (const Dim& dim : sorted) {
+    const int64_t count = static_cast<int64_t>(dim.count());
+    const bool continues = !dims.empty() && dims.back().row_stride() == count * dim.row_stride() &&
+                           dims.back().value_stride() == count * dim.value_stride();
+    if (!continues) {
+      dims.push_back(dim);
+      continue;
+    }
+    const uint64_t outer = dims.back().count();
+    dims.back() = dim;
+    dims.back().set_count(outer * dim.count());
   }
+  if (dims.empty()) dims.emplace_back().set_count(1);
+  return dims;
+}
+
+// The i in [0, count) with 0 <= value + i * stride < size.
+std::pair<int64_t, int64_t> inside(int64_t value, int64_t stride, int64_t count, int64_t size) {
+  int64_t begin = 0, end = count;
+  if (stride == 0) {
+    if (value < 0 || value >= size) end = 0;
+  } else if (stride > 0) {
+    if (value < 0) begin = (-value + stride - 1) / stride;
+    end = value >= size ? 0 : std::min(end, (size - value + stride - 1) / stride);
+  } else {
+    if (value >= size) begin = (value - size) / -stride + 1;
+    end = value < 0 ? 0 : std::min(end, value / -stride + 1);
+  }
+  return {begin, end};
+}
+
+void loadRun(const PlacementRun& run, absl::Span<const uint32_t> column,
+             absl::Span<int32_t> buffer) {
+  const uint32_t* cell = column.data() + run.row;
+  int32_t* element = buffer.data() + run.value;
+  for (uint64_t i = 0; i < run.count; ++i) {
+    uint32_t residue = cell[static_cast<int64_t>(i) * run.row_stride];
+    // The centered representative: residues above (p - 1) / 2 are negative numbers.
+    element[static_cast<int64_t>(i) * run.value_stride] =
+        static_cast<int32_t>(residue > kModulus / 2 ? residue - kModulus : residue);
+  }
+}
+
+}  // namespace
+
+void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
+                absl::FunctionRef<void(const PlacementRun&)> visit) {
+  std::vector<Dim> dims = nestedDims(placement);
+  const Dim inner = dims.back();
+  dims.pop_back();
   const int64_t count = static_cast<int64_t>(inner.count()), stride = inner.value_stride();
   const int64_t size = static_cast<int64_t>(buffer_size);
   std::vector<uint64_t> index(dims.size(), 0);
   int64_t row = static_cast<int64_t>(placement.first_row());
   int64_t value = placement.offset() + static_cast<int64_t>(lane) * placement.lane_stride();
   while (true) {
-    // The i in [begin, end) with 0 <= value + i * stride < size.
-    int64_t begin = 0, end = count;
-    if (stride == 0) {
-      if (value < 0 || value >= size) end = 0;
-    } else if (stride > 0) {
-      if (value < 0) begin = (-value + stride - 1) / stride;
-      end = value >= size ? 0 : std::min(end, (size - value + stride - 1) / stride);
-    } else {
-      if (value >= size) begin = (value - size) / -stride + 1;
-      end = value < 0 ? 0 : std::min(end, value / -stride + 1);
-    }
+    const auto [begin, end] = inside(value, stride, count, size);
     if (begin < end) {
       visit({static_cast<uint64_t>(row + begin * inner.row_stride()), inner.row_stride(),
              static_cast<uint64_t>(value + begin * stride), stride,
@@ -59,16 +97,39 @@ void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
 
 void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32_t> column,
               absl::Span<int32_t> buffer) {
-  forEachRun(placement, lane, buffer.size(), [&](const PlacementRun& run) {
-    const uint32_t* cell = column.data() + run.row;
-    int32_t* element = buffer.data() + run.value;
-    for (uint64_t i = 0; i < run.count; ++i) {
-      uint32_t residue = cell[static_cast<int64_t>(i) * run.row_stride];
-      // The centered representative: residues above (p - 1) / 2 are negative numbers.
-      element[static_cast<int64_t>(i) * run.value_stride] =
-          static_cast<int32_t>(residue > kModulus / 2 ? residue - kModulus : residue);
-    }
-  });
+  forEachRun(placement, lane, buffer.size(),
+             [&](const PlacementRun& run) { loadRun(run, column, buffer); });
+}
+
+PlacementTiles::PlacementTiles(const Placement& placement)
+    : placement_(placement), dims_(nestedDims(placement)) {
+  pieces_ = (dims_.back().count() + kTileRows - 1) / kTileRows;
+  count_ = pieces_;
+  for (size_t k = 0; k + 1 < dims_.size(); ++k) count_ *= dims_[k].count();
+}
+
+void PlacementTiles::load(uint64_t tile, ColumnOf columnOf, absl::Span<int32_t> buffer) const {
+  const Dim& inner = dims_.back();
+  const uint64_t first = tile % pieces_ * kTileRows;
+  const int64_t count = static_cast<int64_t>(std::min(kTileRows, inner.count() - first));
+  int64_t row = static_cast<int64_t>(placement_.first_row()) +
+                static_cast<int64_t>(first) * inner.row_stride();
+  int64_t value = placement_.offset() + static_cast<int64_t>(first) * inner.value_stride();
+  uint64_t index = tile / pieces_;
+  for (size_t k = dims_.size() - 1; k-- > 0; index /= dims_[k].count()) {
+    const int64_t i = static_cast<int64_t>(index % dims_[k].count());
+    row += i * dims_[k].row_stride();
+    value += i * dims_[k].value_stride();
+  }
+  const int64_t size = static_cast<int64_t>(buffer.size()), stride = inner.value_stride();
+  for (uint64_t lane = 0; lane < placement_.lanes(); ++lane, value += placement_.lane_stride()) {
+    const auto [begin, end] = inside(value, stride, count, size);
+    if (begin >= end) continue;
+    loadRun(
+        {static_cast<uint64_t>(row + begin * inner.row_stride()), inner.row_stride(),
+         static_cast<uint64_t>(value + begin * stride), stride, static_cast<uint64_t>(end - begin)},
+        columnOf(lane), buffer);
+  }
 }
 
 void storeLane(const Placement& placement, uint64_t lane, absl::Span<const int32_t> buffer,

@@ -37,6 +37,26 @@ void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32
 void storeLane(const Placement& placement, uint64_t lane, absl::Span<const int32_t> buffer,
                absl::Span<uint32_t> column);
 
+// Loads all lanes, by tiles of as many neighbouring cells of each lane as keep the elements that
+// they are written to in a cache: lanes interleave in the buffer. Requires program::checkCells; the
+// placement outlives this. Tiles may be loaded in parallel where the placement is injective.
+class PlacementTiles {
+ public:
+  using ColumnOf = absl::FunctionRef<absl::Span<const uint32_t>(uint64_t lane)>;
+
+  explicit PlacementTiles(const Placement& placement);
+  uint64_t count() const { return count_; }
+  void load(uint64_t tile, ColumnOf columnOf, absl::Span<int32_t> buffer) const;
+
+ private:
+  static constexpr uint64_t kTileRows = 128;
+
+  const Placement& placement_;
+  std::vector<Dim> dims_;  // the innermost one last
+  uint64_t pieces_ = 0;    // tiles along it
+  uint64_t count_ = 0;
+};
+
 // No two cells hold the same element (sufficient, by nesting of the strides): lanes may be loaded
 // in parallel.
 bool isInjective(const Placement& placement);

@@ -88,6 +88,14 @@ TEST(Placement, LoadAndStoreFollowTheDefinition) {
       for (uint64_t lane = 0; lane < p.lanes(); ++lane) {
         loadLane(p, lane, columns[lane], absl::MakeSpan(loaded));
       }
+      if (isInjective(p)) {
+        const PlacementTiles tiles(p);
+        std::vector<int32_t> tiled(size, 99);
+        for (uint64_t tile = tiles.count(); tile-- > 0;) {
+          tiles.load(tile, [&](uint64_t lane) { return columns[lane]; }, absl::MakeSpan(tiled));
+        }
+        EXPECT_EQ(tiled, loaded) << k << " size " << size;
+      }
       // With two cells for one element the walks may differ in which one wins; none here differ.
       if (k != 5 && k != 7) {
         forEachCell(p, [&](uint64_t lane, int64_t row, int64_t value) {

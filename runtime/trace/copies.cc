@@ -9,15 +9,21 @@ namespace lindero::runtime {
 absl::Status run(const StepContext& context, const Load& step) {
   const Placement& placement = step.placement();
   absl::Span<int32_t> out = context.out(step.out());
-  auto load = [&](uint64_t lane) {
-    loadLane(placement, lane,
-             context.package.fixedColumn(placement.table(),
-                                         placement.column() + static_cast<uint32_t>(lane)),
-             out);
-    return absl::OkStatus();
+  auto columnOf = [&](uint64_t lane) {
+    return context.package.fixedColumn(placement.table(),
+                                       placement.column() + static_cast<uint32_t>(lane));
   };
-  uint64_t grain = isInjective(placement) ? 1 : placement.lanes();
-  return context.forEach(placement.lanes(), grain, load);
+  if (!isInjective(placement)) {
+    for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
+      loadLane(placement, lane, columnOf(lane), out);
+    return absl::OkStatus();
+  }
+  const PlacementTiles tiles(placement);
+  constexpr uint64_t kGrain = 16;
+  return context.forEach(tiles.count(), kGrain, [&](uint64_t tile) {
+    tiles.load(tile, columnOf, out);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status run(const StepContext& context, const CopyRows& step) {
