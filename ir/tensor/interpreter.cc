@@ -6,6 +6,7 @@
 #include "ir/tensor/kernels.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Parallel.h"
 
 namespace lindero::ir::tensor {
 namespace {
@@ -89,8 +90,13 @@ Kernel findKernel(llvm::StringRef name) {
   return kernels->lookup(name);
 }
 
-absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operands,
-                               Observer* observer) {
+namespace {
+
+using Operands = llvm::SmallVector<const Array*, 3>;
+
+// One op on the operands of several runs.
+absl::StatusOr<std::vector<Array>> evaluateAll(const Op& op, llvm::ArrayRef<Operands> operands,
+                                               Observer* observer) {
   Kernel kernel = findKernel(op.name());
   if (!kernel) {
     return absl::UnimplementedError(
@@ -98,11 +104,31 @@ absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operan
   }
   if (absl::Status status = verifyType(op); !status.ok()) return atOp(op, status);
   const Type& type = op.result()->type();
-  Array result = Array::zeros(type.element, type.shape);
-  if (absl::Status status = kernel({op, operands, result, observer}); !status.ok()) {
-    return atOp(op, status);
+  std::vector<Array> results(operands.size(), Array::zeros(type.element, type.shape));
+  std::vector<Call> calls;
+  for (size_t run = 0; run < operands.size(); ++run)
+    calls.push_back({op, operands[run], results[run], observer});
+  std::vector<absl::Status> status(calls.size());
+  if (isWeighted(calls[0])) {
+    status[0] = multiplyAll(calls);
+  } else if (calls.size() == 1 || (observer != nullptr && op.is("tensor.attention"))) {
+    // Attention calls the observer itself, which sees one run after the other.
+    for (size_t run = 0; run < calls.size(); ++run) status[run] = kernel(calls[run]);
+  } else {
+    llvm::parallelFor(0, calls.size(), [&](size_t run) { status[run] = kernel(calls[run]); });
   }
-  return result;
+  for (const absl::Status& one : status)
+    if (!one.ok()) return atOp(op, one);
+  return results;
+}
+
+}  // namespace
+
+absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operands,
+                               Observer* observer) {
+  auto results = evaluateAll(op, {Operands(operands)}, observer);
+  if (!results.ok()) return results.status();
+  return std::move(results->front());
 }
 
 absl::StatusOr<const Array*> Interpreter::constant(const Op& op) {
@@ -123,34 +149,49 @@ absl::StatusOr<const Array*> Interpreter::constant(const Op& op) {
 
 absl::StatusOr<std::vector<Array>> Interpreter::run(llvm::ArrayRef<Array> inputs,
                                                     Observer* observer) {
-  if (absl::Status status = checkInputs(function_, inputs); !status.ok()) return status;
-  Environment environment;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Value* argument = function_.body().arguments()[i].get();
-    environment.borrow(argument, &inputs[i]);
-    if (observer) observer->observe(*argument, inputs[i]);
+  auto results = runAll({inputs}, observer);
+  if (!results.ok()) return results.status();
+  return std::move(results->front());
+}
+
+absl::StatusOr<std::vector<std::vector<Array>>> Interpreter::runAll(
+    llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, Observer* observer) {
+  std::vector<Environment> environments(inputs.size());
+  for (auto [environment, given] : llvm::zip(environments, inputs)) {
+    if (absl::Status status = checkInputs(function_, given); !status.ok()) return status;
+    for (size_t i = 0; i < given.size(); ++i) {
+      const Value* argument = function_.body().arguments()[i].get();
+      environment.borrow(argument, &given[i]);
+      if (observer) observer->observe(*argument, given[i]);
+    }
   }
   for (const Op& op : function_.body().ops()) {
-    llvm::SmallVector<const Array*, 3> operands;
-    for (const Value* value : op.operands()) operands.push_back(environment.find(value));
+    std::vector<Operands> operands(inputs.size());
+    for (auto [environment, values] : llvm::zip(environments, operands))
+      for (const Value* value : op.operands()) values.push_back(environment.find(value));
     if (op.is("tensor.return")) {
-      std::vector<Array> results;
-      for (const Array* array : operands) results.push_back(*array);
+      std::vector<std::vector<Array>> results(inputs.size());
+      for (auto [result, values] : llvm::zip(results, operands))
+        for (const Array* array : values) result.push_back(*array);
       return results;
     }
     if (op.is("tensor.constant")) {
       auto array = constant(op);
       if (!array.ok()) return array.status();
-      environment.borrow(op.result(), *array);
+      for (Environment& environment : environments) environment.borrow(op.result(), *array);
     } else {
-      auto array = evaluate(op, operands, observer);
-      if (!array.ok()) return array.status();
-      if (of_integers_.contains(op.result())) roundToSingle(array->reals);
-      environment.own(op.result(), *std::move(array));
+      auto arrays = evaluateAll(op, operands, observer);
+      if (!arrays.ok()) return arrays.status();
+      for (auto [environment, array] : llvm::zip(environments, *arrays)) {
+        if (of_integers_.contains(op.result())) roundToSingle(array.reals);
+        environment.own(op.result(), std::move(array));
+      }
     }
-    if (observer) observer->observe(*op.result(), *environment.find(op.result()));
-    for (const Value* value : op.operands()) environment.release(value);
-    if (op.result()->users().empty()) environment.release(op.result());
+    for (Environment& environment : environments) {
+      if (observer) observer->observe(*op.result(), *environment.find(op.result()));
+      for (const Value* value : op.operands()) environment.release(value);
+      if (op.result()->users().empty()) environment.release(op.result());
+    }
   }
   return absl::InvalidArgumentError(absl::StrCat("@", function_.name(), " does not return"));
 }

@@ -2,10 +2,10 @@
 // reference, and what calibration watches. Reals that integers alone decide are in single precision
 // (of_integers.h).
 //
-// Every op is evaluated once, in order; an intermediate value lives until its last use. Matrix
-// products run through Eigen, those with weights in parallel over columns; everything else is a
-// plain loop. Results depend on the machine in the last bits, which is why nothing that is proven
-// may depend on them but through the exponents file.
+// Every op is evaluated once per run, in order; an intermediate value lives until its last use.
+// Matrix products run through Eigen, those with weights in parallel over columns; everything else
+// is a plain loop. Results depend on the machine in the last bits, which is why nothing that is
+// proven may depend on them but through the exponents file.
 #pragma once
 
 #include <memory>
@@ -41,6 +41,12 @@ class Interpreter {
   // here.
   absl::StatusOr<std::vector<Array>> run(llvm::ArrayRef<Array> inputs,
                                          Observer* observer = nullptr);
+
+  // The same for several runs side by side: each weight is read once, and all ops use all cores.
+  // Results are those of run(), bit for bit; an observer sees each value once per run, in the
+  // order of the runs. An error is that of any run. Memory: that of as many runs.
+  absl::StatusOr<std::vector<std::vector<Array>>> runAll(
+      llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, Observer* observer = nullptr);
 
  private:
   absl::StatusOr<const Array*> constant(const Op& op);

@@ -27,6 +27,11 @@ using Kernel = absl::Status (*)(const Call&);
 // Null if the op has none (it may still be a constant or a return).
 Kernel findKernel(llvm::StringRef name);
 
+// Is the op a product with a weight? Several calls of it that differ in the other operand are
+// computed together, so that the weight is read once; each result is as that of a call alone.
+bool isWeighted(const Call& call);
+absl::Status multiplyAll(llvm::ArrayRef<Call> calls);
+
 struct NamedKernel {
   llvm::StringRef name;
   Kernel kernel;

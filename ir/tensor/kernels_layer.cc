@@ -27,12 +27,19 @@ Map view(double* data, int64_t rows, int64_t columns) {
 // cache.
 constexpr int64_t kPanelRows = 256, kPanelColumns = 256;
 
-// y = x w for columns [first, first + count), panel by panel of w.
-void multiplyColumns(ConstMap x, const Array& w, int64_t first, int64_t count, Map y) {
+// One of the products that share a weight.
+struct Product {
+  ConstMap x;
+  Map y;
+};
+
+// y = x w for columns [first, first + count), panel by panel of w, which is converted once for all
+// products.
+void multiplyColumns(llvm::MutableArrayRef<Product> products, const Array& w, int64_t first,
+                     int64_t count) {
   const int64_t in = w.shape[0], out = w.shape[1];
   Matrix panel;
-  auto columns = y.middleCols(first, count);
-  columns.setZero();
+  for (Product& product : products) product.y.middleCols(first, count).setZero();
   for (int64_t row = 0; row < in; row += kPanelRows) {
     const int64_t rows = std::min(kPanelRows, in - row), at = row * out + first;
     if (w.floats.empty()) {
@@ -43,29 +50,36 @@ void multiplyColumns(ConstMap x, const Array& w, int64_t first, int64_t count, M
                                                                 Eigen::OuterStride<>(out))
                   .cast<double>();
     }
-    columns.noalias() += x.middleCols(row, rows) * panel;
+    // Each on its own, not as one tall matrix: the order of summation depends on the height.
+    for (Product& product : products)
+      product.y.middleCols(first, count).noalias() += product.x.middleCols(row, rows) * panel;
   }
 }
 
 // y = x w, on all cores.
-void multiply(ConstMap x, const Array& w, Map y) {
-  const int64_t out = y.cols();
+void multiply(llvm::MutableArrayRef<Product> products, const Array& w) {
+  const int64_t out = w.shape[1];
   llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t panel) {
     const int64_t first = static_cast<int64_t>(panel) * kPanelColumns;
-    multiplyColumns(x, w, first, std::min(kPanelColumns, out - first), y);
+    multiplyColumns(products, w, first, std::min(kPanelColumns, out - first));
   });
+}
+
+Product productOf(const Call& call) {
+  const int64_t in = call.in(1).shape[0], out = call.in(1).shape[1];
+  const int64_t rows = call.result.elements() / std::max<int64_t>(out, 1);
+  return {view(call.in(0).reals.data(), rows, in), view(call.result.reals.data(), rows, out)};
+}
+
+void addBias(const Call& call) {
+  if (call.operands.size() < 3) return;
+  Map y = productOf(call).y;
+  y.rowwise() += view(call.in(2).reals.data(), 1, y.cols()).row(0);
 }
 
 // A broadcast batch of products; vectors count as a one-row or one-column matrix.
 absl::Status matmul(const Call& call) {
-  // A weight that is not copied: a matrix, so that all of the other operand's rows are one batch.
-  if (!call.in(1).floats.empty()) {
-    const int64_t in = call.in(1).shape[0], out = call.in(1).shape[1];
-    const int64_t rows = call.result.elements() / std::max<int64_t>(out, 1);
-    multiply(view(call.in(0).reals.data(), rows, in), call.in(1),
-             view(call.result.reals.data(), rows, out));
-    return absl::OkStatus();
-  }
+  if (isWeighted(call)) return multiplyAll(call);
   llvm::SmallVector<int64_t, 4> a = call.in(0).shape, b = call.in(1).shape;
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
@@ -90,16 +104,7 @@ absl::Status matmul(const Call& call) {
   return absl::OkStatus();
 }
 
-absl::Status linear(const Call& call) {
-  const Array& x = call.in(0);
-  const int64_t rows = x.shape[0], in = x.shape[1], out = call.result.shape[1];
-  Map y = view(call.result.reals.data(), rows, out);
-  multiply(view(x.reals.data(), rows, in), call.in(1), y);
-  if (call.operands.size() == 3) {
-    y.rowwise() += view(call.in(2).reals.data(), 1, out).row(0);
-  }
-  return absl::OkStatus();
-}
+absl::Status linear(const Call& call) { return multiplyAll(call); }
 
 absl::Status embedding(const Call& call) {
   const Array& table = call.in(1);
@@ -164,6 +169,19 @@ constexpr NamedKernel kKernels[] = {
 };
 
 }  // namespace
+
+bool isWeighted(const Call& call) {
+  // A weight that is not copied is a matrix, so that all of the other operand's rows are one batch.
+  return call.op.is("tensor.linear") || (call.op.is("tensor.matmul") && !call.in(1).floats.empty());
+}
+
+absl::Status multiplyAll(llvm::ArrayRef<Call> calls) {
+  llvm::SmallVector<Product, 16> products;
+  for (const Call& call : calls) products.push_back(productOf(call));
+  multiply(products, calls[0].in(1));
+  for (const Call& call : calls) addBias(call);
+  return absl::OkStatus();
+}
 
 llvm::ArrayRef<NamedKernel> layerKernels() { return kKernels; }
 

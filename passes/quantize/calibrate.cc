@@ -11,6 +11,7 @@
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Parallel.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
@@ -191,6 +192,80 @@ void takeMagnitudes(std::vector<Sample>& samples) {
   }
 }
 
+// As many as may run side by side, so that the values that live at the same time take no more than
+// some hundred megabytes.
+size_t samplesAtATime(const ir::Function& function) {
+  constexpr int64_t kElements = int64_t{1} << 25;
+  int64_t largest = 1;
+  for (const Op& op : function.body().ops()) {
+    if (op.is("tensor.constant")) continue;
+    for (unsigned i = 0; i < op.numResults(); ++i)
+      largest = std::max(largest, op.result(i)->type().elements());
+  }
+  return static_cast<size_t>(std::clamp<int64_t>(kElements / largest, 1, 64));
+}
+
+absl::StatusOr<std::vector<std::vector<Array>>> runAll(ir::tensor::Interpreter& interpreter,
+                                                       llvm::ArrayRef<Sample> samples,
+                                                       ir::tensor::Observer* observer = nullptr) {
+  const std::vector<llvm::ArrayRef<Array>> inputs(samples.begin(), samples.end());
+  return interpreter.runAll(inputs, observer);
+}
+
+// Replaces the ids of all samples but their first quarter by what is drawn from the predictions.
+absl::Status drawPredictions(const ir::Function& function, size_t prediction, Random& random,
+                             int rounds, std::vector<Sample>& samples) {
+  const llvm::ArrayRef<int64_t> shape =
+      function.body().terminator()->operand(prediction)->type().shape;
+  const int64_t positions = shape[0], ids = shape[1], first_drawn = positions / 4 + 1;
+  const size_t drawn = static_cast<size_t>(std::max<int64_t>(positions - first_drawn, 0));
+  // Sample by sample, so that they do not depend on what runs side by side.
+  std::vector<double> uniform(samples.size() * rounds * drawn);
+  for (double& number : uniform) number = random.uniform();
+  ir::tensor::Interpreter interpreter(function);
+  const size_t most = samplesAtATime(function);
+  for (size_t first = 0; first < samples.size(); first += most) {
+    const auto some = llvm::MutableArrayRef<Sample>(samples).slice(first).take_front(most);
+    for (int round = 0; round < rounds; ++round) {
+      auto outputs = runAll(interpreter, some);
+      if (!outputs.ok()) return outputs.status();
+      llvm::parallelFor(0, some.size(), [&](size_t i) {
+        const double* numbers = uniform.data() + ((first + i) * rounds + round) * drawn;
+        const double* logits = (*outputs)[i][prediction].reals.data();
+        for (size_t k = 0; k < drawn; ++k) {
+          const int64_t position = first_drawn + static_cast<int64_t>(k);
+          some[i][0].integers[position] =
+              draw({logits + (position - 1) * ids, static_cast<size_t>(ids)}, numbers[k]);
+        }
+      });
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The error of the first sample from this one on that has any: one by one, side by side the samples
+// are not told apart.
+absl::Status nameOffender(const ir::Function& function, llvm::ArrayRef<Sample> samples,
+                          size_t first) {
+  Calibration unused;
+  RangeObserver observer(function, unused);
+  ir::tensor::Interpreter interpreter(function);
+  for (size_t i = first; i < samples.size(); ++i) {
+    const absl::Status status = interpreter.run(samples[i], &observer).status();
+    if (!status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat("calibration sample ", i, ": ", status.message()));
+    }
+    if (const Value* value = observer.offender()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "calibration sample ", i, " makes ",
+          value->definingOp() ? ir::describe(*value->definingOp()) : value->name().str(),
+          " infinite or not a number"));
+    }
+  }
+  return absl::InternalError("calibration: samples fail together, but not each on its own");
+}
+
 }  // namespace
 
 absl::StatusOr<Calibration> calibrate(const ir::Function& function,
@@ -199,19 +274,13 @@ absl::StatusOr<Calibration> calibrate(const ir::Function& function,
   Calibration calibration;
   RangeObserver observer(function, calibration);
   ir::tensor::Interpreter interpreter(function);
+  const size_t most = samplesAtATime(function);
+  for (size_t first = 0; first < samples.size(); first += most) {
+    const llvm::ArrayRef<Sample> some = samples.slice(first).take_front(most);
+    const bool ran = runAll(interpreter, some, &observer).ok();
+    if (!ran || observer.offender() != nullptr) return nameOffender(function, samples, first);
+  }
   for (const Sample& sample : samples) {
-    absl::StatusOr<std::vector<Array>> outputs = interpreter.run(sample, &observer);
-    if (!outputs.ok()) {
-      return absl::Status(outputs.status().code(),
-                          absl::StrCat("calibration sample ", calibration.samples, ": ",
-                                       outputs.status().message()));
-    }
-    if (const Value* value = observer.offender()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "calibration sample ", calibration.samples, " makes ",
-          value->definingOp() ? ir::describe(*value->definingOp()) : value->name().str(),
-          " infinite or not a number"));
-    }
     ++calibration.samples;
     if (!sample.empty() && !sample.front().shape.empty())
       calibration.rows += sample.front().shape.front();
@@ -247,17 +316,8 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
   const std::optional<size_t> prediction = predictionOf(function, positions, ids);
   if (!prediction) return samples;
-  ir::tensor::Interpreter interpreter(function);
-  for (Sample& sample : samples) {
-    for (int round = 0; round < rounds; ++round) {
-      absl::StatusOr<std::vector<Array>> outputs = interpreter.run(sample);
-      if (!outputs.ok()) return outputs.status();
-      for (int64_t t = positions / 4; t + 1 < positions; ++t) {
-        const llvm::ArrayRef<double> logits((*outputs)[*prediction].reals.data() + t * ids, ids);
-        sample[0].integers[t + 1] = draw(logits, random.uniform());
-      }
-    }
-  }
+  const absl::Status drawn = drawPredictions(function, *prediction, random, rounds, samples);
+  if (!drawn.ok()) return drawn;
   return samples;
 }
 
