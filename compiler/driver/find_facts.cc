@@ -34,9 +34,14 @@ bool isTransposed(const ir::Constant& a, const ir::Constant& b) {
     return false;
   }
   llvm::ArrayRef<float> x = a.as<float>(), y = b.as<float>();
-  for (int64_t i = 0; i < a.shape[0]; ++i) {
-    for (int64_t j = 0; j < a.shape[1]; ++j) {
-      if (x[i * a.shape[1] + j] != y[j * a.shape[0] + i]) return false;
+  const int64_t rows = a.shape[0], columns = a.shape[1];
+  // Some rows at a time, whose elements are neighbours in the other.
+  constexpr int64_t kRows = 64;
+  for (int64_t first = 0; first < rows; first += kRows) {
+    for (int64_t j = 0; j < columns; ++j) {
+      for (int64_t i = first; i < std::min(first + kRows, rows); ++i) {
+        if (x[i * columns + j] != y[j * rows + i]) return false;
+      }
     }
   }
   return true;

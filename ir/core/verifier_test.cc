@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ir/core/op_table.h"
 #include "ir/core/text.h"
 #include "ir/dialects.h"
 
@@ -96,6 +97,30 @@ TEST_F(VerifierTest, AttributesOfWrongNameOrKind) {
   builder.create("tensor.constant", {}, {type_}, {{"value", Symbol{"w"}}});
   builder.create("tensor.return", {}, {});
   EXPECT_THAT(verify(module).ToString(), HasSubstr("no constant of the module is named @w"));
+}
+
+TEST_F(VerifierTest, LooksAroundOncePerFunction) {
+  static int looks = 0;
+  OpDef op;
+  op.name = "around.op";
+  op.attributes = {{"good", AttrKind::kBool, true, ""}};
+  op.verifier_in = [](const Function& function) -> OpVerifier {
+    ++looks;
+    return [&function](const Op& op) {
+      return op.boolAttr("good") ? absl::OkStatus() : absl::InternalError(function.name());
+    };
+  };
+  ASSERT_TRUE(registerDialect("around", {op}).ok());
+  Module module;
+  Op* last = nullptr;
+  for (const char* name : {"f", "g"}) {
+    Builder builder(&module.addFunction(name)->body());
+    for (int i = 0; i < 3; ++i) last = builder.create("around.op", {}, {}, {{"good", true}});
+  }
+  EXPECT_EQ(verify(module), absl::OkStatus());
+  EXPECT_EQ(looks, 2);
+  last->set("good", false);
+  EXPECT_THAT(verify(module).ToString(), HasSubstr("func @g: g"));
 }
 
 TEST_F(VerifierTest, FunctionsHaveDistinctNames) {

@@ -156,6 +156,7 @@ absl::StatusOr<std::vector<Array>> Interpreter::run(llvm::ArrayRef<Array> inputs
 
 absl::StatusOr<std::vector<std::vector<Array>>> Interpreter::runAll(
     llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, Observer* observer) {
+  if (inputs.empty()) return std::vector<std::vector<Array>>();
   std::vector<Environment> environments(inputs.size());
   for (auto [environment, given] : llvm::zip(environments, inputs)) {
     if (absl::Status status = checkInputs(function_, given); !status.ok()) return status;

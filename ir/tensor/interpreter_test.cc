@@ -373,6 +373,50 @@ TEST(InterpreterTest, ObserverSeesEveryValueAndTheScores) {
   EXPECT_FALSE(interpreter.run({}).ok());
 }
 
+void compareSideBySide(int64_t rows) {
+  registerAllDialects();
+  constexpr int64_t kIn = 300, kOut = 270;
+  auto draw = [seed = 1u](size_t count) mutable {
+    std::vector<float> values(count);
+    for (float& x : values) x = static_cast<float>((seed = seed * 69069 + 1) >> 8) * 0x1p-20f - 8;
+    return values;
+  };
+  Module module;
+  module.constants().addOwned<float>("w", {kIn, kOut}, draw(kIn * kOut));
+  Function* function = module.addFunction("main");
+  Builder builder(&function->body());
+  Value* x = function->body().addArgument(Type::tensor(Element::kFloat, {rows, kIn}), "x");
+  Value* w = builder.value("tensor.constant", {}, Type::tensor(Element::kFloat, {kIn, kOut}),
+                           {{"value", Symbol{"w"}}});
+  Value* y = *create(builder, "tensor.matmul", {x, w});
+  Value* z = *create(builder, "tensor.softmax", {y}, {{"axis", int64_t{1}}});
+  builder.create("tensor.return", {y, z}, {});
+
+  std::vector<std::vector<Array>> inputs;
+  for (int run = 0; run < 3; ++run) {
+    const std::vector<float> values = draw(rows * kIn);
+    inputs.push_back({real({rows, kIn}, {values.begin(), values.end()})});
+  }
+  Interpreter interpreter(*function);
+  Recorder recorder;
+  auto together = interpreter.runAll({inputs[0], inputs[1], inputs[2]}, &recorder);
+  ASSERT_TRUE(together.ok()) << together.status();
+  ASSERT_EQ(together->size(), inputs.size());
+  EXPECT_EQ(recorder.values, 3 * 4);
+  for (size_t run = 0; run < inputs.size(); ++run) {
+    auto alone = interpreter.run(inputs[run]);
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    for (size_t i = 0; i < alone->size(); ++i)
+      EXPECT_EQ((*together)[run][i].reals, (*alone)[i].reals)
+          << rows << " rows, " << run << " " << i;
+  }
+  EXPECT_TRUE(interpreter.runAll({})->empty());
+}
+
+TEST(InterpreterTest, RunsSideBySideGiveTheBitsOfRunsAlone) {
+  for (int64_t rows : {1, 4, 7, 8, 32}) compareSideBySide(rows);
+}
+
 TEST(InterpreterTest, EveryOpHasATypeRuleAndAKernel) {
   registerAllDialects();
   for (const OpDef* def : allOpDefs()) {

@@ -33,13 +33,12 @@ struct Product {
   Map y;
 };
 
-// y = x w for columns [first, first + count), panel by panel of w, which is converted once for all
-// products.
-void multiplyColumns(llvm::MutableArrayRef<Product> products, const Array& w, int64_t first,
-                     int64_t count) {
-  const int64_t in = w.shape[0], out = w.shape[1];
+// y = x w for columns [first, first + y's columns) of w, panel by panel, each of which is converted
+// once for all products.
+void multiplyColumns(const Array& w, int64_t first, llvm::MutableArrayRef<Product> products) {
+  const int64_t in = w.shape[0], out = w.shape[1], count = products[0].y.cols();
   Matrix panel;
-  for (Product& product : products) product.y.middleCols(first, count).setZero();
+  for (Product& product : products) product.y.setZero();
   for (int64_t row = 0; row < in; row += kPanelRows) {
     const int64_t rows = std::min(kPanelRows, in - row), at = row * out + first;
     if (w.floats.empty()) {
@@ -50,18 +49,50 @@ void multiplyColumns(llvm::MutableArrayRef<Product> products, const Array& w, in
                                                                 Eigen::OuterStride<>(out))
                   .cast<double>();
     }
-    // Each on its own, not as one tall matrix: the order of summation depends on the height.
     for (Product& product : products)
-      product.y.middleCols(first, count).noalias() += product.x.middleCols(row, rows) * panel;
+      product.y.noalias() += product.x.middleCols(row, rows) * panel;
   }
 }
 
+// All x one below the other, if Eigen adds up what belongs to a row in the same order wherever the
+// row stands: it takes four rows together, and what is left on its own. Else empty.
+Matrix stacked(llvm::ArrayRef<Product> products) {
+  constexpr int64_t kTogether = 4;
+  int64_t rows = 0;
+  for (const Product& product : products) {
+    if (product.x.rows() % kTogether != 0 || products.size() == 1) return {};
+    rows += product.x.rows();
+  }
+  Matrix all(rows, products[0].x.cols());
+  rows = 0;
+  for (const Product& product : products) {
+    all.middleRows(rows, product.x.rows()) = product.x;
+    rows += product.x.rows();
+  }
+  return all;
+}
+
 // y = x w, on all cores.
-void multiply(llvm::MutableArrayRef<Product> products, const Array& w) {
+void multiply(llvm::ArrayRef<Product> products, const Array& w) {
   const int64_t out = w.shape[1];
-  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t panel) {
-    const int64_t first = static_cast<int64_t>(panel) * kPanelColumns;
-    multiplyColumns(products, w, first, std::min(kPanelColumns, out - first));
+  const Matrix all = stacked(products);
+  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t index) {
+    const int64_t first = static_cast<int64_t>(index) * kPanelColumns;
+    const int64_t count = std::min(kPanelColumns, out - first);
+    llvm::SmallVector<Product, 16> parts;
+    for (const Product& p : products) {
+      Map y = p.y;
+      parts.push_back({p.x, Map(y.data() + first, y.rows(), count, Eigen::OuterStride<>(out))});
+    }
+    if (all.size() == 0) return multiplyColumns(w, first, parts);
+    Matrix sums(all.rows(), count);
+    Product whole{view(all.data(), all.rows(), all.cols()), view(sums.data(), all.rows(), count)};
+    multiplyColumns(w, first, whole);
+    int64_t row = 0;
+    for (Product& part : parts) {
+      part.y = sums.middleRows(row, part.y.rows());
+      row += part.y.rows();
+    }
   });
 }
 

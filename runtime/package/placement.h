@@ -49,7 +49,7 @@ class PlacementTiles {
   void load(uint64_t tile, ColumnOf columnOf, absl::Span<int32_t> buffer) const;
 
  private:
-  static constexpr uint64_t kTileRows = 128;
+  static constexpr uint64_t kTileRows = 256;
 
   const Placement& placement_;
   std::vector<Dim> dims_;  // the innermost one last

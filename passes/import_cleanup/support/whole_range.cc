@@ -33,14 +33,16 @@ std::optional<WholeRange> hull(const WholeRange& a, const WholeRange& b) {
 }
 
 std::optional<WholeRange> ofConstant(const Value* value) {
-  std::optional<Array> array = arrayOf(value);
-  if (!array || array->elements() == 0) return std::nullopt;
+  const ir::Constant* constant = constantOf(value);
+  if (constant == nullptr) return std::nullopt;
+  // Weights are not copied: their first element tells.
+  const absl::StatusOr<Array> array = ir::tensor::viewConstant(*constant);
+  if (!array.ok() || array->elements() == 0) return std::nullopt;
   double low = kMost, high = -kMost;
   auto add = [&](double x) { low = std::min(low, x), high = std::max(high, x); };
-  for (double x : array->reals) {
-    if (x != std::floor(x)) return std::nullopt;
-    add(x);
-  }
+  auto isWhole = [&](double x) { return x == std::floor(x) && (add(x), true); };
+  if (!llvm::all_of(array->reals, isWhole) || !llvm::all_of(array->floats, isWhole))
+    return std::nullopt;
   for (int64_t x : array->integers) add(static_cast<double>(x));
   return hull({low, high});
 }
