@@ -98,7 +98,7 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
   const bool given = !options.exponents.empty();
   if (!given && found.rejected > 0 && found.rejected == found.samples) {
     return failure(Error::kUnsupported,
-                   absl::StrCat(model.compilation.facts().file,
+                   absl::StrCat(model.compilation.file(),
                                 ": the integers hold none of the inputs that they are calibrated "
                                 "on: ",
                                 found.first_rejection));
@@ -113,10 +113,10 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
                                 "; the outputs are within the limits"));
     return absl::OkStatus();
   }
-  const std::string what = absl::StrCat(
-      model.compilation.facts().file, ": ", absl::StrJoin(beyond, "; "), "; measured on ",
-      model.run_input ? "this run's input" : absl::StrCat(found.samples, " samples"), "; lost at ",
-      describeLoss(found));
+  const std::string what =
+      absl::StrCat(model.compilation.file(), ": ", absl::StrJoin(beyond, "; "), "; measured on ",
+                   model.run_input ? "this run's input" : absl::StrCat(found.samples, " samples"),
+                   "; lost at ", describeLoss(found));
   if (given) {
     monitor.note(absl::StrCat(what,
                               "; these are inputs of our own making, not those that the "
@@ -147,10 +147,10 @@ absl::Status measure(const ModelOptions& options, PreparedModel& model, runtime:
   if (samples.empty()) return absl::OkStatus();
   monitor.progress("measure the integers");
   if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())
-    return withModelError(status, model.compilation.facts().file);
+    return withModelError(status, model.compilation.file());
   absl::StatusOr<passes::Comparison> found =
       model.compilation.compare(withoutTargets(std::move(samples)));
-  if (!found.ok()) return withModelError(found.status(), model.compilation.facts().file);
+  if (!found.ok()) return withModelError(found.status(), model.compilation.file());
   model.measured = *std::move(found);
   return judgeMeasurement(options, model, monitor);
 }
@@ -163,7 +163,7 @@ absl::Status tryOn(std::vector<passes::Sample> samples, const ModelOptions& opti
   if (model.run_input) samples.push_back(*model.run_input);
   absl::StatusOr<passes::Exponents> exponents =
       model.compilation.calibrate(samples, options.quantize);
-  if (!exponents.ok()) return withModelError(exponents.status(), model.compilation.facts().file);
+  if (!exponents.ok()) return withModelError(exponents.status(), model.compilation.file());
   model.exponents = *std::move(exponents);
   // A run is judged by its own input: ranges that have to hold it may be too wide for others.
   model.samples = std::move(samples);
@@ -241,11 +241,11 @@ absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, Pre
                                                 runtime::Monitor& monitor) {
   monitor.progress("compare with the float model");
   LINDERO_RETURN_IF_ERROR(
-      withModelError(model.compilation.quantize(model.exponents), model.compilation.facts().file));
+      withModelError(model.compilation.quantize(model.exponents), model.compilation.file()));
   LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
                            comparisonSamples(options, model.compilation, model.tokenizer));
   absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
-  if (!found.ok()) return withModelError(found.status(), model.compilation.facts().file);
+  if (!found.ok()) return withModelError(found.status(), model.compilation.file());
   return found;
 }
 

@@ -44,6 +44,7 @@ class Compilation {
  public:
   static absl::StatusOr<Compilation> load(const std::string& path, const ImportOptions& options);
 
+  const std::string& file() const { return file_; }  // its name, without folders
   ModelFacts facts() const;
   const ir::Function& floatFunction() const;
 

@@ -176,7 +176,7 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
 // The integer program of what gets proven.
 absl::Status quantizeModel(const ModelOptions& options, PreparedModel& model) {
   LINDERO_RETURN_IF_ERROR(
-      withModelError(model.compilation.quantize(model.exponents), model.compilation.facts().file));
+      withModelError(model.compilation.quantize(model.exponents), model.compilation.file()));
   absl::Status status =
       model.compilation.selectValues(options.positions, options.argmax || options.lower.decode);
   return status.ok() ? status : withError(std::move(status), Error::kUsage);
@@ -189,13 +189,13 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
   monitor.progress("quantize");
   if (bucket > 0)
     LINDERO_RETURN_IF_ERROR(
-        withModelError(compilation.setLength(bucket), model.compilation.facts().file));
+        withModelError(compilation.setLength(bucket), model.compilation.file()));
   LINDERO_RETURN_IF_ERROR(quantizeModel(options, model));
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   monitor.progress("lower");
   const bool carry = options.context == "carry";
   return withModelError(compilation.lower(options.lower, carry ? blockOf(options) : 0),
-                        model.compilation.facts().file);
+                        model.compilation.file());
 }
 
 absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
