@@ -121,6 +121,7 @@ std::vector<std::string> Compilation::outputNames() const { return namesOf(float
 absl::Status Compilation::selectOutputs(const std::vector<std::string>& names) {
   passes::SelectOutputsOptions options;
   options.outputs = options_.outputs = names;
+  whole_ = false;
   IR_RETURN_IF_ERROR(runSelection(*float_, options));
   const std::vector<std::string> chosen = outputNames();
   for (const auto& argument : floatFunction().body().arguments()) {
@@ -139,6 +140,7 @@ absl::Status Compilation::selectValues(const std::string& positions, bool argmax
   passes::SelectOutputsOptions options;
   options.positions = options_.positions = positions;
   options.argmax = options_.argmax = argmax;
+  whole_ = false;
   return runSelection(*integer_, options);
 }
 
@@ -207,12 +209,15 @@ absl::Status Compilation::setLength(int64_t length) {
     context_ = found.inputs[0].shape[0];
     parameters_ = found.parameters;
   }
+  whole_ = false;
   std::vector<std::unique_ptr<passes::Pass>> list;
   list.push_back(passes::createSetLength(length));
   return runPasses(*float_, std::move(list));
 }
 
 absl::Status Compilation::quantize(const passes::Exponents& exponents) {
+  if (whole_ && exponents == exponents_) return absl::OkStatus();
+  whole_ = false;
   exponents_ = exponents;
   records_.clear();
   integer_ = std::make_unique<ir::Module>();
@@ -220,7 +225,9 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
   IR_RETURN_IF_ERROR(
       passes::quantize(floatFunction(), exponents_, *integer_->addFunction("main"), &records_));
   // Exponents of whoever wrote the file: what ops demand of them is checked here.
-  return ir::verify(*integer_);
+  IR_RETURN_IF_ERROR(ir::verify(*integer_));
+  whole_ = true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
@@ -245,6 +252,7 @@ absl::StatusOr<passes::BoundedRun> Compilation::boundErrors(const passes::Sample
 }
 
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_t block) {
+  whole_ = false;
   std::vector<std::unique_ptr<passes::Pass>> list;
   if (block > 0) list.push_back(passes::createCarryContext(block));
   list.push_back(passes::createFormRegions());

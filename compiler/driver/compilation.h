@@ -120,6 +120,7 @@ class Compilation {
   std::unique_ptr<ir::Module> imported_;  // the graph as it is
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
+  bool whole_ = false;  // integer_ is all of float_ by exponents_, as quantize leaves it
   passes::Exponents exponents_;
   std::vector<passes::TensorRecord> records_;
   CostReport cost_;
