@@ -81,6 +81,12 @@ absl::Status selu(NodeEmitter& e, llvm::StringRef) {
                                   ", sub(exp(x), 1))))"));
 }
 
+absl::Status shrink(NodeEmitter& e, llvm::StringRef) {
+  const std::string bias = number(e, "bias", 0), limit = number(e, "lambd", 0.5f);
+  return function(e, absl::StrCat("where(less(x, sub(0, ", limit, ")), add(x, ", bias,
+                                  "), where(greater(x, ", limit, "), sub(x, ", bias, "), 0))"));
+}
+
 absl::Status thresholdedRelu(NodeEmitter& e, llvm::StringRef) {
   return function(e, absl::StrCat("where(greater(x, ", number(e, "alpha", 1), "), x, 0)"));
 }
@@ -99,6 +105,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Mish", mish},
     {"PRelu", prelu},
     {"Selu", selu},
+    {"Shrink", shrink},
     {"Sinh", expression, "mul(0.5, sub(exp(x), exp(neg(x))))"},
     {"Softplus", expression, kSoftplus},
     {"Softsign", expression, "div(x, add(1, abs(x)))"},

@@ -84,7 +84,6 @@ const std::vector<std::string>& functionOps() {
         "LogSoftmax",
         "MeanVarianceNormalization",
         "RotaryEmbedding",
-        "Shrink",
         "Swish",
     };
     for (std::string& name : contribOps()) list->push_back(std::move(name));

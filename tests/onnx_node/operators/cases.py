@@ -40,6 +40,7 @@ c("log_softmax", "float[2,3,4] x => float[2,3,4] y", "y = LogSoftmax(x)")
 c("log_softmax_first_axis", "float[2,3] x => float[2,3] y", "y = LogSoftmax <axis = -2> (x)", opset=13)
 c("swish_as_written", "float[5] x => float[5] y", "s = Sigmoid(x) y = Mul(x, s)")
 c("shrink", "float[2,8] x => float[2,8] y", "y = Shrink <bias = 0.25, lambd = 0.5> (x)")
+c("shrink_of_opset_9", "float[2,8] x => float[2,8] y", "y = Shrink(x)", opset=9)
 c("mean_variance_normalization", "float[2,3,4,2] x => float[2,3,4,2] y", "y = MeanVarianceNormalization(x)")
 c("mean_variance_normalization_of_axes", "float[2,3,4] x => float[2,3,4] y", "y = MeanVarianceNormalization <axes = [1]> (x)", opset=13)
 c("group_normalization", "float[2,6,4] x => float[2,6,4] y", "y = GroupNormalization <num_groups = 3, epsilon = 0.01> (x, s, b)",
