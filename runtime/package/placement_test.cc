@@ -92,7 +92,8 @@ TEST(Placement, LoadAndStoreFollowTheDefinition) {
         const PlacementTiles tiles(p);
         std::vector<int32_t> tiled(size, 99);
         for (uint64_t tile = tiles.count(); tile-- > 0;) {
-          tiles.load(tile, [&](uint64_t lane) { return columns[lane]; }, absl::MakeSpan(tiled));
+          auto column = [&](uint64_t lane) { return absl::MakeConstSpan(columns[lane]); };
+          tiles.load(tile, column, absl::MakeSpan(tiled));
         }
         EXPECT_EQ(tiled, loaded) << k << " size " << size;
       }

@@ -156,7 +156,7 @@ def progress_goes_on_after_a_note():
         seen += piece
     assert process.wait() == 0
     after = seen.decode().split("note: ranges come from", 1)[1].split("\n", 1)[1]
-    assert after.startswith("\r\x1b[Kcalibrate"), repr(after[:80])
+    assert after.startswith("\r\x1b[Kmeasure the integers"), repr(after[:80])
 
 
 with temporary_folder() as folder:
