@@ -116,11 +116,16 @@ bool isFloat(int type) {
          type == onnx::TensorProto::BFLOAT16 || type == onnx::TensorProto::DOUBLE;
 }
 
+bool isFixed(const onnx::ValueInfoProto& input) {
+  const auto& dims = input.type().tensor_type().shape().dim();
+  return std::all_of(dims.begin(), dims.end(), [](const auto& dim) {
+    return dim.value_case() == onnx::TensorShapeProto_Dimension::kDimValue;
+  });
+}
+
 // Attention ops take a past of a known length like any other operand.
 bool isOperandOfOps(const onnx::GraphProto& graph, const onnx::ValueInfoProto& input) {
-  for (const auto& dim : input.type().tensor_type().shape().dim()) {
-    if (dim.value_case() != onnx::TensorShapeProto_Dimension::kDimValue) return false;
-  }
+  if (!isFixed(input)) return false;
   return std::any_of(graph.node().begin(), graph.node().end(), [&](const auto& node) {
     return node.op_type() != "Concat" && joinsDirectly(node, input.name());
   });
@@ -191,11 +196,12 @@ absl::StatusOr<std::vector<std::string>> bindEmptyCaches(
       bound |= dims.contains(name) && !others.contains(name);
       if (!dims.contains(name) && (name.empty() || !others.contains(name))) open.push_back(&dim);
     }
-    if (open.empty() && bound) continue;
+    if (open.empty() && (bound || isFixed(*input))) continue;
     if (open.size() != 1) {
       return absl::UnimplementedError(absl::StrCat(
           "input '", input->name(), "' is a cache of past keys or values ",
-          open.empty() ? "of a fixed length; export it with a symbolic past length"
+          open.empty() ? "whose dimensions are all those of other inputs; give the past length a "
+                         "name of its own"
                        : "with several symbolic dimensions; name those that are not the past "
                          "length as other inputs do, or bind them with --dim"));
     }

@@ -7,8 +7,8 @@
 // An input is a cache if it is of floats, all that is read of it (through reshapes, transposes,
 // splits and the like, and apart from its shape) is the first part of concatenations, or the past
 // of attention ops, and their results, through the same kind of ops, are outputs of the graph,
-// beside others. Names do not count. A past of fixed length that attention ops read is no cache:
-// they take it as it is, or not.
+// beside others. Names do not count. A past whose length the file or the options fix stays an input
+// like any other, and what it is joined to an output.
 #pragma once
 
 #include <map>
@@ -22,9 +22,9 @@ namespace lindero::compiler {
 
 // Sets the past length of every cache input to 0 and drops the outputs that hold caches; returns
 // the inputs' names. The past length is the one dimension that neither `dims` binds nor another
-// input names. Leaves the graph as it is if there are no caches, or if `dims` binds all their
-// dimensions. Errors: a cache whose past length is fixed, or one with several dimensions that could
-// be it; a model that takes a single token.
+// input names. Leaves caches as they are all of whose dimensions are fixed or bound by `dims`.
+// Errors: a cache without a dimension that could be the past length, or with several; a model that
+// takes a single token.
 absl::StatusOr<std::vector<std::string>> bindEmptyCaches(
     onnx::GraphProto& graph, const std::map<std::string, int64_t>& dims);
 

@@ -41,6 +41,15 @@ def rows(values, sizes):
     return np.array(values, float).reshape(-1, sizes[-1])
 
 
+def agrees(what, output, sizes, stored, printed):
+    equal(output["shape"], sizes, f"shape of {what}")
+    cosine, error = figures(rows(output["values"], sizes) * 2.0 ** -output["exponent"], rows(stored, sizes))
+    print(f"  {what}: least cosine {cosine:.6f}, largest error of a row {error:.4f}")
+    assert cosine >= LEAST_COSINE and error <= LARGEST_ERROR, (what, cosine, error)
+    assert abs(printed["least_cosine"] - cosine) < SAME, (what, printed, cosine)
+    assert abs(printed["largest_row_error"] - error) < SAME, (what, printed, error)
+
+
 def proven(name, story):
     model, proof = FOLDER / f"{name}.onnx", folder / f"{name}.proof"
     graph = onnx.load(model).graph
@@ -49,16 +58,11 @@ def proven(name, story):
     equal(run.code, 0, f"exit code; {run.out[-600:]}{run.errors}")
     verified = lindero("verify", proof, "--key", folder / f"{name}.key", "--json")
     equal(verified.code, 0, f"exit code of verify; {verified.out}{verified.errors}")
-    (output,) = verified.event("result")["claim"]["outputs"]
-    sizes = shape(graph.output[0])
-    equal((output["name"], output["shape"]), ("y", sizes), "output")
-    cosine, error = figures(rows(output["values"], sizes) * 2.0 ** -output["exponent"],
-                            rows(story["outputs"]["y"], sizes))
-    (printed,) = run.event("result")["agreement"]["outputs"]
-    print(f"  {name}: least cosine {cosine:.6f}, largest error of a row {error:.4f}")
-    assert cosine >= LEAST_COSINE and error <= LARGEST_ERROR, (cosine, error)
-    assert abs(printed["least_cosine"] - cosine) < SAME, (printed, cosine)
-    assert abs(printed["largest_row_error"] - error) < SAME, (printed, error)
+    outputs = verified.event("result")["claim"]["outputs"]
+    printed = run.event("result")["agreement"]["outputs"]
+    equal([output["name"] for output in outputs], [output.name for output in graph.output], "outputs")
+    for output, wanted, said in zip(outputs, graph.output, printed, strict=True):
+        agrees(f"{name}: {wanted.name}", output, shape(wanted), story["outputs"][wanted.name], said)
 
 
 with temporary_folder() as folder:

@@ -34,7 +34,6 @@ constexpr const char* kRefusals[] = {
     "data type",            // strings, complex numbers, 8 bits and fewer
     "wraps around",         // casts to integers of few bits
     "depends on the data",  // shapes, axes and bounds that are computed
-    "cache of past keys",   // of a fixed length
     "training mode",
     "ceil_mode",
     "reduction '",

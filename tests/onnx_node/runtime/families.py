@@ -55,8 +55,8 @@ def rotated_in_pairs(g, x, cos, sin):
 
 
 def attention(g, x, memory=None, length=T, batch=1, groups=HEADS, rotate=None, normal=False, bias=None, cap=None,
-              mask=None, guard=False, weights=False):
-    """`mask` is added to the scores; `groups` are the heads of keys and values."""
+              mask=None, guard=False, weights=False, join=None):
+    """`mask` is added to the scores; `groups` are the heads of keys and values; `join` joins those to a past."""
     linear = lambda y, width: g.add("MatMul", y, g.weights(D, width))
     q = split(g, linear(x, D), HEADS, batch, T)
     k, v = (split(g, linear(memory or x, groups * WIDTH), groups, batch, length) for _ in range(2))
@@ -64,6 +64,8 @@ def attention(g, x, memory=None, length=T, batch=1, groups=HEADS, rotate=None, n
         q, k = (root_mean_square(g, part, WIDTH) for part in (q, k))
     if rotate:
         q, k = rotate(q), rotate(k)
+    if join:
+        k, v = join("keys", k), join("values", v)
     if groups != HEADS:
         repeat = HEADS // groups
         k, v = (g.add("Reshape", g.add("Expand", g.add("Unsqueeze", part, np.array([2])),
@@ -187,6 +189,21 @@ def counted_positions():
     return ended(g, block(g, x, mask=g.add("Mul", g.add("Sub", 1.0, keys), LOWEST)))
 
 
+def continued():
+    """After a past of fixed length, which is returned with what is new."""
+    shape = (1, HEADS, 3, WIDTH)
+    g = Graph(114, [("x", FLOAT, (1, T, D)), ("past_keys", FLOAT, shape), ("past_values", FLOAT, shape)])
+    present = {}
+
+    def join(name, part):
+        present[name] = g.add("Concat", f"past_{name}", part, axis=2)
+        return present[name]
+
+    seen = np.concatenate([np.zeros((T, 3)), causal()], axis=1)
+    y = g.linear(norm(g, block(g, "x", mask=seen, join=join)), D, 5)
+    return g.model(y, **{f"present_{name}": value for name, value in present.items()})
+
+
 def last_token():
     g, x = tokens(109, ("mask", INTEGER, (1, T)))
     x = block(g, x, mask=causal())
@@ -252,6 +269,7 @@ FAMILIES = {
     "sentence_embedding": Case(embedded, masks(T, 3)),
     "keys_kept": Case(kept, lambda rng: {"x": rng.standard_normal((1, T, D)), "keep": np.array([[1, 0, 1, 1, 0, 1]], bool)}),
     "positions_counted": Case(counted_positions, lambda rng: {"ids": np.array([[7, 3, 12, 5, 1, 1]])}),
+    "past_of_fixed_length": Case(continued, numbers(x=(1, T, D), past_keys=(1, HEADS, 3, WIDTH), past_values=(1, HEADS, 3, WIDTH))),
     "last_token": Case(last_token, masks(4)),
     "end_token": Case(end_token, lambda rng: {"ids": np.array([[7, 3, 12, 19, 1, 1]])}),
     "attention_weights": Case(attention_weights, TOKENS),

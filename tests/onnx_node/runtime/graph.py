@@ -8,7 +8,7 @@ FLOAT, HALF, INTEGER, BOOLEAN = TensorProto.FLOAT, TensorProto.FLOAT16, TensorPr
 
 
 class Graph:
-    """A chain of nodes that ends in y; `inputs` are (name, element type, shape)."""
+    """A chain of nodes that ends in y, and maybe in others; `inputs` are (name, element type, shape)."""
 
     def __init__(self, seed, inputs, opset=17):
         self.rng, self.opset, self.inputs = np.random.default_rng(seed), opset, inputs
@@ -33,9 +33,11 @@ class Graph:
     def linear(self, x, inner, outer):
         return self.add("Add", self.add("MatMul", x, self.weights(inner, outer)), self.weights(outer))
 
-    def model(self, y, element=FLOAT):
-        self.nodes.append(helper.make_node("Identity", [y], ["y"], name="/y"))
+    def model(self, y, element=FLOAT, **others):
+        """`others` are more outputs: name -> value."""
+        outputs = {"y": y, **others}
+        self.nodes += [helper.make_node("Identity", [value], [name], name=f"/{name}") for name, value in outputs.items()]
         graph = helper.make_graph(self.nodes, "case", [helper.make_tensor_value_info(*i) for i in self.inputs],
-                                  [helper.make_tensor_value_info("y", element, None)], self.constants)
+                                  [helper.make_tensor_value_info(name, element, None) for name in outputs], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=9)
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)

@@ -166,9 +166,10 @@ def told(model, inputs, **more):
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
     given = {i.name: inputs[i.name].astype(types[i.type]) for i in session.get_inputs()}
-    (y,) = session.run(["y"], given)
+    names = [output.name for output in session.get_outputs()]
     flat = lambda array: (array.astype(int) if array.dtype == bool else array).ravel().tolist()
-    return {"inputs": {name: flat(array) for name, array in given.items()}, "outputs": {"y": flat(y)}, **more}
+    outputs = {name: flat(array) for name, array in zip(names, session.run(names, given))}
+    return {"inputs": {name: flat(array) for name, array in given.items()}, "outputs": outputs, **more}
 
 
 def exported(path):
