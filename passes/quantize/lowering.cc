@@ -143,15 +143,25 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
 
 namespace {
 
+// Does a norm of all rows stand before each reader of the selection? It passes them on by rows.
+bool isNormalizedBefore(const Op& selection) {
+  const Value* viewed = selection.operand(0);
+  for (const Op& op : selection.parent()->ops()) {
+    if (op.is("tensor.layernorm") && op.operand(0) == viewed) return true;
+    if (llvm::is_contained(op.operands(), selection.result())) return false;
+  }
+  return false;
+}
+
 // Whether the readers of a selection can take rows where the viewed value stands, or copy them from
 // there; else the selection is a copy.
 bool givesRows(const Op& selection) {
   const Op* op = selection.operand(0)->definingOp();
   if (op == nullptr) return false;
   if (op->is("tensor.add")) {  // which a product cannot take rows of
-    return !standsAlone(*op) && llvm::none_of(selection.result()->users(), [](const Op* reader) {
-      return reader->is("tensor.linear");
-    });
+    return !standsAlone(*op) && isNormalizedBefore(selection) &&
+           llvm::none_of(selection.result()->users(),
+                         [](const Op* reader) { return reader->is("tensor.linear"); });
   }
   if (op->is("tensor.linear"))
     return llvm::all_of(selection.result()->users(),

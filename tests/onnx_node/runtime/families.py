@@ -211,6 +211,17 @@ def last_token():
     return ended(g, g.add("Gather", g.add("Squeeze", x, np.array([0])), last, axis=0))
 
 
+def first_tokens_before_norm(scale):
+    """Rows are picked out of a stream that no norm reads whole, and that is wide where a token is massive."""
+    def make():
+        g = Graph(115, [("ids", INTEGER, (1, T))])
+        table = g.weights(VOCABULARY, D)
+        table[5] *= scale
+        x = block(g, g.add("Gather", table, "ids"), mask=causal())
+        return ended(g, g.add("Gather", x, np.array([0, 3]), axis=1))
+    return make
+
+
 def end_token():
     """The features at the largest id."""
     g, x = tokens(110)
@@ -271,6 +282,8 @@ FAMILIES = {
     "positions_counted": Case(counted_positions, lambda rng: {"ids": np.array([[7, 3, 12, 5, 1, 1]])}),
     "past_of_fixed_length": Case(continued, numbers(x=(1, T, D), past_keys=(1, HEADS, 3, WIDTH), past_values=(1, HEADS, 3, WIDTH))),
     "last_token": Case(last_token, masks(4)),
+    "first_tokens_before_norm": Case(first_tokens_before_norm(1), TOKENS),
+    "first_tokens_before_norm_massive": Case(first_tokens_before_norm(300), lambda rng: {"ids": np.array([[5, 1, 2, 3, 5, 19]])}),
     "end_token": Case(end_token, lambda rng: {"ids": np.array([[7, 3, 12, 19, 1, 1]])}),
     "attention_weights": Case(attention_weights, TOKENS),
     "patches_by_convolution": Case(patches, numbers(pixels=(1, 3, 8, 12))),
