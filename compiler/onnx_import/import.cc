@@ -155,13 +155,6 @@ class GraphImporter {
   absl::Status checkOutputs() const {
     if (file_.model.graph().output().empty())
       return absl::InvalidArgumentError("the graph has no output");
-    std::set<std::string> names;
-    for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
-      if (!names.insert(output.name()).second) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the graph has two outputs '", output.name(), "'"));
-      }
-    }
     return absl::OkStatus();
   }
 

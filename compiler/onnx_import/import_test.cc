@@ -184,6 +184,13 @@ TEST_F(ImportTest, EmptiesCaches) {
                     HasSubstr("names = [\"y\"]")));
 }
 
+TEST_F(ImportTest, TakesAnOutputOnce) {
+  auto module =
+      import("g (float[2] x) => (float[2] y, float[2] z, float[2] y) { y = Relu(x) z = Neg(y) }");
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(ir::toText(**module), HasSubstr("names = [\"y\", \"z\"]"));
+}
+
 // The past of attention ops is a cache, too.
 TEST_F(ImportTest, EmptiesCachesOfAttentionOps) {
   const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}, {"total", 3}}};

@@ -254,6 +254,16 @@ class DimBinder {
   std::set<std::string> symbols_, used_;
 };
 
+// Exporters list a value twice that two results of a module hold; under one name it is one output.
+void dropRepeatedOutputs(onnx::GraphProto& graph) {
+  onnx::GraphProto once;
+  std::set<std::string> names;
+  for (const onnx::ValueInfoProto& output : graph.output()) {
+    if (names.insert(output.name()).second) *once.add_output() = output;
+  }
+  graph.mutable_output()->Swap(once.mutable_output());
+}
+
 // What the file says about other values than inputs may name dimensions that nothing defines, or be
 // wrong, of which runtimes only warn: the shapes are computed anew.
 void dropDeclaredShapes(onnx::GraphProto& graph) {
@@ -327,6 +337,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
     IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
     IR_RETURN_IF_ERROR(checkSupported(model, known));
   }
+  dropRepeatedOutputs(*model.mutable_graph());
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
   IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,
