@@ -29,8 +29,8 @@ const std::map<std::string, NamedEmitter>& emitters() {
     auto* entries = new std::map<std::string, NamedEmitter>;
     for (auto list :
          {activationEmitters(), elementwiseEmitters(), layoutEmitters(), shapeEmitters(),
-          layerEmitters(), reductionEmitters(), normEmitters(), windowEmitters(), paddingEmitters(),
-          indexEmitters(), einsumEmitters(), quantizationEmitters()}) {
+          layerEmitters(), reductionEmitters(), normEmitters(), windowEmitters(), resizeEmitters(),
+          paddingEmitters(), indexEmitters(), einsumEmitters(), quantizationEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;

@@ -118,6 +118,7 @@ llvm::ArrayRef<NamedEmitter> layerEmitters();
 llvm::ArrayRef<NamedEmitter> reductionEmitters();
 llvm::ArrayRef<NamedEmitter> normEmitters();
 llvm::ArrayRef<NamedEmitter> windowEmitters();
+llvm::ArrayRef<NamedEmitter> resizeEmitters();
 llvm::ArrayRef<NamedEmitter> paddingEmitters();
 llvm::ArrayRef<NamedEmitter> indexEmitters();
 llvm::ArrayRef<NamedEmitter> einsumEmitters();

@@ -52,13 +52,36 @@ void takeNewInitializers(ModelFile& file) {
   }
 }
 
+// The library leaves the defaults of opset 11 to what had no such choice before.
+std::set<std::string> oldResizes(const onnx::ModelProto& model) {
+  std::set<std::string> names;
+  if (opsetOf(model) >= 11) return names;
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    if (node.op_type() == "Resize" || node.op_type() == "Upsample") names.insert(node.name());
+  }
+  return names;
+}
+
+void setResize(onnx::NodeProto& node, const char* name, const char* value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::STRING);
+  attribute.set_s(value);
+}
+
 }  // namespace
 
 absl::Status convertToOpset(ModelFile& file, int64_t opset) {
   shortenDomain(file.model);
+  const std::set<std::string> resizes = oldResizes(file.model);
   IR_RETURN_IF_ERROR(guarded("conversion to a newer opset", [&] {
     file.model = onnx::version_conversion::ConvertVersion(file.model, static_cast<int>(opset));
   }));
+  for (onnx::NodeProto& node : *file.model.mutable_graph()->mutable_node()) {
+    if (node.op_type() != "Resize" || !resizes.contains(node.name())) continue;
+    setResize(node, "coordinate_transformation_mode", "asymmetric");
+    setResize(node, "nearest_mode", kOldNearest.data());
+  }
   nameNewNodes(*file.model.mutable_graph());
   takeNewInitializers(file);
   return absl::OkStatus();

@@ -5,8 +5,12 @@
 
 #include "absl/status/status.h"
 #include "compiler/onnx_import/model_file.h"
+#include "llvm/ADT/StringRef.h"
 
 namespace lindero::compiler {
+
+// The nearest_mode of Resize before opset 11: floor where an axis grows, ceil where it shrinks.
+inline constexpr llvm::StringLiteral kOldNearest = "simple";
 
 // Rewrites a graph of known shapes, without local functions, to the given opset. What the converter
 // makes of a node has the node's name. Errors: what the library says, in one line.

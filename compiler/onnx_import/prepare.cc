@@ -330,7 +330,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
   const bool old = opsetOf(model) < kLeastOwnOpset;
   std::set<std::string> known = supported_ops;
-  if (old) known.insert("Scatter");  // ScatterElements, since opset 11
+  if (old) known.insert({"Scatter", "Upsample"});  // ScatterElements and Resize today
   IR_RETURN_IF_ERROR(checkSupported(model, known));
   IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));
   if (model.functions_size() != 0) {

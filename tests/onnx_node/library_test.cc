@@ -43,6 +43,9 @@ constexpr const char* kRefusals[] = {
     "the extreme of no elements",
     "'z' is an output that the importer does not compute",  // where MaxPool found its results
     "a soft cap with",
+    "tf_crop_and_resize",
+    "smaller with antialias",
+    "scales that make no whole sizes",
 };
 
 std::string bytesOf(const fs::path& file) {

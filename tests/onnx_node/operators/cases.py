@@ -50,6 +50,32 @@ c("group_normalization_of_pixels", "float[1,4,3,5] x => float[1,4,3,5] y", "y = 
 c("center_crop_pad", "float[5,4] x => float[3,7] y", "y = CenterCropPad(x, s)", s=ints(3, 7))
 c("center_crop_pad_of_axes", "float[2,5,4] x => float[2,5,2] y", "y = CenterCropPad <axes = [-1]> (x, s)", s=ints(2))
 
+# Resize: axes one after the other.
+
+RESIZED = "float[1,2,4,5] x => float[1,2,%d,%d] y"
+for mode in ("nearest", "linear", "cubic"):
+    for place in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"):
+        c(f"resize_{mode}_{place}", RESIZED % (7, 8),
+          f'y = Resize <mode = "{mode}", coordinate_transformation_mode = "{place}"> (x, , , s)', opset=19, s=ints(1, 2, 7, 8))
+for rounding in ("floor", "ceil", "round_prefer_ceil"):
+    c(f"resize_nearest_{rounding}", RESIZED % (8, 3), f'y = Resize <nearest_mode = "{rounding}"> (x, , s)',
+      s=np.array([1, 1, 2, 0.7], np.float32))
+c("resize_linear_smaller", RESIZED % (2, 3), 'y = Resize <mode = "linear"> (x, , s)', opset=13, s=np.array([1, 1, 0.6, 0.75], np.float32))
+c("resize_cubic_inside", RESIZED % (9, 10), 'y = Resize <mode = "cubic", exclude_outside = 1, cubic_coeff_a = -0.5> (x, , , s)',
+  opset=13, s=ints(1, 2, 9, 10))
+c("resize_of_one_row", "float[1,2,1,5] x => float[1,2,3,1] y",
+  'y = Resize <mode = "linear", coordinate_transformation_mode = "pytorch_half_pixel"> (x, , , s)', s=ints(1, 2, 3, 1))
+c("resize_of_axes", RESIZED % (8, 5), 'y = Resize <mode = "linear", axes = [2]> (x, , s)', s=np.array([2], np.float32))
+c("resize_antialias_larger", RESIZED % (8, 10), 'y = Resize <mode = "linear", antialias = 1> (x, , s)', s=np.array([1, 1, 2, 2], np.float32))
+c("resize_of_opset_11", RESIZED % (8, 10), 'y = Resize <mode = "linear"> (x, r, s)', opset=11, r=np.zeros(0, np.float32),
+  s=np.array([1, 1, 2, 2], np.float32))
+c("resize_of_opset_10", RESIZED % (8, 15), 'y = Resize <mode = "nearest"> (x, s)', opset=10, s=np.array([1, 1, 2, 3], np.float32))
+c("resize_nearest_smaller_of_opset_10", RESIZED % (2, 3), 'y = Resize <mode = "nearest"> (x, s)', opset=10,
+  s=np.array([1, 1, 0.6, 0.7], np.float32))
+c("resize_linear_of_opset_10", RESIZED % (8, 15), 'y = Resize <mode = "linear"> (x, s)', opset=10, s=np.array([1, 1, 2, 3], np.float32))
+c("upsample_of_opset_9", RESIZED % (8, 15), 'y = Upsample <mode = "nearest"> (x, s)', opset=9, s=np.array([1, 1, 2, 3], np.float32))
+c("upsample_of_opset_7", RESIZED % (8, 10), 'y = Upsample <mode = "nearest", scales = [1.0, 1.0, 2.0, 2.0]> (x)', opset=7)
+
 # Elementwise ops and remainders.
 
 c("mean_of_three", "float[2,3] a, float[3] b, float c => float[2,3] y", "y = Mean(a, b, c)")
