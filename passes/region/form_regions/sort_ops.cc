@@ -110,7 +110,9 @@ class Sorter {
       if (!op.is("integer.mix")) continue;
       int64_t first = start(op, 1);
       const Op* softmax = op.operand(0)->definingOp();
-      const Op* scores = softmax == nullptr ? nullptr : softmax->operand(0)->definingOp();
+      // Probabilities may be given, too: constants, an input, what another op makes.
+      const bool computed = softmax != nullptr && softmax->is("integer.softmax");
+      const Op* scores = computed ? softmax->operand(0)->definingOp() : nullptr;
       if (scores != nullptr && scores->is("integer.scores")) {
         first = std::min({first, start(*scores, 0), start(*scores, 1)});
       }
