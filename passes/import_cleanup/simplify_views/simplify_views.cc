@@ -151,6 +151,55 @@ absl::StatusOr<Value*> withoutSigns(Op& op) {
   return ir::tensor::create(builder, "tensor.mul", {joined, constant});
 }
 
+constexpr int kMostMoves = 32;
+
+// Ids that are other elements of an input, or constants beside them, by a few ops.
+bool isMovedInput(const Value* ids, int& ops_left) {
+  const Op* op = ids->definingOp();
+  if (op == nullptr || isConstant(ids)) return true;
+  return ops_left-- > 0 &&
+         (op->is("tensor.transpose") || op->is("tensor.slice") || op->is("tensor.concat") ||
+          op->is("tensor.reshape")) &&
+         llvm::all_of(op->operands(),
+                      [&](const Value* part) { return isMovedInput(part, ops_left); });
+}
+
+// The rows of the table under the ids, with the ids looked up as the inputs have them.
+absl::StatusOr<Value*> lookUp(ir::Builder& builder, Value* table, Value* ids) {
+  Op* op = ids->definingOp();
+  if (op == nullptr || isConstant(ids))
+    return ir::tensor::create(builder, "tensor.gather", {table, ids}, {{"axis", int64_t{0}}});
+  llvm::SmallVector<Value*, 4> parts;
+  for (Value* part : op->operands()) {
+    IR_ASSIGN_OR_RETURN(Value * found, lookUp(builder, table, part));
+    parts.push_back(found);
+  }
+  const auto row = llvm::ArrayRef<int64_t>(table->type().shape).drop_front();
+  llvm::SmallVector<ir::NamedAttribute, 4> attributes(op->attributes().begin(),
+                                                      op->attributes().end());
+  for (auto& [name, attribute] : attributes) {
+    auto* list = std::get_if<Ints>(&attribute);
+    if (list == nullptr) continue;
+    for (size_t i = 0; i < row.size(); ++i)
+      list->push_back(op->is("tensor.reshape") ? row[i] : static_cast<int64_t>(list->size()));
+  }
+  return ir::tensor::create(builder, op->name(), parts, attributes);
+}
+
+// Ids that were put in other places are looked up first, and what is found is moved. Null if they
+// are those of an input, or something else.
+absl::StatusOr<Value*> movedAfterLookup(Op& op) {
+  Value* table = op.operand(0);
+  const Value* ids = op.operand(1);
+  const bool looks = op.is("tensor.gather") && op.intAttr("axis") == 0 && isConstant(table) &&
+                     table->type().element == ir::Element::kFloat && !isConstant(ids);
+  int ops_left = kMostMoves;
+  if (!looks || ids->definingOp() == nullptr || !isMovedInput(ids, ops_left)) return nullptr;
+  ir::Builder builder = ir::Builder::before(&op);
+  builder.setLocation(op.location());
+  return lookUp(builder, table, op.operand(1));
+}
+
 absl::StatusOr<bool> simplify(ir::Function& function) {
   bool changed = false;
   for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
@@ -166,6 +215,15 @@ absl::StatusOr<bool> simplify(ir::Function& function) {
     const bool view = op.is("tensor.reshape") || op.is("tensor.transpose") ||
                       op.is("tensor.slice") || op.is("tensor.gather");
     if (!view || op.result()->users().empty()) continue;
+    if (op.is("tensor.gather")) {
+      IR_ASSIGN_OR_RETURN(Value * moved, movedAfterLookup(op));
+      if (moved) {
+        op.result()->replaceAllUsesWith(moved);
+        eraseDead(&op);
+        changed = true;
+        continue;
+      }
+    }
     IR_ASSIGN_OR_RETURN(Value * shorter, Simplifier(op).run());
     if (!shorter) continue;
     op.result()->replaceAllUsesWith(shorter);

@@ -204,6 +204,15 @@ def continued():
     return g.model(y, **{f"present_{name}": value for name, value in present.items()})
 
 
+def moved_tokens():
+    """Tokens come first, batch second, behind a token of the model's own."""
+    g = Graph(116, [("ids", INTEGER, (2, T))])
+    own = np.full((2, 1), 7)
+    shifted = g.add("Concat", own, g.add("Slice", "ids", np.array([0]), np.array([T - 1]), np.array([1])), axis=1)
+    x = g.add("Gather", g.weights(VOCABULARY, D), g.add("Transpose", shifted, perm=[1, 0]))
+    return ended(g, block(g, g.add("Transpose", x, perm=[1, 0, 2]), batch=2, mask=causal()))
+
+
 def last_token():
     g, x = tokens(109, ("mask", INTEGER, (1, T)))
     x = block(g, x, mask=causal())
@@ -281,6 +290,7 @@ FAMILIES = {
     "keys_kept": Case(kept, lambda rng: {"x": rng.standard_normal((1, T, D)), "keep": np.array([[1, 0, 1, 1, 0, 1]], bool)}),
     "positions_counted": Case(counted_positions, lambda rng: {"ids": np.array([[7, 3, 12, 5, 1, 1]])}),
     "past_of_fixed_length": Case(continued, numbers(x=(1, T, D), past_keys=(1, HEADS, 3, WIDTH), past_values=(1, HEADS, 3, WIDTH))),
+    "moved_tokens": Case(moved_tokens, ids(2)),
     "last_token": Case(last_token, masks(4)),
     "first_tokens_before_norm": Case(first_tokens_before_norm(1), TOKENS),
     "first_tokens_before_norm_massive": Case(first_tokens_before_norm(300), lambda rng: {"ids": np.array([[5, 1, 2, 3, 5, 19]])}),
