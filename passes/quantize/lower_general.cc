@@ -440,13 +440,16 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
   auto [a, a_elements] = operand(values[0], left, plan->dropped[0]);
   const bool as_it_is =
       sums && Shape(probabilities->type().shape) == Shape({batch, m, k}) && isIdentity(a_elements);
-  Value* p = as_it_is ? probabilities : copied({a}, {batch, m, k}, a_elements);
+  // A constant that stands as it is read is given by a copy, too.
+  const bool constant[2] = {constantOf(*op.operand(0)) != nullptr,
+                            constantOf(*op.operand(1)) != nullptr};
+  Value* p = as_it_is ? probabilities : copied({a}, {batch, m, k}, a_elements, constant[0]);
   // [k, batch n]: each matrix has columns of its own.
   auto [b, b_elements] = operand(values[1], right, plan->dropped[1]);
   Ints columns(b_elements.size());
   for (int64_t i = 0; i < batch * k * n; ++i)
     columns[(i / n % k) * batch * n + i / (k * n) * n + i % n] = b_elements[i];
-  Value* v = copied({b}, {k, batch * n}, columns);
+  Value* v = copied({b}, {k, batch * n}, columns, constant[1]);
   const int64_t bound = magnitude(p->type()) * magnitude(v->type()) * (as_it_is ? 1 : k);
   Stored acc = storedAs(builder_.value(
       "integer.mix", {p, v},

@@ -213,6 +213,17 @@ def moved_tokens():
     return ended(g, block(g, g.add("Transpose", x, perm=[1, 0, 2]), batch=2, mask=causal()))
 
 
+def learned_queries():
+    """Constants ask, in several heads or one, and the probabilities that constants make mix what is computed."""
+    g = Graph(117, [("x", FLOAT, (1, T, D))])
+    k, v = (split(g, g.linear("x", D, D), HEADS, 1, T) for _ in range(2))
+    queries = g.weights(1, HEADS, 3, WIDTH) * 4
+    p = g.add("Softmax", g.add("MatMul", queries, g.add("Transpose", k, perm=[0, 1, 3, 2])), axis=-1)
+    x = g.add("Reshape", g.add("Transpose", g.add("MatMul", p, v), perm=[0, 2, 1, 3]), np.array([1, 3, D]))
+    x = g.add("MatMul", np.abs(g.weights(1, 2, 3)), g.add("Tanh", x))
+    return g.model(g.linear(norm(g, x), D, 5))
+
+
 def last_token():
     g, x = tokens(109, ("mask", INTEGER, (1, T)))
     x = block(g, x, mask=causal())
@@ -291,6 +302,7 @@ FAMILIES = {
     "positions_counted": Case(counted_positions, lambda rng: {"ids": np.array([[7, 3, 12, 5, 1, 1]])}),
     "past_of_fixed_length": Case(continued, numbers(x=(1, T, D), past_keys=(1, HEADS, 3, WIDTH), past_values=(1, HEADS, 3, WIDTH))),
     "moved_tokens": Case(moved_tokens, ids(2)),
+    "learned_queries": Case(learned_queries, numbers(x=(1, T, D))),
     "last_token": Case(last_token, masks(4)),
     "first_tokens_before_norm": Case(first_tokens_before_norm(1), TOKENS),
     "first_tokens_before_norm_massive": Case(first_tokens_before_norm(300), lambda rng: {"ids": np.array([[5, 1, 2, 3, 5, 19]])}),
