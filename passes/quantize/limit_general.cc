@@ -51,6 +51,7 @@ class Limiter {
         if (constantOf(*operand) == nullptr)
           exponent = std::min<int64_t>(exponent, stored(operand).exponent);
       }
+      copied_[op.result()] = copiedMagnitude(op, static_cast<int>(exponent));
       return exponent != before;
     }
     const auto bits = static_cast<int>(values["bits"]);
@@ -107,6 +108,17 @@ class Limiter {
            affineExponent(it->second.need, operands, exponent, bits).has_value();
   }
 
+  // A copy is as wide as what it copies, whatever its own readers would take.
+  double copiedMagnitude(const Op& op, int exponent) const {
+    double magnitude = 1;
+    for (const Value* operand : copiedOperands(op)) {
+      if (constantOf(*operand) != nullptr) continue;
+      const StoredOperand source = stored(operand);
+      magnitude = std::max(magnitude, std::ldexp(source.magnitude, exponent - source.exponent));
+    }
+    return magnitude;
+  }
+
   StoredOperand stored(const Value* value) const {
     while (value->definingOp() != nullptr && value->definingOp()->is("tensor.select_rows"))
       value = value->definingOp()->operand(0);
@@ -117,7 +129,11 @@ class Limiter {
       return static_cast<int>(it == values.end() ? fallback : it->second);
     };
     const int bits = number(copied ? "copy_bits" : "bits", 16);
-    return {std::ldexp(1, bits - 1), number(copied ? "copy_exponent" : "exponent", 0)};
+    StoredOperand stored = {std::ldexp(1, bits - 1),
+                            number(copied ? "copy_exponent" : "exponent", 0)};
+    if (auto it = copied_.find(value); it != copied_.end())
+      stored.magnitude = std::max(stored.magnitude, it->second);
+    return stored;
   }
 
   struct Need {
@@ -128,6 +144,7 @@ class Limiter {
   Masks masks_;
   llvm::DenseMap<const Value*, size_t> site_;
   llvm::DenseMap<const Op*, Need> needs_;
+  llvm::DenseMap<const Value*, double> copied_;  // magnitudes
 };
 
 }  // namespace

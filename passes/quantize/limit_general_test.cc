@@ -1,0 +1,41 @@
+#include "passes/quantize/limit_general.h"
+
+#include <gtest/gtest.h>
+
+#include "ir/core/text.h"
+#include "ir/dialects.h"
+#include "passes/quantize/storage.h"
+
+namespace lindero::passes {
+namespace {
+
+// The reader of a copy would take 12 bits of it; it has the 16 of what it copies.
+TEST(LimitGeneral, CopiesAreAsWideAsWhatTheyCopy) {
+  ir::registerAllDialects();
+  auto module = ir::parse(R"ir(
+constant @w : f32[1x4] = [0.375, 0.25, 0.375, 0.25]
+func @main(%x: tensor<2x4xf32>) -> tensor<1x2xf32> {
+  %w = tensor.constant {value = @w} : tensor<1x4xf32>
+  %0 = tensor.transpose(%x) {perm = [1, 0]} : tensor<4x2xf32>
+  %1 = tensor.matmul(%w, %0) : tensor<1x2xf32>
+  tensor.return(%1)
+}
+)ir");
+  ASSERT_TRUE(module.ok()) << module.status();
+  const ir::Function& main = **(*module)->functions().begin();
+  Exponents exponents;
+  exponents.sites = {{"argument", "", {{"bits", 16}, {"exponent", 12}}},
+                     {"tensor.transpose", "", {{"bits", 12}, {"exponent", 12}}},
+                     {"tensor.matmul", "", {{"bits", 16}, {"exponent", 20}, {"input_bits", 12}}}};
+  ASSERT_EQ(exponentSites(main).size(), exponents.sites.size());
+  while (limitGeneral(main, exponents)) {
+  }
+  auto left = ir::tensor::Array::real({1, 4}, {0.375, 0.25, 0.375, 0.25});
+  const StoredOperand operands[2] = {constantOperand(left, 12), {0x1p15, 12}};
+  const auto exponent = static_cast<int>(exponents.sites[2].values["exponent"]);
+  EXPECT_LT(exponent, 20);
+  EXPECT_TRUE(planMatmul(operands, 4, false, 12, exponent, 16));
+}
+
+}  // namespace
+}  // namespace lindero::passes
