@@ -84,8 +84,13 @@ bool isTruth(const Value* integer) {
           if (number && std::abs(*number) >= -kMasked) return true;
         }
       }
-      const bool follows = op->is("tensor.cast") || op->is("tensor.sub") || op->is("tensor.neg") ||
-                           op->is("tensor.activation") || !moved(*op).empty();
+      // What is open for both a row and a key: the product of the two.
+      const bool both = op->is("tensor.mul") && llvm::all_of(op->operands(), [&](const Value* v) {
+                          return seen.contains(v);
+                        });
+      const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") ||
+                           op->is("tensor.neg") || op->is("tensor.activation") ||
+                           !moved(*op).empty();
       if (follows && seen.insert(op->result()).second) left.push_back(op->result());
       if (op->is("tensor.activation") && decides(op->stringAttr("function"))) return true;
     }

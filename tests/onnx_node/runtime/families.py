@@ -173,6 +173,16 @@ def padded_left(guard):
     return make
 
 
+def padded_both_ways():
+    """A row sees a key if neither is padding, which embeddings are multiplied by, too."""
+    g, x = tokens(119, ("mask", INTEGER, (1, T)))
+    keys = g.add("Unsqueeze", "mask", np.array([1, 2]))
+    both = g.add("Mul", keys, g.add("Unsqueeze", g.add("Squeeze", keys, np.array([2])), np.array([3])))
+    x = g.add("Mul", norm(g, x), g.add("Cast", g.add("Unsqueeze", "mask", np.array([2])), to=FLOAT))
+    closed = g.add("Where", g.add("Cast", both, to=BOOLEAN), 0.0, np.float32(LOWEST))
+    return ended(g, block(g, x, mask=closed))
+
+
 def kept():
     g = Graph(107, [("x", FLOAT, (1, T, D)), ("keep", BOOLEAN, (1, T))])
     mask = g.add("Where", g.add("Unsqueeze", "keep", np.array([1, 2])), 0.0, np.float32(-np.inf))
@@ -295,6 +305,7 @@ FAMILIES = {
     "padding_none": Case(padded(1), masks(T)),
     "padding_batch_of_three": Case(padded(3), masks(T, 4, 2)),
     "padding_causal": Case(padded(2, lower=True), masks(T, 3)),
+    "padding_both_ways": Case(padded_both_ways, masks(4)),
     "padding_left": Case(padded_left(False), masks(4, left=True)),
     "padding_left_guarded": Case(padded_left(True), masks(4, left=True)),
     "sentence_embedding": Case(embedded, masks(T, 3)),
