@@ -90,6 +90,8 @@ class ScoreCloser {
       IR_ASSIGN_OR_RETURN(parts, ofMinimum(*op, depth));
     } else if (op->is("tensor.max")) {
       IR_ASSIGN_OR_RETURN(parts, ofMaximum(*op, depth));
+    } else if (op->is("tensor.concat")) {
+      IR_ASSIGN_OR_RETURN(parts, ofJoined(*op, depth));
     } else if (copiesOne(*op)) {
       IR_ASSIGN_OR_RETURN(parts, ofCopy(*op, depth));
     }
@@ -267,6 +269,45 @@ class ScoreCloser {
       IR_ASSIGN_OR_RETURN(*part, emit(op.name(), operands, op.attributes()));
     }
     return parts;
+  }
+
+  // Beside each other: of keys that are always open, say, and those that a mask is about.
+  Result ofJoined(Op& op, int depth) {
+    std::vector<Parts> list;
+    Parts joined;
+    joined.everything = true;
+    bool rests = false;
+    for (Value* operand : op.operands()) {
+      IR_ASSIGN_OR_RETURN(const Parts parts, partsOf(operand, depth + 1));
+      rests |= parts.rest != nullptr;
+      joined.everything &= parts.everything;
+      joined.computed |= parts.computed;
+      if (parts.closes()) joined.level = std::max(joined.level, parts.level);
+      list.push_back(parts);
+    }
+    if (llvm::none_of(list, [](const Parts& parts) { return parts.closes(); }))
+      return Parts{.rest = op.result()};
+    llvm::SmallVector<Value*, 4> rest, closed;
+    for (auto [parts, operand] : llvm::zip(list, op.operands())) {
+      const auto& shape = operand->type().shape;
+      if (parts.closes()) joined.exact &= parts.exact && parts.level == joined.level;
+      Array all = Array::zeros(Element::kBool, {});
+      all.integers[0] = parts.everything;
+      Value* which = parts.everything || !parts.closed ? constant(all) : parts.closed;
+      IR_ASSIGN_OR_RETURN(which, expanded(which, shape));
+      closed.push_back(which);
+      if (!rests) continue;
+      Value* score = parts.rest ? parts.rest : constant(Array::real({}, {0}));
+      IR_ASSIGN_OR_RETURN(score, expanded(score, shape));
+      rest.push_back(score);
+    }
+    if (!joined.everything) {
+      IR_ASSIGN_OR_RETURN(joined.closed, emit("tensor.concat", closed, op.attributes()));
+    }
+    if (rests) {
+      IR_ASSIGN_OR_RETURN(joined.rest, emit("tensor.concat", rest, op.attributes()));
+    }
+    return joined;
   }
 
   NoneOpen noneOpen(const Parts& parts) {

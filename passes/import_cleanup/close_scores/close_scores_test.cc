@@ -149,6 +149,26 @@ TEST(CloseScores, MasksOfKeysAndQueries) {
         Closed::kRefused, true);
 }
 
+// A mask of some keys, or of some queries, beside what is always open.
+TEST(CloseScores, MasksOfAPart) {
+  check(std::string("  %h = tensor.slice(%b) {axis = 2, start = 0, size = 2} : tensor<1x1x2xi1>\n"
+                    "  %t = tensor.where(%h, %zero, %lowest) : tensor<1x1x2xf32>\n"
+                    "  %z = tensor.reshape(%zero) {shape = [1, 1, 1]} : tensor<1x1x1xf32>\n"
+                    "  %u = tensor.concat(%t, %z) {axis = 2} : tensor<1x1x3xf32>\n"
+                    "  %x = tensor.add(%s, %u) : tensor<2x3x3xf32>\n") +
+            kSoftmax,
+        Closed::kSame, false);
+  for (const char* level : {"lowest", "minus_inf"}) {
+    check(std::string("  %t = tensor.where(%b, %zero, %") + level +
+              ") : tensor<1x1x3xf32>\n"
+              "  %z = tensor.expand(%one) {shape = [1, 2, 3]} : tensor<1x2x3xf32>\n"
+              "  %u = tensor.concat(%t, %z) {axis = 1} : tensor<1x3x3xf32>\n"
+              "  %x = tensor.add(%s, %u) : tensor<2x3x3xf32>\n" +
+              kSoftmax,
+          level == std::string("lowest") ? Closed::kSame : Closed::kRefused, false);
+  }
+}
+
 // Rows that are closed, but not by one number: what a model gives them is no longer known.
 TEST(CloseScores, ClosedByMoreThanOneLevel) {
   const std::string both = "  %c = tensor.and(%b, %causal) : tensor<1x3x3xi1>\n";
