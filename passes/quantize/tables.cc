@@ -232,7 +232,8 @@ absl::StatusOr<ExponentialTable> exponentialTable(int score_exponent, ScoreScale
   if (live < int64_t{64} * probability_bits / 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("scores at exponent ", score_exponent,
-                     " are too coarse for a softmax; use more bits for Q and K"));
+                     " are too coarse for a softmax; make them smaller, or use more bits for Q and "
+                     "K; what closes scores takes no range from -10000 on"));
   }
   if (live > 65535) {
     return absl::InvalidArgumentError("the exponential table would have more than 65535 live rows");
