@@ -98,17 +98,33 @@ bool isTruth(const Value* integer) {
   return false;
 }
 
-WholeRange ofArgument(const Value* argument) {
+// The rows of the smallest table in which the integers, or some of them, are looked up as they are.
+std::optional<int64_t> rowsLookedUp(const Value* integers) {
   std::optional<int64_t> rows;
-  for (const Op* op : argument->users()) {
-    const unsigned table = op->is("tensor.embedding") ? 1 : 0;
-    const bool looked_up =
-        op->is("tensor.embedding") || (op->is("tensor.gather") && op->intAttr("axis") == 0 &&
-                                       op->operand(1) == argument && isConstant(op->operand(0)));
-    if (!looked_up) continue;
-    const int64_t size = op->operand(table)->type().shape[0];
-    rows = std::min(size, rows.value_or(size));
+  std::set<const Value*> seen{integers};
+  std::vector<const Value*> left{integers};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      const unsigned table = op->is("tensor.embedding") ? 1 : 0;
+      const bool looked_up =
+          op->is("tensor.embedding") || (op->is("tensor.gather") && op->intAttr("axis") == 0 &&
+                                         op->operand(1) == value && isConstant(op->operand(0)));
+      if (looked_up) {
+        const int64_t size = op->operand(table)->type().shape[0];
+        rows = std::min(size, rows.value_or(size));
+      } else if (movesElements(*op) && llvm::is_contained(moved(*op), value) &&
+                 seen.insert(op->result()).second) {
+        left.push_back(op->result());
+      }
+    }
   }
+  return rows;
+}
+
+WholeRange ofArgument(const Value* argument) {
+  const std::optional<int64_t> rows = rowsLookedUp(argument);
   if (rows) return {0, *rows - 1};
   const auto& shape = argument->type().shape;
   return {0, shape.empty() || isTruth(argument) ? 1 : std::max<int64_t>(shape.back() - 1, 1)};

@@ -234,6 +234,15 @@ def learned_queries():
     return g.model(g.linear(norm(g, x), D, 5))
 
 
+def boxes():
+    """Corners are looked up, and so is how far they are apart."""
+    g = Graph(120, [("boxes", INTEGER, (1, T, 2))])
+    first, last = (g.add("Gather", "boxes", np.int64(i), axis=2) for i in range(2))
+    x = g.add("Add", *(g.add("Gather", g.weights(VOCABULARY, D), part) for part in (first, last)))
+    apart = g.add("Gather", g.weights(VOCABULARY, D), g.add("Sub", last, first))
+    return ended(g, block(g, g.add("Add", x, apart)))
+
+
 def last_token():
     g, x = tokens(109, ("mask", INTEGER, (1, T)))
     x = block(g, x, mask=causal())
@@ -314,6 +323,7 @@ FAMILIES = {
     "past_of_fixed_length": Case(continued, numbers(x=(1, T, D), past_keys=(1, HEADS, 3, WIDTH), past_values=(1, HEADS, 3, WIDTH))),
     "moved_tokens": Case(moved_tokens, ids(2)),
     "learned_queries": Case(learned_queries, numbers(x=(1, T, D))),
+    "boxes": Case(boxes, lambda rng: {"boxes": np.array([[[0, 19], [3, 7], [11, 12], [5, 5], [2, 18], [17, 19]]])}),
     "last_token": Case(last_token, masks(4)),
     "first_tokens_before_norm": Case(first_tokens_before_norm(1), TOKENS),
     "first_tokens_before_norm_massive": Case(first_tokens_before_norm(300), lambda rng: {"ids": np.array([[5, 1, 2, 3, 5, 19]])}),
