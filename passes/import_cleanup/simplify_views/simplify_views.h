@@ -6,8 +6,8 @@
 // is one tensor.select_rows; a concatenation of negated parts is one of the parts, times
 // 1 and -1. Rows of a constant table under ids that are other elements of an input, or constants
 // beside them, are looked up as the input has the ids, and then moved: a run whose other ids are
-// out of range is refused, too. What the function returns loses reshapes that only add or remove axes
-// of size 1 around a matrix or a list. Preserves: values, but for those shapes of results. One
+// out of range is refused, too. What the function returns loses reshapes that only add or remove
+// axes of size 1 around a matrix or a list. Preserves: values, but for those shapes of results. One
 // forward sweep.
 #pragma once
 
