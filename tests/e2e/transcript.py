@@ -22,6 +22,14 @@ Drawn = namedtuple("Drawn", "challenge pow_bits nonce values")
 class Unpaid(Exception):
     """A nonce that is not good for the bits that the key asks for."""
 
+    def __init__(self, challenge, bits, nonce):
+        super().__init__(f"{challenge}: {nonce} is not good for {bits} bits")
+        self.challenge = challenge
+
+
+class OtherQueries(Exception):
+    """The challenges ask for other rows than the proof answers."""
+
 
 def blake2s(*parts):
     return hashlib.blake2s(b"".join(parts)).digest()
@@ -47,7 +55,7 @@ class Channel:
         inner = blake2s(number(0x12345678, 4), bytes(12), self.digest, number(bits, 4))
         hashed = int.from_bytes(blake2s(inner, number(nonce, 8))[:16], "little")
         if hashed % 2**bits:
-            raise Unpaid(f"{what}: {nonce} is not good for {bits} bits")
+            raise Unpaid(what, bits, nonce)
         self.absorb(number(nonce, 8))
 
     def draw(self, what, bits, nonces, count=1):
@@ -210,4 +218,5 @@ def _block(channel, shape, parameters, block, reader, nonces, roots, folds, log_
     channel.absorb(reader.take(4 * WIDTH * 2**parameters.log_last_layer_degree))
     reader.finish()
     channel.grind("queries", parameters.pow_bits, nonce)
-    assert len(channel.queries(log_domain, parameters.queries)) == queries, "other queries than the proof answers"
+    if len(channel.queries(log_domain, parameters.queries)) != queries:
+        raise OtherQueries()
