@@ -5,6 +5,7 @@
     generate.py toy --rms --twins -o twins.onnx
     generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
     generate.py block     models/generated/block.onnx: one such block, float in, float out
+    generate.py llama-block models/generated/llama-block.onnx: one block of TinyLlama's shape, 45M parameters
     generate.py mlp --activation relu -o mlp.onnx
     generate.py mlp --gated -o swiglu.onnx
     generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
@@ -43,10 +44,19 @@ class Shape:
     vocab: int
 
 
+@dataclasses.dataclass(frozen=True)
+class LlamaShape(Shape):
+    """A block with grouped keys and values, and a gated MLP."""
+
+    kv_heads: int
+    hidden: int
+
+
 TOY = Shape(layers=2, dim=32, heads=2, seq=8, vocab=16)
 NANOGPT = Shape(layers=4, dim=64, heads=4, seq=64, vocab=136)
 GPT2 = Shape(layers=12, dim=768, heads=12, seq=32, vocab=50257)
 GPT2_XL = Shape(layers=48, dim=1600, heads=25, seq=32, vocab=50257)
+LLAMA_BLOCK = LlamaShape(layers=1, dim=2048, heads=32, seq=32, vocab=1, kv_heads=8, hidden=5632)
 EXTERNAL = ("gpt2", "gpt2-xl")  # Weights in a file of their own, <model>.data, written as they are drawn.
 
 
@@ -216,6 +226,64 @@ def make_block(shape, activation, seed):
     return g.model([x], ("y", size))
 
 
+def projection(g, scope, x, fan_in, fan_out, gain=1.0):
+    """A linear layer without a bias."""
+    weight = g.normal(f"{scope[1:].replace('/', '.')}.weight", (fan_in, fan_out), gain / math.sqrt(fan_in))
+    return g.op(scope, "MatMul", x, weight)
+
+
+def split_heads(g, scope, x, seq, heads, width):
+    shape = g.constant(scope, [1, seq, heads, width], np.int64)
+    return g.op(scope, "Transpose", g.op(scope, "Reshape", x, shape), perm=[0, 2, 1, 3])
+
+
+def rotate(g, scope, x, cos, sin, width):
+    """x cos + (-x2, x1) sin, x1 and x2 being the halves of a head."""
+    cuts = [g.constant(scope, [n], np.int64) for n in (0, width // 2, width)]
+    axis = g.constant(scope, [3], np.int64)
+    first, second = (g.op(scope, "Slice", x, low, high, axis) for low, high in zip(cuts, cuts[1:]))
+    turned = g.op(scope, "Concat", g.op(scope, "Neg", second), first, axis=-1)
+    return g.op(scope, "Add", g.op(scope, "Mul", x, cos), g.op(scope, "Mul", turned, sin))
+
+
+def repeat_heads(g, scope, x, shape, width):
+    """Each head of keys or values for the queries of its group."""
+    group = shape.heads // shape.kv_heads
+    wide = g.constant(scope, [1, shape.kv_heads, group, shape.seq, width], np.int64)
+    flat = g.constant(scope, [1, shape.heads, shape.seq, width], np.int64)
+    x = g.op(scope, "Unsqueeze", x, g.constant(scope, [2], np.int64))
+    return g.op(scope, "Reshape", g.op(scope, "Expand", x, wide), flat)
+
+
+def make_llama_block(shape, seed):
+    """x float [1, seq, dim] -> y: RMSNorm, rotary positions, grouped queries, causal, SwiGLU."""
+    g = GraphBuilder(seed, rms=True)
+    seq, dim, width = shape.seq, shape.dim, shape.dim // shape.heads
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, seq, dim])
+    normed = layer_norm(g, "/input_layernorm", x.name, dim)
+    heads = {"q": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}
+    q, k, v = (split_heads(g, f"/self_attn/{name}", projection(g, f"/self_attn/{name}_proj", normed, dim, n * width, 1.5),
+                           seq, n, width) for name, n in heads.items())
+    angles = np.arange(seq)[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
+    angles = np.concatenate([angles, angles], axis=1)[None, None]
+    cos, sin = g.weight("cos", np.cos(angles)), g.weight("sin", np.sin(angles))
+    q, k = (rotate(g, f"/self_attn/rotate_{name}", x, cos, sin, width) for name, x in (("q", q), ("k", k)))
+    k, v = (repeat_heads(g, f"/self_attn/repeat_{name}", x, shape, width) for name, x in (("k", k), ("v", v)))
+    scores = g.op("/self_attn", "MatMul", q, g.op("/self_attn", "Transpose", k, perm=[0, 1, 3, 2]))
+    scores = g.op("/self_attn", "Mul", scores, g.constant("/self_attn", 1.0 / math.sqrt(width)))
+    scores = g.op("/self_attn", "Where", causal_mask(g, seq), g.constant("/self_attn", -math.inf), scores)
+    mixed = g.op("/self_attn", "MatMul", g.op("/self_attn", "Softmax", scores, axis=-1), v)
+    mixed = g.op("/self_attn", "Transpose", mixed, perm=[0, 2, 1, 3])
+    mixed = g.op("/self_attn", "Reshape", mixed, g.constant("/self_attn", [1, seq, dim], np.int64))
+    middle = g.op("", "Add", x.name, projection(g, "/self_attn/o_proj", mixed, dim, dim, residual_gain(shape)))
+    normed = layer_norm(g, "/post_attention_layernorm", middle, dim)
+    gate = projection(g, "/mlp/gate_proj", normed, dim, shape.hidden)
+    silu = g.op("/mlp/act_fn", "Mul", gate, g.op("/mlp/act_fn", "Sigmoid", gate))
+    product = g.op("/mlp", "Mul", silu, projection(g, "/mlp/up_proj", normed, dim, shape.hidden))
+    g.op("", "Add", middle, projection(g, "/mlp/down_proj", product, shape.hidden, dim, residual_gain(shape)))
+    return g.model([x], ("y", [1, seq, dim]))
+
+
 def make_mlp(sizes, activation, seed):
     """x float [1, sizes[0]] -> y float [1, sizes[-1]]; the activation stands between layers."""
     g = GraphBuilder(seed)
@@ -243,7 +311,7 @@ def make_gated_mlp(sizes, rows, seed):
 def parameter_count(model):
     """Trained values: float weights, the tied head once, no masks and no scalar constants."""
     weights = (w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT)
-    return sum(math.prod(w.dims) for w in weights if w.name != "lm_head.weight")
+    return sum(math.prod(w.dims) for w in weights if w.name not in ("lm_head.weight", "cos", "sin"))
 
 
 def parse_args():
@@ -266,6 +334,12 @@ def parse_args():
         if name != "block":
             sub.add_argument("--rms", action="store_true", help="RMSNorm instead of LayerNorm")
             sub.add_argument("--twins", action="store_true", help="tokens 2w and 2w + 1 are alike")
+    llama = models.add_parser("llama-block", parents=[common])
+    for field, default in dataclasses.asdict(LLAMA_BLOCK).items():
+        if field in ("layers", "vocab"):
+            llama.set_defaults(**{field: default})
+        else:
+            llama.add_argument(f"--{field.replace('_', '-')}", type=int, default=default)
     mlp = models.add_parser("mlp", parents=[common])
     mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
     mlp.add_argument("--gated", action="store_true", help="SwiGLU (SiLU, whatever --activation is) of the first two sizes, 8 rows")
@@ -273,10 +347,13 @@ def parse_args():
     if args.model == "mlp":
         valid = len(args.sizes) >= 2 and min(args.sizes) > 0
     else:
-        args.shape = Shape(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Shape)})
+        kind = LlamaShape if args.model == "llama-block" else Shape
+        args.shape = kind(**{f.name: getattr(args, f.name) for f in dataclasses.fields(kind)})
         valid = min(dataclasses.astuple(args.shape)) > 0 and args.dim % args.heads == 0
+        if kind is LlamaShape:
+            valid = valid and args.heads % args.kv_heads == 0 and args.dim // args.heads % 2 == 0
     if not valid:
-        parser.error("sizes must be positive, dim a multiple of heads, and an MLP has two or more")
+        parser.error("sizes must be positive, dim a multiple of heads, heads of kv-heads, and an MLP has two or more")
     return args
 
 
@@ -292,6 +369,8 @@ def main():
         model = make_mlp(args.sizes, args.activation, args.seed)
     elif args.model == "block":
         model = make_block(args.shape, args.activation, args.seed)
+    elif args.model == "llama-block":
+        model = make_llama_block(args.shape, args.seed)
     elif args.model in EXTERNAL:
         with open(f"{output}.data", "wb") as data:
             model = make_gpt(args.shape, args.activation, args.seed, data, args.rms, args.twins)

@@ -9,6 +9,7 @@
 #include "runtime/check/checker.h"
 #include "runtime/package/status_macros.h"
 #include "tests/soundness/edited_run.h"
+#include "tests/soundness/general_program.h"
 #include "tests/soundness/toy_run.h"
 
 namespace lindero::test {
@@ -74,6 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"GivenStream", {.embedded = false}},
                       Variant{"NotCausal", {.causal = false}}, Variant{"Gated", {.gated = true}},
                       Variant{"Copied", {.copied = true}}, Variant{"General", {.general = 0}},
+                      Variant{"Padded", {.general = kPaddedProgram}},
                       Variant{"Wide", {.wide = true}}, Variant{"Decode", {.decode = true}},
                       Variant{"CarryFirst", {.decode = true, .block = 2}},
                       Variant{"CarryLater", {.decode = true, .block = 2, .at = 2}}),

@@ -13,7 +13,8 @@ namespace lindero::test {
 
 inline constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true},
     kGated{.gated = true}, kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0},
-    kWide{.wide = true}, kLongRows{.general = kLongRowsProgram};
+    kPadded{.lanes = 4, .general = kPaddedProgram}, kWide{.wide = true},
+    kLongRows{.general = kLongRowsProgram};
 // The third block of three: of the slots before, two are open and one is closed.
 inline constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 

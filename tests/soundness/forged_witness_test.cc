@@ -2,7 +2,10 @@
 // exactly the constraint, lookup or claimed sum that its cheat aims at is left to reject it.
 #include <algorithm>
 #include <functional>
+#include <tuple>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "runtime/tamper/forged_rows.h"
@@ -238,6 +241,7 @@ const std::vector<Case>& cases() {
       {"HonestCopied", [](Forgery&) {}, {}, kCopied},
       {"ElementChangedOnTheWay", elementChangedOnTheWay, {"edges"}, kCopied},
       {"HonestGeneral", [](Forgery&) {}, {}, kGeneral},
+      {"HonestPadded", [](Forgery&) {}, {}, kPadded},
       {"MapOfAnotherValue", mapOfAnotherValue, {"edges"}, kGeneral},
       {"DenominatorOfAnotherValue", denominatorChangedOnTheWay, {"edges"}, kGeneral},
       {"RelayOfAnotherValue", relayOfAnotherValue, {"edges", "public:a"}, kGeneral},
@@ -262,6 +266,88 @@ TEST_P(ForgedWitnessTest, IsRejectedByWhatItAimsAt) {
   auto failures = forgery.failures();
   ASSERT_EQ(failures.status(), absl::OkStatus());
   EXPECT_EQ(absl::StrJoin(*failures, ", "), absl::StrJoin(GetParam().rejected_by, ", "));
+}
+
+// What says that this cell is not what it is.
+std::set<std::string> failuresOf(const ToyRun& run, const std::string& table,
+                                 const std::string& column, uint64_t row) {
+  Forgery forgery(run);
+  forgery.onCells([&](Forgery& g) { add(g.cell(table, column, row), 1); });
+  EXPECT_EQ(forgery.forge(), absl::OkStatus());
+  auto failures = forgery.failures();
+  EXPECT_EQ(failures.status(), absl::OkStatus());
+  return failures.ok() ? *failures : std::set<std::string>();
+}
+
+// A row for each fixed column that is 1 on partial rows.
+std::set<uint64_t> partialRows(const ToyRun& run, const Table& table) {
+  std::set<uint64_t> rows;
+  const uint32_t t = run.table(table.name());
+  for (int c = 0; c < table.columns_size(); ++c) {
+    if (!absl::StartsWith(table.columns(c).name(), "partial")) continue;
+    auto cells = run.package().fixedColumn(t, static_cast<uint32_t>(c));
+    rows.insert(std::find(cells.begin(), cells.end(), 1u) - cells.begin());
+  }
+  return rows;
+}
+
+// Each cell that is held at zero, for each gadget that has such cells.
+TEST(PaddingTest, ALaneThatHoldsNothingIsZero) {
+  const ToyRun& run = toy(kPadded);
+  std::set<std::string> held;
+  for (const Table& table : run.circuit().tables()) {
+    const std::set<uint64_t> rows = partialRows(run, table);
+    for (const Constraint& c : table.constraints()) {
+      if (!absl::StartsWith(c.name(), "padding of ")) continue;
+      const std::string column = c.name().substr(c.name().rfind(' ') + 1);
+      const std::string name =
+          absl::StrCat("constraint ", table.name(), ".", c.name().substr(0, c.name().rfind('.')));
+      SCOPED_TRACE(absl::StrCat(table.name(), ".", c.name()));
+      bool refused = false;
+      for (uint64_t row : rows) {
+        std::set<std::string> failures = failuresOf(run, table.name(), column, row);
+        if (failures.erase(name) == 0) continue;
+        refused = true;
+        // What others take is an end of an edge, too, and what the verifier takes one of a
+        // tensor's.
+        for (const std::string& failure : failures) {
+          EXPECT_TRUE(failure == "edges" || absl::StartsWith(failure, "public:")) << failure;
+        }
+      }
+      EXPECT_TRUE(refused);
+      held.insert(name);
+    }
+  }
+  for (const char* padding :
+       {"operands.padding of x", "operands.padding of right x", "operands.padding of public x",
+        "results.padding of q", "results.padding of r", "results.padding of g",
+        "outputs.padding of y", "affine.padding of q", "affine_sum.padding of r",
+        "affine_by_row.padding of q", "lookups.padding of g", "multiply.padding of q",
+        "multiply.padding of r", "divide.padding of q", "divide.padding of r"}) {
+    EXPECT_TRUE(held.contains(absl::StrCat("constraint ", padding))) << padding;
+  }
+}
+
+// What an edge brings is what its giver has there, and a sign that no element has is none.
+TEST(PaddingTest, NothingElseIsFree) {
+  const ToyRun& run = toy(kPadded);
+  for (auto [name, column, refused] :
+       {std::tuple("multiply", "a.3", "edges"),
+        {"divide", "b.3", "edges"},
+        {"affine", "x.3", "edges"},
+        {"divide", "negative.3", "constraint divide.negative is a bit"}}) {
+    SCOPED_TRACE(absl::StrCat(name, ".", column));
+    const Table& table = run.circuit().tables(static_cast<int>(run.table(name)));
+    const std::set<uint64_t> rows = partialRows(run, table);
+    EXPECT_FALSE(rows.empty());
+    for (uint64_t row : rows) {
+      const std::set<std::string> failures = failuresOf(run, name, column, row);
+      EXPECT_TRUE(failures.contains(refused) ||
+                  std::any_of(failures.begin(), failures.end(),
+                              [](const std::string& f) { return absl::StartsWith(f, "public:"); }))
+          << absl::StrJoin(failures, ", ");
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, ForgedWitnessTest, ::testing::ValuesIn(cases()),

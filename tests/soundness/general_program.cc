@@ -34,8 +34,8 @@ class GeneralProgram {
   }
 
   // Every op once, and the ways in which a value can be read.
-  void all() {
-    inputs({2, 4, 8}, {4, 6});
+  void all(const Shape& of_a, const Shape& of_b) {
+    inputs(of_a, of_b);
     Value *a = values_[0], *b = values_[1];
     Value* acc = linear(a, 6);                      // published, rounded, and a factor
     Value* r = requantize(acc, nullptr, 12);        // [2, 4, 6]
@@ -63,7 +63,14 @@ class GeneralProgram {
     Value* row = requantize(linear(affine(this->row(b), nullptr, 1), 3), nullptr, 12);
     roomy(divide(a, positive(z))), divide(b, positive(b, -1));
     outputs_.insert(outputs_.end(), {acc, b, row});
-    finish();
+  }
+
+  // The same, a softmax whose heads mix V as they are, and a product of what the verifier gives.
+  void padded() {
+    all({7, 8}, {5, 6});
+    Value* b = values_[1];
+    mix(softmax(scores(b, b, 2)), b);
+    linear(argument("d", {5, 6}, 500, 4), 3);
   }
 
   void longRows() {
@@ -80,7 +87,6 @@ class GeneralProgram {
           {"max_exponent", int64_t{7}},
           {"has_mean", true},
           {"row_shift", int64_t{10}}});
-    finish();
   }
 
   void random(int ops) {
@@ -103,7 +109,21 @@ class GeneralProgram {
       kinds[draw(kinds.size())]();
     }
     for (size_t i = 0; i < 2; ++i) outputs_.push_back(values_[draw(values_.size())]);
-    finish();
+  }
+
+  // What nothing reads is an output, too.
+  void finish() {
+    for (Value* v : values_) {
+      if (v->users().empty()) outputs_.push_back(v);
+    }
+    std::vector<Value*> outputs;
+    for (Value* v : outputs_) {
+      if (v && !llvm::is_contained(outputs, v)) outputs.push_back(v);
+    }
+    std::vector<std::string> names;
+    for (size_t i = 0; i < outputs.size(); ++i) names.push_back(absl::StrCat("y", i));
+    b_.setLocation({"/return"});
+    b_.create("integer.return", outputs, {}, {{"names", names}});
   }
 
  private:
@@ -369,21 +389,6 @@ class GeneralProgram {
   // A value of rank 1: what mixes the rows of another one is not at hand, so an input is.
   Value* row(const Value* like) { return argument("c", {like->type().shape.back()}, 500, 4); }
 
-  // What nothing reads is an output, too.
-  void finish() {
-    for (Value* v : values_) {
-      if (v->users().empty()) outputs_.push_back(v);
-    }
-    std::vector<Value*> outputs;
-    for (Value* v : outputs_) {
-      if (v && !llvm::is_contained(outputs, v)) outputs.push_back(v);
-    }
-    std::vector<std::string> names;
-    for (size_t i = 0; i < outputs.size(); ++i) names.push_back(absl::StrCat("y", i));
-    b_.setLocation({"/return"});
-    b_.create("integer.return", outputs, {}, {{"names", names}});
-  }
-
   ir::Module& module_;
   ir::Function* function_;
   ir::Builder b_;
@@ -398,12 +403,15 @@ class GeneralProgram {
 absl::Status makeGeneralProgram(ir::Module& module, uint32_t seed, int ops) {
   GeneralProgram program(module, seed);
   if (seed == 0) {
-    program.all();
+    program.all({2, 4, 8}, {4, 6});
+  } else if (seed == kPaddedProgram) {
+    program.padded();
   } else if (seed == kLongRowsProgram) {
     program.longRows();
   } else {
     program.random(ops);
   }
+  program.finish();
   return absl::OkStatus();
 }
 

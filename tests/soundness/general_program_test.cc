@@ -77,10 +77,15 @@ TEST(GeneralPrograms, TraceIsWhatTheInterpreterSays) {
     expectInterpreted(seed, (*run)->statement());
     expectAccepted(**run);
   }
-  auto run = ToyRun::create(optionsOf(kLongRowsProgram));
-  ASSERT_EQ(run.status(), absl::OkStatus());
-  expectInterpreted(kLongRowsProgram, (*run)->statement());
-  expectAccepted(**run);
+  for (uint32_t seed : {kLongRowsProgram, kPaddedProgram}) {
+    for (int64_t lanes : {2, 3, 4, 5, 8, 16}) {
+      SCOPED_TRACE(absl::StrCat("seed ", seed, ", ", lanes, " lanes"));
+      auto run = ToyRun::create({.lanes = lanes, .general = seed});
+      ASSERT_EQ(run.status(), absl::OkStatus());
+      expectInterpreted(seed, (*run)->statement());
+      expectAccepted(**run);
+    }
+  }
 }
 
 // Rows of very different size: norms shift each by itself.
@@ -103,9 +108,11 @@ TEST(WideStreams, TraceIsWhatTheInterpreterSaysAndIsProven) {
 }
 
 TEST(GeneralPrograms, AreProven) {
-  for (uint32_t seed : {0u, 1u, 2u, 3u, kLongRowsProgram}) {
+  for (uint32_t seed : {0u, 1u, 2u, 3u, kLongRowsProgram, kPaddedProgram}) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
-    auto run = ToyRun::create(optionsOf(seed));
+    ToyOptions options = optionsOf(seed);
+    if (seed == kPaddedProgram) options.lanes = 4;
+    auto run = ToyRun::create(options);
     ASSERT_EQ(run.status(), absl::OkStatus());
     auto backend = Backend::of((*run)->package());
     ASSERT_EQ(backend.status(), absl::OkStatus());

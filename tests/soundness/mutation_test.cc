@@ -143,7 +143,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"NarrowLogits", {.logits = true, .lanes = 1}},
                       Variant{"GivenStream", {.embedded = false, .causal = false}},
                       Variant{"Gated", {.gated = true}}, Variant{"Copied", {.copied = true}},
-                      Variant{"General", {.general = 0}}, Variant{"Wide", {.wide = true}},
+                      Variant{"General", {.general = 0}},
+                      Variant{"Padded", {.general = kPaddedProgram}},
+                      Variant{"Wide", {.wide = true}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
     [](const auto& info) { return info.param.name; });

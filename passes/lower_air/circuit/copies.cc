@@ -93,23 +93,30 @@ void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t f
 void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                      const Edge& e) {
   fillColumnMajorPlace(t, columns, first_row, e, e.rowTiles());
-  t.fillConstant(columns.on, first_row, e.columns * (e.rows / e.tile_rows), 1);
+  t.fillConstant(columns.on, first_row, e.columns * e.rowTiles(), 1);
 }
 
 void fillRowMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, int64_t rows,
                   const Edge& e, End end) {
   int64_t tiles = e.columnTiles();
   if (e.selected.empty()) {
-    const int64_t full = rows / e.tile_rows;
-    if (full > 0) {
-      fillEdge(t, columns, first_row,
-               {{full, e.tile_rows * tiles, tiles}, {e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 1,
-               e.address);
-    }
-    // The last tile may be lower than the others.
-    if (rows > full * e.tile_rows) {
-      fillEdge(t, columns, first_row + full * e.tile_rows * tiles,
-               {{rows % e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 0, e.address + full * tiles);
+    // Blocks of full tiles go on from one another.
+    const int64_t blocks = rows / e.blocks % e.tile_rows == 0 ? 1 : e.blocks,
+                  height = rows / blocks;
+    const int64_t full = height / e.tile_rows;
+    for (int64_t b = 0; b < blocks; ++b) {
+      const int64_t first = first_row + b * height * tiles;
+      const int64_t address = e.address + b * e.rowTiles() * tiles;
+      if (full > 0) {
+        fillEdge(t, columns, first,
+                 {{full, e.tile_rows * tiles, tiles}, {e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 1,
+                 address);
+      }
+      // The last tile may be lower than the others.
+      if (height > full * e.tile_rows) {
+        fillEdge(t, columns, first + full * e.tile_rows * tiles,
+                 {{height % e.tile_rows, tiles, 0}, {tiles, 1, 1}}, 0, address + full * tiles);
+      }
     }
     t.fillConstant(columns.on, first_row, rows * tiles, 1);
     return;

@@ -25,12 +25,17 @@ struct Edge {
   int64_t tile_rows = 1, tile_columns = 1;
   // The sum group of its ends if they are not both in the circuit.
   std::string group = {};
-  // Rows of the giver that are copied; empty: all. They end where the last tile ends.
+  // Rows of the giver that are copied; empty: all.
   std::vector<int64_t> selected = {};
+  // Whether they end where the last tile ends: what is missing in a tile is in the first one then.
+  bool ends_last = false;
+  // Equal parts of the rows, none of which shares a tile with another.
+  int64_t blocks = 1;
   int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
-  int64_t rowTiles() const { return (rows + tile_rows - 1) / tile_rows; }
-  int64_t padding() const { return rowTiles() * tile_rows - rows; }
-  int64_t tiles() const { return rowTiles() * columnTiles(); }
+  // Of a block.
+  int64_t rowTiles() const { return (rows / blocks + tile_rows - 1) / tile_rows; }
+  int64_t padding() const { return ends_last ? rowTiles() * tile_rows - rows : 0; }
+  int64_t tiles() const { return blocks * rowTiles() * columnTiles(); }
 };
 
 // Fixed columns that name one copy of a tensor's element: tile address, place in the tile along the
@@ -59,7 +64,7 @@ class EdgeSlots {
 // of a tile. Without `on`, as below.
 void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
               const std::vector<Loop>& loops, size_t place_loop, int64_t address);
-// Rows (column j, tile of rows): j major.
+// Rows (column j, tile of rows): j major. The last tile of a column may be lower than the others.
 void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                      const Edge& edge);
 // The same without `on`, with `stride` rows from a column to the next.

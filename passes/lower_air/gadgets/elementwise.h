@@ -12,34 +12,31 @@
 #include <vector>
 
 #include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/gadgets/partial_rows.h"
 
 namespace lindero::passes {
 
 struct Elementwise {
   Origin origin;
   int64_t rows = 0, columns = 0;
+  LaneId lanes = kOneLane;
   std::vector<CopyId> operands = {};  // one each
   std::vector<CopyId> out = {};
-
-  // Where the elements of an operand or of the result stand.
-  Cells cells(int64_t first_row, int64_t lanes) const {
-    const int64_t tiles = rows / lanes;
-    return {first_row, {{columns, tiles, 1}, {tiles, 1, lanes * columns}}, 0, columns};
-  }
 };
 
 template <typename Builder>
 class ElementwiseTable : public TableKind {
  public:
-  ElementwiseTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  explicit ElementwiseTable(std::string name) : name_(std::move(name)) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return list.size(); }
+  LaneId lanes(size_t item) const override { return list[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override {
-    return list[item].columns * (list[item].rows / layout.lanes(lanes_));
+    const ColumnTiles tiles{list[item].rows, layout.lanes(lanes(item))};
+    return list[item].columns * tiles.count();
   }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
-    Builder builder(l, t, l.layout.lanes(lanes_));
+    Builder builder(l, t, this->lanesOf(l, items));
     for (const Placed& placed : items) builder.add(list[placed.item], placed);
     builder.constrain();
   }
@@ -47,7 +44,6 @@ class ElementwiseTable : public TableKind {
   std::deque<Elementwise> list;  // pointed to
 
  private:
-  LaneId lanes_;
   std::string name_;
 };
 
@@ -55,13 +51,13 @@ template <typename Builder>
 class ElementwiseGadget : public Gadget {
  public:
   ElementwiseGadget(Wiring& wiring, std::string table)
-      : wiring_(wiring), table_(wiring.down(), std::move(table)) {}
+      : wiring_(wiring), table_(std::move(table)) {}
 
   absl::Status plan(const Origin& origin) override {
     const auto [rows, columns] = matrixOf(origin.op->result()->type());
-    Elementwise& item = table_.list.emplace_back(Elementwise{origin, rows, columns});
-    wiring_.divides(table_.lanes(), rows);
-    wiring_.gives(origin.op->result(), Major::kColumn, table_.lanes(), &item.out);
+    Elementwise& item =
+        table_.list.emplace_back(Elementwise{origin, rows, columns, wiring_.down(rows)});
+    wiring_.gives(origin.op->result(), Major::kColumn, item.lanes, &item.out);
     return absl::OkStatus();
   }
 
@@ -69,7 +65,7 @@ class ElementwiseGadget : public Gadget {
     for (Elementwise& item : table_.list) {
       for (const ir::Value* operand : item.origin.op->operands()) {
         absl::StatusOr<CopyId> copy =
-            wiring_.copy(item.origin, operand, Major::kColumn, table_.lanes());
+            wiring_.copy(item.origin, operand, Major::kColumn, item.lanes);
         if (!copy.ok()) return copy.status();
         item.operands.push_back(*copy);
       }

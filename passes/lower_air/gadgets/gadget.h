@@ -33,18 +33,25 @@ struct AirLowering {
   ConstantPlaces& constants;
 };
 
-// One kind of table: items of one shape of work, stacked in a table or in several of falling
-// height. Building reads the items and the layout and changes neither: a table is built once in
-// earnest, and before that, with a counting builder, once per number of lanes that may be chosen.
+// One kind of table: items of one shape of work, stacked in a table or in several: for each number
+// of lanes, of falling height. Building reads the items and the layout and changes neither: a table
+// is built once in earnest, and before that, with a counting builder, once per number of lanes that
+// may be chosen.
 class TableKind {
  public:
   virtual ~TableKind() = default;
   virtual std::string name() const = 0;
-  virtual LaneId lanes() const = 0;
   virtual size_t items() const = 0;
+  virtual LaneId lanes(size_t item) const = 0;
   // Of an item, with the layout's lanes.
   virtual int64_t rows(size_t item, const Layout& layout) const = 0;
   virtual void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const = 0;
+
+ protected:
+  // Of the rows of a table of these items.
+  int64_t lanesOf(const AirLowering& l, llvm::ArrayRef<Placed> items) const {
+    return l.layout.lanes(lanes(items.front().item));
+  }
 };
 
 class Gadget {

@@ -57,7 +57,9 @@ Edge Layout::edge(CopyId id) const {
             .tile_rows = lanes(copy.row_lanes),
             .tile_columns = lanes(copy.column_lanes),
             .group = copy.group,
-            .selected = copy.selected};
+            .selected = copy.selected,
+            .ends_last = copy.row_lanes == wiring_.down() && !copy.selected.empty(),
+            .blocks = copy.blocks};
   if (!addresses_.empty()) edge.address = addresses_[id];
   return edge;
 }
@@ -65,7 +67,8 @@ Edge Layout::edge(CopyId id) const {
 Edge Layout::block(CopyId id, int64_t block, int64_t blocks) const {
   Edge edge = this->edge(id);
   edge.rows /= blocks;
-  assert(edge.rows % edge.tile_rows == 0 || blocks == 1);
+  assert(edge.rows % edge.tile_rows == 0 || edge.blocks == blocks);
+  edge.blocks = 1;
   edge.address += block * edge.tiles();
   return edge;
 }

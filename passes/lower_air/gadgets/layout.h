@@ -19,7 +19,7 @@ struct Placed {
   int64_t rows = 0;
 };
 
-// A table of stacked items.
+// A table of stacked items, all with as many lanes.
 struct Stack {
   std::string name;
   std::vector<Placed> items;
@@ -48,7 +48,8 @@ class Layout {
   absl::Status address();
   int64_t address(CopyId copy) const { return edge(copy).address; }
   Edge edge(CopyId copy) const;
-  // One of `blocks` equal parts of its rows, which no tile straddles.
+  // One of `blocks` equal parts of its rows, which no tile straddles: the copy's own blocks, if its
+  // tiles do not divide them.
   Edge block(CopyId copy, int64_t block, int64_t blocks) const;
   std::vector<Edge> edges(llvm::ArrayRef<CopyId> copies) const;
 

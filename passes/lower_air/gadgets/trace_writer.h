@@ -45,6 +45,10 @@ class TraceWriter {
   const ConstantPlace& placeOf(const ir::Value* value, const std::string& name = "") const {
     return constants_.at({value, name});
   }
+  const ConstantPlace* findPlace(const ir::Value* value, const std::string& name) const {
+    auto it = constants_.find({value, name});
+    return it == constants_.end() ? nullptr : &it->second;
+  }
   // Elements of a lookup table's column: row `key` - `low` of the place.
   ir::Value* lookUp(ir::Value* key, const LookupTables::Place& place, const std::string& column,
                     int64_t low);

@@ -21,7 +21,11 @@ Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) :
   for (const auto& argument : function.body().arguments()) inputs_.insert(argument.get());
   LaneRule weights{.pads = true, .least = 16, .most = 512};
   if (options.weight_lanes != 0) weights.least = weights.most = options.weight_lanes;
-  rules_ = {{}, {.most = options.lanes}, {.most = options.lanes}, weights};
+  rules_ = {{}};
+  for (LaneRule rule :
+       {LaneRule{.most = options.lanes}, LaneRule{.most = options.lanes}, weights}) {
+    addLanes(std::move(rule));
+  }
 }
 
 const ir::Value* Wiring::resolve(const ir::Value* value) const {
@@ -49,8 +53,18 @@ llvm::ArrayRef<Read> Wiring::readers(const ir::Value* value) const {
 }
 
 LaneId Wiring::addLanes(LaneRule rule) {
+  rule.family = rules_.size();
   rules_.push_back(std::move(rule));
   return rules_.size() - 1;
+}
+
+LaneId Wiring::ofLength(LaneId family, int64_t length, bool partial) {
+  auto [it, made] = of_length_.try_emplace({family, length, partial}, rules_.size());
+  if (!made) return it->second;
+  LaneRule rule = rules_[family];
+  (partial ? rule.length : rule.lengths.emplace_back()) = length;
+  rules_.push_back(std::move(rule));
+  return it->second;
 }
 
 Product* Wiring::product(int64_t count, int64_t rows, int64_t inner, int64_t columns) {
@@ -97,7 +111,7 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
   Copy& first = copies_[read->copy];
   const CopyId id = read->copy;
   first.group.clear();
-  if (read->major == Major::kColumn) first.same_rows = down();
+  if (read->major == Major::kColumn) first.same_rows = down(first.rows);
   public_inputs_.erase(read);
   absl::StatusOr<Giver> from = relay(origin, view.base);
   if (from.ok()) from->out->push_back(id);
@@ -108,15 +122,14 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
 absl::StatusOr<Wiring::Giver> Wiring::relay(const Origin& origin, const ir::Value* value) {
   value = resolve(value);
   for (Relay& r : relays_) {
-    if (r.value == value) return Giver{Major::kColumn, down(), &r.out, true};
+    if (r.value == value) return Giver{Major::kColumn, r.lanes, &r.out, true};
   }
   const auto [rows, columns] = matrixOf(value->type());
-  Relay& r = relays_.emplace_back(Relay{origin, value, rows, columns});
-  divides(down(), rows);
-  absl::StatusOr<CopyId> in = copy(origin, value, Major::kColumn, down());
+  Relay& r = relays_.emplace_back(Relay{origin, value, rows, columns, down(rows)});
+  absl::StatusOr<CopyId> in = copy(origin, value, Major::kColumn, r.lanes);
   if (!in.ok()) return in.status();
   r.in = *in;
-  const Giver relayed{Major::kColumn, down(), &r.out, true};
+  const Giver relayed{Major::kColumn, r.lanes, &r.out, true};
   if (isInput(value)) givers_[value] = relayed;
   return relayed;
 }

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,8 @@ struct MatrixShape {
 };
 MatrixShape matrixOf(const ir::Type& type);
 
-// A number of lanes. Tables that copy from one another along one axis have the same.
+// A number of lanes: that of the items of a family that are equally long along their lanes. Items
+// that copy from one another along one axis have the same.
 using LaneId = size_t;
 inline constexpr LaneId kOneLane = 0;
 
@@ -49,6 +51,10 @@ struct LaneRule {
   std::vector<int64_t> lengths = {};
   bool pads = false;
   int64_t least = 1, most = 1;
+  // Whose number for items of one length this is; the family itself has its largest number.
+  LaneId family = kOneLane;
+  // That length, if it may be no multiple of the lanes: the last row of a line is partial then.
+  int64_t length = 0;
 };
 
 // Matrix products of one shape: `count` products of rows x inner by inner x columns, with
@@ -70,6 +76,7 @@ struct Copy {
   std::vector<int64_t> selected = {};  // Edge::selected
   // Lanes that must turn out as many as those of the tile, for both ends have them on one axis.
   std::optional<LaneId> same_rows = {}, same_columns = {};
+  int64_t blocks = 1;  // Edge::blocks
 };
 
 // Columns [start, start + size) and some rows of a value.
@@ -93,6 +100,7 @@ struct Relay {
   Origin origin;
   const ir::Value* value = nullptr;
   int64_t rows = 0, columns = 0;
+  LaneId lanes = kOneLane;
   CopyId in = 0;
   std::vector<CopyId> out = {};
 };
@@ -131,12 +139,17 @@ class Wiring {
   size_t inputs() const { return inputs_.size(); }
 
   // Lanes down a tensor's rows, in the tables of matrix products and their results, and along its
-  // columns, in those that reduce rows.
+  // columns, in those that reduce rows: the families, and of tensors with so many of them. Only the
+  // last rows of tensors may be partial.
   LaneId down() const { return 1; }
   LaneId along() const { return 2; }
+  LaneId down(int64_t rows) { return ofLength(down(), rows, /*partial=*/true); }
+  LaneId along(int64_t columns) { return ofLength(along(), columns); }
   // Of constant matrices.
   LaneId weightLanes() const { return 3; }
   LaneId addLanes(LaneRule rule);
+  // Of the family's items of this length, which the lanes divide if rows may not be partial.
+  LaneId ofLength(LaneId family, int64_t length, bool partial = false);
   void divides(LaneId lanes, int64_t length) { rules_[lanes].lengths.push_back(length); }
   llvm::ArrayRef<LaneRule> laneRules() const { return rules_; }
 
@@ -160,6 +173,8 @@ class Wiring {
   const Giver* findGiver(const ir::Value* base) const;
   absl::StatusOr<CopyId> copy(const Origin& origin, const ir::Value* value, Major major,
                               LaneId lanes, const std::string& group = "");
+  // The copy's rows are so many equal parts, none of which shares a tile with another.
+  void setBlocks(CopyId copy, int64_t blocks) { copies_[copy].blocks = blocks; }
   // One whose other end is no item's.
   CopyId openCopy(Copy copy);
   // Addresses of single elements.
@@ -184,6 +199,7 @@ class Wiring {
   std::map<const ir::Value*, View> views_;
   llvm::DenseMap<const ir::Value*, std::vector<Read>> reads_;
   std::vector<LaneRule> rules_;
+  std::map<std::tuple<LaneId, int64_t, bool>, LaneId> of_length_;
   std::deque<Product> products_;  // pointed to
   int64_t next_product_ = 1;
   std::vector<Copy> copies_;

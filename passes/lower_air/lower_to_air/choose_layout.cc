@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "llvm/ADT/STLExtras.h"
@@ -17,7 +19,7 @@ constexpr int64_t kColumnParts = 1600;
 // A fixed cell is committed with the others, but nothing is computed for it.
 constexpr int64_t kFixedCellParts = 8;
 
-// All items, as if they stood in one table.
+// Items of a kind, as if they stood in one table.
 std::vector<Placed> placeAll(const TableKind& kind, const Layout& layout,
                              llvm::ArrayRef<size_t> items) {
   std::vector<Placed> placed;
@@ -29,98 +31,234 @@ std::vector<Placed> placeAll(const TableKind& kind, const Layout& layout,
   return placed;
 }
 
-std::vector<size_t> allItems(const TableKind& kind) {
-  std::vector<size_t> items(kind.items());
-  std::iota(items.begin(), items.end(), 0);
-  return items;
-}
+// Numbers of a family that turn out equal: those of lengths that do not restrict one another.
+struct LaneGroup {
+  std::vector<LaneId> ids;
+  int64_t divided = 0;  // by the lanes, whatever they are: the greatest common divisor
+  int64_t common = 0;   // of the lengths, too, where all rows are to be full
+  int64_t longest = 0;  // line whose last row may be partial
+  std::vector<int64_t> numbers = {};  // of lanes that may be chosen
+  int64_t cost = 0;
+};
 
-std::vector<int64_t> numbersOfLanes(const LaneRule& rule) {
-  int64_t common = 0;
-  for (int64_t length : rule.lengths) common = std::gcd(common, length);
-  std::vector<int64_t> numbers;
-  for (int64_t n = rule.least; n <= rule.most; ++n) {
-    if (rule.pads || common % n == 0) numbers.push_back(n);
-  }
-  return numbers;
+int64_t greatestDivisor(int64_t of, int64_t most) {
+  int64_t n = std::min(of, most);
+  while (n > 1 && of % n != 0) --n;
+  return of == 0 ? most : std::max<int64_t>(n, 1);
 }
 
 class LayoutSearch {
  public:
   LayoutSearch(const Wiring& wiring, llvm::ArrayRef<const TableKind*> kinds)
-      : wiring_(wiring), kinds_(kinds), layout_(wiring) {}
+      : wiring_(wiring), kinds_(kinds), layout_(wiring) {
+    for (const TableKind* kind : kinds_) {
+      for (size_t item = 0; item < kind->items(); ++item) used_.insert(kind->lanes(item));
+    }
+    const llvm::ArrayRef<LaneRule> rules = wiring_.laneRules();
+    for (LaneId id = kOneLane + 1; id < rules.size(); ++id) {
+      std::vector<LaneGroup>& groups = groups_[rules[id].family];
+      if (rules[id].family != id && used_.contains(id)) join(groups, id);
+    }
+    for (auto& [family, groups] : groups_) {
+      // Of no length: the family's only number, or that of items which are as good with any.
+      if (groups.empty()) groups.push_back(groupOf(family));
+      for (LaneGroup& group : groups) group.numbers = numbersOf(group);
+      if (groups.front().ids.front() == family) continue;
+      llvm::max_element(groups, [](const LaneGroup& a, const LaneGroup& b) {
+        return a.numbers.back() < b.numbers.back();
+      })->ids.push_back(family);
+    }
+  }
 
   absl::StatusOr<ChosenLayout> run() {
     column_cost_ = estimateCells() / kColumnParts;
     // Those of gadgets made later first: they may pad what earlier ones hold.
-    for (LaneId id = wiring_.laneRules().size() - 1; id > kOneLane; --id) chooseLanes(id);
-    for (const TableKind* kind : kinds_) layout_.setStacks(*kind, stack(*kind));
+    for (auto& [family, groups] : llvm::reverse(groups_)) {
+      for (LaneGroup& group : groups) choose(group);
+      if (!wiring_.options().widest) shareTables(groups);
+    }
+    for (const TableKind* kind : kinds_) layout_.setStacks(*kind, stack(*kind, itemsOf(*kind)));
     if (absl::Status s = layout_.address(); !s.ok()) return s;
     return ChosenLayout{std::move(layout_), column_cost_};
   }
 
  private:
-  TableShape shapeOf(const TableKind& kind) {
-    auto [it, made] = shapes_.try_emplace({&kind, layout_.lanes(kind.lanes())});
-    if (made) {
-      it->second = measureTable(kind, wiring_, layout_, placeAll(kind, layout_, allItems(kind)));
+  LaneGroup groupOf(LaneId id) const {
+    const LaneRule& rule = wiring_.laneRules()[id];
+    LaneGroup group{.ids = {id}, .longest = rule.length};
+    for (int64_t length : rule.lengths) group.divided = std::gcd(group.divided, length);
+    group.common = std::gcd(group.divided, rule.length);
+    return group;
+  }
+
+  // Joins the first group that leaves both at least half of the lanes that they could have: in full
+  // rows, and of those that may be chosen.
+  void join(std::vector<LaneGroup>& groups, LaneId id) const {
+    const LaneGroup own = groupOf(id);
+    auto most = [&](const LaneGroup& g) { return numbersOf(g).back(); };
+    auto full = [&](const LaneGroup& g) {
+      return greatestDivisor(g.common, wiring_.laneRules()[id].most);
+    };
+    for (LaneGroup& group : groups) {
+      LaneGroup both = group;
+      both.ids.push_back(id);
+      both.divided = std::gcd(group.divided, own.divided);
+      both.common = std::gcd(group.common, own.common);
+      both.longest = std::max(group.longest, own.longest);
+      if (2 * full(both) < std::max(full(group), full(own))) continue;
+      if (2 * most(both) < std::max(most(group), most(own))) continue;
+      group = std::move(both);
+      return;
     }
+    groups.push_back(own);
+  }
+
+  // Full rows, unless those are much shorter than rows may be.
+  std::vector<int64_t> numbersOf(const LaneGroup& group) const {
+    const LaneRule& rule = wiring_.laneRules()[group.ids.front()];
+    const int64_t full = greatestDivisor(group.common, rule.most);
+    const bool partial = wiring_.options().widest ? group.longest > 0
+                                                  : group.longest > full && 2 * full <= rule.most;
+    const int64_t divided = partial ? group.divided : group.common;
+    std::vector<int64_t> numbers;
+    for (int64_t n = rule.least; n <= rule.most; ++n) {
+      if (rule.pads || divided % n == 0) numbers.push_back(n);
+    }
+    return numbers;
+  }
+
+  void setLanes(const LaneGroup& group, int64_t lanes) {
+    for (LaneId id : group.ids) layout_.setLanes(id, lanes);
+  }
+
+  std::vector<size_t> itemsOf(const TableKind& kind) const {
+    std::vector<size_t> items(kind.items());
+    std::iota(items.begin(), items.end(), 0);
+    return items;
+  }
+  std::vector<size_t> itemsOf(const TableKind& kind, const LaneGroup& group) const {
+    std::vector<size_t> items;
+    for (size_t item = 0; item < kind.items(); ++item) {
+      if (llvm::is_contained(group.ids, kind.lanes(item))) items.push_back(item);
+    }
+    return items;
+  }
+
+  // Sorted by their lanes, the lanes of the first item first.
+  std::vector<std::vector<size_t>> byLanes(const TableKind& kind,
+                                           llvm::ArrayRef<size_t> items) const {
+    std::vector<std::vector<size_t>> sorted;
+    for (size_t item : items) {
+      auto lanes = [&](size_t i) { return layout_.lanes(kind.lanes(i)); };
+      auto same = llvm::find_if(sorted, [&](auto& s) { return lanes(s.front()) == lanes(item); });
+      (same == sorted.end() ? sorted.emplace_back() : *same).push_back(item);
+    }
+    return sorted;
+  }
+
+  // Of a table of these items, which have the same lanes.
+  const TableShape& shapeOf(const TableKind& kind, const std::vector<size_t>& items) {
+    auto [it, made] = shapes_.try_emplace({&kind, layout_.lanes(kind.lanes(items.front())), items});
+    if (made) it->second = measureTable(kind, wiring_, layout_, placeAll(kind, layout_, items));
     return it->second;
   }
 
-  std::vector<int64_t> rowsOf(const TableKind& kind) const {
+  std::vector<int64_t> rowsOf(const TableKind& kind, llvm::ArrayRef<size_t> items) const {
     std::vector<int64_t> rows;
-    for (size_t item = 0; item < kind.items(); ++item) rows.push_back(kind.rows(item, layout_));
+    for (size_t item : items) rows.push_back(kind.rows(item, layout_));
     return rows;
   }
 
-  std::vector<Stack> stack(const TableKind& kind) {
+  std::vector<Stack> stack(const TableKind& kind, llvm::ArrayRef<size_t> items) {
     std::vector<Stack> stacks;
-    for (const auto& items : packRows(rowsOf(kind), shapeOf(kind), column_cost_)) {
-      Stack stack{.name = kind.name(), .items = placeAll(kind, layout_, items)};
-      if (!stacks.empty()) absl::StrAppend(&stack.name, "_", stacks.size());
-      stack.rows = stack.items.back().first_row + stack.items.back().rows;
-      stacks.push_back(std::move(stack));
+    for (const std::vector<size_t>& alike : byLanes(kind, items)) {
+      for (std::vector<size_t>& packed :
+           packRows(rowsOf(kind, alike), shapeOf(kind, alike), column_cost_)) {
+        for (size_t& item : packed) item = alike[item];
+        Stack stack{.name = kind.name(), .items = placeAll(kind, layout_, packed)};
+        if (!stacks.empty()) absl::StrAppend(&stack.name, "_", stacks.size());
+        stack.rows = stack.items.back().first_row + stack.items.back().rows;
+        stacks.push_back(std::move(stack));
+      }
     }
     return stacks;
   }
 
-  int64_t costOf(const TableKind& kind) {
-    const TableShape shape = shapeOf(kind);
+  int64_t costOf(const TableKind& kind, llvm::ArrayRef<size_t> items) {
     int64_t cost = 0;
-    for (const Stack& table : stack(kind)) {
-      cost += heightOf(table.rows) * (shape.online() + shape.fixed / kFixedCellParts) +
-              shape.columns() * column_cost_;
+    for (const std::vector<size_t>& alike : byLanes(kind, items)) {
+      const TableShape& shape = shapeOf(kind, alike);
+      for (const Stack& table : stack(kind, alike)) {
+        cost += heightOf(table.rows) * (shape.online() + shape.fixed / kFixedCellParts) +
+                shape.columns() * column_cost_;
+      }
     }
     return cost;
   }
 
-  // The number with the least cost of the tables that have these lanes.
-  void chooseLanes(LaneId id) {
-    const std::vector<int64_t> numbers = numbersOfLanes(wiring_.laneRules()[id]);
-    int64_t least = INT64_MAX, chosen = numbers.back();
-    for (int64_t lanes : numbers) {
-      if (wiring_.options().widest && id != wiring_.weightLanes()) break;
-      layout_.setLanes(id, lanes);
+  // The number with the least cost of the tables that hold items of the group, without others.
+  void choose(LaneGroup& group) {
+    int64_t chosen = group.numbers.back();
+    group.cost = INT64_MAX;
+    const bool widest =
+        wiring_.options().widest && !llvm::is_contained(group.ids, wiring_.weightLanes());
+    for (int64_t lanes : group.numbers) {
+      if (widest) break;
+      setLanes(group, lanes);
       int64_t cost = 0;
-      for (const TableKind* kind : kinds_) {
-        if (kind->lanes() == id) cost += costOf(*kind);
-      }
-      if (cost < least) least = cost, chosen = lanes;
+      for (const TableKind* kind : kinds_) cost += costOf(*kind, itemsOf(*kind, group));
+      if (cost < group.cost) group.cost = cost, chosen = lanes;
     }
-    layout_.setLanes(id, chosen);
+    setLanes(group, chosen);
+  }
+
+  // A group takes the lanes of another one where it costs less to stand in its tables than in some
+  // of its own: in full rows; or in partial ones, if it is of items that are short or cannot fill
+  // rows. The other group's lanes stay as they are.
+  void shareTables(std::vector<LaneGroup>& groups) {
+    std::vector<const LaneGroup*> stay;
+    std::vector<LaneGroup*> by_cost;
+    for (LaneGroup& group : groups) by_cost.push_back(&group);
+    llvm::stable_sort(by_cost, [](auto* a, auto* b) { return a->cost > b->cost; });
+    for (LaneGroup* group : by_cost) {
+      const LaneRule& rule = wiring_.laneRules()[group->ids.front()];
+      const int64_t own = layout_.lanes(group->ids.front());
+      int64_t chosen = own, least = costOfTables(*group);
+      for (const LaneGroup* other : stay) {
+        const int64_t lanes = layout_.lanes(other->ids.front());
+        const bool partial = group->longest > 0 && group->divided % lanes == 0 &&
+                             4 * greatestDivisor(group->common, rule.most) <= rule.most;
+        if (!partial && group->common % lanes != 0) continue;
+        setLanes(*group, lanes);
+        const int64_t cost = costOfTables(*group);
+        if (cost < least) least = cost, chosen = lanes;
+      }
+      if (chosen == own) stay.push_back(group);
+      setLanes(*group, chosen);
+    }
+  }
+
+  // Of all tables of the kinds that hold items of the group.
+  int64_t costOfTables(const LaneGroup& group) {
+    int64_t cost = 0;
+    for (const TableKind* kind : kinds_) {
+      if (!itemsOf(*kind, group).empty()) cost += costOf(*kind, itemsOf(*kind));
+    }
+    return cost;
   }
 
   // The cells of the main phase and of what follows from them, with many lanes.
   int64_t estimateCells() {
     int64_t cells = 0;
-    for (LaneId id = 1; id < wiring_.laneRules().size(); ++id) {
-      layout_.setLanes(id, numbersOfLanes(wiring_.laneRules()[id]).back());
+    for (const auto& [family, groups] : groups_) {
+      for (const LaneGroup& group : groups) setLanes(group, group.numbers.back());
     }
     for (const TableKind* kind : kinds_) {
-      const std::vector<int64_t> rows = rowsOf(*kind);
-      if (rows.empty()) continue;
-      cells += std::accumulate(rows.begin(), rows.end(), int64_t{0}) * shapeOf(*kind).online();
+      for (const std::vector<size_t>& alike : byLanes(*kind, itemsOf(*kind))) {
+        const std::vector<int64_t> rows = rowsOf(*kind, alike);
+        cells +=
+            std::accumulate(rows.begin(), rows.end(), int64_t{0}) * shapeOf(*kind, alike).online();
+      }
     }
     return cells;
   }
@@ -129,7 +267,9 @@ class LayoutSearch {
   const llvm::ArrayRef<const TableKind*> kinds_;
   Layout layout_;
   int64_t column_cost_ = 0;
-  std::map<std::pair<const TableKind*, int64_t>, TableShape> shapes_;
+  std::set<LaneId> used_;
+  std::map<LaneId, std::vector<LaneGroup>> groups_;  // by family
+  std::map<std::tuple<const TableKind*, int64_t, std::vector<size_t>>, TableShape> shapes_;
 };
 
 }  // namespace

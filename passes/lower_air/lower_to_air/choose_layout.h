@@ -1,6 +1,11 @@
 // The search for a layout: how many lanes the rows of each table have, and which items share a
 // table.
 //
+// Lanes are chosen for each group of lengths, by the cost of all tables that hold items of them. A
+// length that would leave the others less than half of the lanes that they can have is in a group
+// of its own: a branch of 13 rows beside 16 has its own tables, or takes the lanes of others and
+// leaves the last ones of its rows unused, and the other tables stay as they are.
+//
 // More lanes: fewer rows, so less is spent per row (selectors, folds, edges) and more columns are
 // committed and opened. A second table of a kind: fewer rows of padding, and all its columns once
 // more. Both are chosen for the least cost, where a column counts as much as `column_cost` cells.

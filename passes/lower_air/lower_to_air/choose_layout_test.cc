@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ir/core/op_table.h"
 #include "ir/dialects.h"
 #include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/planner.h"
+#include "passes/quantize/tables.h"
 #include "tests/soundness/toy_gpt.h"
 
 namespace lindero::passes {
@@ -19,6 +22,7 @@ void PrintTo(const TableShape& s, std::ostream* out) {
 
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 
 // Of each table of a circuit whose sums are lowered.
@@ -69,6 +73,110 @@ INSTANTIATE_TEST_SUITE_P(Toys, MeasuredShapes,
                                            test::ToyOptions{.causal = false},
                                            test::ToyOptions{.decode = true},
                                            test::ToyOptions{.decode = true, .block = 2}));
+
+// A product, its rounding, a norm and a product of elements, again and again; all of one length.
+class Branch {
+ public:
+  Branch(ir::Module& module, ir::Builder& b, int64_t rows, int64_t columns)
+      : module_(module), b_(b), rows_(rows), columns_(columns) {}
+
+  ir::Value* chain(ir::Value* x, int times) {
+    for (int i = 0; i < times; ++i) {
+      ir::Value* z = norm(x);
+      ir::Value* product = b_.value("integer.linear", {z, constant({columns_, columns_}, 1)},
+                                    type(columns_ << 11, 8));
+      x = b_.value("integer.requantize", {product}, type(1 << 11, 7),
+                   {{"shift", int64_t{1}}, {"bits", int64_t{12}}});
+      x = b_.value("integer.multiply", {x, z}, type(1 << 11, 4),
+                   {{"shift", int64_t{11}}, {"bits", int64_t{12}}});
+    }
+    return x;
+  }
+
+  ir::Type type(int64_t bound, int exponent) const {
+    return ir::Type::fixed({rows_, columns_}, exponent, -bound, bound - 1);
+  }
+
+ private:
+  ir::Value* norm(ir::Value* x) {
+    const int square = squareShift(columns_);
+    auto root = reciprocalRootTable(columns_, square, 8, 12, 5);
+    EXPECT_EQ(root.status(), absl::OkStatus());
+    const auto& table = module_.constants().addOwned<int32_t>("root", {65536, 2}, root->entries);
+    const auto [low, high] = std::minmax_element(root->entries.begin(), root->entries.end());
+    ir::Value* entries =
+        b_.value("integer.constant", {}, ir::Type::fixed({65536, 2}, 0, *low, *high),
+                 {{"value", ir::Symbol{table.name}}});
+    return b_.value("integer.layernorm", {x, entries}, type(1 << 11, 8),
+                    {{"square_shift", int64_t{square}},
+                     {"epsilon", int64_t{1}},
+                     {"output_bits", int64_t{12}},
+                     {"max_exponent", int64_t{5}},
+                     {"has_mean", true}});
+  }
+
+  ir::Value* constant(std::vector<int64_t> shape, int64_t value) {
+    const ir::Type type = ir::Type::fixed(shape, 0, value, value);
+    const auto& c = module_.constants().addOwned<int64_t>(
+        "w", shape, std::vector<int64_t>(type.elements(), value));
+    return b_.value("integer.constant", {}, type, {{"value", ir::Symbol{c.name}}});
+  }
+
+  ir::Module& module_;
+  ir::Builder& b_;
+  int64_t rows_, columns_;
+};
+
+// The lanes of the items of a body of 16 x 64, by the kind of table, and beside it a branch of 13 x
+// 11 so many times as long.
+std::map<std::string, std::vector<int64_t>> lanesBeside(int branch) {
+  ir::registerAllDialects();
+  ir::Module module;
+  ir::Function* f = module.addFunction("main");
+  ir::Builder b(&f->body());
+  b.setLocation({"/node"});
+  constexpr int kTimes = 8;
+  Branch body(module, b, 16, 64), beside(module, b, 13, 11);
+  std::vector<ir::Value*> outputs{
+      body.chain(f->body().addArgument(body.type(1 << 11, 8), "x"), kTimes)};
+  std::vector<std::string> names{"y"};
+  if (branch > 0) {
+    ir::Value* x = f->body().addArgument(beside.type(1 << 11, 8), "b");
+    outputs.push_back(beside.chain(x, branch * kTimes));
+    names.push_back("c");
+  }
+  b.create("integer.return", outputs, {}, {{"names", names}});
+  Planner planner(*f, {.lanes = 4});
+  EXPECT_EQ(planner.plan(), absl::OkStatus());
+  absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());
+  EXPECT_EQ(chosen.status(), absl::OkStatus());
+  std::map<std::string, std::vector<int64_t>> lanes;
+  for (const TableKind* kind : planner.tables()) {
+    if (kind->name() == "weights") continue;  // in one table, whatever their products are
+    for (size_t item = 0; item < kind->items(); ++item) {
+      lanes[kind->name()].push_back(chosen->layout.lanes(kind->lanes(item)));
+    }
+  }
+  return lanes;
+}
+
+TEST(Lanes, ABranchOfPrimeLengthChangesNoOtherTable) {
+  const auto body = lanesBeside(0);
+  EXPECT_THAT(body.at("results"), Each(4));
+  // The longer one has more cells than the body.
+  for (int branch : {1, 10}) {
+    SCOPED_TRACE(branch);
+    const auto both = lanesBeside(branch);
+    for (const auto& [kind, lanes] : body) {
+      SCOPED_TRACE(kind);
+      // The body's items are listed first.
+      ASSERT_GT(both.at(kind).size(), lanes.size());
+      EXPECT_EQ(std::vector(both.at(kind).begin(), both.at(kind).begin() + lanes.size()), lanes);
+    }
+    // Its last rows are partial.
+    EXPECT_GT(both.at("results").back(), 1);
+  }
+}
 
 constexpr TableShape kShape{.fixed = 2, .main = 4, .folds = 1, .fractions = 1};  // 12 online
 

@@ -17,7 +17,8 @@ namespace lindero::passes {
 struct LowerToAirOptions {
   // Most elements per row of a table of witnesses. How many it is to be is chosen by cost.
   int64_t lanes = 16;
-  // As many as that where they divide the tensor, whatever it costs.
+  // As many as that, whatever it costs, if need be in partial rows; where rows must be full, as
+  // many as divide them.
   bool widest = false;
   // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;

@@ -73,9 +73,16 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
 }
 
 // For each row of the product, the left operands of all factors must come from one run: lane l of
-// the fold's rows with one shift from the run first_run + l, with one first_run for all factors.
+// the fold's rows with one shift from the run first_run + l, with one first_run for all factors;
+// and each monomial is one lane of one such row.
 absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
-  std::map<Exponents, int64_t> first_runs;  // by the shift of the fold's row
+  struct Runs {
+    int64_t first_run;
+    size_t lanes;
+    bool operator==(const Runs&) const = default;
+  };
+  std::map<Exponents, Runs> first_runs;  // by the shift of the fold's row
+  std::set<Exponents> monomials;
   int64_t bound = 0;
   bool fits = true;
   for (const Factored& f : p.factors) {
@@ -99,7 +106,14 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
       auto run = (*sum)->first_run.find(address);
       if ((*sum)->bound < 0 || run == (*sum)->first_run.end()) return absl::OkStatus();
       bound = std::max(bound, (*sum)->bound);
-      fits = first_runs.try_emplace(shift, run->second).first->second == run->second;
+      const Runs runs{run->second, step.lanes.size()};
+      const auto [it, made] = first_runs.try_emplace(shift, runs);
+      fits = it->second == runs;
+      for (const auto& [e, lane] : step.lanes) {
+        Exponents monomial = shift;
+        monomial[step.base] += e;
+        fits &= !made || monomials.insert(monomial).second;
+      }
       return absl::OkStatus();
     }));
     if (!fits) return -1;
@@ -107,11 +121,11 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
   return bound;
 }
 
-// The fold's lane of exponent e is the edge's lane L - 1 - e, and rows of the fold do not overlap.
+// The fold's lane of exponent e is the edge's lane L - 1 - e.
 bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift) {
   int64_t lanes = takes.lanes.size();
   // One lane has no power of its own: its row's is all.
-  if (lanes > 1 && (shift[1 - step.base] != 0 || shift[step.base] % lanes != 0)) return false;
+  if (lanes > 1 && shift[1 - step.base] != 0) return false;
   if (int64_t(step.lanes.size()) != lanes) return false;
   for (const auto& [e, lane] : step.lanes) {
     bool found = false;

@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 
+#include "passes/lower_air/gadgets/partial_rows.h"
 #include "passes/lower_air/gadgets/results/results.h"
 
 namespace lindero::passes {
@@ -33,10 +34,14 @@ struct Map {
 
   Origin origin;
   int64_t rows = 0, columns = 0;
+  LaneId lanes = kOneLane;
   const ir::Value *y = nullptr, *m = nullptr, *c = nullptr, *n = nullptr;
   CopyId x_in = 0, y_in = 0;
   std::vector<CopyId> out = {};
 };
+
+// What is left of a constant that differs from row to row, where its last rows are partial.
+std::string restOf(const std::string& name) { return name + ".rest"; }
 
 // A constant of each element: a fixed column for all lanes, or one per lane if the table has an
 // item whose constant differs from row to row.
@@ -50,27 +55,41 @@ class Spread {
   Expr at(int64_t lane) const { return columns_[by_row_ ? lane : 0]; }
 
   void fill(const Map& map, const ir::Value* constant, int64_t first) {
-    const int64_t tiles = map.rows / lanes_;
+    if (map.differsByRow(constant)) return fillByRow(map, constant, first);
+    const int64_t tiles = ColumnTiles{map.rows, lanes_}.count();
     const int64_t column = constant->type().elements() > 1 ? 1 : 0;
-    const int64_t row = map.differsByRow(constant) ? map.columns : 0;
-    t_.fill(columns_, {first, {{map.columns, tiles, column}, {tiles, 1, lanes_ * row}}, 0, row},
+    t_.fill(columns_, {first, {{map.columns, tiles, column}, {tiles, 1, 0}}, 0, 0},
             constant->definingOp()->symbolAttr("value"));
     // As often as it is there.
-    std::vector<Loop> loops{{column == 0 ? 1 : map.columns, tiles, column}};
-    if (row > 0) loops.push_back({tiles, 1, lanes_ * row});
-    l_.constants[{map.origin.op->result(), name_}] = {t_.name(),
-                                                      by_row_ ? name_ + ".0" : name_,
-                                                      row > 0 ? lanes_ : 1,
-                                                      {first, loops, 0, row},
-                                                      constant->type().elements()};
+    keep(map, name_, 1, {first, {{column == 0 ? 1 : map.columns, tiles, column}}, 0, 0},
+         constant->type().elements());
   }
   void fillNumber(const Map& map, int64_t value, int64_t first) {
     for (Expr column : columns_) {
-      t_.fillConstant(column, first, map.columns * (map.rows / lanes_), value);
+      t_.fillConstant(column, first, map.columns * ColumnTiles{map.rows, lanes_}.count(), value);
     }
   }
 
  private:
+  // The constant has an element for each of the map's.
+  void fillByRow(const Map& map, const ir::Value* constant, int64_t first) {
+    const ColumnTiles tiles{map.rows, lanes_};
+    for (const ColumnCells& part : columnCells(tiles, map.columns, first)) {
+      t_.fill(Lanes(columns_.begin(), columns_.begin() + part.lanes), part.cells,
+              constant->definingOp()->symbolAttr("value"));
+      const bool full = part.lanes == lanes_;
+      Cells cells = part.cells;
+      cells.offset = 0;
+      keep(map, full || tiles.full() == 0 ? name_ : restOf(name_), part.lanes, cells,
+           (full ? tiles.full() * lanes_ : tiles.rest()) * map.columns);
+    }
+  }
+  void keep(const Map& map, const std::string& name, int64_t lanes, const Cells& cells,
+            int64_t size) {
+    l_.constants[{map.origin.op->result(), name}] = {t_.name(), by_row_ ? name_ + ".0" : name_,
+                                                     lanes, cells, size};
+  }
+
   AirLowering& l_;
   TableBuilder& t_;
   const std::string name_;
@@ -119,6 +138,7 @@ class AffineBuilder {
   void add(const Map& map, const Placed& placed) {
     const ir::Op& op = *map.origin.op;
     const int64_t first = placed.first_row, rows = placed.rows, shift = map.shift();
+    partial_.fill(first, map.columns, map.rows);
     t_.fillConstant(on_, first, rows, 1);
     t_.fillConstant(power_, first, rows, int64_t{1} << shift);
     if (needs_.rounds) t_.fillConstant(remainder_tag_, first, rows, shift);
@@ -129,14 +149,14 @@ class AffineBuilder {
     fillColumnMajor(t_, x_in_, first, l_.layout.edges(map.x_in));
     if (map.y) fillColumnMajor(t_, y_in_, first, l_.layout.edges(map.y_in));
     fillColumnMajor(t_, out_, first, l_.layout.edges(map.out));
-    const int64_t tiles = map.rows / lanes_;
-    const Cells cells{
-        first, {{map.columns, tiles, 1}, {tiles, 1, lanes_ * map.columns}}, 0, map.columns};
-    t_.place(x_, {op.operand(0), ""}, cells);
-    if (map.y) t_.place(y_, {map.y, ""}, cells);
-    t_.place(q_, {op.result(), needs_.lookup ? "key" : ""}, cells);
-    if (needs_.rounds) t_.place(r_, {op.result(), "remainder"}, cells);
-    if (needs_.lookup) t_.place(g_, {op.result(), ""}, cells);
+    auto place = [&](const Lanes& lanes, Witness witness) {
+      placeColumns(t_, lanes, witness, map.rows, map.columns, first);
+    };
+    place(x_, {op.operand(0), ""});
+    if (map.y) place(y_, {map.y, ""});
+    place(q_, {op.result(), needs_.lookup ? "key" : ""});
+    if (needs_.rounds) place(r_, {op.result(), "remainder"});
+    if (needs_.lookup) place(g_, {op.result(), ""});
     t_.instance(first, rows, map.origin.region, op.location());
   }
 
@@ -144,20 +164,24 @@ class AffineBuilder {
     const Expr half = t_.constant(int64_t{1} << 30);  // 1/2 in the field
     for (int64_t i = 0; i < lanes_; ++i) {
       const std::string lane = "." + std::to_string(i);
+      const Expr on = partial_.used(on_, i);
       Expr sum = m_ ? x_[i] * m_->at(i) : x_[i];
       if (c_) sum = sum + c_->at(i);
       if (n_) sum = sum + y_[i] * n_->at(i);
       sum = sum - q_[i] * power_;
       // 2^(s-1), but 0 for s = 0.
       if (needs_.rounds) sum = sum - r_[i] + (exact_ ? power_ - *exact_ : power_) * half;
-      t_.constrain(on_ * sum, "affine" + lane);
+      t_.constrain(on * sum, "affine" + lane);
       if (needs_.lookup) {
-        t_.lookup("function" + lane, "function", on_, {function_, q_[i], g_[i]});
+        t_.lookup("function" + lane, "function", on, {function_, q_[i], g_[i]});
       } else if (!needs_.wide) {
-        t_.range("quotient" + lane, on_, quotient_tag_, q_[i] + offset_);
+        t_.range("quotient" + lane, on, quotient_tag_, q_[i] + offset_);
       }
-      if (needs_.rounds) t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
+      if (needs_.rounds) t_.range("remainder" + lane, on, remainder_tag_, r_[i]);
     }
+    partial_.hold(q_, "q");
+    if (needs_.rounds) partial_.hold(r_, "r");
+    if (needs_.lookup) partial_.hold(g_, "g");
     const Lanes& given = needs_.lookup ? g_ : q_;
     columnMajorTerms(t_, "x", x_in_, x_, -1);
     columnMajorTerms(t_, "y", y_in_, y_, -1);
@@ -192,6 +216,7 @@ class AffineBuilder {
   const int64_t lanes_;
   const Needs needs_;
   Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
+  PartialRows partial_{t_, lanes_};
   std::optional<Spread> m_, c_, n_;
   std::optional<Expr> exact_;  // items without a remainder
   Expr function_, quotient_tag_, offset_, remainder_tag_;
@@ -203,17 +228,18 @@ class AffineBuilder {
 // row or not, looked up, or wide.
 class AffineTable : public TableKind {
  public:
-  AffineTable(LaneId lanes, const char* name) : lanes_(lanes), name_(name) {}
+  explicit AffineTable(const char* name) : name_(name) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return maps.size(); }
+  LaneId lanes(size_t item) const override { return maps[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override {
-    return maps[item].columns * (maps[item].rows / layout.lanes(lanes_));
+    const Map& map = maps[item];
+    return map.columns * ColumnTiles{map.rows, layout.lanes(map.lanes)}.count();
   }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     std::vector<const Map*> placed;
     for (const Placed& p : items) placed.push_back(&maps[p.item]);
-    AffineBuilder builder(l, t, l.layout.lanes(lanes_), Needs(placed));
+    AffineBuilder builder(l, t, lanesOf(l, items), Needs(placed));
     for (const Placed& p : items) builder.add(maps[p.item], p);
     builder.constrain();
   }
@@ -221,7 +247,6 @@ class AffineTable : public TableKind {
   std::deque<Map> maps;  // pointed to
 
  private:
-  LaneId lanes_;
   const char* name_;
 };
 
@@ -229,12 +254,12 @@ class Affine : public Gadget {
  public:
   explicit Affine(Wiring& wiring)
       : wiring_(wiring),
-        one_(wiring.down(), "affine"),
-        two_(wiring.down(), "affine_sum"),
-        one_by_row_(wiring.down(), "affine_by_row"),
-        two_by_row_(wiring.down(), "affine_sum_by_row"),
-        lookups_(wiring.down(), "lookups"),
-        wide_(wiring.down(), "wide_sums") {}
+        one_("affine"),
+        two_("affine_sum"),
+        one_by_row_("affine_by_row"),
+        two_by_row_("affine_sum_by_row"),
+        lookups_("lookups"),
+        wide_("wide_sums") {}
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override {
     static constexpr llvm::StringLiteral kOps[] = {"integer.affine", "integer.requantize",
@@ -250,9 +275,9 @@ class Affine : public Gadget {
                          : map.isWide()       ? wide_
                          : map.y              ? (by_row ? two_by_row_ : two_)
                                               : (by_row ? one_by_row_ : one_);
-    wiring_.divides(table.lanes(), map.rows);
-    table.maps.push_back(std::move(map));
-    wiring_.gives(origin.op->result(), Major::kColumn, table.lanes(), &table.maps.back().out);
+    map.lanes = wiring_.down(map.rows);
+    Map& kept = table.maps.emplace_back(std::move(map));
+    wiring_.gives(origin.op->result(), Major::kColumn, kept.lanes, &kept.out);
     return absl::OkStatus();
   }
 
@@ -260,8 +285,7 @@ class Affine : public Gadget {
     for (AffineTable* table : tables_) {
       for (Map& map : table->maps) {
         auto take = [&](const ir::Value* value, CopyId& in) -> absl::Status {
-          absl::StatusOr<CopyId> copy =
-              wiring_.copy(map.origin, value, Major::kColumn, table->lanes());
+          absl::StatusOr<CopyId> copy = wiring_.copy(map.origin, value, Major::kColumn, map.lanes);
           if (copy.ok()) in = *copy;
           return copy.status();
         };
@@ -278,7 +302,12 @@ class Affine : public Gadget {
   void trace(TraceWriter& t, const ir::Op& op) const override {
     if (!op.is("integer.affine")) return traceRounding(t, op, t.find(op.operand(0)));
     const bool two = op.numOperands() > 3;
-    auto constant = [&](const char* name) { return t.load(t.placeOf(op.result(), name)); };
+    auto constant = [&](const char* name) {
+      ir::Value* all = t.load(t.placeOf(op.result(), name));
+      const ConstantPlace* rest = t.findPlace(op.result(), restOf(name));
+      if (!rest) return all;
+      return t.step("append_rows", {{"first", all}, {"second", t.load(*rest)}})["out"];
+    };
     const Step step = t.step("affine",
                              {{"x", t.find(op.operand(0))},
                               {"m", constant("m")},

@@ -149,12 +149,12 @@ class ArgmaxBuilder {
 
 int64_t ArgmaxTable::rows(size_t item, const Layout& layout) const {
   const Choice& choice = choices[item];
-  return choice.rows * int64_t(llvm::divideCeil(choice.columns, layout.lanes(lanes_)));
+  return choice.rows * int64_t(llvm::divideCeil(choice.columns, layout.lanes(choice.lanes)));
 }
 
 void ArgmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   l.tables.useRange(15);
-  ArgmaxBuilder builder(l, t, l.layout.lanes(lanes_), !choices.front().accumulator);
+  ArgmaxBuilder builder(l, t, lanesOf(l, items), !choices.front().accumulator);
   for (const Placed& placed : items) builder.add(choices[placed.item], placed, items.size() == 1);
   builder.constrain();
 }
@@ -178,12 +178,11 @@ absl::Status Argmax::plan(const Origin& origin) {
   if (Accumulator* a = products_.findAccumulator(op.operand(0))) {
     a->parts.push_back({origin, 0, columns});
     // What it reads is as wide as its tiles.
-    a->product->padded_to = table_.lanes();
+    a->product->padded_to = choice.lanes = table_.family();
     choice.accumulator = a;
     table_.choices.push_back(std::move(choice));
   } else {
-    wiring_.divides(stored_.lanes(), columns);
-    wiring_.divides(wiring_.down(), rows);
+    choice.lanes = wiring_.ofLength(stored_.family(), columns);
     stored_.choices.push_back(std::move(choice));
   }
   return absl::OkStatus();
@@ -218,7 +217,7 @@ absl::Status Argmax::connect() {
   }
   for (Choice& choice : stored_.choices) {
     absl::StatusOr<CopyId> in =
-        wiring_.copy(choice.origin, choice.origin.op->operand(0), Major::kRow, stored_.lanes());
+        wiring_.copy(choice.origin, choice.origin.op->operand(0), Major::kRow, choice.lanes);
     if (!in.ok()) return in.status();
     choice.in = *in;
   }
@@ -229,7 +228,10 @@ void Argmax::trace(TraceWriter& t, const ir::Op& op) const {
   const auto [rows, columns] = matrixOf(op.operand(0)->type());
   const Accumulator* a = products_.findAccumulator(op.operand(0));
   ir::Value* values = a ? products_.traceColumns(t, *a, 0, columns) : t.find(op.operand(0));
-  const int64_t lanes = t.layout().lanes(a ? table_.lanes() : stored_.lanes());
+  const auto& choices = (a ? table_ : stored_).choices;
+  const Choice& choice =
+      *llvm::find_if(choices, [&](const Choice& other) { return other.origin.op == &op; });
+  const int64_t lanes = t.layout().lanes(choice.lanes);
   const Step step = t.step("argmax", {{"values", values}},
                            {{"rows", rows}, {"width", columns}, {"lanes", lanes}});
   t.keep(op.result(), "", step["index"]);

@@ -21,23 +21,25 @@ struct Choice {
   const Accumulator* accumulator = nullptr;  // null: of a stored value, with
   CopyId in = 0;
   int64_t rows = 0, columns = 0;
+  LaneId lanes = kOneLane;
   std::string name = {};  // of the public output
   CopyId indices = 0;
 };
 
 class ArgmaxTable : public TableKind {
  public:
-  ArgmaxTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  ArgmaxTable(LaneId family, std::string name) : family_(family), name_(std::move(name)) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return choices.size(); }
+  LaneId lanes(size_t item) const override { return choices[item].lanes; }
+  LaneId family() const { return family_; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::deque<Choice> choices;  // pointed to
 
  private:
-  LaneId lanes_;
+  LaneId family_;
   std::string name_;
 };
 

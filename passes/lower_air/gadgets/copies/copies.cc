@@ -162,7 +162,7 @@ class Copies : public Gadget {
       if (table.role() != CopyRole::kRead || (reader && table.major() == *reader)) continue;
       for (CopyItem& item : table.copies) {
         if (item.value == origin.op->result()) {
-          return Wiring::Giver{table.major(), table.lanes(), &item.edges};
+          return Wiring::Giver{table.major(), item.lanes, &item.edges};
         }
       }
     }
@@ -253,12 +253,12 @@ class Copies : public Gadget {
       ++source.times[tuple];
       item.tags.push_back(static_cast<int32_t>(source.first_tag + tuple));
     }
-    wiring_.divides(table.lanes(), plan.lines.length);
+    item.lanes = wiring_.ofLength(table.family(), plan.lines.length);
     table.copies.push_back(std::move(item));
     CopyItem& result = table.copies.back();
     computed_.try_emplace(result.value,
                           Computed{&table, &result, {sources.begin(), sources.end()}});
-    return Wiring::Giver{table.major(), table.lanes(), &result.edges};
+    return Wiring::Giver{table.major(), result.lanes, &result.edges};
   }
 
   int64_t widestOf(const Lines& lines, const IndexMap& map) const {
@@ -285,9 +285,10 @@ class Copies : public Gadget {
     next_tag_ += item.times.size();
     if (next_tag_ > kMaxTags) return cannotLower(*origin.op, "copies more than 2^30 elements");
     if (operand.constant) {
-      wiring_.divides(table.lanes(), lines.length);
+      item.lanes = wiring_.ofLength(table.family(), lines.length);
     } else {
-      absl::StatusOr<CopyId> in = wiring_.copy(origin, base, lines.major, table.lanes());
+      item.lanes = table.family();
+      absl::StatusOr<CopyId> in = wiring_.copy(origin, base, lines.major, item.lanes);
       if (!in.ok()) return in.status();
       item.edges = {*in};
     }

@@ -173,7 +173,7 @@ std::string CopiesTable::name() const {
 }
 
 void CopiesTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
-  const int64_t lanes = l.layout.lanes(lanes_);
+  const int64_t lanes = lanesOf(l, items);
   const bool uniform = llvm::all_of(items, [&](const Placed& placed) {
     const CopyItem& item = copies[placed.item];
     return item.lines.length % lanes == 0 && llvm::all_equal(item.times);

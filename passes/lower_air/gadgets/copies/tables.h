@@ -18,6 +18,7 @@ struct CopyItem {
   Origin origin;
   const ir::Value* value = nullptr;
   Lines lines;
+  LaneId lanes = kOneLane;
   // Given, or of a source that is no constant: taken, one.
   std::vector<CopyId> edges = {};
   // Of a source: the tag of its first tuple, and how often each is looked up.
@@ -31,19 +32,20 @@ enum class CopyRole { kGive, kGiveConstant, kRead };
 
 class CopiesTable : public TableKind {
  public:
-  CopiesTable(CopyRole role, Major major, int64_t width, LaneId lanes)
-      : role_(role), major_(major), width_(width), lanes_(lanes) {}
+  CopiesTable(CopyRole role, Major major, int64_t width, LaneId family)
+      : role_(role), major_(major), width_(width), family_(family) {}
   std::string name() const override;
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return copies.size(); }
+  LaneId lanes(size_t item) const override { return copies[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override {
-    return copies[item].lines.rows(layout.lanes(lanes_));
+    return copies[item].lines.rows(layout.lanes(copies[item].lanes));
   }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   CopyRole role() const { return role_; }
   Major major() const { return major_; }
   int64_t width() const { return width_; }
+  LaneId family() const { return family_; }
 
   std::deque<CopyItem> copies;  // pointed to
 
@@ -51,7 +53,7 @@ class CopiesTable : public TableKind {
   const CopyRole role_;
   const Major major_;
   const int64_t width_;
-  const LaneId lanes_;
+  const LaneId family_;
 };
 
 }  // namespace lindero::passes

@@ -25,12 +25,15 @@ class DivideBuilder {
     fillColumnMajor(t_, a_in_, first, l_.layout.edges(item.operands[0]));
     fillColumnMajor(t_, b_in_, first, l_.layout.edges(item.operands[1]));
     fillColumnMajor(t_, out_, first, l_.layout.edges(item.out));
-    const Cells cells = item.cells(first, lanes_);
-    t_.place(a_, {op.operand(0), ""}, cells);
-    t_.place(b_, {op.operand(1), ""}, cells);
-    t_.place(q_, {op.result(), ""}, cells);
-    t_.place(r_, {op.result(), "remainder"}, cells);
-    t_.place(n_, {op.result(), "negative"}, cells);
+    partial_.fill(first, item.columns, item.rows);
+    auto place = [&](const Lanes& lanes, Witness witness) {
+      placeColumns(t_, lanes, witness, item.rows, item.columns, first);
+    };
+    place(a_, {op.operand(0), ""});
+    place(b_, {op.operand(1), ""});
+    place(q_, {op.result(), ""});
+    place(r_, {op.result(), "remainder"});
+    place(n_, {op.result(), "negative"});
     t_.instance(first, rows, item.origin.region, op.location());
   }
 
@@ -38,13 +41,16 @@ class DivideBuilder {
     const Expr two = t_.constant(2), tag = t_.constant(kTag);
     for (int64_t i = 0; i < lanes_; ++i) {
       const std::string lane = "." + std::to_string(i);
-      const Expr sign = on_ - n_[i] * two, twice = r_[i] * two;
-      t_.constrain(n_[i] * (on_ - n_[i]), "negative is a bit" + lane);
-      t_.constrain(on_ * (a_[i] * power_ - b_[i] * q_[i] - r_[i]), "divide" + lane);
-      t_.range("quotient" + lane, on_, quotient_tag_, q_[i] + offset_);
-      t_.range("remainder low" + lane, on_, tag, sign * (b_[i] + twice));
-      t_.range("remainder high" + lane, on_, tag, sign * (b_[i] - twice) - on_);
+      const Expr on = partial_.used(on_, i);
+      const Expr sign = on - n_[i] * two, twice = r_[i] * two;
+      t_.constrain(n_[i] * (on - n_[i]), "negative is a bit" + lane);
+      t_.constrain(on * (a_[i] * power_ - b_[i] * q_[i] - r_[i]), "divide" + lane);
+      t_.range("quotient" + lane, on, quotient_tag_, q_[i] + offset_);
+      t_.range("remainder low" + lane, on, tag, sign * (b_[i] + twice));
+      t_.range("remainder high" + lane, on, tag, sign * (b_[i] - twice) - on);
     }
+    partial_.hold(q_, "q");
+    partial_.hold(r_, "r");
     columnMajorTerms(t_, "a", a_in_, a_, -1);
     columnMajorTerms(t_, "b", b_in_, b_, -1);
     columnMajorTerms(t_, "out", out_, q_, 1);
@@ -56,6 +62,7 @@ class DivideBuilder {
   const int64_t lanes_;
   Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
   Expr quotient_tag_ = t_.fixed("quotient_tag"), offset_ = t_.fixed("offset");
+  PartialRows partial_{t_, lanes_};
   EdgeSlots a_in_{t_, "a_in"}, b_in_{t_, "b_in"}, out_{t_, "out"};
   Lanes a_ = t_.mainLanes("a", lanes_), b_ = t_.mainLanes("b", lanes_);
   Lanes q_ = t_.mainLanes("q", lanes_), r_ = t_.mainLanes("r", lanes_);

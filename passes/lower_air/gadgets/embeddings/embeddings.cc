@@ -49,12 +49,12 @@ class IdSharing {
 
 int64_t EmbeddingsTable::rows(size_t item, const Layout& layout) const {
   const Embedding& e = embeddings[item];
-  return e.rows * (e.width / layout.lanes(lanes_));
+  return e.rows * (e.width / layout.lanes(e.lanes));
 }
 
 void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
   CircuitBuilder& c = l.circuit;
-  const int64_t lanes = l.layout.lanes(lanes_);
+  const int64_t lanes = lanesOf(l, items);
   const bool decode = l.wiring.decode();
   Expr within = t.fixed("within"), last = t.fixed("last"), address = t.fixed("address");
   Expr stride = t.fixed("stride"), base = t.fixed("base");
@@ -129,8 +129,8 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
 Embeddings::Embeddings(Wiring& wiring, Products& products)
     : wiring_(wiring),
       products_(products),
-      rows_("embeddings", wiring.along(), products),
-      values_("values", kOneLane, products) {}
+      rows_("embeddings", products),
+      values_("values", products) {}
 
 EmbeddingsTable& Embeddings::tableOf(const ir::Op& op) {
   return op.result()->type().shape.back() == 1 ? values_ : rows_;
@@ -158,7 +158,7 @@ absl::Status Embeddings::plan(const Origin& origin) {
   e.rows = matrixOf(op.result()->type()).rows;
   e.width = e.matrix->columns;
   EmbeddingsTable& table = tableOf(op);
-  if (table.lanes() != kOneLane) wiring_.divides(table.lanes(), e.width);
+  if (&table == &rows_) e.lanes = wiring_.along(e.width);
   if (op.numOperands() > 2) {
     const ir::Value* addend = wiring_.resolve(op.operand(2));
     const ir::Op* maker = addend->definingOp();
@@ -173,9 +173,9 @@ absl::Status Embeddings::plan(const Origin& origin) {
     e.reads_first = first;
     first->ids_below = std::min(first->ids_below, e.ids_below);
   }
-  table.embeddings.push_back(std::move(e));
-  if (first == nullptr) first = &table.embeddings.back();
-  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.embeddings.back().out);
+  Embedding& kept = table.embeddings.emplace_back(std::move(e));
+  if (first == nullptr) first = &kept;
+  wiring_.gives(op.result(), Major::kRow, kept.lanes, &kept.out);
   return absl::OkStatus();
 }
 
@@ -189,7 +189,7 @@ absl::Status Embeddings::connect() {
   for (EmbeddingsTable* table : {&rows_, &values_}) {
     for (Embedding& e : table->embeddings) {
       if (!e.added) continue;
-      absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, table->lanes());
+      absl::StatusOr<CopyId> in = wiring_.copy(e.origin, e.added, Major::kRow, e.lanes);
       if (!in.ok()) return in.status();
       e.in = *in;
     }

@@ -16,6 +16,7 @@ struct Embedding {
   Origin origin;
   const Matrix* matrix = nullptr;
   int64_t rows = 0, width = 0;
+  LaneId lanes = kOneLane;
   const ir::Value* addend = nullptr;  // a constant
   const ir::Value* added = nullptr;   // or a tensor
   std::string name;                   // of the public input
@@ -30,11 +31,10 @@ struct Embedding {
 
 class EmbeddingsTable : public TableKind {
  public:
-  EmbeddingsTable(const char* name, LaneId lanes, const Products& products)
-      : name_(name), lanes_(lanes), products_(products) {}
+  EmbeddingsTable(const char* name, const Products& products) : name_(name), products_(products) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return embeddings.size(); }
+  LaneId lanes(size_t item) const override { return embeddings[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
@@ -42,7 +42,6 @@ class EmbeddingsTable : public TableKind {
 
  private:
   const char* name_;
-  LaneId lanes_;
   const Products& products_;
 };
 

@@ -23,11 +23,14 @@ class MultiplyBuilder {
     fillColumnMajor(t_, a_in_, first, l_.layout.edges(item.operands[0]));
     fillColumnMajor(t_, b_in_, first, l_.layout.edges(item.operands[1]));
     fillColumnMajor(t_, out_, first, l_.layout.edges(item.out));
-    const Cells cells = item.cells(first, lanes_);
-    t_.place(a_, {op.operand(0), ""}, cells);
-    t_.place(b_, {op.operand(1), ""}, cells);
-    t_.place(q_, {op.result(), ""}, cells);
-    t_.place(r_, {op.result(), "remainder"}, cells);
+    partial_.fill(first, item.columns, item.rows);
+    auto place = [&](const Lanes& lanes, Witness witness) {
+      placeColumns(t_, lanes, witness, item.rows, item.columns, first);
+    };
+    place(a_, {op.operand(0), ""});
+    place(b_, {op.operand(1), ""});
+    place(q_, {op.result(), ""});
+    place(r_, {op.result(), "remainder"});
     t_.instance(first, rows, item.origin.region, op.location());
   }
 
@@ -35,10 +38,13 @@ class MultiplyBuilder {
     Expr half = power_ * t_.constant(int64_t{1} << 30);  // 2^(s-1): 1/2 in the field
     for (int64_t i = 0; i < lanes_; ++i) {
       const std::string lane = "." + std::to_string(i);
-      t_.constrain(on_ * (a_[i] * b_[i] - q_[i] * power_ - r_[i] + half), "multiply" + lane);
-      t_.range("quotient" + lane, on_, quotient_tag_, q_[i] + offset_);
-      t_.range("remainder" + lane, on_, remainder_tag_, r_[i]);
+      const Expr on = partial_.used(on_, i);
+      t_.constrain(on * (a_[i] * b_[i] - q_[i] * power_ - r_[i] + half), "multiply" + lane);
+      t_.range("quotient" + lane, on, quotient_tag_, q_[i] + offset_);
+      t_.range("remainder" + lane, on, remainder_tag_, r_[i]);
     }
+    partial_.hold(q_, "q");
+    partial_.hold(r_, "r");
     columnMajorTerms(t_, "a", a_in_, a_, -1);
     columnMajorTerms(t_, "b", b_in_, b_, -1);
     columnMajorTerms(t_, "out", out_, q_, 1);
@@ -51,6 +57,7 @@ class MultiplyBuilder {
   Expr on_ = t_.fixed("on"), power_ = t_.fixed("power");
   Expr remainder_tag_ = t_.fixed("remainder_tag"), quotient_tag_ = t_.fixed("quotient_tag"),
        offset_ = t_.fixed("offset");
+  PartialRows partial_{t_, lanes_};
   EdgeSlots a_in_{t_, "a_in"}, b_in_{t_, "b_in"}, out_{t_, "out"};
   Lanes a_ = t_.mainLanes("a", lanes_), b_ = t_.mainLanes("b", lanes_);
   Lanes q_ = t_.mainLanes("q", lanes_), r_ = t_.mainLanes("r", lanes_);

@@ -4,20 +4,18 @@ namespace lindero::passes {
 
 void NormTable::plan(Wiring& wiring, const Origin& origin) {
   const auto [rows, width] = matrixOf(origin.op->result()->type());
-  Norm& n = norms.emplace_back(Norm{origin, rows, width});
-  wiring.divides(wiring.down(), n.rows);
-  wiring.divides(lanes_, n.width);
-  wiring.gives(origin.op->result(), Major::kRow, lanes_, &n.out);
+  Norm& n = norms.emplace_back(Norm{origin, rows, width, wiring.along(width)});
+  wiring.gives(origin.op->result(), Major::kRow, n.lanes, &n.out);
 }
 
 absl::Status NormTable::connect(Wiring& wiring) {
   for (Norm& n : norms) n.statistics = wiring.scalars(n.rows);
   for (Norm& n : norms) {
     const ir::Value* x = n.origin.op->operand(0);
-    absl::StatusOr<CopyId> in = wiring.copy(n.origin, x, Major::kRow, lanes_);
+    absl::StatusOr<CopyId> in = wiring.copy(n.origin, x, Major::kRow, n.lanes);
     if (!in.ok()) return in.status();
     n.in = *in;
-    wiring.passesOn(x, lanes_, &n.forward);
+    wiring.passesOn(x, n.lanes, &n.forward);
   }
   return absl::OkStatus();
 }

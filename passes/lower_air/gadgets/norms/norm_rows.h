@@ -16,6 +16,7 @@ namespace lindero::passes {
 struct Norm {
   Origin origin;
   int64_t rows = 0, width = 0;
+  LaneId lanes = kOneLane;
   CopyId statistics = 0;
   CopyId in = 0;
   std::vector<CopyId> forward = {};  // the input, passed on
@@ -24,12 +25,21 @@ struct Norm {
 
 class NormTable : public TableKind {
  public:
-  NormTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  explicit NormTable(std::string name) : name_(std::move(name)) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return norms.size(); }
+  LaneId lanes(size_t item) const override { return norms[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override {
-    return norms[item].rows * (norms[item].width / layout.lanes(lanes_));
+    return norms[item].rows * tiles(norms[item], layout);
+  }
+  // Table rows of a tensor's row.
+  static int64_t tiles(const Norm& n, const Layout& layout) {
+    return n.width / layout.lanes(n.lanes);
+  }
+  // Null: it normalizes no row of this op.
+  const Norm* find(const ir::Op& op) const {
+    auto it = llvm::find_if(norms, [&](const Norm& n) { return n.origin.op == &op; });
+    return it == norms.end() ? nullptr : &*it;
   }
 
   void plan(Wiring& wiring, const Origin& origin);
@@ -38,7 +48,6 @@ class NormTable : public TableKind {
   std::deque<Norm> norms;  // pointed to
 
  private:
-  LaneId lanes_;
   std::string name_;
 };
 

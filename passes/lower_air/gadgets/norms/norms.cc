@@ -62,7 +62,7 @@ class NormsBuilder : public NormColumns {
 }  // namespace
 
 void NormsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
-  NormsBuilder builder(l, t, l.layout.lanes(lanes()));
+  NormsBuilder builder(l, t, lanesOf(l, items));
   for (const Placed& placed : items) builder.add(norms[placed.item], placed);
   builder.constrain();
 }
@@ -81,7 +81,7 @@ void NormStatisticsTable::build(AirLowering& l, TableBuilder& t,
     const Norm& n = norms_.norms[placed.item];
     const ir::Op& op = *n.origin.op;
     const ir::Value* result = op.result();
-    const int64_t first = placed.first_row, tiles = n.width / l.layout.lanes(norms_.lanes());
+    const int64_t first = placed.first_row, tiles = NormTable::tiles(n, l.layout);
     t.fillConstant(on, first, n.rows, 1);
     if (op.boolAttr("has_mean")) t.fillConstant(centered, first, n.rows, 1);
     t.fillConstant(width, first, n.rows, n.width);
@@ -129,7 +129,7 @@ void Norms::trace(TraceWriter& t, const ir::Op& op) const {
   const Step step = t.step("layer_norm", {{"x", t.find(op.operand(0))}},
                            {{"rows", rows},
                             {"width", width},
-                            {"lanes", t.layout().lanes(norms_.lanes())},
+                            {"lanes", t.layout().lanes(norms_.find(op)->lanes)},
                             {"has_mean", op.boolAttr("has_mean")},
                             {"square_shift", op.intAttr("square_shift")},
                             {"epsilon", op.intAttr("epsilon")},

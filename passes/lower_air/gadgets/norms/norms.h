@@ -18,7 +18,7 @@ namespace lindero::passes {
 
 class NormsTable : public NormTable {
  public:
-  explicit NormsTable(LaneId lanes) : NormTable(lanes, "norms") {}
+  NormsTable() : NormTable("norms") {}
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 };
 
@@ -26,8 +26,8 @@ class NormStatisticsTable : public TableKind {
  public:
   explicit NormStatisticsTable(const NormsTable& norms) : norms_(norms) {}
   std::string name() const override { return "norm_statistics"; }
-  LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
+  LaneId lanes(size_t item) const override { return kOneLane; }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
@@ -37,7 +37,7 @@ class NormStatisticsTable : public TableKind {
 
 class Norms : public Gadget {
  public:
-  explicit Norms(Wiring& wiring) : wiring_(wiring), norms_(wiring.along()), statistics_(norms_) {}
+  explicit Norms(Wiring& wiring) : wiring_(wiring), statistics_(norms_) {}
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override;
   absl::Status plan(const Origin& origin) override {

@@ -3,7 +3,7 @@
 namespace lindero::passes {
 
 Products::Products(Wiring& wiring)
-    : wiring_(wiring), weights_(wiring.weightLanes()), operands_(wiring.down(), weights_) {}
+    : wiring_(wiring), weights_(wiring.weightLanes()), operands_(weights_) {}
 
 llvm::ArrayRef<llvm::StringLiteral> Products::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.linear", "integer.scores", "integer.mix",
@@ -39,20 +39,26 @@ absl::Status Products::planLinear(const Origin& origin) {
   x.selected = !wiring_.view(x.value).rows.empty();
   operands_.operands.push_back(std::move(x));
   const ir::Value* bias = op.numOperands() > 2 ? op.operand(2) : nullptr;
-  addAccumulator({origin, product, rows, w[1], bias, &m});
+  addAccumulator({.origin = origin,
+                  .product = product,
+                  .rows = rows,
+                  .columns = w[1],
+                  .bias = bias,
+                  .matrix = &m});
   return absl::OkStatus();
 }
 
 void Products::addAccumulator(Accumulator a) {
   const ir::Value* value = a.origin.op->result();
+  a.lanes = wiring_.down(a.blocks * a.rows);
+  if (a.blocks > 1) wiring_.divides(a.lanes, a.rows);
   Accumulator& kept = accumulators_.emplace_back(std::move(a));
   if (isTaken(kept)) {
     accumulator_of_[value] = &kept;
     return;
   }
   kept.stored = true;
-  wiring_.divides(operands_.lanes(), kept.rows);
-  wiring_.gives(value, Major::kColumn, operands_.lanes(), &kept.out);
+  wiring_.gives(value, Major::kColumn, kept.lanes, &kept.out);
 }
 
 // Whether its readers are all of one kind and take each column once.
@@ -107,9 +113,11 @@ absl::Status Products::planScores(const Origin& origin) {
   }
   // Of a step, they are of keys that come after it.
   if (wiring_.decode()) return cannotLower(op, "in a decode run only one softmax reads scores");
-  Accumulator a{origin, product, q[0], heads * k[0]};
-  a.blocks = heads;
-  addAccumulator(std::move(a));
+  addAccumulator({.origin = origin,
+                  .product = product,
+                  .rows = q[0],
+                  .columns = heads * k[0],
+                  .blocks = heads});
   return absl::OkStatus();
 }
 
@@ -141,7 +149,7 @@ absl::Status Products::planMix(const Origin& origin) {
   left.length = queries;
   left.partner = &operands_.operands.back();
   operands_.operands.push_back(left);
-  addAccumulator({origin, product, queries, v[1]});
+  addAccumulator({.origin = origin, .product = product, .rows = queries, .columns = v[1]});
   return absl::OkStatus();
 }
 
@@ -197,21 +205,47 @@ bool Products::selectsRows() const {
   return llvm::any_of(operands_.operands, [](const Operand& o) { return o.selected; });
 }
 
+namespace {
+
+// Whether each matrix of the tensor has tiles of its own: the probabilities of a softmax, which
+// stand row by row there.
+bool inBlocks(const Operand& o) {
+  const ir::Op* maker = o.value->definingOp();
+  return o.batch > 1 && maker && maker->is("integer.softmax");
+}
+
+}  // namespace
+
 absl::Status Products::connect() {
   for (Operand& o : operands_.operands) {
-    // Selected rows of a padded product are read nowhere else: zeros before them fill their tiles.
-    if (!o.selected || o.product->padded_to == kOneLane) wiring_.divides(wiring_.down(), o.length);
     const Linked* linked = appended(o.value);
+    const ir::Value* own = linked ? linked->all->definingOp()->operand(1) : o.value;
+    o.lanes = lanesOf(o, own);
     if (linked) {
       if (absl::Status s = connectLinked(o, *linked); !s.ok()) return s;
     }
-    const ir::Value* own = linked ? linked->all->definingOp()->operand(1) : o.value;
     const Major major = o.kind == Operand::kRightColumns ? Major::kRow : Major::kColumn;
-    absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, operands_.lanes());
+    absl::StatusOr<CopyId> copy = wiring_.copy(o.origin, own, major, o.lanes);
     if (!copy.ok()) return copy.status();
     o.copy = *copy;
+    if (inBlocks(o)) wiring_.setBlocks(o.copy, o.batch);
   }
   return absl::OkStatus();
+}
+
+// Of an operand that reads (so much of) its tensor in the circuit.
+LaneId Products::lanesOf(const Operand& o, const ir::Value* read) {
+  // Along the columns of a head.
+  if (o.kind == Operand::kRightColumns) return wiring_.ofLength(wiring_.down(), o.length);
+  // Selected rows of a padded product are read nowhere else: zeros before them fill their tiles,
+  // whatever the lanes of the others are.
+  if (o.selected && o.product->padded_to != kOneLane) return wiring_.down();
+  const int64_t rows = matrixOf(read->type()).rows;
+  const LaneId lanes = wiring_.down(inBlocks(o) ? o.length : rows);
+  if (o.batch > 1 && !inBlocks(o)) wiring_.divides(lanes, o.length);
+  // A window before stands in rows of its own.
+  if (rows < o.length) wiring_.divides(lanes, rows), wiring_.divides(lanes, o.length - rows);
+  return lanes;
 }
 
 // Rows of the window before, then of this one.
@@ -222,12 +256,11 @@ absl::Status Products::connectLinked(Operand& o, const Linked& c) {
   }
   o.linked = shape[0];
   const bool by_columns = o.kind == Operand::kRightColumns;
-  o.handed_on =
-      wiring_.openCopy({.origin = o.origin,
-                        .rows = shape[0],
-                        .columns = shape[1],
-                        .row_lanes = operands_.lanes(),
-                        .column_lanes = by_columns ? operands_.lanes() : wiring_.along()});
+  o.handed_on = wiring_.openCopy({.origin = o.origin,
+                                  .rows = shape[0],
+                                  .columns = shape[1],
+                                  .row_lanes = o.lanes,
+                                  .column_lanes = by_columns ? o.lanes : wiring_.along()});
   return absl::OkStatus();
 }
 
@@ -345,11 +378,6 @@ void Products::trace(TraceWriter& t, const ir::Op& op) const {
     t.step("link_out", {{"buffer", all}},
            {{"slot", int64_t(slot)}, {"elements", c.before->type().elements()}});
   }
-}
-
-ir::Value* nextColumn(CircuitBuilder& c, int64_t lanes, int64_t row_tiles) {
-  if (row_tiles == 1) return c.sigma();
-  return c.multiply(c.sigma(), c.power(c.rho(), -lanes * (row_tiles - 1)));
 }
 
 ir::Value* nextRow(CircuitBuilder& c, int64_t lanes, int64_t columns) {

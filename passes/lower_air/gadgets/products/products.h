@@ -36,12 +36,13 @@ struct Operand {
   Kind kind = kLeft;
   const ir::Value* value = nullptr;
   const Product* product = nullptr;
-  int64_t batch = 1;                 // matrices of a tensor of rank 3 (P)
-  int64_t inner = 0;                 // folded values per batch
-  int64_t length = 0;                // elements folded into each
-  int64_t heads = 1;                 // kRightColumns: column groups of V
-  int64_t shift = 0;                 // kAdded
-  bool selected = false;             // some rows of a tensor
+  int64_t batch = 1;      // matrices of a tensor of rank 3 (P)
+  int64_t inner = 0;      // folded values per batch
+  int64_t length = 0;     // elements folded into each
+  int64_t heads = 1;      // kRightColumns: column groups of V
+  int64_t shift = 0;      // kAdded
+  bool selected = false;  // some rows of a tensor
+  LaneId lanes = kOneLane;
   const Matrix* matrix = nullptr;    // kLeft: the other factor
   const Operand* partner = nullptr;  // kLeft: or this one
   CopyId copy = 0;
@@ -63,6 +64,7 @@ struct Accumulator {
   Origin origin;  // the op of the product
   Product* product = nullptr;
   int64_t rows = 0, columns = 0;
+  LaneId lanes = kOneLane;
   const ir::Value* bias = nullptr;
   Matrix* matrix = nullptr;  // of a linear op
   std::vector<Part> parts = {};
@@ -90,8 +92,8 @@ class WeightsTable : public TableKind {
  public:
   explicit WeightsTable(LaneId lanes) : lanes_(lanes) {}
   std::string name() const override { return "weights"; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return matrices.size(); }
+  LaneId lanes(size_t item) const override { return lanes_; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
@@ -110,10 +112,10 @@ class WeightsTable : public TableKind {
 
 class OperandsTable : public TableKind {
  public:
-  OperandsTable(LaneId lanes, const WeightsTable& weights) : lanes_(lanes), weights_(weights) {}
+  explicit OperandsTable(const WeightsTable& weights) : weights_(weights) {}
   std::string name() const override { return "operands"; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return operands.size(); }
+  LaneId lanes(size_t item) const override { return operands[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
@@ -123,7 +125,6 @@ class OperandsTable : public TableKind {
   FoldSource source(const Operand& o, const Layout& layout) const;
   GatherSources gatherSources(const Layout& layout) const;
 
-  LaneId lanes_;
   const WeightsTable& weights_;
 };
 
@@ -166,6 +167,7 @@ class Products : public Gadget {
   void addAccumulator(Accumulator a);
   bool isTaken(const Accumulator& a) const;
   absl::Status connectLinked(Operand& o, const Linked& c);
+  LaneId lanesOf(const Operand& o, const ir::Value* read);
   const Linked* appended(const ir::Value* value) const;
 
   Wiring& wiring_;
@@ -178,9 +180,7 @@ class Products : public Gadget {
   llvm::DenseSet<const ir::Value*> read_;  // inputs to which rows are appended
 };
 
-// The multiplier of a fold's step from the last row of a tensor's column to the next column.
-ir::Value* nextColumn(CircuitBuilder& c, int64_t lanes, int64_t row_tiles);
-// The same where rows are held row-major: from a tensor's row to the next one.
+// The multiplier of a fold's step, where rows are held row-major, from a tensor's row to the next.
 ir::Value* nextRow(CircuitBuilder& c, int64_t lanes, int64_t columns);
 
 }  // namespace lindero::passes

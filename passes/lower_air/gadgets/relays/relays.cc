@@ -1,5 +1,7 @@
 #include "passes/lower_air/gadgets/relays/relays.h"
 
+#include "passes/lower_air/gadgets/partial_rows.h"
+
 namespace lindero::passes {
 namespace {
 
@@ -7,24 +9,22 @@ class RelaysTable : public TableKind {
  public:
   explicit RelaysTable(const Wiring& wiring) : wiring_(wiring) {}
   std::string name() const override { return "relays"; }
-  LaneId lanes() const override { return wiring_.down(); }
   size_t items() const override { return wiring_.relays().size(); }
+  LaneId lanes(size_t item) const override { return wiring_.relays()[item].lanes; }
   int64_t rows(size_t item, const Layout& layout) const override {
     const Relay& r = wiring_.relays()[item];
-    return r.columns * (r.rows / layout.lanes(lanes()));
+    return r.columns * ColumnTiles{r.rows, layout.lanes(r.lanes)}.count();
   }
 
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
-    const int64_t lanes = l.layout.lanes(this->lanes());
     EdgeSlots in(t, "in"), out(t, "out");
-    Lanes x = t.mainLanes("x", lanes);
+    Lanes x = t.mainLanes("x", lanesOf(l, items));
     for (const Placed& placed : items) {
       const Relay& r = wiring_.relays()[placed.item];
-      const int64_t first = placed.first_row, tiles = r.rows / lanes;
+      const int64_t first = placed.first_row;
       fillColumnMajor(t, in, first, l.layout.edges(r.in));
       fillColumnMajor(t, out, first, l.layout.edges(r.out));
-      t.place(x, {r.value, ""},
-              {first, {{r.columns, tiles, 1}, {tiles, 1, lanes * r.columns}}, 0, r.columns});
+      placeColumns(t, x, {r.value, ""}, r.rows, r.columns, first);
       t.instance(first, placed.rows, r.origin.region, r.origin.op->location());
     }
     columnMajorTerms(t, "in", in, x, -1);

@@ -1,30 +1,30 @@
 #include "passes/lower_air/gadgets/results/results.h"
 
+#include "passes/lower_air/gadgets/partial_rows.h"
+
 namespace lindero::passes {
 namespace {
 
-// A fixed column per multiplier of the fold's step to a new column: it depends on the number
-// of tiles.
 class ColumnFold {
  public:
-  ColumnFold(TableBuilder& t, int64_t lanes) : t_(t), lanes_(lanes) {
+  ColumnFold(TableBuilder& t, int64_t lanes) : t_(t), lanes_(lanes), next_(t), partial_(t, lanes) {
     within_ = t.fixed("within");
     end_ = t.fixed("end");
     product_ = t.fixed("product");
   }
 
-  void fill(const Product& p, int64_t first_row, int64_t tiles) {
-    const int64_t rows = p.columns * tiles;
+  void fill(const Product& p, int64_t first_row, const ColumnTiles& column) {
+    const int64_t tiles = column.count(), rows = p.columns * tiles;
     longest_ = std::max(longest_, rows);
-    auto [it, made] = next_.try_emplace(tiles);
-    if (made) it->second = t_.fixed("next." + std::to_string(tiles));
-    if (tiles > 1) {
-      t_.fill(within_, {first_row + 1, {{p.count * p.columns, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
+    Expr next = next_.at(column);
+    if (column.full() > 1) {
+      t_.fill(within_,
+              {first_row + 1, {{p.count * p.columns, tiles, 0}, {column.full() - 1, 1, 0}}, 1, 0});
     }
     if (p.columns > 1) {
-      t_.fill(it->second,
-              {first_row + tiles, {{p.count, rows, 0}, {p.columns - 1, tiles, 0}}, 1, 0});
+      t_.fill(next, {first_row + tiles, {{p.count, rows, 0}, {p.columns - 1, tiles, 0}}, 1, 0});
     }
+    partial_.fill(first_row, p.count * p.columns, column.rows);
     t_.fill(end_, {first_row + rows - 1, {{p.count, rows, 0}}, 1, 0});
     t_.fill(product_, {first_row + rows - 1, {{p.count, rows, 1}}, p.id, 0});
   }
@@ -32,18 +32,22 @@ class ColumnFold {
   void build(const Lanes& y) {
     CircuitBuilder& c = t_.circuit();
     Expr mul = within_ * t_.outside(c.power(c.rho(), lanes_));
-    for (auto& [tiles, selector] : next_) {
-      mul = mul + selector * t_.outside(nextColumn(c, lanes_, tiles));
-    }
-    Expr fold = t_.scan("fold", longest_, mul, t_.dot(y, c.descendingPowers(c.rho(), lanes_)));
+    partial_.addMultipliers(mul, c.rho());
+    next_.addMultipliers(mul);
+    Expr add = t_.dot(y, c.descendingPowers(c.rho(), lanes_));
+    partial_.addSteps(add, y, c.rho(), /*instead=*/true);
+    Expr fold = t_.scan("fold", longest_, mul, add);
     t_.term("product", t_.zero() - end_ * fold, t_.outside(c.productPoint()) - product_);
   }
+
+  const PartialRows& partial() const { return partial_; }
 
  private:
   TableBuilder& t_;
   int64_t lanes_, longest_ = 1;
   Expr within_, end_, product_;
-  std::map<int64_t, Expr> next_;
+  NextColumns next_;
+  PartialRows partial_;
 };
 
 ir::Location nodesOf(const Accumulator& a, const ir::Op& op) {
@@ -64,11 +68,6 @@ void fillBias(AirLowering& l, TableBuilder& t, Expr column, const Accumulator& a
       t.name(), "bias", 1, {first_row, {{a.columns, tiles, 1}}, 0, 0}, a.columns};
 }
 
-// Where the elements of a part stand, from its first row on.
-Cells elements(const Part& part, int64_t first_row, int64_t tiles, int64_t lanes) {
-  return {first_row, {{part.size, tiles, 1}, {tiles, 1, lanes * part.size}}, 0, part.size};
-}
-
 // What a part's op does with the quotient.
 bool looksUp(const ir::Op& op) { return op.is("integer.lookup"); }
 
@@ -76,12 +75,12 @@ bool looksUp(const ir::Op& op) { return op.is("integer.lookup"); }
 
 int64_t ResultsTable::rows(size_t item, const Layout& layout) const {
   const Accumulator& a = *results[item].accumulator;
-  return a.columns * (a.rows / layout.lanes(lanes_));
+  return a.columns * ColumnTiles{a.rows, layout.lanes(a.lanes)}.count();
 }
 
 int64_t OutputsTable::rows(size_t item, const Layout& layout) const {
   const Accumulator& a = *results[item].accumulator;
-  return a.columns * (a.rows / layout.lanes(lanes_));
+  return a.columns * ColumnTiles{a.rows, layout.lanes(a.lanes)}.count();
 }
 
 namespace {
@@ -93,8 +92,9 @@ class RequantizeTable {
 
   void add(const Accumulator& a, int64_t first_row,
            const std::map<const ir::Value*, std::vector<CopyId>>& out) {
-    const int64_t tiles = a.rows / lanes_;
-    fold_.fill(*a.product, first_row, tiles);
+    const ColumnTiles column{a.rows, lanes_};
+    const int64_t tiles = column.count();
+    fold_.fill(*a.product, first_row, column);
     fillBias(l_, t_, bias_, a, first_row, tiles);
     for (const Part& part : a.parts) {
       const int64_t first = first_row + part.start * tiles;
@@ -102,10 +102,12 @@ class RequantizeTable {
       fillFunction(*part.origin.op, first, part.size * tiles);
       fillCopies(part, first, tiles, l_.layout.edges(out.at(part.result)));
       const bool lookup = looksUp(*part.origin.op);
-      Cells cells = elements(part, first, tiles, lanes_);
-      t_.place(q_, {part.result, lookup ? "key" : ""}, cells);
-      t_.place(r_, {part.result, "remainder"}, cells);
-      if (lookup) t_.place(g_, {part.result, ""}, cells);
+      auto place = [&](const Lanes& lanes, const char* witness) {
+        placeColumns(t_, lanes, {part.result, witness}, a.rows, part.size, first);
+      };
+      place(q_, lookup ? "key" : "");
+      place(r_, "remainder");
+      if (lookup) place(g_, "");
     }
   }
 
@@ -121,9 +123,13 @@ class RequantizeTable {
     }
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
-      t_.lookup("function" + lane, "function", on_, {function_, q_[i] + offset_, g_[i]});
-      t_.range("remainder" + lane, on_, tag_, r_[i]);
+      const Expr on = fold_.partial().used(on_, i);
+      t_.lookup("function" + lane, "function", on, {function_, q_[i] + offset_, g_[i]});
+      t_.range("remainder" + lane, on, tag_, r_[i]);
     }
+    fold_.partial().hold(q_, "q");
+    fold_.partial().hold(r_, "r");
+    fold_.partial().hold(g_, "g");
   }
 
  private:
@@ -169,7 +175,7 @@ class RequantizeTable {
 }  // namespace
 
 void ResultsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
-  RequantizeTable table(l, t, l.layout.lanes(lanes_));
+  RequantizeTable table(l, t, lanesOf(l, items));
   for (const Placed& p : items) table.add(*results[p.item].accumulator, p.first_row, out);
   table.constrain();
 }
@@ -179,7 +185,8 @@ namespace {
 // An accumulator with its readers' copies, block by block.
 void addStored(AirLowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out,
                const Accumulator& a, const Placed& p) {
-  const int64_t lanes = y.size(), tiles = a.rows / lanes, columns = a.columns / a.blocks;
+  const ColumnTiles column{a.rows, static_cast<int64_t>(y.size())};
+  const int64_t tiles = column.count(), columns = a.columns / a.blocks;
   const std::vector<Edge> edges = l.layout.edges(a.out);
   const std::vector<EdgeColumns*> slots = out.of(edges);
   for (int64_t block = 0; block < a.blocks; ++block) {
@@ -188,20 +195,18 @@ void addStored(AirLowering& l, TableBuilder& t, const Lanes& y, EdgeSlots& out,
                       l.layout.block(copy, block, a.blocks));
     }
   }
-  t.place(y, {a.origin.op->result(), ""},
-          {p.first_row,
-           {{a.blocks, columns * tiles, a.rows * columns},
-            {columns, tiles, 1},
-            {tiles, 1, lanes * columns}},
-           0,
-           columns});
+  for (ColumnCells part : columnCells(column, columns, p.first_row)) {
+    std::vector<Loop>& loops = part.cells.loops;
+    loops.insert(loops.begin(), {a.blocks, columns * tiles, a.rows * columns});
+    t.place(Lanes(y.begin(), y.begin() + part.lanes), {a.origin.op->result(), ""}, part.cells);
+  }
   t.instance(p.first_row, p.rows, a.origin.region, a.origin.op->location());
 }
 
 }  // namespace
 
 void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
-  const int64_t lanes = l.layout.lanes(lanes_);
+  const int64_t lanes = lanesOf(l, items);
   Expr bias = t.fixed("bias");
   EdgeSlots out(t, "out");
   Lanes y = t.mainLanes("y", lanes);
@@ -209,8 +214,9 @@ void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
   for (const Placed& p : items) {
     const Result& item = results[p.item];
     const Accumulator& a = *item.accumulator;
-    const int64_t tiles = a.rows / lanes;
-    fold.fill(*a.product, p.first_row, tiles);
+    const ColumnTiles column{a.rows, lanes};
+    const int64_t tiles = column.count();
+    fold.fill(*a.product, p.first_row, column);
     fillBias(l, t, bias, a, p.first_row, tiles);
     if (a.stored) addStored(l, t, y, out, a, p);
     for (const auto& [part, copy] : llvm::zip(a.parts, item.copies)) {
@@ -219,7 +225,7 @@ void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
       const Edge edge = l.layout.edge(copy);
       t.instance(first, part.size * tiles, part.origin.region, nodesOf(a, *part.origin.op));
       fillColumnMajor(t, *out.of(edge)[0], first, edge);
-      t.place(y, {part.result, ""}, elements(part, first, tiles, lanes));
+      placeColumns(t, y, {part.result, ""}, a.rows, part.size, first);
       l.circuit.publicTensor({part.name, true, a.rows, part.size, type.low, type.high,
                               type.exponent, edge.address, edge.tile_rows, edge.tile_columns});
     }
@@ -227,11 +233,11 @@ void OutputsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
   Lanes products;
   for (Expr lane : y) products.push_back(lane - bias);
   fold.build(products);
+  fold.partial().hold(y, "y");
   columnMajorTerms(t, "out", out, y, 1);
 }
 
-Results::Results(Wiring& wiring, Products& products)
-    : wiring_(wiring), products_(products), results_(wiring.down()), outputs_(wiring.down()) {}
+Results::Results(Wiring& wiring, Products& products) : wiring_(wiring), products_(products) {}
 
 llvm::ArrayRef<llvm::StringLiteral> Results::ops() const {
   static constexpr llvm::StringLiteral kOps[] = {"integer.requantize", "integer.lookup"};
@@ -245,7 +251,7 @@ absl::Status Results::plan(const Origin& origin) {
   Accumulator* accumulator = products_.findAccumulator(op.operand(0));
   const View view = wiring_.view(op.operand(0));
   accumulator->parts.push_back({origin, view.start, view.size, op.result()});
-  wiring_.gives(op.result(), Major::kColumn, results_.lanes(), &results_.out[op.result()]);
+  wiring_.gives(op.result(), Major::kColumn, accumulator->lanes, &results_.out[op.result()]);
   if (looksUp(op) || op.numOperands() < 2) return absl::OkStatus();
   products_.addOperand(origin, *accumulator, op.operand(1), op.intAttrOr("addend_shift", 0));
   return absl::OkStatus();
@@ -274,7 +280,7 @@ absl::Status Results::connect() {
       r.copies.push_back(wiring_.openCopy({.origin = part.origin,
                                            .rows = a.rows,
                                            .columns = part.size,
-                                           .row_lanes = outputs_.lanes(),
+                                           .row_lanes = a.lanes,
                                            .column_lanes = wiring_.along(),
                                            .group = publicGroup(part.name)}));
     }

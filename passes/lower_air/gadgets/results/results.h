@@ -26,34 +26,26 @@ struct Result {
 
 class ResultsTable : public TableKind {
  public:
-  explicit ResultsTable(LaneId lanes) : lanes_(lanes) {}
   std::string name() const override { return "results"; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return results.size(); }
+  LaneId lanes(size_t item) const override { return results[item].accumulator->lanes; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::vector<Result> results;
   // The copies of each part's result.
   std::map<const ir::Value*, std::vector<CopyId>> out;
-
- private:
-  LaneId lanes_;
 };
 
 class OutputsTable : public TableKind {
  public:
-  explicit OutputsTable(LaneId lanes) : lanes_(lanes) {}
   std::string name() const override { return "outputs"; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return results.size(); }
+  LaneId lanes(size_t item) const override { return results[item].accumulator->lanes; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
   std::vector<Result> results;
-
- private:
-  LaneId lanes_;
 };
 
 class Results : public Gadget {

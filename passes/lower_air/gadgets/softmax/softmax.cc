@@ -299,7 +299,7 @@ Extent extentOf(const ir::Op& softmax) {
 
 int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
   const Softmax& a = softmaxes[item];
-  return a.heads * a.queries * (a.keys / layout.lanes(lanes_));
+  return a.heads * a.queries * (a.keys / layout.lanes(a.lanes));
 }
 
 void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
@@ -310,7 +310,7 @@ void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed>
     if (stack.name == t.name()) break;
     ++table;
   }
-  SoftmaxBuilder builder(l, t, l.layout.lanes(lanes_), table, windows,
+  SoftmaxBuilder builder(l, t, lanesOf(l, items), table, windows,
                          softmaxes[items.front().item].stored());
   for (const Placed& p : items) builder.add(softmaxes[p.item], p.first_row, p.rows);
   const Placed& last = items.back();
@@ -342,18 +342,17 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   if (a.open_windows && op.intAttr("dead_rows") == 0) {
     return cannotLower(op, "it has no dead bin, which keys of closed windows are");
   }
-  wiring_.divides(wiring_.down(), a.queries);
-  wiring_.divides(table.lanes(), a.keys);
-  if (a.open_windows) wiring_.divides(table.lanes(), a.queries);
-  table.softmaxes.push_back(std::move(a));
-  wiring_.gives(op.result(), Major::kRow, table.lanes(), &table.softmaxes.back().out);
+  a.lanes = wiring_.ofLength(table.family(), a.keys);
+  if (a.open_windows) wiring_.divides(a.lanes, a.queries);
+  Softmax& kept = table.softmaxes.emplace_back(std::move(a));
+  wiring_.gives(op.result(), Major::kRow, kept.lanes, &kept.out);
   return absl::OkStatus();
 }
 
 absl::Status SoftmaxGadget::connect() {
   for (Softmax& a : stored_.softmaxes) {
     absl::StatusOr<CopyId> in =
-        wiring_.copy(a.origin, a.origin.op->operand(0), Major::kRow, stored_.lanes());
+        wiring_.copy(a.origin, a.origin.op->operand(0), Major::kRow, a.lanes);
     if (!in.ok()) return in.status();
     a.in = *in;
   }
@@ -363,6 +362,8 @@ absl::Status SoftmaxGadget::connect() {
 void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
   const auto [heads, queries, keys] = extentOf(op);
   const SoftmaxTable& table = products_.scoresOf(op.operand(0)) ? table_ : stored_;
+  const Softmax& item =
+      *llvm::find_if(table.softmaxes, [&](const Softmax& other) { return other.origin.op == &op; });
   const auto& exp = t.tables().place("exponential", t.tables().exponential(op));
   ir::Value* windows = op.numOperands() > 2 ? t.find(op.operand(2)) : nullptr;
   const Step step =
@@ -370,7 +371,7 @@ void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
              {{"heads", heads},
               {"queries", queries},
               {"keys", keys},
-              {"lanes", t.layout().lanes(table.lanes())},
+              {"lanes", t.layout().lanes(item.lanes)},
               {"causal", op.boolAttr("causal")},
               {"score_shift", op.intAttr("score_shift")},
               {"probability_bits", op.intAttr("probability_bits")},

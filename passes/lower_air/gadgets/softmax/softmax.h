@@ -26,6 +26,7 @@ struct Softmax {
   const ir::Op* scores = nullptr;
   const Product* product = nullptr;
   int64_t heads = 0, queries = 0, keys = 0;
+  LaneId lanes = kOneLane;
   const ir::Value* open_windows = nullptr;  // how many of its windows of earlier keys are open
   std::vector<CopyId> out = {};
   CopyId in = 0;  // of scores that are no product's result but stored
@@ -35,10 +36,11 @@ struct Softmax {
 
 class SoftmaxTable : public TableKind {
  public:
-  SoftmaxTable(LaneId lanes, std::string name) : lanes_(lanes), name_(std::move(name)) {}
+  SoftmaxTable(LaneId family, std::string name) : family_(family), name_(std::move(name)) {}
   std::string name() const override { return name_; }
-  LaneId lanes() const override { return lanes_; }
   size_t items() const override { return softmaxes.size(); }
+  LaneId lanes(size_t item) const override { return softmaxes[item].lanes; }
+  LaneId family() const { return family_; }
   int64_t rows(size_t item, const Layout& layout) const override;
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 
@@ -47,7 +49,7 @@ class SoftmaxTable : public TableKind {
   CopyId windows = 0;
 
  private:
-  LaneId lanes_;
+  LaneId family_;
   std::string name_;
 };
 

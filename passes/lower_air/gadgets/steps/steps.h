@@ -32,8 +32,8 @@ struct DecodeSteps {
 class StepsTable : public TableKind {
  public:
   std::string name() const override { return "steps"; }
-  LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return steps ? 1 : 0; }
+  LaneId lanes(size_t item) const override { return kOneLane; }
   int64_t rows(size_t item, const Layout& layout) const override { return steps->rows; }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override;
 

@@ -97,9 +97,9 @@ class WideNormsBuilder : public NormColumns {
 
 class WideNormsTable : public NormTable {
  public:
-  explicit WideNormsTable(LaneId lanes) : NormTable(lanes, "wide_norms") {}
+  WideNormsTable() : NormTable("wide_norms") {}
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
-    WideNormsBuilder builder(l, t, l.layout.lanes(lanes()));
+    WideNormsBuilder builder(l, t, lanesOf(l, items));
     for (const Placed& placed : items) builder.add(norms[placed.item], placed);
     builder.constrain();
   }
@@ -191,14 +191,14 @@ class WideStatisticsTable : public TableKind {
  public:
   explicit WideStatisticsTable(const WideNormsTable& norms) : norms_(norms) {}
   std::string name() const override { return "wide_norm_statistics"; }
-  LaneId lanes() const override { return kOneLane; }
   size_t items() const override { return norms_.norms.size(); }
+  LaneId lanes(size_t item) const override { return kOneLane; }
   int64_t rows(size_t item, const Layout& layout) const override { return norms_.norms[item].rows; }
   void build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const override {
     WideStatisticsBuilder builder(l, t);
     for (const Placed& placed : items) {
       const Norm& n = norms_.norms[placed.item];
-      builder.add(n, placed.first_row, n.width / l.layout.lanes(norms_.lanes()));
+      builder.add(n, placed.first_row, NormTable::tiles(n, l.layout));
     }
     builder.constrain();
   }
@@ -209,8 +209,7 @@ class WideStatisticsTable : public TableKind {
 
 class WideNorms : public Gadget {
  public:
-  explicit WideNorms(Wiring& wiring)
-      : wiring_(wiring), norms_(wiring.along()), statistics_(norms_) {}
+  explicit WideNorms(Wiring& wiring) : wiring_(wiring), statistics_(norms_) {}
 
   llvm::ArrayRef<llvm::StringLiteral> ops() const override {
     static constexpr llvm::StringLiteral kOps[] = {"integer.layernorm"};
@@ -232,7 +231,7 @@ class WideNorms : public Gadget {
     const Step step = t.step("wide_layer_norm", {{"x", t.find(op.operand(0))}},
                              {{"rows", rows},
                               {"width", width},
-                              {"lanes", t.layout().lanes(norms_.lanes())},
+                              {"lanes", t.layout().lanes(norms_.find(op)->lanes)},
                               {"has_mean", op.boolAttr("has_mean")},
                               {"row_shift_limit", op.intAttr("row_shift")},
                               {"square_shift", op.intAttr("square_shift")},
