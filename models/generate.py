@@ -5,7 +5,7 @@
     generate.py toy --rms --twins -o twins.onnx
     generate.py nanogpt   models/generated/nanogpt.onnx: 4 layers, d 64, context 64, 213k parameters
     generate.py block     models/generated/block.onnx: one such block, float in, float out
-    generate.py llama-block models/generated/llama-block.onnx: one block of TinyLlama's shape, 45M parameters
+    generate.py llama-block models/generated/llama-block.onnx: one block of Llama's shape, 45M parameters
     generate.py mlp --activation relu -o mlp.onnx
     generate.py mlp --gated -o swiglu.onnx
     generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
@@ -262,8 +262,8 @@ def make_llama_block(shape, seed):
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, seq, dim])
     normed = layer_norm(g, "/input_layernorm", x.name, dim)
     heads = {"q": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}
-    q, k, v = (split_heads(g, f"/self_attn/{name}", projection(g, f"/self_attn/{name}_proj", normed, dim, n * width, 1.5),
-                           seq, n, width) for name, n in heads.items())
+    projected = {name: projection(g, f"/self_attn/{name}_proj", normed, dim, n * width, 1.5) for name, n in heads.items()}
+    q, k, v = (split_heads(g, f"/self_attn/{name}", projected[name], seq, n, width) for name, n in heads.items())
     angles = np.arange(seq)[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
     angles = np.concatenate([angles, angles], axis=1)[None, None]
     cos, sin = g.weight("cos", np.cos(angles)), g.weight("sin", np.sin(angles))

@@ -69,6 +69,11 @@ MODELS = {model.name: model for model in (
     Model("char_gpt_massive", "the same with a massive channel", "char_gpt/char_gpt_massive.onnx", LAST_32, True),
     Model("gpt2", "GPT-2-small shape, 32 tokens; argmax at the last 16",
           options=("--argmax", "--positions", "last:16"), default=False),
+    # As many parameters, within 1 %.
+    Model("llama_block", "1 block of Llama's shape, d 2048, 32/8 heads, SwiGLU 5632, 32 tokens", default=False,
+          generate=("llama-block",)),
+    Model("gpt_block", "1 GPT block, d 1936, 22 heads, 32 tokens", default=False,
+          generate=("block", "--dim", "1936", "--heads", "22", "--seq", "32")),
 )}
 
 

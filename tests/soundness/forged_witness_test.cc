@@ -323,7 +323,8 @@ TEST(PaddingTest, ALaneThatHoldsNothingIsZero) {
         "results.padding of q", "results.padding of r", "results.padding of g",
         "outputs.padding of y", "affine.padding of q", "affine_sum.padding of r",
         "affine_by_row.padding of q", "lookups.padding of g", "multiply.padding of q",
-        "multiply.padding of r", "divide.padding of q", "divide.padding of r"}) {
+        "multiply.padding of r", "divide.padding of q", "divide.padding of r",
+        "softmax.padding of k", "stored_softmax.padding of k", "stored_softmax.padding of p"}) {
     EXPECT_TRUE(held.contains(absl::StrCat("constraint ", padding))) << padding;
   }
 }

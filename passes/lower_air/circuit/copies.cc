@@ -5,11 +5,12 @@ namespace {
 
 // The last group of columns may be narrower than the tile: two fills.
 void fillColumns(TableBuilder& t, const EdgeColumns& columns, int64_t first_row, const Edge& e,
-                 int64_t first_column, int64_t groups, int64_t width, int64_t stride) {
+                 int64_t first_column, int64_t groups, int64_t width, int64_t stride,
+                 int64_t first_place = 0) {
   if (groups == 0 || width == 0) return;
   fillEdge(t, columns, first_row + first_column * stride,
            {{groups, width * stride, 1}, {width, stride, 0}, {e.rowTiles(), 1, e.columnTiles()}}, 1,
-           e.address + first_column / e.tile_columns);
+           e.address + first_column / e.tile_columns, first_place);
 }
 
 // The class of an edge's ends.
@@ -43,20 +44,22 @@ void laneTerm(TableBuilder& t, llvm::StringRef name, const EdgeColumns& columns,
 
 // Address times place is affine in the other loops, for each place.
 void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
-              const std::vector<Loop>& loops, size_t place_loop, int64_t address) {
+              const std::vector<Loop>& loops, size_t place_loop, int64_t address,
+              int64_t first_place) {
   std::vector<Loop> addresses = loops, places = loops, corners = loops;
   for (Loop& loop : places) loop.value_stride = 0;
   places[place_loop].value_stride = 1;
   t.fill(columns.address, {first_row, addresses, address, 0});
-  t.fill(columns.place, {first_row, places, 0, 0});
+  t.fill(columns.place, {first_row, places, first_place, 0});
   const Loop over_places = loops[place_loop];
   corners.erase(corners.begin() + place_loop);
-  for (int64_t place = 1; place < over_places.count; ++place) {
-    for (size_t i = 0; i < corners.size(); ++i) {
-      corners[i].value_stride = loops[i < place_loop ? i : i + 1].value_stride * place;
+  for (int64_t i = 0; i < over_places.count; ++i) {
+    const int64_t place = first_place + i;
+    if (place == 0) continue;
+    for (size_t l = 0; l < corners.size(); ++l) {
+      corners[l].value_stride = loops[l < place_loop ? l : l + 1].value_stride * place;
     }
-    t.fill(columns.corner,
-           {first_row + place * over_places.row_stride, corners, address * place, 0});
+    t.fill(columns.corner, {first_row + i * over_places.row_stride, corners, address * place, 0});
   }
 }
 
@@ -84,10 +87,10 @@ std::vector<EdgeColumns*> EdgeSlots::of(llvm::ArrayRef<Edge> edges) {
 
 void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                           const Edge& e, int64_t stride) {
-  int64_t full = e.columns / e.tile_columns;
+  const int64_t full = e.columns / e.tile_columns, rest = e.columns % e.tile_columns;
   fillColumns(t, columns, first_row, e, 0, full, e.tile_columns, stride);
-  fillColumns(t, columns, first_row, e, full * e.tile_columns, 1, e.columns % e.tile_columns,
-              stride);
+  fillColumns(t, columns, first_row, e, full * e.tile_columns, 1, rest, stride,
+              e.columns_last ? e.tile_columns - rest : 0);
 }
 
 void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,

@@ -29,6 +29,8 @@ struct Edge {
   std::vector<int64_t> selected = {};
   // Whether they end where the last tile ends: what is missing in a tile is in the first one then.
   bool ends_last = false;
+  // Whether the columns of the last tile, if it is narrower than the others, are its last ones.
+  bool columns_last = false;
   // Equal parts of the rows, none of which shares a tile with another.
   int64_t blocks = 1;
   int64_t columnTiles() const { return (columns + tile_columns - 1) / tile_columns; }
@@ -63,7 +65,8 @@ class EdgeSlots {
 // Rows whose address and place are affine in the loops; the loop `place_loop` runs over the places
 // of a tile. Without `on`, as below.
 void fillEdge(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
-              const std::vector<Loop>& loops, size_t place_loop, int64_t address);
+              const std::vector<Loop>& loops, size_t place_loop, int64_t address,
+              int64_t first_place = 0);
 // Rows (column j, tile of rows): j major. The last tile of a column may be lower than the others.
 void fillColumnMajor(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                      const Edge& edge);

@@ -59,6 +59,7 @@ Edge Layout::edge(CopyId id) const {
             .group = copy.group,
             .selected = copy.selected,
             .ends_last = copy.row_lanes == wiring_.down() && !copy.selected.empty(),
+            .columns_last = wiring_.laneRules()[copy.column_lanes].length > 0,
             .blocks = copy.blocks};
   if (!addresses_.empty()) edge.address = addresses_[id];
   return edge;

@@ -44,7 +44,7 @@ void PartialRows::fill(int64_t first_row, int64_t columns, int64_t rows) {
 
 Expr PartialRows::used(Expr on, int64_t lane) const {
   for (const auto& [kind, rows] : rows_) {
-    if (kind.used <= lane) on = on - rows;
+    if (isPadding(kind, lane)) on = on - rows;
   }
   return on;
 }
@@ -53,7 +53,7 @@ void PartialRows::hold(const Lanes& x, llvm::StringRef name) const {
   for (int64_t lane = 0; lane < lanes_; ++lane) {
     std::optional<Expr> padding;
     for (const auto& [kind, rows] : rows_) {
-      if (kind.used <= lane) padding = padding ? *padding + rows : rows;
+      if (isPadding(kind, lane)) padding = padding ? *padding + rows : rows;
     }
     if (padding) {
       t_.constrain(*padding * x[lane], "padding of " + name.str() + "." + std::to_string(lane));
@@ -67,9 +67,13 @@ std::vector<EdgeLanes> PartialRows::lanesOf(const Lanes& x) const {
   return lanes;
 }
 
-void PartialRows::addMultipliers(Expr& mul, ir::Value* challenge) const {
+void PartialRows::addMultipliers(Expr& mul, ir::Value* challenge, bool instead) const {
+  CircuitBuilder& c = t_.circuit();
   for (const auto& [kind, rows] : rows_) {
-    if (!kind.alone) mul = mul + rows * t_.outside(t_.circuit().power(challenge, kind.used));
+    if (kind.alone) continue;
+    Expr step = t_.outside(c.power(challenge, kind.used));
+    if (instead) step = step - t_.outside(c.power(challenge, lanes_));
+    mul = mul + rows * step;
   }
 }
 

@@ -1,8 +1,9 @@
 // Rows of a table whose lanes are not all in use: a tensor's column stands in tiles of as many rows
 // of it as there are lanes, and the last tile of a column may be lower than the others.
 //
-// Its first lanes are used then, and the others are padding: every equation, lookup and fold leaves
-// them out, and what no edge takes is held at zero. A table without such rows has nothing of this.
+// Its first lanes are used then (the last ones, where the same is done along a tensor's rows), and
+// the others are padding: every equation, lookup and fold leaves them out, and what no edge takes
+// is held at zero. A table without such rows has nothing of this.
 #pragma once
 
 #include <map>
@@ -32,9 +33,10 @@ void placeColumns(TableBuilder& t, const Lanes& lanes, const Witness& witness, i
 
 class PartialRows {
  public:
-  // `name` of the fixed columns, one for each number of used lanes.
-  PartialRows(TableBuilder& t, int64_t lanes, llvm::StringRef name = "partial")
-      : t_(t), lanes_(lanes), name_(name) {}
+  // `name` of the fixed columns, one for each number of used lanes; these are the first lanes, or
+  // the last ones.
+  PartialRows(TableBuilder& t, int64_t lanes, llvm::StringRef name = "partial", bool last = false)
+      : t_(t), lanes_(lanes), name_(name), last_(last) {}
   // `columns` columns of as many rows of a tensor, one after the other.
   void fill(int64_t first_row, int64_t columns, int64_t rows);
 
@@ -48,7 +50,7 @@ class PartialRows {
   // Folds by powers of a challenge, Horner's rule with a step per row: the multiplier on partial
   // rows that are not a column's first, and what is added on partial rows; `instead` of all lanes,
   // if these are added on all rows.
-  void addMultipliers(Expr& mul, ir::Value* challenge) const;
+  void addMultipliers(Expr& mul, ir::Value* challenge, bool instead = false) const;
   void addSteps(Expr& add, const Lanes& x, ir::Value* challenge, bool instead = false) const;
 
  private:
@@ -57,9 +59,14 @@ class PartialRows {
     bool alone;  // the column's only tile
     auto operator<=>(const Kind&) const = default;
   };
+  bool isPadding(const Kind& kind, int64_t lane) const {
+    return last_ ? lane < lanes_ - kind.used : lane >= kind.used;
+  }
+
   TableBuilder& t_;
   const int64_t lanes_;
   const std::string name_;
+  const bool last_;
   std::map<Kind, Expr> rows_;  // fixed columns: 1 on the rows of a kind
 };
 

@@ -163,6 +163,7 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
     return input.copy = openCopy(std::move(copy));
   }
   if (published && from->major == Major::kRow) {
+    if (laneRules()[from->lanes].length > 0) divides(from->lanes, v.size);
     // The verifier's end has no lanes: tiles are as wide as the giver's, and one row.
     copy.row_lanes = kOneLane, copy.column_lanes = from->lanes;
   } else if (from->major == major) {

@@ -3,21 +3,25 @@
 #include <map>
 #include <optional>
 
+#include "passes/lower_air/gadgets/partial_rows.h"
 #include "passes/lower_air/gadgets/steps/public_inputs.h"
 
 namespace lindero::passes {
 namespace {
 
-// Lane l of the tile of keys kb is live for the queries t >= kb lanes + l - earlier keys.
+// A key is live for the queries t >= key - earlier keys.
 void fillCausalMask(TableBuilder& t, const Lanes& live, const Softmax& a, int64_t first_row) {
-  const int64_t lanes = live.size(), tiles = a.keys / lanes;
+  const ColumnTiles line{a.keys, static_cast<int64_t>(live.size())};
+  const int64_t lanes = line.lanes, tiles = line.count();
   for (int64_t key = a.earlier(); key < a.keys; ++key) {
     int64_t from = key - a.earlier();
     if (from >= a.queries) continue;
-    t.fill(live[key % lanes], {first_row + from * tiles + key / lanes,
-                               {{a.heads, a.queries * tiles, 0}, {a.queries - from, tiles, 0}},
-                               1,
-                               0});
+    const int64_t skipped = key / lanes < line.full() ? 0 : lanes - line.rest();
+    t.fill(live[skipped + key % lanes],
+           {first_row + from * tiles + key / lanes,
+            {{a.heads, a.queries * tiles, 0}, {a.queries - from, tiles, 0}},
+            1,
+            0});
   }
 }
 
@@ -60,6 +64,7 @@ class SoftmaxBuilder {
 
   // `rows` of the table are in use; `windows`: the address of the number of windows before.
   void constrain(int64_t rows, int64_t windows) {
+    holdPadding();
     addSums();
     addElements();
     if (context_) constrainWindows(rows, windows);
@@ -77,7 +82,8 @@ class SoftmaxBuilder {
 
   void fill(const Softmax& a, int64_t first, int64_t rows) {
     const ir::Op& op = *a.origin.op;
-    const int64_t tiles = a.keys / lanes_, queries = a.heads * a.queries;
+    const ColumnTiles line{a.keys, lanes_};
+    const int64_t tiles = line.count(), queries = a.heads * a.queries;
     const int64_t shift = op.intAttr("score_shift"), bits = op.intAttr("normalizer_bits");
     const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
     longest_ = std::max(longest_, a.queries * tiles);
@@ -95,14 +101,21 @@ class SoftmaxBuilder {
     if (tiles > 1) {
       t_.fill(within_, {first + 1, {{queries, tiles, 0}, {tiles - 1, 1, 0}}, 1, 0});
     }
+    partial_.fill(first, queries, a.keys);
     if (!a.stored()) fillFold(a, first, tiles);
     fillCopies(a, first);
     if (op.boolAttr("causal")) {
       fillCausalMask(t_, live_, a, first);
     } else if (stored_) {
       t_.fillConstant(live_[0], first, rows, 1);
-    } else {
+    } else if (line.rest() == 0) {
       t_.fill(live_, {first, {{rows, 1, 0}}, 1, 0});
+    } else {
+      if (line.full() > 0) {
+        t_.fill(live_, {first, {{queries, tiles, 0}, {line.full(), 1, 0}}, 1, 0});
+      }
+      t_.fill(Lanes(live_.end() - line.rest(), live_.end()),
+              {first + line.full(), {{queries, tiles, 0}}, 1, 0});
     }
     if (a.open_windows) fillWindows(a, first);
     for (int64_t b : {int64_t{16}, std::min<int64_t>(bits, 16), bits - 16}) l_.tables.useRange(b);
@@ -137,25 +150,51 @@ class SoftmaxBuilder {
     fillRowMajor(t_, more_out_, first, rows, more, End::kGives);
     if (!a.stored()) return;
     fillRowMajor(t_, in_, first, rows, l_.layout.edges(a.in), End::kTakes);
-    const int64_t tiles = a.keys / lanes_;
-    t_.place(s_, {a.origin.op->operand(0), ""}, {first, {{rows * tiles, 1, lanes_}}, 0, 1});
+    placeElements(s_, {a.origin.op->operand(0), ""}, a, first);
+  }
+
+  // A sum of each table row; of partial rows, the trace has one of each key (summedLanes).
+  void placeSums(Expr sum, const Witness& witness, const Softmax& a, int64_t first) {
+    const ColumnTiles line{a.keys, lanes_};
+    const int64_t queries = a.heads * a.queries, tiles = line.count();
+    if (line.rest() == 0) {
+      t_.place(sum, witness, {first, {{queries * tiles, 1, 1}}, 0, 0});
+      return;
+    }
+    if (line.full() > 0) {
+      t_.place(sum, witness,
+               {first, {{queries, tiles, a.keys}, {line.full(), 1, lanes_}}, lanes_ - 1, 0});
+    }
+    t_.place(sum, witness, {first + line.full(), {{queries, tiles, a.keys}}, a.keys - 1, 0});
+  }
+
+  void placeElements(const Lanes& lanes, const Witness& witness, const Softmax& a, int64_t first) {
+    const ColumnTiles line{a.keys, lanes_};
+    const int64_t queries = a.heads * a.queries, full = line.full();
+    if (line.rest() == 0) {
+      t_.place(lanes, witness, {first, {{queries * full, 1, lanes_}}, 0, 1});
+      return;
+    }
+    if (full > 0) {
+      t_.place(lanes, witness, {first, {{queries, line.count(), a.keys}, {full, 1, lanes_}}, 0, 1});
+    }
+    t_.place(Lanes(lanes.end() - line.rest(), lanes.end()), witness,
+             {first + full, {{queries, line.count(), a.keys}}, full * lanes_, 1});
   }
 
   void place(const Softmax& a, int64_t first) {
     const ir::Value* result = a.origin.op->result();
-    const int64_t tiles = a.keys / lanes_, queries = a.heads * a.queries;
-    Cells elements{first, {{queries * tiles, 1, lanes_}}, 0, 1};
+    const int64_t tiles = ColumnTiles{a.keys, lanes_}.count(), queries = a.heads * a.queries;
     Cells rows{first, {{queries, tiles, 1}, {tiles, 1, 0}}, 0, 0};
-    Cells row_tiles{first, {{queries * tiles, 1, 1}}, 0, 0};
-    t_.place(k_, {result, "bin"}, elements);
-    t_.place(w_, {result, "width"}, elements);
-    t_.place(r_, {result, "remainder"}, elements);
-    t_.place(p_, {result, ""}, elements);
-    t_.place(previous_, {result, "previous_probability"}, elements);
+    placeElements(k_, {result, "bin"}, a, first);
+    placeElements(w_, {result, "width"}, a, first);
+    placeElements(r_, {result, "remainder"}, a, first);
+    placeElements(p_, {result, ""}, a, first);
+    placeElements(previous_, {result, "previous_probability"}, a, first);
     t_.place(low_, {result, "normalizer_low_limb"}, rows);
     t_.place(high_, {result, "normalizer_high_limb"}, rows);
-    t_.place(sum_, {result, "probability_sums"}, row_tiles);
-    t_.place(previous_sum_, {result, "previous_probability_sums"}, row_tiles);
+    placeSums(sum_, {result, "probability_sums"}, a, first);
+    placeSums(previous_sum_, {result, "previous_probability_sums"}, a, first);
   }
 
   void fillWindows(const Softmax& a, int64_t first) {
@@ -193,6 +232,16 @@ class SoftmaxBuilder {
     scalarTerm(t_, "open windows", c.end, t_.constant(address), c.open_windows, -1, kBlock);
   }
 
+  // Of stored scores, padding is not masked.
+  void holdPadding() {
+    partial_.hold(k_, "k");
+    if (!stored_) return;
+    partial_.hold(w_, "w");
+    partial_.hold(r_, "r");
+    partial_.hold(p_, "p");
+    partial_.hold(previous_, "previous");
+  }
+
   void addSums() {
     using enum TableBuilder::Kind;
     t_.constrain(sum_ - within_ * t_.previous(sum_) - t_.sum(p_), "sum of probabilities",
@@ -210,6 +259,7 @@ class SoftmaxBuilder {
     for (int64_t i = 0; i < lanes_; ++i) {
       std::string lane = "." + std::to_string(i);
       Expr seen = context_ ? live_[i] + context_->on : live_[i], masked = one - seen;
+      if (stored_) seen = partial_.used(seen, i);
       if (!stored_) {
         t_.constrain(masked * p_[i], "masked probability" + lane);
         t_.constrain(masked * w_[i], "masked width" + lane);
@@ -235,7 +285,7 @@ class SoftmaxBuilder {
   // None of them is masked.
   void takeScores() {
     for (int64_t i = 0; i < lanes_; ++i) {
-      t_.constrain(live_[i] * (score(i) - s_[i]), "score." + std::to_string(i));
+      t_.constrain(partial_.used(live_[i], i) * (score(i) - s_[i]), "score." + std::to_string(i));
     }
     rowMajorTerms(t_, "in", in_, s_, -1);
   }
@@ -245,11 +295,12 @@ class SoftmaxBuilder {
     CircuitBuilder& c = l_.circuit;
     Lanes scores;
     for (int64_t i = 0; i < lanes_; ++i) {
-      Expr value = score(i), live = live_[i], masked = t_.constant(1) - live_[i];
+      Expr value = score(i), live = live_[i], masked = partial_.used(t_.constant(1), i) - live_[i];
       if (context_) live = live + context_->open, masked = masked - context_->on;
       scores.push_back(live * value + masked * k_[i]);
     }
     Expr mul = within_ * t_.outside(c.power(c.sigma(), lanes_));
+    partial_.addMultipliers(mul, c.sigma(), /*instead=*/true);
     for (auto& [keys, selector] : next_) {
       mul = mul + selector * t_.outside(nextRow(c, lanes_, keys));
     }
@@ -268,6 +319,7 @@ class SoftmaxBuilder {
   Expr table_ = t_.fixed("table"), mass_ = t_.fixed("mass");
   Expr low_tag_ = t_.fixed("low_tag"), high_tag_ = t_.fixed("high_tag");
   Expr within_ = t_.fixed("within"), last_ = t_.fixed("last");
+  PartialRows partial_{t_, lanes_, "partial", /*last=*/true};
   Expr end_ = ofProduct("end"), product_ = ofProduct("product");
   // By the keys of a query: where a fold goes on to the next query.
   std::map<int64_t, Expr> next_;
@@ -282,6 +334,12 @@ class SoftmaxBuilder {
   Lanes s_ = stored_ ? t_.mainLanes("s", lanes_) : Lanes();
   std::optional<ContextColumns> context_;
 };
+
+// How many elements the trace adds up in one sum.
+int64_t summedLanes(const Softmax& a, const Layout& layout) {
+  const int64_t lanes = layout.lanes(a.lanes);
+  return a.keys % lanes == 0 ? lanes : 1;
+}
 
 struct Extent {
   int64_t heads, queries, keys;
@@ -299,7 +357,7 @@ Extent extentOf(const ir::Op& softmax) {
 
 int64_t SoftmaxTable::rows(size_t item, const Layout& layout) const {
   const Softmax& a = softmaxes[item];
-  return a.heads * a.queries * (a.keys / layout.lanes(a.lanes));
+  return a.heads * a.queries * ColumnTiles{a.keys, layout.lanes(a.lanes)}.count();
 }
 
 void SoftmaxTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> items) const {
@@ -342,7 +400,7 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   if (a.open_windows && op.intAttr("dead_rows") == 0) {
     return cannotLower(op, "it has no dead bin, which keys of closed windows are");
   }
-  a.lanes = wiring_.ofLength(table.family(), a.keys);
+  a.lanes = wiring_.ofLength(table.family(), a.keys, /*partial=*/!a.open_windows);
   if (a.open_windows) wiring_.divides(a.lanes, a.queries);
   Softmax& kept = table.softmaxes.emplace_back(std::move(a));
   wiring_.gives(op.result(), Major::kRow, kept.lanes, &kept.out);
@@ -371,7 +429,7 @@ void SoftmaxGadget::trace(TraceWriter& t, const ir::Op& op) const {
              {{"heads", heads},
               {"queries", queries},
               {"keys", keys},
-              {"lanes", t.layout().lanes(item.lanes)},
+              {"lanes", summedLanes(item, t.layout())},
               {"causal", op.boolAttr("causal")},
               {"score_shift", op.intAttr("score_shift")},
               {"probability_bits", op.intAttr("probability_bits")},
