@@ -216,24 +216,23 @@ class LayoutSearch {
   // of its own: in full rows; or in partial ones, if it is of items that are short or cannot fill
   // rows. The other group's lanes stay as they are.
   void shareTables(std::vector<LaneGroup>& groups) {
-    std::vector<const LaneGroup*> stay;
-    std::vector<LaneGroup*> by_cost;
-    for (LaneGroup& group : groups) by_cost.push_back(&group);
-    llvm::stable_sort(by_cost, [](auto* a, auto* b) { return a->cost > b->cost; });
-    for (LaneGroup* group : by_cost) {
-      const LaneRule& rule = wiring_.laneRules()[group->ids.front()];
-      const int64_t own = layout_.lanes(group->ids.front());
-      int64_t chosen = own, least = costOfTables(*group);
-      for (const LaneGroup* other : stay) {
-        const int64_t lanes = layout_.lanes(other->ids.front());
+    std::vector<const LaneGroup*> by_cost;
+    for (const LaneGroup& group : groups) by_cost.push_back(&group);
+    llvm::stable_sort(by_cost, [](auto* a, auto* b) { return a->cost < b->cost; });
+    auto lanesOf = [&](const LaneGroup* group) { return layout_.lanes(group->ids.front()); };
+    for (const LaneGroup* group : by_cost) {
+      const int64_t most = wiring_.laneRules()[group->ids.front()].most;
+      int64_t chosen = lanesOf(group), least = costOfTables(*group);
+      for (const LaneGroup* other : by_cost) {
+        if (other == group) continue;
+        const int64_t lanes = lanesOf(other);
         const bool partial = group->longest > 0 && group->divided % lanes == 0 &&
-                             4 * greatestDivisor(group->common, rule.most) <= rule.most;
+                             4 * greatestDivisor(group->common, most) <= most;
         if (!partial && group->common % lanes != 0) continue;
         setLanes(*group, lanes);
         const int64_t cost = costOfTables(*group);
         if (cost < least) least = cost, chosen = lanes;
       }
-      if (chosen == own) stay.push_back(group);
       setLanes(*group, chosen);
     }
   }
