@@ -65,11 +65,15 @@ class GeneralProgram {
     outputs_.insert(outputs_.end(), {acc, b, row});
   }
 
-  // The same, a softmax whose heads mix V as they are, and a product of what the verifier gives.
+  // The same, softmaxes that others read, and a product of what the verifier gives.
   void padded() {
     all({7, 8}, {5, 6});
     Value* b = values_[1];
     mix(softmax(scores(b, b, 2)), b);
+    // One that is published has full rows.
+    Value* stored = scores(b, argument("e", {7, 6}, 500, 4), 2);
+    requantize(stored, nullptr, 12);
+    requantize(softmax(stored), nullptr, 8);
     linear(argument("d", {5, 6}, 500, 4), 3);
   }
 
