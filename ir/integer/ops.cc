@@ -105,7 +105,7 @@ void addRounding(std::vector<OpDef>& ops) {
            "x, y and q have one shape; m, n and c have it, too, or that of its last "
            "axis, or [1]; they are results of integer.constant",
            "n is there if and only if y is", "0 <= shift <= 16",
-           "2 <= bits <= 16; up to 27 for an exact sum that cannot leave them: shift 0, "
+           "2 <= bits <= 16; up to 29 for an exact sum that cannot leave them: shift 0, "
            "and B < 2^(bits-1)",
            "2^(bits-1+shift) + 2^(shift-1) + B < 2^31 - 1, B = |x| |m| + |c| + |y| |n|, "
            "each the largest: no second witness is accepted",

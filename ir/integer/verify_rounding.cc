@@ -96,7 +96,7 @@ absl::Status verifyAffine(const Op& op) {
   status.Update(require(op, 2, count == 3 || count == 5, absl::StrCat(count, " operands")));
   if (count == 5) status.Update(shapesAs(op, fits, {4}));
   status.Update(between(op, 3, "shift", 0, 16));
-  status.Update(between(op, 4, "bits", 2, 27));
+  status.Update(between(op, 4, "bits", 2, 29));
   if (!status.ok()) return status;
   Wide bound = magnitude(op.operand(2)->type());
   const int64_t exponent = op.operand(2)->type().exponent;

@@ -249,6 +249,13 @@ absl::StatusOr<Type> gather(const Request& r) {
   return Type::tensor(r.operands[0].element, shape);
 }
 
+absl::StatusOr<Type> limb(const Request& r) {
+  if (!isReal(r.operands[0])) return r.violates(1, text(r.operands[0]));
+  const auto shift = r.get<int64_t>("shift", 0);
+  if (shift < 1 || shift > 16) return r.violates(2, absl::StrCat("shift = ", shift));
+  return r.operands[0];
+}
+
 absl::StatusOr<Type> trilu(const Request& r) {
   if (r.operands[0].shape.size() < 2) return r.violates(1, text(r.operands[0]));
   return r.operands[0];
@@ -396,12 +403,14 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.gather", {gather, 2, 2}},
       {"tensor.greater", {comparison, 2, 2}},
       {"tensor.greater_or_equal", {comparison, 2, 2}},
+      {"tensor.high_limb", {limb, 1, 1}},
       {"tensor.is_nan", {isNan, 1, 1}},
       {"tensor.layernorm", {layernorm, 3, 3}},
       {"tensor.less", {comparison, 2, 2}},
       {"tensor.less_or_equal", {comparison, 2, 2}},
       {"tensor.linear", {linear, 2, 3}},
       {"tensor.log", {unary<isReal>, 1, 1}},
+      {"tensor.low_limb", {limb, 1, 1}},
       {"tensor.mask", {mask, 2, 2}},
       {"tensor.matmul", {matmul, 2, 2}},
       {"tensor.max", {arithmetic, 2, 2}},

@@ -27,6 +27,17 @@ absl::Status map(const Call& call) {
   return absl::OkStatus();
 }
 
+template <bool kHigh>
+absl::Status limb(const Call& call) {
+  const auto shift = static_cast<int>(call.op.intAttr("shift"));
+  const std::vector<double>& x = call.in(0).reals;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double high = std::floor(std::ldexp(x[i], -shift) + 0.5);
+    call.result.reals[i] = kHigh ? high : x[i] - std::ldexp(high, shift);
+  }
+  return absl::OkStatus();
+}
+
 template <typename In, typename Out, Out (*kFunction)(In, In)>
 void zip(const Call& call, const std::vector<In>& a, const std::vector<In>& b,
          std::vector<Out>& result) {
@@ -209,10 +220,12 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.floor", realMap<floorOf>},
     {"tensor.greater", comparison<greater<double>, greater<int64_t>>},
     {"tensor.greater_or_equal", comparison<greaterEqual<double>, greaterEqual<int64_t>>},
+    {"tensor.high_limb", limb<true>},
     {"tensor.is_nan", isNan},
     {"tensor.less", comparison<less<double>, less<int64_t>>},
     {"tensor.less_or_equal", comparison<lessEqual<double>, lessEqual<int64_t>>},
     {"tensor.log", realMap<logarithm>},
+    {"tensor.low_limb", limb<false>},
     {"tensor.mask", mask},
     {"tensor.max", arithmetic<greatest, greatestInteger>},
     {"tensor.min", arithmetic<least, leastInteger>},

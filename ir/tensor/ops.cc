@@ -26,6 +26,13 @@ OpDef unary(llvm::StringRef name, llvm::StringRef summary, llvm::StringRef domai
           .constraints = {domain, kSameType}};
 }
 
+OpDef limb(llvm::StringRef name, llvm::StringRef summary) {
+  OpDef op = unary(name, summary);
+  op.attributes = {{"shift", kInt, true, ""}};
+  op.constraints = {kReal, "1 <= shift <= 16", kSameType};
+  return op;
+}
+
 OpDef binary(llvm::StringRef name, llvm::StringRef summary, llvm::StringRef domain,
              llvm::StringRef result) {
   return {.name = name,
@@ -72,6 +79,9 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(unary("tensor.ceil", "y = the least integer >= x"));
   ops.push_back(unary("tensor.round", "y = the nearest integer to x, halves to even"));
   ops.push_back(unary("tensor.sign", "y = -1, 0 or 1", kNumber));
+  ops.push_back(limb("tensor.high_limb", "y = floor(x / 2^shift + 1/2), of a whole number x"));
+  ops.push_back(
+      limb("tensor.low_limb", "y = x - 2^shift high_limb(x), in [-2^(shift-1), 2^(shift-1))"));
   ops.push_back(unary("tensor.not", "y = not x, on i1", kBoolean));
   ops.push_back({.name = "tensor.is_nan",
                  .summary = "y = whether x is not a number",

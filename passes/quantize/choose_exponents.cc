@@ -48,6 +48,8 @@ class Chooser {
   int storedBits(const Value& value) const;
   absl::Status chooseStored(size_t site);
   absl::Status chooseActivation(size_t site);
+  // Whole numbers that no table or product has room for.
+  void holdWhole();
   void chooseAttention(size_t site);
   void chooseReaders();
   absl::Status chooseNormalizations();
@@ -199,6 +201,13 @@ absl::Status Chooser::chooseStored(size_t site) {
   at(site, "exponent") = exponentFor(largest, bits, margin);
   if (is(site, "tensor.attention")) chooseAttention(site);
   return absl::OkStatus();
+}
+
+void Chooser::holdWhole() {
+  for (const auto& [value, bits] : exactBits(function_)) {
+    at(siteOf(value), "bits") = bits;
+    at(siteOf(value), "exponent") = 0;
+  }
 }
 
 void Chooser::chooseAttention(size_t site) {
@@ -486,6 +495,7 @@ absl::StatusOr<Exponents> Chooser::run() {
       return status;
     }
   }
+  holdWhole();
   limitAddends();
   widened_ = widenStreams(function_, calibration_, residual_, options_, exponents_);
   limitScores();

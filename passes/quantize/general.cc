@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
+#include "passes/quantize/whole.h"
 
 namespace lindero::passes {
 namespace {
@@ -314,7 +315,7 @@ bool isQuotient(const Op& op) {
 
 bool isGeneral(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return false;
-  if (op.is("tensor.softmax") || op.is("tensor.mask")) return true;
+  if (op.is("tensor.softmax") || op.is("tensor.mask") || isLimb(op)) return true;
   if (op.is("tensor.matmul") || isCopy(op)) return true;
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return true;
   return isQuotient(op) || isAffine(op);

@@ -8,6 +8,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
+#include "passes/quantize/whole.h"
 
 namespace lindero::passes {
 namespace {
@@ -35,13 +36,14 @@ int ceilLog2(int64_t count) {
 
 class Limiter {
  public:
-  Limiter(const ir::Function& function, Exponents& exponents) : exponents_(exponents) {
+  Limiter(const ir::Function& function, Exponents& exponents)
+      : exponents_(exponents), whole_(wholeValues(function)), exact_(exactBits(function)) {
     for (const Value* value : exponentSites(function)) site_.try_emplace(value, site_.size());
   }
 
   bool visit(const Op& op) {
     if (!standsAlone(op)) return false;
-    if (op.is("tensor.softmax")) return false;
+    if (op.is("tensor.softmax") || exact_.contains(op.result())) return false;
     auto& values = exponents_.sites[site_.find(op.result())->second].values;
     if (!values.contains("exponent")) return false;
     int64_t& exponent = values["exponent"];
@@ -97,7 +99,7 @@ class Limiter {
     if (it == needs_.end()) {
       Need need;
       if (std::optional<AffineForm> form = scoresForm(op, masks_)) {
-        need.need = needOf(*form);
+        need.need = needOf(*form, whole_.contains(op.result()));
         for (const AffineForm::Term& term : form->terms) need.values.push_back(term.value);
       }
       it = needs_.try_emplace(&op, std::move(need)).first;
@@ -141,6 +143,8 @@ class Limiter {
     std::vector<const Value*> values;
   };
   Exponents& exponents_;
+  const llvm::DenseSet<const Value*> whole_;
+  const llvm::DenseMap<const Value*, int> exact_;
   Masks masks_;
   llvm::DenseMap<const Value*, size_t> site_;
   llvm::DenseMap<const Op*, Need> needs_;
@@ -156,8 +160,9 @@ StoredOperand constantOperand(const ir::tensor::Array& constant, int bits) {
   return {limit, std::min(24, static_cast<int>(std::floor(std::log2((limit - 1) / largest))))};
 }
 
-AffineNeed needOf(const AffineForm& form) {
+AffineNeed needOf(const AffineForm& form, bool whole) {
   AffineNeed need;
+  need.whole = whole;
   for (size_t i = 0; i < form.terms.size(); ++i) need.factors.push_back(form.largestFactor(i));
   need.constant = form.largestConstant();
   need.masks = !form.masks.empty();
@@ -191,7 +196,7 @@ std::optional<int> affineExponent(const AffineNeed& need, llvm::ArrayRef<StoredO
   }
   // A sum finer than its terms are known holds noise: where they cancel, it would not fit.
   for (size_t i = 0; i < operands.size(); ++i) {
-    if (need.factors[i] > 0 &&
+    if (need.factors[i] > 0 && !need.whole &&
         exponent > operands[i].exponent - std::floor(std::log2(need.factors[i])) + kGuardBits)
       return std::nullopt;
   }

@@ -25,8 +25,9 @@ struct AffineNeed {
   std::vector<double> factors;  // the largest of each term
   double constant = 0;
   bool masks = false;
+  bool whole = false;  // exact (whole.h), so that no term holds noise
 };
-AffineNeed needOf(const AffineForm& form);
+AffineNeed needOf(const AffineForm& form, bool whole);
 
 // What a masked element gets, in reals: less than all others, far enough that its softmax is zero.
 double maskedConstant(const AffineNeed& need, llvm::ArrayRef<StoredOperand> operands);

@@ -230,8 +230,22 @@ absl::Status Lowering::lowerAffine(const Op& op) {
     values.push_back(*value);
     operands.push_back(operandOf(storedAs(*value)));
   }
-  const AffineNeed need = needOf(*form);
-  const std::optional<int> unit = affineExponent(need, operands, *exponent, *bits);
+  const bool whole = whole_.contains(op.result());
+  const AffineNeed need = needOf(*form, whole);
+  // Wide ones are not rounded, and their type holds all that the operands' allow.
+  const bool wide = whole && *bits > kStoredBits && form->masks.empty();
+  double reach = need.constant;
+  for (size_t i = 0; wide && i < values.size(); ++i) {
+    values[i] = narrowed(values[i], values[i]->type().exponent);
+    reach += need.factors[i] * static_cast<double>(magnitude(values[i]->type()));
+  }
+  if (wide && (*exponent != 0 || !(reach < kMostExact))) {
+    return absl::UnimplementedError(
+        absl::StrCat("its whole numbers may reach ", reach,
+                     ", and those below 2^28 are exact; use smaller ones"));
+  }
+  const std::optional<int> unit =
+      wide ? exponent.value() : affineExponent(need, operands, *exponent, *bits);
   if (!unit) {
     return absl::OutOfRangeError(
         absl::StrCat("its terms leave the range of exact sums at exponent ", *exponent,
@@ -252,18 +266,18 @@ absl::Status Lowering::lowerAffine(const Op& op) {
     const Array& factor = form->terms[i].factor;
     // Bits of an operand that are finer than the sum are dropped, where the factor needs them.
     int dropped = 0;
-    const int finer = values[i]->type().exponent - *unit;
-    while (dropped < 12 && roundingError(factor, dropped - finer) > 0x1p-11) ++dropped;
+    const int finer = values[i]->type().exponent - *unit, most = whole ? std::max(finer, 0) : 12;
+    const double error = whole ? 0 : 0x1p-11;
+    while (dropped < most && roundingError(factor, dropped - finer) > error) ++dropped;
     Value* value = spread(narrowed(values[i], dropped), shape);
     all.append({value, constant(factor, *unit - value->type().exponent, "factor")});
     if (i == 0) all.push_back(constant(form->constant, *unit, "addend"));
   }
-  const int64_t limit = int64_t{1} << (*bits - 1);
-  keep(*op.result(),
-       storedAs(builder_.value("integer.affine", all,
-                               Type::fixed(shape, *exponent, -limit, limit - 1),
-                               {{"shift", int64_t{*unit - *exponent}}, {"bits", int64_t{*bits}}})),
-       "sum");
+  const int64_t limit = wide ? static_cast<int64_t>(reach) + 1 : int64_t{1} << (*bits - 1);
+  Value* sum = builder_.value(
+      "integer.affine", all, Type::fixed(shape, *exponent, wide ? 1 - limit : -limit, limit - 1),
+      {{"shift", int64_t{*unit - *exponent}}, {"bits", int64_t{wide ? kMostWholeBits : *bits}}});
+  keep(*op.result(), storedAs(sum), "sum");
   return absl::OkStatus();
 }
 

@@ -63,6 +63,18 @@ absl::Status noShift(const Rounding& rounding, int shift, absl::string_view why)
           : absl::StrCat("no shift keeps the product exact: at ", shift, " bits, ", why));
 }
 
+// Are the folded weights what they stand for? Of whole ones, with x in whole units.
+bool foldsExactly(const Array& weight, const Stored& x, llvm::ArrayRef<int> exponents) {
+  const int finest = *llvm::max_element(x.exponents);
+  const int coarsest = *llvm::min_element(exponents);
+  if (coarsest < 0 || coarsest >= finest) return coarsest >= 0;
+  auto isExact = [&](double w) {
+    const double scaled = std::ldexp(w, coarsest - finest);
+    return scaled == std::floor(scaled);
+  };
+  return llvm::all_of(weight.reals, isExact) && llvm::all_of(weight.floats, isExact);
+}
+
 // The reader of an accumulator; views in between do not count.
 const Op& readerOf(const Value& value) {
   const Op* reader = value.users().front();
@@ -211,11 +223,12 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     acc.exponents = exponents;
     acc.shift = raw ? 0 : shift;
     const int weight_exponent = exponents.front() - input.exponent;
+    const double error = computes_whole_ && foldsExactly(weight, x, exponents) ? kExact : 0.5;
     llvm::SmallVector<Value*, 3> operands = {
-        x.value, narrowConstant(name, weight.shape, folded->weights, weight_exponent)};
+        x.value, narrowConstant(name, weight.shape, folded->weights, weight_exponent, error)};
     if (!folded->bias.empty()) {
       operands.push_back(narrowConstant(absl::StrCat(name.str(), "_bias"), {out}, folded->bias,
-                                        exponents.front()));
+                                        exponents.front(), error));
     }
     llvm::SmallVector<int64_t, 4> shape(input.shape.begin(), input.shape.end());
     shape.back() = out;

@@ -26,7 +26,8 @@ Lowering::Lowering(const ir::Function& source, const Exponents& exponents, ir::F
       target_(target),
       records_(records),
       builder_(&target.body()),
-      whole_(wholeValues(source)) {
+      whole_(wholeValues(source)),
+      whole_ranges_(wholeRanges(source)) {
   for (const Value* value : exponentSites(source)) site_.try_emplace(value, site_.size());
 }
 
@@ -37,6 +38,7 @@ absl::Status Lowering::run() {
   for (const Op& op : source_.body().ops()) {
     builder_.setLocation(op.location());
     node_ = llvm::join(op.location(), " + ");
+    computes_whole_ = op.numResults() == 1 && whole_.contains(op.result());
     absl::Status status = lower(op);
     if (status.ok() && inexact_) {
       status = absl::UnimplementedError(
@@ -98,6 +100,7 @@ absl::Status Lowering::lowerGeneral(const Op& op) {
   if (op.is("tensor.softmax")) return lowerSoftmax(op);
   if (op.is("tensor.matmul")) return lowerMatmul(op);
   if (op.is("tensor.mask")) return lowerMask(op);
+  if (isLimb(op)) return lowerLimb(op);
   if (isQuotient(op)) return lowerQuotient(op);
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return lowerReduction(op);
   return isPartOfSum(op) ? absl::OkStatus() : lowerAffine(op);
@@ -309,6 +312,7 @@ Value* Lowering::use(const ir::Constant& constant, int exponent, int64_t low, in
 
 Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
                                 llvm::ArrayRef<int32_t> values, int exponent, double rounding) {
+  inexact_ |= computes_whole_ && rounding != kExact;
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   ir::ConstantPool& pool = target_.module()->constants();
   const bool narrow =

@@ -72,6 +72,10 @@ class Lowering {
   absl::Status lowerQuotient(const ir::Op& op);
   absl::Status lowerSoftmax(const ir::Op& op);
   absl::Status lowerMatmul(const ir::Op& op);
+  // Limbs of whole numbers (lower_limbs.cc).
+  absl::Status lowerLimb(const ir::Op& op);
+  // x by 2^shift, rounded, within `largest`; in the unit of x.
+  ir::Value* highLimb(ir::Value* x, int shift, double largest);
   // Masked scores (lower_masks.cc).
   // How large what is no mask gets in the model where all that is stored is in its range.
   absl::StatusOr<double> reach(const ir::Value& scores);
@@ -147,8 +151,10 @@ class Lowering {
   std::map<std::pair<ir::Value*, int>, ir::Value*> narrowed_;
   llvm::DenseMap<ir::Value*, ir::Value*> reshaped_;  // of what
   const llvm::DenseSet<const ir::Value*> whole_;     // of the source (whole.h)
-  llvm::DenseSet<const ir::Value*> exact_;           // what holds them
-  bool inexact_ = false;                             // one of them was rounded
+  const llvm::DenseMap<const ir::Value*, DoubleInterval> whole_ranges_;
+  llvm::DenseSet<const ir::Value*> exact_;  // what holds them
+  bool computes_whole_ = false;             // the op that is lowered
+  bool inexact_ = false;                    // one of them was rounded
   Masks masks_;
   llvm::DenseMap<const ir::Value*, double> reach_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -20,6 +22,9 @@ namespace {
 using ir::Op;
 using ir::Value;
 
+// What 12 bits hold with a margin.
+constexpr double kMostHeld = 1 << 10;
+
 bool isWhole(double x) { return x == std::floor(x); }
 
 bool isWholeConstant(const Value& value) {
@@ -29,12 +34,13 @@ bool isWholeConstant(const Value& value) {
   return array.ok() && llvm::all_of(array->reals, isWhole);
 }
 
-// Of the whole numbers that a table's keys hold with their margin.
-constexpr int kMostWhole = 1 << 11;
+// Of the whole numbers that a table's keys hold.
+constexpr int kMostKey = 1 << 13;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool isWholeFunction(llvm::StringRef text) {
   absl::StatusOr<ir::tensor::Expression> function = ir::tensor::Expression::parse(text);
-  return function.ok() && llvm::all_of(llvm::seq_inclusive(-kMostWhole, kMostWhole), [&](int x) {
+  return function.ok() && llvm::all_of(llvm::seq_inclusive(-kMostKey, kMostKey), [&](int x) {
            const double y = (*function)(x);
            return !std::isfinite(y) || isWhole(y);
          });
@@ -44,11 +50,14 @@ bool keepsWhole(const Op& op) {
   return isCopy(op) || llvm::StringSwitch<bool>(op.name())
                            .Cases("tensor.add", "tensor.sub", "tensor.mul", "tensor.neg", true)
                            .Cases("tensor.reduce_sum", "tensor.matmul", "tensor.linear", true)
+                           .Cases("tensor.high_limb", "tensor.low_limb", true)
                            .Case("tensor.select_rows", true)
                            .Default(false);
 }
 
 }  // namespace
+
+bool isLimb(const Op& op) { return op.is("tensor.high_limb") || op.is("tensor.low_limb"); }
 
 llvm::DenseSet<const Value*> wholeValues(const ir::Function& function) {
   llvm::DenseSet<const Value*> whole;
@@ -97,7 +106,7 @@ class Ranges {
     if (op.is("tensor.activation")) {
       absl::StatusOr<ir::tensor::Expression> function =
           ir::tensor::Expression::parse(op.stringAttr("function"));
-      return function.ok() ? valuesOn(*function, of(*op.operand(0))) : DoubleInterval();
+      return function.ok() ? valuesAt(*function, of(*op.operand(0))) : DoubleInterval();
     }
     if (isCopy(op) || op.is("tensor.select_rows")) {
       const llvm::ArrayRef<Value*> from =
@@ -107,19 +116,101 @@ class Ranges {
       return all;
     }
     const DoubleInterval a = of(*op.operand(0));
+    if (isLimb(op)) {
+      const double unit = std::ldexp(1, static_cast<int>(op.intAttr("shift")));
+      if (op.is("tensor.low_limb")) return {-unit / 2, unit / 2 - 1};
+      return {std::floor(a.low / unit + 0.5), std::floor(a.high / unit + 0.5)};
+    }
     if (op.is("tensor.neg")) return times(-1, {a.high, a.low});
     if (op.is("tensor.reduce_sum")) return times(static_cast<double>(reducedElements(op)), a);
     const DoubleInterval b = of(*op.operand(1));
+    if (std::optional<DoubleInterval> both = ofChoice(op)) return *both;
     if (op.is("tensor.add")) return sumOf(a, b);
     if (op.is("tensor.sub")) return sumOf(a, {-b.high, -b.low});
     if (op.is("tensor.mul")) return productOf(a, b);
     // A product of matrices, or a linear.
     const auto terms = static_cast<double>(op.operand(0)->type().shape.back());
-    const DoubleInterval product = times(terms, productOf(a, b));
+    const DoubleInterval product =
+        isOneHot(*op.operand(0)) ? hull(b, {0, 0}) : times(terms, productOf(a, b));
     return op.numOperands() > 2 ? sumOf(product, of(*op.operand(2))) : product;
   }
 
  private:
+  // b + c (a - b), of c in [0, 1]; a + relu(b - a), and a - relu(a - b): of both, or one of them.
+  std::optional<DoubleInterval> ofChoice(const Op& op) const {
+    if (!op.is("tensor.add") && !op.is("tensor.sub")) return std::nullopt;
+    for (unsigned i : {1u, 0u}) {
+      const Op* excess = op.operand(i)->definingOp();
+      const Value* first = op.operand(1 - i);
+      if (excess == nullptr || (op.is("tensor.sub") && i == 0)) continue;
+      if (op.is("tensor.add") && excess->is("tensor.mul")) {
+        for (unsigned j : {0u, 1u}) {
+          const DoubleInterval c = of(*excess->operand(j));
+          const auto [a, b] = differenceOf(*excess->operand(1 - j));
+          if (c.low >= 0 && c.high <= 1 && b == first) return hull(of(*a), of(*b));
+        }
+      }
+      if (!excess->is("tensor.activation") || excess->stringAttr("function") != "relu(x)") continue;
+      const auto [a, b] = differenceOf(*excess->operand(0));
+      if ((op.is("tensor.add") ? b : a) == first) return hull(of(*a), of(*b));
+    }
+    return std::nullopt;
+  }
+
+  static std::pair<const Value*, const Value*> differenceOf(const Value& value) {
+    const Op* op = value.definingOp();
+    if (op == nullptr || !op->is("tensor.sub")) return {nullptr, nullptr};
+    return {op->operand(0), op->operand(1)};
+  }
+
+  // Of the function where it has values, of whole numbers.
+  static DoubleInterval valuesAt(const ir::tensor::Expression& function, const DoubleInterval& x) {
+    if (!(x.high - x.low < 2 * kMostKey)) return valuesOn(function, x);
+    DoubleInterval all = {kInfinity, -kInfinity};
+    for (double i = x.low; i <= x.high; ++i) {
+      const double y = function(i);
+      if (std::isfinite(y)) all = {std::min(all.low, y), std::max(all.high, y)};
+    }
+    return all.low <= all.high ? all : DoubleInterval();
+  }
+
+  // Is at most one element of each row 1, and all others zero? So it is where a number is compared
+  // with constants.
+  bool isOneHot(const Value& rows) const {
+    const Op* function = rows.definingOp();
+    if (function != nullptr && function->is("tensor.mul")) {
+      const DoubleInterval factor = of(*function->operand(1));
+      return factor.low >= 0 && factor.high <= 1 && isOneHot(*function->operand(0));
+    }
+    if (function == nullptr || !function->is("tensor.activation")) return false;
+    const Op* difference = function->operand(0)->definingOp();
+    if (difference == nullptr || !difference->is("tensor.sub")) return false;
+    const Value &x = *difference->operand(0), &numbers = *difference->operand(1);
+    const ir::Constant* constant = constantOf(numbers);
+    const auto& shape = x.type().shape;
+    if (constant == nullptr || shape.empty() || shape.back() != 1 ||
+        numbers.type().elements() != rows.type().shape.back())
+      return false;
+    const DoubleInterval range = of(x), distances = of(*function->operand(0));
+    absl::StatusOr<ir::tensor::Array> array = ir::tensor::readConstant(*constant);
+    absl::StatusOr<ir::tensor::Expression> hit =
+        ir::tensor::Expression::parse(function->stringAttr("function"));
+    if (!array.ok() || !hit.ok() || !(distances.high - distances.low < 2 * kMostKey)) return false;
+    std::vector<double> hits;  // distances
+    for (double d = distances.low; d <= distances.high; ++d) {
+      const double y = (*hit)(d);
+      if (y != 0 && y != 1) return false;
+      if (y == 1) hits.push_back(d);
+    }
+    std::set<double> found;  // x
+    for (double number : array->reals) {
+      for (double d : hits) {
+        if (range.contains(number + d) && !found.insert(number + d).second) return false;
+      }
+    }
+    return true;
+  }
+
   // All reals where nothing is known.
   DoubleInterval of(const Value& value) const {
     if (auto it = known.find(&value); it != known.end()) return it->second;
@@ -146,6 +237,44 @@ llvm::DenseMap<const Value*, DoubleInterval> wholeRanges(const ir::Function& fun
 
 namespace {
 
+// Can more than 16 bits hold the op's result?
+bool holdsWide(const Op& op) {
+  return op.is("tensor.embedding") || (standsAlone(op) && (isAffine(op) || isCopy(op)));
+}
+
+// Does all that reads the value take it exactly, or what it makes of it?
+bool isReadExactly(const Value& value, const llvm::DenseSet<const Value*>& exact) {
+  return llvm::all_of(value.users(), [&](const Op* reader) {
+    return reader->def().terminator || reader->is("tensor.argmax") ||
+           (reader->numResults() == 1 && exact.contains(reader->result()));
+  });
+}
+
+}  // namespace
+
+llvm::DenseMap<const Value*, int> exactBits(const ir::Function& function) {
+  llvm::DenseMap<const Value*, DoubleInterval> ranges = wholeRanges(function);
+  llvm::DenseMap<const Value*, int> bits;
+  llvm::DenseSet<const Value*> exact;
+  for (const Op& op : llvm::reverse(function.body().ops())) {
+    if (op.numResults() != 1) continue;
+    const auto found = ranges.find(op.result());
+    if (found == ranges.end() || !isReadExactly(*op.result(), exact)) continue;
+    exact.insert(op.result());
+    const double largest = std::max(-found->second.low, found->second.high);
+    const bool keyed = llvm::any_of(
+        op.result()->users(), [](const Op* reader) { return reader->is("tensor.activation"); });
+    if (!(largest > kMostHeld && largest < kMostExact) || keyed) continue;
+    const int bits_of_largest = std::ilogb(largest) + 2;
+    const int needed = isLimb(op) ? std::min(16, bits_of_largest) : bits_of_largest;
+    if (needed <= 16 ? !op.is("tensor.linear") && !op.is("tensor.activation") : holdsWide(op))
+      bits[op.result()] = needed;
+  }
+  return bits;
+}
+
+namespace {
+
 // The functions that are tabulated of other values than these. All that share a table have keys of
 // one exponent.
 std::set<std::string> functionsOfOthers(const ir::Function& function,
@@ -161,7 +290,6 @@ std::set<std::string> functionsOfOthers(const ir::Function& function,
 }  // namespace
 
 Calibration withWholeRanges(const ir::Function& function, Calibration calibration) {
-  constexpr double kMostHeld = 1 << 10;
   const llvm::DenseMap<const Value*, DoubleInterval> whole = wholeRanges(function);
   if (whole.empty()) return calibration;
   const std::set<std::string> others = functionsOfOthers(function, whole);

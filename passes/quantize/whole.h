@@ -14,9 +14,20 @@ namespace lindero::passes {
 
 llvm::DenseSet<const ir::Value*> wholeValues(const ir::Function& function);
 
+// One part of a whole number that is too large for tables and products (lower_logic).
+bool isLimb(const ir::Op& op);
+
 // What each of them may be, whatever the inputs are, by the tables that they come from. Calibration
 // need not have seen it.
 llvm::DenseMap<const ir::Value*, DoubleInterval> wholeRanges(const ir::Function& function);
+
+// Whole numbers from here on have no exact form: sums have up to kMostWholeBits.
+inline constexpr int kMostWholeBits = 29;
+inline constexpr double kMostExact = 1 << (kMostWholeBits - 1);
+
+// The bits of those that calibration does not choose: they are held at exponent 0, whatever it saw,
+// since they may get large, and all that is computed of them is whole, too.
+llvm::DenseMap<const ir::Value*, int> exactBits(const ir::Function& function);
 
 // The calibration with the ranges of whole numbers as far as they may get, seen or not: where 12
 // bits hold them exactly, with a margin, it costs nothing. Not what shares a table with values that

@@ -41,6 +41,13 @@ def rows(values, sizes):
     return np.array(values, float).reshape(-1, sizes[-1])
 
 
+def same(what, output, stored):
+    """Each integer."""
+    got = np.array(output["values"], float) * 2.0 ** -output["exponent"]
+    wrong = np.flatnonzero(got != np.array(stored, float))
+    assert not wrong.size, (what, wrong[0], got[wrong[0]], stored[wrong[0]])
+
+
 def agrees(what, output, sizes, stored, printed):
     equal(output["shape"], sizes, f"shape of {what}")
     cosine, error = figures(rows(output["values"], sizes) * 2.0 ** -output["exponent"], rows(stored, sizes))
@@ -61,6 +68,10 @@ def proven(name, story):
     outputs = verified.event("result")["claim"]["outputs"]
     printed = run.event("result")["agreement"]["outputs"]
     equal([output["name"] for output in outputs], [output.name for output in graph.output], "outputs")
+    if "exact" in story:
+        for output in outputs:
+            same(f"{name}: {output['name']}", output, story["outputs"][output["name"]])
+        return
     for output, wanted, said in zip(outputs, graph.output, printed, strict=True):
         agrees(f"{name}: {wanted.name}", output, shape(wanted), story["outputs"][wanted.name], said)
 

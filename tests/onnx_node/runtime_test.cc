@@ -60,7 +60,9 @@ void expectOutputs(const ir::Function& main, const Json& example) {
   ASSERT_EQ(names.size(), example["outputs"].size());
   for (size_t i = 0; i < names.size(); ++i) {
     SCOPED_TRACE(names[i]);
-    expectOutput((*results)[i].reals, example["outputs"].at(names[i]),
+    const Array& result = (*results)[i];
+    const std::vector<double> integers(result.integers.begin(), result.integers.end());
+    expectOutput(result.isReal() ? result.reals : integers, example["outputs"].at(names[i]),
                  example["tolerance"].get<double>());
   }
 }

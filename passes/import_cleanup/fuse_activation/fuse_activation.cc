@@ -10,6 +10,7 @@
 #include "passes/import_cleanup/support/cone.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/quantize/whole.h"
 
 namespace lindero::passes {
 namespace {
@@ -21,6 +22,7 @@ using ir::tensor::Expression;
 using ir::tensor::ExpressionBuilder;
 
 constexpr size_t kMostOps = 64;
+constexpr int kEntryBits = 16;
 
 // The one number that the constant holds.
 std::optional<double> uniformValue(const Value* constant) {
@@ -193,6 +195,10 @@ absl::StatusOr<bool> fuseAll(ir::Function& function, const FuseActivationOptions
   if (!options.of_integers) {
     for (const Value* value : ir::tensor::realsOfIntegers(function))
       kept.insert(value->definingOp());
+  }
+  // Whole numbers that no table's entries have room for.
+  for (const auto& [value, bits] : exactBits(function)) {
+    if (bits >= kEntryBits) kept.insert(value->definingOp());
   }
   auto& ops = function.body().ops();
   for (auto it = ops.end(); it != ops.begin();) {

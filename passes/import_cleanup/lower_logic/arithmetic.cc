@@ -28,6 +28,31 @@ bool isComparison(const Op& op) {
       .Default(false);
 }
 
+// Larger whole numbers are not exact in a table of 14-bit keys, with its margin.
+constexpr int64_t kMostWhole = 1 << 11;
+
+bool isLarge(const std::optional<WholeRange>& range) {
+  return range && mostOf(*range) > kMostWhole && mostOf(*range) < kMostInteger;
+}
+
+// Do both have limbs, and does one need them?
+bool needLimbs(const std::optional<WholeRange>& a, const std::optional<WholeRange>& b) {
+  const auto limit = kMostInteger;
+  return a && b && mostOf(*a) < limit && mostOf(*b) < limit && (isLarge(a) || isLarge(b));
+}
+
+int64_t mostOf(const std::optional<WholeRange>& a, const std::optional<WholeRange>& b) {
+  return std::max(mostOf(*a), mostOf(*b));
+}
+
+// The most that a sum over axes may be, if it is one of integers.
+double sumOf(const Op& op, const std::optional<WholeRange>& range) {
+  if (!range) return 0;
+  const auto terms = static_cast<double>(op.operand(0)->type().elements()) /
+                     static_cast<double>(std::max<int64_t>(op.result()->type().elements(), 1));
+  return terms * static_cast<double>(mostOf(*range));
+}
+
 bool isFinite(const Value* value) {
   if (!isConstant(value)) return true;
   std::optional<Array> array = arrayOf(value);
@@ -42,21 +67,33 @@ bool Arithmetic::spellsReal(const Op& op) const {
   return !scalarOf(op.operand(0)) && !scalarOf(op.operand(1));
 }
 
-absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x) {
+absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
+                                         llvm::ArrayRef<std::optional<WholeRange>> ranges) {
   if (!llvm::all_of(x, isFinite)) return nullptr;
-  if (op.is("tensor.cast")) return castTo(op, x[0]);
+  llvm::SmallVector<Number, 3> numbers;
+  for (auto [value, range] : llvm::zip(x, ranges)) numbers.push_back({value, range});
+  if (op.is("tensor.cast")) return castTo(op, numbers[0]);
   if (op.is("tensor.not")) return negation(x[0]);
   if (op.is("tensor.and")) return conjunction(x[0], x[1]);
   if (op.is("tensor.or")) return disjunction(x[0], x[1]);
-  if (op.is("tensor.where")) return choice(op, x[0], x[1], x[2]);
-  if (op.is("tensor.max")) return maximum(x[0], x[1]);
-  if (op.is("tensor.min")) return minimum(x[0], x[1]);
+  if (op.is("tensor.where")) return choice(op, x[0], numbers[1], numbers[2]);
+  if (op.is("tensor.max")) return extremeOfTwo(true, numbers[0], numbers[1]);
+  if (op.is("tensor.min")) return extremeOfTwo(false, numbers[0], numbers[1]);
+  if (op.is("tensor.relu") && isLarge(ranges[0]))
+    return extremeOfTwo(true, numbers[0], {number(0), WholeRange{0, 0}});
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) {
     IR_ASSIGN_OR_RETURN(Value * one,
-                        extremum(op.is("tensor.reduce_max"), x[0], op.intsAttr("axes")));
+                        extremum(op.is("tensor.reduce_max"), numbers[0], op.intsAttr("axes")));
     return one == nullptr ? one : reshaped(one, op.result()->type().shape);
   }
-  if (isComparison(op)) return comparison(op.name().drop_front(strlen("tensor.")), x[0], x[1]);
+  if (isComparison(op))
+    return comparison(op.name().drop_front(strlen("tensor.")), numbers[0], numbers[1]);
+  if (op.is("tensor.mul") && ranges[0] && ranges[1] && !isConstant(x[0]) && !isConstant(x[1]))
+    return product(numbers[0], numbers[1]);
+  if (op.is("tensor.reduce_sum") && sumOf(op, ranges[0]) > kMostWhole) {
+    IR_ASSIGN_OR_RETURN(Value * total, sum(x[0], op.intsAttr("axes")));
+    return reshaped(total, op.result()->type().shape);
+  }
   const bool same = llvm::StringSwitch<bool>(op.name())
                         .Cases("tensor.add", "tensor.matmul", "tensor.mul", "tensor.neg", true)
                         .Cases("tensor.reduce_sum", "tensor.relu", "tensor.sub", true)
@@ -88,11 +125,13 @@ Arithmetic::Result Arithmetic::expanded(Value* value, llvm::ArrayRef<int64_t> sh
   return emit("tensor.expand", {value}, {{"shape", shape.vec()}});
 }
 
-Arithmetic::Result Arithmetic::castTo(const Op& op, Value* x) {
+Arithmetic::Result Arithmetic::castTo(const Op& op, Number x) {
   const Element from = op.operand(0)->type().element, to = op.result()->type().element;
-  if (to == Element::kBool && from != Element::kBool)
-    return function("where(equal(x, 0), 0, 1)", x);
-  return x;  // a real that becomes an integer is whole: its range is known
+  if (to != Element::kBool || from == Element::kBool)
+    return x.value;  // a real that becomes an integer is whole: its range is known
+  if (!isLarge(x.range)) return function("where(equal(x, 0), 0, 1)", x.value);
+  IR_ASSIGN_OR_RETURN(Value * zero, comparison("equal", x, {number(0), WholeRange{0, 0}}));
+  return negation(zero);
 }
 
 Arithmetic::Result Arithmetic::negation(Value* x) { return emit("tensor.sub", {number(1), x}); }
@@ -114,73 +153,123 @@ Arithmetic::Result Arithmetic::disjunction(Value* a, Value* b) {
   return function("where(greater(x, 0.5), 1, 0)", sum);
 }
 
-Arithmetic::Result Arithmetic::comparison(llvm::StringRef name, Value* a, Value* b) {
-  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {a, b}));
-  return function(absl::StrCat("where(", name.str(), "(x, 0), 1, 0)"), difference);
+Arithmetic::Result Arithmetic::comparison(llvm::StringRef name, Number a, Number b) {
+  Value* order = nullptr;
+  if (needLimbs(a.range, b.range)) {
+    const int64_t most = mostOf(a.range, b.range);
+    IR_ASSIGN_OR_RETURN(const Limbs x, limbsOf(a.value, most));
+    IR_ASSIGN_OR_RETURN(const Limbs y, limbsOf(b.value, most));
+    IR_ASSIGN_OR_RETURN(order, this->order(x, y));
+  } else {
+    IR_ASSIGN_OR_RETURN(order, emit("tensor.sub", {a.value, b.value}));
+  }
+  return function(absl::StrCat("where(", name.str(), "(x, 0), 1, 0)"), order);
 }
 
-Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Value* a, Value* b) {
+Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Number a, Number b) {
   const llvm::ArrayRef<int64_t> shape = op.result()->type().shape;
   std::optional<Array> chosen = arrayOf(condition);
-  if (chosen) {
-    for (double& x : chosen->reals) x = x != 0;
-    if (llvm::all_equal(chosen->reals)) return expanded(chosen->reals.front() != 0 ? a : b, shape);
-    Array other = *chosen;
-    for (double& x : other.reals) x = 1 - x;
-    IR_ASSIGN_OR_RETURN(Value * first, emit("tensor.mul", {a, constant(*chosen)}));
-    IR_ASSIGN_OR_RETURN(Value * second, emit("tensor.mul", {b, constant(other)}));
-    return emit("tensor.add", {first, second});
+  if (!chosen) {
+    IR_ASSIGN_OR_RETURN(Value * value, this->chosen(condition, a, b));
+    return expanded(value, shape);  // an operand may be what gives the result its rank
+  }
+  for (double& x : chosen->reals) x = x != 0;
+  if (llvm::all_equal(chosen->reals))
+    return expanded(chosen->reals.front() != 0 ? a.value : b.value, shape);
+  Array other = *chosen;
+  for (double& x : other.reals) x = 1 - x;
+  IR_ASSIGN_OR_RETURN(Value * first, emit("tensor.mul", {a.value, constant(*chosen)}));
+  IR_ASSIGN_OR_RETURN(Value * second, emit("tensor.mul", {b.value, constant(other)}));
+  return emit("tensor.add", {first, second});
+}
+
+Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b) {
+  const std::optional<double> x = scalarOf(a.value), y = scalarOf(b.value);
+  const bool single = x && y && static_cast<float>(*x - *y) == *x - *y;
+  if (!single && needLimbs(a.range, b.range)) {
+    const int64_t most = mostOf(a.range, b.range);
+    IR_ASSIGN_OR_RETURN(const Limbs first, limbsOf(a.value, most));
+    IR_ASSIGN_OR_RETURN(const Limbs second, limbsOf(b.value, most));
+    IR_ASSIGN_OR_RETURN(const Limbs limbs, chosenLimbs(condition, first, second));
+    return joined(limbs);
   }
   Value* difference = nullptr;
-  const std::optional<double> x = scalarOf(a), y = scalarOf(b);
   if (x && y) {
     difference = number(*x - *y);
   } else {
-    IR_ASSIGN_OR_RETURN(difference, emit("tensor.sub", {a, b}));
+    IR_ASSIGN_OR_RETURN(difference, emit("tensor.sub", {a.value, b.value}));
   }
-  if (y == 0) {
-    IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {condition, a}));
-    return expanded(product, shape);  // b may be what gives the result its rank
-  }
+  if (y == 0) return emit("tensor.mul", {condition, a.value});
   IR_ASSIGN_OR_RETURN(Value * product, emit("tensor.mul", {condition, difference}));
-  return emit("tensor.add", {product, b});
+  return emit("tensor.add", {product, b.value});
 }
 
-Arithmetic::Result Arithmetic::maximum(Value* a, Value* b) {
-  if (isConstant(a)) std::swap(a, b);
-  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {b, a}));
+Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b) {
+  if (needLimbs(a.range, b.range)) {
+    const int64_t most = mostOf(a.range, b.range);
+    IR_ASSIGN_OR_RETURN(const Limbs x, limbsOf(a.value, most));
+    IR_ASSIGN_OR_RETURN(const Limbs y, limbsOf(b.value, most));
+    IR_ASSIGN_OR_RETURN(const Limbs limbs, extremeLimbs(greatest, x, y));
+    return joined(limbs);
+  }
+  if (isConstant(a.value)) std::swap(a, b);
+  IR_ASSIGN_OR_RETURN(Value * difference, greatest ? emit("tensor.sub", {b.value, a.value})
+                                                   : emit("tensor.sub", {a.value, b.value}));
   IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
-  return emit("tensor.add", {a, excess});
+  return emit(greatest ? "tensor.add" : "tensor.sub", {a.value, excess});
 }
 
-Arithmetic::Result Arithmetic::minimum(Value* a, Value* b) {
-  if (isConstant(a)) std::swap(a, b);
-  IR_ASSIGN_OR_RETURN(Value * difference, emit("tensor.sub", {a, b}));
-  IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
-  return emit("tensor.sub", {a, excess});
+Arithmetic::Result Arithmetic::slice(Value* x, int64_t axis, int64_t start, int64_t size) {
+  return emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
 }
 
-// Halves are compared until one element is left on each axis.
-Arithmetic::Result Arithmetic::extremum(bool greatest, Value* x, llvm::ArrayRef<int64_t> axes) {
+Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes) {
+  Limbs limbs = {{x.value, 0}};
+  if (isLarge(x.range)) {
+    IR_ASSIGN_OR_RETURN(limbs, limbsOf(x.value, mostOf(*x.range)));
+  }
   for (int64_t axis : axes) {
-    auto slice = [&](int64_t start, int64_t size) {
-      return emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
-    };
-    int64_t size = x->type().shape[axis];
+    int64_t size = x.value->type().shape[axis];
     if (size == 0) return nullptr;
-    while (size > 1) {
+    for (; size > 1; size = size / 2 + size % 2) {
       const int64_t half = size / 2;
-      IR_ASSIGN_OR_RETURN(Value * first, slice(0, half));
-      IR_ASSIGN_OR_RETURN(Value * second, slice(half, half));
-      Value* last = nullptr;
+      Limbs first, second, last;
+      for (const Limb& limb : limbs) {
+        first.push_back(limb), second.push_back(limb);
+        IR_ASSIGN_OR_RETURN(first.back().value, slice(limb.value, axis, 0, half));
+        IR_ASSIGN_OR_RETURN(second.back().value, slice(limb.value, axis, half, half));
+        if (size % 2 == 0) continue;
+        last.push_back(limb);
+        IR_ASSIGN_OR_RETURN(last.back().value, slice(limb.value, axis, size - 1, 1));
+      }
+      if (limbs.size() > 1) {
+        IR_ASSIGN_OR_RETURN(limbs, extremeLimbs(greatest, first, second));
+      } else {
+        IR_ASSIGN_OR_RETURN(limbs[0].value,
+                            extremeOfTwo(greatest, {first[0].value, {}}, {second[0].value, {}}));
+      }
+      for (size_t i = 0; i < last.size(); ++i) {
+        IR_ASSIGN_OR_RETURN(limbs[i].value, emit("tensor.concat", {limbs[i].value, last[i].value},
+                                                 {{"axis", axis}}));
+      }
+    }
+  }
+  return joined(limbs);
+}
+
+// Halves are added up until one element is left on each axis.
+Arithmetic::Result Arithmetic::sum(Value* x, llvm::ArrayRef<int64_t> axes) {
+  for (int64_t axis : axes) {
+    for (int64_t size = x->type().shape[axis]; size > 1; size = size / 2 + size % 2) {
+      const int64_t half = size / 2;
+      IR_ASSIGN_OR_RETURN(Value * first, slice(x, axis, 0, half));
+      IR_ASSIGN_OR_RETURN(Value * second, slice(x, axis, half, half));
+      IR_ASSIGN_OR_RETURN(Value * total, emit("tensor.add", {first, second}));
       if (size % 2 == 1) {
-        IR_ASSIGN_OR_RETURN(last, slice(size - 1, 1));
+        IR_ASSIGN_OR_RETURN(Value * last, slice(x, axis, size - 1, 1));
+        IR_ASSIGN_OR_RETURN(total, emit("tensor.concat", {total, last}, {{"axis", axis}}));
       }
-      IR_ASSIGN_OR_RETURN(x, greatest ? maximum(first, second) : minimum(first, second));
-      if (last != nullptr) {
-        IR_ASSIGN_OR_RETURN(x, emit("tensor.concat", {x, last}, {{"axis", axis}}));
-      }
-      size = half + size % 2;
+      x = total;
     }
   }
   return x;
@@ -189,60 +278,96 @@ Arithmetic::Result Arithmetic::extremum(bool greatest, Value* x, llvm::ArrayRef<
 absl::StatusOr<Value*> Arithmetic::never(Value* x) { return emit("tensor.mul", {x, number(0)}); }
 
 // The first of n elements that is the maximum: n less the greatest of n - j among those that are.
-absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x) {
+absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x, const WholeRange& range) {
   const auto rank = static_cast<int64_t>(x->type().shape.size());
   const int64_t axis = op.intAttrOr("axis", rank - 1), count = x->type().shape[axis];
-  IR_ASSIGN_OR_RETURN(Value * most, extremum(true, x, {axis}));
-  IR_ASSIGN_OR_RETURN(Value * is_most, comparison("equal", x, most));
+  IR_ASSIGN_OR_RETURN(Value * most, extremum(true, {x, range}, {axis}));
+  IR_ASSIGN_OR_RETURN(Value * is_most, comparison("equal", {x, range}, {most, range}));
   Array left = Array::zeros(Element::kFloat, Ints(rank - axis, 1));
   left.shape[0] = count;
   left.reals.resize(count);
   for (int64_t j = 0; j < count; ++j) left.reals[j] = static_cast<double>(count - j);
   IR_ASSIGN_OR_RETURN(Value * distances, emit("tensor.mul", {is_most, constant(left)}));
-  IR_ASSIGN_OR_RETURN(Value * first, extremum(true, distances, {axis}));
+  IR_ASSIGN_OR_RETURN(Value * first, extremum(true, {distances, WholeRange{0, count}}, {axis}));
   IR_ASSIGN_OR_RETURN(first, emit("tensor.sub", {number(static_cast<double>(count)), first}));
   return reshaped(first, op.result()->type().shape);
 }
 
-// y[pre, i, post] = sum over j of [index[i] == j] data[pre, j, post].
-absl::StatusOr<Value*> Arithmetic::pick(Value* data, Value* index, int64_t axis,
-                                        const WholeRange& range) {
-  const Ints shape(data->type().shape.begin(), data->type().shape.end());
-  const Ints picked(index->type().shape.begin(), index->type().shape.end());
-  const int64_t size = shape[axis], rank = static_cast<int64_t>(shape.size());
+// By one-hot rows: 1 where the index is that of the column.
+Arithmetic::Result Arithmetic::oneHot(Number index, int64_t size) {
   Array numbers = Array::zeros(Element::kFloat, {size});
   std::iota(numbers.reals.begin(), numbers.reals.end(), 0);
-  const int64_t count = index->type().elements();
-  IR_ASSIGN_OR_RETURN(Value * column, reshaped(index, {count, 1}));
-  IR_ASSIGN_OR_RETURN(Value * distance, emit("tensor.sub", {column, constant(numbers)}));
-  const std::string here = "equal(x, 0)", from_end = absl::StrCat("equal(x, -", size, ")");
-  IR_ASSIGN_OR_RETURN(
-      Value * chosen,
-      function(absl::StrCat("where(",
-                            range.low < 0 ? absl::StrCat("or(", here, ", ", from_end, ")") : here,
-                            ", 1, 0)"),
-               distance));
-  if (range.low < -size || range.high >= size) {
+  const WholeRange range = *index.range;
+  const bool from_end = range.low < 0;
+  IR_ASSIGN_OR_RETURN(Value * column, reshaped(index.value, {index.value->type().elements(), 1}));
+  if (std::max(mostOf(range), size) <= kMostWhole) {
+    IR_ASSIGN_OR_RETURN(Value * distance, emit("tensor.sub", {column, constant(numbers)}));
+    return function(absl::StrCat("where(",
+                                 from_end ? absl::StrCat("or(equal(x, 0), equal(x, -", size, "))")
+                                          : "equal(x, 0)",
+                                 ", 1, 0)"),
+                    distance);
+  }
+  IR_ASSIGN_OR_RETURN(Value * hot, comparison("equal", {column, range},
+                                              {constant(numbers), WholeRange{0, size - 1}}));
+  if (!from_end) return hot;
+  for (double& x : numbers.reals) x -= static_cast<double>(size);
+  IR_ASSIGN_OR_RETURN(Value * counted, comparison("equal", {column, range},
+                                                  {constant(numbers), WholeRange{-size, -1}}));
+  return emit("tensor.add", {hot, counted});
+}
+
+absl::StatusOr<Value*> Arithmetic::pick(Number data, Number index, int64_t axis) {
+  const int64_t size = data.value->type().shape[axis];
+  IR_ASSIGN_OR_RETURN(Value * chosen, oneHot(index, size));
+  if (index.range->low < -size || index.range->high >= size) {
     IR_ASSIGN_OR_RETURN(Value * found, emit("tensor.reduce_sum", {chosen},
                                             {{"axes", Ints{1}}, {"keepdims", true}}));
     IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))", found));
     IR_ASSIGN_OR_RETURN(chosen, emit("tensor.mul", {chosen, some}));
   }
+  Limbs limbs = {{data.value, 0}};
+  if (isLarge(data.range)) {
+    IR_ASSIGN_OR_RETURN(limbs, limbsOf(data.value, mostOf(*data.range)));
+  }
+  return pickByRows(chosen, limbs, index.value->type().shape, axis);
+}
 
+// y[pre, i, post] = sum over j of chosen[i, j] data[pre, j, post].
+Arithmetic::Result Arithmetic::pickByRows(Value* chosen, Limbs data, llvm::ArrayRef<int64_t> picked,
+                                          int64_t axis) {
+  const auto& type = data.front().value->type();
+  const Ints shape(type.shape.begin(), type.shape.end());
+  const int64_t size = shape[axis], rank = static_cast<int64_t>(shape.size());
   Ints first = {axis}, others;
   for (int64_t i = 0; i < rank; ++i) {
     if (i == axis) continue;
     first.push_back(i);
     others.push_back(shape[i]);
   }
-  if (axis != 0) {
-    IR_ASSIGN_OR_RETURN(data, emit("tensor.transpose", {data}, {{"perm", first}}));
-  }
   const int64_t width =
       std::accumulate(others.begin(), others.end(), int64_t{1}, std::multiplies<>());
-  IR_ASSIGN_OR_RETURN(Value * rows, reshaped(data, {size, width}));
+  llvm::SmallVector<Value*, 4> columns;  // of all limbs, side by side
+  Value* rows = nullptr;
+  for (const Limb& limb : data) {
+    Value* x = limb.value;
+    if (axis != 0) {
+      IR_ASSIGN_OR_RETURN(x, emit("tensor.transpose", {x}, {{"perm", first}}));
+    }
+    IR_ASSIGN_OR_RETURN(rows, reshaped(x, {size, width}));
+    columns.push_back(rows);
+  }
+  if (columns.size() > 1) {
+    IR_ASSIGN_OR_RETURN(rows, emit("tensor.concat", columns, {{"axis", int64_t{1}}}));
+  }
   IR_ASSIGN_OR_RETURN(Value * result, emit("tensor.matmul", {chosen, rows}));
-  Ints whole = picked;
+  if (columns.size() > 1) {
+    for (auto [i, limb] : llvm::enumerate(data)) {
+      IR_ASSIGN_OR_RETURN(limb.value, slice(result, 1, static_cast<int64_t>(i) * width, width));
+    }
+    IR_ASSIGN_OR_RETURN(result, joined(data));
+  }
+  Ints whole(picked.begin(), picked.end());
   llvm::append_range(whole, others);
   IR_ASSIGN_OR_RETURN(result, reshaped(result, whole));
   if (axis == 0) return result;

@@ -41,6 +41,12 @@ bool isOuterProduct(const Op& op) {
   return a.size() >= 2 && b.size() >= 2 && a.back() == 1;
 }
 
+// Does it pick numbers from a constant list?
+bool picksNumbers(const Op& op) {
+  return op.is("tensor.gather") && isConstant(op.operand(0)) && !isConstant(op.operand(1)) &&
+         op.operand(0)->type().shape.size() == 1;
+}
+
 // The op on other operands, of other shapes.
 absl::StatusOr<Array> evaluateOn(llvm::StringRef name,
                                  llvm::ArrayRef<ir::NamedAttribute> attributes,
@@ -93,8 +99,11 @@ Ints numbered(const Array& array) {
 // Is it a whole number that single precision tells from its neighbours?
 bool isWhole(double x) { return x == std::floor(x) && std::abs(x) <= 0x1p24; }
 
+// Has a constant room for it? Integers are exact there.
 bool isOrdinary(const Array& array) {
-  return llvm::all_of(array.reals, [](double x) { return std::isfinite(x); }) && fitsSingle(array);
+  return llvm::all_of(array.reals, [](double x) { return std::isfinite(x); }) &&
+         fitsSingle(array) &&
+         llvm::all_of(array.integers, [](int64_t x) { return isWhole(static_cast<double>(x)); });
 }
 
 }  // namespace
@@ -113,12 +122,14 @@ void InputTables::addInput(Value* argument, int64_t rows) {
 
 absl::StatusOr<bool> InputTables::extend(const Op& op) {
   if (op.numResults() != 1 || op.result()->type().elements() > kMostElements) return false;
-  const bool moves = movesElements(op), outer = isOuterProduct(op);
-  if (!moves && !outer && !isElementwise(op)) return false;
+  const bool moves = movesElements(op), outer = isOuterProduct(op), picks = picksNumbers(op);
+  if (!moves && !picks && !outer && !isElementwise(op)) return false;
   const std::optional<std::vector<Part>> parts = partsOf(op);
   if (!parts || !spend(2 * op.result()->type().elements())) return false;
   std::optional<Table> table;
-  if (moves) {
+  if (picks) {
+    IR_ASSIGN_OR_RETURN(table, picked(op, *parts));
+  } else if (moves) {
     IR_ASSIGN_OR_RETURN(table, moved(op, *parts));
   } else {
     IR_ASSIGN_OR_RETURN(table, combined(op, outer ? "tensor.mul" : op.name(), *parts));
@@ -184,7 +195,10 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
       for (int64_t& number : column.integers) {
         auto [it, fresh] = added.try_emplace(number, added.size());
         if (fresh && !spend(rows)) return std::nullopt;
-        if (fresh) table.columns.push_back(repeated(part.constant, number, rows));
+        if (fresh) {
+          table.columns.push_back(repeated(part.constant, number, rows));
+          table.ordinary &= isOrdinary(*table.columns.back());
+        }
         number = it->second;
       }
     }
@@ -197,6 +211,21 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::moved(
   IR_ASSIGN_OR_RETURN(Array column, evaluateOn(op.name(), op.attributes(), columns));
   table.element = std::move(element.integers);
   table.column = std::move(column.integers);
+  return table;
+}
+
+absl::StatusOr<std::optional<InputTables::Table>> InputTables::picked(
+    const Op& op, const std::vector<Part>& parts) {
+  Table table = *parts[1].table;
+  for (auto& column : table.columns) {
+    absl::StatusOr<Array> numbers =
+        evaluateOn(op.name(), op.attributes(), {parts[0].constant, *column});
+    if (absl::IsOutOfRange(numbers.status())) return std::nullopt;
+    if (!numbers.ok()) return numbers.status();
+    if (!spend(numbers->elements())) return std::nullopt;
+    table.ordinary &= isOrdinary(*numbers);
+    column = std::make_shared<Array>(*std::move(numbers));
+  }
   return table;
 }
 

@@ -43,6 +43,7 @@ class InputTables {
 
   std::optional<std::vector<Part>> partsOf(const ir::Op& op) const;
   absl::StatusOr<std::optional<Table>> moved(const ir::Op& op, const std::vector<Part>& parts);
+  absl::StatusOr<std::optional<Table>> picked(const ir::Op& op, const std::vector<Part>& parts);
   absl::StatusOr<std::optional<Table>> combined(const ir::Op& op, llvm::StringRef name,
                                                 const std::vector<Part>& parts);
 

@@ -1,5 +1,7 @@
 #include "passes/import_cleanup/lower_logic/lower_logic.h"
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "ir/core/op_table.h"
@@ -22,13 +24,17 @@ using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
 
-// Larger whole numbers are not exact in a table of 14-bit keys, with its margin.
-constexpr int64_t kMostWhole = 1 << 11;
 constexpr int64_t kMostRows = 1 << 20;    // of a table of a function of an input
 constexpr int64_t kMostOneHot = 1 << 22;  // elements
 
-bool isExact(const WholeRange& range) {
-  return -kMostWhole <= range.low && range.high <= kMostWhole;
+bool isExact(const WholeRange& range) { return mostOf(range) < kMostInteger; }
+
+// Constants have single precision.
+bool areSingle(llvm::ArrayRef<int64_t> integers) {
+  return llvm::all_of(integers, [](int64_t x) {
+    const double value = static_cast<double>(x);
+    return std::abs(value) < kMostInteger && static_cast<float>(value) == value;
+  });
 }
 
 bool isReal(const Value* value) { return value->type().element == Element::kFloat; }
@@ -106,7 +112,7 @@ class LogicLowering {
     if (isConstant(value)) {
       if (isReal(value)) return value;
       std::optional<Array> array = arrayOf(value);
-      if (!array) return nullptr;
+      if (!array || !areSingle(array->integers)) return nullptr;
       return arithmetic_->constant(Array::real(
           array->shape, std::vector<double>(array->integers.begin(), array->integers.end())));
     }
@@ -119,10 +125,20 @@ class LogicLowering {
     if (isOp(value, "tensor.argmax")) {
       const Op& op = *value->definingOp();
       if (!exact_choices_.contains(&op)) return nullptr;
-      IR_ASSIGN_OR_RETURN(reals_[value], arithmetic_->argmax(op, op.operand(0)));
+      IR_ASSIGN_OR_RETURN(reals_[value],
+                          arithmetic_->argmax(op, op.operand(0), *ranges_.of(op.operand(0))));
       return reals_[value];
     }
     return isReal(value) ? value : nullptr;
+  }
+
+  // What a value of that range is compared with, no farther from it than it has to be: that decides
+  // nothing.
+  absl::StatusOr<Value*> limit(Value* constant, const WholeRange& range) {
+    std::optional<Array> array = arrayOf(constant);
+    if (!array || array->isReal()) return real(constant);
+    for (int64_t& x : array->integers) x = std::clamp(x, range.low - 1, range.high + 1);
+    return real(arithmetic_->constant(*array));
   }
 
   absl::Status returnReals(Op& end) {
@@ -158,18 +174,27 @@ class LogicLowering {
       if (!range || !isExact(*range)) return nullptr;
     }
     llvm::SmallVector<Value*, 3> operands;
+    llvm::SmallVector<std::optional<WholeRange>, 3> ranges;
     const bool gathers = op.is("tensor.gather") && !isConstant(op.operand(1));
-    for (Value* operand : op.operands()) {
-      IR_ASSIGN_OR_RETURN(Value * value, real(operand));
+    const bool compares = op.numOperands() == 2 && op.result()->type().element == Element::kBool &&
+                          op.operand(0)->type().element == Element::kInt;
+    for (unsigned i = 0; i < op.numOperands(); ++i) {
+      Value* operand = op.operand(i);
+      const std::optional<WholeRange> other =
+          compares && isConstant(operand) && !isConstant(op.operand(1 - i))
+              ? ranges_.of(op.operand(1 - i))
+              : std::nullopt;
+      IR_ASSIGN_OR_RETURN(Value * value, other ? limit(operand, *other) : real(operand));
       if (value == nullptr) return nullptr;
       operands.push_back(value);
+      ranges.push_back(ranges_.of(other ? value : operand));
     }
     if (gathers) return pick(op, operands[0], operands[1]);
     if (movesElements(op)) {
       if (op.is("tensor.gather")) operands[1] = op.operand(1);
       return arithmetic_->emit(op.name(), operands, op.attributes());
     }
-    return arithmetic_->spell(op, operands);
+    return arithmetic_->spell(op, operands, ranges);
   }
 
   // By one-hot rows: y[..., c] = sum over j of [index == j] data[j, c].
@@ -179,7 +204,7 @@ class LogicLowering {
     const std::optional<WholeRange> range = ranges_.of(op.operand(1));
     const int64_t size = shape[axis];
     if (!range || index->type().elements() * size > kMostOneHot) return nullptr;
-    return arithmetic_->pick(data, index, axis, *range);
+    return arithmetic_->pick({data, ranges_.of(op.operand(0))}, {index, range}, axis);
   }
 
   ir::Function& function_;

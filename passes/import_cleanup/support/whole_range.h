@@ -5,6 +5,7 @@
 // is open is 0 or 1; any other one is a position along its last axis. The circuit refuses others.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -16,6 +17,8 @@ namespace lindero::passes {
 struct WholeRange {
   int64_t low, high;
 };
+
+inline int64_t mostOf(const WholeRange& range) { return std::max(-range.low, range.high); }
 
 class WholeRanges {
  public:

@@ -61,7 +61,8 @@ absl::Status checkOutputs(const Op& op) {
 std::string reasonFor(const Op& op) {
   if (op.numResults() == 1 && op.result()->type().element != ir::Element::kFloat)
     return absl::StrCat("it computes ", ir::toText(op.result()->type()),
-                        " from the inputs; only f32 has a form in integers");
+                        " from the inputs, by an op that has no exact form in integers, or "
+                        "beyond 2^26");
   return llvm::StringSwitch<std::string>(op.name())
       .Case("tensor.gather",
             "rows are picked by computed indices; only embeddings of token ids may do that")
