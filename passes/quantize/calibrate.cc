@@ -69,7 +69,7 @@ class RangeObserver : public ir::tensor::Observer {
     if (it == sites_.end() || !array.isReal() || array.elements() == 0) return;
     TensorRange& range = calibration_.ranges[it->second];
     const size_t width = array.shape.empty() ? 1 : array.shape.back();
-    const bool scores = isScores(value);
+    const bool scores = masks_.isScores(value);
     const std::vector<double>& masks = masks_.of(value);
     const Op* norm = layerNormReader(value);
     range.channels.resize(width);

@@ -243,7 +243,7 @@ class Comparer {
     for (size_t i = 0; i < records_.size(); ++i) {
       if (records_[i].site < 0) continue;
       addErrors(records_[i], floats.values[records_[i].site], integers.values[records_[i].value],
-                isScores(*sites_[records_[i].site]), masks_.of(*sites_[records_[i].site]),
+                masks_.isScores(*sites_[records_[i].site]), masks_.of(*sites_[records_[i].site]),
                 errors_[i]);
     }
     return absl::OkStatus();

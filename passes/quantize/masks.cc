@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <set>
 
 #include "ir/core/post_order.h"
 #include "llvm/ADT/STLExtras.h"
@@ -42,21 +41,24 @@ bool isLast(const Value& value) {
 
 }  // namespace
 
-bool isScores(const Value& value) {
-  std::set<const Value*> seen{&value};
-  std::vector<const Value*> left{&value};
-  while (!left.empty()) {
-    const Value& next = *left.back();
-    left.pop_back();
-    if (next.users().empty()) return false;
-    for (const Op* reader : next.users()) {
-      if (reader->is("tensor.softmax")) continue;
-      if (!keepsOrder(*reader, next)) return false;
-      if (seen.insert(reader->result()).second) left.push_back(reader->result());
+bool Scores::contains(const Value& value) {
+  if (auto it = known_.find(&value); it != known_.end()) return it->second;
+  auto readers = [this](const Value& of, llvm::SmallVectorImpl<const Value*>& needed) {
+    for (const Op* reader : of.users()) {
+      if (keepsOrder(*reader, of) && !known_.contains(reader->result()))
+        needed.push_back(reader->result());
     }
+  };
+  for (const Value* next : ir::postOrder<Value>(&value, readers)) {
+    known_[next] = !next->users().empty() && llvm::all_of(next->users(), [&](const Op* reader) {
+      return reader->is("tensor.softmax") ||
+             (keepsOrder(*reader, *next) && known_.lookup(reader->result()));
+    });
   }
-  return true;
+  return known_[&value];
 }
+
+bool isScores(const Value& value) { return Scores().contains(value); }
 
 Array withoutMasks(Array constant) {
   for (double& x : constant.reals) x = x <= kMasked ? 0 : x;
@@ -66,14 +68,14 @@ Array withoutMasks(Array constant) {
 const std::vector<double>& Masks::of(const Value& value) {
   if (auto it = levels_.find(&value); it != levels_.end()) return it->second;
   auto operands = [this](const Value& of, llvm::SmallVectorImpl<const Value*>& needed) {
-    if (of.definingOp() == nullptr || !isScores(of)) return;
+    if (of.definingOp() == nullptr || !scores_.contains(of)) return;
     llvm::copy_if(of.definingOp()->operands(), std::back_inserter(needed),
                   [this](const Value* operand) { return !levels_.contains(operand); });
   };
   for (const Value* next : ir::postOrder<Value>(&value, operands)) {
     std::vector<double> levels;
     const Op* op = next->definingOp();
-    if (op != nullptr && next->type().element == ir::Element::kFloat && isScores(*next))
+    if (op != nullptr && next->type().element == ir::Element::kFloat && scores_.contains(*next))
       levels = isCopy(*op) ? copied(*op) : summed(*op);
     if (llvm::none_of(levels, isMasked)) levels.clear();
     levels_[next] = std::move(levels);

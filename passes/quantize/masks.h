@@ -18,6 +18,7 @@
 
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "llvm/ADT/DenseMap.h"
 #include "passes/quantize/general.h"
 
 namespace lindero::passes {
@@ -27,7 +28,15 @@ inline constexpr double kMasked = -1e4;
 // Of the gap between a softmax's open and masked scores, in nats: e^-64 is below any probability.
 inline constexpr double kMaskGap = 64;
 
-// Is the value read by softmax alone, perhaps through copies, masks, sums and positive factors?
+// Which values are read by softmax alone, perhaps through copies, masks, sums and positive factors.
+// Cost: linear in what reads the values that it is asked for, once.
+class Scores {
+ public:
+  bool contains(const ir::Value& value);
+
+ private:
+  llvm::DenseMap<const ir::Value*, bool> known_;
+};
 bool isScores(const ir::Value& value);
 
 // The constant with zero for what masks.
@@ -39,10 +48,13 @@ class Masks {
   // least; zero where none does. Empty: none is masked.
   const std::vector<double>& of(const ir::Value& value);
 
+  bool isScores(const ir::Value& value) { return scores_.contains(value); }
+
  private:
   std::vector<double> copied(const ir::Op& op);
   std::vector<double> summed(const ir::Op& op);
 
+  Scores scores_;
   std::map<const ir::Value*, std::vector<double>> levels_;  // which stay where they are
 };
 
