@@ -153,15 +153,13 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
       if (supported.contains(qualifiedOp(node))) continue;
       problems.add(absl::UnimplementedError(absl::StrCat(
           "node '", name, "': op ", node.op_type(), " of domain '",
-          isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(), "' is not supported")));
+          isDefaultDomain(node.domain()) ? "ai.onnx" : node.domain(),
+          "' is not supported; export the model with others (compiler/onnx_import/README.md)")));
     }
   };
   check(model.graph().node());
   for (const onnx::FunctionProto& function : model.functions()) check(function.node());
-  absl::Status status = problems.status();
-  if (problems.count() != 1) return status;  // of several, a line has room for the names alone
-  return absl::Status(status.code(), absl::StrCat(status.message(), "; supported are ",
-                                                  absl::StrJoin(supported, ", ")));
+  return problems.status();
 }
 
 void nameNodes(onnx::GraphProto& graph) {

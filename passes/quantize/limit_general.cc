@@ -17,6 +17,7 @@ using ir::Op;
 using ir::Value;
 
 constexpr int kMostShift = 16;
+constexpr int kMostSteps = 256;  // by which an exponent falls: more than single precision has
 constexpr double kAccumulator = 0x1p30;
 // By how many bits a result may be finer than what it is computed of.
 constexpr int kGuardBits = 2;
@@ -57,8 +58,10 @@ class Limiter {
       return exponent != before;
     }
     const auto bits = static_cast<int>(values["bits"]);
-    const int64_t least = exponent - 64;
+    const int64_t least = before - kMostSteps;
     while (exponent > least && !possible(op, static_cast<int>(exponent), bits)) --exponent;
+    // None is: the lowering refuses the op.
+    if (exponent == least) exponent = before;
     return exponent != before;
   }
 

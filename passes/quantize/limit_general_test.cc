@@ -37,5 +37,24 @@ func @main(%x: tensor<2x4xf32>) -> tensor<1x2xf32> {
   EXPECT_TRUE(planMatmul(operands, 4, false, 12, exponent, 16));
 }
 
+// A quotient that no exponent holds, found by fuzzing: its exponent fell without end.
+TEST(LimitGeneral, WhatIsNeverPossibleIsLeftToTheLowering) {
+  ir::registerAllDialects();
+  auto module = ir::parse(R"ir(
+func @main(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = tensor.div(%x, %y) : tensor<2xf32>
+  tensor.return(%0)
+}
+)ir");
+  ASSERT_TRUE(module.ok()) << module.status();
+  const ir::Function& main = **(*module)->functions().begin();
+  Exponents exponents;
+  exponents.sites = {{"argument", "", {{"bits", 16}, {"exponent", 24}}},
+                     {"argument", "", {{"bits", 16}, {"exponent", -30}}},
+                     {"tensor.div", "", {{"bits", 15}, {"exponent", 24}}}};
+  EXPECT_FALSE(limitGeneral(main, exponents));
+  EXPECT_EQ(exponents.sites[2].values["exponent"], 24);
+}
+
 }  // namespace
 }  // namespace lindero::passes
