@@ -366,5 +366,28 @@ func @main(%a: tensor<900xi64>, %b: tensor<900xi64>) -> (tensor<900xi1>, tensor<
   }
 }
 
+TEST(LowerLogic, IntegersBeyondTheRangeAreRefusedByNode) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  constexpr char kText[] = R"(
+constant @numbers : i64[2] = [1, 16384]
+func @main(%a: tensor<4xi64>, %b: tensor<4xi64>) -> tensor<4xi64> {
+  %numbers = tensor.constant {value = @numbers} : tensor<2xi64>
+  %0 = tensor.gather(%numbers, %a) {axis = 0} : tensor<4xi64> loc("/Gather")
+  %1 = tensor.gather(%numbers, %b) {axis = 0} : tensor<4xi64> loc("/Gather_1")
+  %2 = tensor.mul(%0, %1) : tensor<4xi64> loc("/Mul")
+  tensor.return(%2) {names = ["y"]}
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager({.check_unchanged = true});
+  ASSERT_TRUE(manager.addPipeline(passes::importCleanupPipeline()).ok());
+  const absl::Status refused = manager.run(**module).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnimplemented) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              ::testing::AllOf(::testing::HasSubstr("/Mul"), ::testing::HasSubstr("2^26")));
+}
+
 }  // namespace
 }  // namespace lindero
