@@ -6,6 +6,7 @@
 #include "ir/air/ops.h"
 #include "ir/core/op_table.h"
 #include "ir/integer/ops.h"
+#include "ir/proof/ops.h"
 #include "ir/region/ops.h"
 #include "ir/tensor/ops.h"
 #include "ir/trace/ops.h"
@@ -25,6 +26,10 @@ constexpr llvm::StringLiteral kInteger =
     "this is what gets proven: a value outside of its range is an error, never a wrap.";
 constexpr llvm::StringLiteral kRegion =
     "Integer ops grouped by the kind of work they do and by the proof they belong to.";
+constexpr llvm::StringLiteral kProof =
+    "Where proofs begin and end: the function that composes segments, each a function of its own, "
+    "and "
+    "the links between them. It computes what the function computed that was cut into them.";
 constexpr llvm::StringLiteral kAir =
     "The circuit, in the function `@circuit`: tables with columns in four phases (0 fixed, 1 "
     "witness, 2 after the first "
@@ -44,6 +49,7 @@ void registerAllDialects() {
     status.Update(registerDialect("tensor", tensor::ops(), kTensor));
     status.Update(registerDialect("integer", integer::ops(), kInteger));
     status.Update(registerDialect("region", region::ops(), kRegion));
+    status.Update(registerDialect("proof", proof::ops(), kProof));
     status.Update(registerDialect("air", air::ops(), kAir));
     status.Update(registerDialect("trace", trace::ops(), kTrace));
     if (!status.ok()) llvm::report_fatal_error(llvm::StringRef(status.ToString()));

@@ -3,7 +3,11 @@
 #include <mutex>
 
 #include "llvm/Support/ErrorHandling.h"
+#include "passes/boundary/apply_proof_boundaries/apply_proof_boundaries.h"
 #include "passes/boundary/carry_context/carry_context.h"
+#include "passes/boundary/place_proof_boundaries/place_proof_boundaries.h"
+#include "passes/boundary/print_placement/print_placement.h"
+#include "passes/boundary/select_segment/select_segment.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/lower_air/drop_class/drop_class.h"
@@ -26,6 +30,10 @@ void registerAllPasses() {
     status.Update(registerQuantize());
     status.Update(registerFormRegions());
     status.Update(registerCarryContext());
+    status.Update(registerPlaceProofBoundaries());
+    status.Update(registerPrintPlacement());
+    status.Update(registerApplyProofBoundaries());
+    status.Update(registerSelectSegment());
     status.Update(registerLowerToAir());
     status.Update(registerLowerSums());
     status.Update(registerVerifyAir());

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "compiler/driver/errors.h"
+#include "passes/boundary/placement/proof_cost.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/package/status_macros.h"
 
@@ -14,42 +15,10 @@ using runtime::Report;
 
 namespace {
 
-// Of time on one thread and of memory: per cell, per cell of the extended columns, and per row of
-// the evaluation domain, which all trees are as tall as.
-constexpr double kSecondsPerCell = 26e-9, kSecondsPerExtendedCell = 5e-9, kSecondsPerRow = 0.7e-6;
-constexpr double kBytesPerCell = 9, kBytesPerExtendedCell = 4.7, kBytesPerRow = 320;
-constexpr double kOverheadSeconds = 0.01;
-
-constexpr double kHash = 32, kBase = 4, kExtension = 16;
-
-// `leaves` of a Merkle tree share the upper parts of their paths.
-double pathBytes(double leaves, double log_size) {
-  return kHash * leaves * std::max(0.0, log_size - std::log2(leaves));
-}
-
-double logHeight(const CostReport& cost) {
+int64_t tallest(const CostReport& cost) {
   int64_t height = 1;
   for (const TableCost& table : cost.tables) height = std::max(height, table.height);
-  return std::log2(static_cast<double>(height));
-}
-
-// Openings of all columns, FRI's layers and its last polynomial.
-double proofBytes(const CostReport& cost, const StwoParameters& parameters) {
-  double height = logHeight(cost);
-  double domain = height + parameters.log_blowup();
-  double queries = std::min<double>(parameters.queries(), std::exp2(domain));
-  auto columns = static_cast<double>(cost.columns);
-  // A few columns are opened at two or three points; the five trees are the four phases' and that
-  // of the composition polynomial.
-  double bytes =
-      1.1 * kExtension * columns + kBase * queries * columns + 5 * pathBytes(queries, domain);
-  // One value of each folded group is known, and its leaves hold four values.
-  double step = parameters.fold_step(), last = parameters.log_last_layer_degree();
-  for (double degree = height; degree > last; degree -= step) {
-    bytes += kExtension * queries * (std::exp2(step) - 1) +
-             pathBytes(queries, degree - step + parameters.log_blowup());
-  }
-  return bytes + kExtension * std::exp2(last);
+  return height;
 }
 
 }  // namespace
@@ -105,14 +74,14 @@ Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters,
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
   unsigned workers = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
-  auto cells = static_cast<double>(cost.online + cost.fixed);
-  double blowup = std::exp2(parameters.log_blowup());
-  double extended = cells * blowup, rows = std::exp2(logHeight(cost)) * blowup;
-  double work = cells * kSecondsPerCell + extended * kSecondsPerExtendedCell;
-  estimate.seconds = kOverheadSeconds + (work + rows * kSecondsPerRow) / workers;
-  estimate.memory_bytes = cells * kBytesPerCell + extended * kBytesPerExtendedCell;
-  estimate.memory_bytes += rows * kBytesPerRow;
-  estimate.proof_bytes = proofBytes(cost, parameters);
+  const passes::ProofCost proof =
+      passes::proofCost({cost.online, cost.fixed, cost.columns, tallest(cost)},
+                        {parameters.log_blowup(), parameters.queries(), parameters.fold_step(),
+                         parameters.log_last_layer_degree()},
+                        workers);
+  estimate.seconds = proof.seconds;
+  estimate.memory_bytes = proof.memory_bytes;
+  estimate.proof_bytes = proof.proof_bytes;
   for (const TableCost& table : cost.tables) {
     estimate.scratch_bytes += 4.0 * static_cast<double>(table.cells(1));
   }

@@ -1,8 +1,7 @@
 // What a proof will cost, from the circuit's sizes and the prover's parameters alone: so that a
 // user knows before it starts.
 //
-// Sizes are meant to be right within a factor of 1.5, times within a factor of two on a machine
-// that has nothing else to do. The rates are measurements of the Stwo prover (AVX-512).
+// How right it is meant to be, and from which rates: passes/boundary/placement/proof_cost.h.
 #pragma once
 
 #include <cstdint>

@@ -85,11 +85,9 @@ void addTopLevel(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "air.table",
        .summary = "A table of 2^log_height rows; its block lists columns and what they obey",
-       .attributes = {{"name", kString, true, ""},
-                      {"log_height", kInt, true, ""},
-                      {"segment", kInt, false, "the proof that it belongs to; 0 if absent"}},
+       .attributes = {{"name", kString, true, ""}, {"log_height", kInt, true, ""}},
        .constraints = {kAtTop, "0 <= log_height <= 30", "the name is unique",
-                       "columns have names of their own", "segment >= 0"},
+                       "columns have names of their own"},
        .has_block = true});
 }
 

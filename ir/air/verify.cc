@@ -192,7 +192,6 @@ absl::Status verifyTable(const Op& op) {
     if (!isColumn(column) || names.insert(textOf(column, "name")).second) continue;
     status.Update(broken(op, 4, "two are named " + textOf(column, "name").str()));
   }
-  if (op.has("segment")) status.Update(between(op, 5, "segment", 0, kFieldModulus));
   return status;
 }
 

@@ -45,6 +45,7 @@ class Interpreter {
   using Array = std::shared_ptr<const IntArray>;
 
   absl::Status runOp(const Op& op);
+  absl::Status runSegment(const Op& op);
   absl::StatusOr<IntArray> compute(const Op& op);
   absl::StatusOr<IntArray> embedding(const Op& op);
   absl::StatusOr<IntArray> layerNorm(const Op& op);
@@ -161,12 +162,33 @@ absl::Status Interpreter::runOp(const Op& op) {
     }
     return absl::OkStatus();
   }
+  if (op.is("proof.segment")) return runSegment(op);
   absl::StatusOr<IntArray> result = compute(op);
   if (!result.ok()) return result.status();
   absl::Status status =
       define(*op.result(), std::make_shared<const IntArray>(*std::move(result)), "value");
   release(op);
   return status;
+}
+
+absl::Status Interpreter::runSegment(const Op& op) {
+  const Function* function =
+      op.parent()->function()->module()->findFunction(op.symbolAttr("function"));
+  std::vector<IntArray> inputs;
+  for (const Value* operand : op.operands()) {
+    absl::StatusOr<Array> array = read(operand);
+    if (!array.ok()) return array.status();
+    inputs.push_back(**array);
+  }
+  absl::StatusOr<std::vector<IntArray>> results = interpret(*function, inputs, observer_);
+  if (!results.ok()) return results.status();
+  for (unsigned i = 0; i < op.numResults(); ++i) {
+    absl::Status status =
+        define(*op.result(i), std::make_shared<const IntArray>(std::move((*results)[i])), "value");
+    if (!status.ok()) return status;
+  }
+  release(op);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
@@ -186,6 +208,7 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   absl::StatusOr<Array> y = op.numOperands() > 1 ? read(op.operand(1)) : Array();
   if (!x.ok()) return x.status();
   if (!y.ok()) return y.status();
+  if (op.is("proof.link")) return **x;
   if (op.is("integer.slice")) return sliceColumns(**x, op.intAttr("start"), op.intAttr("size"));
   if (op.is("integer.select_rows")) return selectRows(**x, op.intsAttr("rows"));
   if (op.is("integer.argmax")) {

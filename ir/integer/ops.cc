@@ -1,6 +1,8 @@
 #include "ir/integer/ops.h"
 
+#include "absl/strings/str_cat.h"
 #include "ir/integer/verify.h"
+#include "ir/region/segment.h"
 
 namespace lindero::ir::integer {
 
@@ -234,6 +236,16 @@ void addViews(std::vector<OpDef>& ops) {
                  .terminator = true});
 }
 
+// Whatever an op computes, it may say to which proof it belongs, if no region around it does.
+OpVerifier segmentVerifier(const Function&) {
+  return [](const Op& op) -> absl::Status {
+    const std::string wrong = region::wrongSegment(op);
+    if (wrong.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        describe(op), ": segment >= 0, and no region around it has one; here ", wrong));
+  };
+}
+
 }  // namespace
 
 std::vector<OpDef> ops() {
@@ -244,6 +256,10 @@ std::vector<OpDef> ops() {
   addViews(ops);
   for (OpDef& op : ops) {
     op.pure = !op.terminator;
+    if (op.pure && op.name != "integer.constant") {
+      op.attributes.push_back({"segment", kInt, false, "the proof that it belongs to"});
+      op.verifier_in = segmentVerifier;
+    }
     op.verify = verifierOf(op.name);
   }
   return ops;

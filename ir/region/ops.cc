@@ -1,6 +1,7 @@
 #include "ir/region/ops.h"
 
 #include "ir/core/text.h"
+#include "ir/region/segment.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -38,11 +39,8 @@ absl::Status verifyRegion(const Op& op) {
                                   toText(op.result(i)->type()), toText(yield.operand(i)->type()))
                         .str());
   }
-  if (!op.has("segment")) return absl::OkStatus();
-  const int64_t segment = op.intAttr("segment");
-  if (segment >= 0 && !nested) return absl::OkStatus();
-  return violates(
-      op, 3, llvm::formatv("segment = {0}{1}", segment, nested ? " in another region" : "").str());
+  const std::string wrong = wrongSegment(op);
+  return wrong.empty() ? absl::OkStatus() : violates(op, 3, wrong);
 }
 
 }  // namespace
@@ -58,11 +56,11 @@ std::vector<OpDef> ops() {
                        "attention also views, compare, normalize and mix"},
                       {"label", kString, true, "\"layer0/attention\": names costs and errors"},
                       {"segment", kInt, false,
-                       "the proof that the work belongs to; 0 if absent; outermost regions only"}},
+                       "the proof that all ops within belong to (place-proof-boundaries)"}},
        .constraints = {"kind is one of those listed; views, compare, normalize and mix stand in an "
                        "attention region, the others in no region",
                        "the results have the types of region.yield's operands",
-                       "segment >= 0, not on a nested region"},
+                       "segment >= 0, and no region around it has one"},
        .has_block = true,
        .block_terminator = "region.yield",
        .pure = true,

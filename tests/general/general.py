@@ -2,9 +2,10 @@
 
 Each is compiled with inputs to calibrate with, run and checked on another input. The float model's outputs are compared
 with onnxruntime's; each integer that is stored on the way with the float model's, within a bound that comes from analysis
-(passes/quantize/error_bound.h); the integers' outputs with onnxruntime's, within the limits of compile. The first M that
-compile are proven and verified, too. A graph may be refused by name (exit code 4), or because integers lose its rows
-(18). Exit code 1 if one is wrong, fails in another way, or more than a twentieth are refused by name.
+(passes/quantize/error_bound.h); the integers' outputs with onnxruntime's, within the limits of compile;
+the integers of the program cut into segments with those of the whole. The first M that compile are proven and verified,
+too. A graph may be refused by name (exit code 4), or because integers lose its rows (18). Exit code 1 if one is wrong,
+fails in another way, or more than a twentieth are refused by name.
 """
 
 import argparse
@@ -95,6 +96,14 @@ def check_bounds(build, model, package, given, found, reference):
     return ratios
 
 
+def check_cuts(build, model, package, given):
+    """Cut between all of its atoms, the integer program computes the same."""
+    process = subprocess.run([build / "tests/general/cuts", model, package / "exponents.json", given],
+                             capture_output=True, text=True, timeout=600)
+    if process.returncode != 0:
+        raise Wrong(f"cuts: {process.stderr}")
+
+
 def examine(build, seed, folder, prove, ratios):
     """What came of the graph."""
     random = RandomModel(seed, 8 + seed % 7)
@@ -115,6 +124,7 @@ def examine(build, seed, folder, prove, ratios):
     names = [output.name for output in session.get_outputs()]
     reference = dict(zip(names, session.run(names, samples[0])))
     ratios += check_bounds(build, model, package, folder / "input.npz", found, reference)
+    check_cuts(build, model, package, folder / "input.npz")
     for name, want in reference.items():
         compare(name, found[name], want)
     if not prove:

@@ -1,7 +1,7 @@
 """Installs the build to an empty folder, and builds and runs there what knows nothing of this source tree.
 
 consumer: a program that compiles an ONNX model, proves a run of it and verifies the proof, with the installed library.
-plugin:   the passes of tests/plugin, loaded by the installed lindero-opt.
+plugin:   a pass and a placement policy of tests/plugin, loaded by the installed lindero-opt.
 """
 
 import pathlib
@@ -17,6 +17,7 @@ cmake_minimum_required(VERSION 3.25)
 project(plugin LANGUAGES C CXX)
 find_package(Lindero REQUIRED)
 lindero_plugin(drop_double_negation SRCS drop_double_negation.cc)
+lindero_plugin(cut_narrowest SRCS cut_narrowest.cc)
 """
 
 IR = """func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
@@ -53,13 +54,19 @@ def consumer(work, prefix):
 def plugin(work, prefix):
     project = work / "plugin"
     project.mkdir()
-    shutil.copy(SOURCE / "tests/plugin/drop_double_negation.cc", project)
+    for name in ("drop_double_negation.cc", "cut_narrowest.cc"):
+        shutil.copy(SOURCE / "tests/plugin" / name, project)
     (project / "CMakeLists.txt").write_text(PLUGIN_PROJECT)
     build(project, prefix)
     found = run(prefix / "bin/lindero-opt", f"--load-pass-plugin={project / 'build/plugins/drop_double_negation.so'}",
                 "--passes=drop-double-negation,eliminate-dead-ops", input=IR, stdout=subprocess.PIPE, text=True)
     print(found.stdout)
     assert "tensor.return" in found.stdout and "tensor.neg" not in found.stdout, "the plugin's pass did nothing"
+    found = run(prefix / "bin/lindero-opt", SOURCE / "models/toy_gpt.onnx",
+                f"--load-pass-plugin={project / 'build/plugins/cut_narrowest.so'}",
+                "--passes=import-cleanup,quantize,form-regions,place-proof-boundaries{policy=cut-narrowest segments=3}"
+                ",apply-proof-boundaries", stdout=subprocess.PIPE, text=True)
+    assert found.stdout.count("proof.segment") == 3, "the plugin's policy placed no boundaries"
 
 
 def main():

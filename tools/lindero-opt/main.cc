@@ -16,6 +16,7 @@
 #include "ir/dialects.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "passes/boundary/placement/policy.h"
 #include "passes/pass_manager.h"
 #include "passes/plugin.h"
 #include "runtime/package/files.h"
@@ -146,7 +147,7 @@ absl::Status run() {
   return writeOutput(text);
 }
 
-// What --help ends with: all passes and ops that are built in.
+// What --help ends with: all passes, policies and ops that are built in.
 std::string listing() {
   std::string text = "\nPasses:\n";
   for (const passes::PassInfo* pass : passes::allPasses()) {
@@ -159,6 +160,10 @@ std::string listing() {
     if (pass->pipeline.empty()) continue;
     absl::StrAppend(&text, "  ", pass->name, " - ", pass->summary, "\n    = ", pass->pipeline,
                     "\n");
+  }
+  absl::StrAppend(&text, "\nPolicies of place-proof-boundaries:\n");
+  for (const passes::PolicyInfo* policy : passes::allPlacementPolicies()) {
+    absl::StrAppend(&text, "  ", policy->name, " - ", policy->summary, "\n");
   }
   absl::StrAppend(&text, "\nOps (--emit-op-reference explains them):");
   llvm::StringRef dialect;

@@ -3,6 +3,8 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/region/segment.h"
 #include "passes/lower_air/gadgets/gadget.h"
 #include "passes/lower_air/lower_to_air/choose_layout.h"
 #include "passes/lower_air/lower_to_air/planner.h"
@@ -24,6 +26,7 @@ class LowerToAir : public Pass {
     if (module.findFunction("circuit")) {
       return absl::InvalidArgumentError("lower-to-air: the module has a function @circuit already");
     }
+    if (absl::Status s = oneProof(*main); !s.ok()) return s;
     if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
     Planner planner(*main, options_);
     if (absl::Status s = planner.plan(); !s.ok()) return s;
@@ -55,6 +58,24 @@ class LowerToAir : public Pass {
   }
 
  private:
+  // A circuit is that of one segment: boundaries that are placed, or applied, are never ignored.
+  static absl::Status oneProof(const ir::Function& main) {
+    absl::Status status;
+    ir::walk(main.body(), [&](const ir::Op& op) {
+      if (op.is("proof.segment")) {
+        status.Update(absl::InvalidArgumentError(absl::StrCat(
+            "lower-to-air: @main composes segments, and a circuit is of one; choose it: "
+            "select-segment{function=",
+            op.symbolAttr("function"), "}")));
+      } else if (ir::region::segmentOf(op).value_or(0) != 0) {
+        status.Update(absl::InvalidArgumentError(absl::StrCat(
+            "lower-to-air: ", ir::describe(op), " is in segment ", *ir::region::segmentOf(op),
+            ", and a circuit is of one proof; run apply-proof-boundaries before")));
+      }
+    });
+    return status;
+  }
+
   // Text names constants by digest only; tables are built from their elements.
   static absl::Status constantsKnown(const ir::Function& main) {
     absl::Status status;

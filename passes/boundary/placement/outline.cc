@@ -1,0 +1,228 @@
+#include "passes/boundary/placement/outline.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
+#include "ir/integer/crossing.h"
+#include "ir/region/segment.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace lindero::passes {
+namespace {
+
+using ir::Op;
+using ir::Value;
+using ir::integer::sourceOf;
+
+bool isConstant(const Op& op) { return op.is("integer.constant"); }
+
+void addNodes(ir::Location& nodes, const ir::Location& more) {
+  for (const std::string& node : more) {
+    if (!llvm::is_contained(nodes, node)) nodes.push_back(node);
+  }
+}
+
+// Does `block`, or what is in it, hold the op?
+bool holds(const Op& region, const Op* op) {
+  for (; op != nullptr; op = op->parent()->parentOp()) {
+    if (op == &region) return true;
+  }
+  return false;
+}
+
+// Copies the part of the program that is in one segment, block by block.
+class SegmentCloner {
+ public:
+  SegmentCloner(const PlacementGraph& graph, const Assignment& assignment, int64_t segment,
+                ir::Module& target)
+      : graph_(graph), assignment_(assignment), segment_(segment), target_(target) {
+    for (const Op* op : workOf(graph.function())) {
+      if (!isOwn(*op)) continue;
+      for (const Value* operand : op->operands()) {
+        const Op* maker = sourceOf(operand)->definingOp();
+        if (maker != nullptr && isConstant(*maker)) constants_.insert(maker);
+      }
+    }
+  }
+
+  // What stands for a value of the program in the segment's function.
+  void define(const Value* source, Value* value) { visible_[source] = value; }
+  Value* find(const Value* source) const { return visible_.lookup(source); }
+  // Is to be visible in the function's body.
+  void exportValue(const Value* source) { exports_.insert(source); }
+
+  void clone(const ir::Block& from, ir::Block& to) {
+    for (const Op& op : from.ops()) {
+      if (op.block() != nullptr) {
+        cloneRegion(op, to);
+      } else if (!op.def().terminator && isOwn(op)) {
+        cloneOp(op, to);
+      }
+    }
+  }
+
+ private:
+  // Constants are of each segment that reads them.
+  bool isOwn(const Op& op) const {
+    return isConstant(op) ? constants_.contains(&op)
+                          : assignment_.segments[graph_.atomOf(op)] == segment_;
+  }
+
+  void cloneOp(const Op& op, ir::Block& to) {
+    llvm::SmallVector<Value*, 4> operands;
+    for (const Value* operand : op.operands()) operands.push_back(find(sourceOf(operand)));
+    Op* copy = create(op, operands, {op.result()->type()}, to);
+    copy->result()->setName(op.result()->name());
+    define(op.result(), copy->result());
+    if (isConstant(op)) shareConstant(op.symbolAttr("value"));
+    if (op.is("integer.copy")) shareConstant(op.symbolAttr("indices"));
+  }
+
+  Op* create(const Op& op, llvm::ArrayRef<Value*> operands, llvm::ArrayRef<ir::Type> types,
+             ir::Block& to) {
+    ir::Builder builder(&to);
+    builder.setLocation(op.location());
+    Op* copy = builder.create(op.name(), operands, types, op.attributes());
+    copy->remove(ir::region::kSegment);
+    return copy;
+  }
+
+  void shareConstant(const std::string& name) {
+    const ir::ConstantPool& pool = graph_.function().module()->constants();
+    if (target_.constants().find(name) == nullptr) target_.constants().add(*pool.find(name));
+  }
+
+  // A region keeps what it yields of this segment, and yields what is exported from within.
+  void cloneRegion(const Op& region, ir::Block& to) {
+    bool any = false;
+    ir::walk(std::as_const(*region.block()), [&](const Op& op) {
+      any |= op.block() == nullptr && !op.def().terminator && isOwn(op);
+    });
+    if (!any) return;
+    llvm::SmallSetVector<const Value*, 8> yielded;
+    auto yield = [&](const Value* source) {
+      const Op* maker = source->definingOp();
+      if (maker != nullptr && isOwn(*maker) && holds(region, maker)) yielded.insert(source);
+    };
+    for (const Value* value : region.block()->terminator()->operands()) yield(sourceOf(value));
+    for (const Value* source : exports_) yield(source);
+
+    llvm::SmallVector<ir::Type, 8> types;
+    for (const Value* source : yielded) types.push_back(source->type());
+    Op* copy = create(region, {}, types, to);
+    clone(*region.block(), *copy->block());
+    llvm::SmallVector<Value*, 8> values;
+    for (const Value* source : yielded) values.push_back(find(source));
+    ir::Builder(copy->block()).create("region.yield", values, {});
+    for (const auto& [i, source] : llvm::enumerate(yielded)) {
+      copy->result(i)->setName(source->name());
+      define(source, copy->result(i));
+    }
+  }
+
+  const PlacementGraph& graph_;
+  const Assignment& assignment_;
+  const int64_t segment_;
+  ir::Module& target_;
+  llvm::DenseSet<const Op*> constants_;
+  llvm::DenseMap<const Value*, Value*> visible_;
+  llvm::SetVector<const Value*> exports_;
+};
+
+const Op& returnOf(const PlacementGraph& graph) { return *graph.function().body().terminator(); }
+
+}  // namespace
+
+std::vector<Link> linksOf(const PlacementGraph& graph, const Assignment& assignment) {
+  std::vector<Link> links;
+  for (const auto& [index, crossing] : llvm::enumerate(graph.crossings())) {
+    const int64_t from = assignment.segments[crossing.maker];
+    std::set<int64_t> readers;
+    for (size_t atom : crossing.readers) readers.insert(assignment.segments[atom]);
+    readers.erase(from);
+    for (int64_t to : readers) {
+      Link link{index, crossing.value, from, to, absl::StrCat("cut/", links.size()), {}, {}};
+      addNodes(link.makers, crossing.value->definingOp()->location());
+      for (size_t atom : crossing.readers) {
+        if (assignment.segments[atom] != to) continue;
+        for (const Op* op : graph.atoms()[atom].ops) {
+          for (const Flow& flow : flowsInto(*op)) {
+            if (flow.value == crossing.value) addNodes(link.readers, op->location());
+          }
+        }
+      }
+      links.push_back(std::move(link));
+    }
+  }
+  return links;
+}
+
+std::vector<size_t> inputsOf(const PlacementGraph& graph, const Assignment& assignment,
+                             int64_t segment) {
+  std::set<size_t> inputs;
+  for (size_t atom = 0; atom < graph.atoms().size(); ++atom) {
+    if (assignment.segments[atom] != segment) continue;
+    for (const Op* op : graph.atoms()[atom].ops) {
+      for (const Value* operand : op->operands()) {
+        const Value* source = sourceOf(operand);
+        if (source->argumentOf() != nullptr) inputs.insert(source->index());
+      }
+    }
+  }
+  return {inputs.begin(), inputs.end()};
+}
+
+std::vector<size_t> outputsOf(const PlacementGraph& graph, const Assignment& assignment,
+                              int64_t segment) {
+  std::vector<size_t> outputs;
+  for (const auto& [i, value] : llvm::enumerate(returnOf(graph).operands())) {
+    const Op* maker = sourceOf(value)->definingOp();
+    if (maker == nullptr || isConstant(*maker)) continue;
+    if (assignment.segments[graph.atomOf(*maker)] == segment) outputs.push_back(i);
+  }
+  return outputs;
+}
+
+ir::Function* outlineSegment(const PlacementGraph& graph, const Assignment& assignment,
+                             llvm::ArrayRef<Link> links, int64_t segment, ir::Module& target,
+                             llvm::StringRef name) {
+  ir::Function* function = target.addFunction(name);
+  ir::Block& body = function->body();
+  SegmentCloner cloner(graph, assignment, segment, target);
+  for (size_t i : inputsOf(graph, assignment, segment)) {
+    const Value* argument = graph.function().body().arguments()[i].get();
+    cloner.define(argument, body.addArgument(argument->type(), argument->name()));
+  }
+  std::vector<const Value*> results;
+  std::vector<std::string> names;
+  auto returns = [&](const Value* source, const std::string& name) {
+    cloner.exportValue(source);
+    results.push_back(source);
+    names.push_back(name);
+  };
+  const Op& end = returnOf(graph);
+  for (size_t i : outputsOf(graph, assignment, segment)) {
+    const auto* given = end.find("names");
+    returns(sourceOf(end.operand(i)), given != nullptr
+                                          ? std::get<std::vector<std::string>>(*given)[i]
+                                          : absl::StrCat("output/", i));
+  }
+  for (const Link& link : links) {
+    if (link.to == segment) {
+      cloner.define(link.value, body.addArgument(link.value->type(), link.name));
+    } else if (link.from == segment) {
+      returns(link.value, link.name);
+    }
+  }
+  cloner.clone(graph.function().body(), body);
+  std::vector<Value*> values;
+  for (const Value* source : results) values.push_back(cloner.find(source));
+  ir::Builder(&body).create("integer.return", values, {}, {{"names", names}});
+  return function;
+}
+
+}  // namespace lindero::passes

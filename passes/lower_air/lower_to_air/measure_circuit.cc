@@ -1,0 +1,66 @@
+#include "passes/lower_air/lower_to_air/measure_circuit.h"
+
+#include "absl/strings/str_cat.h"
+#include "passes/lower_air/gadgets/gadget.h"
+#include "passes/lower_air/lower_to_air/choose_layout.h"
+#include "passes/lower_air/lower_to_air/planner.h"
+
+namespace lindero::passes {
+namespace {
+
+// A table of lookup tables: each set of columns has a count, and one term of degree (1, 1).
+TableSize sizeOf(const ir::Op& table) {
+  TableSize size{table.stringAttr("name"), int64_t{1} << table.intAttr("log_height"), {}};
+  std::vector<FractionDegrees> fractions;
+  for (const ir::Op& op : table.block()->ops()) {
+    if (op.is("air.column")) ++(op.intAttr("phase") == 0 ? size.shape.fixed : size.shape.main);
+    if (op.is("air.provide")) fractions.push_back({1, 1});
+  }
+  size.shape.fractions = fractionColumns(fractions);
+  return size;
+}
+
+absl::Status constantsKnown(const ir::ConstantPool& pool) {
+  for (const ir::Constant* constant : pool.constants()) {
+    if (!constant->declaredOnly()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the elements of @", constant->name,
+                     " are not known, on which sizes depend; give the folder that holds them "
+                     "(lindero-opt --constants)"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
+                                                      const LowerToAirOptions& options) {
+  const ir::ConstantPool& pool = main.module()->constants();
+  if (absl::Status s = constantsKnown(pool); !s.ok()) return s;
+  Planner planner(main, options);
+  if (absl::Status s = planner.plan(); !s.ok()) return s;
+  absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());
+  if (!chosen.ok()) return chosen.status();
+  CircuitBuilder counter;
+  LookupTables tables;
+  ConstantPlaces constants;
+  AirLowering l{counter, tables, planner.wiring(), chosen->layout, constants};
+  std::vector<TableSize> sizes;
+  for (const TableKind* kind : planner.tables()) {
+    for (const Stack& stack : chosen->layout.stacks(*kind)) {
+      TableBuilder table(counter, stack.name, stack.rows);
+      kind->build(l, table, stack.items);
+      sizes.push_back({table.name(), table.height(), table.shape()});
+    }
+  }
+  ir::Module scratch;
+  for (const ir::Constant* constant : pool.constants()) scratch.constants().add(*constant);
+  CircuitBuilder lookups(scratch.addFunction("lookups"));
+  tables.build(lookups, scratch, chosen->column_cost);
+  for (const ir::Op& op : scratch.findFunction("lookups")->body().ops()) {
+    if (op.is("air.table")) sizes.push_back(sizeOf(op));
+  }
+  return sizes;
+}
+
+}  // namespace lindero::passes

@@ -1,0 +1,158 @@
+// Programs cut into segments (passes/boundary): the same integers as the whole, and each segment's
+// circuit accepts its part of the run, given what those before it gave.
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/emit/emit.h"
+#include "compiler/onnx_import/import.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ir/core/verifier.h"
+#include "ir/dialects.h"
+#include "ir/integer/interpreter.h"
+#include "passes/pass_manager.h"
+#include "runtime/check/checker.h"
+#include "runtime/package/package.h"
+#include "runtime/trace/generate_trace.h"
+#include "tests/soundness/toy_gpt.h"
+
+namespace lindero::test {
+namespace {
+
+using ir::integer::IntArray;
+
+void run(ir::Module& module, const std::string& pipeline) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  passes::PassManager manager;
+  absl::Status status = manager.addPipeline(pipeline);
+  status.Update(manager.run(module).status());
+  ASSERT_EQ(status, absl::OkStatus());
+}
+
+std::unique_ptr<ir::Module> toy() {
+  ir::registerAllDialects();
+  auto module = std::make_unique<ir::Module>();
+  EXPECT_EQ(makeToyGpt(*module, {.logits = true}), absl::OkStatus());
+  return module;
+}
+
+std::unique_ptr<ir::Module> imported(const std::string& model) {
+  ir::registerAllDialects();
+  auto module = compiler::importOnnx(absl::StrCat(LINDERO_MODELS, "/", model), {});
+  EXPECT_EQ(module.status(), absl::OkStatus());
+  run(**module, "import-cleanup,quantize");
+  return *std::move(module);
+}
+
+struct Case {
+  std::string name, model, policy;
+};
+
+class Models : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Models, ComputeTheSameIntegersInSegments) {
+  auto whole = imported(GetParam().model), cut = imported(GetParam().model);
+  run(*cut, absl::StrCat("form-regions,place-proof-boundaries{policy=", GetParam().policy,
+                         "},apply-proof-boundaries"));
+  ASSERT_FALSE(HasFatalFailure());
+  const ir::Function& main = *whole->findFunction("main");
+  IntArray tokens{{}, {}};
+  for (int64_t size : main.body().arguments()[0]->type().shape) tokens.shape.push_back(size);
+  for (int64_t t = 0; t < main.body().arguments()[0]->type().elements(); ++t) {
+    tokens.values.push_back((7 * t * t + 3 * t + 1) % 16);
+  }
+  auto expected = ir::integer::interpret(main, {tokens});
+  auto found = ir::integer::interpret(*cut->findFunction("main"), {tokens});
+  ASSERT_EQ(expected.status(), absl::OkStatus());
+  ASSERT_EQ(found.status(), absl::OkStatus());
+  EXPECT_EQ(*found, *expected);
+  EXPECT_GT(cut->functions().size(), 3u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Models,
+    ::testing::Values(Case{"ToyByLayer", "toy_gpt.onnx", "per-layer"},
+                      Case{"ToyByRegion", "toy_gpt.onnx", "per-region"},
+                      Case{"CharByLayer", "char_gpt/char_gpt.onnx", "per-layer"},
+                      Case{"CharByRegion", "char_gpt/char_gpt.onnx", "per-region"}),
+    [](const auto& info) { return info.param.name; });
+
+// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "lindero_cut_XXXXXX").string();
+    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+    path_ = pattern;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file(const std::string& name) const { return absl::StrCat(path_, "/", name); }
+
+ private:
+  std::string path_;
+};
+
+using Values = std::map<std::string, std::vector<int64_t>>;  // of tensors, by name
+
+// Proves nothing, but asks the circuit: adds the segment's outputs to the values.
+void runSegment(const std::string& path, Values& values) {
+  auto package = runtime::Package::open(path);
+  ASSERT_EQ(package.status(), absl::OkStatus());
+  Statement inputs;
+  inputs.set_format(1);
+  for (const PublicTensor& tensor : package->circuit().publics()) {
+    if (tensor.kind() != PublicTensor::INPUT) continue;
+    ASSERT_TRUE(values.contains(tensor.name())) << tensor.name();
+    PublicValues* given = inputs.add_tensors();
+    given->set_name(tensor.name());
+    given->set_rows(tensor.rows());
+    given->set_columns(tensor.columns());
+    for (int64_t value : values[tensor.name()]) given->add_values(value);
+  }
+  std::vector<uint32_t> cells(package->traceLayout().cells());
+  auto statement = runtime::generateTrace(*package, inputs, absl::MakeSpan(cells), {});
+  ASSERT_EQ(statement.status(), absl::OkStatus());
+  auto checker = runtime::Checker::create(*package, *statement, cells);
+  ASSERT_EQ(checker.status(), absl::OkStatus());
+  auto report = (*checker)->check();
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_TRUE(report->ok()) << report->failures.front().toString();
+  for (const PublicValues& tensor : statement->tensors()) {
+    if (tensor.kind() != PublicValues::OUTPUT) continue;
+    values[tensor.name()].assign(tensor.values().begin(), tensor.values().end());
+  }
+}
+
+TEST(Circuits, OfSegmentsAcceptTheirPartOfTheRun) {
+  for (const char* policy : {"per-layer", "per-region"}) {
+    auto whole = toy(), cut = toy();
+    IntArray ids{{kToyTokens}, {3, 1, 4, 1}};
+    auto expected = ir::integer::interpret(*whole->findFunction("main"), {ids});
+    ASSERT_EQ(expected.status(), absl::OkStatus());
+    const std::string place = absl::StrCat("form-regions,place-proof-boundaries{policy=", policy,
+                                           "},apply-proof-boundaries");
+    run(*cut, place);
+    ASSERT_FALSE(HasFatalFailure());
+    const size_t segments = cut->functions().size() - 1;
+    ASSERT_GT(segments, 2u);
+    Folder folder;
+    Values values{{"input_ids", ids.values}};
+    for (size_t s = 0; s < segments; ++s) {
+      auto module = toy();
+      run(*module, absl::StrCat(place, ",select-segment{function=segment", s,
+                                "},lower-to-air{lanes=4},verify-intervals,lower-sums,verify-air"));
+      ASSERT_FALSE(HasFatalFailure()) << policy << ", segment " << s;
+      const std::string path = folder.file(absl::StrCat(s, ".lindero"));
+      ASSERT_EQ(compiler::emitPackage(*module, path), absl::OkStatus());
+      runSegment(path, values);
+      ASSERT_FALSE(HasFatalFailure()) << policy << ", segment " << s;
+    }
+    EXPECT_EQ(values["logits"], expected->front().values);
+  }
+}
+
+}  // namespace
+}  // namespace lindero::test
