@@ -77,7 +77,16 @@ absl::Status wrongInput(const TensorFacts& wanted, absl::string_view why) {
 }
 
 absl::Status checkNames(const ModelFacts& facts, const std::vector<InputArray>& arrays) {
+  const auto read = std::count_if(facts.inputs.begin(), facts.inputs.end(),
+                                  [](const TensorFacts& input) { return !input.unread; });
   for (const InputArray& array : arrays) {
+    if (array.name.empty() && read > 1) {
+      return failure(Error::kInput,
+                     absl::StrCat("tokens, a text or an array without a name fit a model of one "
+                                  "input; this one has ",
+                                  describeInputs(facts),
+                                  "; give all by name, in a file (--input, .json or .npz)"));
+    }
     if (!array.name.empty() && facts.input(array.name) == nullptr) {
       return failure(Error::kInput, absl::StrCat("the model has no input '", array.name,
                                                  "'; its inputs are ", describeInputs(facts)));

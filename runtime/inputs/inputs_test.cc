@@ -171,6 +171,20 @@ TEST(BindInputs, TellsTypeShapeAndNoNumberApart) {
   }
 }
 
+// The same numbers for every input would be a run that nobody asked for.
+TEST(BindInputs, TakesNoNamelessArrayForSeveralInputs) {
+  const std::vector<InputArray> tokens = {{"", {4}, true, {1, 1, 1, 1}, {}}};
+  ModelFacts facts = testFacts();
+  for (bool decode : {false, true}) {
+    absl::Status status = checkInputs(facts, tokens, decode);
+    EXPECT_EQ(errorOf(status), Error::kInput);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("give all by name"));
+  }
+  EXPECT_EQ(errorOf(bindInputs(testCircuit(), facts, tokens).status()), Error::kInput);
+  facts.inputs[1].unread = true;
+  EXPECT_TRUE(checkInputs(facts, tokens, /*decode=*/false).ok());
+}
+
 TEST(BindInputs, NamesWhatIsWrong) {
   const BadInput cases[] = {
       {"wrong name", {"idz", {4}, true, {1, 1, 1, 1}, {}}, Error::kInput},
