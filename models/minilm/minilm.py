@@ -55,7 +55,7 @@ def export(folder, path):
 
 def statement(events, name):
     tensor = next(tensor for tensor in lindero.result(events)["statement"] if tensor["name"] == name)
-    return np.array(tensor["values"], float).reshape(tensor["shape"]) * 2.0 ** -tensor["exponent"]
+    return np.array(tensor["values"], float).reshape(BATCH, -1) * 2.0 ** -tensor["exponent"]
 
 
 def integers(program, package, runs):
