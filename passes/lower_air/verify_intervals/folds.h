@@ -153,10 +153,12 @@ class Folds {
   absl::StatusOr<int64_t> rowSum(const Product& p);
   struct SumRows {
     int64_t bound = -1;                              // -1: no running sum of these lanes
+    const ir::Op* sum = nullptr;                     // its constraint
     std::unordered_map<int64_t, int64_t> first_run;  // by address: the run of place 0
   };
   absl::StatusOr<const SumRows*> sumRows(const ProvenRanges::Ends& gives);
-  static bool isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift);
+  bool giveApart(const ir::Op& a, const ir::Op& b) const;
+  static bool isLaneForLane(const Step& step, const ProvenRanges::Ends& takes);
   absl::Status select(int table, int column, const std::vector<const Result*>& lanes);
   bool staysTheSame(int table, int c, int column);
 

@@ -14,8 +14,15 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
   SumRows& out = it->second;
   if (!made) return &out;
   TableRows& rows = ranges_.rows(gives.table);
-  std::set<int> lanes;
-  for (const auto& lane : gives.lanes) lanes.insert(lane.column);
+  std::set<int> lanes;  // of all rows that the term gives; none is given twice
+  for (const ProvenRanges::Ends& e : ranges_.ends()) {
+    if (e.term != gives.term) continue;
+    std::set<int> given;
+    for (const auto& lane : e.lanes) {
+      if (!given.insert(lane.column).second) return &out;
+    }
+    lanes.insert(given.begin(), given.end());
+  }
   for (ir::Op& op : rows.op().block()->ops()) {
     if (!op.is("air.constrain") || out.bound >= 0) continue;
     std::vector<bool> continues(rows.classes().size()), adds_up(rows.classes().size(), true);
@@ -67,22 +74,28 @@ absl::StatusOr<const Folds::SumRows*> Folds::sumRows(const ProvenRanges::Ends& g
       int64_t first = (*runs)->run_of[row] - e->place.at(rows, row);
       aligned &= out.first_run.try_emplace(e->address.at(rows, row), first).first->second == first;
     }
-    if (aligned) out.bound = bound;
+    if (aligned) out.bound = bound, out.sum = &op;
   }
   return &out;
 }
 
-// For each row of the product, the left operands of all factors must come from one run: lane l of
-// the fold's rows with one shift from the run first_run + l, with one first_run for all factors;
-// and each monomial is one lane of one such row.
+// For each row of the product, the left operands of all factors must be summands of one sum's run,
+// each met once: lane l of the fold's rows with one shift comes from the run first_run + l, with
+// one first_run for all factors; each monomial is one lane of one such row, and a power of one
+// challenge. What different rows take are different cells if one term gives it, or two that do not
+// give by one row.
 absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
   struct Runs {
+    const ir::Op* sum;
     int64_t first_run;
     size_t lanes;
     bool operator==(const Runs&) const = default;
   };
-  std::map<Exponents, Runs> first_runs;  // by the shift of the fold's row
-  std::set<Exponents> monomials;
+  std::map<int64_t, Runs> first_runs;  // by the shift of the fold's row
+  std::set<int64_t> powers;
+  const ir::Value* challenge = nullptr;
+  std::set<const ir::Op*> givers;
+  std::set<std::pair<int, int64_t>> met;  // tables and rows
   int64_t bound = 0;
   bool fits = true;
   for (const Factored& f : p.factors) {
@@ -96,7 +109,7 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
       const ProvenRanges::Ends& takes = ranges_.ends()[index];
       int64_t address = takes.address.at(rows, row);
       int kind = ranges_.tileKind(address);
-      if (kind < 0 || !isLaneForLane(step, takes, shift)) return absl::OkStatus();
+      if (kind < 0 || !isLaneForLane(step, takes)) return absl::OkStatus();
       // What is linked comes from a run of another block.
       if (ranges_.tileKinds()[kind].linked) return absl::OkStatus();
       const auto& gives = ranges_.ends()[ranges_.tileKinds()[kind].gives[0]];
@@ -106,13 +119,24 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
       auto run = (*sum)->first_run.find(address);
       if ((*sum)->bound < 0 || run == (*sum)->first_run.end()) return absl::OkStatus();
       bound = std::max(bound, (*sum)->bound);
-      const Runs runs{run->second, step.lanes.size()};
-      const auto [it, made] = first_runs.try_emplace(shift, runs);
-      fits = it->second == runs;
+      fits = met.insert({table, row}).second;
+      if (!givers.contains(gives.term)) {
+        for (const ir::Op* other : givers) fits &= giveApart(*gives.term, *other);
+        givers.insert(gives.term);
+      }
+      // One lane has no power of its own: its row's is all.
+      const int64_t last = step.lanes.rbegin()->first;
+      const int base = last == 0 && shift[step.base] == 0 ? (shift[0] != 0 ? 0 : 1) : step.base;
+      fits &= shift[1 - base] == 0;
+      if (shift[base] != 0 || last != 0) {
+        if (!challenge) challenge = f.left.scan->challenges[base];
+        fits &= challenge == f.left.scan->challenges[base];
+      }
+      const Runs runs{(*sum)->sum, run->second, step.lanes.size()};
+      const auto [it, made] = first_runs.try_emplace(shift[base], runs);
+      fits &= it->second == runs;
       for (const auto& [e, lane] : step.lanes) {
-        Exponents monomial = shift;
-        monomial[step.base] += e;
-        fits &= !made || monomials.insert(monomial).second;
+        fits &= !made || powers.insert(shift[base] + e).second;
       }
       return absl::OkStatus();
     }));
@@ -121,12 +145,22 @@ absl::StatusOr<int64_t> Folds::rowSum(const Product& p) {
   return bound;
 }
 
+// Whether no row of a table gives by both terms.
+bool Folds::giveApart(const ir::Op& a, const ir::Op& b) const {
+  std::set<std::pair<int, int>> classes;
+  for (const ProvenRanges::Ends& e : ranges_.ends()) {
+    if (e.term == &a) classes.insert({e.table, e.c});
+  }
+  return llvm::none_of(ranges_.ends(), [&](const ProvenRanges::Ends& e) {
+    return e.term == &b && classes.contains({e.table, e.c});
+  });
+}
+
 // The fold's lane of exponent e is the edge's lane L - 1 - e.
-bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes, Exponents shift) {
+bool Folds::isLaneForLane(const Step& step, const ProvenRanges::Ends& takes) {
   int64_t lanes = takes.lanes.size();
-  // One lane has no power of its own: its row's is all.
-  if (lanes > 1 && shift[1 - step.base] != 0) return false;
-  if (int64_t(step.lanes.size()) != lanes) return false;
+  if (int64_t(step.lanes.size()) != lanes || step.lanes.begin()->first != 0) return false;
+  if (step.lanes.rbegin()->first != lanes - 1) return false;
   for (const auto& [e, lane] : step.lanes) {
     bool found = false;
     for (const auto& l : takes.lanes) {
