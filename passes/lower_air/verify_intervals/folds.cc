@@ -299,12 +299,14 @@ absl::StatusOr<bool> Folds::boundRows(const std::map<std::string, Interval>& pro
       absl::StatusOr<Scan*> scan = this->scan(t, *fold);
       if (!scan.ok()) return scan.status();
       const Interval& cells = provided.at(ranges_.busName(op));
-      std::set<std::array<int, 3>> bounded;
+      std::map<std::array<int, 3>, Interval> bounded;
+      std::vector<bool> met(rows.height());
       std::set<const Step*> seen;
       for (int64_t row = 0; row < rows.height(); ++row) {
         const Form* on = rows.form(rows.classOf(row), op.operand(0));
         if (!on || (plain(*on) && plain(*on)->empty())) continue;
         IR_RETURN_IF_ERROR(walk({*scan, row}, [&](int64_t r, const Step& step, Exponents) {
+          met[r] = true;
           if (!seen.insert(&step).second) return absl::OkStatus();
           int c = rows.classOf(r);
           for (const auto& [e, lane] : step.lanes) {
@@ -327,14 +329,17 @@ absl::StatusOr<bool> Folds::boundRows(const std::map<std::string, Interval>& pro
               return ranges_.refused(t, c, fold->stringAttr("name"),
                                      "its lanes are not a witness cell each, and fixed ones");
             }
-            if (bounded.insert({t, c, column}).second) {
-              ranges_.narrow(t, c, column, cells + *shift);
-            }
+            bounded.try_emplace({t, c, column}, cells + *shift);
           }
           return absl::OkStatus();
         }));
       }
-      looked_up_.insert(looked_up_.end(), bounded.begin(), bounded.end());
+      const std::vector<bool> whole = wholeClasses(t, met);
+      for (const auto& [cell, range] : bounded) {
+        if (!whole[cell[1]]) continue;
+        ranges_.narrow(t, cell[1], cell[2], range);
+        looked_up_.push_back(cell);
+      }
     }
   }
   return bounds_all;

@@ -46,6 +46,7 @@ class Folds {
     int64_t exponent;  // of the lane
     Polynomial lane;
     std::optional<Bounds> product;  // always there
+    bool on_all_rows = false;       // of the class: else other rows' lanes equal nothing
   };
   const std::vector<Result>& results() const { return results_; }
   // The row numbers that a bus of folds provides.
@@ -143,6 +144,8 @@ class Folds {
   };
   const std::vector<Lane>& resultLanes(const Scan& scan, int c, const Step& step);
   absl::Status collectResults();
+  // Per class, whether all of its rows are among these, of a table.
+  std::vector<bool> wholeClasses(int table, const std::vector<bool>& met);
   // Every cell of an operand; nothing for weights, which are fixed. Adds the challenges that it is
   // folded by.
   absl::StatusOr<std::optional<Bounds>> operandRange(const End& end,

@@ -292,7 +292,17 @@ const std::vector<Folds::Lane>& Folds::resultLanes(const Scan& scan, int c, cons
   return it->second;
 }
 
+std::vector<bool> Folds::wholeClasses(int table, const std::vector<bool>& met) {
+  TableRows& rows = ranges_.rows(table);
+  std::vector<int64_t> sizes(rows.classes().size());
+  for (size_t row = 0; row < met.size(); ++row) sizes[rows.classOf(row)] += met[row];
+  std::vector<bool> whole;
+  for (size_t c = 0; c < sizes.size(); ++c) whole.push_back(sizes[c] == rows.classSize(c));
+  return whole;
+}
+
 absl::Status Folds::collectResults() {
+  std::map<std::pair<int, ir::Op*>, std::vector<bool>> met;
   for (auto& [id, p] : products_) {
     if (!p.result.scan) {
       const End& left = p.factors.empty() ? p.added.front().fold : p.factors.front().left;
@@ -306,7 +316,10 @@ absl::Status Folds::collectResults() {
       return ranges_.refused(scan.table, rows.classOf(p.result.row), scan.op->stringAttr("name"),
                              absl::StrCat("product ", id, " has no summands: its result is zero"));
     }
+    std::vector<bool>& met_rows = met[{scan.table, scan.op}];
+    met_rows.resize(rows.height());
     IR_RETURN_IF_ERROR(walk(p.result, [&](int64_t row, const Step& step, Exponents shift) {
+      met_rows[row] = true;
       for (const Lane& lane : resultLanes(scan, rows.classOf(row), step)) {
         Bounds product = p.uniform;
         int64_t column = 0;  // a fold of one column has no power of the challenge
@@ -327,12 +340,19 @@ absl::Status Folds::collectResults() {
       return absl::OkStatus();
     }));
   }
+  for (const auto& [scan, met_rows] : met) {
+    const std::vector<bool> whole = wholeClasses(scan.first, met_rows);
+    for (Result& r : results_) {
+      if (r.table == scan.first && r.scan == scan.second) r.on_all_rows = whole[r.c];
+    }
+  }
   return absl::OkStatus();
 }
 
 bool Folds::boundResults() {
   bool changed = false;
   for (const Result& r : results_) {
+    if (!r.on_all_rows) continue;
     const Polynomial lane = ranges_.simplify(r.table, r.c, r.lane);
     if (lane.size() != 1 || lane.begin()->second != 1) continue;
     const Monomial& cell = lane.begin()->first;

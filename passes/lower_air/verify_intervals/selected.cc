@@ -14,6 +14,7 @@ namespace lindero::passes {
 absl::Status Folds::boundSelected() {
   std::map<std::tuple<int, ir::Op*, int>, std::vector<const Result*>> by_value;
   for (const Result& r : results_) {
+    if (!r.on_all_rows) continue;
     std::vector<Cell> unknown;
     for (const auto& [monomial, k] : ranges_.simplify(r.table, r.c, r.lane)) {
       for (Cell cell : monomial) {

@@ -60,7 +60,9 @@ class IntervalRule {
     for (const auto& ends : ranges_.ends()) {
       for (const auto& lane : ends.lanes) ++uses_[ends.table][ends.c][lane.column];
     }
-    for (const auto& r : folds_.results()) count(r.table, r.c, r.lane);
+    for (const auto& r : folds_.results()) {
+      if (r.on_all_rows) count(r.table, r.c, r.lane);
+    }
     for (const auto& [t, c, column] : folds_.lookedUp()) ++uses_[t][c][column];
   }
 
