@@ -111,7 +111,11 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
   Copy& first = copies_[read->copy];
   const CopyId id = read->copy;
   first.group.clear();
-  if (read->major == Major::kColumn) first.same_rows = down(first.rows);
+  if (read->major == Major::kColumn) {
+    first.same_rows = down(first.rows);
+  } else {
+    first.row_lanes = down(first.rows);
+  }
   public_inputs_.erase(read);
   absl::StatusOr<Giver> from = relay(origin, view.base);
   if (from.ok()) from->out->push_back(id);
