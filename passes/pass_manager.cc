@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/problems.h"
 #include "ir/core/text.h"
 #include "ir/core/verifier.h"
 #include "llvm/ADT/STLExtras.h"
@@ -14,8 +15,7 @@ namespace lindero::passes {
 namespace {
 
 absl::Status passError(const Pass& pass, llvm::StringRef what, const absl::Status& status) {
-  return absl::Status(status.code(),
-                      absl::StrCat("pass ", pass.name().str(), what.str(), ": ", status.message()));
+  return ir::withPrefix(status, absl::StrCat("pass ", pass.name().str(), what.str(), ": "));
 }
 
 // What check_unchanged compares: all but the constants' bytes, which no pass can change.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
@@ -75,7 +76,7 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   passes::PassManager manager;
   IR_RETURN_IF_ERROR(manager.addPipeline(passes::importCleanupPipeline()));
   if (absl::Status status = manager.run(*result.float_).status(); !status.ok()) {
-    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+    return ir::withPrefix(status, absl::StrCat(path, ": "));
   }
   return result;
 }

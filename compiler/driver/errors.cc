@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "ir/core/problems.h"
 
 namespace lindero::compiler {
 
@@ -28,7 +29,7 @@ absl::Status withModelError(absl::Status status) {
 
 absl::Status withModelError(const absl::Status& status, const std::string& file) {
   if (status.ok() || absl::StrContains(status.message(), file)) return withModelError(status);
-  return withModelError(absl::Status(status.code(), absl::StrCat(file, ": ", status.message())));
+  return withModelError(ir::withPrefix(status, absl::StrCat(file, ": ")));
 }
 
 }  // namespace lindero::compiler

@@ -3,35 +3,32 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace lindero::ir {
 
-// One status that is not OK after the other. The code is that of the first; the text has all, up to
-// a limit.
+// One status that is not OK after the other.
 class Problems {
  public:
-  void add(const absl::Status& status) {
-    if (status.ok()) return;
-    if (count_++ == 0) first_ = status.code();
-    if (count_ > kMost) return;
-    absl::StrAppend(&text_, text_.empty() ? "" : "; ", status.message());
-  }
-  size_t count() const { return count_; }
-  // OK if there are none.
-  absl::Status status() const {
-    if (count_ == 0) return absl::OkStatus();
-    if (count_ <= kMost) return absl::Status(first_, text_);
-    return absl::Status(first_, absl::StrCat(text_, "; and ", count_ - kMost, " more"));
-  }
+  // Of a status that holds several (problemsOf), each.
+  void add(const absl::Status& status);
+  size_t count() const { return list_.size(); }
+  // OK if there are none. The code is that of the first; the text has all, up to a limit, in one
+  // line. problemsOf gives back all.
+  absl::Status status() const;
 
  private:
-  static constexpr size_t kMost = 16;
-  size_t count_ = 0;
-  absl::StatusCode first_ = absl::StatusCode::kOk;
-  std::string text_;
+  std::vector<absl::Status> list_;
 };
+
+// What a status is made of: those of a Problems, also where the text was changed by withPrefix;
+// else itself. Nothing if it is OK.
+std::vector<absl::Status> problemsOf(const absl::Status& status);
+
+// The same problems under the text "<prefix><text>". An OK status stays as it is.
+absl::Status withPrefix(const absl::Status& status, absl::string_view prefix);
 
 }  // namespace lindero::ir
