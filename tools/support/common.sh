@@ -5,6 +5,8 @@ cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/lindero
 python=$cache/python/bin/python
 script=$(basename "$0")
 PATH=$PATH:$HOME/.cargo/bin
+# The C++ library and the Python package are of one release.
+onnx_version=$(sed -n 's/^onnx==//p' "$root/tools/support/requirements.txt")
 
 say() { echo "$script: $*"; }
 fail() { echo "$script: $*" >&2; exit 1; }

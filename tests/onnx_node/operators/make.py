@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes cases.json: small graphs in ONNX's text form, constants, inputs, and what onnxruntime makes of them.
 
-    pip install onnxruntime==1.32.0 onnx==1.19.1
+    pip install onnxruntime==1.32.0 onnx==1.23.2
     python3 tests/onnx_node/operators/make.py
 
 A case is {"graph": text, "opset": n, "tolerance": t, "constants": {name: tensor}, "inputs": {name: [values]}, "outputs": {name:
