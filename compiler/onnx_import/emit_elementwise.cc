@@ -1,5 +1,7 @@
 // ONNX ops that work element by element.
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/weights.h"
@@ -38,19 +40,37 @@ absl::Status exclusiveOr(NodeEmitter& e, llvm::StringRef) {
   return e.emitOutput("tensor.not", {same});
 }
 
-// r = a - trunc(a / b) b has the sign of a; without fmod the result has that of b.
+absl::Status isInf(NodeEmitter& e, llvm::StringRef) {
+  const bool positive = e.intAttr("detect_positive", 1) != 0;
+  const bool negative = e.intAttr("detect_negative", 1) != 0;
+  Value* x = e.input(0);
+  if (positive && negative) {
+    IR_ASSIGN_OR_RETURN(x, e.emit("tensor.abs", {x}));
+  }
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (positive || negative)
+    return e.emitOutput("tensor.equal", {x, e.scalar(positive ? infinity : -infinity)});
+  return e.emitOutput("tensor.less", {x, x});
+}
+
+// r = a - trunc(a / b) b has the sign of a; without fmod the result has that of b. Quotients of
+// reals are truncated here; those of integers are.
 absl::Status mod(NodeEmitter& e, llvm::StringRef) {
-  if (e.input(0)->type().element != Element::kInt)
-    return absl::UnimplementedError("the remainder of real numbers");
   Value *a = e.input(0), *b = e.input(1);
+  const bool real = a->type().element == Element::kFloat;
   IR_ASSIGN_OR_RETURN(Value * quotient, e.emit("tensor.div", {a, b}));
+  if (real) {
+    IR_ASSIGN_OR_RETURN(
+        quotient, e.emit("tensor.activation", {quotient},
+                         {{"function", std::string("where(less(x, 0), ceil(x), floor(x))")}}));
+  }
   IR_ASSIGN_OR_RETURN(Value * multiple, e.emit("tensor.mul", {quotient, b}));
   IR_ASSIGN_OR_RETURN(Value * rest, e.emit("tensor.sub", {a, multiple}));
   if (!e.intAttr("fmod", 0)) {
     IR_ASSIGN_OR_RETURN(Value * sign, e.emit("tensor.sign", {rest}));
     IR_ASSIGN_OR_RETURN(Value * other, e.emit("tensor.sign", {b}));
     IR_ASSIGN_OR_RETURN(sign, e.emit("tensor.mul", {sign, other}));
-    Value* zero = e.constant(ir::tensor::Array::integer({}, {0}));
+    Value* zero = real ? e.scalar(0) : e.constant(ir::tensor::Array::integer({}, {0}));
     IR_ASSIGN_OR_RETURN(Value * opposite, e.emit("tensor.less", {sign, zero}));
     IR_ASSIGN_OR_RETURN(Value * moved, e.emit("tensor.add", {rest, b}));
     IR_ASSIGN_OR_RETURN(rest, e.emit("tensor.where", {opposite, moved, rest}));
@@ -166,6 +186,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"Greater", direct, "tensor.greater"},
     {"GreaterOrEqual", direct, "tensor.greater_or_equal"},
     {"Identity", identity},
+    {"IsInf", isInf},
     {"IsNaN", direct, "tensor.is_nan"},
     {"Less", direct, "tensor.less"},
     {"LessOrEqual", direct, "tensor.less_or_equal"},

@@ -19,6 +19,9 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+// Updates of one place, each with a step of its own.
+constexpr size_t kMostJoined = 64;
+
 Value* integer(NodeEmitter& e, int64_t value) { return e.constant(Array::integer({}, {value})); }
 
 Ints shapeOf(const Value* value) {
@@ -164,10 +167,55 @@ absl::StatusOr<Value*> replaced(NodeEmitter& e, Value* data, Value* updates,
   return e.gather(both, 0, {rows}, std::move(from));
 }
 
-absl::Status checkScatter(NodeEmitter& e) {
+// Rows of data, those at `targets` joined with rows of updates by `op`: in one step the first
+// update of each place, in the next one the second, and so on.
+absl::StatusOr<Value*> joined(NodeEmitter& e, llvm::StringRef op, Value* data, Value* updates,
+                              llvm::ArrayRef<int64_t> targets) {
+  const int64_t rows = data->type().shape[0], count = static_cast<int64_t>(targets.size());
+  if (targets.empty()) return data;
+  Value* neutral = data;  // of a maximum or minimum
+  const bool row = op == "tensor.add" || op == "tensor.mul";
+  if (row) {
+    Ints shape = shapeOf(data);
+    shape[0] = 1;
+    Array same = Array::zeros(data->type().element, shape);
+    const int one = op == "tensor.mul" ? 1 : 0;
+    std::fill(same.reals.begin(), same.reals.end(), one);
+    std::fill(same.integers.begin(), same.integers.end(), one);
+    neutral = e.constant(same);
+  }
+  IR_ASSIGN_OR_RETURN(Value * source,
+                      e.emit("tensor.concat", {updates, neutral}, {{"axis", int64_t{0}}}));
+  Ints none(rows, count);
+  if (!row) std::iota(none.begin(), none.end(), count);
+  std::vector<Ints> steps;
+  Ints seen(rows, 0);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto step = static_cast<size_t>(seen[targets[i]]++);
+    if (step == kMostJoined)
+      return absl::UnimplementedError(
+          absl::StrCat("more than ", kMostJoined, " of its indices are the same place"));
+    if (step == steps.size()) steps.push_back(none);
+    steps[step][targets[i]] = i;
+  }
+  for (Ints& step : steps) {
+    IR_ASSIGN_OR_RETURN(Value * picked, e.gather(source, 0, {rows}, std::move(step)));
+    IR_ASSIGN_OR_RETURN(data, e.emit(op, {data, picked}));
+  }
+  return data;
+}
+
+// By the reduction that the node names.
+absl::StatusOr<Value*> scattered(NodeEmitter& e, Value* data, Value* updates,
+                                 llvm::ArrayRef<int64_t> targets) {
   const std::string reduction = e.stringAttr("reduction", "none");
-  if (reduction != "none")
-    return absl::UnimplementedError(absl::StrCat("reduction '", reduction, "'"));
+  if (reduction == "none") return replaced(e, data, updates, targets);
+  for (const char* op : {"add", "mul", "max", "min"})
+    if (reduction == op) return joined(e, absl::StrCat("tensor.", op), data, updates, targets);
+  return absl::InvalidArgumentError(absl::StrCat("it has an unknown reduction '", reduction, "'"));
+}
+
+absl::Status checkScatter(NodeEmitter& e) {
   IR_RETURN_IF_ERROR(e.constantInput(1).status());
   IR_RETURN_IF_ERROR(checkNewElements(e.shape(0)));
   return checkNewElements(e.shape(2));
@@ -184,7 +232,7 @@ absl::Status scatterElements(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const Ints targets, e.knownIntegers(flat));
   IR_ASSIGN_OR_RETURN(Value * data, e.reshape(e.input(0), {e.input(0)->type().elements()}));
   IR_ASSIGN_OR_RETURN(Value * updates, e.reshape(e.input(2), {e.input(2)->type().elements()}));
-  IR_ASSIGN_OR_RETURN(Value * y, replaced(e, data, updates, targets));
+  IR_ASSIGN_OR_RETURN(Value * y, scattered(e, data, updates, targets));
   IR_ASSIGN_OR_RETURN(y, e.reshape(y, e.shape(0)));
   e.setOutput(0, y);
   return absl::OkStatus();
@@ -208,7 +256,7 @@ absl::Status scatterND(NodeEmitter& e, llvm::StringRef) {
   const int64_t inner = product(rest);
   IR_ASSIGN_OR_RETURN(Value * x, e.reshape(e.input(0), {product(data.take_front(k)), inner}));
   IR_ASSIGN_OR_RETURN(Value * updates, e.reshape(e.input(2), {product(outer), inner}));
-  IR_ASSIGN_OR_RETURN(Value * y, replaced(e, x, updates, targets));
+  IR_ASSIGN_OR_RETURN(Value * y, scattered(e, x, updates, targets));
   IR_ASSIGN_OR_RETURN(y, e.reshape(y, data));
   e.setOutput(0, y);
   return absl::OkStatus();

@@ -156,8 +156,11 @@ absl::Status spaceToDepth(NodeEmitter& e, llvm::StringRef) {
   const int64_t n = e.shape(0)[0], c = e.shape(0)[1], h = e.shape(0)[2], w = e.shape(0)[3];
   if (h % b != 0 || w % b != 0)
     return absl::InvalidArgumentError(absl::StrCat("blocks of ", b, " do not fill the pixels"));
-  return rearranged(e, {n, c, h / b, b, w / b, b}, {0, 3, 5, 1, 2, 4},
-                    {n, c * b * b, h / b, w / b});
+  const std::string mode = e.stringAttr("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    return absl::InvalidArgumentError(absl::StrCat("mode ", mode));
+  const Ints perm = mode == "DCR" ? Ints{0, 3, 5, 1, 2, 4} : Ints{0, 1, 3, 5, 2, 4};
+  return rearranged(e, {n, c, h / b, b, w / b, b}, perm, {n, c * b * b, h / b, w / b});
 }
 
 constexpr NamedEmitter kEmitters[] = {

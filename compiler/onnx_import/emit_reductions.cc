@@ -13,6 +13,9 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+// Of CumProd: as many products one after the other.
+constexpr int64_t kMostProducts = 256;
+
 // The axes to reduce; none if the op does nothing. They are an attribute up to opset 17 (ReduceSum:
 // 12), an input since.
 absl::StatusOr<Ints> reducedAxes(NodeEmitter& e) {
@@ -35,7 +38,15 @@ absl::Status reduce(NodeEmitter& e, llvm::StringRef op) {
     e.setOutput(0, e.input(0));
     return absl::OkStatus();
   }
-  return e.emitOutput(op, {e.input(0)}, {{"axes", axes}, {"keepdims", keepsDims(e)}});
+  // The extreme of truth values is that of 0 and 1.
+  Value* x = e.input(0);
+  const bool truth = x->type().element == ir::Element::kBool;
+  if (truth) {
+    IR_ASSIGN_OR_RETURN(x, e.emit("tensor.cast", {x}, {{"to", std::string("int")}}));
+  }
+  IR_RETURN_IF_ERROR(e.emitOutput(op, {x}, {{"axes", axes}, {"keepdims", keepsDims(e)}}));
+  if (!truth) return absl::OkStatus();
+  return e.emitOutput("tensor.cast", {e.outputs()[0]}, {{"to", std::string("bool")}});
 }
 
 // The sum of a function of x. What the function does to an x of which nothing is reduced, runtimes
@@ -97,6 +108,78 @@ absl::Status reduceLogSumExp(NodeEmitter& e, llvm::StringRef) {
   return e.emitOutput("tensor.add", {log, most});
 }
 
+// Slice i of an axis, with size 1.
+absl::StatusOr<Value*> sliceAt(NodeEmitter& e, Value* x, int64_t axis, int64_t i) {
+  return e.emit("tensor.slice", {x}, {{"axis", axis}, {"start", i}, {"size", int64_t{1}}});
+}
+
+// Products of halves, until one is left.
+absl::Status reduceProd(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  Value* x = e.input(0);
+  Ints shape(e.shape(0).begin(), e.shape(0).end());
+  for (const int64_t axis : axes) {
+    if (shape[axis] == 0) return absl::UnimplementedError("the product of no elements");
+    while (shape[axis] > 1) {
+      const int64_t half = shape[axis] / 2;
+      const auto part = [&](int64_t start, int64_t size) {
+        return e.emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
+      };
+      IR_ASSIGN_OR_RETURN(Value * first, part(0, half));
+      IR_ASSIGN_OR_RETURN(Value * second, part(half, half));
+      IR_ASSIGN_OR_RETURN(Value * product, e.emit("tensor.mul", {first, second}));
+      if (shape[axis] % 2 != 0) {
+        IR_ASSIGN_OR_RETURN(Value * last, part(2 * half, 1));
+        IR_ASSIGN_OR_RETURN(product, e.emit("tensor.concat", {product, last}, {{"axis", axis}}));
+      }
+      x = product;
+      shape[axis] -= half;
+    }
+  }
+  Ints kept;
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (keepsDims(e) || !llvm::is_contained(axes, int64_t(i))) kept.push_back(shape[i]);
+  IR_ASSIGN_OR_RETURN(x, e.reshape(x, kept));
+  e.setOutput(0, x);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> runningAxis(NodeEmitter& e) {
+  IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
+  if (given.integers.size() != 1) return absl::InvalidArgumentError("its axis is not one integer");
+  return e.axis(given.integers[0], e.rank(0));
+}
+
+// Each product from the one before.
+absl::Status cumProd(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const int64_t axis, runningAxis(e));
+  const bool exclusive = e.intAttr("exclusive", 0) != 0, reverse = e.intAttr("reverse", 0) != 0;
+  const int64_t n = e.shape(0)[axis];
+  if (n > kMostProducts || n == 0)
+    return absl::UnimplementedError(absl::StrCat("running products of ", n, " elements: 1 to ",
+                                                 kMostProducts, " are supported"));
+  std::vector<Value*> products(n);
+  Value* so_far = nullptr;
+  for (int64_t step = 0; step < n; ++step) {
+    const int64_t i = reverse ? n - 1 - step : step;
+    IR_ASSIGN_OR_RETURN(Value * own, sliceAt(e, e.input(0), axis, i));
+    if (exclusive && step == 0) {
+      Array ones = Array::zeros(own->type().element, own->type().shape);
+      std::fill(ones.reals.begin(), ones.reals.end(), 1);
+      std::fill(ones.integers.begin(), ones.integers.end(), 1);
+      products[i] = e.constant(ones);
+    } else if (exclusive) {
+      products[i] = so_far;
+    }
+    if (so_far != nullptr) {
+      IR_ASSIGN_OR_RETURN(own, e.emit("tensor.mul", {so_far, own}));
+    }
+    so_far = own;
+    if (!exclusive) products[i] = own;
+  }
+  return e.emitOutput("tensor.concat", products, {{"axis", axis}});
+}
+
 // Does running sum j hold element i?
 bool sums(int64_t i, int64_t j, bool exclusive, bool reverse) {
   return reverse ? (exclusive ? i > j : i >= j) : (exclusive ? i < j : i <= j);
@@ -105,10 +188,8 @@ bool sums(int64_t i, int64_t j, bool exclusive, bool reverse) {
 // Running sums are a product with a triangle of ones. Integers, which have no matrix product, are
 // spread out, masked and summed up.
 absl::Status cumSum(NodeEmitter& e, llvm::StringRef) {
-  IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
-  if (given.integers.size() != 1) return absl::InvalidArgumentError("its axis is not one integer");
   const int64_t rank = e.rank(0);
-  IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(given.integers[0], rank));
+  IR_ASSIGN_OR_RETURN(const int64_t axis, runningAxis(e));
   const bool exclusive = e.intAttr("exclusive", 0) != 0, reverse = e.intAttr("reverse", 0) != 0;
   const bool real = e.input(0)->type().element == ir::Element::kFloat;
   Ints swap(rank);
@@ -144,6 +225,7 @@ absl::Status cumSum(NodeEmitter& e, llvm::StringRef) {
 }
 
 constexpr NamedEmitter kEmitters[] = {
+    {"CumProd", cumProd},
     {"CumSum", cumSum},
     {"ReduceL1", reduceL1},
     {"ReduceL2", reduceL2},
@@ -152,6 +234,7 @@ constexpr NamedEmitter kEmitters[] = {
     {"ReduceMax", reduce, "tensor.reduce_max"},
     {"ReduceMean", reduce, "tensor.reduce_mean"},
     {"ReduceMin", reduce, "tensor.reduce_min"},
+    {"ReduceProd", reduceProd},
     {"ReduceSum", reduce, "tensor.reduce_sum"},
     {"ReduceSumSquare", reduceSumSquare},
 };

@@ -1,7 +1,9 @@
 #include "compiler/onnx_import/function_text.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "compiler/onnx_import/onnx_guard.h"
+#include "llvm/ADT/STLExtras.h"
 #include "onnx/defs/parser.h"
 
 namespace lindero::compiler {
@@ -26,6 +28,30 @@ double FunctionText::floatAttr(const char* name, double fallback) const {
 FunctionText::Ints FunctionText::intsAttr(const char* name) const {
   const onnx::AttributeProto* found = attribute(name);
   return found ? Ints(found->ints().begin(), found->ints().end()) : Ints();
+}
+
+std::string FunctionText::stringAttr(const char* name, const std::string& fallback) const {
+  const onnx::AttributeProto* found = attribute(name);
+  return found ? found->s() : fallback;
+}
+
+absl::StatusOr<std::string> FunctionText::attributes(llvm::ArrayRef<const char*> names) const {
+  std::vector<std::string> list;
+  for (const char* name : names) {
+    const onnx::AttributeProto* found = attribute(name);
+    if (!found) continue;
+    if (found->type() == onnx::AttributeProto::INTS) {
+      list.push_back(absl::StrCat(name, " = [", absl::StrJoin(found->ints(), ", "), "]"));
+    } else if (found->type() == onnx::AttributeProto::INT) {
+      list.push_back(absl::StrCat(name, " = ", found->i()));
+    } else if (llvm::all_of(found->s(),
+                            [](char c) { return absl::ascii_isalnum(c) || c == '_'; })) {
+      list.push_back(absl::StrCat(name, " = \"", found->s(), "\""));
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat("its ", name, " is not a word"));
+    }
+  }
+  return list.empty() ? "" : absl::StrCat("<", absl::StrJoin(list, ", "), ">");
 }
 
 std::string FunctionText::results() const {

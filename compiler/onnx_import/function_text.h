@@ -33,6 +33,10 @@ class FunctionText {
   int64_t intAttr(const char* name, int64_t fallback) const;
   double floatAttr(const char* name, double fallback) const;
   Ints intsAttr(const char* name) const;
+  std::string stringAttr(const char* name, const std::string& fallback) const;
+  // "<group = 2, pads = [0, 1]>": those of the node that have these names, integers and words; ""
+  // if it has none.
+  absl::StatusOr<std::string> attributes(llvm::ArrayRef<const char*> names) const;
 
   // "o0, o1, ...": all results of the node.
   std::string results() const;

@@ -3,8 +3,8 @@
 #include <map>
 #include <vector>
 
-#include "compiler/onnx_import/attention_function.h"
 #include "compiler/onnx_import/contrib_ops.h"
+#include "compiler/onnx_import/definitions.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
@@ -79,13 +79,21 @@ const std::vector<std::string>& functionOps() {
   static const auto* ops = [] {
     auto* list = new std::vector<std::string>{
         "Attention",
+        "BlackmanWindow",
+        "CausalConvWithState",
         "CenterCropPad",
         "GroupNormalization",
+        "HammingWindow",
+        "HannWindow",
         "LogSoftmax",
         "MeanVarianceNormalization",
+        "NegativeLogLikelihoodLoss",
         "RotaryEmbedding",
+        "SoftmaxCrossEntropyLoss",
+        "SwiGLU",
         "Swish",
     };
+    for (std::string& name : definedOps()) list->push_back(std::move(name));
     for (std::string& name : contribOps()) list->push_back(std::move(name));
     return list;
   }();
@@ -95,7 +103,7 @@ const std::vector<std::string>& functionOps() {
 absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, int64_t opset,
                                                  llvm::ArrayRef<ir::Value*> inputs) {
   if (node.domain() == kContribDomain) return contribBody(node, inputs);
-  if (node.op_type() == "Attention" && capsMaskedScores(node)) return cappedAttention(node, inputs);
+  if (llvm::is_contained(definedOps(), node.op_type())) return definedBody(node, inputs);
   onnx::FunctionProto body;
   bool found = false;
   IR_RETURN_IF_ERROR(guarded("its definition", [&] {
@@ -118,6 +126,7 @@ absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, in
 
 void writeDefaults(onnx::GraphProto& graph, int64_t opset) {
   for (onnx::NodeProto& node : *graph.mutable_node()) {
+    for (onnx::GraphProto* branch : branchesOf(node)) writeDefaults(*branch, opset);
     if (!isDefaultDomain(node.domain()) || !llvm::is_contained(functionOps(), node.op_type()))
       continue;
     const onnx::OpSchema* schema =

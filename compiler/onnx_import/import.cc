@@ -30,7 +30,8 @@ const std::map<std::string, NamedEmitter>& emitters() {
     for (auto list :
          {activationEmitters(), elementwiseEmitters(), layoutEmitters(), shapeEmitters(),
           layerEmitters(), reductionEmitters(), normEmitters(), windowEmitters(), resizeEmitters(),
-          paddingEmitters(), indexEmitters(), einsumEmitters(), quantizationEmitters()}) {
+          paddingEmitters(), indexEmitters(), einsumEmitters(), quantizationEmitters(),
+          selectionEmitters(), fourierEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;
@@ -85,9 +86,11 @@ std::optional<std::vector<int64_t>> staticShape(const onnx::ValueInfoProto& info
 // One graph on its way into one function.
 class GraphImporter {
  public:
-  GraphImporter(const ModelFile& file, ir::Module& module)
+  // `problems` holds those of ops that are not supported.
+  GraphImporter(const ModelFile& file, ir::Module& module, const ir::Problems& problems)
       : file_(file),
         module_(module),
+        knows_unsupported_(problems.count() > 0),
         function_(module.addFunction("main")),
         builder_(&function_->body()) {}
 
@@ -97,12 +100,16 @@ class GraphImporter {
     IR_RETURN_IF_ERROR(checkOutputs());
     findLiveNodes();
     for (const onnx::ValueInfoProto& info : graph.value_info()) inferred_[info.name()] = &info;
-    std::map<std::string, std::string> types;
+    const std::vector<std::string> supported = supportedOnnxOps();
     ir::Problems problems;
     for (int i = 0; i < graph.node_size(); ++i) {
       const onnx::NodeProto& node = graph.node(i);
-      types[node.name()] = node.op_type();
+      node_types_[node.name()] = node.op_type();
       if (!live_[i] || readsMissing(node)) continue;
+      if (knows_unsupported_ && !llvm::is_contained(supported, qualifiedOp(node))) {
+        missing_.insert(node.output().begin(), node.output().end());
+        continue;
+      }
       absl::Status status = emitNode(node);
       if (status.ok()) continue;
       missing_.insert(node.output().begin(), node.output().end());
@@ -111,7 +118,8 @@ class GraphImporter {
           absl::StrCat("node '", node.name(), "' (", node.op_type(), "): ", status.message())));
     }
     IR_RETURN_IF_ERROR(problems.status());
-    module_.setNodeTypes(std::move(types));
+    if (knows_unsupported_) return absl::OkStatus();  // the graph has holes
+    module_.setNodeTypes(std::move(node_types_));
     IR_RETURN_IF_ERROR(addReturn());
     dropUnused();
     return absl::OkStatus();
@@ -120,8 +128,10 @@ class GraphImporter {
  private:
   // Does the node read what another node failed to compute? Then only that one is to be mended.
   bool readsMissing(const onnx::NodeProto& node) {
+    llvm::StringSet<> names;
+    addReads(node, names);
     const bool reads = llvm::any_of(
-        node.input(), [&](const std::string& input) { return missing_.contains(input); });
+        names.keys(), [&](llvm::StringRef name) { return missing_.contains(name.str()); });
     if (reads) missing_.insert(node.output().begin(), node.output().end());
     return reads;
   }
@@ -168,7 +178,16 @@ class GraphImporter {
       for (const std::string& output : graph.node(i).output())
         live_[i] = live_[i] || needed.contains(output);
       if (!live_[i]) continue;
-      for (const std::string& input : graph.node(i).input()) needed.insert(input);
+      addReads(graph.node(i), needed);
+    }
+  }
+
+  // With what branches read, their own values included.
+  static void addReads(const onnx::NodeProto& node, llvm::StringSet<>& names) {
+    for (const std::string& input : node.input()) names.insert(input);
+    for (const onnx::GraphProto* branch : branchesOf(node)) {
+      for (const onnx::ValueInfoProto& output : branch->output()) names.insert(output.name());
+      for (const onnx::NodeProto& inner : branch->node()) addReads(inner, names);
     }
   }
 
@@ -193,7 +212,101 @@ class GraphImporter {
     return value;
   }
 
+  // The branch that a condition picks that is known when compiling; its nodes see what the If sees.
+  absl::Status emitIf(const onnx::NodeProto& node) {
+    IR_ASSIGN_OR_RETURN(Value * condition, lookUp(node.input(0)));
+    builder_.setLocation({node.name()});
+    NodeEmitter context(node, {condition}, builder_, module_);
+    IR_ASSIGN_OR_RETURN(const ir::tensor::Array known, context.constantInput(0));
+    if (known.elements() != 1 || known.isReal())
+      return absl::InvalidArgumentError("its condition is not one truth value");
+    const bool taken = known.integers[0] != 0;
+    const onnx::AttributeProto* attribute =
+        context.attribute(taken ? "then_branch" : "else_branch");
+    if (attribute == nullptr) return absl::InvalidArgumentError("it has no branch");
+    const onnx::GraphProto& branch = attribute->g();
+    if (branch.output_size() != node.output_size())
+      return absl::InvalidArgumentError("its branch has another number of outputs");
+    if (branch.sparse_initializer_size() > 0)
+      return absl::UnimplementedError("its branch has sparse weights");
+    // Names of a branch are gone after it.
+    std::set<std::string> own;
+    for (const onnx::TensorProto& tensor : branch.initializer()) {
+      own.insert(tensor.name());
+      IR_ASSIGN_OR_RETURN(values_[tensor.name()], context.constant(tensor));
+    }
+    for (const onnx::NodeProto& inner : branch.node()) {
+      own.insert(inner.output().begin(), inner.output().end());
+      node_types_[inner.name()] = inner.op_type();
+      if (absl::Status status = emitNode(inner); !status.ok()) {
+        return absl::Status(status.code(),
+                            absl::StrCat("in its branch, node '", inner.name(), "' (",
+                                         inner.op_type(), "): ", status.message()));
+      }
+    }
+    std::vector<Value*> outputs(node.output_size());
+    for (int i = 0; i < node.output_size(); ++i) {
+      IR_ASSIGN_OR_RETURN(outputs[i], lookUp(branch.output(i).name()));
+    }
+    for (const std::string& name : own) values_.erase(name);
+    for (int i = 0; i < node.output_size(); ++i) {
+      if (node.output(i).empty()) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
+      values_[node.output(i)] = outputs[i];
+    }
+    return absl::OkStatus();
+  }
+
+  // Integers of quantized files are reals here (definitions.h): what would round them, or wrap
+  // around, computes something else.
+  absl::Status checkWholeReals(const onnx::NodeProto& node) const {
+    static const std::set<std::string> same = {
+        "Add",           "Concat",  "ConvInteger", "DequantizeLinear",
+        "Expand",        "Flatten", "Gather",      "Identity",
+        "MatMulInteger", "Mul",     "QLinearConv", "QLinearMatMul",
+        "Reshape",       "Shape",   "Size",        "Slice",
+        "Split",         "Squeeze", "Sub",         "Transpose",
+        "Unsqueeze"};
+    if (same.contains(qualifiedOp(node))) return absl::OkStatus();
+    for (const onnx::AttributeProto& attribute : node.attribute()) {
+      const auto element = elementOf(static_cast<int>(attribute.i()));
+      if (node.op_type() == "Cast" && attribute.name() == "to" && element.ok() &&
+          *element == ir::Element::kFloat)
+        return absl::OkStatus();
+    }
+    for (const std::string& input : node.input()) {
+      if (!whole_reals_.contains(input)) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("it reads '", input,
+                       "', integers of a quantized product or activation, "
+                       "which are kept as reals; cast them to float first"));
+    }
+    return absl::OkStatus();
+  }
+
+  // By the library's types; a branch has none.
+  void noteWholeReals(const onnx::NodeProto& node, const std::string& name, const Value& value) {
+    if (value.type().element != ir::Element::kFloat) return;
+    const onnx::ValueInfoProto* info = inferred_.lookup(name);
+    for (const onnx::ValueInfoProto& output : file_.model.graph().output())
+      if (output.name() == name) info = &output;
+    if (info != nullptr && info->type().has_tensor_type()) {
+      const auto element = elementOf(info->type().tensor_type().elem_type());
+      if (element.ok() && *element == ir::Element::kInt) whole_reals_.insert(name);
+      return;
+    }
+    const std::string op = qualifiedOp(node);
+    const bool reads = llvm::any_of(
+        node.input(), [&](const std::string& input) { return whole_reals_.contains(input); });
+    if (op == "MatMulInteger" || op == "ConvInteger" ||
+        (op == "DynamicQuantizeLinear" && name == node.output(0)) ||
+        (reads && op != "Cast" && op != "DequantizeLinear"))
+      whole_reals_.insert(name);
+  }
+
   absl::Status emitNode(const onnx::NodeProto& node) {
+    if (qualifiedOp(node) == "If") return emitIf(node);
+    IR_RETURN_IF_ERROR(checkWholeReals(node));
     builder_.setLocation({});
     std::vector<Value*> inputs;
     for (const std::string& input : node.input()) {
@@ -208,6 +321,7 @@ class GraphImporter {
       if (!outputs[i]) continue;
       IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
       values_[node.output(i)] = outputs[i];
+      noteWholeReals(node, node.output(i), *outputs[i]);
     }
     return absl::OkStatus();
   }
@@ -317,14 +431,37 @@ class GraphImporter {
 
   const ModelFile& file_;
   ir::Module& module_;
+  bool knows_unsupported_;
   ir::Function* function_;
   ir::Builder builder_;
   llvm::StringMap<Value*> values_;
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
+  std::map<std::string, std::string> node_types_;
   std::vector<bool> live_;
   std::set<std::string> missing_;
+  std::set<std::string> whole_reals_;
   int64_t folding_room_ = kMostFoldedElements;
 };
+
+// All problems that are found without one another.
+absl::Status importInto(ir::Module& module, const std::string& path, const ImportOptions& options) {
+  IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
+  const std::vector<std::string> names = supportedOnnxOps();
+  ir::Problems problems;
+  absl::Status status = prepareModel(file, options, {names.begin(), names.end()}, problems);
+  if (status.ok()) {
+    status = GraphImporter(file, module, problems).run();
+  } else if (problems.count() > 0 && !absl::IsFailedPrecondition(status)) {
+    status = absl::OkStatus();  // the library stumbles over the same ops
+  }
+  const bool alone = problems.count() == 1;
+  problems.add(status);
+  if (!alone || problems.count() != 1) return problems.status();
+  // Of several, a line has room for the names alone.
+  return absl::Status(
+      problems.status().code(),
+      absl::StrCat(problems.status().message(), "; supported are ", absl::StrJoin(names, ", ")));
+}
 
 }  // namespace
 
@@ -332,6 +469,7 @@ std::vector<std::string> supportedOnnxOps() {
   std::vector<std::string> names;
   for (const auto& [name, emitter] : emitters()) names.push_back(name);
   names.insert(names.end(), functionOps().begin(), functionOps().end());
+  names.push_back("If");
   llvm::sort(names);
   return names;
 }
@@ -343,18 +481,13 @@ absl::StatusOr<std::vector<std::string>> externalFiles(const std::string& path) 
 
 absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
                                                        const ImportOptions& options) {
-  auto import = [&]() -> absl::StatusOr<std::unique_ptr<ir::Module>> {
-    IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
-    const std::vector<std::string> names = supportedOnnxOps();
-    IR_RETURN_IF_ERROR(prepareModel(file, options, {names.begin(), names.end()}));
-    auto module = std::make_unique<ir::Module>();
-    IR_RETURN_IF_ERROR(GraphImporter(file, *module).run());
-    return module;
-  };
-  auto module = import();
-  if (module.ok()) return module;
-  return absl::Status(module.status().code(),
-                      printable(absl::StrCat(path, ": ", module.status().message())));
+  auto module = std::make_unique<ir::Module>();
+  const absl::Status status = importInto(*module, path, options);
+  if (status.ok()) return module;
+  ir::Problems printed;
+  for (const absl::Status& problem : ir::problemsOf(status))
+    printed.add(absl::Status(problem.code(), printable(std::string(problem.message()))));
+  return ir::withPrefix(printed.status(), printable(absl::StrCat(path, ": ")));
 }
 
 }  // namespace lindero::compiler

@@ -2,7 +2,7 @@
 //
 // The file is read, checked, inlined and shape-checked by the ONNX library itself; what remains is
 // one emitter per ONNX op (emit_*.cc), or the op's definition by the standard as a function of such
-// ops (functions.h). Opsets 7 to 24 (old_opsets.h). Dimensions become static: symbolic ones are
+// ops (functions.h). Opsets 7 to 28 (old_opsets.h). Dimensions become static: symbolic ones are
 // bound by ImportOptions::dims; arithmetic on shapes is evaluated on the way. The module holds one
 // function @main whose arguments and `tensor.return` names are those of the graph; every op carries
 // its ONNX node's name as location (a node without a name is called <op type>_<index>).

@@ -281,7 +281,7 @@ TEST_F(ImportTest, NamesWhatIsUnsupported) {
   EXPECT_EQ(import("g (float[2] x) => (float[2] y) { y = Det(x) }").status().code(),
             absl::StatusCode::kUnimplemented);
   onnx::ModelProto old = testing::parseModel("g (float[2] x) => (float[2] y) { y = Relu(x) }", 6);
-  EXPECT_THAT(errorOf(import(old)), AllOf(HasSubstr("opset 6"), HasSubstr("7 to 24")));
+  EXPECT_THAT(errorOf(import(old)), AllOf(HasSubstr("opset 6"), HasSubstr("7 to 28")));
   EXPECT_THAT(errorOf(import("g (float[4] a, int64[1] s) => (float[M] y) { y = Expand(a, s) }")),
               AllOf(HasSubstr("Expand_0"), HasSubstr("'s'"), HasSubstr("depends on the data")));
 }

@@ -123,5 +123,7 @@ llvm::ArrayRef<NamedEmitter> paddingEmitters();
 llvm::ArrayRef<NamedEmitter> indexEmitters();
 llvm::ArrayRef<NamedEmitter> einsumEmitters();
 llvm::ArrayRef<NamedEmitter> quantizationEmitters();
+llvm::ArrayRef<NamedEmitter> selectionEmitters();
+llvm::ArrayRef<NamedEmitter> fourierEmitters();
 
 }  // namespace lindero::compiler

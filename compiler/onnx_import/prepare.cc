@@ -24,12 +24,18 @@
 namespace lindero::compiler {
 namespace {
 
-constexpr int64_t kLeastOpset = 7, kMostOpset = 24;
+constexpr int64_t kLeastOpset = 7, kMostOpset = 28;
 constexpr int64_t kLeastOwnOpset = 13;  // older models are converted to it
 constexpr uint64_t kMostNodes = 1'000'000;
 constexpr int64_t kMostDim = 1 << 20;
+constexpr char kOtherDims[] = "*";  // those that ImportOptions::dims does not name
 
-absl::Status checkOpset(const onnx::ModelProto& model) {
+absl::Status checkVersions(const onnx::ModelProto& model) {
+  if (model.ir_version() > onnx::Version::IR_VERSION) {
+    return absl::UnimplementedError(absl::StrCat(
+        "IR version ", model.ir_version(), " is newer than ", onnx::Version::IR_VERSION,
+        ", the newest that is known: save the model with an older ir_version"));
+  }
   const int64_t opset = opsetOf(model);
   if (opset == 0)
     return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
@@ -73,12 +79,15 @@ absl::Status checkTensors(const onnx::ModelProto& model) {
     return absl::Status(status.code(),
                         absl::StrCat(what, " '", name, "': a tensor ", status.message()));
   };
-  auto check = [&](const auto& nodes) -> absl::Status {
+  auto check = [&](const auto& self, const auto& nodes) -> absl::Status {
     for (const onnx::NodeProto& node : nodes) {
       for (const onnx::AttributeProto& attribute : node.attribute()) {
         IR_RETURN_IF_ERROR(at("node", node.name(), attribute.t()));
         for (const onnx::TensorProto& tensor : attribute.tensors())
           IR_RETURN_IF_ERROR(at("node", node.name(), tensor));
+        for (const onnx::TensorProto& tensor : attribute.g().initializer())
+          IR_RETURN_IF_ERROR(at("initializer", tensor.name(), tensor));
+        IR_RETURN_IF_ERROR(self(self, attribute.g().node()));
       }
     }
     return absl::OkStatus();
@@ -86,8 +95,8 @@ absl::Status checkTensors(const onnx::ModelProto& model) {
   for (const onnx::TensorProto& tensor : model.graph().initializer())
     IR_RETURN_IF_ERROR(at("initializer", tensor.name(), tensor));
   for (const onnx::FunctionProto& function : model.functions())
-    IR_RETURN_IF_ERROR(check(function.node()));
-  return check(model.graph().node());
+    IR_RETURN_IF_ERROR(check(check, function.node()));
+  return check(check, model.graph().node());
 }
 
 using FunctionKey = std::pair<std::string, std::string>;
@@ -138,17 +147,18 @@ class InlinedSize {
 };
 
 // The ONNX checker would say only that no such operator is registered.
-absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::string>& supported) {
+void checkSupported(const onnx::ModelProto& model, const std::set<std::string>& supported,
+                    ir::Problems& problems) {
   std::set<FunctionKey> local;
   for (const onnx::FunctionProto& function : model.functions())
     local.insert({function.domain(), function.name()});
-  ir::Problems problems;
-  auto check = [&](const auto& nodes) {
+  auto check = [&](const auto& self, const auto& nodes) -> void {
     int index = 0;
     for (const onnx::NodeProto& node : nodes) {
       const std::string name =
           node.name().empty() ? absl::StrCat(node.op_type(), "_", index) : node.name();
       ++index;
+      for (const onnx::GraphProto* branch : branchesOf(node)) self(self, branch->node());
       if (local.contains({node.domain(), node.op_type()})) continue;
       if (supported.contains(qualifiedOp(node))) continue;
       problems.add(absl::UnimplementedError(absl::StrCat(
@@ -157,24 +167,35 @@ absl::Status checkSupported(const onnx::ModelProto& model, const std::set<std::s
           "' is not supported; export the model with others (compiler/onnx_import/README.md)")));
     }
   };
-  check(model.graph().node());
-  for (const onnx::FunctionProto& function : model.functions()) check(function.node());
-  return problems.status();
+  check(check, model.graph().node());
+  for (const onnx::FunctionProto& function : model.functions()) check(check, function.node());
+}
+
+void collectNames(onnx::GraphProto& graph, std::set<std::string>& names) {
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    node.set_name(printable(node.name()));
+    names.insert(node.name());
+    for (onnx::GraphProto* branch : branchesOf(node)) collectNames(*branch, names);
+  }
+}
+
+// Those of a branch begin with the name of the If.
+void nameNodes(onnx::GraphProto& graph, const std::string& prefix, std::set<std::string>& names) {
+  for (int i = 0; i < graph.node_size(); ++i) {
+    onnx::NodeProto& node = *graph.mutable_node(i);
+    if (node.name().empty()) {
+      std::string name = absl::StrCat(prefix, node.op_type(), "_", i);
+      while (!names.insert(name).second) name += "_";
+      node.set_name(name);
+    }
+    for (onnx::GraphProto* branch : branchesOf(node)) nameNodes(*branch, node.name() + "/", names);
+  }
 }
 
 void nameNodes(onnx::GraphProto& graph) {
   std::set<std::string> names;
-  for (onnx::NodeProto& node : *graph.mutable_node()) {
-    node.set_name(printable(node.name()));
-    names.insert(node.name());
-  }
-  for (int i = 0; i < graph.node_size(); ++i) {
-    onnx::NodeProto& node = *graph.mutable_node(i);
-    if (!node.name().empty()) continue;
-    std::string name = absl::StrCat(node.op_type(), "_", i);
-    while (!names.insert(name).second) name += "_";
-    node.set_name(name);
-  }
+  collectNames(graph, names);
+  nameNodes(graph, "", names);
 }
 
 // Gives symbolic dimensions their sizes.
@@ -189,7 +210,9 @@ class DimBinder {
             absl::StrCat("--dim ", name, "=", size, ": a size is 1 to ", kMostDim));
       }
     }
-    for (onnx::ValueInfoProto& input : *graph.mutable_input()) IR_RETURN_IF_ERROR(bindInput(input));
+    ir::Problems problems;
+    for (onnx::ValueInfoProto& input : *graph.mutable_input()) problems.add(bindInput(input));
+    IR_RETURN_IF_ERROR(problems.status());
     for (const auto& [name, size] : dims_) {
       if (!used_.contains(name)) {
         return absl::InvalidArgumentError(absl::StrCat(
@@ -208,6 +231,7 @@ class DimBinder {
     }
     int axis = -1;
     bool bound_here = false;
+    ir::Problems missing;
     for (auto& dim : *input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
       ++axis;
       if (dim.value_case() == onnx::TensorShapeProto_Dimension::kDimValue) {
@@ -219,15 +243,19 @@ class DimBinder {
           dim.dim_param().empty() ? absl::StrCat(input.name(), "[", axis, "]") : dim.dim_param();
       symbols_.insert(symbol);
       auto bound = dims_.find(symbol);
+      if (bound == dims_.end()) bound = dims_.find(kOtherDims);
       if (bound == dims_.end()) {
-        return absl::FailedPreconditionError(
+        if (!missing_.insert(symbol).second) continue;  // said of another input
+        missing.add(absl::FailedPreconditionError(
             absl::StrCat("input '", input.name(), "': dimension '", symbol, "' (axis ", axis,
-                         ") has no size; give it one with --dim ", symbol, "=N"));
+                         ") has no size; give it one with --dim ", symbol, "=N")));
+        continue;
       }
-      used_.insert(symbol);
+      used_.insert(bound->first);
       dim.set_dim_value(bound->second);
       bound_here = true;
     }
+    IR_RETURN_IF_ERROR(missing.status());
     return bound_here ? checkElements(input) : absl::OkStatus();
   }
 
@@ -249,8 +277,18 @@ class DimBinder {
 
   const ImportOptions& import_;
   const std::map<std::string, int64_t>& dims_;
-  std::set<std::string> symbols_, used_;
+  std::set<std::string> symbols_, used_, missing_;
 };
+
+// Every input is static from here on. Returns the caches that are empty.
+absl::StatusOr<std::vector<std::string>> bindDims(onnx::ModelProto& model,
+                                                  const ImportOptions& import) {
+  IR_ASSIGN_OR_RETURN(std::vector<std::string> caches,
+                      bindEmptyCaches(*model.mutable_graph(), import.dims));
+  DimBinder binder(import);
+  IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
+  return caches;
+}
 
 // Exporters list a value twice that two results of a module hold; under one name it is one output.
 void dropRepeatedOutputs(onnx::GraphProto& graph) {
@@ -265,6 +303,8 @@ void dropRepeatedOutputs(onnx::GraphProto& graph) {
 // What the file says about other values than inputs may name dimensions that nothing defines, or be
 // wrong, of which runtimes only warn: the shapes are computed anew.
 void dropDeclaredShapes(onnx::GraphProto& graph) {
+  for (onnx::NodeProto& node : *graph.mutable_node())
+    for (onnx::GraphProto* branch : branchesOf(node)) dropDeclaredShapes(*branch);
   graph.clear_value_info();
   for (onnx::ValueInfoProto& output : *graph.mutable_output()) {
     if (output.type().has_tensor_type())
@@ -274,6 +314,7 @@ void dropDeclaredShapes(onnx::GraphProto& graph) {
 
 // Values have no widths here: what to saturate at is written on the nodes.
 void writeQuantizedTypes(onnx::GraphProto& graph) {
+  static const std::set<std::string> saturates = {"QLinearConv", "QLinearMatMul", "QuantizeLinear"};
   std::map<std::string, int32_t> types;
   auto note = [&](const auto& values) {
     for (const onnx::ValueInfoProto& value : values)
@@ -282,7 +323,8 @@ void writeQuantizedTypes(onnx::GraphProto& graph) {
   note(graph.value_info());
   note(graph.output());
   for (onnx::NodeProto& node : *graph.mutable_node()) {
-    if (qualifiedOp(node) != "QuantizeLinear" || node.output().empty()) continue;
+    for (onnx::GraphProto* branch : branchesOf(node)) writeQuantizedTypes(*branch);
+    if (!saturates.contains(qualifiedOp(node)) || node.output().empty()) continue;
     auto* attributes = node.mutable_attribute();
     const auto given = llvm::find_if(*attributes, [](const onnx::AttributeProto& attribute) {
       return attribute.name() == "output_dtype";
@@ -313,15 +355,31 @@ std::string printable(std::string text) {
 
 bool isDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
+std::vector<onnx::GraphProto*> branchesOf(onnx::NodeProto& node) {
+  std::vector<onnx::GraphProto*> branches;
+  if (qualifiedOp(node) != "If") return branches;
+  for (onnx::AttributeProto& attribute : *node.mutable_attribute())
+    if (attribute.has_g()) branches.push_back(attribute.mutable_g());
+  return branches;
+}
+
+std::vector<const onnx::GraphProto*> branchesOf(const onnx::NodeProto& node) {
+  std::vector<const onnx::GraphProto*> branches;
+  if (qualifiedOp(node) != "If") return branches;
+  for (const onnx::AttributeProto& attribute : node.attribute())
+    if (attribute.has_g()) branches.push_back(&attribute.g());
+  return branches;
+}
+
 std::string qualifiedOp(const onnx::NodeProto& node) {
   return isDefaultDomain(node.domain()) ? node.op_type()
                                         : absl::StrCat(node.domain(), ".", node.op_type());
 }
 
 absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
-                          const std::set<std::string>& supported_ops) {
+                          const std::set<std::string>& supported_ops, ir::Problems& problems) {
   onnx::ModelProto& model = file.model;
-  IR_RETURN_IF_ERROR(checkOpset(model));
+  IR_RETURN_IF_ERROR(checkVersions(model));
   IR_RETURN_IF_ERROR(checkTensors(model));
   registerContribSchemas();
   moveContribNodes(model, opsetOf(model));
@@ -329,19 +387,18 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   const bool old = opsetOf(model) < kLeastOwnOpset;
   std::set<std::string> known = supported_ops;
   if (old) known.insert({"Scatter", "Upsample"});  // ScatterElements and Resize today
-  IR_RETURN_IF_ERROR(checkSupported(model, known));
-  IR_RETURN_IF_ERROR(guarded("ONNX checker", [&] { onnx::checker::check_model(model); }));
+  checkSupported(model, known, problems);
+  const absl::Status checked = guarded("ONNX checker", [&] { onnx::checker::check_model(model); });
+  if (!checked.ok() && problems.count() > 0) problems.add(bindDims(model, import).status());
+  IR_RETURN_IF_ERROR(checked);
   if (model.functions_size() != 0) {
     IR_RETURN_IF_ERROR(guarded("inlining", [&] { onnx::inliner::InlineLocalFunctions(model); }));
-    IR_RETURN_IF_ERROR(checkSupported(model, known));
+    if (problems.count() == 0) checkSupported(model, known, problems);
   }
   dropRepeatedOutputs(*model.mutable_graph());
   nameNodes(*model.mutable_graph());
   IR_RETURN_IF_ERROR(checkNames(model.graph()));
-  IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches,
-                      bindEmptyCaches(*model.mutable_graph(), import.dims));
-  DimBinder binder(import);
-  IR_RETURN_IF_ERROR(binder.bindInputs(*model.mutable_graph()));
+  IR_ASSIGN_OR_RETURN(const std::vector<std::string> caches, bindDims(model, import));
   makeEmptyConstants(*model.mutable_graph(), caches);
   dropDeclaredShapes(*model.mutable_graph());
   if (old) {

@@ -58,8 +58,8 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
        "}",
        "ScatterND_0", "the same place"},
       {"float[3] x, float[1] u) => (float[3] y) <int64[1,1] i = {1}>"
-       "{ y = ScatterND<reduction = \"add\">(x, i, u) }",
-       "ScatterND_0", "reduction 'add'"},
+       "{ y = ScatterND<reduction = \"sum\">(x, i, u) }",
+       "ScatterND_0", "reduction 'sum'"},
       {"float[3] x, float[1] u, int64[1,1] i) => (float[3] y) { y = ScatterND(x, i, u) }",
        "ScatterND_0", "depends on the data"},
       {"float[3,2] x) => (float[2,2] y) <int64[2] i = {1, -4}> { y = Gather(x, i) }", "Gather_0",
@@ -68,8 +68,8 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
        "GatherND_0", "index 3 is outside of an axis of 3"},
       {"float[3] x) => (float[2] y) <int64[2] i = {1, 3}> { y = GatherElements(x, i) }",
        "GatherElements_0", "index 3 is outside of an axis of 3"},
-      {"float[3] x, float[3] z) => (float[3] y) { y = Mod<fmod = 1>(x, z) }", "Mod_0",
-       "the remainder of real numbers"},
+      {"float[65] x) => (float[65] y, int64[65] z) <int64[1] k = {65}> { y, z = TopK(x, k) }",
+       "TopK_0", "64 are supported"},
       {"float[2,4] x, float[4] s) => (float[2,4] y)"
        "{ y, m, v = BatchNormalization<training_mode = 1>(x, s, s, s, s) }",
        "BatchNormalization_0", "training mode"},

@@ -29,6 +29,7 @@ constexpr const char* kRefusals[] = {
     "training mode",
     "ceil_mode",
     "an integer raised to a real power",
+    "nan instead of inf",  // remainders of infinities
     "the extreme of no elements",
     "the product of no elements",
     "index 5 is outside of an axis",                        // what OneHot reads as no place at all

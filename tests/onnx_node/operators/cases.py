@@ -444,3 +444,84 @@ c("dequantize_in_blocks", "float[2,5] x => float[2,5] y", "w = DequantizeLinear 
   q=quantized("int8", 2, 5), s=np.abs(weights(2, 3)), z=quantized("int8", 2, 3, seed=2))
 c("dequantize_bias", "float[2,3] x => float[2,3] y", "b = DequantizeLinear <axis = 0> (q, s) y = Add(x, b)", opset=13, q=np.array([100000, -7, 12], np.int32),
   s=np.array([1e-5, 0.1, 0.2], np.float32))
+
+# Products of quantized operands; what they give is whole reals.
+
+c("matmul_integer", "float[2,3] x => float[2,4] y", "q = QuantizeLinear(x, s, z) p = MatMulInteger(q, w, z) y = Cast <to = 1> (p)", opset=13,
+  s=0.02, z=np.uint8(120), w=quantized("int8", 3, 4))
+c("matmul_integer_of_zero_points", "float[2,3] x => float[2,4] y",
+  "q = QuantizeLinear(x, s, z) p = MatMulInteger(q, w, z, v) y = Cast <to = 1> (p)", opset=13, s=0.02, z=np.uint8(120),
+  w=quantized("uint8", 3, 4), v=np.array([1, 128, 250, 0], np.uint8))
+c("qlinear_matmul", "float[2,3] x => float[2,4] y",
+  "q = QuantizeLinear(x, s, z) p = QLinearMatMul(q, s, z, w, t, v, r, z) y = DequantizeLinear(p, r, z)", opset=13, s=0.02,
+  z=np.uint8(120), w=quantized("int8", 3, 4), t=0.01, v=np.int8(3), r=0.05)
+c("qlinear_conv", "float[1,2,5,5] x => float[1,4,3,3] y",
+  "q = QuantizeLinear(x, s, z) p = QLinearConv <strides = [2, 2], pads = [1, 1, 1, 1]> (q, s, z, w, t, v, r, z, b) y = DequantizeLinear(p, r, z)",
+  opset=13, s=0.02, z=np.uint8(120), w=quantized("int8", 4, 2, 3, 3), t=np.array([0.01, 0.02, 0.005, 0.01], np.float32), v=np.zeros(4, np.int8),
+  r=0.05, b=np.array([10, -20, 300, 0], np.int32))
+c("conv_integer", "float[1,2,5,5] x => float[1,3,3,3] y",
+  "q = QuantizeLinear(x, s, z) p = ConvInteger(q, w, z) y = Cast <to = 1> (p)", opset=13, s=0.02, z=np.uint8(120), w=quantized("uint8", 3, 2, 3, 3))
+
+# Transposed convolutions.
+
+for name, signature, attributes, weight in (
+        ("", "float[1,2,4] x => float[1,3,6] y", "", (2, 3, 3)),
+        ("_strided", "float[2,2,3,3] x => float[2,3,7,9] y", "<strides = [2, 3]>", (2, 3, 3, 3)),
+        ("_padded", "float[1,2,4,4] x => float[1,3,7,7] y", "<strides = [2, 2], pads = [1, 1, 1, 1]>", (2, 3, 3, 3)),
+        ("_output_padded", "float[1,2,4,4] x => float[1,3,8,8] y", "<strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]>", (2, 3, 3, 3)),
+        ("_dilated", "float[1,2,4] x => float[1,3,8] y", "<dilations = [2]>", (2, 3, 3)),
+        ("_grouped", "float[1,4,4] x => float[1,6,9] y", "<group = 2, strides = [2]>", (4, 3, 3)),
+        ("_same", "float[1,2,4,4] x => float[1,3,8,8] y", '<strides = [2, 2], auto_pad = "SAME_UPPER">', (2, 3, 3, 3)),
+        ("_to_shape", "float[1,2,3,3] x => float[1,3,10,8] y", "<strides = [3, 2], output_shape = [10, 8]>", (2, 3, 3, 3)),
+        ("_more_padded_than_the_kernel", "float[1,2,6] x => float[1,3,2] y", "<pads = [3, 3]>", (2, 3, 3))):
+    c(f"conv_transpose{name}", signature, f"y = ConvTranspose {attributes} (x, w)", opset=11, w=weights(*weight))
+c("conv_transpose_with_bias", "float[1,2,4] x => float[1,3,6] y", "y = ConvTranspose(x, w, b)", opset=22, w=weights(2, 3, 3), b=weights(3, seed=2))
+
+# Choices.
+
+c("top_k", "float[3,5] x => float[3,2] y, int64[3,2] z", "y, z = TopK(x, k)", k=ints(2))
+c("top_k_smallest_of_an_axis", "float[4,3] x => float[2,3] y, int64[2,3] z", "y, z = TopK <axis = 0, largest = 0> (x, k)", k=ints(2))
+c("top_k_of_equal_elements", "float[6] x => float[3] y, int64[3] z", "y, z = TopK(x, k)", inputs={"x": [1, 2, 2, 0, 2, 1]}, k=ints(3))
+c("top_k_of_opset_10", "float[3,5] x => float[3,4] y", "y, z = TopK(x, k)", opset=10, k=ints(4))
+c("hardmax", "float[3,5] x => float[3,5] y", "y = Hardmax(x)")
+c("hardmax_of_an_axis", "float[3,5] x => float[3,5] y", "y = Hardmax <axis = 0> (x)", inputs={"x": [1, 2, 3, 1, 0, 1, 3, 2, 1, 1, 0, 3, 3, 2, 1]})
+c("compress", "float[3,2] x => float[2,2] y", "y = Compress <axis = 0> (x, k)", k=np.array([True, False, True]))
+c("compress_flat", "float[3,2] x => float[2] y", "y = Compress(x, k)", k=np.array([False, True, False, False, True]))
+c("non_zero", "float[3] x => float[2,3] y", "n = NonZero(k) m = Cast <to = 1> (n) y = Add(m, x)", k=np.array([[1, 0, 1], [0, 5, 0]], np.int64))
+c("reverse_sequence", "float[4,3,2] x => float[4,3,2] y", "y = ReverseSequence(x, k)", k=ints(4, 1, 3))
+c("reverse_sequence_batch_first", "float[3,4] x => float[3,4] y", "y = ReverseSequence <batch_axis = 0, time_axis = 1> (x, k)", k=ints(2, 0, 4))
+for reduction in ("add", "mul", "max", "min"):
+    c(f"scatter_nd_{reduction}", "float[4,2] x, float[3,2] u => float[4,2] y", f'y = ScatterND <reduction = "{reduction}"> (x, i, u)',
+      i=ints(1, 3, 1).reshape(3, 1))
+    c(f"scatter_elements_{reduction}", "float[2,4] x, float[2,3] u => float[2,4] y",
+      f'y = ScatterElements <axis = 1, reduction = "{reduction}"> (x, i, u)', i=ints(1, 1, -1, 0, 2, 0).reshape(2, 3))
+
+# Other functions.
+
+c("mod_of_reals", "float[6] x => float[6] y", "y = Mod <fmod = 1> (x, k)", inputs={"x": [5.5, -5.5, 0.25, -0.25, 9, -9]}, k=2.0)
+c("is_inf", "float[3] x => bool[3] y", "y = IsInf(x)", opset=20)
+c("reduce_prod", "float[2,5,3] x => float[2,3] y", "y = ReduceProd <keepdims = 0> (x, a)", a=ints(1))
+c("reduce_prod_of_all", "float[2,3] x => float[1,1] y", "y = ReduceProd(x)", opset=13)
+c("lp_pool", "float[1,2,6,6] x => float[1,2,3,3] y", "y = LpPool <kernel_shape = [2, 2], strides = [2, 2], p = 3> (x)", tolerance=1e-5)
+c("lp_pool_padded", "float[1,2,5] x => float[1,2,5] y", "y = LpPool <kernel_shape = [3], pads = [1, 1]> (x)", tolerance=1e-5)
+c("global_lp_pool", "float[1,2,4,4] x => float[1,2,1,1] y", "y = GlobalLpPool(x)", tolerance=1e-5)
+c("lrn", "float[1,7,3,3] x => float[1,7,3,3] y", "y = LRN <size = 3, alpha = 0.1, beta = 0.6, bias = 2.0> (x)", tolerance=1e-5)
+
+# Fourier transforms.
+
+c("dft", "float[1,6,1] x => float[1,6,2] y", "y = DFT <axis = 1> (x)", opset=17, tolerance=1e-5)
+c("dft_of_an_axis", "float[2,5,4,2] x => float[2,5,4,2] y", "y = DFT(x, , a)", opset=20, tolerance=1e-5, a=np.int64(1))
+c("dft_one_sided", "float[1,8,1] x => float[1,5,2] y", "y = DFT <onesided = 1> (x, , a)", opset=20, tolerance=1e-5, a=np.int64(1))
+c("dft_of_a_length", "float[1,6,1] x => float[1,9,2] y", "y = DFT(x, n, a)", opset=20, tolerance=1e-5, n=np.int64(9), a=np.int64(1))
+c("dft_inverse", "float[1,6,2] x => float[1,6,2] y", "y = DFT <inverse = 1> (x, , a)", opset=20, tolerance=1e-5, a=np.int64(1))
+c("stft", "float[1,16,1] x => float[1,4,4,2] y", "y = STFT(x, s, w)", opset=17, tolerance=1e-5, s=np.int64(3), w=weights(6))
+
+# Branches of a known condition.
+
+c("if_of_a_shape", "float[2,3] x => float[2,3] y",
+  "s = Shape(x) n = Gather(s, i) c = Equal(n, k) y = If (c) <then_branch = g () => (float[2,3] t) { t = Add(x, x) }, "
+  "else_branch = h () => (float[2,3] t) { t = Neg(x) }>", i=np.int64(0), k=np.int64(2))
+c("if_of_a_constant_in_another", "float[2,3] x => float[2,3] y",
+  "z = If (c) <then_branch = g () => (float[2,3] t) { t = Exp(x) }, else_branch = h () => (float[2,3] t) { "
+  "t = If (d) <then_branch = i () => (float[2,3] u) { v = Neg(x) u = Relu(v) }, else_branch = j () => (float[2,3] u) { u = Abs(x) }> }> y = Add(z, x)",
+  c=np.array(False), d=np.array(True))
