@@ -13,6 +13,9 @@
 #include "tools/lindero/interrupt.h"
 
 namespace lindero::cli {
+
+void addDoctor(CLI::App& app, Command& chosen);
+
 namespace {
 
 constexpr char kDescription[] =
@@ -58,6 +61,7 @@ int run(int argc, char** argv) {
   app.footer("Exit codes: `lindero --help` lists them");
   Command command;
   addCompile(app, command);
+  addDoctor(app, command);
   addCheck(app, command);
   addProve(app, command);
   addVerify(app, command);
