@@ -28,7 +28,7 @@ namespace lindero::compiler {
 
 struct ImportOptions {
   // Symbolic dimension -> size, as in `--dim seq=64`. A dimension without a name is called
-  // "<input>[<axis>]".
+  // "<input>[<axis>]"; "*" stands for all that are not named.
   std::map<std::string, int64_t> dims;
   // How many elements inputs with such dimensions are to have; those not named here, at most
   // `most_elements`. Another number is an error, before anything of these sizes is made. Empty and

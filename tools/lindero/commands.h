@@ -14,6 +14,7 @@ using Command = std::function<absl::Status(Context&)>;
 
 // `chosen` is set while the command line is parsed; it must outlive that.
 void addCompile(CLI::App& app, Command& chosen);
+void addDoctor(CLI::App& app, Command& chosen);
 void addCheck(CLI::App& app, Command& chosen);
 void addProve(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "compiler/doctor/doctor.h"
 #include "runtime/package/status_macros.h"
 #include "tools/lindero/commands.h"
@@ -22,7 +23,10 @@ struct DoctorArguments {
   ProverOptions prover;
 };
 
-std::string plain(absl::string_view text) { return absl::Utf8SafeCEscape(text); }
+// On one line, whatever names hold.
+std::string plain(absl::string_view text) {
+  return absl::StrReplaceAll(absl::Utf8SafeCEscape(text), {{"\\'", "'"}, {"\\\"", "\""}});
+}
 
 void addProblems(const compiler::Diagnosis& found, Summary& summary) {
   Json json = Json::array();

@@ -13,9 +13,6 @@
 #include "tools/lindero/interrupt.h"
 
 namespace lindero::cli {
-
-void addDoctor(CLI::App& app, Command& chosen);
-
 namespace {
 
 constexpr char kDescription[] =

@@ -15,7 +15,8 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--tokenizer", options.tokenizer,
                  "The model's tokenizer (default: tokenizer.json beside it)");
   app.option_defaults()->group(kModelGroup);
-  app.add_option("--dim", options.dims, "Size of a symbolic dimension, as in seq=64")
+  app.add_option("--dim", options.dims,
+                 "Size of a symbolic dimension, as in seq=64; of all others, *=64")
       ->type_name("NAME=SIZE");
   app.add_option("--calibrate", options.calibrate,
                  "Typical inputs: a text, or arrays (.json, .npz) with any number of runs");

@@ -7,6 +7,7 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
 #include "llvm/ADT/STLExtras.h"
+#include "passes/import_cleanup/close_scores/guards.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/import_cleanup/support/whole_range.h"
@@ -224,7 +225,9 @@ class ScoreCloser {
       if (more) return ofMultiple(split->value, factor * *more);
     }
     const std::optional<WholeRange> range = ranges_.of(value);
-    if (!(factor <= kMasked) || !range || range->low < 0 || isConstant(value)) return none;
+    if (!(factor <= kMasked) || !std::isfinite(factor) || !range || range->low < 0 ||
+        isConstant(value))
+      return none;
     Parts parts;
     parts.level = factor;
     parts.exact = range->high <= 1;
@@ -310,27 +313,55 @@ class ScoreCloser {
     return joined;
   }
 
-  NoneOpen noneOpen(const Parts& parts) {
+  absl::StatusOr<NoneOpen> noneOpen(const Parts& parts) {
     const auto& shape = parts.closed->type().shape;
     // A mask of keys closes all for all queries: a run on nothing.
-    if (shape.size() < 2 || shape[shape.size() - 2] == 1 || !parts.exact) return NoneOpen::kRefused;
-    if (!std::isinf(parts.level)) return NoneOpen::kUniform;
-    return guards() ? NoneOpen::kZero : NoneOpen::kRefused;
+    if (shape.size() < 2 || shape[shape.size() - 2] == 1) return NoneOpen::kRefused;
+    if (!std::isinf(parts.level)) return parts.exact ? NoneOpen::kUniform : NoneOpen::kRefused;
+    IR_ASSIGN_OR_RETURN(const bool guarded, isGuarded());
+    return guarded ? NoneOpen::kZero : NoneOpen::kRefused;
   }
 
-  // Is everything that reads the probabilities where(is_nan(p), 0, p)?
-  bool guards() const {
-    return llvm::all_of(softmax_.result()->users(), [&](const Op* reader) {
-      if (reader->is("tensor.is_nan")) {
-        return llvm::all_of(reader->result()->users(), [&](const Op* choice) {
-          return choice->is("tensor.where") && choice->operand(0) == reader->result() &&
-                 scalarOf(choice->operand(1)) == 0 && choice->operand(2) == softmax_.result();
-        });
-      }
-      return reader->is("tensor.where") && isOp(reader->operand(0), "tensor.is_nan") &&
-             reader->operand(0)->definingOp()->operand(0) == softmax_.result() &&
-             reader->operand(2) == softmax_.result();
-    });
+  // Is everything that reads the probabilities p a choice of 0 in place of rows that are closed, at
+  // -inf, and of p elsewhere?
+  absl::StatusOr<bool> isGuarded() {
+    for (const Op* reader : softmax_.result()->users()) {
+      if (choosesNumbers(*reader)) continue;
+      const Value* mask = reader->is("tensor.where") && reader->operand(2) == softmax_.result()
+                              ? maskOfGuard(*reader)
+                              : nullptr;
+      if (mask == nullptr) return false;
+      IR_ASSIGN_OR_RETURN(const bool alone, closesAlone(*mask, softmax_.operand(0), 0));
+      if (!alone) return false;
+    }
+    return true;
+  }
+
+  // Is it where(is_nan(p), 0, p), or the condition of that?
+  bool choosesNumbers(const Op& reader) const {
+    if (reader.is("tensor.is_nan")) {
+      return llvm::all_of(reader.result()->users(), [&](const Op* choice) {
+        return choice->is("tensor.where") && choice->operand(0) == reader.result() &&
+               scalarOf(choice->operand(1)) == 0 && choice->operand(2) == softmax_.result();
+      });
+    }
+    return reader.is("tensor.where") && isOp(reader.operand(0), "tensor.is_nan") &&
+           reader.operand(0)->definingOp()->operand(0) == softmax_.result() &&
+           scalarOf(reader.operand(1)) == 0 && reader.operand(2) == softmax_.result();
+  }
+
+  // Are the scores a sum with the mask, of which nothing else closes any?
+  absl::StatusOr<bool> closesAlone(const Value& mask, Value* scores, int depth) {
+    if (scores == &mask) return true;
+    if (!isOp(scores, "tensor.add") || depth > kDeepest) return false;
+    for (int i : {0, 1}) {
+      Op& sum = *scores->definingOp();
+      IR_ASSIGN_OR_RETURN(const bool alone, closesAlone(mask, sum.operand(i), depth + 1));
+      if (!alone) continue;
+      IR_ASSIGN_OR_RETURN(const Parts other, partsOf(sum.operand(1 - i), depth + 1));
+      return !other.closes();
+    }
+    return false;
   }
 
   // 1 where nothing closes the score, or its whole row; what such a row gets is part of it.
@@ -345,8 +376,10 @@ class ScoreCloser {
     auto function = [&](const char* text) {
       return emit("tensor.activation", {count}, {{"function", std::string(text)}});
     };
-    const NoneOpen none = noneOpen(parts);
+    IR_ASSIGN_OR_RETURN(const NoneOpen none, noneOpen(parts));
     if (none == NoneOpen::kRefused) {
+      IR_ASSIGN_OR_RETURN(const bool guarded, isGuarded());
+      if (guarded) replaceGuards(softmax_.result());
       IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))"));
       return emit("tensor.mul", {open, some});
     }
@@ -361,12 +394,15 @@ class ScoreCloser {
     after.setLocation(softmax_.location());
     IR_ASSIGN_OR_RETURN(Value * kept,
                         ir::tensor::create(after, "tensor.mul", {softmax_.result(), some}));
-    const llvm::SmallVector<Op*, 2> readers(softmax_.result()->users().begin(),
-                                            softmax_.result()->users().end());
-    for (Op* reader : readers) {
-      if (reader->is("tensor.where")) reader->result()->replaceAllUsesWith(kept);
-    }
+    replaceGuards(kept);
     return open;
+  }
+
+  void replaceGuards(Value* probabilities) {
+    llvm::SmallVector<Op*, 2> guards;
+    for (Op* reader : softmax_.result()->users())
+      if (reader->is("tensor.where")) guards.push_back(reader);
+    for (Op* guard : guards) replaceOp(guard, probabilities);
   }
 
   absl::StatusOr<Value*> disjunction(Value* a, Value* b) {
@@ -399,11 +435,21 @@ class ScoreCloser {
   int visits_ = 0;
 };
 
+// The probabilities, where the guard of a softmax never finds a row that is closed.
+absl::StatusOr<Value*> withoutGuard(Op& op) {
+  const Value* mask = maskOfGuard(op);
+  if (mask == nullptr) return nullptr;
+  IR_ASSIGN_OR_RETURN(const bool idle, hasFiniteRows(*mask));
+  return idle ? op.operand(2) : nullptr;
+}
+
 absl::StatusOr<bool> closeScores(ir::Function& function) {
-  bool changed = false;
-  for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
-    if (!op.is("tensor.softmax")) continue;
-    IR_ASSIGN_OR_RETURN(const bool closed, ScoreCloser(op).run());
+  IR_ASSIGN_OR_RETURN(bool changed, rewriteOps(function, withoutGuard));
+  std::vector<Op*> softmaxes;
+  for (Op& op : function.body().ops())
+    if (op.is("tensor.softmax")) softmaxes.push_back(&op);
+  for (Op* softmax : softmaxes) {
+    IR_ASSIGN_OR_RETURN(const bool closed, ScoreCloser(*softmax).run());
     changed |= closed;
   }
   eraseUnusedConstants(*function.module());

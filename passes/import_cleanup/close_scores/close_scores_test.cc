@@ -18,6 +18,8 @@ namespace lindero {
 namespace {
 
 using ir::tensor::Array;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pointwise;
 
 constexpr char kConstants[] = R"(
@@ -206,7 +208,64 @@ TEST(CloseScores, RowsThatTheModelGuards) {
   passes::PassManager manager({.check_unchanged = true});
   manager.add(passes::createCloseScores());
   ASSERT_TRUE(manager.run(**other).status().ok());
-  EXPECT_THAT(ir::toText(**other), ::testing::HasSubstr("reciprocal("));
+  EXPECT_THAT(ir::toText(**other), HasSubstr("reciprocal("));
+}
+
+// The choice of ONNX's Attention: 0 where all of the mask is -inf.
+std::string guarded(const std::string& mask, const std::string& rows) {
+  return mask +
+         "  %x = tensor.add(%s, %t) : tensor<2x3x3xf32>\n"
+         "  %q = tensor.softmax(%x) {axis = 2} : tensor<2x3x3xf32>\n"
+         "  %m0 = tensor.reduce_max(%t) {axes = [2], keepdims = true} : tensor<1x" +
+         rows + "x1xf32>\n  %e = tensor.equal(%m0, %minus_inf) : tensor<1x" + rows +
+         "x1xi1>\n  %p = tensor.where(%e, %zero, %q) : tensor<2x3x3xf32>\n";
+}
+
+TEST(CloseScores, RowsThatTheMaskGuards) {
+  const std::string closed = "  %t0 = tensor.where(%b, %zero, %minus_inf) : tensor<1x1x3xf32>\n";
+  const std::string both =
+      "  %c = tensor.and(%b, %causal) : tensor<1x3x3xi1>\n"
+      "  %t = tensor.where(%c, %zero, %minus_inf) : tensor<1x3x3xf32>\n";
+  check(guarded(both, "3"), Closed::kSame, true);
+  // Two masks that add up.
+  const std::string sum = closed +
+                          "  %u = tensor.where(%causal, %zero, %minus_inf) : tensor<1x3x3xf32>\n"
+                          "  %t = tensor.add(%t0, %u) : tensor<1x3x3xf32>\n";
+  check(guarded(sum, "3"), Closed::kSame, true);
+  // No row of the mask is -inf altogether: the guard goes.
+  const std::string finite =
+      "  %t0 = tensor.where(%b, %zero, %large) : tensor<1x1x3xf32>\n"
+      "  %u = tensor.where(%causal, %zero, %minus_inf) : tensor<1x3x3xf32>\n"
+      "  %t = tensor.add(%t0, %u) : tensor<1x3x3xf32>\n";
+  for (const std::string& mask : {both, sum, finite}) {
+    auto module = ir::parse(lindero::module(guarded(mask, "3")));
+    ASSERT_TRUE(module.ok()) << module.status();
+    passes::PassManager manager({.check_unchanged = true});
+    manager.add(passes::createCloseScores());
+    ASSERT_TRUE(manager.run(**module).status().ok());
+    EXPECT_THAT(ir::toText(**module), Not(HasSubstr("tensor.reduce_max")));
+  }
+  check(guarded(finite, "3"), Closed::kRefused, true);
+}
+
+// A guard that looks at another mask than the one that closes the scores says nothing about them.
+TEST(CloseScores, GuardsOfOtherMasksStay) {
+  const std::string other =
+      "  %c = tensor.and(%b, %causal) : tensor<1x3x3xi1>\n"
+      "  %u = tensor.where(%c, %zero, %minus_inf) : tensor<1x3x3xf32>\n"
+      "  %x = tensor.add(%s, %u) : tensor<2x3x3xf32>\n"
+      "  %q = tensor.softmax(%x) {axis = 2} : tensor<2x3x3xf32>\n"
+      "  %t = tensor.where(%b, %zero, %minus_inf) : tensor<1x1x3xf32>\n"
+      "  %m0 = tensor.reduce_max(%t) {axes = [2], keepdims = true} : tensor<1x1x1xf32>\n"
+      "  %e = tensor.equal(%m0, %minus_inf) : tensor<1x1x1xi1>\n"
+      "  %p = tensor.where(%e, %zero, %q) : tensor<2x3x3xf32>\n";
+  auto module = ir::parse(lindero::module(other));
+  ASSERT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager({.check_unchanged = true});
+  manager.add(passes::createCloseScores());
+  ASSERT_TRUE(manager.run(**module).status().ok());
+  EXPECT_THAT(ir::toText(**module), HasSubstr("tensor.reduce_max"));
+  EXPECT_THAT(ir::toText(**module), HasSubstr("reciprocal("));
 }
 
 TEST(CloseScores, WhatIsNoMaskStays) {

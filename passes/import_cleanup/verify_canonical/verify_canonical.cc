@@ -7,6 +7,7 @@
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/text.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
@@ -75,9 +76,17 @@ std::string reasonFor(const Op& op) {
       .Default("not an op that has a form in integers");
 }
 
+bool readsNothing(const Op& op) {
+  if (isCopy(op) || op.result()->type().elements() == 0) return false;
+  return llvm::any_of(op.operands(),
+                      [](const Value* operand) { return operand->type().elements() == 0; });
+}
+
 absl::Status checkOp(const Op& op) {
   if (op.is("tensor.constant")) return absl::OkStatus();
   if (op.is("tensor.return")) return checkOutputs(op);
+  if (readsNothing(op))
+    return refuse(op, "it is computed from no elements; leave it out, or give its axes a size");
   if (op.is("tensor.embedding") || op.is("tensor.linear") || op.is("tensor.layernorm")) {
     for (const Value* weights : op.operands().drop_front())
       IR_RETURN_IF_ERROR(checkFinite(op, *weights));
