@@ -62,6 +62,32 @@ def computes_the_same(make, opset, ir, proven):
         succeed("verify", folder / "new.proof", "--key", folder / "new.key")
 
 
+@cases(*((f"opset {opset}, {kind} mask", opset, kind) for opset in (23, 24) for kind in ("truth", "causal", "real")))
+def attends_by_masks(opset, kind):
+    """A row whose keys are all masked is zero."""
+    mask_type = TensorProto.FLOAT if kind == "real" else TensorProto.INT64
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["qkv"]),
+             helper.make_node("Split", ["qkv"], list("qkv"), axis=2, num_outputs=3),
+             helper.make_node("Cast", ["mask"], ["m"], to=TensorProto.FLOAT if kind == "real" else TensorProto.BOOL),
+             helper.make_node("Attention", ["q", "k", "v", "m"], ["y"], q_num_heads=2, kv_num_heads=2,
+                              is_causal=int(kind != "truth"))]
+    model = model_of(nodes, {"w": RNG.normal(0, 0.3, (WIDTH, 3 * WIDTH))}, opset, 12)
+    model.graph.input.append(helper.make_tensor_value_info("mask", mask_type, (TOKENS, TOKENS)))
+    given = {"x": RNG.standard_normal((1, TOKENS, WIDTH)).astype(np.float32),
+             "mask": RNG.standard_normal((TOKENS, TOKENS)).astype(np.float32)}
+    if kind != "real":
+        given["mask"] = (given["mask"] > -0.5).astype(np.int64)
+        given["mask"][0, 0], given["mask"][3] = 1, 0
+    path, arrays = folder / "masked.onnx", folder / "masked.npz"
+    onnx.save(model, path)
+    np.savez(arrays, **given)
+    wanted = onnx.reference.ReferenceEvaluator(model).run(None, given)[0]
+    assert (kind == "real") == wanted[0, 3].any()
+    got = np.array(outputs(succeed("check", path, "--input", arrays))["y"], float).reshape(wanted.shape)
+    assert kind == "real" or not got[0, 3].any()
+    assert np.abs(got - wanted).max() < 0.02 * np.abs(wanted).max(), np.abs(got - wanted).max()
+
+
 @case
 def what_is_newer_than_the_library_is_refused():
     for opset, ir, word in ((29, 14, "opset 29 is not supported"), (28, 15, "IR version 15 is newer than 14")):

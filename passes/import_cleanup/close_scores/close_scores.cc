@@ -322,14 +322,35 @@ class ScoreCloser {
     return guarded ? NoneOpen::kZero : NoneOpen::kRefused;
   }
 
+  struct Reader {
+    Op* op;
+    Value* probabilities;  // as it reads them: perhaps with more leading axes of one element
+  };
+
+  llvm::SmallVector<Reader, 2> readers() const {
+    auto rows = [](const Value* value) {
+      llvm::ArrayRef<int64_t> shape = value->type().shape;
+      return shape.drop_while([](int64_t size) { return size == 1; });
+    };
+    llvm::SmallVector<Reader, 2> readers;
+    Value* p = softmax_.result();
+    for (Op* reader : p->users()) {
+      if (!reader->is("tensor.reshape") || rows(reader->result()) != rows(p)) {
+        readers.push_back({reader, p});
+        continue;
+      }
+      for (Op* next : reader->result()->users()) readers.push_back({next, reader->result()});
+    }
+    return readers;
+  }
+
   // Is everything that reads the probabilities p a choice of 0 in place of rows that are closed, at
   // -inf, and of p elsewhere?
   absl::StatusOr<bool> isGuarded() {
-    for (const Op* reader : softmax_.result()->users()) {
-      if (choosesNumbers(*reader)) continue;
-      const Value* mask = reader->is("tensor.where") && reader->operand(2) == softmax_.result()
-                              ? maskOfGuard(*reader)
-                              : nullptr;
+    for (const auto& [reader, p] : readers()) {
+      if (choosesNumbers(*reader, p)) continue;
+      const Value* mask =
+          reader->is("tensor.where") && reader->operand(2) == p ? maskOfGuard(*reader) : nullptr;
       if (mask == nullptr) return false;
       IR_ASSIGN_OR_RETURN(const bool alone, closesAlone(*mask, softmax_.operand(0), 0));
       if (!alone) return false;
@@ -338,16 +359,14 @@ class ScoreCloser {
   }
 
   // Is it where(is_nan(p), 0, p), or the condition of that?
-  bool choosesNumbers(const Op& reader) const {
-    if (reader.is("tensor.is_nan")) {
-      return llvm::all_of(reader.result()->users(), [&](const Op* choice) {
-        return choice->is("tensor.where") && choice->operand(0) == reader.result() &&
-               scalarOf(choice->operand(1)) == 0 && choice->operand(2) == softmax_.result();
-      });
-    }
-    return reader.is("tensor.where") && isOp(reader.operand(0), "tensor.is_nan") &&
-           reader.operand(0)->definingOp()->operand(0) == softmax_.result() &&
-           scalarOf(reader.operand(1)) == 0 && reader.operand(2) == softmax_.result();
+  static bool choosesNumbers(const Op& reader, const Value* p) {
+    auto chooses = [p](const Op* choice) {
+      return choice->is("tensor.where") && isOp(choice->operand(0), "tensor.is_nan") &&
+             choice->operand(0)->definingOp()->operand(0) == p &&
+             scalarOf(choice->operand(1)) == 0 && choice->operand(2) == p;
+    };
+    return reader.is("tensor.is_nan") ? llvm::all_of(reader.result()->users(), chooses)
+                                      : chooses(&reader);
   }
 
   // Are the scores a sum with the mask, of which nothing else closes any?
@@ -379,7 +398,7 @@ class ScoreCloser {
     IR_ASSIGN_OR_RETURN(const NoneOpen none, noneOpen(parts));
     if (none == NoneOpen::kRefused) {
       IR_ASSIGN_OR_RETURN(const bool guarded, isGuarded());
-      if (guarded) replaceGuards(softmax_.result());
+      if (guarded) IR_RETURN_IF_ERROR(replaceGuards(softmax_.result()));
       IR_ASSIGN_OR_RETURN(Value * some, function("reciprocal(where(greater(x, 0), 1, 0))"));
       return emit("tensor.mul", {open, some});
     }
@@ -394,15 +413,25 @@ class ScoreCloser {
     after.setLocation(softmax_.location());
     IR_ASSIGN_OR_RETURN(Value * kept,
                         ir::tensor::create(after, "tensor.mul", {softmax_.result(), some}));
-    replaceGuards(kept);
+    IR_RETURN_IF_ERROR(replaceGuards(kept));
     return open;
   }
 
-  void replaceGuards(Value* probabilities) {
-    llvm::SmallVector<Op*, 2> guards;
-    for (Op* reader : softmax_.result()->users())
-      if (reader->is("tensor.where")) guards.push_back(reader);
-    for (Op* guard : guards) replaceOp(guard, probabilities);
+  absl::Status replaceGuards(Value* probabilities) {
+    llvm::SmallVector<Reader, 2> guards = readers();
+    llvm::erase_if(guards, [](const Reader& reader) { return !reader.op->is("tensor.where"); });
+    for (const auto& [guard, p] : guards) {
+      Value* value = probabilities;
+      const llvm::ArrayRef<int64_t> shape = p->type().shape;
+      if (shape != llvm::ArrayRef<int64_t>(value->type().shape)) {
+        ir::Builder before = ir::Builder::before(guard);
+        before.setLocation(guard->location());
+        IR_ASSIGN_OR_RETURN(
+            value, ir::tensor::create(before, "tensor.reshape", {value}, {{"shape", shape.vec()}}));
+      }
+      replaceOp(guard, value);
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<Value*> disjunction(Value* a, Value* b) {

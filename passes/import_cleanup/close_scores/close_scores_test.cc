@@ -246,6 +246,19 @@ TEST(CloseScores, RowsThatTheMaskGuards) {
     EXPECT_THAT(ir::toText(**module), Not(HasSubstr("tensor.reduce_max")));
   }
   check(guarded(finite, "3"), Closed::kRefused, true);
+  // A mask of keys; the probabilities with another axis.
+  std::string keys =
+      guarded(closed + "  %t = tensor.expand(%t0) {shape = [1, 1, 3]} : tensor<1x1x3xf32>\n", "1");
+  check(keys, Closed::kRefused, false);
+  for (std::string text : {keys, guarded(both, "3")}) {
+    const size_t choice = text.find("  %p = ");
+    text.replace(choice, std::string::npos,
+                 "  %r = tensor.reshape(%q) {shape = [1, 2, 3, 3]} : tensor<1x2x3x3xf32>\n"
+                 "  %w = tensor.where(%e, %zero, %r) : tensor<1x2x3x3xf32>\n"
+                 "  %p = tensor.reshape(%w) {shape = [2, 3, 3]} : tensor<2x3x3xf32>\n");
+    const bool queries = text.find("%c = ") != std::string::npos;
+    check(text, queries ? Closed::kSame : Closed::kRefused, queries);
+  }
 }
 
 // A guard that looks at another mask than the one that closes the scores says nothing about them.
