@@ -47,7 +47,7 @@ TEST_F(LimitsTest, RefusesWhatNoMachineHolds) {
       {"a result without elements",
        "g (float[0,4] x) => (float[L,M,N] y) <int64[3] s = {1099511627776, 1099511627776, 0}>"
        "{ y = Reshape<allowzero = 1>(x, s) }",
-       "elements that are supported"},
+       "overflow in Reshape"},
       {"a range",
        "g (float[2] x) => (float[2] y) <int64 a = {0}, int64 b = {268435456}, int64 d = {1}>"
        "{ k = Range(a, b, d) s = ReduceMax<keepdims = 0>(k) f = Cast<to = 1>(s) y = Add(x, f) }",
