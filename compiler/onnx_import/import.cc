@@ -454,13 +454,8 @@ absl::Status importInto(ir::Module& module, const std::string& path, const Impor
   } else if (problems.count() > 0 && !absl::IsFailedPrecondition(status)) {
     status = absl::OkStatus();  // the library stumbles over the same ops
   }
-  const bool alone = problems.count() == 1;
   problems.add(status);
-  if (!alone || problems.count() != 1) return problems.status();
-  // Of several, a line has room for the names alone.
-  return absl::Status(
-      problems.status().code(),
-      absl::StrCat(problems.status().message(), "; supported are ", absl::StrJoin(names, ", ")));
+  return problems.status();
 }
 
 }  // namespace
