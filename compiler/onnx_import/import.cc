@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/onnx_import/dynamic_scales.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
@@ -253,6 +254,7 @@ class GraphImporter {
       if (node.output(i).empty()) continue;
       IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
       values_[node.output(i)] = outputs[i];
+      scales_.alias(node.output(i), branch.output(i).name());
     }
     return absl::OkStatus();
   }
@@ -307,6 +309,10 @@ class GraphImporter {
   absl::Status emitNode(const onnx::NodeProto& node) {
     if (qualifiedOp(node) == "If") return emitIf(node);
     IR_RETURN_IF_ERROR(checkWholeReals(node));
+    IR_RETURN_IF_ERROR(scales_.read(node, [&](const std::string& name) {
+      absl::StatusOr<Value*> value = lookUp(name);
+      return value.ok() && (*value)->definingOp() && (*value)->definingOp()->is("tensor.constant");
+    }));
     builder_.setLocation({});
     std::vector<Value*> inputs;
     for (const std::string& input : node.input()) {
@@ -404,6 +410,7 @@ class GraphImporter {
     builder_.setLocation({});
     for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
       IR_ASSIGN_OR_RETURN(Value * value, lookUp(output.name()));
+      IR_RETURN_IF_ERROR(scales_.checkOutput(output.name()));
       outputs.push_back(value);
       names.push_back(output.name());
     }
@@ -440,6 +447,7 @@ class GraphImporter {
   std::vector<bool> live_;
   std::set<std::string> missing_;
   std::set<std::string> whole_reals_;
+  DynamicScales scales_;
   int64_t folding_room_ = kMostFoldedElements;
 };
 
