@@ -2,12 +2,12 @@
 // cost model that returns an assignment; it changes nothing. place-proof-boundaries{policy=NAME}
 // runs it.
 //
-//   fused             one proof of all
-//   per-layer         each layer (of form-regions), what comes before the first, what comes after
-//   the last per-region        a new proof wherever the region changes file=PATH         after each
-//   ONNX node that the file names, a line each; # begins a comment budget-memory=SIZE  the fewest
-//   proofs of at most so much memory each, in the model's prediction: 3GiB,
-//                     512MiB, or bytes
+// - fused: one proof of all
+// - per-layer: each layer (of form-regions), what comes before the first, what comes after the last
+// - per-region: a new proof wherever the region changes
+// - file=PATH: after each ONNX node that the file names, a line each; # begins a comment
+// - budget-memory=SIZE: the fewest proofs of at most so much memory each, in the model's
+//   prediction: 3GiB, 512MiB, or bytes
 //
 // A plugin adds its own, with options of its own (passes/boundary/README.md).
 #pragma once
