@@ -2,16 +2,12 @@
 // of static shapes, and prints as JSON how far each value is from the float model's and how far
 // analysis lets it be (passes/quantize/error_bound.h). Elements of infinite bounds are null.
 #include <algorithm>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "compiler/driver/compilation.h"
-#include "compiler/driver/samples.h"
 #include "nlohmann/json.hpp"
-#include "passes/quantize/exponents.h"
-#include "runtime/inputs/inputs.h"
 #include "runtime/package/status_macros.h"
+#include "tests/general/program.h"
 
 namespace lindero {
 namespace {
@@ -22,17 +18,8 @@ nlohmann::ordered_json toJson(const passes::BoundedTensor& tensor) {
       {"expected", tensor.expected}, {"actual", tensor.actual}, {"bounds", tensor.bounds}};
 }
 
-absl::Status run(const std::string& model, const std::string& exponents_file,
-                 const std::string& input) {
-  LINDERO_ASSIGN_OR_RETURN(compiler::Compilation compilation,
-                           compiler::Compilation::load(model, {}));
-  std::stringstream text;
-  text << std::ifstream(exponents_file).rdbuf();
-  LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents, passes::exponentsFromJson(text.str()));
-  LINDERO_RETURN_IF_ERROR(compilation.quantize(exponents));
-  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
-                           compiler::readArraySamples(input, compilation.facts(), 1));
-  LINDERO_ASSIGN_OR_RETURN(passes::BoundedRun found, compilation.boundErrors(samples.front()));
+absl::Status run(compiler::Compilation& compilation, const passes::Sample& sample) {
+  LINDERO_ASSIGN_OR_RETURN(passes::BoundedRun found, compilation.boundErrors(sample));
   nlohmann::ordered_json json = {{"outputs", nlohmann::ordered_json::array()},
                                  {"tensors", nlohmann::ordered_json::array()},
                                  {"steps", nlohmann::ordered_json::array()}};
@@ -48,13 +35,4 @@ absl::Status run(const std::string& model, const std::string& exponents_file,
 }  // namespace
 }  // namespace lindero
 
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: bounds MODEL EXPONENTS INPUT\n";
-    return 2;
-  }
-  const absl::Status status = lindero::run(argv[1], argv[2], argv[3]);
-  if (status.ok()) return 0;
-  std::cerr << status.message() << '\n';
-  return 1;
-}
+int main(int argc, char** argv) { return lindero::general::mainOf(argc, argv, lindero::run); }

@@ -1,21 +1,18 @@
 // cuts MODEL EXPONENTS INPUT: cuts the integer program that these exponents make of an ONNX model
 // of static shapes between all of its atoms (passes/boundary), runs whole and segments on the
 // input, and fails where an integer differs. Prints the number of segments.
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/compilation.h"
-#include "compiler/driver/samples.h"
 #include "ir/core/text.h"
 #include "ir/core/verifier.h"
 #include "ir/integer/interpreter.h"
 #include "passes/boundary/apply_proof_boundaries/apply_proof_boundaries.h"
 #include "passes/boundary/placement/assignment.h"
 #include "passes/quantize/compare.h"
-#include "passes/quantize/exponents.h"
 #include "runtime/package/status_macros.h"
+#include "tests/general/program.h"
 
 namespace lindero {
 namespace {
@@ -43,20 +40,11 @@ absl::Status cutEverywhere(ir::Module& module, int64_t& segments) {
   return ir::verify(module);
 }
 
-absl::Status run(const std::string& model, const std::string& exponents_file,
-                 const std::string& input) {
-  LINDERO_ASSIGN_OR_RETURN(compiler::Compilation compilation,
-                           compiler::Compilation::load(model, {}));
-  std::stringstream text;
-  text << std::ifstream(exponents_file).rdbuf();
-  LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents, passes::exponentsFromJson(text.str()));
-  LINDERO_RETURN_IF_ERROR(compilation.quantize(exponents));
-  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
-                           compiler::readArraySamples(input, compilation.facts(), 1));
+absl::Status run(compiler::Compilation& compilation, const passes::Sample& sample) {
   const ir::Function& whole = compilation.integerFunction();
   std::vector<IntArray> inputs;
   for (const auto& [i, argument] : llvm::enumerate(whole.body().arguments())) {
-    LINDERO_ASSIGN_OR_RETURN(IntArray one, passes::toIntegerInput(samples.front()[i], *argument));
+    LINDERO_ASSIGN_OR_RETURN(IntArray one, passes::toIntegerInput(sample[i], *argument));
     inputs.push_back(std::move(one));
   }
   LINDERO_ASSIGN_OR_RETURN(std::unique_ptr<ir::Module> cut, copyOf(*whole.module()));
@@ -74,13 +62,4 @@ absl::Status run(const std::string& model, const std::string& exponents_file,
 }  // namespace
 }  // namespace lindero
 
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: cuts MODEL EXPONENTS INPUT\n";
-    return 2;
-  }
-  const absl::Status status = lindero::run(argv[1], argv[2], argv[3]);
-  if (status.ok()) return 0;
-  std::cerr << status.message() << '\n';
-  return 1;
-}
+int main(int argc, char** argv) { return lindero::general::mainOf(argc, argv, lindero::run); }
