@@ -3,6 +3,7 @@
 option(LINDERO_WERROR "Treat warnings as errors (on in CI)" OFF)
 option(LINDERO_SANITIZE "Build with the address and undefined-behaviour sanitizers" OFF)
 option(LINDERO_FUZZ "Build the fuzz targets of tests/fuzz, and all that they link, with libFuzzer and sanitizers; needs clang" OFF)
+option(LINDERO_TEST_MODELS "Test models/YOUR_MODEL.md too, with the Python environment that it makes" OFF)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
