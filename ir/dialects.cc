@@ -37,7 +37,7 @@ constexpr llvm::StringLiteral kAir =
     "value per row.";
 constexpr llvm::StringLiteral kTrace =
     "How a runtime computes the witness, in the function `@trace`: the steps of "
-    "`program/program.proto` on buffers of "
+    "`runtime/program/program.proto` on buffers of "
     "integers, `tensor<Nxi64>` in row-major order.";
 
 }  // namespace

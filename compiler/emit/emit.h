@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
-#include "program/program.pb.h"
 #include "runtime/package/circuit.pb.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::compiler {
 

@@ -21,7 +21,7 @@ constexpr llvm::StringLiteral kGeneratedPhase =
     "phase is 2 or 3, and no operand reads a later phase";
 
 // Attributes that say where values stand in a column: semantics of Placement in
-// program/program.proto.
+// runtime/program/program.proto.
 std::vector<AttrSpec> placement() {
   return {{"first_row", kInt, true, "row of the first value"},
           {"counts", kInts, true, "size of each dimension k"},

@@ -8,7 +8,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/ErrorHandling.h"
-#include "program/step_options.pb.h"
+#include "runtime/program/step_options.pb.h"
 
 namespace lindero::ir::trace {
 namespace {

@@ -1,4 +1,4 @@
-// Makes the ops of @trace by the names of program/program.proto:
+// Makes the ops of @trace by the names of runtime/program/program.proto:
 //
 //   Step softmax = trace.step("softmax", {{"scores", scores}}, {{"heads", heads}, ...});
 //   Value* sums = softmax["probability_sums"];

@@ -11,7 +11,7 @@
 
 #include "ir/trace/steps.h"
 #include "llvm/ADT/StringMap.h"
-#include "program/check.h"
+#include "runtime/program/check.h"
 
 namespace lindero::ir::trace {
 

@@ -5,7 +5,7 @@
 #include "ir/trace/steps.h"
 #include "llvm/Support/Allocator.h"
 #include "llvm/Support/StringSaver.h"
-#include "program/step_options.pb.h"
+#include "runtime/program/step_options.pb.h"
 
 namespace lindero::ir::trace {
 namespace {

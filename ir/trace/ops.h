@@ -1,6 +1,6 @@
 // The op table of the trace dialect: the trace program (function @trace), an op per kind of step
-// and one for placements, as program/program.proto defines them (steps.h). Values are buffers:
-// integers in row-major order, as tensor<Nxi64>.
+// and one for placements, as runtime/program/program.proto defines them (steps.h). Values are
+// buffers: integers in row-major order, as tensor<Nxi64>.
 #pragma once
 
 #include <vector>

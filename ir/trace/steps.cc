@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/StringExtras.h"
-#include "program/step_options.pb.h"
+#include "runtime/program/step_options.pb.h"
 
 namespace lindero::ir::trace {
 namespace {

@@ -1,6 +1,6 @@
-// Ops of the trace dialect as the steps of a program (program/program.proto). The fields of a step
-// are found by their names: its buffers are operands and results, in the order of the fields, all
-// else are attributes.
+// Ops of the trace dialect as the steps of a program (runtime/program/program.proto). The fields of
+// a step are found by their names: its buffers are operands and results, in the order of the
+// fields, all else are attributes.
 //
 //   a number, true or false         int, bool
 //   a list of numbers               list of int
@@ -15,8 +15,8 @@
 
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
-#include "program/program.pb.h"
-#include "program/steps.h"
+#include "runtime/program/program.pb.h"
+#include "runtime/program/steps.h"
 
 namespace lindero::ir::trace {
 

@@ -4,7 +4,7 @@
 #ifndef LINDERO_RUNTIME_GADGETS_GADGETS_H_
 #define LINDERO_RUNTIME_GADGETS_GADGETS_H_
 
-// The messages of all kinds of steps (program/program.proto), each of which has a kernel.
+// The messages of all kinds of steps (runtime/program/program.proto), each of which has a kernel.
 #define LINDERO_STEP_KINDS(X) \
   X(Affine)                   \
   X(AppendRows)               \

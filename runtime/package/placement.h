@@ -14,7 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "program/program.pb.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::runtime {
 

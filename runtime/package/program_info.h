@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "program/steps.h"
 #include "runtime/package/circuit_info.h"
+#include "runtime/program/steps.h"
 
 namespace lindero::runtime {
 

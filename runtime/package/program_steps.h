@@ -6,9 +6,9 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "program/check.h"
 #include "runtime/package/circuit_info.h"
 #include "runtime/package/field_path.h"
+#include "runtime/program/check.h"
 
 namespace lindero::runtime {
 

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "program/program.pb.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::runtime {
 

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "program/steps.h"
+#include "runtime/program/steps.h"
 #include "runtime/trace/kernels.h"
 
 namespace lindero::runtime {

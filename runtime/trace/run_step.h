@@ -3,7 +3,7 @@
 #define LINDERO_RUNTIME_TRACE_RUN_STEP_H_
 
 #include "absl/status/status.h"
-#include "program/steps.h"
+#include "runtime/program/steps.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {

@@ -1,10 +1,10 @@
 #include "runtime/version/version.h"
 
 #include "absl/strings/str_cat.h"
-#include "program/steps.h"
 #include "runtime/claim/claim.h"
 #include "runtime/claim/model_record.h"
 #include "runtime/package/formats.h"
+#include "runtime/program/steps.h"
 #include "runtime/version/commit.h"
 
 namespace lindero::runtime {

@@ -79,7 +79,7 @@ class Edit:
 @functools.cache
 def _program_class():
     command = ["protoc", f"--proto_path={HERE.parents[1]}", "--include_imports", "--descriptor_set_out=/dev/stdout",
-               "program/program.proto"]
+               "runtime/program/program.proto"]
     compiled = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     pool = descriptor_pool.DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:

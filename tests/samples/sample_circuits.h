@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "program/program.pb.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::runtime::testing {
 

@@ -12,7 +12,7 @@ include(CMakePackageConfigHelpers)
 set(LINDERO_INCLUDE_FOLDER "${CMAKE_INSTALL_INCLUDEDIR}/lindero")
 set(LINDERO_CONFIG_FOLDER "${CMAKE_INSTALL_LIBDIR}/cmake/Lindero")
 
-# Of a library in program/, runtime/, ir/, passes/ or compiler/, and of what those link: Lindero::<name without lindero_>.
+# Of a library in runtime/, ir/, passes/ or compiler/, and of what those link: Lindero::<name without lindero_>.
 function(lindero_install_target name)
   string(REGEX REPLACE "^lindero_" "" short "${name}")
   set_target_properties(${name} PROPERTIES EXPORT_NAME ${short})
@@ -24,14 +24,14 @@ endfunction()
 # The same, if the current folder is in one of those.
 function(lindero_install_library name)
   cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE folder)
-  if(folder MATCHES "^(program|runtime|ir|passes|compiler)(/|$)")
+  if(folder MATCHES "^(runtime|ir|passes|compiler)(/|$)")
     lindero_install_target(${name})
   endif()
 endfunction()
 
 # Called once, at the end.
 function(lindero_install_package)
-  foreach(folder IN ITEMS program runtime ir passes compiler)
+  foreach(folder IN ITEMS runtime ir passes compiler)
     install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${LINDERO_INCLUDE_FOLDER}" COMPONENT libraries
       FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "*.proto")
   endforeach()

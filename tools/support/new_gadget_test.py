@@ -15,7 +15,7 @@ REGISTERED = {
     "ir/integer/verify_rounding.cc": '      .Case("integer.halve_up", verifyHalveUp)\n',
     "passes/lower_air/GADGETS.md": "| `halve_up` | [halve_up](gadgets/halve_up/README.md) |\n",
     "passes/lower_air/gadgets/gadgets.cc": "  gadgets.push_back(makeHalveUp(wiring));\n",
-    "program/program.proto": "    HalveUp halve_up = ",
+    "runtime/program/program.proto": "    HalveUp halve_up = ",
     "runtime/gadgets/gadgets.h": "X(halve_up)",
     "tests/soundness/forged_cheats_test.cc": '      {"HalveUpOffByOne",\n',
 }
@@ -40,7 +40,7 @@ UNFINISHED = [
 
 
 class NewGadgetTest(scaffold_test_case.ScaffoldTest):
-    copied = [*REGISTERED, "program/step_options.proto", "tools/new-gadget", "tools/support/new_gadget"]
+    copied = [*REGISTERED, "runtime/program/step_options.proto", "tools/new-gadget", "tools/support/new_gadget"]
 
     def test_what_it_writes_is_registered_and_compiles(self):
         result = run([self.root / "tools/new-gadget", "halve_up"])
@@ -58,7 +58,7 @@ class NewGadgetTest(scaffold_test_case.ScaffoldTest):
 
         headers = self.root / "headers"
         headers.mkdir()
-        made = run([PROTOC, f"--proto_path={self.root}", f"--cpp_out={headers}", "program/program.proto"])
+        made = run([PROTOC, f"--proto_path={self.root}", f"--cpp_out={headers}", "runtime/program/program.proto"])
         self.assertEqual(made.returncode, 0, made.stderr)
         for path, model in COMPILED.items():
             with self.subTest(path):
@@ -72,7 +72,7 @@ class NewGadgetTest(scaffold_test_case.ScaffoldTest):
             (("halve-up",), "'halve-up' is not made of lower-case words"),
             (("taken",), "runtime/gadgets/taken exists already"),
             (("softmax",), "ir/integer/ops.cc has a 'softmax' already"),
-            (("table_lookup",), "program/program.proto has a 'table_lookup' already"),
+            (("table_lookup",), "runtime/program/program.proto has a 'table_lookup' already"),
         ])
 
 

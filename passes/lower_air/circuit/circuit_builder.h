@@ -43,7 +43,7 @@ inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tens
 // Sum groups of what a block of a bundle takes and leaves.
 inline constexpr char kLinkIn[] = "link.in", kLinkOut[] = "link.out";
 
-// One loop of a fill: see Placement in program/program.proto.
+// One loop of a fill: see Placement in runtime/program/program.proto.
 struct Loop {
   int64_t count;
   int64_t row_stride;

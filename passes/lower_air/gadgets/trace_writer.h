@@ -65,7 +65,7 @@ class TraceWriter {
   std::map<std::pair<const ir::Value*, std::string>, ir::Value*> buffers_;
 };
 
-// The attributes that stand for a Placement of program/program.proto.
+// The attributes that stand for a Placement of runtime/program/program.proto.
 void addCells(Attributes& attributes, const std::string& table, const std::string& column,
               int64_t lanes, const Cells& cells);
 

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
-#include "program/steps.h"
+#include "runtime/program/steps.h"
 
 namespace lindero::program {
 

@@ -1,10 +1,10 @@
-#include "program/steps.h"
+#include "runtime/program/steps.h"
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
-#include "program/step_options.pb.h"
+#include "runtime/program/step_options.pb.h"
 
 namespace lindero::program {
 namespace {

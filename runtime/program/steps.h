@@ -14,8 +14,8 @@
 
 #include "absl/types/span.h"
 #include "google/protobuf/message.h"
-#include "program/expression.h"
-#include "program/program.pb.h"
+#include "runtime/program/expression.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::program {
 

@@ -1,4 +1,4 @@
-#include "program/expression.h"
+#include "runtime/program/expression.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "program/program.pb.h"
+#include "runtime/program/program.pb.h"
 
 namespace lindero::program {
 namespace {

@@ -1,4 +1,4 @@
-#include "program/expression.h"
+#include "runtime/program/expression.h"
 
 #include <algorithm>
 #include <optional>

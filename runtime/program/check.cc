@@ -1,10 +1,10 @@
-#include "program/check.h"
+#include "runtime/program/check.h"
 
 #include <cstdlib>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "program/step_options.pb.h"
+#include "runtime/program/step_options.pb.h"
 
 namespace lindero::program {
 namespace {

@@ -1,10 +1,10 @@
 // What is read off program.proto, and what a reader refuses by it.
-#include "program/steps.h"
+#include "runtime/program/steps.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "program/check.h"
+#include "runtime/program/check.h"
 
 namespace lindero::program {
 namespace {
