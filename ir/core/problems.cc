@@ -14,10 +14,10 @@ constexpr absl::string_view kTag = "lindero/problems";
 constexpr size_t kMost = 16;
 
 absl::Cord encode(const std::vector<absl::Status>& list) {
-  absl::Cord lines;
+  std::string lines;
   for (const absl::Status& problem : list)
-    lines.Append(absl::StrCat(problem.raw_code(), " ", problem.message(), "\n"));
-  return lines;
+    absl::StrAppend(&lines, problem.raw_code(), " ", problem.message(), "\n");
+  return absl::Cord(absl::string_view(lines));
 }
 
 }  // namespace
