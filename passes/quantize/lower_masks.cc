@@ -20,6 +20,7 @@ namespace {
 // Finer ones gain nothing, and leave no room for the gap in a sum of kMostBits.
 constexpr int kFinestScores = 16;
 constexpr int kMostBits = 27;
+constexpr int kConstantBits = 16;
 
 int64_t magnitude(const Value& value) { return std::max(-value.type().low, value.type().high); }
 
@@ -108,7 +109,8 @@ absl::StatusOr<Value*> Lowering::exactSum(llvm::ArrayRef<Value*> operands, int64
 
 // x + below * open - below: exact, and below all others where nothing is open.
 absl::Status Lowering::lowerMask(const Op& op) {
-  absl::StatusOr<Value*> scores = form(*op.operand(0)), open = form(*op.operand(1));
+  absl::StatusOr<Value*> scores = factor(*op.operand(0), kConstantBits),
+                         open = form(*op.operand(1));
   if (!scores.ok()) return scores.status();
   if (!open.ok()) return open.status();
   absl::StatusOr<double> most = reach(*op.operand(0));
