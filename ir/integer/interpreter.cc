@@ -58,6 +58,8 @@ class Interpreter {
 
   // An argument, computed value or constant; constants stay for the whole run.
   absl::StatusOr<Array> read(const Value* value);
+  // Of a matrix; a constant that fits its type is not copied. What is copied is `held`.
+  absl::StatusOr<Rows> rows(const Value* value, Array& held);
   absl::Status define(const Value& value, Array array, llvm::StringRef what);
   void release(const Op& op);
 
@@ -119,6 +121,20 @@ absl::StatusOr<Interpreter::Array> Interpreter::read(const Value* value) {
   auto shared = std::make_shared<const IntArray>(*std::move(array));
   values_[value] = Slot{shared, value->users().size()};
   return shared;
+}
+
+absl::StatusOr<Rows> Interpreter::rows(const Value* value, Array& held) {
+  const Op* op = value->definingOp();
+  if (!values_.contains(value) && op != nullptr && op->is("integer.constant")) {
+    const Constant* constant = constants_.find(op->symbolAttr("value"));
+    const IntegerFacts* facts = constant == nullptr ? nullptr : constant->integerFacts();
+    if (facts != nullptr && facts->low >= value->type().low && facts->high <= value->type().high)
+      return rowsOfMatrix(*constant);
+  }
+  absl::StatusOr<Array> array = read(value);
+  if (!array.ok()) return array.status();
+  held = *std::move(array);
+  return rowsOfMatrix(*held);
 }
 
 void Interpreter::release(const Op& op) {
@@ -210,7 +226,7 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
   if (!y.ok()) return y.status();
   if (op.is("proof.link")) return **x;
   if (op.is("integer.slice")) return sliceColumns(**x, op.intAttr("start"), op.intAttr("size"));
-  if (op.is("integer.select_rows")) return selectRows(**x, op.intsAttr("rows"));
+  if (op.is("integer.select_rows")) return gatherRows(rowsOfMatrix(**x), op.intsAttr("rows"));
   if (op.is("integer.argmax")) {
     absl::StatusOr<IntArray> ids = argmax(**x);
     if (ids.ok()) ids->shape = op.result()->type().shape;
@@ -225,14 +241,16 @@ absl::StatusOr<IntArray> Interpreter::compute(const Op& op) {
 }
 
 absl::StatusOr<IntArray> Interpreter::embedding(const Op& op) {
-  absl::StatusOr<Array> ids = read(op.operand(0)), table = read(op.operand(1));
+  Array held;
+  absl::StatusOr<Array> ids = read(op.operand(0));
+  absl::StatusOr<Rows> table = rows(op.operand(1), held);
   if (!ids.ok()) return ids.status();
   if (!table.ok()) return table.status();
-  const int64_t vocabulary = (*table)->shape[0];
-  if (absl::Status status = checkRange(**ids, 0, vocabulary - 1, "id"); !status.ok()) return status;
-  IntArray out = selectRows(**table, (*ids)->values);
+  if (absl::Status status = checkRange(**ids, 0, table->count - 1, "id"); !status.ok())
+    return status;
+  IntArray out = gatherRows(*table, (*ids)->values);
   out.shape.assign((*ids)->shape.begin(), (*ids)->shape.end());
-  out.shape.push_back((*table)->shape[1]);
+  out.shape.push_back(table->width);
   if (op.numOperands() < 3) return out;
   absl::StatusOr<Array> addend = read(op.operand(2));
   if (!addend.ok()) return addend.status();
@@ -265,13 +283,15 @@ absl::StatusOr<IntArray> Interpreter::layerNorm(const Op& op) {
 }
 
 absl::StatusOr<IntArray> Interpreter::linearOp(const Op& op) {
-  absl::StatusOr<Array> x = read(op.operand(0)), w = read(op.operand(1));
+  Array held;
+  absl::StatusOr<Array> x = read(op.operand(0));
+  absl::StatusOr<Rows> w = rows(op.operand(1), held);
   if (!x.ok()) return x.status();
   if (!w.ok()) return w.status();
-  if (op.numOperands() < 3) return linear(**x, **w, {});
+  if (op.numOperands() < 3) return linear(**x, *w, {});
   absl::StatusOr<Array> bias = read(op.operand(2));
   if (!bias.ok()) return bias.status();
-  return linear(**x, **w, (*bias)->values);
+  return linear(**x, *w, (*bias)->values);
 }
 
 absl::StatusOr<IntArray> Interpreter::requantizeOp(const Op& op) {

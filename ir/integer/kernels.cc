@@ -14,6 +14,8 @@ namespace {
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr int64_t kExactInDouble = int64_t{1} << 53;
+// Of a matrix of weights, converted at a time.
+constexpr int64_t kPanelElements = int64_t{1} << 20;
 
 absl::Status outOfRange(llvm::StringRef what, int64_t value, int64_t low, int64_t high) {
   return absl::OutOfRangeError(absl::StrCat(absl::string_view(what.data(), what.size()), " ", value,
@@ -71,17 +73,42 @@ absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::
   return absl::OkStatus();
 }
 
-absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w,
-                                llvm::ArrayRef<int64_t> bias) {
-  const int64_t inner = x.shape.back(), rows = rowsOf(x), columns = w.shape[1];
-  const int64_t magnitude = largestMagnitude(x.values), weight = largestMagnitude(w.values);
-  if (magnitude != 0 && weight > kExactInDouble / magnitude / std::max<int64_t>(inner, 1)) {
-    return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ", weight,
-                                                   " over ", inner,
+Rows rowsOfMatrix(const IntArray& matrix) {
+  const int64_t width = matrix.shape.back();
+  return {rowsOf(matrix), width, largestMagnitude(matrix.values),
+          [&matrix, width](int64_t first, llvm::MutableArrayRef<double> out) {
+            std::copy_n(matrix.values.begin() + first * width, out.size(), out.begin());
+          }};
+}
+
+Rows rowsOfMatrix(const Constant& matrix) {
+  const int64_t width = matrix.shape.back();
+  const IntegerFacts* facts = matrix.integerFacts();
+  return {width == 0 ? 0 : matrix.elements() / width, width,
+          facts == nullptr ? 0 : std::max(-facts->low, facts->high),
+          [&matrix, width](int64_t first, llvm::MutableArrayRef<double> out) {
+            visitIntegers(matrix, [&](auto elements) {
+              std::copy_n(elements.begin() + first * width, out.size(), out.begin());
+            });
+          }};
+}
+
+absl::StatusOr<IntArray> linear(const IntArray& x, const Rows& w, llvm::ArrayRef<int64_t> bias) {
+  const int64_t inner = x.shape.back(), rows = rowsOf(x), columns = w.width;
+  const int64_t magnitude = largestMagnitude(x.values);
+  if (magnitude != 0 && w.magnitude > kExactInDouble / magnitude / std::max<int64_t>(inner, 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ",
+                                                   w.magnitude, " over ", inner,
                                                    " terms are not exact in double precision"));
   }
-  Matrix product(rows, columns);
-  product.noalias() = toMatrix(x.values, rows, inner) * toMatrix(w.values, inner, columns);
+  const Matrix left = toMatrix(x.values, rows, inner);
+  Matrix product = Matrix::Zero(rows, columns), panel;
+  const int64_t height = std::max<int64_t>(kPanelElements / std::max<int64_t>(columns, 1), 1);
+  for (int64_t first = 0; first < inner; first += height) {
+    panel.resize(std::min(height, inner - first), columns);
+    w.read(first, {panel.data(), static_cast<size_t>(panel.size())});
+    product.noalias() += left.middleCols(first, panel.rows()) * panel;
+  }
   IntArray out{x.shape, std::vector<int64_t>(rows * columns)};
   out.shape.back() = columns;
   for (int64_t i = 0; i < rows; ++i) {
@@ -278,13 +305,13 @@ IntArray sliceColumns(const IntArray& x, int64_t start, int64_t size) {
   return out;
 }
 
-IntArray selectRows(const IntArray& x, llvm::ArrayRef<int64_t> rows) {
-  const int64_t width = x.shape[1];
-  IntArray out{{static_cast<int64_t>(rows.size()), width}, {}};
-  out.values.reserve(rows.size() * width);
+IntArray gatherRows(const Rows& table, llvm::ArrayRef<int64_t> rows) {
+  IntArray out{{static_cast<int64_t>(rows.size()), table.width}, {}};
+  out.values.reserve(rows.size() * table.width);
+  std::vector<double> row(table.width);
   for (int64_t i : rows) {
-    const auto row = x.values.begin() + i * width;
-    out.values.insert(out.values.end(), row, row + width);
+    table.read(i, row);
+    out.values.insert(out.values.end(), row.begin(), row.end());
   }
   return out;
 }

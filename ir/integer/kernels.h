@@ -7,10 +7,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ir/core/constant_pool.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -32,10 +34,25 @@ int64_t rowsOf(const IntArray& array);
 // index. `what` is its name.
 absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::StringRef what);
 
+// A matrix that is read some rows at a time, so that large constants need no copy as an IntArray.
+struct Rows {
+  int64_t count = 0, width = 0;
+  int64_t magnitude = 0;  // that no element exceeds
+  // Whole rows, from the given one on.
+  std::function<void(int64_t, llvm::MutableArrayRef<double>)> read;
+};
+
+// Of an array or constant that outlives them. A constant must hold integers.
+Rows rowsOfMatrix(const IntArray& matrix);
+Rows rowsOfMatrix(const Constant& matrix);
+
 // x [..., inner] * w [inner, columns] + bias [columns] (or empty), exact: every partial sum must
 // stay below 2^53, which any bound below 2^53 on sum |x||w| guarantees; larger operands are an
 // InvalidArgument error.
-absl::StatusOr<IntArray> linear(const IntArray& x, const IntArray& w, llvm::ArrayRef<int64_t> bias);
+absl::StatusOr<IntArray> linear(const IntArray& x, const Rows& w, llvm::ArrayRef<int64_t> bias);
+
+// These rows of a table, 0 <= row < count, in this order.
+IntArray gatherRows(const Rows& table, llvm::ArrayRef<int64_t> rows);
 
 // q = (acc + addend * 2^addend_shift + 2^(shift-1)) >> shift. `addend` is null or has acc's shape.
 // 1 <= shift <= 30.
@@ -122,10 +139,8 @@ IntArray mix(const IntArray& p, const IntArray& v, int64_t heads);
 // The lowest index of the maximum of each row along the last axis; |value| < 2^29.
 absl::StatusOr<IntArray> argmax(const IntArray& values);
 
-// Columns start .. start + size - 1; the named rows in order. Indices are in range (the verifier's
-// rule).
+// Columns start .. start + size - 1, which are in range (the verifier's rule).
 IntArray sliceColumns(const IntArray& x, int64_t start, int64_t size);
-IntArray selectRows(const IntArray& x, llvm::ArrayRef<int64_t> rows);
 IntArray appendRows(const IntArray& x, const IntArray& y);
 
 }  // namespace lindero::ir::integer

@@ -44,7 +44,7 @@ TEST(Linear, EqualsTheSumOfProducts) {
   for (int i = 0; i < inner * columns; ++i)
     w.values.push_back(uniform(random, -(1 << 20), 1 << 20));
   for (int j = 0; j < columns; ++j) bias.push_back(uniform(random, -(1 << 29), 1 << 29));
-  const IntArray out = linear(x, w, bias).value();
+  const IntArray out = linear(x, rowsOfMatrix(w), bias).value();
   ASSERT_THAT(out.shape, ElementsAre(rows, columns));
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) {
@@ -58,7 +58,7 @@ TEST(Linear, EqualsTheSumOfProducts) {
 
 TEST(Linear, RefusesProductsThatDoublesCannotHold) {
   const IntArray x{{1, 2}, {int64_t{1} << 31, 1}}, w{{2, 1}, {int64_t{1} << 31, 1}};
-  EXPECT_THAT(linear(x, w, {}).status().message(), HasSubstr("not exact"));
+  EXPECT_THAT(linear(x, rowsOfMatrix(w), {}).status().message(), HasSubstr("not exact"));
 }
 
 TEST(Requantize, RoundsHalvesUp) {
@@ -353,7 +353,8 @@ TEST(Argmax, TakesTheLowestIndexOfTies) {
 TEST(Views, PickColumnsAndRows) {
   const IntArray x{{2, 3}, {1, 2, 3, 4, 5, 6}};
   EXPECT_EQ(sliceColumns(x, 1, 2), (IntArray{{2, 2}, {2, 3, 5, 6}}));
-  EXPECT_EQ(selectRows(x, {1, 1, 0}), (IntArray{{3, 3}, {4, 5, 6, 4, 5, 6, 1, 2, 3}}));
+  EXPECT_EQ(gatherRows(rowsOfMatrix(x), {1, 1, 0}),
+            (IntArray{{3, 3}, {4, 5, 6, 4, 5, 6, 1, 2, 3}}));
 }
 
 }  // namespace
