@@ -3,9 +3,9 @@
 //
 // An array owns its elements, in row-major order; `reals` or `integers` holds them, as `element`
 // says, and has exactly elements() entries. Large weights are not copied: in an array made by
-// viewConstant `floats` stands for `reals`; only the weights of linear, the table of embedding and
-// a matrix on the right of matmul may be such. Reading an f32 constant is exact; writing one rounds
-// to the nearest float.
+// viewConstant `floats` stands for `reals`; only the weights of linear, the table of embedding, a
+// matrix on the right of matmul and what is gathered from may be such. Reading an f32 constant is
+// exact; writing one rounds to the nearest float.
 #pragma once
 
 #include <cstdint>

@@ -73,7 +73,9 @@ bool onlyRead(const Value& constant) {
   return llvm::all_of(constant.users(), [&](const Op* user) {
     const bool weight = user->is("tensor.linear") || user->is("tensor.embedding") ||
                         (user->is("tensor.matmul") && constant.type().shape.size() == 2);
-    return weight && llvm::count(user->operands(), &constant) == 1 && user->operand(1) == &constant;
+    if (!weight && !user->is("tensor.gather")) return false;
+    return llvm::count(user->operands(), &constant) == 1 &&
+           user->operand(weight ? 1 : 0) == &constant;
   });
 }
 

@@ -106,7 +106,7 @@ absl::Status gather(const Call& call) {
           absl::StrCat("index ", index, " is outside of an axis of ", data.extent));
     }
   }
-  withElements(call, 0, [&](const auto& from, auto& to) {
+  auto copy = [&](const auto& from, auto& to) {
     auto destination = to.begin();
     for (int64_t outer = 0; outer < data.outer; ++outer) {
       for (int64_t index : indices.integers) {
@@ -114,7 +114,12 @@ absl::Status gather(const Call& call) {
         destination = std::copy_n(from.begin() + row * data.inner, data.inner, destination);
       }
     }
-  });
+  };
+  if (call.in(0).floats.empty()) {
+    withElements(call, 0, copy);
+  } else {
+    copy(call.in(0).floats, call.result.reals);
+  }
   return absl::OkStatus();
 }
 

@@ -132,17 +132,19 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
   for (unsigned i = 1; i < op.numOperands(); ++i) {
     const ir::Constant* source = constantOf(*op.operand(i));
     if (source == nullptr) return absl::InvalidArgumentError("its tables must be constants");
-    absl::StatusOr<Array> array = ir::tensor::readConstant(*source);
+    absl::StatusOr<Array> array = ir::tensor::viewConstant(*source);
     if (!array.ok()) return array.status();
     std::vector<int32_t> rounded;
+    rounded.reserve(array->elements());
     double rounding = kExact;
-    for (size_t k = 0; k < array->reals.size(); ++k) {
-      const double exact = std::ldexp(array->reals[k], result.exponents[k % width]);
+    for (int64_t k = 0; k < array->elements(); ++k) {
+      const double entry = array->floats.empty() ? array->reals[k] : array->floats[k];
+      const double exact = std::ldexp(entry, result.exponents[k % width]);
       const double value = std::floor(exact + 0.5);
       if (!(std::abs(value) < static_cast<double>(limit))) {
         return absl::InvalidArgumentError(
-            absl::StrCat("the entry ", array->reals[k], " of @", source->name, " does not fit ",
-                         *bits, " bits at exponent ", result.exponents[k % width]));
+            absl::StrCat("the entry ", entry, " of @", source->name, " does not fit ", *bits,
+                         " bits at exponent ", result.exponents[k % width]));
       }
       rounded.push_back(static_cast<int32_t>(value));
       rounding = std::max(rounding, std::abs(exact - value));
