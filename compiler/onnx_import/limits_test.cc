@@ -123,5 +123,22 @@ TEST_F(LimitsTest, NamesAreOneLine) {
               HasSubstr("output 'an?output' has control characters"));
 }
 
+TEST_F(LimitsTest, NamesOfDimensionsAreText) {
+  onnx::ModelProto model = testing::parseModel("g (float[N] x) => (float[N] y) { y = Relu(x) }");
+  auto* dim = model.mutable_graph()
+                  ->mutable_input(0)
+                  ->mutable_type()
+                  ->mutable_tensor_type()
+                  ->mutable_shape()
+                  ->mutable_dim(0);
+  for (const char* name : {"a\nname", "\377\376"}) {
+    dim->set_dim_param(name);
+    const auto module =
+        importOnnx(folder_.write("model.onnx", model.SerializeAsString()), {.dims = {{name, 2}}});
+    EXPECT_THAT(std::string(module.status().message()),
+                HasSubstr("the name of a dimension of input 'x'"));
+  }
+}
+
 }  // namespace
 }  // namespace lindero::compiler

@@ -68,7 +68,17 @@ absl::Status checkNames(const onnx::GraphProto& graph) {
     return absl::OkStatus();
   };
   IR_RETURN_IF_ERROR(checkLine("input", graph.input()));
-  return checkLine("output", graph.output());
+  IR_RETURN_IF_ERROR(checkLine("output", graph.output()));
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    for (const auto& dim : input.type().tensor_type().shape().dim()) {
+      const std::string& name = dim.dim_param();
+      if (llvm::json::isUTF8(name) && printable(name) == name) continue;
+      return absl::InvalidArgumentError(absl::StrCat("the name of a dimension of input '",
+                                                     input.name(),
+                                                     "' has control characters or is not UTF-8"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // What the ONNX library reads without a look at its size.
