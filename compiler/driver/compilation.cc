@@ -1,8 +1,11 @@
 #include "compiler/driver/compilation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/op_table.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/verifier.h"
@@ -34,6 +37,24 @@ const ir::Function& mainOf(const ir::Module& module) { return *module.findFuncti
 
 // Of calibration, to check the clean-up on: each costs another pass.
 constexpr size_t kCheckedSamples = 2;
+
+// The value that holds the largest number.
+class LargestNumber : public ir::tensor::Observer {
+ public:
+  void observe(const ir::Value& value, const ir::tensor::Array& array) override {
+    for (double x : array.reals) {
+      if (!std::isfinite(x) || std::abs(x) <= number_) continue;
+      number_ = std::abs(x);
+      value_ = &value;
+    }
+  }
+  double number() const { return number_; }
+  const ir::Value* value() const { return value_; }
+
+ private:
+  double number_ = 0;
+  const ir::Value* value_ = nullptr;
+};
 
 std::vector<std::string> namesOf(const ir::Function& function) {
   return std::get<std::vector<std::string>>(*function.body().terminator()->find("names"));
@@ -194,6 +215,15 @@ absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) co
     if (!outputs[i].isReal() || !expected[i].isReal()) continue;
     absl::Status same = passes::checkSameReals(expected[i].reals, outputs[i].reals);
     if (same.ok()) continue;
+    LargestNumber largest;
+    IR_RETURN_IF_ERROR(ir::tensor::interpret(floatFunction(), inputs, &largest).status());
+    double scale = 0;
+    for (double x : expected[i].reals) scale = std::max(scale, std::isfinite(x) ? std::abs(x) : 0);
+    if (largest.number() * 0x1p-50 > 1e-3 * scale && largest.value()->definingOp() != nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          file_, ": ", ir::describe(*largest.value()->definingOp()), ": its values reach ",
+          largest.number(), ", beside which those of output '", names[i], "' vanish"));
+    }
     return absl::InternalError(absl::StrCat(
         file_, ": output '", names[i], "' after import cleanup is not what the graph computes: ",
         same.message(), "; please report this model"));

@@ -1,4 +1,4 @@
-// What is refused of options before a file is read, and of outputs.
+// What is refused of options before a file is read, of outputs, and of numbers too far apart.
 #include "compiler/driver/compile_model.h"
 
 #include <string>
@@ -58,6 +58,27 @@ TEST(CompileModel, RefusesAnOutputThatIsAnInput) {
   ModelOptions options;
   options.outputs = {"y"};
   EXPECT_TRUE(importModel(path, options, monitor).ok());
+}
+
+// A choice between a number and one that is far larger takes their difference: nothing is left of
+// the first.
+TEST(CompileModel, NamesWhatLeavesNothingOfTheOthers) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (float[2] x, float[2] z) => (float[2] y) <float[2] far = {3e38, 3e38}> {
+      a = Tanh(x)
+      b = Add(z, far)
+      c = Less(x, b)
+      y = Where(c, a, b)
+    })")
+                                                          .SerializeAsString());
+  runtime::Monitor monitor;
+  const absl::Status status = prepareModel(path, {}, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kOverBound) << status;
+  EXPECT_NE(
+      status.message().find("its values reach 3e+38, beside which those of output 'y' vanish"),
+      std::string::npos)
+      << status;
 }
 
 }  // namespace
