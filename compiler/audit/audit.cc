@@ -10,6 +10,7 @@
 #include "runtime/claim/key_file.h"
 #include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
+#include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::compiler {
@@ -44,7 +45,7 @@ absl::Status limitInputs(const runtime::KeySet& keys, ModelOptions& options) {
   if (record.options.decode) {
     options.most_elements = std::min(record.context, kMostElements);
   } else {
-    for (const PublicTensor& tensor : keys.keys.front().circuit.publics()) {
+    for (const PublicTensor& tensor : keys.keys.front().circuit().publics()) {
       if (tensor.kind() == PublicTensor::INPUT)
         options.elements[tensor.name()] = int64_t{tensor.rows()} * tensor.columns();
     }
@@ -157,13 +158,24 @@ std::string difference(const runtime::Key& key, const runtime::Key& again) {
                             : absl::StrCat("; it was made by version ", key.model.compiler,
                                            ", this is ", again.model.compiler));
   }
-  if (key.circuit_digest != again.circuit_digest) {
-    return absl::StrCat("its circuit is ", toHex(key.circuit_digest), ", the model's is ",
-                        toHex(again.circuit_digest));
+  if (key.members.size() != again.members.size()) {
+    return absl::StrCat("it has ", key.members.size(), " members, the model ",
+                        again.members.size());
   }
-  if (key.fixed_root != again.fixed_root) {
-    return absl::StrCat("its weights have the root ", toHex(key.fixed_root), ", the model's ",
-                        toHex(again.fixed_root));
+  for (size_t m = 0; m < key.members.size(); ++m) {
+    const runtime::KeyMember &ours = key.members[m], &theirs = again.members[m];
+    if (ours.circuit_digest != theirs.circuit_digest) {
+      return absl::StrCat("its circuit is ", toHex(ours.circuit_digest), ", the model's is ",
+                          toHex(theirs.circuit_digest));
+    }
+    if (ours.fixed_root != theirs.fixed_root) {
+      return absl::StrCat("its weights have the root ", toHex(ours.fixed_root), ", the model's ",
+                          toHex(theirs.fixed_root));
+    }
+  }
+  if (runtime::serializeProto(key.message.bundle()) !=
+      runtime::serializeProto(again.message.bundle())) {
+    return "its links or steps are not the model's";
   }
   return "its parameters are not those that its security asks for";
 }

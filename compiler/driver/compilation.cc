@@ -293,12 +293,13 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_
   list.push_back(passes::createVerifyAir());
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
   IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
-  cost_ = costReport(circuit);
+  const int64_t most_blocks = makeBundle(*integer_, circuit).most_steps();
+  cost_ = costReport(circuit, most_blocks);
   publics_.assign(circuit.publics().begin(), circuit.publics().end());
   options_.lanes = options.lanes;
   options_.decode = options.decode;
   options_.block = block;
-  bucket_ = runtime::mostSteps(circuit);
+  bucket_ = runtime::mostSteps(circuit, most_blocks);
   for (const PublicTensor& tensor : circuit.publics()) {
     if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
   }

@@ -258,7 +258,8 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   compiled.setup = std::move(package.setup);
   compiled.setup_seconds = package.setup_seconds;
   for (const OpenedPackage& circuit : package.circuits) {
-    compiled.costs.push_back(costReport(circuit.package.circuit()));
+    compiled.costs.push_back(
+        costReport(circuit.package.circuit(), circuit.package.bundle().most_steps()));
     compiled.circuits.push_back(circuit.package.circuitDigest());
   }
   if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {

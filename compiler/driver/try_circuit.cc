@@ -133,7 +133,7 @@ absl::Status check(runtime::OpenedPackage opened, const std::vector<runtime::Inp
                    absl::StrCat(file, ": the circuit refuses a run of its own ",
                                 "program; please report this model\n", report.toString()));
   }
-  if (runtime::mostSteps(run.opened.package.circuit()) > 0)
+  if (runtime::mostSteps(run.opened.package) > 0)
     return compareChoices(integer, run.opened, arrays[0].integers, decode, monitor);
   return compareValues(integer, inputs, file, traced.statement);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "ir/air/analysis.h"
 #include "ir/core/field.h"
 #include "llvm/ADT/DenseMap.h"
+#include "runtime/package/bundle.h"
 
 namespace lindero::compiler {
 namespace {
@@ -69,10 +71,10 @@ class CircuitWriter {
       if (op.is("air.public")) {
         addPublic(op);
       } else if (op.is("air.link")) {
-        Link* link = circuit_.add_links();
-        link->set_in(groups_.at(op.symbolAttr("in")));
-        link->set_out(groups_.at(op.symbolAttr("out")));
-        circuit_.set_most_blocks(op.intAttr("most_blocks"));
+        for (const char* end : {"in", "out"}) {
+          const auto group = static_cast<int>(groups_.at(op.symbolAttr(end)));
+          circuit_.mutable_sum_groups(group)->set_exported(true);
+        }
       } else if (op.is("air.challenge")) {
         nodes_[op.result()] = node(Node::CHALLENGE, challenges_.at(op.stringAttr("name")));
       } else if (!op.is("air.table") && op.numResults() == 1) {
@@ -281,6 +283,22 @@ absl::StatusOr<Circuit> makeCircuit(const ir::Module& module) {
   const ir::Function* function = module.findFunction("circuit");
   if (!function) return absl::InvalidArgumentError("the module has no function @circuit to emit");
   return CircuitWriter(*function).run();
+}
+
+Bundle makeBundle(const ir::Module& module, const Circuit& circuit) {
+  auto group = [&](llvm::StringRef name) {
+    const auto& groups = circuit.sum_groups();
+    return static_cast<uint32_t>(
+        std::find_if(groups.begin(), groups.end(),
+                     [&](const SumGroup& of) { return of.name() == name; }) -
+        groups.begin());
+  };
+  for (const ir::Op& op : module.findFunction("circuit")->body().ops()) {
+    if (!op.is("air.link")) continue;
+    return runtime::bundleOfSteps(group(op.symbolAttr("in")), group(op.symbolAttr("out")),
+                                  static_cast<uint32_t>(op.intAttr("most_blocks")));
+  }
+  return runtime::bundleOfOne();
 }
 
 }  // namespace lindero::compiler

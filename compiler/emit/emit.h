@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
+#include "runtime/package/bundle.pb.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/program/program.pb.h"
 
@@ -20,6 +21,9 @@ namespace lindero::compiler {
 
 // @circuit after `lower-sums`, as the package holds it.
 absl::StatusOr<Circuit> makeCircuit(const ir::Module& module);
+
+// What of @circuit is repeated in steps, as bundle.pb has it.
+Bundle makeBundle(const ir::Module& module, const Circuit& circuit);
 
 // @trace, with table and column names resolved against the circuit.
 absl::StatusOr<Program> makeProgram(const ir::Module& module, const Circuit& circuit);

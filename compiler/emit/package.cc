@@ -10,7 +10,7 @@ absl::Status emitPackage(const ir::Module& module, const std::string& path,
   absl::StatusOr<Program> program = makeProgram(module, *circuit);
   if (!program.ok()) return program.status();
   absl::StatusOr<runtime::PackageWriter> writer =
-      runtime::PackageWriter::create(path, *circuit, *program);
+      runtime::PackageWriter::create(path, *circuit, *program, makeBundle(module, *circuit));
   if (!writer.ok()) return writer.status();
   auto cells = [&](uint32_t table, uint32_t column) {
     return writer->fixedColumn(table, column).data();

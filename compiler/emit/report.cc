@@ -35,7 +35,7 @@ nlohmann::ordered_json sharesJson(const std::vector<Share>& shares) {
 
 }  // namespace
 
-CostReport costReport(const Circuit& circuit) {
+CostReport costReport(const Circuit& circuit, int64_t most_blocks) {
   CostReport report;
   Shares regions, nodes;
   for (const Table& table : circuit.tables()) {
@@ -52,7 +52,7 @@ CostReport costReport(const Circuit& circuit) {
     for (int64_t c : cost.columns) report.columns += c;
     report.tables.push_back(std::move(cost));
   }
-  report.most_blocks = circuit.most_blocks();
+  report.most_blocks = most_blocks > 1 ? most_blocks : 0;
   report.regions = toVector(regions);
   report.nodes = toVector(nodes);
   return report;

@@ -38,7 +38,7 @@ struct CostReport {
   int64_t most_blocks = 0;  // of a bundle, where all figures are those of a block; 0: no bundle
 };
 
-CostReport costReport(const Circuit& circuit);
+CostReport costReport(const Circuit& circuit, int64_t most_blocks = 1);
 
 // As report.json holds it.
 nlohmann::ordered_json toJson(const CostReport& report);

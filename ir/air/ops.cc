@@ -74,7 +74,7 @@ void addTopLevel(std::vector<OpDef>& ops) {
   ops.push_back(
       {.name = "air.link",
        .summary = "What a block of a bundle takes from the one before and leaves to the "
-                  "next; Link in runtime/package/circuit.proto",
+                  "next; Link in runtime/package/bundle.proto",
        .attributes = {{"in", kSymbol, true, "group of what is taken"},
                       {"out", kSymbol, true, "group of what is left"},
                       {"low", kInt, true, "least value that is taken"},

@@ -1,5 +1,6 @@
 #include "runtime/check/checker.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -99,8 +100,10 @@ std::vector<Failure> Checker::checkBuses() const {
 }
 
 absl::StatusOr<std::vector<Failure>> Checker::checkClaimedSums() const {
-  return checkSumGroups(package_.circuit(), package_.circuitInfo(), columns_, statement_,
-                        challenges_, claimed_sums_);
+  return checkSumGroups(
+      package_.circuit(), package_.circuitInfo(), columns_, statement_, challenges_, claimed_sums_,
+      options_.linked.empty() ? linkedGroups(package_.bundle(), 0, package_.circuit())
+                              : options_.linked);
 }
 
 absl::StatusOr<CheckReport> Checker::checkAll() const {
@@ -127,20 +130,51 @@ absl::StatusOr<CheckReport> Checker::check() {
   return checkAll();
 }
 
-absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement& statement,
-                                        const std::vector<std::string>& trace_paths,
-                                        const CheckOptions& options) {
-  const Circuit& circuit = package.circuit();
-  LINDERO_RETURN_IF_ERROR(checkStatement(circuit, statement));
-  const auto blocks = static_cast<int64_t>(trace_paths.size());
-  if (blocksOf(circuit, statement) != blocks) {
-    return absl::InvalidArgumentError(absl::StrCat(blocks, " traces; the statement is of ",
-                                                   blocksOf(circuit, statement), " blocks"));
+namespace {
+
+// What is proven together, whoever owns it.
+struct Members {
+  const Bundle* bundle;
+  std::vector<const Package*> packages;
+  std::vector<const Circuit*> circuits;
+};
+
+// Each member's challenges: those of phase 1 are shared by name.
+std::vector<std::vector<QM31>> challengesOf(const Members& members, const CheckOptions& options) {
+  std::vector<std::vector<QM31>> result;
+  std::map<std::string, QM31> shared;
+  for (size_t m = 0; m < members.circuits.size(); ++m) {
+    const Circuit& circuit = *members.circuits[m];
+    std::vector<QM31> own = options.challenges;
+    if (own.empty()) own = drawChallenges(options.seed + m, circuit.challenges_size());
+    for (size_t i = 0; i < own.size() && i < static_cast<size_t>(circuit.challenges_size()); ++i) {
+      const Challenge& challenge = circuit.challenges(static_cast<int>(i));
+      if (challenge.phase() == 1)
+        own[i] = shared.try_emplace(challenge.name(), own[i]).first->second;
+    }
+    result.push_back(std::move(own));
   }
+  return result;
+}
+
+absl::StatusOr<CheckReport> checkMembers(const Members& members, const Statement& statement,
+                                         const std::vector<std::string>& trace_paths,
+                                         const CheckOptions& options) {
+  const Bundle& bundle = *members.bundle;
+  LINDERO_RETURN_IF_ERROR(checkStatement(members.circuits, statement, bundle.most_steps()));
+  const size_t blocks = trace_paths.size(), count = members.packages.size();
+  const int64_t steps = blocksOf(members.circuits, statement);
+  if (static_cast<size_t>(steps) * count != blocks) {
+    return absl::InvalidArgumentError(absl::StrCat(blocks, " traces; the statement is of ", steps,
+                                                   " steps of ", count, " members"));
+  }
+  const std::vector<std::vector<QM31>> challenges = challengesOf(members, options);
   CheckReport report;
   std::vector<std::vector<QM31>> claimed_sums;
-  for (int64_t block = 0; block < blocks; ++block) {
+  for (size_t block = 0; block < blocks; ++block) {
     if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
+    const size_t member = block % count;
+    const Package& package = *members.packages[member];
     const std::string& path = trace_paths[block];
     LINDERO_ASSIGN_OR_RETURN(MappedFile trace, MappedFile::openReadOnly(path));
     if (trace.size() != package.traceLayout().bytes()) {
@@ -148,26 +182,47 @@ absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement&
                                                      " bytes; the circuit describes ",
                                                      package.traceLayout().bytes()));
     }
-    LINDERO_ASSIGN_OR_RETURN(
-        std::unique_ptr<Checker> checker,
-        Checker::create(package, blockOf(circuit, statement, block), trace.words(), options));
+    CheckOptions own_options = options;
+    own_options.challenges = challenges[member];
+    own_options.linked = linkedGroups(bundle, static_cast<uint32_t>(member), package.circuit());
+    const auto step = static_cast<int64_t>(block / count);
+    LINDERO_ASSIGN_OR_RETURN(std::unique_ptr<Checker> checker,
+                             Checker::create(package, blockOf(package.circuit(), statement, step),
+                                             trace.words(), own_options));
     LINDERO_ASSIGN_OR_RETURN(CheckReport own, checker->check());
     for (Failure& failure : own.failures) {
-      if (blocks > 1) failure.block = block;
+      if (blocks > 1) failure.block = static_cast<int64_t>(block);
     }
     report.add(std::move(own));
     claimed_sums.emplace_back(checker->claimedSums().begin(), checker->claimedSums().end());
   }
-  if (absl::Status linked = checkLinks(circuit, claimed_sums); !linked.ok()) {
+  if (absl::Status linked = checkLinks(bundle, members.circuits, claimed_sums); !linked.ok()) {
     CheckReport seam;
     seam.failure_count = 1;
     seam.failures.emplace_back();
     seam.failures[0].kind = Failure::Kind::kSumGroup;
-    seam.failures[0].name = circuit.sum_groups(static_cast<int>(circuit.links(0).in())).name();
+    seam.failures[0].name = "links";
     seam.failures[0].detail = std::string(linked.message());
     report.add(std::move(seam));
   }
   return report;
+}
+
+}  // namespace
+
+absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement& statement,
+                                        const std::vector<std::string>& trace_paths,
+                                        const CheckOptions& options) {
+  return checkMembers({&package.bundle(), {&package}, {&package.circuit()}}, statement, trace_paths,
+                      options);
+}
+
+absl::StatusOr<CheckReport> checkTraces(const BundlePackage& package, const Statement& statement,
+                                        const std::vector<std::string>& trace_paths,
+                                        const CheckOptions& options) {
+  Members members{&package.bundle, {}, package.circuits()};
+  for (const Package& member : package.members) members.packages.push_back(&member);
+  return checkMembers(members, statement, trace_paths, options);
 }
 
 }  // namespace lindero::runtime

@@ -19,6 +19,7 @@
 #include "runtime/check/constraints.h"
 #include "runtime/check/fill.h"
 #include "runtime/check/report.h"
+#include "runtime/package/bundle_package.h"
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/package.h"
 #include "runtime/package/statement.pb.h"
@@ -33,6 +34,9 @@ struct CheckOptions {
   int threads = 0;           // 0: as many as the machine has
   size_t max_failures = 10;  // described in the report
   size_t max_examples = 3;   // rows per failure
+  // Per sum group, whether a link of the bundle names it: its sum is not this circuit's to judge.
+  // Empty: as the package's own bundle says.
+  std::vector<bool> linked;
   // Asked by checkTraces before each block; true ends it with kCancelled.
   std::function<bool()> cancelled;
 };
@@ -91,6 +95,12 @@ class Checker {
 // Checks trace files, whose cells need not be trusted, one for each block that the statement is of:
 // each by itself, under one set of challenges, and that each takes what the one before leaves.
 absl::StatusOr<CheckReport> checkTraces(const Package& package, const Statement& statement,
+                                        const std::vector<std::string>& trace_paths,
+                                        const CheckOptions& options = {});
+
+// The same of a bundle of several members: a trace for each step and member, those of a step in the
+// order of the members. Challenges of phase 1 are shared by name.
+absl::StatusOr<CheckReport> checkTraces(const BundlePackage& package, const Statement& statement,
                                         const std::vector<std::string>& trace_paths,
                                         const CheckOptions& options = {});
 

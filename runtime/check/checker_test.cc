@@ -369,6 +369,90 @@ TEST(PublicTerms, FollowTheDefinition) {
   }
 }
 
+// Two members of the linked sample: what "w" sums in one is what "y" sums in the other, both ways.
+// The members' circuits differ in the names of their tensors.
+class BundleTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::freshFolder();
+    const Circuit circuit = testing::linkedSample();
+    const LinkEnd w = testing::linkedBundle().links(0).ends(0),
+                  y = testing::linkedBundle().links(0).ends(1);
+    bundle_.set_format(1);
+    bundle_.set_most_steps(1);
+    for (uint32_t m = 0; m < 2; ++m) {
+      testing::Sample sample = testing::linearSample();
+      sample.circuit = circuit;
+      for (PublicTensor& tensor : *sample.circuit.mutable_publics()) {
+        if (m == 1) tensor.set_name(tensor.name() + "2");
+      }
+      ASSERT_EQ(testing::writeSample(sample, memberFolder(m)), absl::OkStatus());
+      bundle_.add_members()->set_name(names_[m]);
+      bundle_.mutable_members(static_cast<int>(m))->set_circuit(m);
+      Link& link = *bundle_.add_links();
+      link.add_ends()->set_group(w.group());
+      link.mutable_ends(0)->set_member(m);
+      link.add_ends()->set_group(y.group());
+      link.mutable_ends(1)->set_member(1 - m);
+    }
+    writeBundle();
+  }
+
+  std::string memberFolder(uint32_t m) const { return folder_ + "/package/members/" + names_[m]; }
+
+  void writeBundle() {
+    ASSERT_EQ(writeFile(folder_ + "/package/bundle.pb", bundle_.SerializeAsString()),
+              absl::OkStatus());
+  }
+
+  // The verdict on a run of these inputs, one for each member; or why there is none.
+  std::string verdict(const std::vector<std::vector<int64_t>>& inputs) {
+    auto package = openBundle(folder_ + "/package");
+    if (!package.ok()) return std::string(package.status().message());
+    Statement all;
+    all.set_format(1);
+    std::vector<std::string> traces;
+    for (size_t m = 0; m < package->members.size(); ++m) {
+      Statement given = testing::linearInputs(inputs[m]);
+      given.mutable_tensors(0)->set_name(package->members[m].circuit().publics(0).name());
+      traces.push_back(folder_ + "/trace" + std::to_string(m));
+      auto statement = generateTrace(package->members[m], given, traces.back());
+      EXPECT_EQ(statement.status(), absl::OkStatus());
+      all.mutable_tensors()->MergeFrom(statement->tensors());
+    }
+    auto report = checkTraces(*package, all, traces);
+    return report.ok() ? report->toString() : std::string(report.status().message());
+  }
+
+  std::string folder_;
+  const std::vector<std::string> names_ = {"first", "second"};
+  Bundle bundle_;
+};
+
+TEST_F(BundleTest, HasMembersThatFitEachOther) {
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("constraints hold"));
+  std::vector<int64_t> other = kInputs;
+  other[3] = 51;
+  // Each by itself holds: it is a link that fails.
+  const std::string wrong = verdict({kInputs, other});
+  EXPECT_THAT(wrong, HasSubstr("the ends of a link differ: sum group product of member first"));
+  EXPECT_THAT(wrong, Not(HasSubstr("constraint ")));
+  // What no link names sums to zero by itself.
+  bundle_.clear_links();
+  writeBundle();
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("product"));
+}
+
+TEST_F(BundleTest, IsRefusedWithOtherCircuits) {
+  bundle_.mutable_members(1)->set_circuit(0);
+  writeBundle();
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("F34: circuit 0; by its files it is 1"));
+  bundle_.mutable_members(1)->set_circuit(1);
+  bundle_.mutable_members(1)->set_name("../members/second");
+  writeBundle();
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("F34: that cannot be the name"));
+}
+
 TEST(Challenges, DependOnTheSeedAlone) {
   std::vector<QM31> one = drawChallenges(1, 50);
   EXPECT_EQ(drawChallenges(1, 50), one);

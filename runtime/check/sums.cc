@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -92,17 +93,46 @@ std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> cl
   return sums;
 }
 
-absl::Status checkLinks(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks) {
+std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit) {
+  std::vector<bool> linked(circuit.sum_groups_size(), false);
+  for (const Link& link : bundle.links()) {
+    for (const LinkEnd& end : link.ends()) {
+      if (end.member() == member) linked[end.group()] = true;
+    }
+  }
+  return linked;
+}
+
+absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
+                        absl::Span<const std::vector<QM31>> blocks) {
+  const size_t members = circuits.size();
+  std::vector<std::vector<QM31>> sums(blocks.size());
   for (size_t b = 0; b < blocks.size(); ++b) {
-    const std::vector<QM31> sums = sumsOfGroups(circuit, blocks[b]);
-    const std::vector<QM31> before =
-        b == 0 ? std::vector<QM31>(sums.size()) : sumsOfGroups(circuit, blocks[b - 1]);
-    for (const Link& link : circuit.links()) {
-      if ((before[link.out()] + sums[link.in()]).isZero()) continue;
+    sums[b] = sumsOfGroups(*circuits[b % members], blocks[b]);
+  }
+  for (size_t step = 0; step < blocks.size() / members; ++step) {
+    for (const Link& link : bundle.links()) {
+      QM31 sum;
+      for (const LinkEnd& end : link.ends()) {
+        if (end.before() && step == 0) continue;
+        sum += sums[(step - (end.before() ? 1 : 0)) * members + end.member()][end.group()];
+      }
+      if (sum.isZero()) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat("block ", b, " is given something else (sum group ",
-                       circuit.sum_groups(static_cast<int>(link.in())).name(), ") than ",
-                       b == 0 ? std::string("zeros") : absl::StrCat("block ", b - 1, " leaves")));
+          absl::StrCat("step ", step, ": the ends of a link differ: ",
+                       absl::StrJoin(link.ends(), ", ", [&](std::string* out, const LinkEnd& end) {
+                         const Circuit& circuit = *circuits[end.member()];
+                         absl::StrAppend(out, "sum group ",
+                                         circuit.sum_groups(static_cast<int>(end.group())).name());
+                         if (members > 1) {
+                           const auto member = static_cast<int>(end.member());
+                           absl::StrAppend(out, " of member ", bundle.members(member).name());
+                         }
+                         if (end.before()) {
+                           absl::StrAppend(out, step == 0 ? " before the first step (zeros)"
+                                                          : " in the step before");
+                         }
+                       })));
     }
   }
   return absl::OkStatus();
@@ -112,7 +142,8 @@ absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, cons
                                                     const Columns& columns,
                                                     const Statement& statement,
                                                     absl::Span<const QM31> challenges,
-                                                    absl::Span<const QM31> claimed_sums) {
+                                                    absl::Span<const QM31> claimed_sums,
+                                                    const std::vector<bool>& linked) {
   std::vector<QM31> sums = sumsOfGroups(circuit, claimed_sums), terms;
   for (int i = 0; i < circuit.publics_size(); ++i) {
     const PublicTensor& tensor = circuit.publics(i);
@@ -123,10 +154,9 @@ absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, cons
     terms.push_back(term);
     sums[tensor.group()] += term;
   }
-  for (const Link& link : circuit.links()) sums[link.in()] = sums[link.out()] = QM31();
   std::vector<Failure> failures;
   for (uint32_t g = 0; g < sums.size(); ++g) {
-    if (sums[g].isZero()) continue;
+    if (linked[g] || sums[g].isZero()) continue;
     Failure failure;
     failure.kind = Failure::Kind::kSumGroup;
     failure.name = circuit.sum_groups(static_cast<int>(g)).name();

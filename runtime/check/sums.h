@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/check/report.h"
 #include "runtime/eval/columns.h"
+#include "runtime/package/bundle.pb.h"
 #include "runtime/package/statement.pb.h"
 
 namespace lindero::runtime {
@@ -25,18 +26,24 @@ std::vector<QM31> readClaimedSums(const Circuit& circuit, const CircuitInfo& inf
 // The sum of each group's claimed sums.
 std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> claimed_sums);
 
-// That each block of a bundle is given what the one before leaves, and the first one zeros;
-// `blocks` are the claimed sums of each, under one set of challenges.
-absl::Status checkLinks(const Circuit& circuit, absl::Span<const std::vector<QM31>> blocks);
+// That the links of a bundle hold in every step: the sums of the ends of each add up to zero, those
+// of the step before the first being zero. `blocks` are the claimed sums of each block, in order,
+// under challenges that they share. `circuits` has that of each member.
+absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
+                        absl::Span<const std::vector<QM31>> blocks);
 
-// One failure per group, of those that are not linked, that does not sum to zero; its detail lists
-// claimed sums and public terms, and the column sums of the fractions that stand beside a running
-// column in the claiming tables.
+// Per group of a member, whether a link of the bundle names it.
+std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit);
+
+// One failure per group, of those that are not `linked`, that does not sum to zero; its detail
+// lists claimed sums and public terms, and the column sums of the fractions that stand beside a
+// running column in the claiming tables.
 absl::StatusOr<std::vector<Failure>> checkSumGroups(const Circuit& circuit, const CircuitInfo& info,
                                                     const Columns& columns,
                                                     const Statement& statement,
                                                     absl::Span<const QM31> challenges,
-                                                    absl::Span<const QM31> claimed_sums);
+                                                    absl::Span<const QM31> claimed_sums,
+                                                    const std::vector<bool>& linked);
 
 }  // namespace lindero::runtime
 

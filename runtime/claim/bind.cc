@@ -12,10 +12,10 @@
 namespace lindero::runtime {
 namespace {
 
-ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks, const ModelRecord& model) {
+ClaimTensor tensorOf(const PublicTensor& tensor, int64_t steps, const ModelRecord& model) {
   ClaimTensor result;
   result.name = tensor.name();
-  result.rows = tensor.rows() * blocks;
+  result.rows = tensor.rows() * steps;
   result.columns = tensor.columns();
   result.low = tensor.low();
   result.high = tensor.high();
@@ -26,25 +26,32 @@ ClaimTensor tensorOf(const PublicTensor& tensor, int64_t blocks, const ModelReco
   return result;
 }
 
-// How many blocks the claim is of, as far as its first tensor tells.
-int64_t blocksOf(const Claim& claim, const Circuit& circuit) {
-  if (circuit.links_size() == 0 || circuit.publics_size() == 0) return 1;
-  const PublicTensor& tensor = circuit.publics(0);
-  const auto& list = tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs;
-  const int64_t blocks = list.empty() ? 1 : list[0].rows / tensor.rows();
-  return std::clamp<int64_t>(blocks, 1, circuit.most_blocks());
+// How many steps the claim is of, as far as its first tensor tells.
+int64_t stepsOf(const Claim& claim, const Key& key) {
+  for (const Circuit* circuit : key.memberCircuits()) {
+    if (circuit->publics_size() == 0) continue;
+    const PublicTensor& tensor = circuit->publics(0);
+    const auto& list = tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs;
+    const int64_t steps = list.empty() ? 1 : list[0].rows / tensor.rows();
+    return std::clamp<int64_t>(steps, 1, key.mostSteps());
+  }
+  return 1;
 }
 
 // Without values, labels and nonce.
-Claim claimOfKey(const Key& key, int64_t blocks) {
+Claim claimOfKey(const Key& key, int64_t steps) {
   const StwoParameters& stwo = key.message.stwo();
   Claim claim;
-  claim.model = {key.model.onnx,   key.model.external, key.model.id,
-                 key.model.bucket, key.circuit_digest, key.fixed_root};
+  claim.model = {key.model.onnx, key.model.external, key.model.id, key.model.bucket, {}};
+  for (const KeyMember& member : key.members) {
+    claim.model.members.push_back({member.name, member.circuit_digest, member.fixed_root});
+  }
   for (const TensorShape& input : key.model.unread) claim.model.unread.push_back(input.name);
-  for (const PublicTensor& tensor : key.circuit.publics()) {
-    (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-        .push_back(tensorOf(tensor, blocks, key.model));
+  for (const Circuit* circuit : key.memberCircuits()) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
+          .push_back(tensorOf(tensor, steps, key.model));
+    }
   }
   claim.policy.arithmetic = key.model.arithmetic;
   claim.policy.boundary = key.model.boundary;
@@ -102,8 +109,17 @@ void compareModel(const ModelIdentity& claimed, const ModelIdentity& expected,
                   "model.external lists other files than the key");
   compare("model.id", claimed.id, expected.id);
   compare("model.bucket", claimed.bucket, expected.bucket);
-  compare("model.circuit", claimed.circuit, expected.circuit);
-  compare("model.fixed_root", claimed.fixed_root, expected.fixed_root);
+  compare("number of model.members", static_cast<int64_t>(claimed.members.size()),
+          static_cast<int64_t>(expected.members.size()));
+  for (size_t i = 0; compare.status().ok() && i < expected.members.size(); ++i) {
+    const ClaimMember &ours = claimed.members[i], &keys = expected.members[i];
+    auto at = [&](absl::string_view field) {
+      return absl::StrCat("model.members[", i, "].", field);
+    };
+    compare(at("name"), ours.name, keys.name);
+    compare(at("circuit"), ours.circuit, keys.circuit);
+    compare(at("fixed_root"), ours.fixed_root, keys.fixed_root);
+  }
   compare.require(claimed.unread == expected.unread,
                   "model.unread lists other inputs than the key");
 }
@@ -150,8 +166,9 @@ void compareVerifier(const VerifierDomain& claimed, const VerifierDomain& expect
 }  // namespace
 
 absl::StatusOr<Claim> claimOf(const Key& key, const Statement& statement, const StopRule& rule) {
-  LINDERO_RETURN_IF_ERROR(checkStatement(key.circuit, statement));
-  Claim claim = claimOfKey(key, blocksOf(key.circuit, statement));
+  const std::vector<const Circuit*> circuits = key.memberCircuits();
+  LINDERO_RETURN_IF_ERROR(checkStatement(circuits, statement, key.mostSteps()));
+  Claim claim = claimOfKey(key, blocksOf(circuits, statement));
   size_t inputs = 0, outputs = 0;
   for (const PublicValues& given : statement.tensors()) {
     ClaimTensor& tensor =
@@ -192,7 +209,7 @@ absl::StatusOr<std::vector<Opening>> hideValues(Claim& claim,
 }
 
 absl::Status checkClaim(const Claim& claim, const Key& key) {
-  Claim expected = claimOfKey(key, blocksOf(claim, key.circuit));
+  Claim expected = claimOfKey(key, stepsOf(claim, key));
   Comparison compare;
   compareModel(claim.model, expected.model, compare);
   compareTensors("inputs", claim.inputs, expected.inputs, compare);

@@ -12,13 +12,21 @@ struct Words<DecodeKind> {
 };
 
 template <>
+struct Fields<ClaimMember> {
+  static void visit(auto& each, auto& member) {
+    each("circuit", member.circuit);
+    each("fixed_root", member.fixed_root);
+    each("name", member.name);
+  }
+};
+
+template <>
 struct Fields<ModelIdentity> {
   static void visit(auto& each, auto& model) {
     each("bucket", model.bucket);
-    each("circuit", model.circuit);
     each("external", model.external);
-    each("fixed_root", model.fixed_root);
     each("id", model.id);
+    each("members", model.members);
     each("onnx", model.onnx);
     each("unread", model.unread);
   }

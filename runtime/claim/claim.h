@@ -18,16 +18,23 @@
 
 namespace lindero::runtime {
 
-inline constexpr char kClaimFormat[] = "lindero/claim/2";
+inline constexpr char kClaimFormat[] = "lindero/claim/3";
 inline constexpr char kProofProtocol[] = "lindero/proof/1";
+
+// What is proven in each step: a circuit with its fixed columns.
+struct ClaimMember {
+  std::string name;
+  Digest circuit = {};
+  Digest fixed_root = {};
+  bool operator==(const ClaimMember&) const = default;
+};
 
 struct ModelIdentity {
   Digest onnx = {};
-  std::vector<ExternalFile> external;  // by name
-  Digest id = {};                      // the same for all lengths
-  int64_t bucket = 0;                  // positions that the circuit was compiled for
-  Digest circuit = {};
-  Digest fixed_root = {};
+  std::vector<ExternalFile> external;    // by name
+  Digest id = {};                        // the same for all lengths
+  int64_t bucket = 0;                    // positions that the circuit was compiled for
+  std::vector<ClaimMember> members;      // of the bundle, in the order of the key
   std::vector<std::string> unread = {};  // inputs of the graph that no output depends on
 };
 

@@ -20,6 +20,7 @@ Claim sampleClaim() {
   claim.model.onnx.fill(0x0a);
   claim.model.external = {{"a.bin", sha256("a")}, {"b.bin", sha256("b")}};
   claim.model.bucket = 3;
+  claim.model.members = {{"whole", sha256("circuit"), sha256("root")}};
   claim.inputs = {
       {.name = "ids", .rows = 3, .columns = 1, .high = 9, .shape = {1, 3}, .values = {{1, 2, 3}}}};
   claim.outputs = {{.name = "y\n\"é",
@@ -57,6 +58,7 @@ TEST(Claim, SurvivesTheRoundTrip) {
   EXPECT_EQ(claim->policy.decode.kind, DecodeKind::kGreedy);
   EXPECT_EQ(claim->frontier.end->position, 7);
   EXPECT_EQ(claim->outputs[0].name, "y\n\"é");
+  EXPECT_EQ(claim->model.members, sampleClaim().model.members);
 }
 
 TEST(Claim, IsCanonical) {
@@ -67,7 +69,7 @@ TEST(Claim, IsCanonical) {
       bytes,
       HasSubstr(R"("high":5,"low":-5,"name":"y\n\"é","rows":1,"shape":[1,1,2],"values":null)"));
   EXPECT_THAT(bytes, HasSubstr(R"("steps":{"count":0,"first":0},"verifier":)"));
-  EXPECT_EQ(bytes.rfind(R"({"format":"lindero/claim/2","frontier":)", 0), 0u);
+  EXPECT_EQ(bytes.rfind(R"({"format":"lindero/claim/3","frontier":)", 0), 0u);
 }
 
 TEST(Claim, RefusesOtherBytes) {
@@ -98,7 +100,8 @@ TEST(Claim, RefusesOtherBytes) {
       {"no UTF-8", replaced(bytes, "é", "\xc3"), "does not parse"},
       {"upper case", replaced(bytes, "0a0a", "0A0A"), "hexadecimal"},
       {"short digest", replaced(bytes, "0a0a", "0a"), "hexadecimal"},
-      {"other format", replaced(bytes, "claim/2", "claim/1"), "format"},
+      {"a member without a name", replaced(bytes, R"(,"name":"whole"})", "}"), "name"},
+      {"other format", replaced(bytes, "claim/3", "claim/2"), "format"},
       {"other kind", replaced(bytes, "greedy", "sampled"), "policy.decode.kind"},
       {"value beyond its range", replaced(bytes, "[1,2,3]", "[1,2,10]"), "holds 10"},
       {"value too few", replaced(bytes, "[1,2,3]", "[1,2]"), "2 values"},

@@ -47,13 +47,13 @@ bool same(const std::optional<Frontier>& a, const std::optional<Frontier>& b) {
 }  // namespace
 
 absl::StatusOr<std::optional<DecodeRun>> decodeRunOf(const Claim& claim, const Key& key) {
-  if (mostSteps(key.circuit) == 0) return std::nullopt;
+  if (key.members.size() > 1 || mostSteps(key.circuit(), key.mostSteps()) == 0) return std::nullopt;
   const ClaimTensor *tape = findInput(claim, kTape), *lengths = findInput(claim, kLengths);
   if (tape == nullptr || lengths == nullptr || !tape->values || !lengths->values) {
     return wrong("the tokens of a decode run are not given by their values");
   }
   LINDERO_ASSIGN_OR_RETURN(DecodeRun run, readDecodeRun(*tape->values, *lengths->values));
-  LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(key.circuit, run));
+  LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(key.circuit(), key.mostSteps(), run));
   for (const PublicValues& expected : inputs.tensors()) {
     const ClaimTensor* claimed = findInput(claim, expected.name());
     if (claimed == nullptr || !claimed->values ||

@@ -1,6 +1,7 @@
 #include "runtime/claim/key.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -18,13 +19,8 @@ namespace {
 // Blocks, and what else a proof has.
 constexpr uint64_t kMaxProofFields = uint64_t{kMaxBlocks} + 4;
 
-// As far as a claim's shapes are read off it; keyOfProof checks all of the one circuit that counts.
+// As far as a claim's shapes are read off it; keyOfProof checks all of the one key that counts.
 absl::Status checkShapes(const Circuit& circuit) {
-  const uint32_t blocks = circuit.most_blocks();
-  if (circuit.links().empty() ? blocks != 0 : blocks < 2 || blocks > kMaxBlocks) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("key: its circuit cannot have bundles of up to ", blocks, " blocks"));
-  }
   for (const PublicTensor& tensor : circuit.publics()) {
     if (tensor.rows() > 0 && tensor.columns() > 0) continue;
     return absl::InvalidArgumentError("key: its circuit has an empty public tensor");
@@ -32,14 +28,20 @@ absl::Status checkShapes(const Circuit& circuit) {
   return absl::OkStatus();
 }
 
-// What it says about the graph's tensors fits those of the circuit.
+const PublicTensor* findPublic(const Key& key, absl::string_view name) {
+  for (size_t m = 0; m < key.members.size(); ++m) {
+    for (const PublicTensor& tensor : key.circuit(m).publics()) {
+      if (tensor.name() == name) return &tensor;
+    }
+  }
+  return nullptr;
+}
+
+// What it says about the graph's tensors fits those of the circuits.
 absl::Status checkRecordedShapes(const Key& key) {
   for (const TensorShape& known : key.model.shapes) {
-    const auto& tensors = key.circuit.publics();
-    const auto found =
-        std::find_if(tensors.begin(), tensors.end(),
-                     [&](const PublicTensor& tensor) { return tensor.name() == known.name; });
-    if (found != tensors.end() && key.circuit.links().empty() &&
+    const PublicTensor* found = findPublic(key, known.name);
+    if (found != nullptr && key.mostSteps() == 1 &&
         hasElements(known.shape, int64_t{found->rows()} * found->columns())) {
       continue;
     }
@@ -51,8 +53,9 @@ absl::Status checkRecordedShapes(const Key& key) {
 }
 
 // The backend checks a circuit as well: a hole must escape both.
-absl::Status checkCircuit(const Circuit& circuit) {
-  const absl::Status status = analyzeCircuit(circuit).status();
+absl::Status checkCircuits(const Key& key) {
+  absl::Status status;
+  for (const Circuit& circuit : key.circuits) status.Update(analyzeCircuit(circuit).status());
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat("key: ", status.message(),
@@ -60,25 +63,61 @@ absl::Status checkCircuit(const Circuit& circuit) {
                                    "(.github/SECURITY.md): compile the model again"));
 }
 
+absl::Status wrongFormat(uint32_t format) {
+  if (format != 0 && format < kKeyFormat) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "key: of format ", format, "; this version reads format ", kKeyFormat,
+        ", of which the transcript names the members of a bundle: compile the model again, and "
+        "prove the run again"));
+  }
+  return absl::InvalidArgumentError("key: of another format than this version reads");
+}
+
+// The members, which the bundle names.
+absl::Status readMembers(Key& key) {
+  const Bundle& bundle = key.message.bundle();
+  std::vector<const Circuit*> circuits;
+  std::vector<Digest> digests;
+  key.circuits.resize(key.message.circuits_size());
+  for (int i = 0; i < key.message.circuits_size(); ++i) {
+    const std::string& bytes = key.message.circuits(i);
+    LINDERO_RETURN_IF_ERROR(parseCanonicalProto(bytes, "key: circuit", key.circuits[i]));
+    LINDERO_RETURN_IF_ERROR(checkShapes(key.circuits[i]));
+    circuits.push_back(&key.circuits[i]);
+    digests.push_back(sha256(bytes));
+  }
+  if (std::set<Digest>(digests.begin(), digests.end()).size() < digests.size()) {
+    return absl::InvalidArgumentError("key: it holds a circuit twice");
+  }
+  if (absl::Status status = checkBundle(bundle, circuits); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("key: ", status.message()));
+  }
+  if (key.message.fixed_roots_size() != bundle.members_size()) {
+    return absl::InvalidArgumentError("key: it does not have a fixed root for each member");
+  }
+  for (int i = 0; i < bundle.members_size(); ++i) {
+    const std::string& root = key.message.fixed_roots(i);
+    KeyMember member{bundle.members(i).name(), bundle.members(i).circuit()};
+    if (root.size() != member.fixed_root.size()) {
+      return absl::InvalidArgumentError("key: a fixed root is not 32 bytes long");
+    }
+    std::copy(root.begin(), root.end(), member.fixed_root.begin());
+    member.circuit_digest = digests[member.circuit];
+    key.members.push_back(std::move(member));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
   Key key;
   LINDERO_RETURN_IF_ERROR(parseCanonicalProto(bytes, "key", key.message));
-  if (key.message.format() != kKeyFormat) {
-    return absl::InvalidArgumentError("key: of another format than this version reads");
-  }
-  LINDERO_RETURN_IF_ERROR(parseCanonicalProto(key.message.circuit(), "key: circuit", key.circuit));
-  LINDERO_RETURN_IF_ERROR(checkShapes(key.circuit));
-  if (key.message.fixed_root().size() != key.fixed_root.size()) {
-    return absl::InvalidArgumentError("key: fixed_root is not 32 bytes long");
-  }
-  std::copy(key.message.fixed_root().begin(), key.message.fixed_root().end(),
-            key.fixed_root.begin());
+  if (key.message.format() != kKeyFormat) return wrongFormat(key.message.format());
+  LINDERO_RETURN_IF_ERROR(readMembers(key));
   if (key.message.model().empty()) {
     return absl::InvalidArgumentError("key: it does not say which model it is of");
   }
   LINDERO_ASSIGN_OR_RETURN(key.model, decodeModelRecord(key.message.model()));
   LINDERO_RETURN_IF_ERROR(checkRecordedShapes(key));
-  key.circuit_digest = sha256(key.message.circuit());
   key.digest = sha256(bytes);
   return key;
 }
@@ -118,9 +157,15 @@ absl::Status checkSet(const KeySet& set) {
 
 }  // namespace
 
+std::vector<const Circuit*> Key::memberCircuits() const {
+  std::vector<const Circuit*> result;
+  for (size_t m = 0; m < members.size(); ++m) result.push_back(&circuit(m));
+  return result;
+}
+
 const Key* KeySet::findCircuit(const Digest& circuit) const {
   for (const Key& key : keys) {
-    if (key.circuit_digest == circuit) return &key;
+    if (key.members.size() == 1 && key.members[0].circuit_digest == circuit) return &key;
   }
   return nullptr;
 }
@@ -132,9 +177,7 @@ absl::StatusOr<KeySet> decodeKeySet(absl::string_view bytes) {
   }
   lindero::KeySet message;
   LINDERO_RETURN_IF_ERROR(parseCanonicalProto(bytes, "key", message));
-  if (message.format() != kKeyFormat) {
-    return absl::InvalidArgumentError("key: of another format than this version reads");
-  }
+  if (message.format() != kKeyFormat) return wrongFormat(message.format());
   if (message.keys().empty()) return absl::InvalidArgumentError("key: the file holds none");
   KeySet set;
   for (const std::string& key : message.keys()) {
@@ -158,6 +201,11 @@ absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
   if (message.format() == 0) {
     return absl::InvalidArgumentError("proof: damaged or no file of this kind: it has no format");
   }
+  if (message.format() == 3) {
+    return absl::InvalidArgumentError(
+        "proof: format 3 is of a version whose transcript does not name the members of a bundle: "
+        "compile the model and prove the run again");
+  }
   if (message.format() < kProofFormat) {
     return absl::InvalidArgumentError(absl::StrCat(
         "proof: format ", message.format(),
@@ -167,7 +215,7 @@ absl::StatusOr<Key> keyOfProof(const KeySet& set, absl::string_view proof) {
   for (const Key& key : set.keys) {
     if (message.key_digest() ==
         absl::string_view(reinterpret_cast<const char*>(key.digest.data()), key.digest.size())) {
-      LINDERO_RETURN_IF_ERROR(checkCircuit(key.circuit));
+      LINDERO_RETURN_IF_ERROR(checkCircuits(key));
       return key;
     }
   }

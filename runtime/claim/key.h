@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "runtime/claim/model_record.h"
+#include "runtime/package/bundle.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
@@ -21,13 +22,24 @@ namespace lindero::runtime {
 // as much.
 inline constexpr uint64_t kMaxKeyBytes = uint64_t{1} << 24;
 
+struct KeyMember {
+  std::string name;
+  size_t circuit = 0;  // in Key.circuits
+  Digest circuit_digest = {};
+  Digest fixed_root = {};
+};
+
 struct Key {
   VerifyingKey message;
-  Circuit circuit;
+  std::vector<Circuit> circuits;
+  std::vector<KeyMember> members;
   ModelRecord model;
-  Digest fixed_root = {};
-  Digest circuit_digest = {};
   Digest digest = {};  // of its bytes, those of the message
+
+  const Circuit& circuit(size_t member = 0) const { return circuits[members[member].circuit]; }
+  // That of each member.
+  std::vector<const Circuit*> memberCircuits() const;
+  int64_t mostSteps() const { return message.bundle().most_steps(); }
 };
 
 // What a key file holds: one key or more, ascending by bucket, of one model: their model records
@@ -37,7 +49,7 @@ struct KeySet {
 
   // Of all of them, but for the bucket.
   const ModelRecord& model() const { return keys.front().model; }
-  // The key of the circuit with this digest, or null.
+  // The key of one member, whose circuit has this digest, or null.
   const Key* findCircuit(const Digest& circuit) const;
 };
 

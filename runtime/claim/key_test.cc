@@ -37,19 +37,20 @@ VerifyingKey sampleKey(int64_t bucket) {
   Circuit circuit = testing::linearSample().circuit;
   circuit.mutable_publics(0)->set_low(-bucket);
   VerifyingKey key;
-  key.set_format(1);
+  key.set_format(2);
   key.set_backend("stwo");
-  key.set_circuit(serializeProto(circuit));
+  key.add_circuits(serializeProto(circuit));
   key.mutable_security()->set_bits(96);
   key.mutable_stwo()->set_queries(30);
-  key.set_fixed_root(std::string(32, 'r'));
+  key.add_fixed_roots(std::string(32, 'r'));
+  *key.mutable_bundle() = bundleOfOne();
   key.set_model(bytesOf(sampleRecord(bucket)));
   return key;
 }
 
 std::string setOf(const std::vector<VerifyingKey>& keys) {
   lindero::KeySet set;
-  set.set_format(1);
+  set.set_format(2);
   for (const VerifyingKey& key : keys) set.add_keys(serializeProto(key));
   return serializeProto(set);
 }
@@ -57,7 +58,7 @@ std::string setOf(const std::vector<VerifyingKey>& keys) {
 std::string proofOf(const VerifyingKey& key) {
   const Digest digest = sha256(serializeProto(key));
   Proof proof;
-  proof.set_format(3);
+  proof.set_format(4);
   proof.set_key_digest(std::string(digest.begin(), digest.end()));
   return serializeProto(proof);
 }
@@ -77,8 +78,8 @@ TEST(KeySet, FindsTheKeyOfAProofAndOfACircuit) {
   absl::StatusOr<Key> key = keyOfProof(*set, proofOf(sampleKey(64)));
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->model.bucket, 64);
-  EXPECT_EQ(set->findCircuit(sha256(sampleKey(16).circuit())), &set->keys[0]);
-  EXPECT_EQ(set->findCircuit(sha256(sampleKey(32).circuit())), nullptr);
+  EXPECT_EQ(set->findCircuit(sha256(sampleKey(16).circuits(0))), &set->keys[0]);
+  EXPECT_EQ(set->findCircuit(sha256(sampleKey(32).circuits(0))), nullptr);
   absl::StatusOr<Key> other = keyOfProof(*set, proofOf(sampleKey(32)));
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(std::string(other.status().message()),
@@ -94,6 +95,9 @@ TEST(KeySet, SaysWhyItRefusesOldProofs) {
   absl::StatusOr<Key> key = keyOfProof(*set, serializeProto(proof));
   ASSERT_FALSE(key.ok());
   EXPECT_THAT(std::string(key.status().message()), HasSubstr("LINDERO-2026-1"));
+  proof.set_format(3);
+  key = keyOfProof(*set, serializeProto(proof));
+  EXPECT_THAT(std::string(key.status().message()), HasSubstr("does not name the members"));
 }
 
 TEST(KeySet, RefusesFilesThatWouldTakeFarMoreMemoryThanBytes) {
@@ -119,7 +123,7 @@ TEST(KeySet, RefusesCircuitsThatAProverCanSolve) {
   Circuit circuit = testing::linearSample().circuit;
   circuit.mutable_tables(0)->mutable_constraints(0)->set_node(0);
   VerifyingKey bad = sampleKey(16);
-  bad.set_circuit(serializeProto(circuit));
+  bad.set_circuits(0, serializeProto(circuit));
   absl::StatusOr<KeySet> set = decodeKeySet(setOf({bad, sampleKey(64)}));
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_TRUE(keyOfProof(*set, proofOf(sampleKey(64))).ok());
@@ -142,11 +146,13 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
   auto compiled = [&](const std::function<void(Circuit&)>& change) {
     Circuit circuit;
     change(circuit);
-    return changed([&](VerifyingKey& key) { key.set_circuit(serializeProto(circuit)); });
+    return changed([&](VerifyingKey& key) { key.set_circuits(0, serializeProto(circuit)); });
   };
   lindero::KeySet other_format;
   ASSERT_TRUE(other_format.ParseFromString(good));
-  other_format.set_format(2);
+  other_format.set_format(3);
+  lindero::KeySet old_format = other_format;
+  old_format.set_format(1);
   struct Case {
     std::string what, bytes, message;
   };
@@ -154,6 +160,8 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"no bytes", "", "another format"},
       {"no key", setOf({}), "holds none"},
       {"another format", serializeProto(other_format), "another format"},
+      {"an old format", serializeProto(old_format), "compile the model again"},
+      {"an old key", changed([](VerifyingKey& key) { key.set_format(1); }), "of format 1; this"},
       {"a key alone", serializeProto(sampleKey(16)), "key"},
       {"cut", good.substr(0, good.size() - 1), "key"},
       {"trailing bytes", good + std::string(2, '\0'), "key"},
@@ -164,7 +172,7 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"a bucket twice", setOf({sampleKey(16), sampleKey(16)}), "16, 16"},
       {"a bucket twice, with other weights", changed([](VerifyingKey& key) {
          key = sampleKey(16);
-         key.set_fixed_root(std::string(32, 's'));
+         key.set_fixed_roots(0, std::string(32, 's'));
        }),
        "16, 16"},
       {"descending buckets", setOf({sampleKey(32), sampleKey(16)}), "32, 16"},
@@ -184,20 +192,27 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"less security", changed([](VerifyingKey& key) { key.mutable_security()->set_bits(80); }),
        "more than the"},
       {"no model", changed([](VerifyingKey& key) { key.clear_model(); }), "which model"},
-      {"an empty tensor of blocks", compiled([](Circuit& c) {
-         c.add_links();
-         c.set_most_blocks(2);
-         c.add_publics()->set_columns(1);
-       }),
+      {"an empty tensor", compiled([](Circuit& c) { c.add_publics()->set_columns(1); }),
        "empty public tensor"},
-      {"blocks of a circuit without links", compiled([](Circuit& c) { c.set_most_blocks(2); }),
-       "up to 2 blocks"},
-      {"links to no block", compiled([](Circuit& c) { c.add_links(); }), "up to 0 blocks"},
+      {"no bundle", changed([](VerifyingKey& key) { key.clear_bundle(); }), "F1: format 0"},
+      {"steps without a link",
+       changed([](VerifyingKey& key) { key.mutable_bundle()->set_most_steps(2); }), "F36"},
+      {"links of what is not exported",
+       changed([](VerifyingKey& key) { *key.mutable_bundle() = bundleOfSteps(0, 1, 2); }), "F35"},
+      {"a circuit twice", changed([](VerifyingKey& key) { key.add_circuits(key.circuits(0)); }),
+       "a circuit twice"},
+      {"a circuit of no member",
+       changed([](VerifyingKey& key) { key.add_circuits(serializeProto(Circuit())); }), "F34"},
+      {"a root too many",
+       changed([](VerifyingKey& key) { key.add_fixed_roots(std::string(32, 'r')); }),
+       "a fixed root for each member"},
       {"a shape of no tensor", recorded([](ModelRecord& r) { r.shapes = {{"none", {1}}}; }),
        "\"none\" is no public"},
       {"a shape of other elements", recorded([](ModelRecord& r) { r.shapes = {{"x", {3, 1000}}}; }),
        "other elements"},
-      {"no root", changed([](VerifyingKey& key) { key.clear_fixed_root(); }), "32 bytes"},
+      {"no root", changed([](VerifyingKey& key) { key.clear_fixed_roots(); }), "fixed root for"},
+      {"a short root", changed([](VerifyingKey& key) { key.mutable_fixed_roots(0)->pop_back(); }),
+       "32 bytes"},
   };
   ASSERT_TRUE(decodeKeySet(good).ok());
   for (const Case& c : cases) {

@@ -24,7 +24,7 @@ absl::StatusOr<int64_t> chooseBucket(const std::vector<int64_t>& buckets, int64_
 absl::StatusOr<DecodeRun> continueTokens(const Package& package, const DecodeOptions& options,
                                          const std::vector<int64_t>& given, int threads,
                                          Monitor& monitor) {
-  const int64_t most = mostSteps(package.circuit());
+  const int64_t most = mostSteps(package);
   const auto prompt = static_cast<int64_t>(given.size());
   LINDERO_RETURN_IF_ERROR(chooseBucket({most}, prompt, options).status());
   if (prompt == most + 1) return DecodeRun{given, prompt};

@@ -64,18 +64,27 @@ int64_t blockSteps(const Circuit& circuit) {
   return tape == nullptr || findInput(circuit, kLengths) == nullptr ? 0 : int64_t{tape->rows()} - 1;
 }
 
-int64_t mostSteps(const Circuit& circuit) {
-  return blockSteps(circuit) * std::max<int64_t>(circuit.most_blocks(), 1);
+int64_t mostSteps(const Circuit& circuit, int64_t most_blocks) {
+  return blockSteps(circuit) * most_blocks;
 }
 
-absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& run) {
-  const int64_t most = mostSteps(circuit), block = blockSteps(circuit);
+int64_t mostSteps(const Package& package) {
+  return mostSteps(package.circuit(), package.bundle().most_steps());
+}
+
+absl::StatusOr<Statement> decodeInputs(const Package& package, const DecodeRun& run) {
+  return decodeInputs(package.circuit(), package.bundle().most_steps(), run);
+}
+
+absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, int64_t most_blocks,
+                                       const DecodeRun& run) {
+  const int64_t most = mostSteps(circuit, most_blocks), block = blockSteps(circuit);
   if (run.prompt < 1 || run.generated() < 0 || run.steps() < 1 || run.steps() > most) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a prompt of ", run.prompt, " tokens and ", run.generated(), " more do not fit: ", most,
         " steps are compiled for, and every token but the last needs one"));
   }
-  const int64_t blocks = circuit.links_size() == 0 ? 1 : (run.steps() + block - 1) / block;
+  const int64_t blocks = (run.steps() + block - 1) / block;
   const Tensors tensors = tensorsOf(run, block, blocks);
   Statement statement;
   statement.set_format(1);
@@ -123,7 +132,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
                                          absl::FunctionRef<void(int64_t generated)> progress) {
   const Circuit& circuit = package.circuit();
   const auto given = static_cast<int64_t>(prompt.size());
-  const int64_t most = mostSteps(circuit), block = blockSteps(circuit);
+  const int64_t most = mostSteps(package), block = blockSteps(circuit);
   if (given < 1 || rule.most < 1 || rule.most > most + 1 - given) {
     return absl::InvalidArgumentError(absl::StrCat(given, " tokens of the prompt and ", rule.most,
                                                    " more are more than the ", most + 1,
@@ -138,7 +147,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
     DecodeRun so_far = run;
     so_far.tokens.push_back(0);
     so_far.prompt = static_cast<int64_t>(so_far.tokens.size());
-    LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(circuit, so_far));
+    LINDERO_ASSIGN_OR_RETURN(Statement inputs, decodeInputs(package, so_far));
     const int64_t last = (so_far.steps() - 1) / block;
     for (;; ++done) {
       LinkValues after = linked;

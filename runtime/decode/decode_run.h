@@ -44,15 +44,18 @@ struct StopRule {
   bool stops(int64_t token) const;
 };
 
-// Most steps of a run; 0: the circuit has no step table.
-int64_t mostSteps(const Circuit& circuit);
+// Most steps of a run in bundles of up to `most_blocks`; 0: the circuit has no step table.
+int64_t mostSteps(const Circuit& circuit, int64_t most_blocks);
+int64_t mostSteps(const Package& package);
 
-// Steps of a block; all that a circuit without links has.
+// Steps of a block.
 int64_t blockSteps(const Circuit& circuit);
 
 // The inputs of the circuit, of all blocks. Fails if the run does not fit or has a token that is
 // none.
-absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, const DecodeRun& run);
+absl::StatusOr<Statement> decodeInputs(const Circuit& circuit, int64_t most_blocks,
+                                       const DecodeRun& run);
+absl::StatusOr<Statement> decodeInputs(const Package& package, const DecodeRun& run);
 
 // The run that proven values of the two inputs stand for; fails if they stand for none.
 absl::StatusOr<DecodeRun> readDecodeRun(absl::Span<const int64_t> tape,

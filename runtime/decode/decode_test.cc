@@ -11,8 +11,20 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A circuit of blocks of `steps` steps; all of a run, or `most_blocks` of them.
-Circuit stepCircuit(int64_t steps, uint32_t most_blocks) {
+// Blocks of a circuit: one, or up to `most`.
+struct Blocks {
+  Circuit circuit;
+  int64_t most = 1;
+};
+
+int64_t mostSteps(const Blocks& blocks) { return runtime::mostSteps(blocks.circuit, blocks.most); }
+
+absl::StatusOr<Statement> decodeInputs(const Blocks& blocks, const DecodeRun& run) {
+  return runtime::decodeInputs(blocks.circuit, blocks.most, run);
+}
+
+// Of `steps` steps each; all of a run, or `most_blocks` of them.
+Blocks stepCircuit(int64_t steps, uint32_t most_blocks) {
   Circuit circuit;
   auto add = [&](const char* name, PublicTensor::Kind kind, int64_t rows, int64_t high) {
     PublicTensor& tensor = *circuit.add_publics();
@@ -26,16 +38,14 @@ Circuit stepCircuit(int64_t steps, uint32_t most_blocks) {
   add(kTape, PublicTensor::INPUT, steps + 1, 9);
   add(kLengths, PublicTensor::INPUT, 4, most);
   if (most_blocks > 0) {
-    circuit.add_links();
-    circuit.set_most_blocks(most_blocks);
     add(kBlock, PublicTensor::INPUT, 2, most_blocks - 1);
   }
   add("choices", PublicTensor::OUTPUT, steps, 9);
-  return circuit;
+  return {circuit, std::max<int64_t>(most_blocks, 1)};
 }
 
 // The values of an input, for a run of these tokens.
-std::vector<int64_t> inputOf(const Circuit& circuit, const DecodeRun& run, const char* name) {
+std::vector<int64_t> inputOf(const Blocks& circuit, const DecodeRun& run, const char* name) {
   auto inputs = decodeInputs(circuit, run);
   EXPECT_TRUE(inputs.ok()) << inputs.status();
   for (const PublicValues& values : inputs->tensors()) {
@@ -110,19 +120,19 @@ TEST(DecodeRunTest, RefusesBlocksThatAreNoRun) {
 }
 
 TEST(DecodeRunTest, IsTheInputsOfOneBlock) {
-  const Circuit circuit = stepCircuit(6, 0);
-  EXPECT_EQ(blockSteps(circuit), 6);
+  const Blocks circuit = stepCircuit(6, 0);
+  EXPECT_EQ(blockSteps(circuit.circuit), 6);
   EXPECT_EQ(mostSteps(circuit), 6);
   const DecodeRun run{{3, 1, 4, 7, 8}, 3};
   EXPECT_THAT(inputOf(circuit, run, kTape), ElementsAre(3, 1, 4, 7, 8, 0, 0));
   EXPECT_THAT(inputOf(circuit, run, kLengths), ElementsAre(0, 4, 0, 2));
   EXPECT_EQ(blockSteps(Circuit()), 0);
-  EXPECT_EQ(mostSteps(Circuit()), 0);
+  EXPECT_EQ(mostSteps(Blocks()), 0);
 }
 
 TEST(DecodeRunTest, IsTheInputsOfAsManyBlocksAsItNeeds) {
-  const Circuit circuit = stepCircuit(2, 3);
-  EXPECT_EQ(blockSteps(circuit), 2);
+  const Blocks circuit = stepCircuit(2, 3);
+  EXPECT_EQ(blockSteps(circuit.circuit), 2);
   EXPECT_EQ(mostSteps(circuit), 6);
   const DecodeRun run{{3, 1, 4, 7, 8, 9}, 4};
   EXPECT_THAT(inputOf(circuit, run, kTape), ElementsAre(3, 1, 4, 4, 7, 8, 8, 9, 0));
@@ -136,7 +146,7 @@ TEST(DecodeRunTest, IsTheInputsOfAsManyBlocksAsItNeeds) {
 
 TEST(DecodeRunTest, IsReadFromItsInputs) {
   for (uint32_t blocks : {0, 1, 2, 4}) {
-    const Circuit circuit = stepCircuit(2, blocks);
+    const Blocks circuit = stepCircuit(2, blocks);
     DecodeRun run{{5}, 1};
     for (int64_t steps = 1; steps <= mostSteps(circuit); ++steps) {
       run.tokens.push_back(steps);
@@ -152,7 +162,7 @@ TEST(DecodeRunTest, IsReadFromItsInputs) {
 
 TEST(DecodeRunTest, HasToFit) {
   for (uint32_t blocks : {0, 3}) {
-    const Circuit circuit = stepCircuit(2, blocks);
+    const Blocks circuit = stepCircuit(2, blocks);
     const auto most = static_cast<size_t>(mostSteps(circuit));
     EXPECT_TRUE(decodeInputs(circuit, {std::vector<int64_t>(most + 1, 1), 1}).ok());
     EXPECT_THAT(decodeInputs(circuit, {std::vector<int64_t>(most + 2, 1), 1}).status().message(),

@@ -35,7 +35,7 @@ class Analyzer {
     }
     LINDERO_RETURN_IF_ERROR(checkLookups(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkPublics(circuit_));
-    LINDERO_RETURN_IF_ERROR(checkLinks(circuit_, info_));
+    LINDERO_RETURN_IF_ERROR(checkExports(circuit_, info_));
     LINDERO_RETURN_IF_ERROR(checkSegments());
     LINDERO_RETURN_IF_ERROR(orderColumns(circuit_, info_));
     absl::Status adaptive = checkAdaptiveRules(circuit_, info_);
@@ -348,6 +348,11 @@ class Analyzer {
 };
 
 }  // namespace
+
+bool exportsGroups(const Circuit& circuit) {
+  return std::any_of(circuit.sum_groups().begin(), circuit.sum_groups().end(),
+                     [](const SumGroup& group) { return group.exported(); });
+}
 
 absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit, AdaptiveRules rules) {
   return Analyzer(circuit, rules).run();

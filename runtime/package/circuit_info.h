@@ -21,7 +21,6 @@ namespace lindero::runtime {
 
 // Limits of format 1. A circuit beyond them is refused when it is read.
 inline constexpr uint32_t kMaxLogHeight = 28;
-inline constexpr uint32_t kMaxBlocks = 1 << 16;  // of a bundle
 inline constexpr int kMaxTables = 4096;
 inline constexpr int kMaxPublics = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
@@ -73,6 +72,9 @@ struct CircuitInfo {
 enum class AdaptiveRules { kHold, kIgnored };
 
 // Checks the structure of an untrusted circuit; the error names the field.
+// Whether links of a bundle may name a sum group of the circuit.
+bool exportsGroups(const Circuit& circuit);
+
 absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit,
                                            AdaptiveRules rules = AdaptiveRules::kHold);
 

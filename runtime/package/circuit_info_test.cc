@@ -203,44 +203,28 @@ TEST(CircuitInfo, RefusesBadCircuits) {
   }
 }
 
-TEST(CircuitInfo, RefusesBadLinks) {
-  auto groupOf = [](const Circuit& c, const std::string& name) {
-    for (int g = 0; g < c.sum_groups_size(); ++g) {
-      if (c.sum_groups(g).name() == name) return static_cast<uint32_t>(g);
+TEST(CircuitInfo, RefusesBadExports) {
+  auto exported = [](Circuit& c, const std::string& name) {
+    for (SumGroup& group : *c.mutable_sum_groups()) {
+      if (group.name() == name) group.set_exported(true);
     }
-    return kModulus;
   };
   const std::vector<BadCircuit> cases = {
-      {"one block", [](Circuit& c) { c.set_most_blocks(1); }, "most_blocks 1 of a circuit with 1"},
-      {"no blocks", [](Circuit& c) { c.set_most_blocks(0); }, "most_blocks 0 of a circuit with 1"},
-      {"many blocks", [](Circuit& c) { c.set_most_blocks(65537); }, "most_blocks 65537"},
-      {"blocks without a link", [](Circuit& c) { c.clear_links(); },
-       "most_blocks 3 of a circuit with 0 links"},
-      {"no group", [](Circuit& c) { c.mutable_links(0)->set_in(9); },
-       "links[0]: sum group 9 does not exist, or is linked twice"},
-      {"in and out", [](Circuit& c) { c.mutable_links(0)->set_in(c.links(0).out()); },
-       "is linked twice"},
-      {"twice",
+      {"public tensor",
        [](Circuit& c) {
-         c.add_sum_groups()->set_name("more");
-         Link& link = *c.add_links();
-         link.set_in(c.links(0).in());
-         link.set_out(static_cast<uint32_t>(c.sum_groups_size() - 1));
+         c.mutable_publics(0)->set_group(static_cast<uint32_t>(c.sum_groups_size() - 1));
        },
-       "links[1]: sum group"},
-      {"public tensor", [](Circuit& c) { c.mutable_publics(0)->set_group(c.links(0).in()); },
-       "publics: \"x\" is of a sum group that is linked"},
-      {"its groups' public tensors",
-       [&](Circuit& c) { c.mutable_links(0)->set_out(groupOf(c, "public")); },
-       "is of a sum group that is linked"},
-      {"late challenges", [&](Circuit& c) { c.mutable_links(0)->set_out(groupOf(c, "range")); },
+       "publics: \"x\" is of a sum group that is exported"},
+      {"its groups' public tensors", [&](Circuit& c) { exported(c, "public"); },
+       "is of a sum group that is exported"},
+      {"late challenges", [&](Circuit& c) { exported(c, "range"); },
        "blocks share the challenges of phase 1 alone"},
       {"nothing is left",
-       [](Circuit& c) {
-         c.mutable_links(0)->set_out(static_cast<uint32_t>(c.sum_groups_size()));
+       [&](Circuit& c) {
          c.add_sum_groups()->set_name("more");
+         exported(c, "more");
        },
-       "is linked, and has no claimed sum"},
+       "is exported, and has no claimed sum"},
   };
   ASSERT_TRUE(analyzeCircuit(testing::linkedSample()).ok());
   for (const BadCircuit& bad : cases) {
@@ -249,7 +233,7 @@ TEST(CircuitInfo, RefusesBadLinks) {
     absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
     ASSERT_FALSE(info.ok()) << bad.name;
     EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
-    EXPECT_THAT(std::string(info.status().message()), HasSubstr("circuit.pb: ")) << bad.name;
+    EXPECT_THAT(std::string(info.status().message()), HasSubstr("F19: ")) << bad.name;
   }
 }
 

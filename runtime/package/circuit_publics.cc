@@ -87,45 +87,33 @@ absl::Status checkPublics(const Circuit& circuit) {
   return checkAddresses(circuit);
 }
 
-absl::Status checkLinks(const Circuit& circuit, const CircuitInfo& info) {
+absl::Status checkExports(const Circuit& circuit, const CircuitInfo& info) {
   const FieldPath file("circuit.pb");
-  const bool links = circuit.links_size() > 0;
-  if (links ? circuit.most_blocks() < 2 || circuit.most_blocks() > kMaxBlocks
-            : circuit.most_blocks() != 0) {
-    return file.error(FormatRule::kLinks, "most_blocks ", circuit.most_blocks(),
-                      " of a circuit with ", circuit.links_size(), " links");
-  }
-  std::vector<bool> linked(circuit.sum_groups_size(), false);
-  for (int i = 0; i < circuit.links_size(); ++i) {
-    for (uint32_t group : {circuit.links(i).in(), circuit.links(i).out()}) {
-      if (group >= linked.size() || linked[group]) {
-        return file.error(FormatRule::kLinks, "links[", i, "]: sum group ", group,
-                          " does not exist, or is linked twice");
-      }
-      linked[group] = true;
-    }
-  }
-  std::vector<bool> claimed(linked.size(), false);
+  auto exported = [&](uint32_t group) {
+    return circuit.sum_groups(static_cast<int>(group)).exported();
+  };
+  std::vector<bool> claimed(circuit.sum_groups_size(), false);
   for (int i = 0; i < circuit.claimed_sums_size(); ++i) {
     const ClaimedSum& claimed_sum = circuit.claimed_sums(i);
     claimed[claimed_sum.group()] = true;
     const ColumnRef ref = info.claimed_sum_columns[i];
     const uint32_t phase = circuit.tables(ref.table).columns(ref.column).phase();
-    if (linked[claimed_sum.group()] && phase != 2) {
+    if (exported(claimed_sum.group()) && phase != 2) {
       return file.at("claimed_sums", i, claimed_sum.name())
-          .error(FormatRule::kLinks, "is of a sum group that is linked, but of phase ", phase,
+          .error(FormatRule::kExports, "is of a sum group that is exported, but of phase ", phase,
                  ": blocks share the challenges of phase 1 alone");
     }
   }
-  for (size_t g = 0; g < linked.size(); ++g) {
-    if (linked[g] && !claimed[g]) {
-      return file.error(FormatRule::kLinks, "sum group ", g, " is linked, and has no claimed sum");
+  for (int g = 0; g < circuit.sum_groups_size(); ++g) {
+    if (exported(g) && !claimed[g]) {
+      return file.at("sum_groups", g, circuit.sum_groups(g).name())
+          .error(FormatRule::kExports, "is exported, and has no claimed sum");
     }
   }
   for (const PublicTensor& tensor : circuit.publics()) {
-    if (linked[tensor.group()]) {
-      return file.error(FormatRule::kLinks, "publics: \"", tensor.name(),
-                        "\" is of a sum group that is linked");
+    if (exported(tensor.group())) {
+      return file.error(FormatRule::kExports, "publics: \"", tensor.name(),
+                        "\" is of a sum group that is exported");
     }
   }
   return absl::OkStatus();

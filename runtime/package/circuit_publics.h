@@ -1,5 +1,5 @@
 // What a circuit's sums meet outside of its tables: public tensors, which the verifier sums itself,
-// and the links by which one block hands on to the next. Internal to runtime/package.
+// and groups that are exported to other members of a bundle. Internal to runtime/package.
 #ifndef LINDERO_RUNTIME_PACKAGE_CIRCUIT_PUBLICS_H_
 #define LINDERO_RUNTIME_PACKAGE_CIRCUIT_PUBLICS_H_
 
@@ -11,8 +11,8 @@ namespace lindero::runtime {
 // Shapes, ranges, tiles and challenges of public tensors, and that none has addresses of another.
 absl::Status checkPublics(const Circuit& circuit);
 
-// Linked sum groups, which have claimed sums of phase 2 alone; claimed_sum_columns are known.
-absl::Status checkLinks(const Circuit& circuit, const CircuitInfo& info);
+// Exported sum groups, which have claimed sums of phase 2 alone; claimed_sum_columns are known.
+absl::Status checkExports(const Circuit& circuit, const CircuitInfo& info);
 
 }  // namespace lindero::runtime
 

@@ -29,7 +29,7 @@ enum class FormatRule {
   kClaimedSums,
   kPublics,
   kAddresses,
-  kLinks,
+  kExports,
   kLookups,
   kProviders,
   kWitness,
@@ -44,6 +44,9 @@ enum class FormatRule {
   kSlots,
   kPlacements,
   kStatements,
+  kMembers,
+  kLinks,
+  kBundleSteps,
 };
 
 inline std::string ruleName(FormatRule rule) { return absl::StrCat("F", static_cast<int>(rule)); }

@@ -8,9 +8,10 @@
 namespace lindero::runtime {
 
 inline constexpr uint32_t kCircuitFormat = 1;
+inline constexpr uint32_t kBundleFormat = 1;
 inline constexpr uint32_t kStatementFormat = 1;
-inline constexpr uint32_t kKeyFormat = 1;
-inline constexpr uint32_t kProofFormat = 3;
+inline constexpr uint32_t kKeyFormat = 2;
+inline constexpr uint32_t kProofFormat = 4;
 
 }  // namespace lindero::runtime
 

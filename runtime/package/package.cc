@@ -82,11 +82,25 @@ ColumnLayout::ColumnLayout(const Circuit& circuit, uint32_t phase) {
   }
 }
 
+absl::StatusOr<Bundle> readBundle(const std::string& folder) {
+  std::error_code code;
+  if (!std::filesystem::exists(absl::StrCat(folder, "/", kBundleFile), code)) return bundleOfOne();
+  Bundle bundle;
+  LINDERO_RETURN_IF_ERROR(readMessage(folder, kBundleFile, bundle).status());
+  return bundle;
+}
+
 absl::StatusOr<Package> Package::open(const std::string& path, const PackageOptions& options) {
   std::error_code code;
   if (!std::filesystem::is_directory(path, code)) {
     return absl::NotFoundError(absl::StrCat(
         path, " is no circuit package: a package is a folder that holds ", kCircuitFile));
+  }
+  LINDERO_ASSIGN_OR_RETURN(Bundle bundle, readBundle(path));
+  if (bundle.members_size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": its bundle has ", bundle.members_size(),
+                     " members, and one is taken here; lindero-prover-stwo proves all of them"));
   }
   Package package;
   package.path_ = path;
@@ -96,6 +110,9 @@ absl::StatusOr<Package> Package::open(const std::string& path, const PackageOpti
   absl::StatusOr<CircuitInfo> info = analyzeCircuit(*package.circuit_, options.rules);
   if (!info.ok()) return within(path, info.status());
   package.circuit_info_ = std::make_unique<CircuitInfo>(*std::move(info));
+  const Circuit* const circuits[] = {package.circuit_.get()};
+  LINDERO_RETURN_IF_ERROR(within(path, checkBundle(bundle, circuits)));
+  package.bundle_ = std::make_unique<Bundle>(std::move(bundle));
   package.fixed_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 0);
   package.trace_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 1);
   package.program_ = std::make_unique<Program>();

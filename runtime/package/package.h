@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "runtime/package/bundle.h"
 #include "runtime/package/circuit_info.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/mapped_file.h"
@@ -23,6 +24,7 @@
 
 namespace lindero::runtime {
 
+inline constexpr char kBundleFile[] = "bundle.pb";
 inline constexpr char kCircuitFile[] = "circuit.pb";
 inline constexpr char kFixedFile[] = "fixed.bin";
 inline constexpr char kProgramFile[] = "program.pb";
@@ -72,12 +74,18 @@ struct PackageOptions {
   AdaptiveRules rules = AdaptiveRules::kHold;
 };
 
+// The bundle of a package's folder: that of bundle.pb, or what stands for it. Refuses what is not
+// in canonical encoding; the circuits are to be checked against it (checkBundle).
+absl::StatusOr<Bundle> readBundle(const std::string& folder);
+
 class Package {
  public:
   static absl::StatusOr<Package> open(const std::string& path, const PackageOptions& options = {});
 
   const std::string& path() const { return path_; }
   const Circuit& circuit() const { return *circuit_; }
+  // Of one member, which has the circuit.
+  const Bundle& bundle() const { return *bundle_; }
   const CircuitInfo& circuitInfo() const { return *circuit_info_; }
   // Empty when the options left it out.
   const Program& program() const { return *program_; }
@@ -101,6 +109,7 @@ class Package {
   std::string path_;
   // Behind pointers so that a Package moves cheaply and references into it stay valid.
   std::unique_ptr<Circuit> circuit_;
+  std::unique_ptr<Bundle> bundle_;
   std::unique_ptr<CircuitInfo> circuit_info_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<ProgramInfo> program_info_;

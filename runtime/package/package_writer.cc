@@ -46,11 +46,13 @@ absl::Status installPackage(const std::string& folder, const std::string& path) 
 }
 
 absl::StatusOr<PackageWriter> PackageWriter::create(const std::string& path, const Circuit& circuit,
-                                                    const Program& program) {
+                                                    const Program& program, const Bundle& bundle) {
   absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
   if (!info.ok()) return info.status();
   absl::StatusOr<ProgramInfo> program_info = analyzeProgram(program, circuit);
   if (!program_info.ok()) return program_info.status();
+  const Circuit* const circuits[] = {&circuit};
+  LINDERO_RETURN_IF_ERROR(checkBundle(bundle, circuits));
   LINDERO_RETURN_IF_ERROR(checkDestination(path));
 
   PackageWriter writer;
@@ -64,6 +66,9 @@ absl::StatusOr<PackageWriter> PackageWriter::create(const std::string& path, con
   }
   writer.folder_ = folder;
   LINDERO_RETURN_IF_ERROR(writer.addFile(kCircuitFile, serializeProto(circuit)));
+  if (serializeProto(bundle) != serializeProto(bundleOfOne())) {
+    LINDERO_RETURN_IF_ERROR(writer.addFile(kBundleFile, serializeProto(bundle)));
+  }
   LINDERO_RETURN_IF_ERROR(writer.addFile(kProgramFile, serializeProto(program)));
   LINDERO_ASSIGN_OR_RETURN(writer.fixed_, MappedFile::create(absl::StrCat(folder, "/", kFixedFile),
                                                              writer.layout_->bytes()));

@@ -30,10 +30,11 @@ absl::Status installPackage(const std::string& folder, const std::string& path);
 
 class PackageWriter {
  public:
-  // Refuses a circuit or program that Package::open would refuse. `path` may name a package that
-  // exists: `finish` replaces it. Any other existing file or folder is an error.
+  // Refuses a circuit, a program or a bundle that Package::open would refuse. `path` may name a
+  // package that exists: `finish` replaces it. Any other existing file or folder is an error.
   static absl::StatusOr<PackageWriter> create(const std::string& path, const Circuit& circuit,
-                                              const Program& program);
+                                              const Program& program,
+                                              const Bundle& bundle = bundleOfOne());
 
   PackageWriter(PackageWriter&& other) noexcept;
   PackageWriter& operator=(PackageWriter&&) = delete;

@@ -101,7 +101,7 @@ absl::Status checkOutputs(const Program& program, const Circuit& circuit) {
   return absl::OkStatus();
 }
 
-// Slots are for circuits with links; what leaves elements in one has a LinkIn of as many.
+// Slots are for circuits with exported groups; what leaves elements in one has a LinkIn of as many.
 absl::Status checkSlots(const Program& program, const Circuit& circuit) {
   std::map<uint32_t, std::set<uint64_t>> taken;
   for (const Step& step : program.steps()) {
@@ -109,16 +109,18 @@ absl::Status checkSlots(const Program& program, const Circuit& circuit) {
     const LinkIn& in = step.link_in();
     taken[in.slot()].insert(program.buffers(static_cast<int>(in.out())).size());
   }
+  const bool exports = exportsGroups(circuit);
   for (int i = 0; i < program.steps_size(); ++i) {
     const Step& step = program.steps(i);
     if (!step.has_link_in() && !step.has_link_out()) continue;
     const FieldPath field = stepField(program, i);
     const LinkOut& out = step.link_out();
-    if (circuit.links_size() == 0) {
-      return step.has_link_in() ? field.error(FormatRule::kSlots, "link_in: slot ",
-                                              step.link_in().slot(), " of a circuit with 0 links")
-                                : field.error(FormatRule::kSlots, "link_out: slot ", out.slot(),
-                                              " of a circuit with 0 links");
+    if (!exports) {
+      return step.has_link_in()
+                 ? field.error(FormatRule::kSlots, "link_in: slot ", step.link_in().slot(),
+                               " of a circuit that exports nothing")
+                 : field.error(FormatRule::kSlots, "link_out: slot ", out.slot(),
+                               " of a circuit that exports nothing");
     }
     if (!step.has_link_out()) continue;
     const auto found = taken.find(out.slot());

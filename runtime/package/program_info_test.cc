@@ -197,11 +197,11 @@ TEST(ProgramInfo, RefusesBadStepsOfBlocks) {
     ASSERT_FALSE(info.ok()) << bad.name;
     EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
   }
-  // A circuit without links has no slots.
+  // A circuit that exports nothing has no slots.
   EXPECT_THAT(
       std::string(
           analyzeProgram(linkedProgram(), testing::linearSample().circuit).status().message()),
-      HasSubstr("link_in: slot 0 of a circuit with 0 links"));
+      HasSubstr("link_in: slot 0 of a circuit that exports nothing"));
 }
 
 }  // namespace

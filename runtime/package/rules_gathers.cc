@@ -188,7 +188,7 @@ class GatheredColumns {
 
   void readPublics() {
     public_.assign(circuit_.sum_groups_size(), false);
-    linked_ = public_;
+    exported_ = public_;
     for (const PublicTensor& tensor : circuit_.publics()) {
       public_[tensor.group()] = true;
       for (uint32_t challenge :
@@ -197,8 +197,8 @@ class GatheredColumns {
         if (other.empty()) other = tensor.name();
       }
     }
-    for (const Link& link : circuit_.links()) {
-      linked_[link.in()] = linked_[link.out()] = true;
+    for (int g = 0; g < circuit_.sum_groups_size(); ++g) {
+      exported_[g] = circuit_.sum_groups(g).exported();
     }
   }
 
@@ -323,9 +323,9 @@ class GatheredColumns {
     if (group < 0) {
       return field.reject("R3: \"", name, "\" is not what one running column adds, alone and once");
     }
-    if (linked_[group] || public_[group]) {
+    if (exported_[group] || public_[group]) {
       return field.reject("R3: the sum group of \"", name,
-                          linked_[group] ? "\" is linked" : "\" has a public tensor");
+                          exported_[group] ? "\" is exported" : "\" has a public tensor");
     }
     LINDERO_RETURN_IF_ERROR(checkChallenge(field, challenge));
     return result;
@@ -434,7 +434,7 @@ class GatheredColumns {
   std::vector<std::vector<std::vector<uint32_t>>> numerators_;  // fractions that read the column
   std::set<std::pair<std::pair<uint32_t, uint32_t>, uint32_t>> zeroed_;  // y - s y: y, then s
   std::map<uint32_t, ChallengeUses> uses_;
-  std::vector<bool> public_, linked_;  // sum groups
+  std::vector<bool> public_, exported_;  // sum groups
   Flags over_gathered_;
   std::map<uint32_t, Flags> over_challenge_;
   std::map<uint32_t, bool> pole_;  // by denominator

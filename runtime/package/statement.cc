@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/field_path.h"
@@ -33,6 +34,14 @@ absl::Status checkShapes(const Statement& statement) {
     }
   }
   return absl::OkStatus();
+}
+
+std::vector<const PublicTensor*> tensorsOf(absl::Span<const Circuit* const> circuits) {
+  std::vector<const PublicTensor*> tensors;
+  for (const Circuit* circuit : circuits) {
+    for (const PublicTensor& tensor : circuit->publics()) tensors.push_back(&tensor);
+  }
+  return tensors;
 }
 
 }  // namespace
@@ -81,21 +90,30 @@ absl::Status checkValues(const PublicTensor& tensor, const PublicValues& values,
   return absl::OkStatus();
 }
 
-absl::Status checkStatement(const Circuit& circuit, const Statement& statement) {
+absl::Status checkStatement(const Circuit& circuit, const Statement& statement,
+                            int64_t most_steps) {
+  const Circuit* const circuits[] = {&circuit};
+  return checkStatement(circuits, statement, most_steps);
+}
+
+absl::Status checkStatement(absl::Span<const Circuit* const> circuits, const Statement& statement,
+                            int64_t most_steps) {
   LINDERO_RETURN_IF_ERROR(checkShapes(statement));
-  if (statement.tensors_size() != circuit.publics_size()) {
+  const std::vector<const PublicTensor*> tensors = tensorsOf(circuits);
+  const auto count = static_cast<int>(tensors.size());
+  if (statement.tensors_size() != count) {
     return FieldPath("statement")
         .error(FormatRule::kStatements, statement.tensors_size(), " tensors; the circuit has ",
-               circuit.publics_size());
+               count);
   }
-  const int64_t blocks = blocksOf(circuit, statement);
-  if (blocks < 1 || blocks > std::max<int64_t>(circuit.most_blocks(), 1)) {
+  const int64_t steps = most_steps == 1 ? 1 : blocksOf(circuits, statement);
+  if (steps < 1 || steps > most_steps) {
     return FieldPath("statement")
-        .error(FormatRule::kStatements, "it is of ", blocks, " blocks; at most ",
-               std::max<int64_t>(circuit.most_blocks(), 1), " can be proven");
+        .error(FormatRule::kStatements, "it is of ", steps, " steps; at most ", most_steps,
+               " can be proven");
   }
-  for (int i = 0; i < circuit.publics_size(); ++i) {
-    const PublicTensor& tensor = circuit.publics(i);
+  for (int i = 0; i < count; ++i) {
+    const PublicTensor& tensor = *tensors[i];
     const PublicValues& values = statement.tensors(i);
     if (values.name() != tensor.name() ||
         static_cast<int>(values.kind()) != static_cast<int>(tensor.kind())) {
@@ -103,31 +121,38 @@ absl::Status checkStatement(const Circuit& circuit, const Statement& statement) 
           .error(FormatRule::kStatements, "tensors[", i, "] is \"", values.name(),
                  "\"; the circuit's public tensor there is \"", tensor.name(), "\"");
     }
-    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values, blocks));
+    LINDERO_RETURN_IF_ERROR(checkValues(tensor, values, steps));
   }
   return absl::OkStatus();
 }
 
 int64_t blocksOf(const Circuit& circuit, const Statement& statement) {
-  if (circuit.links_size() == 0 || circuit.publics_size() == 0) return 1;
-  return statement.tensors(0).rows() / circuit.publics(0).rows();
+  const Circuit* const circuits[] = {&circuit};
+  return blocksOf(circuits, statement);
+}
+
+int64_t blocksOf(absl::Span<const Circuit* const> circuits, const Statement& statement) {
+  for (const Circuit* circuit : circuits) {
+    if (circuit->publics_size() == 0) continue;
+    return statement.tensors(0).rows() / circuit->publics(0).rows();
+  }
+  return 1;
 }
 
 Statement blockOf(const Circuit& circuit, const Statement& statement, int64_t block) {
   Statement out;
   out.set_format(statement.format());
-  for (const PublicValues& all : statement.tensors()) {
-    const PublicTensor& tensor =
-        *std::find_if(circuit.publics().begin(), circuit.publics().end(),
-                      [&](const PublicTensor& t) { return t.name() == all.name(); });
+  for (const PublicTensor& tensor : circuit.publics()) {
+    const PublicValues* all = findValues(statement, tensor.name());
+    if (all == nullptr) continue;
     PublicValues& values = *out.add_tensors();
-    values.set_name(all.name());
-    values.set_kind(all.kind());
+    values.set_name(all->name());
+    values.set_kind(all->kind());
     values.set_rows(tensor.rows());
-    values.set_columns(all.columns());
+    values.set_columns(all->columns());
     const auto size = static_cast<int64_t>(tensor.rows()) * tensor.columns();
-    values.mutable_values()->Assign(all.values().begin() + block * size,
-                                    all.values().begin() + (block + 1) * size);
+    values.mutable_values()->Assign(all->values().begin() + block * size,
+                                    all->values().begin() + (block + 1) * size);
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
 
@@ -22,16 +23,22 @@ absl::StatusOr<Statement> decodeStatement(absl::string_view bytes);
 absl::Status writeStatement(const std::string& path, const Statement& statement);
 
 // The statement has exactly the circuit's public tensors, in order, with values in their ranges:
-// those of one block, or, of a circuit with links, of as many as there are rows for.
-absl::Status checkStatement(const Circuit& circuit, const Statement& statement);
+// those of as many steps of a bundle as there are rows for, `most_steps` at most.
+absl::Status checkStatement(const Circuit& circuit, const Statement& statement,
+                            int64_t most_steps = 1);
 
-// How many blocks a statement that fits the circuit is of.
+// The same of the public tensors of several circuits, those of the first one first.
+absl::Status checkStatement(absl::Span<const Circuit* const> circuits, const Statement& statement,
+                            int64_t most_steps);
+
+// How many steps a statement that fits the circuit is of.
 int64_t blocksOf(const Circuit& circuit, const Statement& statement);
+int64_t blocksOf(absl::Span<const Circuit* const> circuits, const Statement& statement);
 
-// Its rows of one block, from 0 on.
+// Of the circuit's tensors, its rows of one step, from 0 on.
 Statement blockOf(const Circuit& circuit, const Statement& statement, int64_t block);
 
-// Adds a block's rows to those of the ones before it; `all` may be empty.
+// Adds a step's rows to those of the ones before it; `all` may be empty.
 void appendBlock(const Statement& block, Statement& all);
 
 // The entry of that name, or null.

@@ -97,7 +97,7 @@ TEST(Statement, HoldsTheRowsOfSeveralBlocks) {
   const Circuit circuit = testing::linkedSample();
   for (int blocks = 1; blocks <= 3; ++blocks) {
     const Statement all = several(blocks);
-    EXPECT_EQ(checkStatement(circuit, all), absl::OkStatus()) << blocks;
+    EXPECT_EQ(checkStatement(circuit, all, 3), absl::OkStatus()) << blocks;
     EXPECT_EQ(blocksOf(circuit, all), blocks);
     EXPECT_EQ(all.tensors(0).rows(), 4 * blocks);
     EXPECT_EQ(all.tensors(0).columns(), 2);
@@ -122,12 +122,12 @@ TEST(Statement, IsOfBlocksThatTheCircuitHas) {
     std::string message;
   };
   const std::vector<Case> cases = {
-      {[](Statement& s) { s = several(4); }, "it is of 4 blocks; at most 3 can be proven"},
+      {[](Statement& s) { s = several(4); }, "it is of 4 steps; at most 3 can be proven"},
       {[](Statement& s) {
          for (PublicValues& tensor : *s.mutable_tensors())
            tensor.set_rows(0), tensor.clear_values();
        },
-       "it is of 0 blocks"},
+       "it is of 0 steps"},
       // The second tensor has another number of blocks.
       {[](Statement& s) { *s.mutable_tensors(1) = several(1).tensors(1); },
        "output \"y\" has shape 4 x 2 (8 values); the circuit was compiled for 8 x 2"},
@@ -147,13 +147,30 @@ TEST(Statement, IsOfBlocksThatTheCircuitHas) {
   for (const Case& c : cases) {
     Statement statement = several(2);
     c.change(statement);
-    EXPECT_THAT(std::string(checkStatement(circuit, statement).message()), HasSubstr(c.message));
+    EXPECT_THAT(std::string(checkStatement(circuit, statement, 3).message()), HasSubstr(c.message));
   }
-  // A circuit without links has one block.
-  const Circuit single = testing::linearSample().circuit;
-  EXPECT_EQ(blocksOf(single, several(2)), 1);
-  EXPECT_THAT(std::string(checkStatement(single, several(2)).message()),
+  EXPECT_THAT(std::string(checkStatement(circuit, several(2)).message()),
               HasSubstr("has shape 8 x 2"));
+}
+
+TEST(Statement, HasTheTensorsOfAllMembers) {
+  const Circuit first = testing::linearSample().circuit;
+  Circuit second = first;
+  for (PublicTensor& tensor : *second.mutable_publics()) tensor.set_name(tensor.name() + "2");
+  const Circuit* const circuits[] = {&first, &second};
+  Statement all = several(2);
+  const Statement more = several(2);
+  for (PublicValues values : more.tensors()) {
+    values.set_name(values.name() + "2");
+    *all.add_tensors() = values;
+  }
+  EXPECT_EQ(checkStatement(circuits, all, 2), absl::OkStatus());
+  EXPECT_EQ(blocksOf(circuits, all), 2);
+  EXPECT_EQ(blockOf(second, all, 1).tensors(0).name(), "x2");
+  EXPECT_EQ(blockOf(second, all, 1).tensors(0).values(0), 1);
+  EXPECT_FALSE(checkStatement(circuits, several(2), 2).ok());
+  all.mutable_tensors()->SwapElements(0, 2);
+  EXPECT_FALSE(checkStatement(circuits, all, 2).ok());
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ absl::StatusOr<Run> bindRun(OpenedPackage opened, const std::vector<InputArray>&
                             const DecodeOptions& decode, int threads, Monitor& monitor) {
   const Circuit& circuit = opened.package.circuit();
   Run run{.opened = std::move(opened), .inputs = {}, .decode = decode};
-  if (mostSteps(circuit) == 0) {
+  if (mostSteps(run.opened.package) == 0) {
     if (decode.generate > 0) {
       return failure(Error::kInput, absl::StrCat("--generate: ", run.opened.facts.file,
                                                  " was compiled without --decode"));
@@ -51,7 +51,7 @@ absl::StatusOr<Run> bindRun(OpenedPackage opened, const std::vector<InputArray>&
   LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(run.opened.facts, arrays));
   LINDERO_ASSIGN_OR_RETURN(DecodeRun decoded,
                            continueTokens(run.opened.package, decode, prompt, threads, monitor));
-  absl::StatusOr<Statement> inputs = decodeInputs(circuit, decoded);
+  absl::StatusOr<Statement> inputs = decodeInputs(run.opened.package, decoded);
   if (!inputs.ok()) return withRunError(inputs.status());
   run.inputs = *std::move(inputs);
   return run;

@@ -254,18 +254,21 @@ def linked(rule, name, change):
     case(rule, name, change, of="linked")
 
 
+def exported(group):
+    return lambda e: setattr(e.message.sum_groups[e.group(group)], "exported", True)
+
+
 linked(None, "two groups", lambda e: None)
-for blocks in (0, 1, 65537):
-    linked("F19", f"links, and {blocks} blocks", field("most_blocks", blocks))
-linked(None, "most blocks", field("most_blocks", 65536))
-linked("F19", "blocks without links", lambda e: e.message.ClearField("links"))
-case("F19", "blocks of a circuit that has no links", field("most_blocks", 2))
-linked("F19", "a group that there is not", field("out", 99, first("links")))
-linked("F19", "a group that is linked twice", lambda e: setattr(e.message.links[0], "out", getattr(e.message.links[0], "in")))
-linked("F19", "a group without claimed sums", lambda e: setattr(e.message.links[0], "out", e.group("public")))
-linked("F19", "a group of phase 3", lambda e: setattr(e.message.links[0], "out", e.group("copies")))
-linked("F19", "a group with a public tensor", lambda e: e.message.publics.add(
+linked("F19", "a group without claimed sums", exported("public"))
+linked("F19", "a group of phase 3", exported("copies"))
+case("F19", "a group of phase 3, in a circuit of no bundle", exported("copies"))
+case("F19", "a group with a public tensor", exported("public"))
+linked("F19", "a linked group with a public tensor", lambda e: e.message.publics.add(
     name="p", rows=1, columns=1, tile_rows=1, tile_columns=1, group=e.group("spare")))
+# What is exported and not linked sums to zero by itself.
+case(None, "a group that is exported, and no link names", exported("tensors"))
+linked("F35", "a link of a group that is not exported any more", lambda e: setattr(
+    e.message.sum_groups[e.group("spare")], "exported", False))
 
 
 # F20

@@ -15,7 +15,7 @@ import base  # noqa: E402
 import corpus  # noqa: E402
 import readers  # noqa: E402
 from circuits import PackageWriter  # noqa: E402
-from package import BadInput, Package, read_statement, schema  # noqa: E402
+from package import BadInput, Bundle, read_statement, schema  # noqa: E402
 
 
 def python(package):
@@ -23,7 +23,7 @@ def python(package):
     said = readers.python(package)
     if said is None and statement.exists():
         try:
-            read_statement(statement, Package(package).circuit)
+            read_statement(statement, Bundle(package).publics)
         except BadInput as error:
             return str(error)
     return said
@@ -38,15 +38,20 @@ def rules_in(said):
 
 
 def package_of(number, case):
-    """The package of a case: with another circuit, other bytes of it, or another program or file of fixed columns."""
+    """The package of a case: with another circuit, other bytes of it, or another bundle, program or file of fixed columns."""
     package = folder / str(number)
-    linked = case.of in ("linked", "linked program")
+    linked = case.of in ("linked", "linked program", "bundle")
     PackageWriter(base.circuit(("tensors", "spare") if linked else None), schema).write(package)
     if case.of == "statement":
         message = schema("Statement")(format=1)
         message.tensors.add(name="p", rows=1, columns=1, values=[0])
         case.change(message)
         (package / "statement.pb").write_bytes(message.SerializeToString(deterministic=True))
+        return package
+    if case.of == "bundle":
+        message = schema("Bundle").FromString((package / "bundle.pb").read_bytes())
+        case.change(message)
+        (package / "bundle.pb").write_bytes(message.SerializeToString(deterministic=True))
         return package
     file = package / ("fixed.bin" if case.of == "fixed" else "circuit.pb")
     content = file.read_bytes()

@@ -53,7 +53,7 @@ program("F30", "an output that two steps write", output(2))
 program(None, "an output that one step writes", output(1))
 
 # F31
-program("F31", "a slot of a circuit without links", lambda p, e: step(p, "link_in", slot=0, out=2))
+program("F31", "a slot of a circuit that exports nothing", lambda p, e: step(p, "link_in", slot=0, out=2))
 program(None, "a slot of one with them", lambda p, e: step(p, "link_in", slot=0, out=2), of="linked program")
 program("F31", "a slot that nobody takes", lambda p, e: (step(p, "link_in", slot=1, out=2), step(
     p, "link_out", slot=0, buffer=2, elements=1)), of="linked program")

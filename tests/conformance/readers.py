@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from harness import BIN
-from package import BadInput, Package
+from package import BadInput, Bundle
 
 
 def refusal(code, command):
@@ -16,7 +16,7 @@ def refusal(code, command):
 
 def python(package):
     try:
-        Package(package)
+        Bundle(package)
     except BadInput as error:
         return str(error)
     return None

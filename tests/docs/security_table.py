@@ -9,6 +9,7 @@ and times and sizes, which are not. Other pages have sentences and a table with 
 
 import argparse
 import json
+import math
 import re
 import resource
 import statistics
@@ -157,7 +158,10 @@ def degrees(tool):
         report = tool.prover("parameters", "--package", circuit_of(tool.compiled(model, options)))["security"]
         folds = report["fold_lengths"]
         ours = [str(report["blocks"])]
-        ours += [f"{report['sizes'][of][0]:.1f}" for of in ("log_degrees", "log_degrees_of_whole_tables")]
+        for of in ("log_degrees", "log_degrees_of_whole_tables"):
+            sums = [member[of][0] for member in report["sizes"]]
+            sums += [link[of.replace("degrees", "degree")] for link in report["links"]]
+            ours.append(f"{math.log2(sum(2**log_degree for log_degree in sums)):.1f}")
         ours += [f"{folds[of]:.1f}" for of in ("challenges", "challenges_of_whole_tables")]
         if written.get(name) != ours:
             yield f"{DEGREES_PAGE}: {name}: {written.get(name)}, the tool says {ours}"

@@ -25,7 +25,7 @@ def proof():
     return path, package, succeed("prove", package, "--prompt", TEXT[:64], "-o", path)
 
 
-@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/2"),
+@cases(("of the command line", "lindero", "circuit 1"), ("of lindero-opt", "lindero-opt", "lindero/claim/3"),
        ("of the prover", "lindero-prover-stwo", "stwo-"))
 def versions(name, formats):
     first, second = program(BIN / name, "--version").splitlines()
@@ -33,7 +33,7 @@ def versions(name, formats):
     assert words[0] == name and words[1][0].isdigit() and words[2] == "(commit", first
     commit = words[3].rstrip(")")
     assert commit == "unknown" or len(commit) == 12 and int(commit, 16) >= 0, first
-    assert second.startswith("formats: ") and formats in second and "proof 3" in second, second
+    assert second.startswith("formats: ") and formats in second and "proof 4" in second, second
 
 
 @case

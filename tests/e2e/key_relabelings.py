@@ -59,7 +59,18 @@ def _(key):
 
 @key_mutation("key: fixed root", "key")
 def _(key):
-    key.fixed_root = bytes(32)
+    key.fixed_roots[0] = bytes(32)
+
+
+@key_mutation("key: name of a member")
+def _(key):
+    key.bundle.members[0].name = "part"
+
+
+@key_mutation("key: members in two places", "key", "key")
+def _(key):
+    key.bundle.members.add(name="again")
+    key.fixed_roots.append(key.fixed_roots[0])
 
 
 @key_mutation("key: no model", full="key")

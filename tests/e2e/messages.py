@@ -7,12 +7,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from harness import ROOT
 
-SCHEMAS = ("circuit.proto", "key.proto", "proof.proto")
+SCHEMAS = tuple(f"runtime/package/{name}.proto" for name in ("bundle", "circuit", "key", "proof"))
 
 
 @functools.cache
 def _pool():
-    command = ["protoc", f"--proto_path={ROOT / 'runtime/package'}", "--descriptor_set_out=/dev/stdout", *SCHEMAS]
+    command = ["protoc", f"--proto_path={ROOT}", "--descriptor_set_out=/dev/stdout", *SCHEMAS]
     files = descriptor_pb2.FileDescriptorSet.FromString(subprocess.run(command, check=True, capture_output=True).stdout)
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
@@ -39,6 +39,6 @@ def keys_of(content):
 def key_file(*keys):
     """The content of a key file with these."""
     file = decoded("KeySet", b"")
-    file.format = 1
+    file.format = 2
     file.keys.extend(keys)
     return encoded(file)

@@ -67,8 +67,11 @@ MEMBERS = [
     ("external data", ("model", "external"), [{"name": "w", "sha256": "00" * 32}], "transcript", "claim"),
     ("model id", ("model", "id"), flipped, "transcript", "claim"),
     ("bucket", ("model", "bucket"), 16, "transcript", "claim"),
-    ("circuit digest", ("model", "circuit"), flipped, "transcript", "claim"),
-    ("fixed root", ("model", "fixed_root"), flipped, "transcript", "claim"),
+    ("circuit digest", ("model", "members", 0, "circuit"), flipped, "transcript", "claim"),
+    ("fixed root", ("model", "members", 0, "fixed_root"), flipped, "transcript", "claim"),
+    ("name of a member", ("model", "members", 0, "name"), "part", "transcript", "claim"),
+    ("a member more", ("model", "members"), lambda v: v * 2, "transcript", "claim"),
+    ("no member", ("model", "members"), [], "transcript", "claim"),
     ("input value out of range", ("inputs", 0, "values", 2), 10**6, "tensors", "claim"),
     ("output value", ("outputs", 0, "values", 5), lambda v: v ^ 1, "transcript", "transcript"),
     ("order of outputs", ("outputs", 0, "values"), exchanged(0, 1), "transcript", "transcript"),
@@ -98,7 +101,7 @@ MEMBERS = [
     ("label of the input", ("labels", "input"), "a question", "transcript", "transcript"),
     ("label of the output", ("labels", "output"), "the answer", "transcript", "transcript"),
     ("nonce", ("nonce",), flipped, "transcript", "transcript"),
-    ("format", ("format",), "lindero/claim/3", "transcript", "claim"),
+    ("format", ("format",), "lindero/claim/2", "transcript", "claim"),
 ]
 MEMBERS_OF_TENSORS = [
     ("name", "prompt"),

@@ -12,7 +12,7 @@ from messages import decoded, keys_of
 
 P = 2**31 - 1
 WIDTH = 4  # of an extension element, in base field elements
-PROTOCOL = b"lindero/stwo proof, version 4".ljust(32, b"\0")
+PROTOCOL = b"lindero/stwo proof, version 5".ljust(32, b"\0")
 CONSTANT, COLUMN, CHALLENGE, CLAIMED_SUM, IS_FIRST, IS_LAST, ADD, SUB, MUL, NEG, INVERSE = range(11)
 
 # `values` are lists of four residues.
@@ -148,47 +148,75 @@ class Shape:
         return sum(challenge.phase == phase for challenge in self.circuit.challenges)
 
 
+class Member:
+    """What the blocks of a member have in common."""
+
+    def __init__(self, key, member, root):
+        content = key.circuits[member.circuit]
+        self.root, self.digest, self.parameters = root, hashlib.sha256(content).digest(), key.stwo
+        self.shape = Shape(decoded("Circuit", content))
+        of = self.parameters
+        self.log_domain = self.shape.log_height + of.log_blowup
+        self.folds = 1 + -(-(self.shape.log_height - of.fold_step - of.log_last_layer_degree) // of.fold_step)
+        own = 1 if of.challenge_pow_bits and self.shape.challenges(2) else 0
+        after = [of.composition_pow_bits, of.out_of_domain_pow_bits, of.batching_pow_bits] + [of.fold_pow_bits] * self.folds
+        self.nonces = own + sum(bits > 0 for bits in after)
+
+    def absorb(self, channel):
+        of, tables = self.parameters, self.shape.circuit.tables
+        config = (of.pow_bits, of.log_blowup, of.queries, of.log_last_layer_degree, of.fold_step, self.log_domain, 0, 0)
+        channel.absorb(*(number(value, 4) for value in config))
+        channel.absorb(self.digest)
+        for value in (len(tables), *(table.log_height for table in tables)):
+            channel.absorb(number(value, 8))
+        channel.absorb(self.root)
+
+    def shared(self):
+        return [challenge.name for challenge in self.shape.circuit.challenges if challenge.phase == 1]
+
+
 def transcript(key_file, proof):
     """The challenges of the bundle, then those of each block, as lists of Drawn."""
     proof = decoded("Proof", proof)
     [content] = [key for key in keys_of(key_file) if hashlib.sha256(key).digest() == proof.key_digest]
     key = decoded("VerifyingKey", content)
-    shape, parameters = Shape(decoded("Circuit", key.circuit)), key.stwo
+    members = [Member(key, member, root) for member, root in zip(key.bundle.members, key.fixed_roots, strict=True)]
+    steps, rest = divmod(len(proof.blocks), len(members))
+    assert steps and not rest, "blocks of steps that are not whole"
     readers = [Reader(block.commitment) for block in proof.blocks]
-    bits = parameters.challenge_pow_bits
-    own = 1 if bits and shape.challenges(2) else 0
-    folds = 1 + -(-(shape.log_height - parameters.fold_step - parameters.log_last_layer_degree) // parameters.fold_step)
-    after = [parameters.composition_pow_bits, parameters.out_of_domain_pow_bits, parameters.batching_pow_bits]
-    after += [parameters.fold_pow_bits] * folds
-    nonces = [Reader(reader.take(8 * (own + sum(bits > 0 for bits in after)))) for reader in readers]
-    roots = [[reader.take(32) for _ in range(len(shape.tree_of_phase) + 1)] for reader in readers]
+    blocks = list(zip(members * steps, readers))
+    nonces = [Reader(reader.take(8 * member.nonces)) for member, reader in blocks]
+    roots = [[reader.take(32) for _ in range(len(member.shape.tree_of_phase) + 1)] for member, reader in blocks]
 
     bundle = Channel()
     bundle.absorb(PROTOCOL)
-    log_domain = shape.log_height + parameters.log_blowup
-    config = (parameters.pow_bits, parameters.log_blowup, parameters.queries, parameters.log_last_layer_degree,
-              parameters.fold_step, log_domain, 0, 0)
-    bundle.absorb(*(number(value, 4) for value in config))
     bundle.absorb(hashlib.sha256(content).digest())
     bundle.absorb(hashlib.sha256(proof.claim).digest())
-    bundle.absorb(number(len(roots), 8))
-    for root in [key.fixed_root, *(of_block[1] for of_block in roots)]:
-        bundle.absorb(root)
+    bundle.absorb(number(len(members), 8))
+    bundle.absorb(number(steps, 8))
+    for member in members:
+        member.absorb(bundle)
+    for index, of_block in enumerate(roots):
+        for value in divmod(index, len(members)):
+            bundle.absorb(number(value, 8))
+        bundle.absorb(of_block[1])
     nonce = Reader(proof.nonce)
-    if shape.challenges(1):
-        bundle.draw("circuit_1", bits, nonce, shape.challenges(1))
+    shared = dict.fromkeys(name for member in members for name in member.shared())
+    if shared:
+        bundle.draw("circuit_1", key.stwo.challenge_pow_bits, nonce, len(shared))
     nonce.finish()
 
     drawn = [bundle.drawn]
-    for index, block in enumerate(proof.blocks):
+    for index, (member, reader) in enumerate(blocks):
         channel = Channel(bundle.digest)
         channel.absorb(number(index, 8))
-        _block(channel, shape, parameters, block, readers[index], nonces[index], roots[index], folds, log_domain)
+        _block(channel, member, proof.blocks[index], reader, nonces[index], roots[index])
         drawn.append(channel.drawn)
     return drawn
 
 
-def _block(channel, shape, parameters, block, reader, nonces, roots, folds, log_domain):
+def _block(channel, member, block, reader, nonces, roots):
+    shape, parameters = member.shape, member.parameters
     trees = shape.tree_of_phase
     for phase in (0, 1, 2):
         if phase in trees:
@@ -209,7 +237,7 @@ def _block(channel, shape, parameters, block, reader, nonces, roots, folds, log_
     reader.take(4 * columns * queries)
     for _ in roots:
         reader.take(32 * reader.count())
-    for layer in range(folds):
+    for layer in range(member.folds):
         channel.absorb(reader.take(32))
         channel.draw(f"fold_{layer}", parameters.fold_pow_bits, nonces)
         reader.take(4 * WIDTH * reader.count())
@@ -218,5 +246,5 @@ def _block(channel, shape, parameters, block, reader, nonces, roots, folds, log_
     channel.absorb(reader.take(4 * WIDTH * 2**parameters.log_last_layer_degree))
     reader.finish()
     channel.grind("queries", parameters.pow_bits, nonce)
-    if len(channel.queries(log_domain, parameters.queries)) != queries:
+    if len(channel.queries(member.log_domain, parameters.queries)) != queries:
         raise OtherQueries()

@@ -26,7 +26,7 @@ void read(absl::string_view bytes) {
   if (!set.ok()) return;
   demand(runtime::encodeKeySet(set->keys) == bytes, "a key file that is read has one encoding");
   Proof proof;
-  proof.set_format(3);
+  proof.set_format(4);
   const runtime::Digest& digest = set->keys.front().digest;
   proof.set_key_digest(reinterpret_cast<const char*>(digest.data()), digest.size());
   absl::StatusOr<runtime::Key> key = runtime::keyOfProof(*set, runtime::serializeProto(proof));

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/bundle.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/status_macros.h"
 #include "tests/samples/circuit_builder.h"
@@ -279,16 +281,22 @@ Circuit linkedSample() {
   circuit.add_sum_groups()->set_name("left");
   for (ClaimedSum& claimed_sum : *circuit.mutable_claimed_sums()) {
     if (circuit.sum_groups(static_cast<int>(claimed_sum.group())).name() != "product") continue;
-    Link& link = circuit.links_size() == 0 ? *circuit.add_links() : *circuit.mutable_links(0);
-    if (circuit.tables(static_cast<int>(claimed_sum.table())).name() == "w") {
-      link.set_in(claimed_sum.group());
-    } else {
+    if (circuit.tables(static_cast<int>(claimed_sum.table())).name() != "w") {
       claimed_sum.set_group(static_cast<uint32_t>(left));
-      link.set_out(claimed_sum.group());
     }
+    circuit.mutable_sum_groups(static_cast<int>(claimed_sum.group()))->set_exported(true);
   }
-  circuit.set_most_blocks(3);
   return circuit;
+}
+
+Bundle linkedBundle() {
+  const Circuit circuit = linkedSample();
+  const auto& groups = circuit.sum_groups();
+  const auto product = std::find_if(groups.begin(), groups.end(), [](const SumGroup& group) {
+    return group.name() == "product";
+  });
+  return bundleOfSteps(static_cast<uint32_t>(product - groups.begin()),
+                       static_cast<uint32_t>(groups.size() - 1), 3);
 }
 
 Statement linearInputs(const std::vector<int64_t>& x) {

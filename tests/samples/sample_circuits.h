@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "runtime/package/bundle.pb.h"
 #include "runtime/package/circuit.pb.h"
 #include "runtime/package/statement.pb.h"
 #include "runtime/program/program.pb.h"
@@ -44,9 +45,10 @@ inline constexpr int64_t kSampleWeights[2][2] = {{3, -5}, {7, 2}};
 Statement linearInputs(const std::vector<int64_t>& x);
 std::vector<int64_t> linearOutput(const std::vector<int64_t>& x);
 
-// Its circuit as one of up to three blocks: what "y" sums of the product is left to the next, what
-// "w" sums is taken from the one before.
+// Its circuit, which exports what "y" sums of the product, group "left", and what "w" does.
 Circuit linkedSample();
+// Up to three steps of it: what "y" sums is left to the next, what "w" sums is taken from it.
+Bundle linkedBundle();
 
 absl::Status writeSample(const Sample& sample, const std::string& path);
 

@@ -34,17 +34,17 @@ const ToyRun& toy() {
 }
 
 // The blocks of a run, each with its trace.
-struct Bundle {
+struct Blocks {
   std::vector<Statement> statements;
   std::vector<std::vector<uint32_t>> cells;
 };
 
 using Revise = std::function<void(int64_t block, const Step&, runtime::Buffers&)>;
 
-Bundle prove(const runtime::DecodeRun& run, const Revise& revise = nullptr) {
+Blocks prove(const runtime::DecodeRun& run, const Revise& revise = nullptr) {
   const Circuit& circuit = toy().circuit();
-  const Statement inputs = *runtime::decodeInputs(circuit, run);
-  Bundle out;
+  const Statement inputs = *runtime::decodeInputs(toy().package(), run);
+  Blocks out;
   runtime::LinkValues linked;
   for (int64_t b = 0; b < kBlocks; ++b) {
     runtime::TraceOptions options;
@@ -69,7 +69,7 @@ struct Verdict {
   absl::Status seams;
 };
 
-Verdict check(const Bundle& bundle) {
+Verdict check(const Blocks& bundle) {
   Verdict out;
   std::vector<std::vector<runtime::QM31>> claimed_sums;
   for (size_t b = 0; b < bundle.cells.size(); ++b) {
@@ -80,7 +80,8 @@ Verdict check(const Bundle& bundle) {
     out.blocks.push_back(report->ok() ? "" : report->failures.front().toString());
     claimed_sums.emplace_back((*checker)->claimedSums().begin(), (*checker)->claimedSums().end());
   }
-  out.seams = runtime::checkLinks(toy().circuit(), claimed_sums);
+  const Circuit* const circuits[] = {&toy().circuit()};
+  out.seams = runtime::checkLinks(toy().package().bundle(), circuits, claimed_sums);
   return out;
 }
 
@@ -230,10 +231,10 @@ Revise onSoftmax(std::function<void(const Softmax&, runtime::Buffers&, uint64_t 
 
 const std::vector<Case>& cases() {
   static auto& all = *new std::vector<Case>{
-      {"EarlierKeyAltered", inSlot(0, kAt), "block 1 is given something else"},
-      {"EarlierValueAltered", inSlot(1, kAt), "block 1 is given something else"},
-      {"EarlierKeyOfALaterLayerAltered", inSlot(2, kAt), "block 1 is given something else"},
-      {"FirstBlockIsGivenKeys", inSlot(0, 0), "block 0 is given something else"},
+      {"EarlierKeyAltered", inSlot(0, kAt), "step 1: the ends of a link differ"},
+      {"EarlierValueAltered", inSlot(1, kAt), "step 1: the ends of a link differ"},
+      {"EarlierKeyOfALaterLayerAltered", inSlot(2, kAt), "step 1: the ends of a link differ"},
+      {"FirstBlockIsGivenKeys", inSlot(0, 0), "step 0: the ends of a link differ"},
       {"ClosedBlockOpened",
        onSoftmax([](const Softmax& s, runtime::Buffers& b, uint64_t) { b.at(s.open())[0] = 1; }),
        "bus function"},
@@ -282,7 +283,7 @@ TEST_P(CarryForgery, IsRejected) {
   EXPECT_THAT(wrong, HasSubstr(c.rejected_by));
 }
 
-Statement stacked(const Bundle& bundle) {
+Statement stacked(const Blocks& bundle) {
   Statement all;
   for (const Statement& block : bundle.statements) runtime::appendBlock(block, all);
   return all;
@@ -291,7 +292,7 @@ Statement stacked(const Bundle& bundle) {
 TEST(CarryProof, OfARunIsAccepted) {
   auto backend = Backend::of(toy().package());
   ASSERT_EQ(backend.status(), absl::OkStatus());
-  const Bundle bundle = prove(toy().decoded());
+  const Blocks bundle = prove(toy().decoded());
   ASSERT_EQ(backend->prove(stacked(bundle), bundle.cells), absl::OkStatus());
   EXPECT_EQ(backend->verify(), absl::OkStatus());
 }
@@ -299,7 +300,7 @@ TEST(CarryProof, OfARunIsAccepted) {
 // A row of K of an earlier block is altered in a later one: accepted without the class, and refused
 // with it.
 TEST(CarryProof, OfAnAlteredContextIsAcceptedWithoutContinuityAlone) {
-  const Bundle forged = prove(toy().decoded(), inSlot(0, kAt));
+  const Blocks forged = prove(toy().decoded(), inSlot(0, kAt));
   auto whole = Backend::of(toy().package());
   ASSERT_EQ(whole.status(), absl::OkStatus());
   const absl::Status refused = whole->prove(stacked(forged), forged.cells);

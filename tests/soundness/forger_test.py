@@ -124,7 +124,7 @@ class Lab:
 
 def reason(said):
     """Which check it was that refused."""
-    for pattern, name in [(r"the claimed sums of group (link\.\S+) are not", r"sum of \1"), (r"the claimed sums of group (\S+) do not", r"sum of \1"),
+    for pattern, name in [(r"link \d+: the claimed sums of group (link\.\S+),", r"sum of \1"), (r"the claimed sums of group (\S+) do not", r"sum of \1"),
                           ("OODS", "a constraint"), ("fingerprint of", "opening"), ("another shape", "the claim's shape"),
                           ("fixed columns are not", "root of the fixed columns")]:
         if found := re.search(pattern, said):
@@ -195,7 +195,7 @@ def refused_by_version(lab, forged):
 
 def inner_key(content):
     """The bytes of the one key of a key file: field 2 of the message."""
-    assert content[:3] == b"\x08\x01\x12"
+    assert content[:3] == b"\x08\x02\x12"
     size, shift, at = 0, 0, 3
     while True:
         byte = content[at]

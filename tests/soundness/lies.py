@@ -32,7 +32,7 @@ class Run:
         count = len(list(folder.glob("trace*.bin")))
         names = ["trace.bin"] if count == 1 else [f"trace-{block}.bin" for block in range(count)]
         traces = [read_columns(folder / name, package.tables, 1) for name in names]
-        blocks = read_statement(folder / "statement.pb", package.circuit, len(names))
+        blocks = read_statement(folder / "statement.pb", package.circuit.publics, len(names))
         tensors = package.circuit.publics
         values = {t.name: np.concatenate([b[i] for b in blocks]) for i, t in enumerate(tensors)}
         return cls(package, [{at: np.array(column) for at, column in trace.items()} for trace in traces], values)

@@ -92,13 +92,13 @@ absl::StatusOr<std::unique_ptr<ToyRun>> ToyRun::create(const ToyOptions& options
   absl::StatusOr<runtime::Package> package = runtime::Package::open(path);
   if (!package.ok()) return package.status();
   run->package_ = std::make_unique<runtime::Package>(*std::move(package));
-  if (runtime::mostSteps(run->circuit()) > 0) {
+  if (runtime::mostSteps(*run->package_) > 0) {
     auto decoded =
         runtime::decodeGreedily(*run->package_, {3, 1, 4}, {.most = 3}, {}, [](int64_t) {});
     if (!decoded.ok()) return decoded.status();
     run->decoded_ = *std::move(decoded);
     auto linked = runtime::linkBefore(
-        *run->package_, *runtime::decodeInputs(run->circuit(), run->decoded_), options.at);
+        *run->package_, *runtime::decodeInputs(*run->package_, run->decoded_), options.at);
     if (!linked.ok()) return linked.status();
     run->linked_ = *std::move(linked);
   }
@@ -138,8 +138,8 @@ absl::StatusOr<Statement> ToyRun::trace(std::vector<uint32_t>& cells,
 }
 
 Statement ToyRun::inputs() const {
-  if (runtime::mostSteps(circuit()) > 0) {
-    return runtime::blockOf(circuit(), *runtime::decodeInputs(circuit(), decoded_), options_.at);
+  if (runtime::mostSteps(*package_) > 0) {
+    return runtime::blockOf(circuit(), *runtime::decodeInputs(*package_, decoded_), options_.at);
   }
   Statement inputs;
   inputs.set_format(1);

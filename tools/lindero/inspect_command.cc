@@ -199,7 +199,8 @@ void addBoundaries(const Circuit& circuit, Summary& summary) {
   }
   summary.addText("");
   summary.add("segments", "proof boundaries", std::move(segments),
-              circuit.most_blocks() > 0 ? "between blocks of steps: each has a proof of all tables"
+              runtime::exportsGroups(circuit)
+                  ? "between blocks of steps: each has a proof of all tables"
               : circuit.segments_size() <= 1 ? "none: one proof covers all tables"
                                              : absl::StrCat(circuit.segments_size(), " segments"));
 }
@@ -220,7 +221,11 @@ absl::StatusOr<Json> reportOf(const OpenedPackage& opened, const InspectArgument
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context.monitor()));
   const std::string circuit = runtime::toHex(opened.package.circuitDigest());
   for (const Json& found : report.value("keys", Json::array())) {
-    if (found.is_object() && found.value("circuit_digest", Json()) == circuit) return found;
+    const Json members = found.is_object() ? found.value("members", Json::array()) : Json::array();
+    if (members.size() == 1 && members[0].is_object() &&
+        members[0].value("circuit_digest", Json()) == circuit) {
+      return found;
+    }
   }
   return failure(Error::kPackage, absl::StrCat(key, " has no key of this circuit"));
 }
@@ -242,6 +247,10 @@ absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArgu
   return KeyFacts{std::move(parameters), report->value("security", Json::object())};
 }
 
+compiler::CostReport costOf(const runtime::Package& package) {
+  return compiler::costReport(package.circuit(), package.bundle().most_steps());
+}
+
 absl::Status inspectPackage(const InspectArguments& arguments, Context& context) {
   const std::vector<int64_t> buckets = runtime::listBuckets(arguments.path);
   const int64_t shown =
@@ -258,13 +267,13 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
   for (int64_t bucket : buckets) {
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, bucket));
     LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
-    const compiler::CostReport cost = compiler::costReport(opened.package.circuit());
+    const compiler::CostReport cost = costOf(opened.package);
     costs.push_back({bucket, estimateOf(cost, facts), cost});
   }
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, shown));
   LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
   const Circuit& circuit = opened.package.circuit();
-  const compiler::CostReport cost = compiler::costReport(circuit);
+  const compiler::CostReport cost = costOf(opened.package);
   Summary summary;
   addModel(opened.facts, summary, /*all=*/true);
   if (cost.most_blocks > 0) {
@@ -310,13 +319,17 @@ absl::Status inspectKeys(const InspectArguments& arguments, const runtime::KeySe
   Json list = Json::array();
   for (const runtime::Key& key : keys.keys) {
     const std::string digest = runtime::toHex(key.digest);
-    list.push_back({{"bucket", key.model.bucket},
-                    {"digest", digest},
-                    {"circuit", runtime::toHex(key.circuit_digest)},
-                    {"fixed_root", runtime::toHex(key.fixed_root)}});
     summary.addLine("key", absl::StrCat(digest, ", for ", key.model.bucket, " positions"));
-    summary.addLine("  circuit", runtime::toHex(key.circuit_digest));
-    summary.addLine("  weights", runtime::toHex(key.fixed_root));
+    Json members = Json::array();
+    for (const runtime::KeyMember& member : key.members) {
+      members.push_back({{"name", member.name},
+                         {"circuit", runtime::toHex(member.circuit_digest)},
+                         {"fixed_root", runtime::toHex(member.fixed_root)}});
+      if (key.members.size() > 1) summary.addLine("  member", member.name);
+      summary.addLine("  circuit", runtime::toHex(member.circuit_digest));
+      summary.addLine("  weights", runtime::toHex(member.fixed_root));
+    }
+    list.push_back({{"bucket", key.model.bucket}, {"digest", digest}, {"members", members}});
   }
   summary.addData("keys", std::move(list));
   summary.addData("described", described);

@@ -123,8 +123,9 @@ void showEstimate(const ProveArguments& arguments, const runtime::Run& run, cons
   const StwoParameters parameters =
       compiler::keyParameters(key, package.circuitDigest(), arguments.prover);
   Summary estimate;
-  addEstimate(compiler::estimateProof(compiler::costReport(package.circuit()), parameters,
-                                      arguments.prover.threads, run.blocks()),
+  addEstimate(compiler::estimateProof(
+                  compiler::costReport(package.circuit(), package.bundle().most_steps()),
+                  parameters, arguments.prover.threads, run.blocks()),
               estimate);
   context.estimate(estimate);
 }
@@ -171,7 +172,9 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(addRun(source, proven.statement, summary, kShownTensors));
   summary.details(true);
   addStages(stagesOf(proven.report), summary);
-  addRegions(compiler::costReport(source.run.opened.package.circuit()), summary);
+  addRegions(compiler::costReport(source.run.opened.package.circuit(),
+                                  source.run.opened.package.bundle().most_steps()),
+             summary);
   summary.addData("seconds", watch.seconds());
   context.result("prove", summary);
   return absl::OkStatus();

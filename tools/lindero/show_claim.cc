@@ -71,12 +71,15 @@ void addClaimDocument(const Claim& claim, const std::string& bytes, const Circui
     summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
   }
   summary.addLine("", absl::StrCat("id        ", toHex(claim.model.id)));
-  const bool blocks = circuit != nullptr && circuit->links_size() > 0;
-  summary.addLine(
-      "circuit",
-      absl::StrCat(toHex(claim.model.circuit), ", for ", countOf(claim.model.bucket, "position"),
-                   blocks ? absl::StrCat(" in blocks of ", runtime::blockSteps(*circuit)) : ""));
-  summary.addLine("weights", toHex(claim.model.fixed_root));
+  const bool blocks = circuit != nullptr && runtime::exportsGroups(*circuit);
+  for (const runtime::ClaimMember& member : claim.model.members) {
+    if (claim.model.members.size() > 1) summary.addLine("member", member.name);
+    summary.addLine(
+        "circuit",
+        absl::StrCat(toHex(member.circuit), ", for ", countOf(claim.model.bucket, "position"),
+                     blocks ? absl::StrCat(" in blocks of ", runtime::blockSteps(*circuit)) : ""));
+    summary.addLine("weights", toHex(member.fixed_root));
+  }
   summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",
                                       claim.policy.arithmetic, " defines them"));
 }
@@ -97,7 +100,7 @@ void addClaimEnd(const Claim& claim, Summary& summary) {
 void addClaim(const Verification& verification, const std::optional<Tokenizer>& tokenizer,
               Summary& summary) {
   const Claim& claim = verification.claim;
-  const Circuit& circuit = verification.key.circuit;
+  const Circuit& circuit = verification.key.circuit();
   addClaimDocument(claim, verification.claim_bytes, &circuit, summary);
   const std::vector<PublicTensorValues> tensors = verification.values();
   addPublicValues(tensors, tokenizer, summary, verification.run ? 0 : SIZE_MAX);

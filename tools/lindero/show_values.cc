@@ -142,7 +142,7 @@ void addDecodeRun(const DecodeRun& run, const Circuit& circuit,
   summary.add("decoded", "decoded", std::move(json),
               absl::StrCat(run.generated(), " tokens after them, each the model's choice",
                            stopped ? ", up to a stop token" : "", ": ", textOf(chosen, tokenizer)));
-  if (circuit.links_size() == 0) return;
+  if (!runtime::exportsGroups(circuit)) return;
   const int64_t steps = runtime::blockSteps(circuit), blocks = (run.steps() + steps - 1) / steps;
   summary.add("blocks", "blocks", {{"count", blocks}, {"steps", steps}},
               absl::StrCat(blocks, " of ", steps, " steps, ",

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from mutate import Batch, has_influence, random_mutations
-from package import BadInput, Package, read_columns, read_statement
+from package import BadInput, Bundle, read_columns, read_statement
 from replay import ACCEPTED, BAD_INPUT, REJECTED, add_run_arguments
 from state import State
 from verify import Buses, verify
@@ -23,11 +23,11 @@ class Campaign:
     def __init__(self, arguments):
         self.seed = secrets.randbits(63) if arguments.seed is None else arguments.seed
         self.random = np.random.default_rng(self.seed)
-        self.package = Package(arguments.package)
+        (self.package,) = Bundle(arguments.package).members
         if len(arguments.trace) > 1:
             raise BadInput("one block at a time")
         main = read_columns(arguments.trace[0], self.package.tables, 1)
-        (statement,) = read_statement(arguments.statement, self.package.circuit)
+        (statement,) = read_statement(arguments.statement, self.package.circuit.publics)
         self.state = State(self.package, main, self.random)
         failures = verify(self.state, statement)
         if failures:

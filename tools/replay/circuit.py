@@ -17,8 +17,8 @@ def generator_nodes(column):
     return [column.gather.index]
 
 
-def linked_groups(circuit):
-    return [group for link in circuit.links for group in (getattr(link, "in"), link.out)]
+def exported_groups(circuit):
+    return {g for g, group in enumerate(circuit.sum_groups) if group.exported}
 
 
 def fill_order(circuit, graph):

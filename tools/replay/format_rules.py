@@ -27,7 +27,7 @@ class F(IntEnum):
     CLAIMED_SUMS = 16
     PUBLICS = 17
     ADDRESSES = 18
-    LINKS = 19
+    EXPORTS = 19
     LOOKUPS = 20
     PROVIDERS = 21
     WITNESS = 22
@@ -37,6 +37,9 @@ class F(IntEnum):
     WORK = 26
     COLUMN_FILES = 27
     STATEMENTS = 33
+    MEMBERS = 34
+    LINKS = 35
+    STEPS = 36
 
 
 def obey(rule, condition, *message):

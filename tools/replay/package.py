@@ -12,7 +12,8 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from circuit import fill_order, generator_nodes, linked_groups
+from bundle import bundle_of_one, check_bundle, check_name
+from circuit import exported_groups, fill_order, generator_nodes
 from format_rules import BadInput, F, obey
 from graph import Graph
 from qm31 import P
@@ -25,7 +26,7 @@ NOT_HERE = -(1 << 40)  # an offset that says: this provider does not hold the tu
 
 @functools.cache
 def _schemas():
-    command = ["protoc", f"--proto_path={SCHEMAS}", "--descriptor_set_out=/dev/stdout", "circuit.proto", "statement.proto"]
+    command = ["protoc", f"--proto_path={SCHEMAS}", "--descriptor_set_out=/dev/stdout", "bundle.proto", "circuit.proto", "statement.proto"]
     try:
         compiled = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     except (OSError, subprocess.CalledProcessError) as error:
@@ -80,12 +81,49 @@ class Table:
         return np.concatenate(ranges) if ranges else np.arange(self.height)
 
 
+def read_bundle(folder):
+    """That of bundle.pb, or what stands for it."""
+    path = Path(folder) / "bundle.pb"
+    return read_message(path, "Bundle") if path.exists() else bundle_of_one(schema("Bundle"))
+
+
+class Bundle:
+    """What is proven together: `members` has a Package of each."""
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.message = read_bundle(folder)
+        names = [member.name for member in self.message.members]
+        if len(names) == 1:
+            self.members = [Package(folder)]
+        else:
+            for name in names:
+                check_name(name)
+            self.members = [Package(folder / "members" / name) for name in names]
+        contents = [member.content for member in self.members]
+        circuits = list(dict.fromkeys(contents))
+        for member, content in zip(self.message.members, contents):
+            obey(F.MEMBERS, member.circuit == circuits.index(content), "member", member.name, "has another circuit")
+        try:
+            check_bundle(self.message, [member.circuit for member in self.members])
+        except BadInput as error:
+            raise BadInput(f"{folder}: {error}") from error
+        for m, member in enumerate(self.members):
+            member.linked = {end.group for link in self.message.links for end in link.ends if end.member == m}
+
+    @property
+    def publics(self):
+        return [tensor for member in self.members for tensor in member.circuit.publics]
+
+
 class Package:
-    """circuit.pb and fixed.bin."""
+    """circuit.pb and fixed.bin: one member of a bundle."""
 
     def __init__(self, folder):
         folder = Path(folder)
         self.circuit = read_message(folder / "circuit.pb", "Circuit")
+        self.content = self.circuit.SerializeToString(deterministic=True)
+        self.linked = set()  # sum groups that a link of the bundle names
         try:
             _check_tables(self.circuit)
             self.tables = [Table(table) for table in self.circuit.tables]
@@ -120,19 +158,18 @@ def read_columns(path, tables, phase):
     return columns
 
 
-def read_statement(path, circuit, blocks=1):
-    """For each block the values of every public tensor, as an integer array of its shape."""
+def read_statement(path, publics, steps=1):
+    """For each step of a bundle the values of every public tensor, as an integer array of its shape."""
     statement = read_message(path, "Statement")
-    obey(F.STATEMENTS, len(statement.tensors) == len(circuit.publics), path, "has another number of tensors than the circuit")
-    obey(F.STATEMENTS, blocks <= max(circuit.most_blocks, 1), blocks, "traces of a circuit that has fewer blocks")
+    obey(F.STATEMENTS, len(statement.tensors) == len(publics), path, "has another number of tensors than the circuit")
     values = []
-    for given, tensor in zip(statement.tensors, circuit.publics):
+    for given, tensor in zip(statement.tensors, publics):
         for field in ("name", "kind", "columns"):
             obey(F.STATEMENTS, getattr(given, field) == getattr(tensor, field), path, f"tensor {tensor.name}: another {field}")
-        obey(F.STATEMENTS, given.rows == blocks * tensor.rows, path, f"tensor {tensor.name}: another rows")
+        obey(F.STATEMENTS, given.rows == steps * tensor.rows, path, f"tensor {tensor.name}: another rows")
         obey(F.STATEMENTS, len(given.values) == given.rows * given.columns, path, f"tensor {tensor.name}: wrong number of values")
-        values.append(np.array(given.values, dtype=np.int64).reshape(blocks, tensor.rows, tensor.columns))
-    return list(map(list, zip(*values))) if values else [[] for _ in range(blocks)]
+        values.append(np.array(given.values, dtype=np.int64).reshape(steps, tensor.rows, tensor.columns))
+    return list(map(list, zip(*values))) if values else [[] for _ in range(steps)]
 
 
 def _check_names(what, items):
@@ -198,19 +235,15 @@ def _check_circuit(package):
     for tensor in circuit.publics:
         _check_public(circuit, tensor)
     _check_addresses(circuit)
-    _check_links(package)
+    _check_exports(package)
 
 
-def _check_links(package):
-    circuit, groups = package.circuit, linked_groups(package.circuit)
-    least, most = (2, 1 << 16) if groups else (0, 0)
-    obey(F.LINKS, least <= circuit.most_blocks <= most, len(circuit.links), "links, and", circuit.most_blocks, "blocks")
-    obey(F.LINKS, all(group < len(circuit.sum_groups) for group in groups), "a link of no sum group")
-    obey(F.LINKS, len(set(groups)) == len(groups), "a sum group is linked twice")
-    obey(F.LINKS, set(groups) <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "a linked sum group has no claimed sum")
-    obey(F.LINKS, not set(groups) & {tensor.group for tensor in circuit.publics}, "a linked sum group has a public tensor")
+def _check_exports(package):
+    circuit, groups = package.circuit, exported_groups(package.circuit)
+    obey(F.EXPORTS, groups <= {claimed_sum.group for claimed_sum in circuit.claimed_sums}, "an exported sum group has no claimed sum")
+    obey(F.EXPORTS, not groups & {tensor.group for tensor in circuit.publics}, "an exported sum group has a public tensor")
     for k, claimed_sum in enumerate(circuit.claimed_sums):
-        obey(F.LINKS, claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is linked in phase 3")
+        obey(F.EXPORTS, claimed_sum.group not in groups or phase_of_claimed_sum(package, k) == 2, "claimed sum", claimed_sum.name, "is exported in phase 3")
 
 
 def _check_node(package, table, node, where):

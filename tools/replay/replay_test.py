@@ -18,7 +18,7 @@ from harness import HELD_OUT, Models, case, cases, equal, main, succeed, tempora
 
 from graph import Op  # noqa: E402
 from mutate import Batch, Mutation, has_influence, random_mutations  # noqa: E402
-from package import Package, read_columns, read_message, read_statement  # noqa: E402
+from package import Package, read_columns, read_message, read_statement, schema  # noqa: E402
 from qm31 import P  # noqa: E402
 from state import State  # noqa: E402
 from verify import Buses, failing_rows, verify  # noqa: E402
@@ -56,7 +56,7 @@ def judged(code, package, run, *options, **program):
 def toy():
     package, run = honest("toy_gpt")
     package = Package(package)
-    (statement,) = read_statement(run / "statement.pb", package.circuit)
+    (statement,) = read_statement(run / "statement.pb", package.circuit.publics)
     return package, read_columns(run / "trace.bin", package.tables, 1), statement
 
 
@@ -266,13 +266,12 @@ def last_node(**fields):
 
 
 def linked(circuit, left):
-    """The toy's circuit as one of three blocks at most, that takes in the sum of group `tensors`, and leaves the claimed sum of
-    table `left` in it; with no such table, zero, in a table of its own. The toy's sum is zero: its blocks hand nothing on."""
+    """The toy's circuit as one that exports the sum of group `tensors`, and the claimed sum of table `left` in it as group `left`;
+    with no such table, zero, in a table of its own. The toy's sum is zero: its blocks hand nothing on."""
     groups = [group.name for group in circuit.sum_groups]
     out = len(groups)
-    circuit.sum_groups.add(name="left")
-    circuit.links.add(out=out, **{"in": groups.index("tensors")})
-    circuit.most_blocks = 3
+    circuit.sum_groups.add(name="left", exported=True)
+    circuit.sum_groups[groups.index("tensors")].exported = True
     if left:
         table = [table.name for table in circuit.tables].index(left)
         (claimed_sum,) = [c for c in circuit.claimed_sums if c.table == table and groups[c.group] == "tensors"]
@@ -293,6 +292,29 @@ def linked(circuit, left):
     table.constraints.add(name="sum", node=node(Op.MUL, sum_of, point))
     circuit.claimed_sums.add(name="nothing", table=len(circuit.tables) - 1, group=out)
     circuit.segments[0].tables.append(len(circuit.tables) - 1)
+
+
+def three_steps(package):
+    """Writes the bundle of up to three steps that such a circuit is of: it takes in `tensors` what the step before left."""
+    circuit = read_message(package / "circuit.pb", "Circuit")
+    groups = [group.name for group in circuit.sum_groups]
+    bundle = schema("Bundle")(format=1, most_steps=3)
+    bundle.members.add(name="whole")
+    link = bundle.links.add()
+    link.ends.add(group=groups.index("tensors"))
+    link.ends.add(group=groups.index("left"), before=True)
+    (package / "bundle.pb").write_bytes(bundle.SerializeToString(deterministic=True))
+
+
+def bundle_edit(change):
+    def apply(package):
+        circuit_edit(lambda circuit: linked(circuit, "softmax"))(package)
+        three_steps(package)
+        bundle = read_message(package / "bundle.pb", "Bundle")
+        change(bundle)
+        (package / "bundle.pb").write_bytes(bundle.SerializeToString(deterministic=True))
+
+    return apply
 
 
 def runs(of_height):
@@ -347,15 +369,15 @@ def square(circuit, times):
     ("4,097 public tensors", circuit_edit(lambda c: c.publics.extend([c.publics[0]] * 4097)), None, "4,096 public tensors"),
     ("segments that share a table", circuit_edit(lambda c: c.segments[0].tables.append(0)), None, "partition"),
     ("a claimed sum of nobody", circuit_edit(lambda c: c.claimed_sums.add(name="x")), None, "claimed sum"),
-    ("one block", circuit_edit(lambda c: (linked(c, "softmax"), setattr(c, "most_blocks", 1))), None, "blocks"),
-    ("blocks without links", circuit_edit(lambda c: setattr(c, "most_blocks", 2)), None, "blocks"),
-    ("a group linked twice", circuit_edit(lambda c: (linked(c, "softmax"), c.links.append(c.links[0]))), None, "twice"),
-    ("a public tensor linked", circuit_edit(lambda c: (linked(c, "softmax"), setattr(c.publics[0], "group", c.links[0].out))),
-     None, "public tensor"),
-    ("linked without a claimed sum", circuit_edit(lambda c: (linked(c, "softmax"), c.sum_groups.add(name="x"),
-                                                        setattr(c.links[0], "out", len(c.sum_groups) - 1))), None, "no claimed sum"),
-    ("linked in phase 3", circuit_edit(lambda c: (linked(c, "softmax"), setattr(
-        c.links[0], "out", [group.name for group in c.sum_groups].index("lookups")))), None, "phase 3"),
+    ("one step", bundle_edit(lambda b: setattr(b, "most_steps", 1)), None, "F36"),
+    ("steps without links", bundle_edit(lambda b: b.ClearField("links")), None, "F36"),
+    ("a group linked twice", bundle_edit(lambda b: b.links.append(b.links[0])), None, "twice"),
+    ("a link of no exported group", bundle_edit(lambda b: setattr(b.links[0].ends[0], "group", 90)), None, "F35"),
+    ("a public tensor exported", circuit_edit(lambda c: (linked(c, "softmax"), setattr(
+        c.publics[0], "group", len(c.sum_groups) - 1))), None, "public tensor"),
+    ("exported without a claimed sum", circuit_edit(lambda c: c.sum_groups.add(name="x", exported=True)), None, "no claimed sum"),
+    ("exported in phase 3", circuit_edit(lambda c: setattr(c.sum_groups[[group.name for group in c.sum_groups].index("lookups")],
+                                                           "exported", True)), None, "phase 3"),
     ("generator missing", circuit_edit(lambda c: c.tables[0].columns[-1].ClearField("fraction")), None, "generator"),
 )
 def bad_input(change_package, change_run, word):
@@ -373,7 +395,11 @@ def toy_run(tokens):
 
 def bundle_failures(code, left, *runs):
     """What fails where, in the blocks with these tokens."""
-    package, folder = copied(change_package=circuit_edit(lambda circuit: linked(circuit, left)))
+    def edit(package):
+        circuit_edit(lambda circuit: linked(circuit, left))(package)
+        three_steps(package)
+
+    package, folder = copied(change_package=edit)
     folders = [toy_run(tokens) for tokens in runs]
     first, *others = (read_message(run / "statement.pb", "Statement") for run in folders)
     for other in others:
@@ -413,7 +439,7 @@ def what_a_block_is_given_was_left():
 
 
 @case
-def a_bundle_has_no_more_blocks_than_the_circuit():
+def a_run_has_no_more_steps_than_the_bundle():
     assert "fewer blocks" in bundle_failures(BAD_INPUT, None, *[TOY_TOKENS] * 4)
 
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 import qm31
-from circuit import generator_nodes, linked_groups
+from circuit import generator_nodes, exported_groups
 from format_rules import BadInput, F, obey
 from graph import Op, ZeroInverse
 from points import BINARY, POINTS, Points, challenge_key, column_key, interpolation
@@ -43,7 +43,7 @@ class Rules:
         self.claimed = {of.fraction.claimed_sum: place for place in self.fractions
                         for of in [self._column(*place)] if of.fraction.running}
         self.readers, self.readers_of_challenges = self._all_readers()
-        self.open_groups = {*linked_groups(self.circuit), *(tensor.group for tensor in self.circuit.publics)}
+        self.open_groups = {*exported_groups(self.circuit), *(tensor.group for tensor in self.circuit.publics)}
         self.only_poles = set()  # challenges that nothing reads in another way
         self.definitions = {}  # of a column: the constraints that are its generator's
         self.defining = defaultdict(set)  # the same, of all columns of a table
@@ -367,7 +367,7 @@ class Rules:
             self._refuse(place, "R3", "no running column adds", self._name((place[0], c)), "as it is, or something else reads it")
         group = self.circuit.claimed_sums[self._column(*sum_of).fraction.claimed_sum].group
         if group in self.open_groups:
-            self._refuse(place, "R3", "the group that binds it is linked, or has a public tensor")
+            self._refuse(place, "R3", "the group that binds it is exported, or has a public tensor")
 
     def _names_poles_only(self, place, pole):
         """Whatever reads the challenge is, as a whole, the denominator of a fraction that is summed."""

@@ -60,29 +60,31 @@ def on_all(plan, scalars, rows):
 class State:
     """`columns` from (table, column) to cells: (height,) in phases 0 and 1, else (4, height). `claimed_sums` by index.
 
-    Blocks share the challenges of phase 1: those of another block's state, if it is given."""
+    Blocks share the challenges of phase 1: those of `shared`, by name, to which a state adds what is not there yet."""
 
-    def __init__(self, package, main, random, other=None):
+    def __init__(self, package, main, random, shared=None):
         self.package = package
         self.columns = {**package.fixed, **main}
         self.claimed_sums = {}
         self.plans = {}
-        self._draw(random, other)
+        self._draw(random, {} if shared is None else shared)
         self.order = package.order
         for t, c in self.order:
             phase = package.tables[t].phases[c]
             self.columns[t, c] = self._fill(t, package.tables[t].columns[c], self.scalars[phase]).astype(np.uint32)
 
-    def _draw(self, random, other):
+    def _draw(self, random, shared):
         """Challenges, and the scalars that a filler of phase 2, and one of phase 3, knows."""
         graph, count = self.package.graph, len(self.package.circuit.challenges)
         while True:
             self.challenges = random.integers(0, qm31.P, size=(count, 4), dtype=np.uint64)
             for k, challenge in enumerate(self.package.circuit.challenges):
-                if other and challenge.phase == 1:
-                    self.challenges[k] = other.challenges[k]
+                if challenge.phase == 1 and challenge.name in shared:
+                    self.challenges[k] = shared[challenge.name]
             try:
                 self.scalars = {phase: graph.scalars(self.challenges, phase - 1) for phase in (2, 3)}
+                early = (k for k, challenge in enumerate(self.package.circuit.challenges) if challenge.phase == 1)
+                shared |= {self.package.circuit.challenges[k].name: self.challenges[k] for k in early}
                 return
             except ZeroInverse:
                 continue

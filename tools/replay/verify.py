@@ -5,7 +5,6 @@ from collections import namedtuple
 import numpy as np
 
 import qm31
-from circuit import linked_groups
 from state import in_chunks, on_all
 
 # kind: constraint, bus, group, range or link; `rows` counts the failing rows, `row` is the first, `node` its ONNX node.
@@ -143,7 +142,7 @@ def sum_of_group(circuit, claimed_sums, group):
 
 def group_failures(state, statement):
     circuit = state.package.circuit
-    linked = linked_groups(circuit)
+    linked = state.package.linked
     for g, group in enumerate(circuit.sum_groups):
         if g in linked:
             continue
@@ -156,14 +155,19 @@ def group_failures(state, statement):
             yield Failure("group", None, group.name, 1, None, None, detail)
 
 
-def link_failures(circuit, blocks):
-    """(block, failure) where a block is given what the one before did not leave; `blocks` are the claimed sums of each."""
-    for b, claimed_sums in enumerate(blocks):
-        for link in circuit.links:
-            given = getattr(link, "in")
-            total = sum_of_group(circuit, claimed_sums, given)
-            if b:
-                total = qm31.add(total, sum_of_group(circuit, blocks[b - 1], link.out))
+def link_failures(bundle, blocks):
+    """(block, failure) where the ends of a link do not cancel: the block is that of its first end. `blocks` are the claimed sums of
+    each block, under challenges that they share."""
+    members = len(bundle.members)
+    for step in range(len(blocks) // members):
+        for link in bundle.message.links:
+            total = np.zeros((4, 1), dtype=np.uint64)
+            for end in link.ends:
+                if step or not end.before:
+                    at = (step - end.before) * members + end.member
+                    total = qm31.add(total, sum_of_group(bundle.members[end.member].circuit, blocks[at], end.group))
             if total.any():
-                detail = "is given what the block before did not leave" if b else "is given more than zeros"
-                yield b, Failure("link", None, circuit.sum_groups[given].name, 1, None, None, detail)
+                first = next(end for end in link.ends if not end.before)
+                name = bundle.members[first.member].circuit.sum_groups[first.group].name
+                detail = "its sum and those of the link's other ends do not add up to zero"
+                yield step * members + first.member, Failure("link", None, name, 1, None, None, detail)

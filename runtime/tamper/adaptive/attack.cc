@@ -238,10 +238,8 @@ class AttackBuilder {
   absl::StatusOr<bool> holds(Attack& attack) {
     LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, attack.cells));
     if (!accepted) return false;
-    for (const Link& link : circuit_.links()) {
-      for (uint32_t g : {link.in(), link.out()}) {
-        if (sums()[g] != honest_[g]) return false;
-      }
+    for (int g = 0; g < circuit_.sum_groups_size(); ++g) {
+      if (circuit_.sum_groups(g).exported() && sums()[g] != honest_[g]) return false;
     }
     attack.buses_balance = checker_->checkBuses().empty();
     uint32_t phase = 3;

@@ -219,17 +219,21 @@ class ElementCheck {
   }
 
   void judgeLinks() {
-    for (const Link& link : circuit_.links()) {
+    for (const Link& link : package_.bundle().links()) {
       for (const auto& [place, unused] : linked_) {
-        const uint32_t other = place.first == link.in()    ? link.out()
-                               : place.first == link.out() ? link.in()
-                                                           : place.first;
-        if (other == place.first) continue;
+        const uint32_t group = place.first;
+        const bool named = std::any_of(link.ends().begin(), link.ends().end(),
+                                       [&](const LinkEnd& end) { return end.group() == group; });
+        if (!named) continue;
         ++elements_.examined;
-        if (!linked_.contains({other, place.second})) {
-          elements_.fail(
-              absl::StrCat("sum group ", circuit_.sum_groups(static_cast<int>(place.first)).name(),
-                           ": an element that the other side of the seam does not have"));
+        const bool elsewhere =
+            std::any_of(link.ends().begin(), link.ends().end(), [&](const LinkEnd& end) {
+              return end.group() != group && linked_.contains({end.group(), place.second});
+            });
+        if (!elsewhere) {
+          elements_.fail(absl::StrCat("sum group ",
+                                      circuit_.sum_groups(static_cast<int>(group)).name(),
+                                      ": an element that no other side of the seam has"));
         }
       }
     }

@@ -68,8 +68,7 @@ std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32
 }
 
 bool isLinked(const Circuit& circuit, uint32_t group) {
-  return std::any_of(circuit.links().begin(), circuit.links().end(),
-                     [&](const Link& link) { return link.in() == group || link.out() == group; });
+  return circuit.sum_groups(static_cast<int>(group)).exported();
 }
 
 }  // namespace lindero::runtime

@@ -340,7 +340,7 @@ case(None, "another challenge in a constraint", filled(after=lambda v: v.t.const
 case("R3", "the challenge of a public tensor", filled(public=("third", "point", "alpha", "z")))
 case(None, "a public tensor elsewhere", filled(public=("tensors", "point", "alpha", "sigma")))
 case("R3", "a public tensor in the group", filled(public=("copies", "point", "alpha", "sigma")))
-case("structure", "the group is linked", filled(link=("tensors", "copies")), text=False)
+case("structure", "the group is exported", filled(link=("tensors", "copies")), text=False)
 
 # R3: how the fraction gets into the group's sum.
 

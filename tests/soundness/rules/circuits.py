@@ -159,7 +159,7 @@ class PackageWriter:
     """Writes circuit.pb as the compiler does, but for nodes that it would not write."""
 
     def __init__(self, circuit, schema):
-        self.of, self.message, self.made, self.nodes = circuit, schema("Circuit")(), {}, {}
+        self.schema, self.of, self.message, self.made, self.nodes = schema, circuit, schema("Circuit")(), {}, {}
         self.challenges, self.groups = list(circuit.challenges), list(circuit.groups)
         self.tables = [table.name for table in circuit.tables]
         self.columns = {table.name: [c.name for c in sorted(table.columns(), key=lambda c: c.phase)] for table in circuit.tables}
@@ -180,17 +180,28 @@ class PackageWriter:
             za, zr, zc = map(self.challenges.index, challenges)
             message.publics.add(name=name, rows=1, columns=1, high=9, group=self.groups.index(group), address=1000 + number,
                                 tile_rows=1, tile_columns=1, address_challenge=za, row_challenge=zr, column_challenge=zc)
-        for into, out in of.links:
-            message.links.add(out=self.groups.index(out), **{"in": self.groups.index(into)})
-            message.most_blocks = 4
+        for group in (group for link in of.links for group in link):
+            message.sum_groups[self.groups.index(group)].exported = True
         for table in of.tables:
             self._table(table)
         message.segments.add(name="whole", tables=range(len(of.tables)))
         (folder / "circuit.pb").write_bytes(message.SerializeToString(deterministic=True))
+        if of.links:
+            (folder / "bundle.pb").write_bytes(self._bundle().SerializeToString(deterministic=True))
         (folder / "program.pb").write_bytes(EMPTY_PROGRAM)
         (folder / "report.json").write_text(json.dumps({"model": NO_MODEL}))
         fixed = sum(len([c for c in table.columns() if c.phase == 0]) for table in of.tables)
         (folder / "fixed.bin").write_bytes(bytes(4 * ROWS * fixed))
+
+    def _bundle(self):
+        """What a link takes is what the step before leaves."""
+        bundle = self.schema("Bundle")(format=1, most_steps=4)
+        bundle.members.add(name="whole")
+        for into, out in self.of.links:
+            ends = bundle.links.add().ends
+            ends.add(group=self.groups.index(into))
+            ends.add(group=self.groups.index(out), before=True)
+        return bundle
 
     def node(self, e):
         """Shared expressions are visited once."""

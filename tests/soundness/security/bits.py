@@ -16,7 +16,15 @@ class Sizes:
     quotients: float  # M: powers of the coefficient that batches
     constraints: float
     log_degrees: tuple  # of the sums, in the challenges of phase 1 and in those of phase 2 alone
-    blocks: int = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Members, repeated in steps, and log2 of the degrees of the sums over the ends of each link."""
+
+    members: tuple
+    links: tuple = ()
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def rate(sizes, parameters):
 
 def errors(sizes, parameters, radius):
     early, late = (2.0**degree for degree in sizes.log_degrees)
-    one = {
+    return {
         "queries": radius.passes**parameters.queries / 2**parameters.pow_bits,
         "batching": max(sizes.quotients - 1, 1) * radius.batch / F / 2**parameters.batching_pow_bits,
         "folds": radius.folds / F / 2**parameters.fold_pow_bits,
@@ -96,24 +104,33 @@ def errors(sizes, parameters, radius):
         "constraints": sizes.constraints / F / 2**parameters.composition_pow_bits,
         "challenges": (early / 2**parameters.challenge_pow_bits + late) / F,
     }
-    return {name: sizes.blocks * error for name, error in one.items()}
+
+
+def of_bundle(bundle, parameters, radius_of):
+    """One false block or link makes a bundle false. A link's sum hangs on the challenges of phase 1; its ends stand for one
+    codeword each, by every regime."""
+    blocks = [errors(sizes, parameters, radius_of(sizes, parameters)) for sizes in bundle.members]
+    total = {name: sum(block[name] for block in blocks) for name in blocks[0]}
+    total["challenges"] += sum(2.0**degree for degree in bundle.links) / F / 2**parameters.challenge_pow_bits
+    return {name: bundle.steps * error for name, error in total.items()}
 
 
 def bits(error):
     return -log2(error) if error > 0 else inf
 
 
-def radii(sizes, parameters, regime):
-    """What a regime may count on, finer than the tool looks."""
+def radii(bundle, parameters, regime):
+    """What a regime may count on, finer than the tool looks: functions of sizes and parameters."""
     if regime == "best known attack":
-        return [rate(sizes, parameters)]
-    half = (1 - (2**sizes.log_height + 3) / 2 ** (sizes.log_height + parameters.log_blowup)) / 2
+        return [rate]
+    least = min(bundle.members, key=lambda sizes: sizes.log_height)
+    half = (1 - (2**least.log_height + 3) / 2 ** (least.log_height + parameters.log_blowup)) / 2
     losses = [loss for i in range(12, 320) if (loss := 2 ** (-i / 16)) < half / 2]
-    proven = [unique(sizes, parameters, loss) for loss in losses]
-    return proven if regime == "proven" else [*proven, elias(sizes, parameters)]
+    proven = [lambda sizes, parameters, loss=loss: unique(sizes, parameters, loss) for loss in losses]
+    return proven if regime == "proven" else [*proven, elias]
 
 
-def best(sizes, parameters, regime):
+def best(bundle, parameters, regime):
     """The least sum of errors, with its terms."""
-    found = (errors(sizes, parameters, radius) for radius in radii(sizes, parameters, regime))
+    found = (of_bundle(bundle, parameters, radius) for radius in radii(bundle, parameters, regime))
     return min(found, key=lambda terms: sum(terms.values()))

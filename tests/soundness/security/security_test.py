@@ -19,7 +19,7 @@ sys.setrecursionlimit(1 << 20)
 
 import bits  # noqa: E402
 import sizes  # noqa: E402
-from package import Package  # noqa: E402
+from package import Bundle  # noqa: E402
 
 TOLERANCE = 0.2
 MODELS = {
@@ -60,6 +60,17 @@ def same_sizes(name, printed, package):
     return failed
 
 
+def same_links(name, printed, bundle):
+    ours, whole = sizes.links(bundle), sizes.links(bundle, declared=False)
+    theirs = [(link["log_degree"], link["log_degree_of_whole_tables"]) for link in printed]
+    same = len(theirs) == len(ours) and all(
+        abs(a - c) < 1e-6 and abs(b - d) < 1e-6 for (a, b), c, d in zip(theirs, ours, whole))
+    if same and bool(ours) == (name == "blocks"):
+        return 0
+    print(f"FAILED {name}: log2 of the degrees of links are {theirs}, here {list(zip(ours, whole))}")
+    return 1
+
+
 def same_runs(name, package):
     """Declared is what the fixed columns have, no more, and folds are shorter than tables: else there is nothing to declare."""
     runs, failed = sizes.runs(package), 0
@@ -77,16 +88,18 @@ def same_runs(name, package):
 def same_bits(name, report):
     """Differences of every regime, every term, and the whole."""
     security = report["security"]
-    of = security["sizes"]
     parameters, failed = bits.Parameters(**report["parameters"]), 0
 
     def circuit_of(log_degrees):
-        return bits.Sizes(of["log_height"], of["quotients"], of["constraints"], tuple(of[log_degrees]), security["blocks"])
+        members = tuple(bits.Sizes(of["log_height"], of["quotients"], of["constraints"], tuple(of[log_degrees]))
+                        for of in security["sizes"])
+        links = tuple(link[log_degrees.replace("degrees", "degree")] for link in security["links"])
+        return bits.Bundle(members, links, int(security["steps"]))
 
     circuit, folds = circuit_of("log_degrees"), security["fold_lengths"]
     for member, log_degrees in (("challenges", "log_degrees"), ("challenges_of_whole_tables", "log_degrees_of_whole_tables")):
         whole = circuit_of(log_degrees)
-        ours = bits.bits(bits.errors(whole, parameters, bits.rate(whole, parameters))["challenges"])
+        ours = bits.bits(bits.of_bundle(whole, parameters, bits.rate)["challenges"])
         if abs(folds[member] - ours) >= TOLERANCE or ours < folds["least_of_whole_tables"]:
             failed += 1
             print(f"FAILED {name}, {member}: {folds[member]:.1f}, here {ours:.3f}")
@@ -99,7 +112,7 @@ def same_bits(name, report):
         terms = bits.best(circuit, parameters, regime)
         pairs = {"all together": (printed["bits"], bits.bits(sum(terms.values())))}
         # The best radius is another one here than there: then terms differ, and the whole does not.
-        if regime == "best known attack" or terms == bits.errors(circuit, parameters, bits.elias(circuit, parameters)):
+        if regime == "best known attack" or terms == bits.of_bundle(circuit, parameters, bits.elias):
             pairs |= {term: (value, bits.bits(terms[term])) for term, value in printed["terms"].items()}
         for term, (theirs, ours) in pairs.items():
             if abs(theirs - ours) >= TOLERANCE:
@@ -120,7 +133,8 @@ def model(name, files, options):
         command = [BIN / "lindero", "compile", SOURCE / files[0], *options, "-o", home]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         home = next(home.rglob("circuit.pb")).parent  # of the bucket, where there is one
-        package = Package(home)
+        bundle = Bundle(home)
+        [package] = bundle.members
         for regime in ("proven", "list-decoding"):
             for blowup in ("1", "2", "3"):
                 for target in ("60", "96", "100"):
@@ -129,7 +143,8 @@ def model(name, files, options):
                     result = subprocess.run(command, capture_output=True, text=True, check=True)
                     report = json.loads(result.stdout)
                     if not cases:
-                        failed += same_sizes(name, report["security"]["sizes"], package)
+                        failed += same_sizes(name, report["security"]["sizes"][0], package)
+                        failed += same_links(name, report["security"]["links"], bundle)
                         failed += same_runs(name, package)
                     cases += 1
                     failed += same_bits(f"{name}, {' '.join(words)}", report)

@@ -172,7 +172,8 @@ class Degrees:
             needed = {(t, c) for c, _ in self.graph.reads(*generator_nodes(column)).columns}
         return all(self.package.tables[u].phases[c] < 2 or (u, c) in self.columns for u, c in needed)
 
-    def total(self):
+    def groups(self):
+        """Of each group, the degrees of its sum above and below."""
         package = self.package
         waiting = [(t, c) for t, table in enumerate(package.tables) for c, of in enumerate(table.phases) if of >= 2]
         sums = {}
@@ -193,13 +194,29 @@ class Degrees:
                      + min(public.tile_rows, public.rows) * counts(public.row_challenge)
                      + min(public.tile_columns, public.columns) * counts(public.column_challenge))
             sums[public.group] = self.add(sums.get(public.group, Term()), Term(poles, poles))
-        return sum(term.top + term.own + self.below(term.shared) for term in sums.values())
+        return {group: (term.top, term.own + self.below(term.shared)) for group, term in sums.items()}
+
+
+def links(bundle, declared=True):
+    """log2 of the degree of the sum over the ends of each link: numerators over one common denominator, and that."""
+    groups = [Degrees(package, 1, declared).groups() for package in bundle.members]
+
+    def degree(link):
+        ends = [groups[end.member].get(end.group, (0, 0)) for end in link.ends]
+        below = sum(under for _, under in ends)
+        return max(top + below - under for top, under in ends) + below
+
+    return [log2(max(degree(link), 1)) for link in bundle.message.links]
 
 
 def of_package(package):
-    """As the tool prints them."""
+    """As the tool prints them: without the groups that a link names."""
+    def degree(phase, declared):
+        groups = Degrees(package, phase, declared).groups()
+        return sum(sum(of) for group, of in groups.items() if phase == 2 or group not in package.linked)
+
     def degrees(declared):
-        return [log2(max(Degrees(package, phase, declared).total(), 1)) for phase in (1, 2)]
+        return [log2(max(degree(phase, declared), 1)) for phase in (1, 2)]
 
     return {
         "log_height": max(table.message.log_height for table in package.tables),

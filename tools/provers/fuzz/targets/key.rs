@@ -24,9 +24,9 @@ libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, random:
         let mut set: proto::KeySet = decode_canonical(&data[..size], "the key").ok()?;
         let mut key: proto::VerifyingKey = decode_canonical(set.keys.first()?, "the key").ok()?;
         match random % 4 {
-            0 => change(&mut key.fixed_root),
+            0 => change(key.fixed_roots.first_mut()?),
             1 => return None,
-            _ => change(&mut key.circuit),
+            _ => change(key.circuits.first_mut()?),
         }
         set.keys[0] = encode(&key);
         Some(encode(&set))

@@ -15,10 +15,10 @@ libfuzzer_sys::fuzz_target!(
         let (key, statement) = HIDDEN.get_or_init(|| {
             let key = Key::decode(&seed("key")).expect("a key");
             let proof = proof_of(&seed("hidden.proof"));
-            let statement = Statement::decode(&proof.claim, &key.circuit, 1).expect("the seed's claim fits");
+            let statement = Statement::decode(&proof.claim, &key.bundle).expect("the seed's claim fits");
             (key, statement)
         });
         let mut statement = statement.clone();
-        let _ = statement.open(data, &key.circuit);
+        let _ = statement.open(data, &key.bundle);
     }
 );

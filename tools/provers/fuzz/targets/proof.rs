@@ -1,4 +1,4 @@
-//! A proof from a stranger, for a key that is one's own; of one block and of three.
+//! A proof from a stranger, for a key that is one's own; of one block, of three steps, and of two steps of three members.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -7,12 +7,12 @@ use lindero_fuzz::{change, change_in_place, expect_panics_of_stwo_alone, seed};
 use lindero_package::{decode_canonical, encode, proto};
 use lindero_stwo_verifier::{verify, Key};
 
-static KEYS: OnceLock<[Key; 2]> = OnceLock::new();
+static KEYS: OnceLock<[Key; 3]> = OnceLock::new();
 
 libfuzzer_sys::fuzz_target!(
     init: expect_panics_of_stwo_alone(),
     |data: &[u8]| {
-        let keys = KEYS.get_or_init(|| ["key", "linked.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
+        let keys = KEYS.get_or_init(|| ["key", "linked.key", "network.key"].map(|name| Key::decode(&seed(name)).expect("a key")));
         for key in keys {
             let _ = verify(key, data, None);
         }

@@ -28,9 +28,6 @@ pub struct Circuit {
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
     pub segments: Vec<proto::Segment>,
-    pub links: Vec<proto::Link>,
-    /// Most blocks of a bundle; 1 without links.
-    pub most_blocks: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -10,9 +10,6 @@ use crate::circuit::Circuit;
 use crate::error::{ensure, Error};
 use crate::format_rules::obey;
 
-/// Of a message in a file.
-const MAX_MESSAGE_BYTES: u64 = 1 << 28;
-
 /// The columns of one phase of all tables. Values are as the file has them: whoever loads a column checks
 /// that its values are below the modulus. A file that shrinks while it is mapped makes the process fail, as
 /// with any mapped file.
@@ -60,49 +57,5 @@ impl ColumnFile {
         let begin = first + (column - range.start) * self.heights[table];
         let bytes = self.map.as_deref().unwrap_or_default();
         bytemuck::cast_slice(&bytes[4 * begin..4 * (begin + self.heights[table])])
-    }
-}
-
-/// A package folder: the circuit and its fixed columns.
-pub struct Package {
-    pub circuit: Circuit,
-    /// The bytes of `circuit.pb`.
-    pub circuit_bytes: Vec<u8>,
-    pub fixed: ColumnFile,
-    /// The bytes of `model.json`; empty if the circuit is of no model.
-    pub model: Vec<u8>,
-}
-
-impl Package {
-    pub fn open(folder: &Path) -> Result<Self, Error> {
-        Self::open_with(folder, Circuit::decode)
-    }
-
-    /// With a circuit of [`Circuit::decode_ignoring_rules`].
-    #[cfg(feature = "forger")]
-    pub fn open_ignoring_rules(folder: &Path) -> Result<Self, Error> {
-        Self::open_with(folder, Circuit::decode_ignoring_rules)
-    }
-
-    fn open_with(folder: &Path, decode: fn(&[u8]) -> Result<Circuit, Error>) -> Result<Self, Error> {
-        let path = folder.join("circuit.pb");
-        let fail = |error: std::io::Error| Error::new(format!("cannot read {}: {error}", path.display()));
-        let size = std::fs::metadata(&path).map_err(fail)?.len();
-        obey!(
-            Limits,
-            size <= MAX_MESSAGE_BYTES,
-            "{} has more than {MAX_MESSAGE_BYTES} bytes",
-            path.display()
-        );
-        let circuit_bytes = std::fs::read(&path).map_err(fail)?;
-        let circuit = decode(&circuit_bytes).map_err(|error| error.within(path.display()))?;
-        let fixed = ColumnFile::open(&folder.join("fixed.bin"), &circuit, 0)?;
-        let path = folder.join("model.json");
-        let model = match std::fs::read(&path) {
-            Ok(model) => model,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::new(format!("cannot read {}: {error}", path.display()))),
-        };
-        Ok(Package { circuit, circuit_bytes, fixed, model })
     }
 }

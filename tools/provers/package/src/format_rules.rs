@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// In the order of the numbers, from F1 on. Those of programs, F28 to F32, are for runtimes.
+/// In the order of the numbers, from F1 on. Those of programs and of the runtime's statements, F28 to F33, are for runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     Encoding = 1,
@@ -23,7 +23,7 @@ pub enum Rule {
     ClaimedSums,
     Publics,
     Addresses,
-    Links,
+    Exports,
     Lookups,
     Providers,
     Witness,
@@ -32,6 +32,9 @@ pub enum Rule {
     Fractions,
     Work,
     ColumnFiles,
+    Members = 34,
+    Links,
+    Steps,
 }
 
 impl fmt::Display for Rule {

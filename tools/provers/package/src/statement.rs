@@ -1,9 +1,9 @@
-//! What a claim says about the public tensors, checked against the circuit that declares them.
+//! What a claim says about the public tensors, checked against the circuits that declare them.
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Bundle;
 use crate::canonical::digest;
-use crate::circuit::Circuit;
 use crate::error::{ensure, Error};
 use crate::proto::{public_tensor::Kind, PublicTensor};
 
@@ -41,47 +41,53 @@ pub struct Opening {
     pub values: Vec<i64>,
 }
 
-/// The public tensors as a claim states them, in the circuit's order. Each has the rows of all blocks, one block after the
-/// other.
+/// The public tensors as a claim states them, in the order of the members and of their circuits. Each has the rows of all steps,
+/// one step after the other.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    blocks: usize,
+    steps: usize,
     tensors: Vec<StatedTensor>,
     digest: [u8; 32],
     claim: Vec<u8>,
 }
 
 impl Statement {
-    /// Reads the claim of a bundle of `blocks`, which must name exactly the public tensors of the circuit, in order, with values
-    /// in range.
-    pub fn decode(claim: &[u8], circuit: &Circuit, blocks: usize) -> Result<Self, Error> {
-        ensure!(
-            (1..=circuit.most_blocks).contains(&blocks),
-            "there are {blocks} blocks, the circuit allows 1 to {}",
-            circuit.most_blocks
-        );
+    /// Reads the claim of a run of a bundle, which must name exactly the public tensors of its members, in order, with values in
+    /// range. How many steps the run has is what the rows of the first one say.
+    pub fn decode(claim: &[u8], bundle: &Bundle) -> Result<Self, Error> {
         let part: PublicPart = parse(claim, "the claim")?;
         let (mut inputs, mut outputs) = (part.inputs.into_iter(), part.outputs.into_iter());
-        let mut tensors = Vec::with_capacity(circuit.publics.len());
-        for tensor in &circuit.publics {
+        let mut stated = Vec::new();
+        for tensor in bundle.publics() {
             let list = if tensor.kind() == Kind::Input { &mut inputs } else { &mut outputs };
-            let Some(stated) = list.next() else {
+            let Some(next) = list.next() else {
                 return Err(Error::new(format!("the claim lacks public tensor {}", tensor.name)));
             };
-            check_tensor(&stated, tensor, blocks)?;
-            tensors.push(stated);
+            stated.push(next);
         }
         ensure!(
             inputs.len() + outputs.len() == 0,
             "the claim has {} public tensors more than the circuit",
             inputs.len() + outputs.len()
         );
-        Ok(Statement { blocks, tensors, digest: digest(claim), claim: claim.to_vec() })
+        let steps = match (stated.first(), bundle.publics().next()) {
+            (Some(stated), Some(tensor)) => (stated.rows / tensor.rows).max(1) as usize,
+            _ => 1,
+        };
+        ensure!(
+            steps <= bundle.most_steps,
+            "the claim is of {steps} steps, the key allows 1 to {}",
+            bundle.most_steps
+        );
+        for (stated, tensor) in stated.iter().zip(bundle.publics()) {
+            check_tensor(stated, tensor, steps)?;
+        }
+        Ok(Statement { steps, tensors: stated, digest: digest(claim), claim: claim.to_vec() })
     }
 
     /// Takes values for tensors that the claim gives by digest, from a JSON list of [`Opening`]s; each must hash to
     /// its digest.
-    pub fn open(&mut self, openings: &[u8], circuit: &Circuit) -> Result<(), Error> {
+    pub fn open(&mut self, openings: &[u8], bundle: &Bundle) -> Result<(), Error> {
         let openings: Vec<Opening> = parse(openings, "the openings")?;
         for opening in openings {
             let name = &opening.name;
@@ -95,7 +101,8 @@ impl Statement {
                 stated.digest.as_deref() == Some(hexadecimal(&digest(&bytes)).as_str()),
                 "the opening of {name:?} does not hash to the digest in the claim"
             );
-            check_values(&opening.values, &circuit.publics[index], self.blocks)?;
+            let tensor = bundle.publics().nth(index).expect("a tensor of the claim is one of the bundle");
+            check_values(&opening.values, tensor, self.steps)?;
             stated.values = Some(opening.values);
         }
         Ok(())
@@ -107,30 +114,20 @@ impl Statement {
         self.tensors[tensor].values = Some(values.to_vec());
     }
 
-    pub fn blocks(&self) -> usize {
-        self.blocks
+    pub fn steps(&self) -> usize {
+        self.steps
     }
 
-    /// The values of a public tensor, row-major, by its index in the circuit; `None` if the claim gives it by digest and
+    /// The values of a public tensor, row-major, by its index in the bundle; `None` if the claim gives it by digest and
     /// it was not opened.
     pub fn values(&self, tensor: usize) -> Option<&[i64]> {
         self.tensors[tensor].values.as_deref()
     }
 
-    /// Those of one block.
-    pub fn values_of_block(&self, tensor: usize, block: usize) -> Option<&[i64]> {
-        let values = self.values(tensor)?;
-        values.chunks_exact(values.len() / self.blocks).nth(block)
-    }
-
-    /// Whether the claim gives the tensor by digest, opened or not.
-    pub fn by_digest(&self, tensor: usize) -> bool {
-        self.tensors[tensor].digest.is_some()
-    }
-
-    /// How many tensors the claim gives by digest.
-    pub fn digests(&self) -> usize {
-        self.tensors.iter().filter(|tensor| tensor.digest.is_some()).count()
+    /// What it says of a member in a step.
+    pub fn at(&self, bundle: &Bundle, member: usize, step: usize) -> Stated<'_> {
+        let tensors = &self.tensors[bundle.members[member].publics.clone()];
+        Stated { tensors, step, steps: self.steps }
     }
 
     /// The bytes of the claim.
@@ -144,36 +141,62 @@ impl Statement {
     }
 }
 
+/// The public tensors of a member in a step, by their index in its circuit.
+#[derive(Clone, Copy)]
+pub struct Stated<'s> {
+    tensors: &'s [StatedTensor],
+    step: usize,
+    steps: usize,
+}
+
+impl<'s> Stated<'s> {
+    /// Row-major; `None` if the claim gives the tensor by digest and it was not opened.
+    pub fn values(&self, tensor: usize) -> Option<&'s [i64]> {
+        let values = self.tensors[tensor].values.as_deref()?;
+        values.chunks_exact(values.len() / self.steps).nth(self.step)
+    }
+
+    /// Whether the claim gives the tensor by digest, opened or not.
+    pub fn by_digest(&self, tensor: usize) -> bool {
+        self.tensors[tensor].digest.is_some()
+    }
+
+    /// How many tensors the claim gives by digest.
+    pub fn digests(&self) -> usize {
+        self.tensors.iter().filter(|tensor| tensor.digest.is_some()).count()
+    }
+}
+
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| Error::new(format!("{what} is malformed: {error}")))
 }
 
-fn check_tensor(stated: &StatedTensor, tensor: &PublicTensor, blocks: usize) -> Result<(), Error> {
+fn check_tensor(stated: &StatedTensor, tensor: &PublicTensor, steps: usize) -> Result<(), Error> {
     ensure!(
         stated.name == tensor.name,
-        "the claim has public tensor {:?} where the circuit has {:?}",
+        "the claim has public tensor {:?} where the key has {:?}",
         stated.name,
         tensor.name
     );
     ensure!(
-        (stated.rows as u64, stated.columns) == (rows(tensor, blocks), tensor.columns)
+        (stated.rows as u64, stated.columns) == (rows(tensor, steps), tensor.columns)
             && (stated.low, stated.high, stated.exponent) == (tensor.low, tensor.high, tensor.exponent),
-        "public tensor {:?} has another shape, range or exponent in the claim than {blocks} blocks of the circuit have",
+        "public tensor {:?} has another shape, range or exponent in the claim than {steps} steps have",
         tensor.name
     );
     match (&stated.values, &stated.digest) {
-        (Some(values), None) => check_values(values, tensor, blocks),
+        (Some(values), None) => check_values(values, tensor, steps),
         (None, Some(_)) => Ok(()),
         _ => Err(Error::new(format!("public tensor {:?} needs either values or a digest", tensor.name))),
     }
 }
 
-fn rows(tensor: &PublicTensor, blocks: usize) -> u64 {
-    blocks as u64 * tensor.rows as u64
+fn rows(tensor: &PublicTensor, steps: usize) -> u64 {
+    steps as u64 * tensor.rows as u64
 }
 
-fn check_values(values: &[i64], tensor: &PublicTensor, blocks: usize) -> Result<(), Error> {
-    let rows = rows(tensor, blocks);
+fn check_values(values: &[i64], tensor: &PublicTensor, steps: usize) -> Result<(), Error> {
+    let rows = rows(tensor, steps);
     ensure!(
         values.len() as u128 == rows as u128 * tensor.columns as u128,
         "public tensor {:?} must be {rows} x {}",

@@ -18,7 +18,6 @@ const EXTENSION_DEGREE: u32 = 4;
 /// Twiddles and rows are counted in 32 bits; a column of 2^28 rows takes a GiB.
 const MAX_LOG_HEIGHT: u32 = 28;
 const MAX_DEGREE: u32 = 3;
-const MAX_BLOCKS: u32 = 1 << 16;
 const MAX_TABLES: usize = 1 << 12;
 const MAX_COLUMNS: usize = 1 << 16;
 const MAX_NODES: usize = 1 << 23;
@@ -62,8 +61,6 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         publics: message.publics,
         buses: message.buses,
         segments: message.segments,
-        links: message.links,
-        most_blocks: message.most_blocks.max(1) as usize,
     };
     names(&circuit, &message.tables)?;
     for challenge in &circuit.challenges {
@@ -108,7 +105,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
     }
     keys_of_providers(&circuit)?;
     public_addresses(&circuit)?;
-    links(&circuit, message.most_blocks)?;
+    exports(&circuit)?;
     segments(&circuit)?;
     Ok(circuit)
 }
@@ -412,38 +409,30 @@ fn read_by_constraints(cones: &mut Cones, index: usize) -> Result<(), Error> {
     multiplicities_are_counted(cones, index)
 }
 
-/// The groups of a link are sums of main columns under challenges of phase 1, the only ones that the blocks of a bundle
+/// What a link may name is a sum of main columns under challenges of phase 1, the only ones that the blocks of a bundle
 /// share: columns of phase 2 read no others. Nothing but its link says what the sum of such a group is.
-fn links(circuit: &Circuit, most_blocks: u32) -> Result<(), Error> {
-    let expected = if circuit.links.is_empty() { 0..=0 } else { 2..=MAX_BLOCKS };
-    obey!(
-        Links,
-        expected.contains(&most_blocks),
-        "a circuit with {} links cannot have bundles of up to {most_blocks} blocks",
-        circuit.links.len()
-    );
-    let mut linked = vec![false; circuit.sum_groups.len()];
-    for group in circuit.links.iter().flat_map(|link| [link.r#in, link.out]) {
-        let fresh = linked.get_mut(group as usize).map(|linked| !std::mem::replace(linked, true));
-        obey!(Links, fresh == Some(true), "links name sum group {group}, which does not exist, or twice");
-        let name = &circuit.sum_groups[group as usize].name;
+fn exports(circuit: &Circuit) -> Result<(), Error> {
+    let exported = |group: u32| circuit.sum_groups[group as usize].exported;
+    for (index, group) in circuit.sum_groups.iter().enumerate().filter(|(_, group)| group.exported) {
         obey!(
-            Links,
-            circuit.claimed_sums.iter().any(|claimed_sum| claimed_sum.group == group),
-            "linked group {name} has no claimed sum"
+            Exports,
+            circuit.claimed_sums.iter().any(|claimed_sum| claimed_sum.group as usize == index),
+            "exported group {} has no claimed sum",
+            group.name
         );
         obey!(
-            Links,
-            circuit.publics.iter().all(|tensor| tensor.group != group),
-            "linked group {name} has a public tensor"
+            Exports,
+            circuit.publics.iter().all(|tensor| tensor.group as usize != index),
+            "exported group {} has a public tensor",
+            group.name
         );
     }
     for column in circuit.tables.iter().flat_map(|table| &table.columns) {
         let Some(Generator::RunningFraction { claimed_sum, .. }) = column.generator else { continue };
         obey!(
-            Links,
-            column.phase == 2 || !linked[circuit.claimed_sums[claimed_sum].group as usize],
-            "column {} makes a linked claimed sum in phase {}; blocks share the challenges of phase 1 only",
+            Exports,
+            column.phase == 2 || !exported(circuit.claimed_sums[claimed_sum].group),
+            "column {} makes a claimed sum of an exported group in phase {}; blocks share the challenges of phase 1 only",
             column.name,
             column.phase
         );

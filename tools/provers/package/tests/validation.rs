@@ -1,7 +1,9 @@
 //! Circuits that break a rule are refused, with a message that says which.
 
+use std::sync::Arc;
+
 use lindero_package::proto::{self, column::Generator, node::Op};
-use lindero_package::{encode, fill_order, schedule, Circuit, ColumnFile, StatedTensor, Statement};
+use lindero_package::{encode, fill_order, schedule, Bundle, Circuit, ColumnFile, StatedTensor, Statement};
 use lindero_testkit::samples;
 
 fn decode(change: impl FnOnce(&mut proto::Circuit)) -> Result<Circuit, String> {
@@ -115,7 +117,6 @@ fn broken_circuits_are_refused() {
         ("is of no group", |c| c.claimed_sums[0].group = 9),
         ("is of no group", |c| c.publics[0].group = 9),
         ("challenge that does not exist", |c| c.publics[0].row_challenge = 99),
-        ("cannot have bundles", |c| c.most_blocks = 2),
         ("does not fit the field", |c| c.publics[0].high = 0x4000_0000),
         ("is empty or does not fit", |c| (c.publics[0].low, c.publics[0].high) = (1, 0)),
         ("empty tiles", |c| c.publics[0].tile_rows = 0),
@@ -162,71 +163,126 @@ fn broken_circuits_are_refused() {
 }
 
 #[test]
-fn links_are_checked() {
+fn exports_are_checked() {
     type Change = fn(&mut proto::Circuit);
-    /// The index of a sum group.
-    fn group(circuit: &proto::Circuit, name: &str) -> u32 {
-        circuit.sum_groups.iter().position(|group| group.name == name).unwrap() as u32
+    fn export(circuit: &mut proto::Circuit, name: &str) {
+        circuit.sum_groups.iter_mut().find(|group| group.name == name).unwrap().exported = true;
     }
     let cases: Vec<(&str, Change)> = vec![
-        ("cannot have bundles", |c| c.most_blocks = 0),
-        ("cannot have bundles", |c| c.most_blocks = 1),
-        ("cannot have bundles", |c| c.most_blocks = (1 << 16) + 1),
-        ("cannot have bundles", |c| c.links.clear()),
-        ("does not exist, or twice", |c| c.links[0].out = 99),
-        ("does not exist, or twice", |c| c.links[0].out = c.links[0].r#in),
-        ("does not exist, or twice", |c| {
-            let (r#in, out) = (c.links[0].out, group(c, "range"));
-            c.links.push(proto::Link { r#in, out });
-        }),
         ("has no claimed sum", |c| {
-            c.sum_groups.push(proto::SumGroup { name: "empty".into() });
-            c.links[0].r#in = group(c, "empty");
+            c.sum_groups.push(proto::SumGroup { name: "empty".into(), exported: true });
         }),
-        ("has a public tensor", |c| c.links[0].out = group(c, "state")),
+        ("has a public tensor", |c| export(c, "state")),
         // A sum under a challenge of phase 2, which another block does not have.
-        ("makes a linked claimed sum in phase 3", |c| c.links[0].out = group(c, "range")),
+        ("of an exported group in phase 3", |c| export(c, "range")),
     ];
     let decode = |change: Change| {
         let mut circuit = samples::linked(0, 0, 0).circuit;
         change(&mut circuit);
         Circuit::decode(&encode(&circuit)).map_err(|error| error.to_string())
     };
-    assert_eq!(decode(|c| c.most_blocks = 1 << 16).unwrap().most_blocks, 1 << 16);
+    assert!(decode(|_| {}).is_ok());
     for (message, change) in cases {
         let error =
             decode(change).err().unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
-        assert!(error.contains(message), "expected {message:?}, got {error:?}");
+        assert!(error.contains(message) && error.contains("F19"), "expected {message:?}, got {error:?}");
     }
 }
 
-/// Every tensor has the rows of all blocks, and there are as many blocks as the circuit allows.
 #[test]
-fn a_claim_has_the_rows_of_its_blocks() {
-    let circuit = Circuit::decode(&encode(&samples::linked(0, 0, 0).circuit)).unwrap();
-    for blocks in 1..=samples::MOST_BLOCKS {
-        let claim = samples::linked_blocks(0, blocks).claim;
-        for named in 0..6 {
-            let statement = Statement::decode(&claim, &circuit, named);
-            assert_eq!(statement.is_ok(), named == blocks, "{blocks} blocks read as {named}");
-        }
-        let statement = Statement::decode(&claim, &circuit, blocks).unwrap();
+fn bundles_are_checked() {
+    type Change = fn(&mut proto::Bundle);
+    let sample = samples::network(0, 0, 0);
+    let circuits: Vec<Arc<Circuit>> =
+        sample.decode_bundle().members.iter().map(|member| member.circuit.clone()).collect();
+    let cases: Vec<(&str, Change)> = vec![
+        ("F1: bundle format 2", |b| b.format = 2),
+        ("F34: a bundle has 0 members", |b| b.members.clear()),
+        ("F34: \"\" cannot be", |b| b.members[0].name.clear()),
+        ("F34: \"../x\" cannot be", |b| b.members[0].name = "../x".into()),
+        ("F34: \".x\" cannot be", |b| b.members[0].name = ".x".into()),
+        ("cannot be the name", |b| b.members[0].name = "x".repeat(65)),
+        ("F34: two members have the name sums", |b| b.members[0].name = "sums".into()),
+        ("has circuit 9", |b| b.members[2].circuit = 9),
+        ("out of order", |b| b.members.swap(0, 1)),
+        ("F34: 1 circuits are of no member", |b| {
+            b.members.pop();
+            b.links.remove(1);
+        }),
+        // The two would have the same public tensors.
+        ("is another member's, too", |b| b.members[1].circuit = 0),
+        ("F35: link 0 names group 1 of member 3", |b| b.links[0].ends[0].member = 3),
+        ("F35: link 0 names group 99", |b| b.links[0].ends[0].group = 99),
+        ("does not exist or is not exported", |b| b.links[0].ends[0].group = 0),
+        ("is an end of two links", |b| b.links[1].ends[0] = b.links[0].ends[0]),
+        ("is an end of two links", |b| {
+            let end = b.links[0].ends[0];
+            b.links[0].ends.push(end);
+        }),
+        ("F35: link 0 has 1 ends", |b| b.links[0].ends.truncate(1)),
+        ("F35: link 3 has 0 ends", |b| b.links.push(proto::Link::default())),
+        ("says nothing of the step itself", |b| b.links[2].ends[0].before = true),
+        ("F36: a bundle of 3 members, with links", |b| b.most_steps = 0),
+        ("cannot have up to 1 steps", |b| b.most_steps = 1),
+        ("cannot have up to 21846 steps", |b| b.most_steps = 21846),
+        ("F36: a bundle of 3 members, without links", |b| b.links[2].ends[1].before = false),
+    ];
+    let check = |bundle: &proto::Bundle| Bundle::new(bundle, &circuits).map_err(|error| error.to_string());
+    for (message, change) in cases {
+        let mut bundle = sample.bundle.clone();
+        change(&mut bundle);
+        let error =
+            check(&bundle).err().unwrap_or_else(|| panic!("accepted, where {message:?} was expected"));
+        assert!(error.contains(message), "expected {message:?}, got {error:?}");
+    }
+    let most = check(&proto::Bundle { most_steps: 21845, ..sample.bundle.clone() }).unwrap();
+    assert_eq!((most.most_steps, most.most_blocks()), (21845, 65535));
+    assert_eq!(most.challenges, ["za", "zr", "zc", "edge", "range"]);
+    assert_eq!(most.members[1].shared, [(0, 4), (1, 3), (2, 0), (3, 1), (4, 2)]);
+    assert_eq!(most.members[1].publics, 1..2);
+    // A group that no link names sums to zero by itself.
+    assert!(
+        check(&proto::Bundle { links: sample.bundle.links[1..].to_vec(), ..sample.bundle.clone() }).is_ok()
+    );
+}
+
+/// Every tensor has the rows of all steps, and there are as many steps as the bundle allows.
+#[test]
+fn a_claim_has_the_rows_of_its_steps() {
+    let bundle = samples::linked(0, 0, 0).decode_bundle();
+    for steps in 1..=samples::MOST_BLOCKS {
+        let claim = samples::linked_blocks(0, steps).claim;
+        let statement = Statement::decode(&claim, &bundle).unwrap();
+        assert_eq!(statement.steps(), steps);
         let values = statement.values(0).unwrap();
-        for block in 0..blocks {
-            assert_eq!(statement.values_of_block(0, block).unwrap(), &values[64 * block..64 * (block + 1)]);
+        for step in 0..steps {
+            let stated = statement.at(&bundle, 0, step);
+            assert_eq!(stated.values(0).unwrap(), &values[64 * step..64 * (step + 1)]);
+        }
+        let claim = samples::network_steps(0, steps).claim;
+        let network = samples::network(0, 0, 0).decode_bundle();
+        let statement = Statement::decode(&claim, &network).unwrap();
+        for step in 0..steps {
+            assert_eq!(statement.at(&network, 0, step).values(0).unwrap().len(), 64);
+            assert_eq!(
+                statement.at(&network, 1, step).values(0).unwrap(),
+                &statement.values(1).unwrap()[step..step + 1]
+            );
         }
     }
+    let many = samples::linked_blocks(0, samples::MOST_BLOCKS + 1).claim;
+    assert!(Statement::decode(&many, &bundle).unwrap_err().to_string().contains("the key allows 1 to 4"));
     let two = samples::linked_blocks(0, 2);
     type Change = fn(&mut StatedTensor);
     let changes: [(&str, Change); 4] = [
         ("a row less", |tensor| tensor.rows -= 1),
-        ("a block more", |tensor| tensor.rows = 3),
+        ("a step more", |tensor| tensor.rows = 3),
         ("a value less", |tensor| tensor.values = Some(vec![0])),
         ("a value more", |tensor| tensor.values.as_mut().unwrap().push(0)),
     ];
     for (what, change) in changes {
         let claim = two.stating(|part| change(&mut part.outputs[0])).claim;
-        assert!(Statement::decode(&claim, &circuit, 2).is_err(), "{what}");
+        assert!(Statement::decode(&claim, &bundle).is_err(), "{what}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lindero_package::{digest, ColumnFile, Package, Statement};
+use lindero_package::{digest, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover;
 use lindero_stwo_verifier::{Key, KeySet, Target};
@@ -17,14 +17,10 @@ fn proven(folder: &Path, sample: &Sample, openings: &[u8]) -> (Vec<u8>, Vec<u8>)
     sample.write(&place).expect("the folder is writable");
     let package = Package::open(&place).expect("a sample is a package");
     let key = prover::setup(&package, &QUICK, &Progress::new(None)).expect("a sample has a key");
-    let traces: Vec<_> = (0..sample.traces.len())
-        .map(|block| {
-            ColumnFile::open(&place.join(Sample::trace_file(block)), &package.circuit, 1).expect("a trace")
-        })
-        .collect();
-    let mut statement =
-        Statement::decode(&sample.claim, &package.circuit, traces.len()).expect("its claim fits");
-    statement.open(openings, &package.circuit).expect("the openings are of the claim");
+    let paths: Vec<_> = (0..sample.traces.len()).map(|block| place.join(Sample::trace_file(block))).collect();
+    let traces = package.open_traces(&paths).expect("its traces fit");
+    let mut statement = Statement::decode(&sample.claim, &package.bundle).expect("its claim fits");
+    statement.open(openings, &package.bundle).expect("the openings are of the claim");
     let decoded = Key::decode(&key).expect("the key is a key");
     let proof = prover::prove(&package, &traces, &decoded, &statement, &Arc::new(Progress::new(None)));
     (key, proof.unwrap_or_else(|_| panic!("a sample can be proven")))
@@ -64,9 +60,11 @@ fn main() {
     write("proof", "hidden", &hidden_proof);
     write("claim", "hidden", &hidden.claim);
     std::fs::write(folder.join("hidden.proof"), &hidden_proof).expect("the folder is writable");
-    let blocks = samples::linked_blocks(1, 3);
-    let (key, proof) = proven(folder, &blocks, b"[]");
-    write("key", "linked", &KeySet::encode(vec![key.clone()]));
-    write("proof", "linked", &proof);
-    std::fs::write(folder.join("linked.key"), &key).expect("the folder is writable");
+    for (name, steps) in [("linked", samples::linked_blocks(1, 3)), ("network", samples::network_steps(1, 2))]
+    {
+        let (key, proof) = proven(&folder.join(name), &steps, b"[]");
+        write("key", name, &KeySet::encode(vec![key.clone()]));
+        write("proof", name, &proof);
+        std::fs::write(folder.join(format!("{name}.key")), &key).expect("the folder is writable");
+    }
 }

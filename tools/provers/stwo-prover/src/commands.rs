@@ -7,8 +7,8 @@ use std::sync::Arc;
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{self, Failure, FixedFiles, Keep, TreeZero};
-use lindero_stwo_verifier::security::{Regime, Sizes};
-use lindero_stwo_verifier::{check_circuit, verify, Key, KeySet, Layout, Target};
+use lindero_stwo_verifier::security::Regime;
+use lindero_stwo_verifier::{verify, Key, KeySet, Member, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
@@ -65,12 +65,9 @@ pub fn parameters(mut arguments: Arguments) -> Result<Value, End> {
     let target = target(&mut arguments)?;
     arguments.finish()?;
     let package = Package::open(&folder)?;
-    let circuit = &package.circuit;
-    check_circuit(circuit)?;
-    let layout = Layout::new(circuit);
-    let sizes = Sizes::of(circuit, &layout)?;
-    let parameters = target.parameters(circuit, &layout, &sizes)?;
-    let blocks = circuit.most_blocks;
+    let (layouts, sizes) = prover::sizes(&package)?;
+    let parameters = target.parameters(&package.bundle, &layouts, &sizes)?;
+    let blocks = package.bundle.most_blocks();
     Ok(json!({
         "parameters": report::parameters(&parameters),
         "security": report::security(&sizes, &parameters, target.bits, target.regime, blocks),
@@ -83,10 +80,15 @@ pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End
     let (target, keep) = (target(&mut arguments)?, keep(&mut arguments)?);
     arguments.finish()?;
     let package = Package::open(&folder)?;
-    let (key, kept) = prover::setup_keeping(&package, &target, &folder, &keep, progress)?;
+    let (key, kept) = prover::setup_keeping(&package, &target, &keep, progress)?;
     let mut report = report::key(&Key::decode(&key)?);
     report["key_bytes"] = json!(key.len());
-    report["fixed_files"] = json!({"tree": kept.tree, "rows": kept.rows, "missing": kept.missing});
+    let missing: Vec<&String> = kept.iter().filter_map(|kept| kept.missing.as_ref()).collect();
+    report["fixed_files"] = json!({
+        "tree": kept.iter().map(|kept| kept.tree).sum::<Option<u64>>(),
+        "rows": kept.iter().map(|kept| kept.rows).sum::<Option<u64>>(),
+        "missing": missing.first(),
+    });
     files::write(&output, &KeySet::encode(vec![key]))?;
     report["time"] = progress.summary();
     Ok(report)
@@ -105,30 +107,39 @@ fn keep(arguments: &mut Arguments) -> Result<Keep, Error> {
 
 /// The package's key, out of the file's.
 fn key_of(package: &Package, file: &[u8]) -> Result<Key, Error> {
-    Key::decode(KeySet::decode(file)?.of_circuit(&digest(&package.circuit_bytes))?)
+    Key::decode(KeySet::decode(file)?.of_package(package)?)
 }
 
 pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
-    let trace = arguments.required("trace")?;
+    let trace: PathBuf = arguments.required("trace")?;
+    let name: Option<String> = arguments.optional("member")?;
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = key_of(&package, &key)?;
-    let trace = ColumnFile::open(&trace, &package.circuit, 1)?;
+    let member = match (&name, &key.members[..]) {
+        (None, [member]) => member,
+        (None, _) => return Err(Error::new("the bundle has several members: --member says which").into()),
+        (Some(name), members) => members
+            .iter()
+            .find(|member| &member.name == name)
+            .ok_or_else(|| Error::new(format!("the bundle has no member {name:?}")))?,
+    };
+    let trace = ColumnFile::open(&trace, &member.circuit, 1)?;
     progress.begin("commit_main");
-    let root = prover::main_root(&package, &trace, &key)?;
+    let root = prover::main_root(member, &trace)?;
     Ok(json!({
-        "fixed_root": report::hexadecimal(&key.fixed_root),
+        "fixed_root": report::hexadecimal(&member.fixed_root),
         "main_root": report::hexadecimal(&root),
         "time": progress.summary(),
     }))
 }
 
 /// What a proof has of the fixed columns.
-fn tree_zero(way: Option<&str>, folder: &Path, key: &Key) -> Result<TreeZero, Error> {
+fn tree_zero(way: Option<&str>, folder: &Path, member: &Member) -> Result<TreeZero, Error> {
     Ok(match way {
-        None | Some("files") => TreeZero::Kept(FixedFiles::open(folder, key)?),
-        Some("tree") => TreeZero::Kept(FixedFiles::open(folder, key)?.map(FixedFiles::without_rows)),
+        None | Some("files") => TreeZero::Kept(FixedFiles::open(folder, member)?),
+        Some("tree") => TreeZero::Kept(FixedFiles::open(folder, member)?.map(FixedFiles::without_rows)),
         Some("compute") => TreeZero::Kept(None),
         Some("commit") => TreeZero::Committed,
         Some(other) => return Err(Error::new(format!("option --fixed-columns cannot be {other:?}"))),
@@ -138,23 +149,27 @@ fn tree_zero(way: Option<&str>, folder: &Path, key: &Key) -> Result<TreeZero, Er
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
     let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
-    let (traces, claim) = (arguments.several("trace")?, files::read(&arguments.required("claim")?)?);
+    let traces: Vec<PathBuf> = arguments.several("trace")?;
+    let claim = files::read(&arguments.required("claim")?)?;
     let output = arguments.required("output")?;
     let openings = files::read_optional(&mut arguments, "openings")?;
     let way: Option<String> = arguments.optional("fixed-columns")?;
     arguments.finish()?;
     let package = Package::open(&folder)?;
     let key = key_of(&package, &key)?;
-    let open = |trace: &PathBuf| ColumnFile::open(trace, &package.circuit, 1);
-    let traces = traces.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
-    let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
+    let traces = package.open_traces(&traces)?;
+    let mut statement = Statement::decode(&claim, &package.bundle)?;
     if let Some(openings) = &openings {
-        statement.open(openings, &package.circuit)?;
+        statement.open(openings, &package.bundle)?;
     }
-    let tree_zero = tree_zero(way.as_deref(), &folder, &key)?;
-    let from_files = matches!(tree_zero, TreeZero::Kept(Some(_)));
-    let proof =
-        prover::prove_with(tree_zero, &package, &traces, &key, &statement, progress).and_then(|proof| {
+    let mut from_files = false;
+    let mut trees_zero = |member: usize| {
+        let tree_zero = tree_zero(way.as_deref(), &package.files[member].folder, &key.members[member])?;
+        from_files |= matches!(tree_zero, TreeZero::Kept(Some(_)));
+        Ok(tree_zero)
+    };
+    let proof = prover::prove_with(&mut trees_zero, &package, &traces, &key, &statement, progress).and_then(
+        |proof| {
             progress.begin("verify");
             verify(&key, &proof, openings.as_deref()).map_err(|error| {
                 Failure::Witness(error.within(
@@ -163,7 +178,8 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
             })?;
             progress.end();
             Ok(proof)
-        });
+        },
+    );
     if from_files && matches!(proof, Err(Failure::Witness(_))) {
         // It may be the columns, and not the witness.
         prover::check_fixed(&package, &key, progress)?;
@@ -174,7 +190,7 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
     Ok(json!({
         "proof_digest": report::hexadecimal(&digest(&proof)),
         "proof_bytes": proof.len(),
-        "blocks": statement.blocks(),
+        "blocks": statement.steps() * key.members.len(),
         "bytes": parts,
         "claim_digest": report::hexadecimal(&statement.digest()),
         "time": progress.summary(),
@@ -185,6 +201,8 @@ pub fn bare(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value,
     let keys = KeySet::decode(&files::read(&arguments.required("key")?)?)?;
     arguments.finish()?;
     let key = Key::decode(keys.first())?;
-    prover::prove_bare(&key, progress)?;
+    for member in &key.members {
+        prover::prove_bare(member, progress)?;
+    }
     Ok(json!({ "time": progress.summary() }))
 }

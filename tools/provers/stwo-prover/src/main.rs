@@ -36,10 +36,10 @@ usage: lindero-prover-stwo VERB --option value ...
           Prints which parameters setup would choose, and what they give.
   describe --key KEY
           Prints parameters and security of each key of the file.
-  commit  --package FOLDER --key KEY --trace FILE
+  commit  --package FOLDER --key KEY --trace FILE [--member NAME]
           Prints the roots of the fixed and the main columns.
   prove   --package FOLDER --key KEY --trace FILE ... --claim FILE --output PROOF [--openings FILE]
-          One --trace per block of the bundle, in order. The claim is kept in the proof and bound by it. Openings hold the
+          One --trace per step and member of the bundle, the members of a step in their order. The claim is kept in the proof and bound by it. Openings hold the
           values that it gives by digest.
           [--fixed-columns files|tree|compute|commit]: with the files of setup, where they are (default); with that of the tree
           alone; without; or with all that Stwo's own prover wants. Slower in this order, and the same proof.
@@ -54,7 +54,7 @@ usage: lindero-prover-stwo VERB --option value ...
   version
           Prints version, commit and formats.
 
-A KEY file holds a key per bucket of a model: commit and prove take that of the package's circuit, verify and tamper the
+A KEY file holds a key per bucket of a model: commit and prove take that of the package, verify and tamper the
 one that the proof names.
 
 setup, parameters, commit, prove and bare also take
@@ -196,7 +196,7 @@ fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
     let mut report = report::verdict(&key, &verdict);
     report["proof_digest"] = json!(report::hexadecimal(&digest(&proof)));
     report["proof_bytes"] = json!(proof.len());
-    report["blocks"] = json!(verdict.statement.blocks());
+    report["blocks"] = json!(verdict.statement.steps() * key.members.len());
     report["bytes"] = report::parts(&key, &proof)?;
     report["seconds"] = seconds;
     if verdict.unopened.is_empty() {

@@ -3,8 +3,8 @@
 use lindero_package::proto::public_tensor::Kind;
 use lindero_package::{decode_canonical, proto, Error};
 use lindero_stwo_verifier::channel::{Challenge, Drawn};
-use lindero_stwo_verifier::security::{Regime, Sizes, CONJECTURE, LEAST_CHALLENGES};
-use lindero_stwo_verifier::{codec, Key, Parameters, Verdict};
+use lindero_stwo_verifier::security::{BundleSizes, Regime, CONJECTURE, LEAST_CHALLENGES};
+use lindero_stwo_verifier::{codec, Key, Member, Parameters, Verdict};
 use serde_json::{json, Map, Value};
 
 pub fn hexadecimal(bytes: &[u8]) -> String {
@@ -19,11 +19,18 @@ fn bits(bits: f64) -> Value {
 pub fn key(key: &Key) -> Value {
     json!({
         "key_digest": hexadecimal(&key.digest),
-        "circuit_digest": hexadecimal(&key.circuit_digest),
-        "fixed_root": hexadecimal(&key.fixed_root),
+        "members": key.members.iter().map(member).collect::<Value>(),
         "parameters": parameters(&key.parameters),
         "security":
-            security(key.sizes(), &key.parameters, key.bits, key.regime, key.circuit.most_blocks),
+            security(key.sizes(), &key.parameters, key.bits, key.regime, key.bundle.most_blocks()),
+    })
+}
+
+fn member(member: &Member) -> Value {
+    json!({
+        "name": member.name,
+        "circuit_digest": hexadecimal(&member.circuit_digest),
+        "fixed_root": hexadecimal(&member.fixed_root),
     })
 }
 
@@ -44,7 +51,7 @@ pub fn parameters(parameters: &Parameters) -> Value {
 
 /// What is promised, what the challenges have by the declared lengths of folds and without them, and per regime the bits of the whole and of its terms, for the largest bundle.
 pub fn security(
-    sizes: &Sizes,
+    sizes: &BundleSizes,
     parameters: &Parameters,
     promised: u32,
     promised_by: Regime,
@@ -65,18 +72,30 @@ pub fn security(
             "round_by_round": bits(least.max(0.0)),
         })
     });
-    json!({
-        "regime": promised_by.name(),
-        "promised_bits": promised,
-        "bits": bits(sizes.soundness(parameters, promised_by).total()),
-        "blocks": blocks,
-        "sizes": {
+    let members = sizes.members.iter().map(|sizes| {
+        json!({
             "log_height": sizes.log_height,
             "quotients": sizes.quotients,
             "constraints": sizes.constraints,
             "log_degrees": sizes.log_degrees,
             "log_degrees_of_whole_tables": sizes.log_degrees_of_whole_tables,
-        },
+        })
+    });
+    let links = sizes.links.iter().map(|link| {
+        json!({
+            "ends": link.ends,
+            "log_degree": link.log_degree,
+            "log_degree_of_whole_tables": link.log_degree_of_whole_tables,
+        })
+    });
+    json!({
+        "regime": promised_by.name(),
+        "promised_bits": promised,
+        "bits": bits(sizes.soundness(parameters, promised_by).total()),
+        "blocks": blocks,
+        "steps": sizes.log_steps.exp2().round(),
+        "sizes": members.collect::<Value>(),
+        "links": links.collect::<Value>(),
         "fold_lengths": {
             "rests_on": "as the key declares them; `lindero audit` confirms",
             "challenges": bits(sizes.soundness(parameters, promised_by).challenges),
@@ -97,11 +116,11 @@ fn rests_on(regime: Regime) -> &'static str {
 
 /// What an accepted proof states.
 pub fn verdict(key: &Key, verdict: &Verdict) -> Value {
-    let tensors = key.circuit.publics.iter().enumerate().map(|(index, tensor)| {
+    let tensors = key.bundle.publics().enumerate().map(|(index, tensor)| {
         json!({
             "name": tensor.name,
             "kind": if tensor.kind() == Kind::Input { "input" } else { "output" },
-            "rows": tensor.rows as usize * verdict.statement.blocks(),
+            "rows": tensor.rows as usize * verdict.statement.steps(),
             "columns": tensor.columns,
             "exponent": tensor.exponent,
             "values": verdict.statement.values(index), // null: given by digest and not opened
@@ -140,8 +159,8 @@ pub fn parts(key: &Key, proof: &[u8]) -> Result<Value, Error> {
     let message: proto::Proof = decode_canonical(proof, "the proof")?;
     let (base, secure, hash) = (4, 16, 32);
     let [mut values, mut rows, mut paths, mut fri, mut claimed_sums] = [0; 5];
-    for block in &message.blocks {
-        let stark = codec::decode(key, &block.commitment)?.stark.0;
+    for (block, member) in message.blocks.iter().zip(key.members.iter().cycle()) {
+        let stark = codec::decode(member, &block.commitment)?.stark.0;
         values += stark.sampled_values.iter().flatten().map(Vec::len).sum::<usize>();
         rows += stark.queried_values.iter().flatten().map(Vec::len).sum::<usize>();
         paths += stark.decommitments.iter().map(|witness| witness.hash_witness.len()).sum::<usize>();

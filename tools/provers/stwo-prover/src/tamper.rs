@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lindero_package::{decode_canonical, digest, encode, proto, Error};
 use lindero_prover_stwo::damage::{Damage, Random};
-use lindero_stwo_verifier::{verify, Key, KeySet};
+use lindero_stwo_verifier::{verify, Key, KeySet, Member};
 use serde_json::{json, Value};
 use stwo::core::fields::m31::P;
 
@@ -28,7 +28,7 @@ enum Target {
     Roots,
     /// Claimed sums that still cancel, be it with those of another block, or do not.
     ClaimedSums,
-    /// Blocks exchanged, dropped or repeated; parts of two blocks exchanged.
+    /// Blocks, of one member or of several, exchanged, dropped or repeated; parts of two blocks exchanged.
     Blocks,
     /// Bytes of the key file.
     Key,
@@ -95,6 +95,7 @@ impl Honest<'_> {
     fn change(&self, target: Target, random: &mut Random) -> Changed {
         let mut proof = self.proof.clone();
         let block = random.below(proof.blocks.len());
+        let member = &self.key.members[block % self.key.members.len()];
         let proof_with = |what, proof: proto::Proof| Changed { what, key: None, proof: Some(encode(&proof)) };
         let named = |what, key: Vec<u8>| {
             let proof = proto::Proof { key_digest: digest(&key).to_vec(), ..self.proof.clone() };
@@ -137,9 +138,9 @@ impl Honest<'_> {
                 proof_with(format!("word {at} of block {block} is {value} instead of {old}"), proof)
             }
             Target::Roots => {
-                let roots = self.key.layout.log_heights.len() + 1;
+                let roots = member.layout.log_heights.len() + 1;
                 let commitment = &mut proof.blocks[block].commitment;
-                let start = self.roots_start(commitment);
+                let start = roots_start(member, commitment);
                 let root = |i: usize| start + 32 * i..start + 32 * (i + 1);
                 let a = random.below(roots);
                 let b = (a + 1 + random.below(roots - 1)) % roots;
@@ -152,10 +153,13 @@ impl Honest<'_> {
                 proof_with(format!("root {b} of block {block} is root {a}, swapped: {swapped}"), proof)
             }
             Target::ClaimedSums => {
-                let claimed_sums = self.key.circuit.claimed_sums.len();
-                let (a, b) = (random.below(claimed_sums), random.below(claimed_sums));
-                let (coordinate, delta) = (random.below(4), 1 + random.next() as u32 % (P - 1));
                 let other = random.below(proof.blocks.len());
+                let claimed_sums = |block: usize| proof.blocks[block].claimed_sums.len() / 16;
+                if claimed_sums(block) == 0 || claimed_sums(other) == 0 {
+                    return proof_with("no claimed sum".into(), proof);
+                }
+                let (a, b) = (random.below(claimed_sums(block)), random.below(claimed_sums(other)));
+                let (coordinate, delta) = (random.below(4), 1 + random.next() as u32 % (P - 1));
                 let cancels = random.below(2) == 0;
                 add(&mut proof.blocks[block].claimed_sums, 4 * a + coordinate, delta);
                 if cancels {
@@ -186,12 +190,6 @@ impl Honest<'_> {
         }
     }
 
-    /// Where the roots stand in the backend's proof: after the nonces.
-    fn roots_start(&self, commitment: &[u8]) -> usize {
-        let fixed_root = &self.key.fixed_root[..];
-        commitment.windows(32).position(|bytes| bytes == fixed_root).unwrap_or(0)
-    }
-
     /// True: rejected. An error is a panic.
     fn rejects(&self, changed: &Changed) -> Result<bool, ()> {
         let proof = changed.proof.as_deref().unwrap_or(self.proof_bytes);
@@ -204,6 +202,11 @@ impl Honest<'_> {
         }))
         .map_err(|_| ())
     }
+}
+
+/// Where the roots stand in the backend's proof: after the nonces.
+fn roots_start(member: &Member, commitment: &[u8]) -> usize {
+    commitment.windows(32).position(|bytes| bytes == member.fixed_root).unwrap_or(0)
 }
 
 fn change_blocks(blocks: &mut Vec<proto::Block>, random: &mut Random) -> String {
@@ -247,10 +250,13 @@ fn change_blocks(blocks: &mut Vec<proto::Block>, random: &mut Random) -> String 
 }
 
 fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> String {
-    let bytes: [(&str, fn(&mut proto::VerifyingKey) -> &mut Vec<u8>); 3] = [
-        ("circuit", |key| &mut key.circuit),
-        ("fixed root", |key| &mut key.fixed_root),
-        ("model", |key| &mut key.model),
+    let (circuit, root) = (random.below(key.circuits.len()), random.below(key.fixed_roots.len()));
+    let mut bundle = encode(key.bundle.get_or_insert_with(Default::default));
+    let bytes = [
+        ("circuit", &mut key.circuits[circuit]),
+        ("fixed root", &mut key.fixed_roots[root]),
+        ("model", &mut key.model),
+        ("bundle", &mut bundle),
     ];
     type Number = fn(&mut proto::StwoParameters) -> &mut u32;
     let numbers: [(&str, Number); 10] = [
@@ -266,10 +272,16 @@ fn change_key_field(key: &mut proto::VerifyingKey, random: &mut Random) -> Strin
         ("fold_pow_bits", |p| &mut p.fold_pow_bits),
     ];
     let chosen = random.below(bytes.len() + numbers.len());
-    if let Some((name, field)) = bytes.get(chosen) {
-        return format!("{name}, {}", damaged(field(key), random));
+    let count = bytes.len();
+    let field = bytes.into_iter().nth(chosen);
+    let what = field.map(|(name, field)| format!("{name}, {}", damaged(field, random)));
+    if let Some(what) = what {
+        if let Ok(changed) = decode_canonical(&bundle, "the bundle") {
+            key.bundle = Some(changed);
+        }
+        return what;
     }
-    let (name, number) = numbers[chosen - bytes.len()];
+    let (name, number) = numbers[chosen - count];
     let number = number(key.stwo.get_or_insert_with(Default::default));
     let old = *number;
     *number = match random.below(4) {

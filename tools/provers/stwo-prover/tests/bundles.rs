@@ -122,11 +122,11 @@ fn challenges_depend_on_the_main_columns_of_all_blocks() {
 #[test]
 fn claimed_sums_that_cancel_over_blocks_are_not_enough() {
     let (key, proof) = proven(&samples::linked_blocks(0, 2), &QUICK);
-    let circuit = Key::decode(&key).unwrap().circuit;
+    let circuit = Key::decode(&key).unwrap().members[0].circuit.clone();
     let message = message_of(&proof);
     let claimed_sum_of =
-        |group: u32| circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group == group).unwrap();
-    let (taken, left) = (claimed_sum_of(circuit.links[0].r#in), claimed_sum_of(circuit.links[0].out));
+        |name: &str| circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.name == name).unwrap();
+    let (taken, left) = (claimed_sum_of("taken"), claimed_sum_of("left"));
     let mut changed = message.clone();
     add_to_claimed_sum(&mut changed.blocks[0], left, 1);
     add_to_claimed_sum(&mut changed.blocks[1], taken, P - 1);
@@ -160,6 +160,96 @@ fn the_nonce_of_a_bundle_counts() {
         change(&mut changed.nonce);
         if changed != message {
             assert_rejected(&key, &encode(&changed), what);
+        }
+    }
+}
+
+/// Blocks of members dropped, repeated, moved to another place of the step or of the run, or of another run or key.
+#[test]
+fn members_cannot_be_moved() {
+    let (key, proof) = proven(&samples::network_steps(0, 2), &QUICK);
+    let ours = message_of(&proof);
+    let other = message_of(&make_proof(&samples::network_steps(1, 2), &key).unwrap());
+    // The same circuits and columns under other names: another key.
+    let mut renamed = samples::network_steps(0, 2);
+    renamed.bundle.members[1].name = "other".into();
+    let (other_key, of_other_key) = proven(&renamed, &QUICK);
+    let of_other_key = message_of(&of_other_key);
+    check(&key, &proof).unwrap();
+    check(&other_key, &encode(&of_other_key)).unwrap();
+    hush();
+    let mut cases: Vec<(String, Vec<proto::Block>)> = Vec::new();
+    let mut case = |what: String, change: &dyn Fn(&mut Vec<proto::Block>)| {
+        let mut blocks = ours.blocks.clone();
+        change(&mut blocks);
+        cases.push((what, blocks));
+    };
+    case("a step dropped".into(), &|blocks| blocks.truncate(3));
+    case("the steps swapped".into(), &|blocks| blocks.rotate_left(3));
+    for a in 0..6 {
+        case(format!("block {a} dropped"), &|blocks| drop(blocks.remove(a)));
+        case(format!("block {a} twice"), &|blocks| blocks.insert(a, blocks[a].clone()));
+        case(format!("block {a} of another run"), &|blocks| blocks[a] = other.blocks[a].clone());
+        case(format!("block {a} of another key"), &|blocks| blocks[a] = of_other_key.blocks[a].clone());
+        for b in 0..a {
+            case(format!("blocks {b} and {a} swapped"), &|blocks| blocks.swap(a, b));
+            case(format!("block {b} for {a}"), &|blocks| blocks[a] = blocks[b].clone());
+        }
+    }
+    for (what, blocks) in cases {
+        let moved = |claim: &Vec<u8>| {
+            encode(&proto::Proof { claim: claim.clone(), blocks: blocks.clone(), ..ours.clone() })
+        };
+        assert_rejected(&key, &moved(&ours.claim), &what);
+        for steps in [1, 2, 3] {
+            if (steps, &blocks) != (2, &ours.blocks) {
+                let claim = samples::network_steps(0, steps).claim;
+                assert_rejected(&key, &moved(&claim), &format!("{what}, with a claim of {steps} steps"));
+            }
+        }
+    }
+    let renamed = proto::Proof { key_digest: ours.key_digest.clone(), ..of_other_key };
+    assert_rejected(&key, &encode(&renamed), "another key's proof");
+}
+
+/// Claimed sums of the ends of a link changed so that it still cancels.
+#[test]
+fn claimed_sums_that_cancel_over_members_are_not_enough() {
+    let (key, proof) = proven(&samples::network_steps(0, 2), &QUICK);
+    let decoded = Key::decode(&key).unwrap();
+    let message = message_of(&proof);
+    hush();
+    for (index, ends) in decoded.bundle.links.iter().enumerate() {
+        let place = |end: &lindero_package::End, step: usize| {
+            let circuit = &decoded.members[end.member].circuit;
+            let claimed_sum =
+                circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group as usize == end.group);
+            (3 * (step - end.before as usize) + end.member, claimed_sum.unwrap())
+        };
+        let [(a, first), (b, second)] = [&ends[0], &ends[1]].map(|end| place(end, 1));
+        let mut changed = message.clone();
+        add_to_claimed_sum(&mut changed.blocks[a], first, 1);
+        add_to_claimed_sum(&mut changed.blocks[b], second, P - 1);
+        assert_rejected(&key, &encode(&changed), &format!("link {index}"));
+    }
+}
+
+/// No member's challenges are its own: they depend on the main columns of all, and on the order of the key.
+#[test]
+fn challenges_depend_on_the_main_columns_of_all_members() {
+    let sample = samples::network(0, 0, 0);
+    let key = make_key(&sample, &QUICK).unwrap();
+    let ours = message_of(&make_proof(&sample, &key).unwrap());
+    hush();
+    for member in 0..3 {
+        let mut other = sample.clone();
+        other.traces[member] = samples::network(1, 0, 0).traces[member].clone();
+        let theirs = message_of(&make_forgery(&other, &key));
+        for block in (0..3).filter(|&block| block != member) {
+            assert_ne!(ours.blocks[block].claimed_sums, theirs.blocks[block].claimed_sums);
+            let mut mixed = ours.clone();
+            mixed.blocks[block] = theirs.blocks[block].clone();
+            assert_rejected(&key, &encode(&mixed), &format!("member {block}, where {member} is another"));
         }
     }
 }

@@ -6,8 +6,8 @@ mod common;
 use common::{make_key, QUICK};
 use lindero_package::proto::{public_tensor::Kind, PublicTensor};
 use lindero_package::{Circuit, Error};
-use lindero_stwo_verifier::security::{Regime, Sizes};
-use lindero_stwo_verifier::{Key, Layout, Parameters};
+use lindero_stwo_verifier::security::{BundleSizes, Regime, Sizes};
+use lindero_stwo_verifier::{Key, KeyParts, Layout, Parameters};
 use lindero_testkit::{Builder, Sample};
 
 const FIELD: u128 = 2147483647u128.pow(4);
@@ -160,7 +160,16 @@ fn nested(levels: usize, rows: u32) -> Sample {
 
 /// A key for the circuit that nobody has set up.
 fn own_key(sample: &Sample, parameters: Parameters) -> Result<Key, Error> {
-    Key::decode(&Key::encode(sample.circuit_bytes(), parameters, 20, Regime::Proven, [0; 32], Vec::new()))
+    let key = KeyParts {
+        circuits: vec![sample.circuit_bytes()],
+        bundle: sample.bundle.clone(),
+        parameters,
+        bits: 20,
+        regime: Regime::Proven,
+        fixed_roots: vec![[0; 32]],
+        model: Vec::new(),
+    };
+    Key::decode(&key.encode())
 }
 
 /// The degree of k levels is 32^k, and 1 as they declare it.
@@ -177,7 +186,7 @@ fn runs_declared_too_short_win_a_bounded_number_of_bits() {
         assert!((honest.log_degrees[0] - degree).abs() < 0.2, "{honest:?}");
         assert_eq!(lying.log_degrees_of_whole_tables, honest.log_degrees);
         assert_eq!(honest.log_degrees_of_whole_tables, honest.log_degrees);
-        let left = lying.challenges_of_whole_tables(&parameters);
+        let left = BundleSizes::from(lying).challenges_of_whole_tables(&parameters);
         assert!((left - (124.0 - degree)).abs() < 0.3, "{left}");
         assert!(own_key(&nested(levels, 1), parameters).is_ok());
         assert!(make_key(&nested(levels, 1), &QUICK).is_ok());

@@ -76,11 +76,12 @@ fn honest_proofs_are_accepted_whatever_the_bits() {
             let key = Key::decode(&encoded).unwrap();
             let proof = make_proof(&sample, &encoded).unwrap();
             let verdict = check(&encoded, &proof).unwrap_or_else(|error| panic!("{name}, {bits:?}: {error}"));
-            let (of_bundle, of_block) = (transcript::draws_of_bundle(&key), transcript::draws_of_block(&key));
+            let (of_bundle, of_block) =
+                (transcript::draws_of_bundle(&key), transcript::draws_of_block(&key.members[0]));
             let message = message_of(&proof);
             assert_eq!(message.nonce.len(), 8 * ground(&of_bundle), "{name}, {bits:?}");
             for block in &message.blocks {
-                let commitment = codec::decode(&key, &block.commitment).unwrap();
+                let commitment = codec::decode(&key.members[0], &block.commitment).unwrap();
                 assert_eq!(commitment.nonces.len(), ground(&of_block), "{name}, {bits:?}");
                 assert_eq!(codec::encode(&commitment), block.commitment);
             }
@@ -111,7 +112,7 @@ fn the_draws_are_those_of_the_protocol() {
         (Challenge::Fold { layer: 1 }, 10),
         (Challenge::Fold { layer: 2 }, 10),
     ];
-    assert_eq!(bits(transcript::draws_of_block(&key)), expected);
+    assert_eq!(bits(transcript::draws_of_block(&key.members[0])), expected);
 }
 
 /// The nonces of the bundle, or of a block, after a change.
@@ -130,7 +131,7 @@ fn changed(
         }
         Some(block) => {
             let bytes = &mut message.blocks[block].commitment;
-            let mut commitment = codec::decode(key, bytes).unwrap();
+            let mut commitment = codec::decode(&key.members[0], bytes).unwrap();
             change(&mut commitment.nonces);
             *bytes = codec::encode(&commitment);
         }
@@ -150,7 +151,7 @@ fn every_nonce_counts() {
         let draws = if block.is_none() {
             transcript::draws_of_bundle(&key)
         } else {
-            transcript::draws_of_block(&key)
+            transcript::draws_of_block(&key.members[0])
         };
         let count = ground(&draws);
         let mut rejected = |what: String, change: &dyn Fn(&mut Vec<u64>)| {
@@ -183,7 +184,7 @@ fn another_good_nonce_makes_another_proof() {
     let encoded = key_with(&sample, [1; 5]);
     let key = Key::decode(&encoded).unwrap();
     let message = message_of(&make_proof(&sample, &encoded).unwrap());
-    let draws = ground(&transcript::draws_of_block(&key));
+    let draws = ground(&transcript::draws_of_block(&key.members[0]));
     let mut good = 0;
     for at in 0..draws {
         for other in 1..=8 {

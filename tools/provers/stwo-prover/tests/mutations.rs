@@ -51,6 +51,7 @@ fn mutations(sample: &Sample, count: usize, seed: u64) {
 fn random_mutations_are_rejected() {
     mutations(&samples::everything(), 1200, 1);
     mutations(&samples::linked_blocks(0, 3), 300, 2);
+    mutations(&samples::network_steps(0, 2), 300, 3);
 }
 
 #[test]
@@ -79,7 +80,8 @@ fn well_formed_mutations_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let message = message_of(&proof);
     type Change = fn(&mut proto::Proof);
-    let changes: [(&str, Change); 16] = [
+    let changes: [(&str, Change); 17] = [
+        ("format 3", |proof| proof.format = 3),
         ("format 2", |proof| proof.format = 2),
         ("the next format", |proof| proof.format += 1),
         ("no format", |proof| proof.format = 0),
@@ -118,7 +120,7 @@ fn other_encodings_of_the_same_message_are_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     for (name, bytes) in [("proof", &proof), ("key", &key)] {
         // Field 1, the format, is first: tag 8.
-        let format = if name == "proof" { 3 } else { 1 };
+        let format = if name == "proof" { 4 } else { 2 };
         assert_eq!(bytes[..2], [8, format], "{name}");
         let unknown = [bytes.as_slice(), &[0x78, 1]].concat();
         let repeated = [bytes.as_slice(), &[8, format]].concat();
@@ -221,7 +223,7 @@ fn every_part_of_a_proof_counts() {
     let decoded = Key::decode(&key).unwrap();
     let message = message_of(&proof);
     let original = &message.blocks[0].commitment;
-    let honest = codec::decode(&decoded, original).unwrap();
+    let honest = codec::decode(&decoded.members[0], original).unwrap();
     assert_eq!(&codec::encode(&honest), original);
     let with = |commitment: Vec<u8>| encode(&with_commitment(&message, commitment));
     for (what, changed) in changes_of_parts(&honest) {
@@ -243,7 +245,7 @@ fn every_part_of_a_proof_counts() {
 #[test]
 fn claimed_sums_that_cancel_are_not_enough() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
-    let circuit = Key::decode(&key).unwrap().circuit;
+    let circuit = Key::decode(&key).unwrap().members[0].circuit.clone();
     let message = message_of(&proof);
     let mut pairs = 0;
     for (i, a) in circuit.claimed_sums.iter().enumerate() {
@@ -350,7 +352,8 @@ fn a_column_that_does_not_repeat_is_rejected() {
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let key = lindero_stwo_verifier::Key::decode(&key).unwrap();
     let message = message_of(&proof);
-    let mut commitment = lindero_stwo_verifier::codec::decode(&key, &message.blocks[0].commitment).unwrap();
+    let mut commitment =
+        lindero_stwo_verifier::codec::decode(&key.members[0], &message.blocks[0].commitment).unwrap();
     let opened = commitment.stark.0.sampled_values[1].iter_mut().find(|values| values.len() == 4).unwrap();
     assert_eq!(opened[1], opened[3]);
     opened[3] = opened[0];

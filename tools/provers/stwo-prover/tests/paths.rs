@@ -26,6 +26,42 @@ fn cases() -> Vec<(&'static str, Sample)> {
     ]
 }
 
+/// Sets up a package of one member.
+fn keep_one(package: &Package, target: &Target, keep: &Keep) -> (Vec<u8>, Kept) {
+    let (key, kept) = setup_keeping(package, target, keep, &Progress::new(None)).unwrap();
+    let [kept] = <[Kept; 1]>::try_from(kept).unwrap_or_else(|_| panic!("one member"));
+    (key, kept)
+}
+
+/// Of several members each has files of its own, and the proof is the same without.
+#[test]
+fn members_have_files_of_their_own() {
+    let sample = samples::network_steps(0, 2);
+    let folder = Folder::new(&sample);
+    let package = folder.package().unwrap();
+    let traces = folder.traces(&sample, &package).unwrap();
+    let statement = Statement::decode(&sample.claim, &package.bundle).unwrap();
+    let progress = Arc::new(Progress::new(None));
+    let (key, kept) = setup_keeping(&package, &QUICK, &Keep::DEFAULT, &progress).unwrap();
+    assert_eq!(kept.iter().filter(|kept| kept.tree.is_some() && kept.missing.is_none()).count(), 3);
+    let key = Key::decode(&key).unwrap();
+    let prove = |way: &dyn Fn(usize) -> TreeZero| {
+        let mut trees_zero = |member| Ok(way(member));
+        prove_with(&mut trees_zero, &package, &traces, &key, &statement, &progress).unwrap()
+    };
+    let files = |member: usize| {
+        let files = FixedFiles::open(&package.files[member].folder, &key.members[member]).unwrap();
+        TreeZero::Kept(Some(files.unwrap()))
+    };
+    let expected = prove(&|_| TreeZero::Committed);
+    assert!(prove(&files) == expected, "files");
+    assert!(prove(&|_| TreeZero::Kept(None)) == expected, "no files");
+    assert!(
+        prove(&|member| if member == 1 { TreeZero::Committed } else { files(member) }) == expected,
+        "both"
+    );
+}
+
 /// A sample with its key and what setup left.
 struct Made {
     folder: Folder,
@@ -41,18 +77,20 @@ impl Made {
         let folder = Folder::new(sample);
         let package = folder.package().unwrap();
         let traces = folder.traces(sample, &package).unwrap();
-        let statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
-        let (key, kept) = setup_keeping(&package, target, &folder.0, keep, &Progress::new(None)).unwrap();
+        let statement = Statement::decode(&sample.claim, &package.bundle).unwrap();
+        let (key, kept) = keep_one(&package, target, keep);
         Made { folder, package, traces, statement, key, kept }
     }
 
     fn files(&self) -> Result<Option<FixedFiles>, lindero_package::Error> {
-        FixedFiles::open(&self.folder.0, &Key::decode(&self.key).unwrap())
+        FixedFiles::open(&self.folder.0, &Key::decode(&self.key).unwrap().members[0])
     }
 
     fn prove(&self, tree_zero: TreeZero) -> Result<Vec<u8>, Failure> {
         let (key, progress) = (Key::decode(&self.key).unwrap(), Arc::new(Progress::new(None)));
-        prove_with(tree_zero, &self.package, &self.traces, &key, &self.statement, &progress)
+        let mut tree_zero = Some(tree_zero);
+        let mut one = |_| Ok(tree_zero.take().unwrap());
+        prove_with(&mut one, &self.package, &self.traces, &key, &self.statement, &progress)
     }
 
     fn path(&self, suffix: &str) -> PathBuf {
@@ -202,9 +240,9 @@ fn setup_keeps_what_it_is_told_and_what_fits() {
 fn a_folder_that_cannot_be_written_costs_time_alone() {
     let sample = samples::everything();
     let folder = Folder::new(&sample);
-    let package = folder.package().unwrap();
-    let absent = folder.0.join("absent");
-    let (key, kept) = setup_keeping(&package, &QUICK, &absent, &Keep::DEFAULT, &Progress::new(None)).unwrap();
+    let mut package = folder.package().unwrap();
+    package.files[0].folder = folder.0.join("absent");
+    let (key, kept) = keep_one(&package, &QUICK, &Keep::DEFAULT);
     assert_eq!((kept.tree, kept.rows), (None, None));
     assert!(kept.missing.unwrap().contains("cannot write"));
     assert_eq!(key, common::make_key(&sample, &QUICK).unwrap());
@@ -219,7 +257,7 @@ fn files_of_other_parameters_make_room() {
     let other = Target { log_blowup: 2, ..QUICK };
     let set_up = |most_bytes| {
         let keep = Keep { most_bytes, ..Keep::DEFAULT };
-        setup_keeping(&made.package, &other, &made.folder.0, &keep, &Progress::new(None)).unwrap()
+        keep_one(&made.package, &other, &keep)
     };
     // As much as both take: all stay.
     let (key, kept) = set_up(4 * bytes);

@@ -4,9 +4,9 @@ mod common;
 
 use common::{
     check, digest_of, file_of, hidden, make_dishonest_proof, make_forgery, make_forgery_with, make_key,
-    make_proof, make_proof_with, message_of, proven, QUICK,
+    make_proof, make_proof_with, message_of, proven, Folder, QUICK,
 };
-use lindero_package::{proto, Opening, StatedTensor, Statement};
+use lindero_package::{decode_canonical, encode, proto, Opening, StatedTensor, Statement};
 use lindero_prover_stwo::prover::Failure;
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{verify, Key, KeySet, Target};
@@ -21,6 +21,8 @@ fn cases() -> Vec<(&'static str, Sample)> {
         ("a link, one block", samples::linked_blocks(0, 1)),
         ("a link, three blocks", samples::linked_blocks(0, 3)),
         ("a link, most blocks", samples::linked_blocks(0, samples::MOST_BLOCKS)),
+        ("three members", samples::network_steps(0, 1)),
+        ("three members, three steps", samples::network_steps(0, 3)),
     ]
 }
 
@@ -63,7 +65,7 @@ fn a_claim_is_bound_as_a_whole() {
     assert_eq!(check(&key, &proof).unwrap().statement.claim(), sample.claim);
     let mut message = message_of(&proof);
     message.claim = sample.labelled("2").claim;
-    assert!(check(&key, &lindero_package::encode(&message)).is_err());
+    assert!(check(&key, &encode(&message)).is_err());
 }
 
 /// The sample with a value of the trace changed, at a word of trace.bin.
@@ -96,20 +98,21 @@ fn cells_that_are_not_residues_are_refused() {
 }
 
 #[test]
-fn a_key_file_has_the_key_that_a_proof_or_a_circuit_asks_for() {
-    let (key, proof) = proven(&samples::everything(), &QUICK);
-    let (other_key, other_proof) = proven(&samples::range_lookup(7, 4, 5), &QUICK);
+fn a_key_file_has_the_key_that_a_proof_or_a_package_asks_for() {
+    let samples = [samples::everything(), samples::range_lookup(7, 4, 5)];
+    let packages = samples.each_ref().map(|sample| Folder::new(sample).package().unwrap());
+    let [(key, proof), (other_key, other_proof)] = samples.map(|sample| proven(&sample, &QUICK));
     let file = KeySet::encode(vec![other_key.clone(), key.clone()]);
     let both = KeySet::decode(&file).unwrap();
     assert_eq!(both.first(), other_key);
-    for (key, proof) in [(&key, &proof), (&other_key, &other_proof)] {
+    for (key, proof, package) in [(&key, &proof, &packages[0]), (&other_key, &other_proof, &packages[1])] {
         assert_eq!(both.of_proof(proof).unwrap(), key);
-        assert_eq!(both.of_circuit(&Key::decode(key).unwrap().circuit_digest).unwrap(), key);
+        assert_eq!(both.of_package(package).unwrap(), key);
     }
     let one = KeySet::decode(&KeySet::encode(vec![key.clone()])).unwrap();
     assert!(one.of_proof(&other_proof).unwrap_err().to_string().contains("another key"));
     assert!(one.of_proof(&proof[1..]).is_err());
-    assert!(one.of_circuit(&[0; 32]).unwrap_err().to_string().contains("another circuit"));
+    assert!(one.of_package(&packages[1]).unwrap_err().to_string().contains("another circuit"));
     let trailing = [&file[..], &[0]].concat();
     for wrong in [&[][..], &KeySet::encode(vec![]), &key, &file[..file.len() - 1], &trailing] {
         assert!(KeySet::decode(wrong).is_err());
@@ -132,7 +135,7 @@ fn a_proof_of_another_key_is_rejected() {
         let mut message = message_of(proof);
         message.key_digest = lindero_package::digest(key).to_vec();
         assert!(check(key, proof).is_err());
-        assert!(check(key, &lindero_package::encode(&message)).is_err());
+        assert!(check(key, &encode(&message)).is_err());
     }
 }
 
@@ -266,27 +269,118 @@ fn blocks_that_do_not_follow_each_other_are_rejected() {
         let sample = Sample::bundle(&blocks);
         assert!(matches!(make_proof(&sample, &key), Err(Failure::Witness(_))), "{what}: an honest prover");
         let error = check(&key, &make_forgery(&sample, &key)).expect_err(what).to_string();
-        assert!(error.contains("taken") && error.contains("the block before leaves"), "{what}: {error}");
-        let named = blocks.len() == 1 || error.starts_with(&format!("block {block}:"));
+        assert!(
+            error.contains("taken") && error.contains("left in the step before do not cancel"),
+            "{what}: {error}"
+        );
+        let named = blocks.len() == 1 || error.starts_with(&format!("step {block}:"));
         assert!(named, "{what}: {error}");
     }
     // Nobody reads what the last one leaves: a shorter run is a run.
     check(&key, &make_proof(&Sample::bundle(&honest[..2]), &key).unwrap()).unwrap();
 }
 
+/// A step of a network of which a member has other columns, and the error that names what is wrong with it.
+type Lie = (&'static str, &'static str, fn(&mut Sample));
+
+fn trace_of(sample: &mut Sample, member: usize, other: Sample) {
+    sample.traces[member] = other.traces[member].clone();
+}
+
+/// Each member is right by itself.
 #[test]
-fn a_bundle_has_at_most_the_blocks_of_its_key() {
+fn members_that_do_not_fit_each_other_are_rejected() {
+    let honest = samples::network(0, 0, 0);
+    let key = make_key(&honest, &QUICK).unwrap();
+    check(&key, &make_proof(&honest, &key).unwrap()).unwrap();
+    let other = || samples::network(1, 0, 0);
+    let lies: [Lie; 4] = [
+        // Of another run: its squares, and what it looks up.
+        ("another input's squares", "member sums: link 0: the claimed sums of group edge", |sample| {
+            let other = samples::network(1, 0, 0);
+            sample.claim =
+                sample.stating(|part| part.inputs[0] = StatedTensor { ..other_input(&other) }).claim;
+            trace_of(sample, 0, other);
+        }),
+        ("another run's sums", "member sums: link 0: the claimed sums of group edge", |sample| {
+            let other = samples::network(1, 0, 0);
+            let total = other.decode().1.values(1).unwrap().to_vec();
+            sample.claim = sample.stating(|part| part.outputs[0].values = Some(total)).claim;
+            trace_of(sample, 1, other);
+        }),
+        ("another run's multiplicities", "member table: link 1: the claimed sums of group range", |sample| {
+            trace_of(sample, 2, samples::network(1, 0, 0));
+        }),
+        ("a state in the first step", "member sums: link 2: the claimed sums of group taken", |sample| {
+            let other = samples::network(0, 0, 5);
+            let total = other.decode().1.values(1).unwrap().to_vec();
+            sample.claim = sample.stating(|part| part.outputs[0].values = Some(total)).claim;
+            trace_of(sample, 1, other);
+        }),
+    ];
+    assert_ne!(other().traces, honest.traces);
+    for (what, named, lie) in lies {
+        let mut sample = honest.clone();
+        lie(&mut sample);
+        assert!(matches!(make_proof(&sample, &key), Err(Failure::Witness(_))), "{what}: an honest prover");
+        let error = check(&key, &make_forgery(&sample, &key)).expect_err(what).to_string();
+        assert!(error.starts_with(named), "{what}: {error}");
+    }
+    // Errors of two links do not make up for each other.
+    let mut sample = honest.clone();
+    trace_of(&mut sample, 2, other());
+    sample.traces[1] = samples::network(0, 0, 5).traces[1].clone();
+    assert!(check(&key, &make_forgery(&sample, &key)).is_err());
+}
+
+fn other_input(sample: &Sample) -> StatedTensor {
+    let part: lindero_package::PublicPart = serde_json::from_slice(&sample.claim).unwrap();
+    part.inputs[0].clone()
+}
+
+/// A key's circuits are those of its members, each once, and have a root each.
+#[test]
+fn a_key_holds_what_its_members_need() {
+    let network = make_key(&samples::network(0, 0, 0), &QUICK).unwrap();
+    let message: proto::VerifyingKey = decode_canonical(&network, "the key").unwrap();
+    type Change = fn(&mut proto::VerifyingKey);
+    let changes: [(&str, Change); 8] = [
+        ("holds a circuit twice", |key| key.circuits[1] = key.circuits[0].clone()),
+        ("circuits are of no member", |key| key.circuits.push(make_circuit())),
+        ("a root of 32 bytes for each member", |key| drop(key.fixed_roots.pop())),
+        ("a root of 32 bytes for each member", |key| key.fixed_roots[1].push(0)),
+        ("a root of 32 bytes for each member", |key| key.fixed_roots.push(vec![0; 32])),
+        ("lacks its parameters or its bundle", |key| key.bundle = None),
+        ("F34", |key| key.bundle.as_mut().unwrap().members.swap(0, 1)),
+        ("compile the model and prove the run again", |key| {
+            (key.format, key.backend) = (1, "stwo-2.3.0/4".into());
+        }),
+    ];
+    for (named, change) in changes {
+        let mut changed = message.clone();
+        change(&mut changed);
+        let error = Key::decode(&encode(&changed)).err().expect(named).to_string();
+        assert!(error.contains(named), "{named}: {error}");
+    }
+}
+
+fn make_circuit() -> Vec<u8> {
+    samples::range_lookup(7, 4, 5).circuit_bytes()
+}
+
+#[test]
+fn a_bundle_has_at_most_the_steps_of_its_key() {
     let key = make_key(&samples::linked(0, 0, 0), &QUICK).unwrap();
     check(&key, &make_forgery(&samples::linked_blocks(0, 4), &key)).unwrap();
     let error = check(&key, &make_forgery(&samples::linked_blocks(0, 5), &key)).unwrap_err().to_string();
-    assert!(error.contains("5 blocks, the circuit allows 1 to 4"), "{error}");
+    assert!(error.contains("5 steps, the key allows 1 to 4"), "{error}");
     // A circuit without links is proven by itself.
     let (key, proof) = proven(&samples::everything(), &QUICK);
     let mut message = message_of(&proof);
     message.blocks.push(message.blocks[0].clone());
-    assert!(check(&key, &lindero_package::encode(&message)).is_err());
+    assert!(check(&key, &encode(&message)).is_err());
     message.blocks.clear();
-    assert!(check(&key, &lindero_package::encode(&message)).is_err());
+    assert!(check(&key, &encode(&message)).is_err());
 }
 
 /// Each public tensor of the sample is alone in its sum group.

@@ -20,9 +20,10 @@ fn proofs_of_too_many_blocks_are_refused() {
     let (key, proof) = proven(&range_lookup(5, 2, 8), &QUICK);
     let keys = KeySet::decode(&KeySet::encode(vec![key.clone()])).unwrap();
     let said = |result: Result<(), Error>| result.unwrap_err().to_string();
-    for (count, words) in
-        [(MAX_BLOCKS, "the circuit allows 1 to 1"), (MAX_BLOCKS + 8, "more than 65540 parts")]
-    {
+    for (count, words) in [
+        (MAX_BLOCKS, "key and claim are of 1 steps and 1 members"),
+        (MAX_BLOCKS + 8, "more than 65540 parts"),
+    ] {
         let proof = with_blocks(&proof, count);
         let error = said(check(&key, &proof).map(|_| ()));
         assert!(error.contains(words), "{count}: {error}");

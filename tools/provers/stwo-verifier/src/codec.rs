@@ -26,7 +26,7 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
 use crate::channel::Draw;
-use crate::key::Key;
+use crate::key::Member;
 use crate::transcript;
 
 pub type Stark = StarkProof<Blake2sMerkleHasher>;
@@ -73,10 +73,10 @@ fn put_hashes(out: &mut Vec<u8>, hashes: &[Blake2sHash]) {
 
 /// Decodes a proof of the shape that the key prescribes; all bytes must be used. The configuration inside is
 /// the key's.
-pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
+pub fn decode(member: &Member, bytes: &[u8]) -> Result<Commitment, Error> {
     let mut reader = Reader { bytes };
-    let nonces = reader.nonces(&transcript::draws_of_block(key))?;
-    let counts = key.layout.sample_counts(&key.circuit);
+    let nonces = reader.nonces(&transcript::draws_of_block(member))?;
+    let counts = member.layout.sample_counts(&member.circuit);
     let commitments = reader.repeat(counts.len(), Reader::hash)?;
     let tree = |reader: &mut Reader, tree: &Vec<usize>| {
         tree.iter()
@@ -86,7 +86,7 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
     let sampled_values =
         counts.iter().map(|counts| tree(&mut reader, counts)).collect::<Result<Vec<_>, Error>>()?;
     let proof_of_work = u64::from_le_bytes(reader.take()?);
-    let max_queries = key.parameters.queries as usize;
+    let max_queries = member.parameters.queries as usize;
     let queries = reader.count(max_queries)?;
     let columns = |reader: &mut Reader, columns: usize| {
         (0..columns).map(|_| reader.repeat(queries, Reader::base)).collect::<Result<Vec<_>, Error>>()
@@ -94,8 +94,8 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
     let queried_values =
         counts.iter().map(|tree| columns(&mut reader, tree.len())).collect::<Result<Vec<_>, Error>>()?;
     // A path has a node per level; folding needs the siblings of each query.
-    let max_hashes = max_queries * (key.layout.max_log_height + key.parameters.log_blowup) as usize;
-    let max_siblings = max_queries << key.parameters.fold_step;
+    let max_hashes = max_queries * (member.layout.max_log_height + member.parameters.log_blowup) as usize;
+    let max_siblings = max_queries << member.parameters.fold_step;
     let witness = |reader: &mut Reader| -> Result<_, Error> {
         let count = reader.count(max_hashes)?;
         Ok(MerkleDecommitmentLifted { hash_witness: reader.repeat(count, Reader::hash)? })
@@ -108,13 +108,13 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Commitment, Error> {
         Ok(FriLayerProof { fri_witness, decommitment: witness(reader)?, commitment })
     };
     let first_layer = layer(&mut reader)?;
-    let inner_layers = key.parameters.inner_layers(key.layout.max_log_height);
+    let inner_layers = member.parameters.inner_layers(member.layout.max_log_height);
     let inner_layers = (0..inner_layers).map(|_| layer(&mut reader)).collect::<Result<Vec<_>, Error>>()?;
-    let coefficients = reader.repeat(1 << key.parameters.log_last_layer_degree, Reader::secure)?;
+    let coefficients = reader.repeat(1 << member.parameters.log_last_layer_degree, Reader::secure)?;
     reader.finish()?;
     let fri_proof = FriProof { first_layer, inner_layers, last_layer_poly: LinePoly::new(coefficients) };
     let proof = CommitmentSchemeProof {
-        config: key.config(),
+        config: member.config(),
         commitments: TreeVec(commitments),
         sampled_values: TreeVec(sampled_values),
         decommitments: TreeVec(decommitments),

@@ -13,12 +13,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use lindero_package::{fill_order, proto, Circuit, Error, Generator, Node, NodeId, Scheduler, Scope};
 
 /// What a wrong run must hit: a zero of the sum's numerator, or of a denominator.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Degrees {
-    /// In all challenges, which are drawn after phase 1 was committed, or after that.
-    pub all: f64,
-    /// In those alone that are drawn after phase 2 was committed.
+    /// Of each group of claimed sums, in all challenges, which are drawn after phase 1 was committed, or after that.
+    pub groups: Vec<Degree>,
+    /// Of all groups, in those alone that are drawn after phase 2 was committed.
     pub late: f64,
+}
+
+/// Of a sum, as a rational function.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Degree {
+    pub numerator: f64,
+    pub denominator: f64,
+}
+
+impl Degree {
+    pub fn total(&self) -> f64 {
+        self.numerator + self.denominator
+    }
+
+    /// Of the sum of the two, which may be of different circuits and share no denominator.
+    pub fn plus(&self, other: &Degree) -> Degree {
+        let raised = |a: &Degree, b: &Degree| a.numerator + b.denominator;
+        Degree {
+            numerator: raised(self, other).max(raised(other, self)),
+            denominator: self.denominator + other.denominator,
+        }
+    }
 }
 
 /// How many rows a scan's value is taken to depend on.
@@ -31,11 +53,12 @@ pub enum Runs {
 }
 
 impl Degrees {
-    /// Of all groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field
+    /// Of the groups of claimed sums of a block, with the public tensors' terms. An error where they are beyond what the field
     /// is good for, or many denominators are in many nodes: the circuit may be a stranger's.
     pub fn of(circuit: &Circuit, runs: Runs) -> Result<Self, Error> {
-        let degree = |first| Ok::<_, Error>(Walk::new(circuit, runs, first).groups()?.iter().sum());
-        Ok(Degrees { all: degree(1)?, late: degree(2)? })
+        let groups = Walk::new(circuit, runs, 1).groups()?;
+        let late = Walk::new(circuit, runs, 2).groups()?.iter().map(Degree::total).sum();
+        Ok(Degrees { groups, late })
     }
 }
 
@@ -188,7 +211,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Per group of claimed sums, the degrees of its sum's numerator and denominators.
-    fn groups(mut self) -> Result<Vec<f64>, Error> {
+    fn groups(mut self) -> Result<Vec<Degree>, Error> {
         let mut sums = vec![Rational::default(); self.circuit.sum_groups.len()];
         for phase in 2..4 {
             for (table, column) in fill_order(self.circuit, phase)?.into_iter().flatten() {
@@ -208,7 +231,8 @@ impl<'a> Walk<'a> {
             let value = sum.plus(&self.public_term(tensor));
             *sum = bounded(&mut self.powers, value)?;
         }
-        Ok(sums.into_iter().map(|sum| sum.numerator + sum.denominator()).collect())
+        let degree = |sum: &Rational| Degree { numerator: sum.numerator, denominator: sum.denominator() };
+        Ok(sums.iter().map(degree).collect())
     }
 
     fn fill(&mut self, table: usize, column: usize) -> Result<(), Error> {

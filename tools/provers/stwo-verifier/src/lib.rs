@@ -23,7 +23,7 @@ mod values;
 mod verify;
 
 pub use air::TableAir;
-pub use key::{check_circuit, Key, KeySet, BACKEND, KEY_FORMAT, PROOF_FORMAT};
+pub use key::{check_circuit, Key, KeyParts, KeySet, Member, BACKEND, KEY_FORMAT, PROOF_FORMAT};
 pub use layout::{FixedColumn, Layout};
 pub use lindero_package::Error;
 pub use parameters::Parameters;

@@ -13,6 +13,16 @@ pub enum Radius {
     Rate,
 }
 
+impl Radius {
+    /// How many codewords a commitment may stand for before a point out of domain is drawn.
+    pub fn list_size(&self) -> f64 {
+        match self {
+            // Elias: what the conjecture says.
+            Radius::Unique { .. } | Radius::Elias | Radius::Rate => 1.0,
+        }
+    }
+}
+
 impl std::fmt::Display for Radius {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {

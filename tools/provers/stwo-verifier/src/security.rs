@@ -3,7 +3,7 @@
 //! Notation: F the extension field, |F| = (2^31 - 1)^4; k = 2^L the rows of the tallest table, n = 2^b k the points at
 //! which columns are committed, rho = k / n the rate; q queries; C the constraints; M the quotients that are batched: the
 //! values opened out of domain and, as Stwo adds it, one more for each base column that is opened at exactly two points;
-//! B the most blocks of a bundle. g, h, ... are the bits of grinding before a draw, delta a distance from the code.
+//! S the most steps of a bundle. g, h, ... are the bits of grinding before a draw, delta a distance from the code.
 //!
 //! | term          | a false statement passes if                          | error, times 2^-grinding               |
 //! |---------------|------------------------------------------------------|----------------------------------------|
@@ -15,9 +15,13 @@
 //! | challenges    | sums that differ agree, or a denominator is zero     | D / \|F\|, for phase 1 and phase 2: `degrees.rs` |
 //!
 //! Each is that of one block. Blocks have their own constraints, points out of domain, FRI and queries, and a false bundle has
-//! a false block or a false link between two: every error is B times as large, and that is what is stated, whatever the number
-//! of blocks in a proof. What is promised is the sum of all errors. The least term alone, which is the security of each round by
-//! itself, is information.
+//! a false block or a false link: errors of all members add up, and are S times as large, and that is what is stated, whatever the
+//! number of steps in a proof. What is promised is the sum of all errors. The least term alone, which is the security of each round
+//! by itself, is information.
+//!
+//! The term of the challenges has one part for each member, of its groups that no link names, and one for each link: the degree of
+//! the sum over its ends, times l^e for a link of e ends, l being the number of codewords that a commitment may stand for when the
+//! challenges are drawn. All regimes here have l = 1: unique decoding leaves one, and so does the conjecture.
 //!
 //! A regime says what is known of delta and E, the number of points of a line that may be near the code although the line
 //! is not:
@@ -39,9 +43,11 @@
 //! columns. Were they false, D would still be at most what folds over whole tables give: the term is never less than
 //! [`LEAST_CHALLENGES`] of that count, or the key is refused.
 
-use lindero_package::{proto, Circuit, Error};
+use std::sync::Arc;
 
-use crate::degrees::{Degrees, Runs};
+use lindero_package::{proto, Bundle, Circuit, Error};
+
+use crate::degrees::{Degree, Degrees, Runs};
 use crate::layout::Layout;
 use crate::parameters::Parameters;
 pub use crate::proximity::Radius;
@@ -157,7 +163,7 @@ fn sum(bits: impl IntoIterator<Item = f64>) -> f64 {
     -bits.into_iter().map(|bits| (-bits).exp2()).sum::<f64>().log2()
 }
 
-/// What the formulas need to know of a circuit.
+/// What the formulas need to know of a member.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// L.
@@ -166,31 +172,141 @@ pub struct Sizes {
     pub quotients: f64,
     /// C.
     pub constraints: f64,
-    /// log2 of D, for the challenges of phase 1 and of phase 2.
+    /// log2 of D, for the challenges of phase 1 and of phase 2, without groups that a link names.
     pub log_degrees: [f64; 2],
     /// The same with folds as long as their tables.
     pub log_degrees_of_whole_tables: [f64; 2],
-    /// log2 of B.
-    pub log_blocks: f64,
 }
 
-impl Sizes {
-    pub fn of(circuit: &Circuit, layout: &Layout) -> Result<Self, Error> {
+/// Of a circuit, whatever is linked.
+struct Counts {
+    log_height: u32,
+    quotients: f64,
+    constraints: f64,
+    declared: Degrees,
+    whole_tables: Degrees,
+}
+
+impl Counts {
+    fn of(circuit: &Circuit, layout: &Layout) -> Result<Self, Error> {
         let counts = layout.sample_counts(circuit);
         let quotients = counts.iter().flatten().map(|&count| count + (count == 2) as usize).sum::<usize>();
         let constraints: usize = circuit.tables.iter().map(|table| table.constraints.len()).sum();
-        let log_degrees = |runs| {
-            let degrees = Degrees::of(circuit, runs)?;
-            Ok::<_, Error>([degrees.all, degrees.late].map(|degree| degree.max(1.0).log2()))
-        };
-        Ok(Sizes {
+        Ok(Counts {
             log_height: layout.max_log_height,
             quotients: quotients as f64,
             constraints: constraints as f64,
-            log_degrees: log_degrees(Runs::Declared)?,
-            log_degrees_of_whole_tables: log_degrees(Runs::WholeTables)?,
-            log_blocks: (circuit.most_blocks as f64).log2(),
+            declared: Degrees::of(circuit, Runs::Declared)?,
+            whole_tables: Degrees::of(circuit, Runs::WholeTables)?,
         })
+    }
+
+    fn sizes(&self, is_linked: impl Fn(usize) -> bool) -> Sizes {
+        let log_degrees = |degrees: &Degrees| {
+            let own = degrees.groups.iter().enumerate().filter(|&(group, _)| !is_linked(group));
+            let all: f64 = own.map(|(_, degree)| degree.total()).sum();
+            [all, degrees.late].map(log_of_degree)
+        };
+        Sizes {
+            log_height: self.log_height,
+            quotients: self.quotients,
+            constraints: self.constraints,
+            log_degrees: log_degrees(&self.declared),
+            log_degrees_of_whole_tables: log_degrees(&self.whole_tables),
+        }
+    }
+}
+
+fn log_of_degree(degree: f64) -> f64 {
+    degree.max(1.0).log2()
+}
+
+impl Sizes {
+    /// Of a circuit by itself.
+    pub fn of(circuit: &Circuit, layout: &Layout) -> Result<Self, Error> {
+        Ok(Counts::of(circuit, layout)?.sizes(|_| false))
+    }
+
+    /// Of one block.
+    pub fn at(&self, parameters: &Parameters, radius: Radius) -> Soundness {
+        let code = Code::new(self.log_height, parameters);
+        let [agreement, batch, folds] = code.errors(radius);
+        Soundness {
+            radius,
+            queries: parameters.pow_bits as f64 - agreement.log2() * parameters.queries as f64,
+            batching: bits(((self.quotients - 1.0).max(1.0) * batch).log2(), parameters.batching_pow_bits),
+            folds: bits(folds.log2(), parameters.fold_pow_bits),
+            out_of_domain: bits((4.0 * code.dimension + 8.0).log2(), parameters.out_of_domain_pow_bits),
+            constraints: bits(self.constraints.log2(), parameters.composition_pow_bits),
+            challenges: challenges(self.log_degrees, parameters),
+        }
+    }
+}
+
+/// What the formulas need to know of a link.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkSizes {
+    pub ends: u32,
+    /// log2 of the degree of the sum over its ends, as declared and with folds as long as their tables.
+    pub log_degree: f64,
+    pub log_degree_of_whole_tables: f64,
+}
+
+/// What the formulas need to know of a bundle.
+#[derive(Clone, Debug)]
+pub struct BundleSizes {
+    pub members: Vec<Sizes>,
+    pub links: Vec<LinkSizes>,
+    /// log2 of S.
+    pub log_steps: f64,
+}
+
+impl From<Sizes> for BundleSizes {
+    /// Of a circuit by itself.
+    fn from(sizes: Sizes) -> Self {
+        BundleSizes { members: vec![sizes], links: Vec::new(), log_steps: 0.0 }
+    }
+}
+
+impl BundleSizes {
+    /// `layouts` has those of the circuits, by their index.
+    pub fn of(bundle: &Bundle, layouts: &[Arc<Layout>]) -> Result<Self, Error> {
+        let mut counts: Vec<Counts> = Vec::new();
+        for member in &bundle.members {
+            if member.circuit_index == counts.len() {
+                counts.push(Counts::of(&member.circuit, &layouts[member.circuit_index])?);
+            }
+        }
+        let mut linked: Vec<Vec<bool>> =
+            bundle.members.iter().map(|member| vec![false; member.circuit.sum_groups.len()]).collect();
+        bundle.links.iter().flatten().for_each(|end| linked[end.member][end.group] = true);
+        let members = bundle.members.iter().zip(&linked);
+        let members =
+            members.map(|(member, linked)| counts[member.circuit_index].sizes(|group| linked[group]));
+        let link = |ends: &Vec<lindero_package::End>| {
+            let log_degree = |of: fn(&Counts) -> &Degrees| {
+                let degree = |end: &lindero_package::End| {
+                    of(&counts[bundle.members[end.member].circuit_index]).groups[end.group]
+                };
+                let sum = ends.iter().map(degree).reduce(|a, b| a.plus(&b));
+                log_of_degree(sum.as_ref().map_or(0.0, Degree::total))
+            };
+            LinkSizes {
+                ends: ends.len() as u32,
+                log_degree: log_degree(|counts| &counts.declared),
+                log_degree_of_whole_tables: log_degree(|counts| &counts.whole_tables),
+            }
+        };
+        Ok(BundleSizes {
+            members: members.collect(),
+            links: bundle.links.iter().map(link).collect(),
+            log_steps: (bundle.most_steps as f64).log2(),
+        })
+    }
+
+    /// Of the lowest of the members' tallest tables.
+    pub fn least_log_height(&self) -> u32 {
+        self.members.iter().map(|sizes| sizes.log_height).min().unwrap_or(0)
     }
 
     pub fn soundness(&self, parameters: &Parameters, regime: Regime) -> Soundness {
@@ -212,24 +328,31 @@ impl Sizes {
         other.into_iter().chain(proven)
     }
 
+    /// Of the largest bundle: errors of all blocks and links add up.
     pub fn at(&self, parameters: &Parameters, radius: Radius) -> Soundness {
-        let code = Code::new(self.log_height, parameters);
-        let [agreement, batch, folds] = code.errors(radius);
-        let soundness = Soundness {
-            radius,
-            queries: parameters.pow_bits as f64 - agreement.log2() * parameters.queries as f64,
-            batching: bits(((self.quotients - 1.0).max(1.0) * batch).log2(), parameters.batching_pow_bits),
-            folds: bits(folds.log2(), parameters.fold_pow_bits),
-            out_of_domain: bits((4.0 * code.dimension + 8.0).log2(), parameters.out_of_domain_pow_bits),
-            constraints: bits(self.constraints.log2(), parameters.composition_pow_bits),
-            challenges: challenges(self.log_degrees, parameters),
+        let blocks: Vec<Soundness> = self.members.iter().map(|sizes| sizes.at(parameters, radius)).collect();
+        let all = |term: fn(&Soundness) -> f64| sum(blocks.iter().map(term)) - self.log_steps;
+        let link = |link: &LinkSizes| {
+            let lists = link.ends as f64 * radius.list_size().log2();
+            bits(link.log_degree + lists, parameters.challenge_pow_bits)
         };
-        soundness.of_any(self.log_blocks)
+        let challenges = blocks.iter().map(|block| block.challenges).chain(self.links.iter().map(link));
+        Soundness {
+            radius,
+            queries: all(|block| block.queries),
+            batching: all(|block| block.batching),
+            folds: all(|block| block.folds),
+            out_of_domain: all(|block| block.out_of_domain),
+            constraints: all(|block| block.constraints),
+            challenges: sum(challenges) - self.log_steps,
+        }
     }
 
     /// The term of the challenges, for the largest bundle, whatever the lengths of folds are.
     pub fn challenges_of_whole_tables(&self, parameters: &Parameters) -> f64 {
-        challenges(self.log_degrees_of_whole_tables, parameters) - self.log_blocks
+        let member = |sizes: &Sizes| challenges(sizes.log_degrees_of_whole_tables, parameters);
+        let link = |link: &LinkSizes| bits(link.log_degree_of_whole_tables, parameters.challenge_pow_bits);
+        sum(self.members.iter().map(member).chain(self.links.iter().map(link))) - self.log_steps
     }
 
     /// That a key with false lengths of folds is bounded in what it wins.
@@ -254,21 +377,6 @@ fn challenges([all, late]: [f64; 2], parameters: &Parameters) -> f64 {
     sum([bits(all, parameters.challenge_pow_bits), bits(late, 0)])
 }
 
-impl Soundness {
-    /// Of one block or another.
-    fn of_any(self, log_blocks: f64) -> Self {
-        Soundness {
-            radius: self.radius,
-            queries: self.queries - log_blocks,
-            batching: self.batching - log_blocks,
-            folds: self.folds - log_blocks,
-            out_of_domain: self.out_of_domain - log_blocks,
-            constraints: self.constraints - log_blocks,
-            challenges: self.challenges - log_blocks,
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -281,7 +389,6 @@ pub(crate) mod tests {
         constraints: 153.0,
         log_degrees: [24.0, 17.0],
         log_degrees_of_whole_tables: [37.0, 17.0],
-        log_blocks: 0.0,
     };
 
     /// So little of one that it does not count.
@@ -392,7 +499,7 @@ pub(crate) mod tests {
     #[test]
     fn a_bundle_has_the_bits_of_all_its_blocks() {
         let parameters = with_queries(40, 17, 2);
-        let bundle = Sizes { log_blocks: 4.0, ..CHAR_GPT };
+        let bundle = BundleSizes { members: vec![CHAR_GPT; 2], log_steps: 3.0, ..CHAR_GPT.into() };
         let losses = |radius| {
             let (one, many) = (CHAR_GPT.at(&parameters, radius), bundle.at(&parameters, radius));
             let mut losses: Vec<f64> =
@@ -405,19 +512,40 @@ pub(crate) mod tests {
         }
     }
 
+    /// By hand: 124 bits less 30, twice; two members have 2^24 and, in phase 2, 2^17 each.
+    #[test]
+    fn links_count_with_the_challenges() {
+        let parameters = with_queries(40, 17, 2);
+        let link = LinkSizes { ends: 2, log_degree: 30.0, log_degree_of_whole_tables: 40.0 };
+        let sizes = BundleSizes {
+            members: vec![CHAR_GPT; 2],
+            links: vec![link; 2],
+            log_steps: 4.0,
+            ..CHAR_GPT.into()
+        };
+        for radius in [Radius::Unique { loss: 0.01 }, Radius::Elias, Radius::Rate] {
+            let degree = 2f64.powi(31) + 2f64.powi(25) + 2f64.powi(18);
+            let challenges = sizes.at(&parameters, radius).challenges;
+            assert!((challenges - (124.0 - degree.log2() - 4.0)).abs() < 1e-5, "{challenges}");
+        }
+        let degree = 2f64.powi(41) + 2f64.powi(38) + 2f64.powi(18);
+        let whole = sizes.challenges_of_whole_tables(&parameters);
+        assert!((whole - (124.0 - degree.log2() - 4.0)).abs() < 1e-5, "{whole}");
+    }
+
     #[test]
     fn the_regimes_are_the_best_of_their_bounds() {
         let few = with_queries(40, 17, 2);
         // 40 * -log2(5/8) + 17 bits of queries, less what a loss takes.
-        let proven = CHAR_GPT.soundness(&few, Regime::Proven);
+        let proven = BundleSizes::from(CHAR_GPT).soundness(&few, Regime::Proven);
         assert!((44.0..44.2).contains(&proven.total()), "{proven:?}");
         let many = with_queries(118, 18, 2);
-        let proven = CHAR_GPT.soundness(&many, Regime::Proven);
+        let proven = BundleSizes::from(CHAR_GPT).soundness(&many, Regime::Proven);
         assert!(matches!(proven.radius, Radius::Unique { .. }), "{proven:?}");
         assert!((97.5..98.0).contains(&proven.total()), "{proven:?}");
         // What is proven holds in the other regime, too, where its own radius gives less.
-        assert_eq!(CHAR_GPT.soundness(&many, Regime::ListDecoding).radius, proven.radius);
-        let assumed = CHAR_GPT.soundness(&few, Regime::ListDecoding);
+        assert_eq!(BundleSizes::from(CHAR_GPT).soundness(&many, Regime::ListDecoding).radius, proven.radius);
+        let assumed = BundleSizes::from(CHAR_GPT).soundness(&few, Regime::ListDecoding);
         assert!(assumed.radius == Radius::Elias && assumed.binding().0 == "queries", "{assumed:?}");
     }
 }

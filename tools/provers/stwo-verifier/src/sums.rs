@@ -1,6 +1,6 @@
 //! The sums that link tables with each other and with the public values.
 
-use lindero_package::{proto, Circuit, Error, Statement};
+use lindero_package::{proto, Bundle, Circuit, End, Error, Stated};
 use num_traits::Zero;
 use stwo::core::fields::batch_inverse;
 use stwo::core::fields::m31::{BaseField, P};
@@ -11,8 +11,7 @@ use stwo::core::fields::qm31::SecureField;
 /// values where it was opened, and is taken as it is where not.
 pub fn sums(
     circuit: &Circuit,
-    statement: &Statement,
-    block: usize,
+    stated: Stated,
     challenges: &[SecureField],
     claimed_sums: &[SecureField],
     fingerprints: &[SecureField],
@@ -23,9 +22,9 @@ pub fn sums(
     }
     let mut fingerprints = fingerprints.iter();
     for (index, tensor) in circuit.publics.iter().enumerate() {
-        let values = statement.values_of_block(index, block);
+        let values = stated.values(index);
         let own = values.map(|values| public_term(tensor, values, challenges)).transpose()?;
-        let published = if statement.by_digest(index) { fingerprints.next().copied() } else { None };
+        let published = if stated.by_digest(index) { fingerprints.next().copied() } else { None };
         let term = match (own, published) {
             (Some(own), Some(published)) if own != published => {
                 return Err(Error::new(format!(
@@ -40,37 +39,63 @@ pub fn sums(
     Ok(sums)
 }
 
-/// Requires that a block's sums are zero, each by itself, or, for what it takes from the block before, with that block's. What
-/// it leaves is the next one's to check.
+/// Requires that the sums are zero that the last of these blocks completes. `sums` has those of the members of a step, as far as
+/// they are known, `before` those of the step before, and nothing in the first one. Groups that no link names sum to zero by
+/// themselves; a link is complete with the last member that is an end of it in the step itself.
 pub fn check_sums(
-    circuit: &Circuit,
-    before: Option<&[SecureField]>,
-    sums: &[SecureField],
+    bundle: &Bundle,
+    before: Option<&[Vec<SecureField>]>,
+    sums: &[Vec<SecureField>],
 ) -> Result<(), Error> {
-    let mut rests = sums.to_vec();
-    for link in &circuit.links {
-        rests[link.r#in as usize] += before.map_or(SecureField::zero(), |before| before[link.out as usize]);
-        rests[link.out as usize] = SecureField::zero();
+    let Some(last) = sums.len().checked_sub(1) else { return Ok(()) };
+    let member = &bundle.members[last];
+    let mut rests = sums[last].clone();
+    for end in bundle.links.iter().flatten().filter(|end| end.member == last) {
+        rests[end.group] = SecureField::zero();
     }
-    let Some(group) = rests.iter().position(|rest| !rest.is_zero()) else { return Ok(()) };
-    let name = &circuit.sum_groups[group].name;
-    Err(Error::new(if circuit.links.iter().any(|link| link.r#in as usize == group) {
-        format!("the claimed sums of group {name} are not of what the block before leaves")
-    } else {
-        format!("the claimed sums of group {name} do not cancel: the tables and the public values disagree")
-    }))
+    if let Some(group) = rests.iter().position(|rest| !rest.is_zero()) {
+        return Err(Error::new(format!(
+            "the claimed sums of group {} do not cancel: the tables and the public values disagree",
+            member.circuit.sum_groups[group].name
+        )));
+    }
+    for (index, ends) in bundle.links.iter().enumerate() {
+        let completed_by = ends.iter().filter(|end| !end.before).map(|end| end.member).max();
+        if completed_by != Some(last) {
+            continue;
+        }
+        let value = |end: &End| match (end.before, before) {
+            (false, _) => sums[end.member][end.group],
+            (true, Some(before)) => before[end.member][end.group],
+            (true, None) => SecureField::zero(),
+        };
+        if !ends.iter().map(value).sum::<SecureField>().is_zero() {
+            return Err(Error::new(format!("link {index}: {} do not cancel", describe(bundle, ends))));
+        }
+    }
+    Ok(())
+}
+
+fn describe(bundle: &Bundle, ends: &[End]) -> String {
+    let one = |end: &End| {
+        let member = &bundle.members[end.member];
+        let group = &member.circuit.sum_groups[end.group].name;
+        let of =
+            if bundle.members.len() == 1 { String::new() } else { format!(" of member {}", member.name) };
+        format!("group {group}{of}{}", if end.before { " in the step before" } else { "" })
+    };
+    format!("the claimed sums of {}", ends.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// The terms of a block's tensors that the claim gives by digest, in the circuit's order. Their values must be known.
 pub fn fingerprints(
     circuit: &Circuit,
-    statement: &Statement,
-    block: usize,
+    stated: Stated,
     challenges: &[SecureField],
 ) -> Result<Vec<SecureField>, Error> {
-    let tensors = circuit.publics.iter().enumerate().filter(|&(index, _)| statement.by_digest(index));
+    let tensors = circuit.publics.iter().enumerate().filter(|&(index, _)| stated.by_digest(index));
     tensors
-        .map(|(index, tensor)| match statement.values_of_block(index, block) {
+        .map(|(index, tensor)| match stated.values(index) {
             Some(values) => public_term(tensor, values, challenges),
             None => Err(Error::new(format!("the values of {:?} are missing: an opening", tensor.name))),
         })

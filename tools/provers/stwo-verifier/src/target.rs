@@ -1,10 +1,12 @@
 //! Which parameters give the security that is asked for.
 
-use lindero_package::{Circuit, Error};
+use std::sync::Arc;
+
+use lindero_package::{Bundle, Circuit, Error};
 
 use crate::layout::Layout;
 use crate::parameters::{Parameters, MAX_QUERIES};
-use crate::security::{Radius, Regime, Sizes, LEAST_CHALLENGES};
+use crate::security::{BundleSizes, Radius, Regime, LEAST_CHALLENGES};
 
 /// What parameters are chosen for.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +40,25 @@ impl Target {
     ///
     /// Within the time for grinding, each radius leaves a choice: more grinding for the other terms leaves more of the error to
     /// the queries, and less grinding before them.
-    pub fn parameters(&self, circuit: &Circuit, layout: &Layout, sizes: &Sizes) -> Result<Parameters, Error> {
-        self.parameters_for(sizes, most_hashes(circuit, layout, self.log_blowup))
+    ///
+    /// All members have the same parameters. `layouts` has those of the circuits, by their index.
+    pub fn parameters(
+        &self,
+        bundle: &Bundle,
+        layouts: &[Arc<Layout>],
+        sizes: &BundleSizes,
+    ) -> Result<Parameters, Error> {
+        let of_member = |member: &lindero_package::Member| {
+            most_hashes(&member.circuit, &layouts[member.circuit_index], self.log_blowup)
+        };
+        self.parameters_for(sizes, bundle.members.iter().map(of_member).sum())
     }
 
-    fn parameters_for(&self, sizes: &Sizes, most_hashes: f64) -> Result<Parameters, Error> {
-        self.unground(1, sizes.log_height).check(sizes.log_height)?;
+    fn parameters_for(&self, sizes: &BundleSizes, most_hashes: f64) -> Result<Parameters, Error> {
+        let unground = self.unground(1, sizes.least_log_height());
+        for member in &sizes.members {
+            unground.check(member.log_height)?;
+        }
         let choices =
             || sizes.radii(self.regime).flat_map(|radius| (0..=MOST_SLACK).map(move |slack| (radius, slack)));
         let within = |limit: f64| {
@@ -57,8 +72,14 @@ impl Target {
 
     /// With grinding that lifts all terms but the queries' `slack` bits above the target, and before the queries for the rest
     /// of the hashes. None if that is not enough.
-    fn choose(&self, sizes: &Sizes, radius: Radius, slack: u32, most_hashes: f64) -> Option<Parameters> {
-        let mut chosen = self.unground(MAX_QUERIES, sizes.log_height);
+    fn choose(
+        &self,
+        sizes: &BundleSizes,
+        radius: Radius,
+        slack: u32,
+        most_hashes: f64,
+    ) -> Option<Parameters> {
+        let mut chosen = self.unground(MAX_QUERIES, sizes.least_log_height());
         let bare = sizes.at(&chosen, radius);
         let missing =
             |bits: f64| ((self.bits + slack) as f64 - bits).ceil().clamp(0.0, self.pow_bits as f64) as u32;
@@ -101,7 +122,7 @@ impl Target {
         }
     }
 
-    fn out_of_reach(&self, sizes: &Sizes) -> Error {
+    fn out_of_reach(&self, sizes: &BundleSizes) -> Error {
         let most = Parameters {
             pow_bits: self.pow_bits,
             challenge_pow_bits: self.pow_bits,
@@ -109,7 +130,7 @@ impl Target {
             out_of_domain_pow_bits: self.pow_bits,
             batching_pow_bits: self.pow_bits,
             fold_pow_bits: self.pow_bits,
-            ..self.unground(MAX_QUERIES, sizes.log_height)
+            ..self.unground(MAX_QUERIES, sizes.least_log_height())
         };
         let bits = |radius| sizes.at(&most, radius).total();
         let cap = sizes.radii(self.regime).map(bits).fold(0.0, f64::max);
@@ -128,8 +149,8 @@ impl Target {
     }
 }
 
-/// Hashes that a block's grinding takes on average.
-fn hashes(parameters: &Parameters, sizes: &Sizes) -> f64 {
+/// Hashes that the grinding of a step's blocks takes on average.
+fn hashes(parameters: &Parameters, sizes: &BundleSizes) -> f64 {
     let once = [
         parameters.pow_bits,
         parameters.challenge_pow_bits,
@@ -137,9 +158,12 @@ fn hashes(parameters: &Parameters, sizes: &Sizes) -> f64 {
         parameters.out_of_domain_pow_bits,
         parameters.batching_pow_bits,
     ];
-    let folds = (sizes.log_height - parameters.log_last_layer_degree).div_ceil(parameters.fold_step);
     let expected = |bits: u32| if bits == 0 { 0.0 } else { (bits as f64).exp2() };
-    once.into_iter().map(expected).sum::<f64>() + folds as f64 * expected(parameters.fold_pow_bits)
+    let of_member = |log_height: u32| {
+        let folds = (log_height - parameters.log_last_layer_degree).div_ceil(parameters.fold_step);
+        once.into_iter().map(expected).sum::<f64>() + folds as f64 * expected(parameters.fold_pow_bits)
+    };
+    sizes.members.iter().map(|sizes| of_member(sizes.log_height)).sum()
 }
 
 /// Seconds of one thread, as measured with AVX-512 (`compiler/estimate/estimate.cc` has the same model): grinding and proving share
@@ -166,11 +190,16 @@ fn most_hashes(circuit: &Circuit, layout: &Layout, log_blowup: u32) -> f64 {
 mod tests {
     use super::*;
     use crate::security::tests::CHAR_GPT;
+    use crate::security::Sizes;
 
     /// A char GPT's proof takes about 0.8 s of a thread.
     const MOST_HASHES: f64 = 1e6;
 
-    fn chosen(sizes: &Sizes, target: Target) -> Parameters {
+    fn char_gpt() -> BundleSizes {
+        CHAR_GPT.into()
+    }
+
+    fn chosen(sizes: &BundleSizes, target: Target) -> Parameters {
         target.parameters_for(sizes, MOST_HASHES).unwrap()
     }
 
@@ -185,10 +214,10 @@ mod tests {
             constraints: 135.0,
             log_degrees: [31.0, 23.0],
             log_degrees_of_whole_tables: [48.3, 23.0],
-            log_blocks: 0.0,
         };
-        let bundle = |sizes| Sizes { log_blocks: 4.0, ..sizes };
-        for sizes in [CHAR_GPT, bundle(CHAR_GPT), gpt2, bundle(gpt2)] {
+        let bundle = |sizes: Sizes| BundleSizes { log_steps: 4.0, ..sizes.into() };
+        let both = BundleSizes { members: vec![CHAR_GPT, gpt2], ..CHAR_GPT.into() };
+        for sizes in [CHAR_GPT.into(), bundle(CHAR_GPT), gpt2.into(), bundle(gpt2), both] {
             for target in [proven, assumed]
                 .into_iter()
                 .flat_map(|target| [1, 2, 3].map(|log_blowup| Target { log_blowup, ..target }))
@@ -211,12 +240,12 @@ mod tests {
     #[test]
     fn grinding_is_limited_by_its_time_and_by_the_option() {
         let target = Target { pow_bits: 12, ..Target::DEFAULT };
-        let parameters = target.parameters_for(&CHAR_GPT, 1e9).unwrap();
+        let parameters = target.parameters_for(&char_gpt(), 1e9).unwrap();
         assert_eq!(parameters.pow_bits, 12);
         assert!(parameters.batching_pow_bits <= 12);
-        let short = Target::DEFAULT.parameters_for(&CHAR_GPT, 5000.0).unwrap();
-        let more = chosen(&CHAR_GPT, Target::DEFAULT).queries;
-        assert!(hashes(&short, &CHAR_GPT) <= 5000.0 && short.queries > more, "{short:?}");
+        let short = Target::DEFAULT.parameters_for(&char_gpt(), 5000.0).unwrap();
+        let more = chosen(&char_gpt(), Target::DEFAULT).queries;
+        assert!(hashes(&short, &char_gpt()) <= 5000.0 && short.queries > more, "{short:?}");
     }
 
     /// 124 bits less the degree, with the grinding; blocks count, the promise does not.
@@ -225,7 +254,8 @@ mod tests {
         let few = Target { bits: 40, ..Target::DEFAULT };
         let with = |degree, log_blocks| {
             let log_degrees_of_whole_tables = [degree, 17.0];
-            Sizes { log_degrees_of_whole_tables, log_blocks, ..CHAR_GPT }
+            let member = Sizes { log_degrees_of_whole_tables, ..CHAR_GPT };
+            BundleSizes { log_steps: log_blocks, ..member.into() }
         };
         for (degree, log_blocks, grinding) in [(63.9, 0.0, 0), (64.5, 0.0, 1), (70.0, 0.0, 7), (63.9, 4.0, 4)]
         {
@@ -237,13 +267,13 @@ mod tests {
         let error = few.parameters_for(&with(84.5, 0.0), 1e9).unwrap_err().to_string();
         assert!(error.contains("the challenges would have 59.5 bits, and 60 are asked for"), "{error}");
         let nothing = with(f64::NAN, 0.0);
-        assert!(nothing.check_whole_tables(&few.parameters_for(&CHAR_GPT, 1e9).unwrap()).is_err());
+        assert!(nothing.check_whole_tables(&few.parameters_for(&char_gpt(), 1e9).unwrap()).is_err());
     }
 
     #[test]
     fn a_target_out_of_reach_says_what_can_be_had() {
         let target = Target { bits: 130, ..Target::DEFAULT };
-        let error = target.parameters_for(&CHAR_GPT, MOST_HASHES).unwrap_err().to_string();
+        let error = target.parameters_for(&char_gpt(), MOST_HASHES).unwrap_err().to_string();
         assert!(error.contains("130 bits are out of reach") && error.contains("proven regime"), "{error}");
     }
 
@@ -252,7 +282,7 @@ mod tests {
     fn hashes_are_those_of_all_grinding() {
         let bare = Target::DEFAULT.unground(40, CHAR_GPT.log_height);
         let parameters = Parameters { pow_bits: 18, batching_pow_bits: 9, fold_pow_bits: 3, ..bare };
-        assert_eq!(hashes(&parameters, &CHAR_GPT), 262144.0 + 512.0 + 4.0 * 8.0);
-        assert_eq!(hashes(&bare, &CHAR_GPT), 0.0);
+        assert_eq!(hashes(&parameters, &char_gpt()), 262144.0 + 512.0 + 4.0 * 8.0);
+        assert_eq!(hashes(&bare, &char_gpt()), 0.0);
     }
 }

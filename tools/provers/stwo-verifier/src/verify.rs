@@ -2,16 +2,16 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use lindero_package::{proto, Error, Statement};
-use num_traits::Zero;
+use lindero_package::{proto, Error, Stated, Statement};
 use stwo::core::air::Component;
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::CommitmentSchemeVerifier;
+use stwo::core::vcs::blake2_hash::Blake2sHash;
 
 use crate::air::TableAir;
 use crate::channel::{Drawn, GivenNonces, GrindingChannel, GrindingMerkleChannel};
 use crate::codec::{self, Commitment};
-use crate::key::{decode_proof, Key};
+use crate::key::{decode_proof, Key, Member};
 use crate::sums::{check_sums, sums};
 use crate::transcript;
 use crate::values::uniform_values;
@@ -32,9 +32,9 @@ pub struct Verdict {
 /// Verifies a proof. An error says why it is rejected; no input makes this panic.
 ///
 /// What Stwo leaves to its caller is checked here: the configuration and the number and shape of everything
-/// in the proof (they come from the key), the root of tree 0, the grinding before every challenge, that short
+/// in the proof (they come from key and claim), the root of tree 0, the grinding before every challenge, that short
 /// columns which are read at three offsets repeat with their table's height, that claimed sums and public values
-/// cancel, that each block takes what the one before leaves, and that all was absorbed before what it must precede.
+/// cancel, those of links over all of their ends, and that all was absorbed before what it must precede.
 ///
 /// `openings` are of the tensors that the claim gives by digest: all of them, or the verdict says what is missing.
 pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdict, Error> {
@@ -42,53 +42,83 @@ pub fn verify(key: &Key, proof: &[u8], openings: Option<&[u8]>) -> Result<Verdic
     if message.key_digest != key.digest {
         return Err(Error::new("the proof was made for another key"));
     }
-    let mut statement = Statement::decode(&message.claim, &key.circuit, message.blocks.len())?;
+    let mut statement = Statement::decode(&message.claim, &key.bundle)?;
     if let Some(openings) = openings {
-        statement.open(openings, &key.circuit)?;
+        statement.open(openings, &key.bundle)?;
+    }
+    let (steps, members) = (statement.steps(), key.members.len());
+    if message.blocks.len() != steps * members {
+        return Err(Error::new(format!(
+            "there are {} blocks; key and claim are of {steps} steps and {members} members",
+            message.blocks.len()
+        )));
     }
     let nonces = codec::decode_nonces(&transcript::draws_of_bundle(key), &message.nonce)?;
-    let decode = |(index, block)| {
-        Block::decode(key, &statement, block).map_err(|error| within(&statement, index, error))
+    let places = key.bundle.blocks(steps).zip(&message.blocks);
+    let decode = |((step, member), block)| {
+        Block::decode(key, &statement, step, member, block)
+            .map_err(|error| within(key, &statement, step, member, error))
     };
-    let blocks = message.blocks.iter().enumerate().map(decode).collect::<Result<Vec<_>, Error>>()?;
+    let blocks = places.map(decode).collect::<Result<Vec<_>, Error>>()?;
     // Lengths that depend on the queries are asserted inside Stwo.
     let drawn = catch_unwind(AssertUnwindSafe(|| check_bundle(key, &statement, nonces, blocks)))
         .unwrap_or_else(|_| Err(Error::new("the proof is malformed")))?;
-    let unopened =
-        (0..key.circuit.publics.len()).filter(|&tensor| statement.values(tensor).is_none()).collect();
+    let tensors = key.bundle.publics().count();
+    let unopened = (0..tensors).filter(|&tensor| statement.values(tensor).is_none()).collect();
     Ok(Verdict { statement, unopened, drawn })
 }
 
 /// Says which block is meant where there are several.
-fn within(statement: &Statement, block: usize, error: Error) -> Error {
-    match statement.blocks() {
+fn within(key: &Key, statement: &Statement, step: usize, member: usize, error: Error) -> Error {
+    let error = match key.members.len() {
         1 => error,
-        _ => error.within(format!("block {block}")),
+        _ => error.within(format!("member {}", key.members[member].name)),
+    };
+    match statement.steps() {
+        1 => error,
+        _ => error.within(format!("step {step}")),
     }
 }
 
-struct Block {
+struct Block<'a> {
+    step: usize,
+    member_index: usize,
+    member: &'a Member,
+    stated: Stated<'a>,
     claimed_sums: Vec<SecureField>,
     fingerprints: Vec<SecureField>,
     commitment: Commitment,
 }
 
-impl Block {
-    fn decode(key: &Key, statement: &Statement, message: &proto::Block) -> Result<Self, Error> {
-        let commitment = codec::decode(key, &message.commitment)?;
-        if commitment.stark.commitments[0].0 != key.fixed_root {
+impl<'a> Block<'a> {
+    fn decode(
+        key: &'a Key,
+        statement: &'a Statement,
+        step: usize,
+        member_index: usize,
+        message: &proto::Block,
+    ) -> Result<Self, Error> {
+        let member = &key.members[member_index];
+        let stated = statement.at(&key.bundle, member_index, step);
+        let commitment = codec::decode(member, &message.commitment)?;
+        if commitment.stark.commitments[0].0 != member.fixed_root {
             return Err(Error::new("the proof's fixed columns are not the key's"));
         }
-        check_periods(key, &commitment)?;
+        check_periods(member, &commitment)?;
+        let claimed_sums = member.circuit.claimed_sums.len();
         Ok(Block {
-            claimed_sums: codec::decode_elements(
-                &message.claimed_sums,
-                key.circuit.claimed_sums.len(),
-                "claimed sums",
-            )?,
-            fingerprints: codec::decode_elements(&message.fingerprints, statement.digests(), "fingerprints")?,
+            step,
+            member_index,
+            member,
+            stated,
+            claimed_sums: codec::decode_elements(&message.claimed_sums, claimed_sums, "claimed sums")?,
+            fingerprints: codec::decode_elements(&message.fingerprints, stated.digests(), "fingerprints")?,
             commitment,
         })
+    }
+
+    fn main_root(&self) -> Blake2sHash {
+        self.commitment.stark.commitments[self.member.layout.main_tree()]
     }
 }
 
@@ -99,20 +129,25 @@ fn check_bundle(
     nonces: Vec<u64>,
     blocks: Vec<Block>,
 ) -> Result<Vec<Vec<Drawn>>, Error> {
-    let main_roots: Vec<_> =
-        blocks.iter().map(|block| block.commitment.stark.commitments[key.layout.main_tree()]).collect();
+    let main_roots: Vec<_> = blocks.iter().map(Block::main_root).collect();
     let mut channel = transcript::begin(key, statement.digest(), &main_roots, GivenNonces::new(nonces));
-    let mut challenges = vec![SecureField::zero(); key.circuit.challenges.len()];
-    transcript::draw_challenges(&mut channel, &key.circuit, 1, &mut challenges);
+    let shared = transcript::draw_shared(&mut channel, key);
     channel.finish()?;
-    let (mut before, mut drawn) = (None, vec![channel.drawn().to_vec()]);
+    let mut drawn = vec![channel.drawn().to_vec()];
+    let (mut before, mut sums) = (None, Vec::new());
     for (index, mut block) in blocks.into_iter().enumerate() {
         let nonces = GivenNonces::new(std::mem::take(&mut block.commitment.nonces));
-        let mut channel = transcript::begin_block(key, &channel, index, nonces);
-        let sums = check_block(key, statement, index, block, challenges.clone(), &mut channel)
-            .and_then(|sums| check_sums(&key.circuit, before.as_deref(), &sums).map(|()| sums))
-            .map_err(|error| within(statement, index, error))?;
-        before = Some(sums);
+        let (step, member) = (block.step, block.member_index);
+        let challenges = transcript::challenges_of(block.member, &shared);
+        let mut channel = transcript::begin_block(block.member, &channel, index, nonces);
+        let checked = check_block(block, challenges, &mut channel).and_then(|own| {
+            sums.push(own);
+            check_sums(&key.bundle, before.as_deref(), &sums)
+        });
+        checked.map_err(|error| within(key, statement, step, member, error))?;
+        if sums.len() == key.members.len() {
+            before = Some(std::mem::take(&mut sums));
+        }
         drawn.push(channel.drawn().to_vec());
     }
     Ok(drawn)
@@ -120,33 +155,30 @@ fn check_bundle(
 
 /// Everything but what the block has to do with others: its sums, per sum group. `challenges` has those of phase 1.
 fn check_block(
-    key: &Key,
-    statement: &Statement,
-    index: usize,
     block: Block,
     mut challenges: Vec<SecureField>,
     channel: &mut GrindingChannel<GivenNonces>,
 ) -> Result<Vec<SecureField>, Error> {
-    let layout = &key.layout;
-    let Block { claimed_sums, fingerprints, commitment } = &block;
-    let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<GivenNonces>>::new(key.config());
+    let Block { member, stated, claimed_sums, fingerprints, commitment, .. } = block;
+    let (circuit, layout) = (&*member.circuit, &*member.layout);
+    let mut scheme = CommitmentSchemeVerifier::<GrindingMerkleChannel<GivenNonces>>::new(member.config());
     let mut commit = |phase: usize, channel: &mut GrindingChannel<GivenNonces>| {
         if let Some(tree) = layout.tree_of_phase[phase] {
             scheme.commit(commitment.stark.commitments[tree], &layout.log_heights[tree], channel);
         }
     };
     (0..3).for_each(|phase| commit(phase, channel));
-    transcript::draw_challenges(channel, &key.circuit, 2, &mut challenges);
+    transcript::draw_late(channel, circuit, &mut challenges);
     channel.failure()?;
     commit(3, channel);
-    transcript::absorb_claimed_sums(channel, claimed_sums, fingerprints);
-    let sums = sums(&key.circuit, statement, index, &challenges, claimed_sums, fingerprints)?;
-    let uniform = uniform_values(&key.circuit, &challenges, claimed_sums, 4)?;
-    let airs: Vec<TableAir> = (0..key.circuit.tables.len())
-        .map(|table| TableAir { circuit: &key.circuit, layout, table, uniform: &uniform })
+    transcript::absorb_claimed_sums(channel, &claimed_sums, &fingerprints);
+    let sums = sums(circuit, stated, &challenges, &claimed_sums, &fingerprints)?;
+    let uniform = uniform_values(circuit, &challenges, &claimed_sums, 4)?;
+    let airs: Vec<TableAir> = (0..circuit.tables.len())
+        .map(|table| TableAir { circuit, layout, table, uniform: &uniform })
         .collect();
     let components: Vec<&dyn Component> = airs.iter().map(|air| air as &dyn Component).collect();
-    let verdict = stwo::core::verifier::verify(&components, channel, &mut scheme, block.commitment.stark);
+    let verdict = stwo::core::verifier::verify(&components, channel, &mut scheme, commitment.stark);
     // Stwo goes on whether or not its challenges were paid for.
     channel.failure()?;
     verdict.map_err(|error| {
@@ -159,8 +191,8 @@ fn check_block(
 }
 
 /// See [`crate::Layout::openings`].
-fn check_periods(key: &Key, commitment: &Commitment) -> Result<(), Error> {
-    let (circuit, layout) = (&key.circuit, &key.layout);
+fn check_periods(member: &Member, commitment: &Commitment) -> Result<(), Error> {
+    let (circuit, layout) = (&*member.circuit, &*member.layout);
     for (table_index, table) in circuit.tables.iter().enumerate() {
         for column in 0..table.columns.len() {
             if table.columns[column].phase == 0 || !layout.opens_period(circuit, table_index, column) {

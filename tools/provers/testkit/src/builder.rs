@@ -1,7 +1,8 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use lindero_package::proto::{self, node::Op, public_tensor::Kind};
-use lindero_package::{encode, Circuit, PublicPart, StatedTensor, Statement};
+use lindero_package::{bundle_of_one, encode, Bundle, Circuit, PublicPart, StatedTensor, Statement};
 
 pub const MODULUS: i64 = (1 << 31) - 1;
 
@@ -9,22 +10,31 @@ pub const MODULUS: i64 = (1 << 31) - 1;
 #[derive(Default)]
 pub struct Builder {
     circuit: proto::Circuit,
+    links: Vec<proto::Link>,
+    most_steps: u32,
     /// Per table, the columns of phases 0 and 1.
     fixed: Vec<Vec<Vec<u32>>>,
     main: Vec<Vec<Vec<u32>>>,
     values: Vec<Vec<i64>>,
 }
 
-/// A circuit with its columns and public values, as the files of a package have them.
+/// A bundle with its columns and public values, as the files of a package have them.
 #[derive(Clone)]
 pub struct Sample {
+    /// Of the first member.
     pub circuit: proto::Circuit,
     pub fixed: Vec<u8>,
+    /// Circuit and fixed columns of the others.
+    pub others: Vec<(proto::Circuit, Vec<u8>)>,
+    pub bundle: proto::Bundle,
     /// One per block.
     pub traces: Vec<Vec<u8>>,
     /// The public part of a claim.
     pub claim: Vec<u8>,
 }
+
+/// An end of a link: the name of the member, that of the group, and whether it is of the step before.
+pub type NamedEnd<'n> = (&'n str, &'n str, bool);
 
 impl Builder {
     pub fn new() -> Self {
@@ -191,7 +201,7 @@ impl Builder {
     }
 
     pub fn group(&mut self, name: &str) -> u32 {
-        self.circuit.sum_groups.push(proto::SumGroup { name: name.into() });
+        self.circuit.sum_groups.push(proto::SumGroup { name: name.into(), exported: false });
         self.circuit.sum_groups.len() as u32 - 1
     }
 
@@ -252,10 +262,18 @@ impl Builder {
         self.node(Op::Inverse, a, 0, 0)
     }
 
-    /// Lets group `out` of a block be what group `in` of the next one takes, in bundles of up to `most_blocks`.
-    pub fn link(&mut self, r#in: u32, out: u32, most_blocks: u32) {
-        self.circuit.links.push(proto::Link { r#in, out });
-        self.circuit.most_blocks = most_blocks;
+    /// Lets links name the group.
+    pub fn export(&mut self, group: u32) {
+        self.circuit.sum_groups[group as usize].exported = true;
+    }
+
+    /// Lets group `out` of a step be what group `in` of the next one takes, in bundles of this circuit of up to `most_steps`.
+    pub fn link(&mut self, r#in: u32, out: u32, most_steps: u32) {
+        self.export(r#in);
+        self.export(out);
+        let end = |group, before| proto::LinkEnd { member: 0, group, before };
+        self.links.push(proto::Link { ends: vec![end(r#in, false), end(out, true)] });
+        self.most_steps = most_steps;
     }
 
     pub fn finish(mut self) -> Sample {
@@ -282,8 +300,11 @@ impl Builder {
                 values: Some(values),
             });
         }
+        let most_steps = self.most_steps.max(1);
         Sample {
             fixed: bytes(&self.fixed),
+            others: Vec::new(),
+            bundle: proto::Bundle { links: self.links, most_steps, ..bundle_of_one() },
             traces: vec![bytes(&self.main)],
             claim: claim_of(&part),
             circuit: self.circuit,
@@ -296,7 +317,51 @@ impl Sample {
         encode(&self.circuit)
     }
 
-    /// The samples, all of one circuit, as the blocks of one.
+    /// One step of a bundle of these members, each with the name of its circuit's sample.
+    pub fn join(members: &[(&str, Sample)], links: &[&[NamedEnd]], most_steps: u32) -> Sample {
+        let mut circuits: Vec<&proto::Circuit> = Vec::new();
+        let mut index = |circuit| {
+            circuits.iter().position(|known| *known == circuit).unwrap_or_else(|| {
+                circuits.push(circuit);
+                circuits.len() - 1
+            })
+        };
+        let member = |(name, sample): &(&str, Sample)| (name.to_string(), sample.circuit.clone());
+        let named: Vec<(String, proto::Circuit)> = members.iter().map(member).collect();
+        let place = |name: &str| named.iter().position(|(known, _)| known == name).expect("a member");
+        let end = |&(member, group, before): &NamedEnd| {
+            let member = place(member);
+            let group = named[member].1.sum_groups.iter().position(|known| known.name == group);
+            proto::LinkEnd { member: member as u32, group: group.expect("a group") as u32, before }
+        };
+        let bundle = proto::Bundle {
+            members: members
+                .iter()
+                .map(|(name, sample)| proto::Member {
+                    name: name.to_string(),
+                    circuit: index(&sample.circuit) as u32,
+                })
+                .collect(),
+            links: links.iter().map(|ends| proto::Link { ends: ends.iter().map(end).collect() }).collect(),
+            most_steps,
+            ..bundle_of_one()
+        };
+        let parts: Vec<PublicPart> = members.iter().map(|(_, sample)| sample.part()).collect();
+        let part = PublicPart {
+            inputs: parts.iter().flat_map(|part| part.inputs.clone()).collect(),
+            outputs: parts.iter().flat_map(|part| part.outputs.clone()).collect(),
+        };
+        Sample {
+            circuit: members[0].1.circuit.clone(),
+            fixed: members[0].1.fixed.clone(),
+            others: members[1..].iter().map(|(_, of)| (of.circuit.clone(), of.fixed.clone())).collect(),
+            bundle,
+            traces: members.iter().flat_map(|(_, sample)| sample.traces.clone()).collect(),
+            claim: claim_of(&part),
+        }
+    }
+
+    /// The samples, all of one bundle, as the steps of one run.
     pub fn bundle(blocks: &[Sample]) -> Sample {
         let parts: Vec<PublicPart> = blocks.iter().map(Sample::part).collect();
         let join = |tensors: fn(&PublicPart) -> &Vec<StatedTensor>| -> Vec<StatedTensor> {
@@ -325,11 +390,23 @@ impl Sample {
         }
     }
 
-    /// Writes circuit.pb, fixed.bin, the traces and claim.json into a new or existing folder.
+    /// Writes a package, the traces and claim.json into a new or existing folder.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("circuit.pb"), self.circuit_bytes())?;
-        std::fs::write(folder.join("fixed.bin"), &self.fixed)?;
+        if self.bundle != bundle_of_one() {
+            std::fs::write(folder.join("bundle.pb"), encode(&self.bundle))?;
+        }
+        let first = (&self.circuit, &self.fixed);
+        let others = self.others.iter().map(|(circuit, fixed)| (circuit, fixed));
+        for ((circuit, fixed), member) in std::iter::once(first).chain(others).zip(&self.bundle.members) {
+            let folder = match self.others.is_empty() {
+                true => folder.to_path_buf(),
+                false => folder.join("members").join(&member.name),
+            };
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("circuit.pb"), encode(circuit))?;
+            std::fs::write(folder.join("fixed.bin"), fixed)?;
+        }
         for (block, trace) in self.traces.iter().enumerate() {
             std::fs::write(folder.join(Sample::trace_file(block)), trace)?;
         }
@@ -354,11 +431,24 @@ impl Sample {
         Sample { claim: claim.to_string().into_bytes(), ..self.clone() }
     }
 
+    /// Of the first member.
     pub fn decode(&self) -> (Circuit, Statement) {
         let circuit = Circuit::decode(&self.circuit_bytes()).expect("the sample is a valid circuit");
-        let statement =
-            Statement::decode(&self.claim, &circuit, self.traces.len()).expect("the sample's claim fits");
-        (circuit, statement)
+        (circuit, Statement::decode(&self.claim, &self.decode_bundle()).expect("the sample's claim fits"))
+    }
+
+    pub fn decode_bundle(&self) -> Bundle {
+        let mut circuits: Vec<&proto::Circuit> = Vec::new();
+        for circuit in std::iter::once(&self.circuit).chain(self.others.iter().map(|(circuit, _)| circuit)) {
+            if !circuits.contains(&circuit) {
+                circuits.push(circuit);
+            }
+        }
+        let decode = |circuit: &&proto::Circuit| {
+            Arc::new(Circuit::decode(&encode(*circuit)).expect("the sample is of valid circuits"))
+        };
+        let circuits: Vec<Arc<Circuit>> = circuits.iter().map(decode).collect();
+        Bundle::new(&self.bundle, &circuits).expect("the sample is a valid bundle")
     }
 }
 

@@ -6,4 +6,4 @@
 mod builder;
 pub mod samples;
 
-pub use builder::{Builder, Sample};
+pub use builder::{Builder, NamedEnd, Sample};

@@ -179,7 +179,7 @@ pub fn everything_of_run(run: usize) -> Sample {
     b.finish()
 }
 
-/// Most blocks of [`linked`]'s bundles.
+/// Most steps of [`linked`]'s and [`network`]'s bundles.
 pub const MOST_BLOCKS: usize = 4;
 
 const STEPS: usize = 64;
@@ -281,6 +281,146 @@ pub fn linked_blocks(run: usize, blocks: usize) -> Sample {
         })
         .collect();
     Sample::bundle(&blocks)
+}
+
+/// A step of a bundle of three members, with `before` from the step before: the first squares public draws, the second takes the
+/// squares, finds their roots again and adds them to a running sum, of which the end is public; the third is the range table of
+/// both. The first two have the challenges that they share in another order.
+pub fn network(run: usize, step: usize, before: i64) -> Sample {
+    let draws: Vec<i64> = (0..STEPS).map(|row| drawn(run, step, row)).collect();
+    Sample::join(
+        &[("squares", squares(&draws)), ("sums", sums(&draws, before)), ("table", table(&draws))],
+        &[
+            &[("squares", "edge", false), ("sums", "edge", false)],
+            &[("squares", "range", false), ("sums", "range", false), ("table", "range", false)],
+            &[("sums", "taken", false), ("sums", "left", true)],
+        ],
+        MOST_BLOCKS as u32,
+    )
+}
+
+/// What a step of [`network`] leaves.
+pub fn network_left(run: usize, step: usize, before: i64) -> i64 {
+    (0..STEPS).fold(before, |state, row| state + drawn(run, step, row).pow(2))
+}
+
+/// A run's first steps.
+pub fn network_steps(run: usize, steps: usize) -> Sample {
+    let mut state = 0;
+    let steps: Vec<Sample> = (0..steps)
+        .map(|step| {
+            let sample = network(run, step, state);
+            state = network_left(run, step, state);
+            sample
+        })
+        .collect();
+    Sample::bundle(&steps)
+}
+
+/// A tensor of one column in tiles of one element.
+fn column(b: &Builder, name: &str, rows: usize, group: u32, challenges: [u32; 3]) -> PublicTensor {
+    let [za, zr, zc] = challenges.map(|node| b.challenge_index(node));
+    PublicTensor {
+        name: name.into(),
+        rows: rows as u32,
+        columns: 1,
+        high: 1 << 20,
+        group,
+        negative: true,
+        tile_rows: 1,
+        tile_columns: 1,
+        address_challenge: za,
+        row_challenge: zr,
+        column_challenge: zc,
+        ..Default::default()
+    }
+}
+
+fn squares(draws: &[i64]) -> Sample {
+    let mut b = Builder::new();
+    let (inputs, edge, range) = (b.group("inputs"), b.group("edge"), b.group("range"));
+    b.export(edge);
+    b.export(range);
+    let t = b.table("squares", STEPS.ilog2());
+    let address = b.fixed(t, "address", |row| row as i64);
+    let (x, y) = (b.main(t, "x", |row| draws[row]), b.main(t, "y", |row| draws[row].pow(2)));
+    let [za, zr, zc, ze, z] = ["za", "zr", "zc", "edge", "range"].map(|name| b.challenge(name, 1));
+    let (zero, one) = (b.constant(0), b.constant(1));
+    let square = b.mul(x, x);
+    let equation = b.sub(y, square);
+    b.constrain(t, "square", equation);
+    let lanes = b.mul(zr, zc);
+    let lane = b.inverse(lanes);
+    let (input, at_address) = (b.mul(x, lane), b.sub(za, address));
+    b.running(t, "input", 2, input, at_address, zero, inputs);
+    let at_edge = b.sub(ze, address);
+    b.running(t, "edge", 2, y, at_edge, zero, edge);
+    let pole = b.sub(z, x);
+    b.running(t, "range", 2, one, pole, zero, range);
+    let tensor = column(&b, "draws", STEPS, inputs, [za, zr, zc]);
+    b.public(PublicTensor { high: 31, ..tensor }, draws.to_vec());
+    b.finish()
+}
+
+fn sums(draws: &[i64], before: i64) -> Sample {
+    let mut b = Builder::new();
+    let [range, taken, left, edge] = ["range", "taken", "left", "edge"].map(|name| {
+        let group = b.group(name);
+        b.export(group);
+        group
+    });
+    let ends = b.group("ends");
+    let t = b.table("sums", STEPS.ilog2());
+    let mut states = vec![before];
+    (0..STEPS).for_each(|row| states.push(states[row] + draws[row].pow(2)));
+    let address = b.fixed(t, "address", |row| row as i64);
+    let (root, y) = (b.main(t, "root", |row| draws[row]), b.main(t, "y", |row| draws[row].pow(2)));
+    let (state, after) = (b.main(t, "before", |row| states[row]), b.main(t, "after", |row| states[row + 1]));
+    let [z, ze, za, zr, zc] = ["range", "edge", "za", "zr", "zc"].map(|name| b.challenge(name, 1));
+    let (zero, one) = (b.constant(0), b.constant(1));
+    let (first, last) = (b.is_first(), b.is_last());
+    let square = b.mul(root, root);
+    let equation = b.sub(y, square);
+    b.constrain(t, "root", equation);
+    let sum = b.add(state, y);
+    let equation = b.sub(after, sum);
+    b.constrain(t, "step", equation);
+    let (not_first, previous) = (b.sub(one, first), b.shift(after, -1));
+    let difference = b.sub(state, previous);
+    let equation = b.mul(not_first, difference);
+    b.constrain(t, "state", equation);
+    let pole = b.sub(z, root);
+    b.running(t, "range", 2, one, pole, zero, range);
+    let (at_edge, minus) = (b.sub(ze, address), b.neg(y));
+    b.running(t, "edge", 2, minus, at_edge, zero, edge);
+    let (start, end) = (b.mul(first, state), b.mul(last, after));
+    let minus = b.neg(start);
+    b.running(t, "taken", 2, minus, at_edge, zero, taken);
+    // The slot of the last row is that of the first one.
+    let slot = b.sub(ze, zero);
+    b.running(t, "left", 2, end, slot, zero, left);
+    let lanes = b.mul(zr, zc);
+    let lane = b.inverse(lanes);
+    let (output, at_address) = (b.mul(end, lane), b.sub(za, address));
+    b.running(t, "end", 2, output, at_address, zero, ends);
+    let tensor = column(&b, "total", 1, ends, [za, zr, zc]);
+    let (kind, address) = (Kind::Output as i32, STEPS as u32 - 1);
+    b.public(PublicTensor { kind, address, ..tensor }, vec![states[STEPS]]);
+    b.finish()
+}
+
+/// Provides what both others look up.
+fn table(draws: &[i64]) -> Sample {
+    let mut b = Builder::new();
+    let range = b.group("range");
+    b.export(range);
+    let t = b.table("range", 5);
+    let value = b.fixed(t, "value", |row| row as i64);
+    let count = b.main(t, "count", |row| 2 * draws.iter().filter(|&&x| x == row as i64).count() as i64);
+    let z = b.challenge("range", 1);
+    let (zero, provided, missing) = (b.constant(0), b.sub(z, value), b.neg(count));
+    b.running(t, "provided", 2, missing, provided, zero, range);
+    b.finish()
 }
 
 /// `sum_b x_b / (z - b)`

@@ -146,7 +146,9 @@ pub(super) fn bound_once(subject: &Subject, cones: &mut Cones) -> Result<BTreeMa
         }
         let group = group_of(subject, cones, y, (y.0, single.column))?;
         if !is_closed(subject, group) {
-            return broken(format!("the group of {name}, which binds it, is linked or has a public tensor"));
+            return broken(format!(
+                "the group of {name}, which binds it, is exported or has a public tensor"
+            ));
         }
         bindings.insert(y, Binding { single: index, selector });
     }
@@ -323,7 +325,7 @@ fn group_of(
 /// Whether nothing but its claimed sums is of a group.
 fn is_closed(subject: &Subject, group: u32) -> bool {
     let circuit = subject.circuit;
-    !circuit.links.iter().any(|link| link.r#in == group || link.out == group)
+    !circuit.sum_groups[group as usize].exported
         && !circuit.publics.iter().any(|tensor| tensor.group == group)
 }
 

@@ -201,15 +201,12 @@ fn r3_gathered_columns_are_bound_once() {
             ("a public tensor of the group", begin, Case { change: |c| public(c, 1, 0), ..BASE }),
             ("a public tensor under the challenge", begin, Case { change: |c| public(c, 0, 2), ..BASE }),
             (
-                // Other checks refuse it before: links are of phase 2, what binds is of phase 3.
-                "a linked group",
-                "F19: column copies makes a linked claimed sum in phase 3",
+                // Other checks refuse it before: exported groups are of phase 2, what binds is of phase 3.
+                "an exported group",
+                "F19: column copies makes a claimed sum of an exported group in phase 3",
                 Case {
                     fold: |c| c.b.running(c.table, "left", 2, c.x, c.one, c.zero, c.lookups),
-                    change: |c| {
-                        c.links.push(proto::Link { r#in: 1, out: 2 });
-                        c.most_blocks = 2;
-                    },
+                    change: |c| c.sum_groups[1].exported = true,
                     ..BASE
                 },
             ),

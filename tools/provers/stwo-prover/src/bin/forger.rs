@@ -76,11 +76,10 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
     let key = Key::decode_ignoring_rules(&key_bytes)?;
     let shown_to = other.map(|folder| key_of(&Package::open_ignoring_rules(&folder)?)).transpose()?;
     let shown_to = shown_to.as_ref().unwrap_or(&key);
-    let mut statement = Statement::decode(&claim, &package.circuit, traces.len())?;
+    let mut statement = Statement::decode(&claim, &package.bundle)?;
     if let Some(openings) = &openings {
-        statement.open(openings, &package.circuit)?;
+        statement.open(openings, &package.bundle)?;
     }
-    let open = |trace: &PathBuf| ColumnFile::open(trace, &package.circuit, 1);
     let lie = Lie { package: &package, key: &key, shown_to, statement, openings, seed };
     for (freedom, blocks) in attempts(&freedoms, traces.len()) {
         let mut traces = traces.clone();
@@ -89,7 +88,7 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
             Blocks::FirstTwice => traces[1] = traces[0].clone(),
             Blocks::InOrder | Blocks::LastDropped | Blocks::LastRepeated => {}
         }
-        let traces = traces.iter().map(open).collect::<Result<Vec<_>, Error>>()?;
+        let traces = package.open_traces(&traces)?;
         let Some((said, proof)) = lie.attempt(&traces, freedom, blocks)? else { continue };
         println!("{said}");
         if let Some(folder) = &save {

@@ -1,13 +1,13 @@
 //! Stwo alone, as the yardstick of what this prover adds.
 //!
-//! Commits columns of random cells, as many and as high as a key's circuit has, in the same trees and with
+//! Commits columns of random cells, as many and as high as a member's circuit has, in the same trees and with
 //! the same parameters; opens each at one point and proves that zero is zero. What is missing is what
 //! a circuit brings along: files, challenge-phase columns, constraints, neighbouring rows.
 
 use std::sync::Arc;
 
 use lindero_package::Error;
-use lindero_stwo_verifier::Key;
+use lindero_stwo_verifier::Member;
 use num_traits::Zero;
 use rayon::prelude::*;
 use stwo::core::air::accumulation::PointEvaluationAccumulator;
@@ -33,15 +33,15 @@ use crate::progress::Progress;
 const COMMIT: [&str; 4] = ["commit_fixed", "commit_main", "commit_fold", "commit_lookup"];
 
 /// Proves and discards; the times are in `progress`, drawing the cells apart as `draw`.
-pub fn prove_bare(key: &Key, progress: &Arc<Progress>) -> Result<(), Error> {
-    let (heights, config) = (Height::all(&key.layout.log_heights), key.config());
+pub fn prove_bare(member: &Member, progress: &Arc<Progress>) -> Result<(), Error> {
+    let (heights, config) = (Height::all(&member.layout.log_heights), member.config());
     progress.begin("twiddles");
-    let twiddles = twiddles(key.layout.max_log_height, &key.parameters);
+    let twiddles = twiddles(member.layout.max_log_height, &member.parameters);
     let mut scheme = CommitmentSchemeProver::<SimdBackend, Blake2sMerkleChannel>::new(config, &twiddles);
     scheme.set_store_polynomials_coefficients(); // as `prove` does
     let mut channel = Blake2sChannel::default();
     config.mix_into(&mut channel);
-    for (tree, stage) in COMMIT.iter().enumerate().take(key.layout.trees()) {
+    for (tree, stage) in COMMIT.iter().enumerate().take(member.layout.trees()) {
         progress.begin("draw");
         let columns: Vec<u32> =
             heights.iter().flat_map(|height| vec![height.log_height; height.columns[tree]]).collect();

@@ -23,7 +23,7 @@ pub use bare::prove_bare;
 pub use fixed::{FixedFiles, Keep, Kept};
 pub use grind::{Grind, HONEST};
 pub use prove::{
-    check_fixed, main_root, prove, prove_grinding, prove_unchecked, prove_with, setup, setup_keeping,
+    check_fixed, main_root, prove, prove_grinding, prove_unchecked, prove_with, setup, setup_keeping, sizes,
     TreeZero,
 };
 

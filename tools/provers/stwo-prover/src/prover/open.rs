@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lindero_stwo_verifier::codec::Stark;
-use lindero_stwo_verifier::Key;
+use lindero_stwo_verifier::Member;
 use rayon::prelude::*;
 use stwo::core::channel::{Channel, MerkleChannel};
 use stwo::core::circle::CirclePoint;
@@ -40,7 +40,7 @@ type Point = CirclePoint<SecureField>;
 
 /// A block whose columns are committed.
 pub struct Committed<'a> {
-    pub key: &'a Key,
+    pub member: &'a Member,
     pub fixed: &'a Fixed<'a>,
     /// From tree 1 on; coefficients are stored.
     pub trees: Vec<Tree>,
@@ -55,7 +55,7 @@ impl Committed<'_> {
         tables: &[&dyn ComponentProver<SimdBackend>],
         channel: &mut ProverChannel,
     ) -> Result<Stark, Failure> {
-        let fixed_columns = self.key.layout.fixed.len();
+        let fixed_columns = self.member.layout.fixed.len();
         let provers = ComponentProvers { components: tables.to_vec(), n_preprocessed_columns: fixed_columns };
         let coefficient = self.compose(&provers, channel);
         self.progress.begin("out_of_domain");
@@ -71,11 +71,11 @@ impl Committed<'_> {
     }
 
     fn log_blowup(&self) -> u32 {
-        self.key.parameters.log_blowup
+        self.member.parameters.log_blowup
     }
 
     fn log_lifted(&self) -> u32 {
-        self.key.layout.max_log_height + self.log_blowup()
+        self.member.layout.max_log_height + self.log_blowup()
     }
 
     /// Commits the composition polynomial, and returns the coefficient that combines the constraints.
@@ -92,7 +92,7 @@ impl Committed<'_> {
             provers.compute_composition_polynomial(coefficient, &trace, self.twiddles, self.log_blowup());
         let (left, right) = composition.split_at_mid();
         let halves = left.into_coordinate_polys().into_iter().chain(right.into_coordinate_polys()).collect();
-        let lifting = self.key.config().lifting_log_size;
+        let lifting = self.member.config().lifting_log_size;
         let tree = Tree::new(halves, self.log_blowup(), self.twiddles, true, lifting, &BaseColumnPool::new());
         ProverMerkleChannel::mix_root(channel, tree.commitment.root());
         self.trees.push(tree);
@@ -101,7 +101,7 @@ impl Committed<'_> {
 
     /// Every column where it is opened out of domain.
     fn sample(&self, provers: &ComponentProvers<SimdBackend>, point: Point) -> Samples {
-        let max_log_height = self.key.layout.max_log_height;
+        let max_log_height = self.member.layout.max_log_height;
         let mut points = provers.components().mask_points(point, max_log_height, false);
         points.push(vec![vec![point]; 2 * SECURE_EXTENSION_DEGREE]);
         let fixed = self.fixed.evaluate(point);
@@ -129,7 +129,7 @@ impl Committed<'_> {
         point: Point,
         sampled_values: &TreeVec<Vec<Vec<SecureField>>>,
     ) -> Result<(), Failure> {
-        let max_log_height = self.key.layout.max_log_height;
+        let max_log_height = self.member.layout.max_log_height;
         let halves = sampled_values.last().expect("the composition polynomial is sampled last");
         let half =
             |first: usize| SecureField::from_partial_evals(std::array::from_fn(|i| halves[first + i][0]));
@@ -158,7 +158,7 @@ impl Committed<'_> {
     ) -> SecureEvaluation<SimdBackend, BitReversedOrder> {
         let (log_blowup, log_lifted) = (self.log_blowup(), self.log_lifted());
         let mut log_sizes: Vec<Vec<u32>> =
-            vec![self.key.layout.log_heights[0].iter().map(|height| height + log_blowup).collect()];
+            vec![self.member.layout.log_heights[0].iter().map(|height| height + log_blowup).collect()];
         let of_tree =
             |tree: &Tree| tree.polynomials.iter().map(|poly| poly.evals.domain.log_size()).collect();
         log_sizes.extend(self.trees.iter().map(of_tree));
@@ -233,7 +233,7 @@ impl Committed<'_> {
         quotients: &SecureEvaluation<SimdBackend, BitReversedOrder>,
         channel: &mut ProverChannel,
     ) -> Result<Stark, Failure> {
-        let config = self.key.config();
+        let config = self.member.config();
         self.progress.begin("fri");
         let fri = FriProver::<SimdBackend, ProverMerkleChannel>::commit(
             channel,
@@ -249,7 +249,7 @@ impl Committed<'_> {
         let positions = &fri.query_positions;
         let (values, paths) = self.fixed.open(positions)?;
         let (mut roots, mut queried, mut decommitments) =
-            (vec![Blake2sHash(self.key.fixed_root)], vec![values], vec![paths]);
+            (vec![Blake2sHash(self.member.fixed_root)], vec![values], vec![paths]);
         for tree in &self.trees {
             let columns = tree.polynomials.iter().map(|polynomial| &polynomial.evals.values).collect();
             let (values, paths): (Vec<Vec<BaseField>>, _) = tree.commitment.decommit(positions, columns);

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use lindero_package::{Circuit, Error, Statement};
+use lindero_package::{Bundle, Circuit, Error, Stated};
 use lindero_stwo_verifier::{check_sums, fingerprints, sums};
 use stwo::core::fields::qm31::SecureField;
 
@@ -13,13 +13,21 @@ use super::fill::Columns;
 
 /// Where a block's proof stands.
 pub struct Step<'s> {
+    pub bundle: &'s Bundle,
     pub circuit: &'s Circuit,
-    pub statement: &'s Statement,
+    /// Of the block.
+    pub stated: Stated<'s>,
+    /// Which of how many: for forgers, who have all of them at hand.
+    #[cfg_attr(not(feature = "forger"), allow(dead_code))]
     pub block: usize,
+    #[cfg_attr(not(feature = "forger"), allow(dead_code))]
+    pub blocks: usize,
     /// Those that are not drawn yet are zero.
     pub challenges: &'s [SecureField],
-    /// Sums of the block before.
-    pub before: Option<&'s [SecureField]>,
+    /// Sums of the step before.
+    pub before: Option<&'s [Vec<SecureField>]>,
+    /// Sums of the members before this one.
+    pub earlier: &'s [Vec<SecureField>],
 }
 
 /// What a block publishes besides its claimed sums, and what all of it sums to, per sum group.
@@ -42,14 +50,14 @@ pub trait Strategy {
 
     /// All columns are committed, and the claimed sums not published yet.
     fn publish(&mut self, step: &Step, claimed_sums: &mut [SecureField]) -> Result<Published, Error> {
-        let Step { circuit, statement, block, challenges, .. } = *step;
-        let fingerprints = fingerprints(circuit, statement, block, challenges)?;
-        let sums = sums(circuit, statement, block, challenges, claimed_sums, &fingerprints)?;
+        let Step { circuit, stated, challenges, .. } = *step;
+        let fingerprints = fingerprints(circuit, stated, challenges)?;
+        let sums = sums(circuit, stated, challenges, claimed_sums, &fingerprints)?;
         Ok(Published { fingerprints, sums })
     }
 
     fn check(&mut self, step: &Step, sums: &[SecureField]) -> Result<(), Error> {
-        check_sums(step.circuit, step.before, sums)
+        check_sums(step.bundle, step.before, &[step.earlier, &[sums.to_vec()]].concat())
     }
 
     /// The circuit whose constraints are proven: the one given, or one with other constraints on the same columns.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use lindero_package::{
-    decode_canonical, digest, encode, proto, Circuit, ColumnFile, Error, Opening, Package, Statement,
+    decode_canonical, digest, encode, proto, Bundle, ColumnFile, Error, Opening, Package, Statement,
 };
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{prove, prove_grinding, prove_unchecked, setup, Failure, Grind};
@@ -28,9 +28,9 @@ impl Folder {
     }
 
     pub fn traces(&self, sample: &Sample, package: &Package) -> Result<Vec<ColumnFile>, Error> {
-        (0..sample.traces.len())
-            .map(|block| ColumnFile::open(&self.0.join(Sample::trace_file(block)), &package.circuit, 1))
-            .collect()
+        let paths: Vec<PathBuf> =
+            (0..sample.traces.len()).map(|block| self.0.join(Sample::trace_file(block))).collect();
+        package.open_traces(&paths)
     }
 
     pub fn package(&self) -> Result<Package, Error> {
@@ -58,12 +58,12 @@ pub fn make_proof(sample: &Sample, key: &[u8]) -> Result<Vec<u8>, Failure> {
 
 /// The same where the claim gives tensors by digest.
 pub fn make_proof_with(sample: &Sample, key: &[u8], openings: &[u8]) -> Result<Vec<u8>, Failure> {
-    prove_opened(sample, key, |statement, circuit| statement.open(openings, circuit))
+    prove_opened(sample, key, |statement, bundle| statement.open(openings, bundle))
 }
 
 /// The first tensor, given by digest, is taken to have these values, whatever the digest is of.
 pub fn make_dishonest_proof(sample: &Sample, key: &[u8], values: &[i64]) -> Vec<u8> {
-    let open = |statement: &mut Statement, _: &Circuit| {
+    let open = |statement: &mut Statement, _: &Bundle| {
         statement.open_unchecked(0, values);
         Ok(())
     };
@@ -73,13 +73,13 @@ pub fn make_dishonest_proof(sample: &Sample, key: &[u8], values: &[i64]) -> Vec<
 fn prove_opened(
     sample: &Sample,
     key: &[u8],
-    open: impl FnOnce(&mut Statement, &Circuit) -> Result<(), Error>,
+    open: impl FnOnce(&mut Statement, &Bundle) -> Result<(), Error>,
 ) -> Result<Vec<u8>, Failure> {
     let folder = Folder::new(sample);
     let package = folder.package()?;
     let traces = folder.traces(sample, &package)?;
-    let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len())?;
-    open(&mut statement, &package.circuit)?;
+    let mut statement = Statement::decode(&sample.claim, &package.bundle)?;
+    open(&mut statement, &package.bundle)?;
     prove(&package, &traces, &Key::decode(key)?, &statement, &Arc::new(Progress::new(None)))
 }
 
@@ -93,10 +93,10 @@ pub fn make_forgery_with(sample: &Sample, key: &[u8], open: impl FnOnce(&mut Sta
     let folder = Folder::new(sample);
     let (mut package, mut key) = (folder.package().unwrap(), Key::decode(key).unwrap());
     // What the forger believes; the digests are those of the circuit as it is.
-    package.circuit.most_blocks = usize::MAX;
-    key.circuit.most_blocks = usize::MAX;
+    package.bundle.most_steps = usize::MAX;
+    key.bundle.most_steps = usize::MAX;
     let traces = folder.traces(sample, &package).unwrap();
-    let mut statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
+    let mut statement = Statement::decode(&sample.claim, &package.bundle).unwrap();
     open(&mut statement);
     prove_unchecked(&package, &traces, &key, &statement, &Arc::new(Progress::new(None))).unwrap()
 }
@@ -106,7 +106,7 @@ pub fn make_proof_grinding(sample: &Sample, key: &[u8], grind: Grind) -> Vec<u8>
     let folder = Folder::new(sample);
     let package = folder.package().unwrap();
     let traces = folder.traces(sample, &package).unwrap();
-    let statement = Statement::decode(&sample.claim, &package.circuit, traces.len()).unwrap();
+    let statement = Statement::decode(&sample.claim, &package.bundle).unwrap();
     let (key, progress) = (Key::decode(key).unwrap(), Arc::new(Progress::new(None)));
     prove_grinding(&package, &traces, &key, &statement, &progress, grind).unwrap()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytemuck::cast_slice;
 use lindero_package::{Circuit, ColumnFile, Scheduler};
-use lindero_stwo_verifier::{FixedColumn, Key, Layout};
+use lindero_stwo_verifier::{FixedColumn, Layout, Member};
 use rayon::prelude::*;
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::m31::BaseField;
@@ -24,7 +24,7 @@ use super::rows::Rows;
 
 /// Tree 0 in natural order of rows; mapped, but for what the layout adds.
 pub struct FixedColumns<'a> {
-    key: &'a Key,
+    member: &'a Member,
     columns: Vec<Cow<'a, [PackedM31]>>,
     /// By ascending height, as tables of a proof are in Stwo's leaves.
     groups: Vec<Group>,
@@ -45,8 +45,8 @@ pub struct Numerators {
 }
 
 impl<'a> FixedColumns<'a> {
-    pub fn new(key: &'a Key, file: &'a ColumnFile) -> Self {
-        let (circuit, layout) = (&key.circuit, &key.layout);
+    pub fn new(member: &'a Member, file: &'a ColumnFile) -> Self {
+        let (circuit, layout) = (&member.circuit, &member.layout);
         let column = |&column: &FixedColumn| match column {
             FixedColumn::IsFirst { log_height } => Cow::Owned(unit(log_height, 0)),
             FixedColumn::IsLast { log_height } => Cow::Owned(unit(log_height, (1 << log_height) - 1)),
@@ -65,7 +65,7 @@ impl<'a> FixedColumns<'a> {
             .into_iter()
             .map(|(log_height, indices)| Group { log_height, indices, rows: Rows::new(log_height) })
             .collect();
-        FixedColumns { key, columns: layout.fixed.par_iter().map(column).collect(), groups }
+        FixedColumns { member, columns: layout.fixed.par_iter().map(column).collect(), groups }
     }
 
     fn of(&self, indices: &[usize]) -> Vec<&[PackedM31]> {
@@ -76,7 +76,7 @@ impl<'a> FixedColumns<'a> {
     pub fn evaluate(&self, point: CirclePoint<SecureField>) -> Vec<SecureField> {
         let mut values = vec![SecureField::default(); self.columns.len()];
         for group in &self.groups {
-            let point = point.repeated_double(self.key.layout.max_log_height - group.log_height);
+            let point = point.repeated_double(self.member.layout.max_log_height - group.log_height);
             let found = group.rows.evaluate(&self.of(&group.indices), point);
             group.indices.iter().zip(found).for_each(|(&index, value)| values[index] = value);
         }
@@ -85,12 +85,12 @@ impl<'a> FixedColumns<'a> {
 
     /// Rows of the extended columns at positions of the lifted domain: `[column][position]`.
     pub fn open(&self, positions: &[usize]) -> Vec<Vec<BaseField>> {
-        let log_blowup = self.key.parameters.log_blowup;
+        let log_blowup = self.member.parameters.log_blowup;
         let mut values = vec![Vec::new(); self.columns.len()];
         for group in &self.groups {
             let log_size = group.log_height + log_blowup;
             let domain = CanonicCoset::new(log_size).circle_domain();
-            let shift = self.key.layout.max_log_height - group.log_height;
+            let shift = self.member.layout.max_log_height - group.log_height;
             let at = |&position: &usize| domain.at(bit_reverse_index(lowered(position, shift), log_size));
             let points: Vec<CirclePoint<BaseField>> = positions.iter().map(at).collect();
             let found = group.rows.evaluate_base(&self.of(&group.indices), &points);
@@ -129,14 +129,16 @@ impl<'a> FixedColumns<'a> {
 
     /// The columns that constraints read beside what is hoisted, on the domain of constraints; nothing for the others.
     pub fn extend(&self, hoisted: &Hoisted, extend: &Extend) -> Vec<Vec<PackedM31>> {
-        let circuit = &self.key.circuit;
+        let circuit = &self.member.circuit;
         let mut needed = vec![false; self.columns.len()];
         let mut scheduler = Scheduler::new(circuit);
         for (index, table) in circuit.tables.iter().enumerate() {
             let roots: Vec<u32> = table.constraints.iter().map(|constraint| constraint.node).collect();
             for node in scheduler.schedule(circuit, &roots, |node| !hoisted.has(node)) {
                 let column = fixed_column(circuit, index, circuit.nodes[node as usize]);
-                column.into_iter().for_each(|column| needed[self.key.layout.fixed_position(column)] = true);
+                column
+                    .into_iter()
+                    .for_each(|column| needed[self.member.layout.fixed_position(column)] = true);
             }
         }
         self.columns

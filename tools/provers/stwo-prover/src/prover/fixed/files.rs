@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use lindero_package::{Circuit, Error};
-use lindero_stwo_verifier::{Key, Layout, Parameters};
+use lindero_stwo_verifier::{Layout, Member, Parameters};
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::vcs::blake2_hash::Blake2sHash;
 
@@ -67,8 +67,8 @@ impl Shape {
         }
     }
 
-    pub fn of_key(key: &Key) -> Self {
-        Shape::new(&key.circuit, &key.layout, &key.parameters, key.fixed_root)
+    pub fn of_member(member: &Member) -> Self {
+        Shape::new(&member.circuit, &member.layout, &member.parameters, member.fixed_root)
     }
 
     pub fn path(&self, package: &Path, kind: Kind) -> PathBuf {
@@ -152,12 +152,12 @@ pub struct FixedFiles {
 
 impl FixedFiles {
     /// Those of a package, if its tree is there.
-    pub fn open(package: &Path, key: &Key) -> Result<Option<Self>, Error> {
-        let shape = Shape::of_key(key);
+    pub fn open(package: &Path, member: &Member) -> Result<Option<Self>, Error> {
+        let shape = Shape::of_member(member);
         let Some(tree) = shape.open(package, Kind::Tree)? else { return Ok(None) };
         let rows = shape.open(package, Kind::Rows)?;
         let files = FixedFiles { shape, tree, rows };
-        if files.node(0, 0)?.0 != key.fixed_root {
+        if files.node(0, 0)?.0 != member.fixed_root {
             return Err(files.tree.damaged("its root is not the key's"));
         }
         Ok(Some(files))

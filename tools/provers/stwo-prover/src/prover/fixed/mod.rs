@@ -17,7 +17,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use lindero_package::{ColumnFile, Error};
-use lindero_stwo_verifier::Key;
+use lindero_stwo_verifier::Member;
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
@@ -40,7 +40,7 @@ use super::program::Known;
 
 /// Tree 0 of a bundle.
 pub struct Fixed<'a> {
-    key: &'a Key,
+    member: &'a Member,
     columns: FixedColumns<'a>,
     extend: Extend<'a>,
     store: Box<dyn Store + 'a>,
@@ -68,23 +68,23 @@ pub struct Shared {
 impl<'a> Fixed<'a> {
     /// `file` holds canonical values, or what is proven is rejected.
     pub fn new(
-        key: &'a Key,
+        member: &'a Member,
         file: &'a ColumnFile,
         store: impl Store + 'a,
         twiddles: &'a TwiddleTree<SimdBackend>,
     ) -> Self {
-        let log_heights = key.circuit.tables.iter().map(|table| table.log_height);
+        let log_heights = member.circuit.tables.iter().map(|table| table.log_height);
         Fixed {
-            key,
-            columns: FixedColumns::new(key, file),
-            extend: Extend::new(log_heights, key.parameters.log_blowup, twiddles),
+            member,
+            columns: FixedColumns::new(member, file),
+            extend: Extend::new(log_heights, member.parameters.log_blowup, twiddles),
             store: Box::new(store),
         }
     }
 
     /// `uniform` has the uniform nodes that are known after the challenges of phase 1.
     pub fn share(&self, file: &ColumnFile, uniform: &[SecureField]) -> Shared {
-        let hoisted = Hoisted::new(&self.key.circuit, file, uniform, &self.extend);
+        let hoisted = Hoisted::new(&self.member.circuit, file, uniform, &self.extend);
         let extended = self.columns.extend(&hoisted, &self.extend);
         Shared { hoisted, extended }
     }
@@ -109,9 +109,9 @@ impl<'a> Fixed<'a> {
             None => self.columns.open(positions),
         };
         let paths = tree::paths(&*self.store, positions)?;
-        let log_blowup = self.key.parameters.log_blowup;
-        let log_sizes = self.key.layout.log_heights[0].iter().map(|height| height + log_blowup).collect();
-        let root = Blake2sHash(self.key.fixed_root);
+        let log_blowup = self.member.parameters.log_blowup;
+        let log_sizes = self.member.layout.log_heights[0].iter().map(|height| height + log_blowup).collect();
+        let root = Blake2sHash(self.member.fixed_root);
         let height = self.store.log_size();
         MerkleVerifierLifted::<Blake2sMerkleHasher>::new(root, log_sizes, Some(height))
             .verify(positions, values.clone(), paths.clone())

@@ -15,7 +15,9 @@ mod world;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use lindero_package::{Circuit, ColumnFile, Error, Node, NodeFacts, NodeId, Package, Scope, Statement};
+use lindero_package::{
+    Bundle, Circuit, ColumnFile, Error, Node, NodeFacts, NodeId, Package, Scope, Statement,
+};
 use lindero_stwo_verifier::{sums, uniform_values, Key};
 use num_traits::{One, Zero};
 use stwo::core::fields::qm31::SecureField;
@@ -76,10 +78,13 @@ pub fn forge(
     freedom: Freedom,
     seed: u64,
 ) -> Result<(Vec<u8>, Report), Failure> {
+    let [member] = &key.members[..] else {
+        return Err(Failure::Input(Error::new("the forger knows bundles of one member only")));
+    };
     let mut forger = Forger {
         package,
         traces,
-        structure: Structure::new(&key.circuit)?,
+        structure: Structure::new(&member.circuit)?,
         freedom,
         scan: Scan::new(seed),
         report: Report { cancelled: true, ..Report::default() },
@@ -87,8 +92,9 @@ pub fn forge(
         moved: false,
     };
     let progress = Arc::new(Progress::new(None));
+    let mut committed = |_| Ok(TreeZero::Committed);
     let proof =
-        prove_bundle(package, traces, key, statement, &progress, &mut forger, HONEST, TreeZero::Committed)?;
+        prove_bundle(package, traces, key, statement, &progress, &mut forger, HONEST, &mut committed)?;
     Ok((proof, forger.report))
 }
 
@@ -119,7 +125,13 @@ impl Strategy for Forger<'_> {
         if phase == 2 {
             world.fill(&structure.places(3).collect())?;
         }
-        let mut use_it = Use { scan: &mut self.scan, report: &mut self.report, phase, next: next.is_some() };
+        let mut use_it = Use {
+            bundle: step.bundle,
+            scan: &mut self.scan,
+            report: &mut self.report,
+            phase,
+            next: next.is_some(),
+        };
         let moved = match self.freedom {
             Freedom::Free => use_it.free(&mut world, step)?,
             Freedom::Forced { phase: of, kind, rows } if of == phase => {
@@ -137,11 +149,11 @@ impl Strategy for Forger<'_> {
     }
 
     fn publish(&mut self, step: &Step, claimed_sums: &mut [SecureField]) -> Result<Published, Error> {
-        let Step { circuit, statement, block, challenges, .. } = *step;
-        let mut fingerprints = lindero_stwo_verifier::fingerprints(circuit, statement, block, challenges)?;
-        let mut totals = sums(circuit, statement, block, challenges, claimed_sums, &fingerprints)?;
+        let Step { circuit, stated, block, blocks, challenges, .. } = *step;
+        let mut fingerprints = lindero_stwo_verifier::fingerprints(circuit, stated, challenges)?;
+        let mut totals = sums(circuit, stated, challenges, claimed_sums, &fingerprints)?;
         if self.freedom == Freedom::Fingerprints {
-            let by_digest = (0..circuit.publics.len()).filter(|&tensor| statement.by_digest(tensor));
+            let by_digest = (0..circuit.publics.len()).filter(|&tensor| stated.by_digest(tensor));
             for (tensor, fingerprint) in by_digest.zip(&mut fingerprints) {
                 let tensor = &circuit.publics[tensor];
                 let rest = std::mem::replace(&mut totals[tensor.group as usize], SecureField::zero());
@@ -150,7 +162,7 @@ impl Strategy for Forger<'_> {
                 self.report.used.push(format!("the fingerprint of {}", tensor.name));
             }
         }
-        let last = block + 1 == statement.blocks();
+        let last = block + 1 == blocks;
         if last && !self.moved && !matches!(self.freedom, Freedom::Nothing | Freedom::Free) {
             return Err(Error::new(NOTHING_TO_MOVE));
         }
@@ -159,7 +171,8 @@ impl Strategy for Forger<'_> {
 
     /// Whatever the sums are, the proof is made; the verifier shall say what is wrong with it.
     fn check(&mut self, step: &Step, sums: &[SecureField]) -> Result<(), Error> {
-        self.report.cancelled &= lindero_stwo_verifier::check_sums(step.circuit, step.before, sums).is_ok();
+        let sums = [sums.to_vec()];
+        self.report.cancelled &= lindero_stwo_verifier::check_sums(step.bundle, step.before, &sums).is_ok();
         Ok(())
     }
 
@@ -207,12 +220,13 @@ impl Forger<'_> {
     /// blocks.
     fn sums_of_next(&self, step: &Step) -> Result<Option<Vec<SecureField>>, Error> {
         let next = step.block + 1;
-        if step.circuit.links.is_empty() || next == self.traces.len() {
+        if step.bundle.links.is_empty() || next == self.traces.len() {
             return Ok(None);
         }
         let mut claimed_sums = vec![SecureField::zero(); step.circuit.claimed_sums.len()];
         let uniform = uniform_values(step.circuit, step.challenges, &claimed_sums, 2)?;
-        let mut columns = Columns::new(step.circuit, &self.package.fixed, &self.traces[next], Known::new());
+        let mut columns =
+            Columns::new(step.circuit, &self.package.files[0].fixed, &self.traces[next], Known::new());
         columns.fill(2, &uniform, &mut claimed_sums)?;
         let mut totals = vec![SecureField::zero(); step.circuit.sum_groups.len()];
         for (claimed_sum, value) in step.circuit.claimed_sums.iter().zip(claimed_sums) {
@@ -224,6 +238,7 @@ impl Forger<'_> {
 
 /// A freedom in use, in one phase of one block.
 struct Use<'u> {
+    bundle: &'u Bundle,
     scan: &'u mut Scan,
     report: &'u mut Report,
     phase: usize,
@@ -232,12 +247,16 @@ struct Use<'u> {
 }
 
 impl Use<'_> {
+    /// Whether it is the next step that reads the group.
+    fn is_left(&self, group: usize) -> bool {
+        self.bundle.links.iter().flatten().any(|end| end.before && end.group == group)
+    }
+
     /// The groups that this phase decides, with or without what the block leaves.
     fn groups(&self, structure: &Structure, left: bool) -> Vec<usize> {
-        let is_left = |group| structure.circuit.links.iter().any(|link| link.out as usize == group);
         (0..structure.last_phase.len())
             .filter(|&group| {
-                structure.last_phase[group] == self.phase && (left && self.next || !is_left(group))
+                structure.last_phase[group] == self.phase && (left && self.next || !self.is_left(group))
             })
             .collect()
     }
@@ -369,7 +388,7 @@ impl Use<'_> {
         let mut moved = false;
         for group in 0..circuit.sum_groups.len() {
             let rest = world.rests()[group];
-            let is_left = circuit.links.iter().any(|link| link.out as usize == group);
+            let is_left = self.is_left(group);
             let claimed_sum =
                 circuit.claimed_sums.iter().position(|claimed_sum| claimed_sum.group as usize == group);
             let (false, false, Some(claimed_sum)) = (is_left, rest.is_zero(), claimed_sum) else { continue };

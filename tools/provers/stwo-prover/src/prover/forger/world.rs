@@ -61,13 +61,16 @@ impl<'w, 'a> World<'w, 'a> {
         next: Option<&[SecureField]>,
     ) -> Result<Self, Error> {
         let circuit = structure.circuit;
-        let published = fingerprints(circuit, step.statement, step.block, challenges)?;
+        let published = fingerprints(circuit, step.stated, challenges)?;
         let none = vec![SecureField::zero(); circuit.claimed_sums.len()];
-        let mut others = sums(circuit, step.statement, step.block, challenges, &none, &published)?;
-        for link in &circuit.links {
-            let (taken, left) = (link.r#in as usize, link.out as usize);
-            others[taken] += step.before.map_or(SecureField::zero(), |before| before[left]);
-            others[left] += next.map_or(SecureField::zero(), |next| next[taken]);
+        let mut others = sums(circuit, step.stated, challenges, &none, &published)?;
+        // Of one member: what is taken is of this step, what is left of the one before.
+        for ends in &step.bundle.links {
+            let (left, taken): (Vec<End>, Vec<End>) = ends.iter().copied().partition(|end| end.before);
+            for (taken, left) in taken.iter().flat_map(|taken| left.iter().map(move |left| (taken, left))) {
+                others[taken.group] += step.before.map_or(SecureField::zero(), |of| of[0][left.group]);
+                others[left.group] += next.map_or(SecureField::zero(), |next| next[taken.group]);
+            }
         }
         let mut uniform = BTreeMap::new();
         for phase in [2, 3] {

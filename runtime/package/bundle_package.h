@@ -1,0 +1,27 @@
+// A package of several members: a folder with a bundle.pb, and members/NAME with the files of each.
+#ifndef LINDERO_RUNTIME_PACKAGE_BUNDLE_PACKAGE_H_
+#define LINDERO_RUNTIME_PACKAGE_BUNDLE_PACKAGE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/package/package.h"
+
+namespace lindero::runtime {
+
+struct BundlePackage {
+  Bundle bundle;
+  std::vector<Package> members;  // in the order of the bundle
+
+  std::vector<const Circuit*> circuits() const;
+};
+
+// Of a package of one member, that one. Refuses a bundle that breaks a rule of FORMAT.md, members
+// whose circuits are not the ones that it says, and what Package::open refuses.
+absl::StatusOr<BundlePackage> openBundle(const std::string& path,
+                                         const PackageOptions& options = {});
+
+}  // namespace lindero::runtime
+
+#endif  // LINDERO_RUNTIME_PACKAGE_BUNDLE_PACKAGE_H_
