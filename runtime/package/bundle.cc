@@ -54,7 +54,7 @@ absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> c
     const FieldPath field = FieldPath("bundle").at("links", i);
     bool now = false;
     for (const LinkEnd& end : bundle.links(i).ends()) {
-      const auto groups = [&] {
+      const auto groups = [&]() -> const auto& {
         const Member& member = bundle.members(static_cast<int>(end.member()));
         return circuits[member.circuit()]->sum_groups();
       };
