@@ -14,6 +14,8 @@ namespace lindero::runtime {
 namespace {
 
 constexpr size_t kMaxName = 64;
+// Tables, challenges and sum groups, those of a circuit counted with each member.
+constexpr int64_t kMaxParts = int64_t{1} << 24;
 constexpr char kWhole[] = "whole";
 
 absl::Status checkMembers(const Bundle& bundle, absl::Span<const Circuit* const> circuits) {
@@ -24,6 +26,7 @@ absl::Status checkMembers(const Bundle& bundle, absl::Span<const Circuit* const>
   }
   std::set<std::string> names, tensors;
   size_t seen = 0;
+  int64_t parts = 0;
   for (int i = 0; i < bundle.members_size(); ++i) {
     const Member& member = bundle.members(i);
     const FieldPath field = file.at("members", i, member.name());
@@ -38,7 +41,14 @@ absl::Status checkMembers(const Bundle& bundle, absl::Span<const Circuit* const>
                          " does not exist or is out of order");
     }
     seen = std::max<size_t>(seen, member.circuit() + 1);
-    for (const PublicTensor& tensor : circuits[member.circuit()]->publics()) {
+    const Circuit& circuit = *circuits[member.circuit()];
+    parts += int64_t{circuit.tables_size()} + circuit.challenges_size() + circuit.sum_groups_size();
+    if (parts > kMaxParts) {
+      return file.error(FormatRule::kMembers,
+                        "tables, challenges and sum groups of all members are ", "more than ",
+                        kMaxParts);
+    }
+    for (const PublicTensor& tensor : circuit.publics()) {
       if (tensors.insert(tensor.name()).second) continue;
       return field.error(FormatRule::kMembers, "public tensor \"", tensor.name(),
                          "\" is another member's, too");

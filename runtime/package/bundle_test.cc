@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "absl/strings/str_cat.h"
+#include "runtime/package/circuit_info.h"
 #include "runtime/package/package.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/proto_io.h"
@@ -94,6 +96,42 @@ TEST(Bundle, RefusesWhatIsNone) {
   Bundle most = good;
   most.set_most_steps(32768);
   EXPECT_EQ(checkBundle(most, circuits), absl::OkStatus());
+}
+
+TEST(Bundle, LimitsMembersTimesParts) {
+  Circuit circuit = testing::linkedSample();
+  circuit.clear_publics();
+  while (circuit.sum_groups_size() < kMaxSumGroups) circuit.add_sum_groups();
+  const Circuit* const circuits[] = {&circuit};
+  const int parts = circuit.tables_size() + circuit.challenges_size() + circuit.sum_groups_size();
+  Bundle bundle = bundleOfOne();
+  while (bundle.members_size() < (1 << 24) / parts) {
+    bundle.add_members()->set_name(absl::StrCat(bundle.members_size()));
+  }
+  // The last group of the last member is looked at once per end, however many groups there are.
+  for (int m = 1; m < bundle.members_size(); ++m) {
+    Link& link = *bundle.add_links();
+    for (int of : {m - 1, m}) {
+      LinkEnd& end = *link.add_ends();
+      end.set_member(static_cast<uint32_t>(of));
+      end.set_group(static_cast<uint32_t>(of == m ? kMaxSumGroups - 1 : kMaxSumGroups - 2));
+    }
+  }
+  for (int back : {1, 2}) circuit.mutable_sum_groups(kMaxSumGroups - back)->set_exported(true);
+  EXPECT_EQ(checkBundle(bundle, circuits), absl::OkStatus());
+  bundle.add_members()->set_name("more");
+  EXPECT_THAT(std::string(checkBundle(bundle, circuits).message()),
+              HasSubstr("F34: tables, challenges and sum groups of all members"));
+}
+
+TEST(Bundle, RefusesTooManyChallengesAndGroups) {
+  Circuit challenges = testing::linkedSample(), groups = challenges;
+  while (challenges.challenges_size() <= kMaxChallenges) challenges.add_challenges();
+  while (groups.sum_groups_size() <= kMaxSumGroups) groups.add_sum_groups();
+  EXPECT_THAT(std::string(analyzeCircuit(challenges).status().message()),
+              HasSubstr("F2: more than 4096 challenges"));
+  EXPECT_THAT(std::string(analyzeCircuit(groups).status().message()),
+              HasSubstr("F2: more than 4096 sum groups"));
 }
 
 TEST(Bundle, IsReadWithItsPackage) {

@@ -72,6 +72,12 @@ class Analyzer {
     if (circuit_.tables_size() > kMaxTables) {
       return top.error(FormatRule::kLimits, "more than ", kMaxTables, " tables");
     }
+    if (circuit_.challenges_size() > kMaxChallenges) {
+      return top.error(FormatRule::kLimits, "more than ", kMaxChallenges, " challenges");
+    }
+    if (circuit_.sum_groups_size() > kMaxSumGroups) {
+      return top.error(FormatRule::kLimits, "more than ", kMaxSumGroups, " sum groups");
+    }
     std::unordered_set<std::string> names;
     int64_t columns = 0;
     for (int t = 0; t < circuit_.tables_size(); ++t) {

@@ -23,6 +23,8 @@ namespace lindero::runtime {
 inline constexpr uint32_t kMaxLogHeight = 28;
 inline constexpr int kMaxTables = 4096;
 inline constexpr int kMaxPublics = 4096;
+inline constexpr int kMaxChallenges = 4096;
+inline constexpr int kMaxSumGroups = 4096;
 inline constexpr int kMaxColumns = 1 << 16;  // of all tables together
 inline constexpr int kMaxNodes = 1 << 23;
 inline constexpr uint32_t kMaxDegree = 3;

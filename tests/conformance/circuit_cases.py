@@ -47,6 +47,20 @@ case("F2", "too many columns", columns(65537))
 beyond("as many columns as there can be", columns(65536))
 case("F2", "too many public tensors", publics(4097))
 good("as many public tensors as there can be", publics(4096))
+
+
+def names(what, count, **values):
+    def change(e):
+        for i in range(count - len(getattr(e.message, what))):
+            getattr(e.message, what).add(name=f"more {i}", **values)
+
+    return change
+
+
+case("F2", "too many challenges", names("challenges", 4097, phase=1))
+good("as many challenges as there can be", names("challenges", 4096, phase=1))
+case("F2", "too many sum groups", names("sum_groups", 4097))
+good("as many sum groups as there can be", names("sum_groups", 4096))
 case("F2", "a table that is too high", field("log_height", 29, table("u")))
 beyond("a table of one row", lambda e: (e.message.tables.add(name="low").columns.add(name="f"),
                                         e.message.segments[0].tables.append(2)))

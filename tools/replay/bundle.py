@@ -5,6 +5,7 @@ import re
 from format_rules import F, obey
 
 MOST_BLOCKS = 1 << 16  # members times steps
+MOST_PARTS = 1 << 24  # tables, challenges and sum groups, those of a circuit counted with each member
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
@@ -38,6 +39,8 @@ def _check_members(bundle, circuits):
     for member in bundle.members:
         obey(F.MEMBERS, member.circuit <= seen, "member", member.name, "has a circuit out of order")
         seen = max(seen, member.circuit + 1)
+    parts = sum(len(of.tables) + len(of.challenges) + len(of.sum_groups) for of in circuits)
+    obey(F.MEMBERS, parts <= MOST_PARTS, parts, "tables, challenges and sum groups of all members")
     tensors = [tensor.name for circuit in circuits for tensor in circuit.publics]
     obey(F.MEMBERS, len(set(tensors)) == len(tensors), "two members have a public tensor of the same name")
 

@@ -101,15 +101,15 @@ class Bundle:
                 check_name(name)
             self.members = [Package(folder / "members" / name) for name in names]
         contents = [member.content for member in self.members]
-        circuits = list(dict.fromkeys(contents))
+        numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}
         for member, content in zip(self.message.members, contents):
-            obey(F.MEMBERS, member.circuit == circuits.index(content), "member", member.name, "has another circuit")
+            obey(F.MEMBERS, member.circuit == numbers[content], "member", member.name, "has another circuit")
         try:
             check_bundle(self.message, [member.circuit for member in self.members])
         except BadInput as error:
             raise BadInput(f"{folder}: {error}") from error
-        for m, member in enumerate(self.members):
-            member.linked = {end.group for link in self.message.links for end in link.ends if end.member == m}
+        for end in (end for link in self.message.links for end in link.ends):
+            self.members[end.member].linked.add(end.group)
 
     @property
     def publics(self):
@@ -184,6 +184,8 @@ def _check_tables(circuit):
     obey(F.LIMITS, sum(len(table.columns) for table in circuit.tables) <= 65536, "more than 65,536 columns")
     obey(F.LIMITS, len(circuit.nodes) <= 1 << 23, "more than 2^23 nodes")
     obey(F.LIMITS, len(circuit.publics) <= 4096, "more than 4,096 public tensors")
+    obey(F.LIMITS, len(circuit.challenges) <= 4096, "more than 4,096 challenges")
+    obey(F.LIMITS, len(circuit.sum_groups) <= 4096, "more than 4,096 sum groups")
     for table in circuit.tables:
         obey(F.LIMITS, table.columns, table.name, "has no column")
     for what in ("tables", "challenges", "buses", "sum_groups", "publics", "segments"):

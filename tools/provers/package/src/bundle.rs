@@ -16,6 +16,8 @@ pub const WHOLE: &str = "whole";
 /// Members times steps.
 pub const MAX_BLOCKS: usize = 1 << 16;
 const MAX_NAME: usize = 64;
+/// Tables, challenges and sum groups, those of a circuit counted with each member.
+const MAX_PARTS: usize = 1 << 24;
 
 /// See bundle.proto, which is normative; [`Bundle::new`] guarantees what FORMAT.md demands.
 #[derive(Clone, Debug)]
@@ -37,7 +39,8 @@ pub struct Member {
     /// Its public tensors among those of the bundle: of all members, one after the other.
     pub publics: Range<usize>,
     /// Its challenges of phase 1: their index in the circuit, and in [`Bundle::challenges`].
-    pub shared: Vec<(usize, usize)>,
+    /// Members of one circuit share the list.
+    pub shared: Arc<[(usize, usize)]>,
 }
 
 /// The sum of a group of a member.
@@ -64,15 +67,9 @@ impl Bundle {
             "bundle format {} is not supported (this reads format {BUNDLE_FORMAT})",
             message.format
         );
-        let members = members(message, circuits)?;
+        let (members, challenges) = members(message, circuits)?;
         let links = links(message, &members)?;
         let most_steps = steps(message, &links)?;
-        let challenges = members.iter().flat_map(|member| {
-            let circuit = &member.circuit;
-            member.shared.iter().map(|&(place, shared)| (shared, &circuit.challenges[place].name))
-        });
-        let challenges: BTreeMap<usize, &String> = challenges.collect();
-        let challenges = challenges.into_values().cloned().collect();
         Ok(Bundle { members, links, most_steps, challenges })
     }
 
@@ -91,7 +88,8 @@ impl Bundle {
     }
 }
 
-fn members(message: &proto::Bundle, circuits: &[Arc<Circuit>]) -> Result<Vec<Member>, Error> {
+/// Also the names of the challenges that they share, in the order in which these are drawn.
+fn members(message: &proto::Bundle, circuits: &[Arc<Circuit>]) -> Result<(Vec<Member>, Vec<String>), Error> {
     let count = message.members.len();
     obey!(
         Members,
@@ -99,19 +97,26 @@ fn members(message: &proto::Bundle, circuits: &[Arc<Circuit>]) -> Result<Vec<Mem
         "a bundle has {count} members, and may have 1 to {MAX_BLOCKS}"
     );
     let (mut names, mut tensors) = (BTreeSet::new(), BTreeSet::new());
-    let mut drawn: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut drawn, mut challenges) = (BTreeMap::new(), Vec::new());
+    // Per circuit.
+    let mut shared: Vec<Arc<[(usize, usize)]>> = Vec::with_capacity(circuits.len());
     let mut members: Vec<Member> = Vec::with_capacity(count);
-    let mut seen = 0;
+    let mut parts = 0;
     for member in &message.members {
         let name = &member.name;
         check_name(name)?;
         obey!(Members, names.insert(name), "two members have the name {name}");
         let index = member.circuit as usize;
-        let circuit = circuits.get(index).filter(|_| index <= seen).ok_or_else(|| {
+        let circuit = circuits.get(index).filter(|_| index <= shared.len()).ok_or_else(|| {
             let why = format!("member {name} has circuit {index}, which does not exist or is out of order");
             Error::of(Rule::Members, why)
         })?;
-        seen = seen.max(index + 1);
+        parts += circuit.tables.len() + circuit.challenges.len() + circuit.sum_groups.len();
+        obey!(
+            Members,
+            parts <= MAX_PARTS,
+            "tables, challenges and sum groups of all members are more than {MAX_PARTS}"
+        );
         for tensor in &circuit.publics {
             obey!(
                 Members,
@@ -120,22 +125,29 @@ fn members(message: &proto::Bundle, circuits: &[Arc<Circuit>]) -> Result<Vec<Mem
                 tensor.name
             );
         }
-        let mut share = |place: usize| {
-            let next = drawn.len();
-            (place, *drawn.entry(circuit.challenges[place].name.clone()).or_insert(next))
-        };
-        let shared = circuit.challenges_after(1).map(&mut share).collect();
+        if index == shared.len() {
+            let share = |place: usize| {
+                let name = &circuit.challenges[place].name;
+                let index = *drawn.entry(name).or_insert_with(|| {
+                    challenges.push(name.clone());
+                    challenges.len() - 1
+                });
+                (place, index)
+            };
+            shared.push(circuit.challenges_after(1).map(share).collect());
+        }
         let first = members.last().map_or(0, |member| member.publics.end);
         members.push(Member {
             name: name.clone(),
             circuit: circuit.clone(),
             circuit_index: index,
             publics: first..first + circuit.publics.len(),
-            shared,
+            shared: shared[index].clone(),
         });
     }
-    obey!(Members, seen == circuits.len(), "{} circuits are of no member", circuits.len() - seen);
-    Ok(members)
+    let unused = circuits.len() - shared.len();
+    obey!(Members, unused == 0, "{unused} circuits are of no member");
+    Ok((members, challenges))
 }
 
 /// It is that of a folder, too.

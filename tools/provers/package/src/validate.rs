@@ -22,6 +22,8 @@ const MAX_TABLES: usize = 1 << 12;
 const MAX_COLUMNS: usize = 1 << 16;
 const MAX_NODES: usize = 1 << 23;
 const MAX_PUBLICS: usize = 1 << 12;
+const MAX_CHALLENGES: usize = 1 << 12;
+const MAX_SUM_GROUPS: usize = 1 << 12;
 
 /// All but the adaptive rules.
 pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
@@ -45,6 +47,8 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         ("columns", columns, MAX_COLUMNS),
         ("nodes", message.nodes.len(), MAX_NODES),
         ("public tensors", message.publics.len(), MAX_PUBLICS),
+        ("challenges", message.challenges.len(), MAX_CHALLENGES),
+        ("sum groups", message.sum_groups.len(), MAX_SUM_GROUPS),
     ] {
         obey!(Limits, count <= most, "the circuit has {count} {what}, more than {most}");
     }

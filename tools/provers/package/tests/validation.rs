@@ -238,12 +238,34 @@ fn bundles_are_checked() {
     let most = check(&proto::Bundle { most_steps: 21845, ..sample.bundle.clone() }).unwrap();
     assert_eq!((most.most_steps, most.most_blocks()), (21845, 65535));
     assert_eq!(most.challenges, ["za", "zr", "zc", "edge", "range"]);
-    assert_eq!(most.members[1].shared, [(0, 4), (1, 3), (2, 0), (3, 1), (4, 2)]);
+    assert_eq!(*most.members[1].shared, [(0, 4), (1, 3), (2, 0), (3, 1), (4, 2)]);
     assert_eq!(most.members[1].publics, 1..2);
     // A group that no link names sums to zero by itself.
     assert!(
         check(&proto::Bundle { links: sample.bundle.links[1..].to_vec(), ..sample.bundle.clone() }).is_ok()
     );
+}
+
+/// What is decoded grows with the bytes that are read, not with members times parts.
+#[test]
+fn members_of_one_circuit_share_what_is_its() {
+    let mut circuit = Circuit::clone(&samples::network(0, 0, 0).decode_bundle().members[0].circuit);
+    circuit.publics.clear();
+    circuit.challenges =
+        (0..4096).map(|index| proto::Challenge { name: index.to_string(), phase: 1 }).collect();
+    let parts = circuit.tables.len() + circuit.challenges.len() + circuit.sum_groups.len();
+    let circuits = [Arc::new(circuit)];
+    let of = |count: usize| {
+        let member = |index: usize| proto::Member { name: index.to_string(), circuit: 0 };
+        let members = (0..count).map(member).collect();
+        Bundle::new(&proto::Bundle { format: 1, members, links: Vec::new(), most_steps: 1 }, &circuits)
+    };
+    let most = (1 << 24) / parts;
+    let bundle = of(most).unwrap();
+    assert_eq!((bundle.members.len(), bundle.challenges.len()), (most, 4096));
+    assert!(bundle.members.iter().all(|member| Arc::ptr_eq(&member.shared, &bundle.members[0].shared)));
+    let error = of(most + 1).unwrap_err().to_string();
+    assert!(error.contains("F34: tables, challenges and sum groups of all members"), "{error}");
 }
 
 /// Every tensor has the rows of all steps, and there are as many steps as the bundle allows.

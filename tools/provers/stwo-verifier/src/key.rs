@@ -54,7 +54,7 @@ pub struct Member {
     /// Root of tree 0.
     pub fixed_root: [u8; 32],
     /// [`lindero_package::Member::shared`]
-    pub shared: Vec<(usize, usize)>,
+    pub shared: Arc<[(usize, usize)]>,
 }
 
 impl Member {

@@ -43,6 +43,7 @@
 //! columns. Were they false, D would still be at most what folds over whole tables give: the term is never less than
 //! [`LEAST_CHALLENGES`] of that count, or the key is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lindero_package::{proto, Bundle, Circuit, Error};
@@ -277,12 +278,16 @@ impl BundleSizes {
                 counts.push(Counts::of(&member.circuit, &layouts[member.circuit_index])?);
             }
         }
-        let mut linked: Vec<Vec<bool>> =
-            bundle.members.iter().map(|member| vec![false; member.circuit.sum_groups.len()]).collect();
-        bundle.links.iter().flatten().for_each(|end| linked[end.member][end.group] = true);
-        let members = bundle.members.iter().zip(&linked);
-        let members =
-            members.map(|(member, linked)| counts[member.circuit_index].sizes(|group| linked[group]));
+        let linked: BTreeSet<(usize, usize)> =
+            bundle.links.iter().flatten().map(|end| (end.member, end.group)).collect();
+        let unlinked: Vec<Sizes> = counts.iter().map(|counts| counts.sizes(|_| false)).collect();
+        let members = bundle.members.iter().enumerate().map(|(at, member)| {
+            let circuit = member.circuit_index;
+            match linked.range((at, 0)..(at + 1, 0)).next() {
+                Some(_) => counts[circuit].sizes(|group| linked.contains(&(at, group))),
+                None => unlinked[circuit],
+            }
+        });
         let link = |ends: &Vec<lindero_package::End>| {
             let log_degree = |of: fn(&Counts) -> &Degrees| {
                 let degree = |end: &lindero_package::End| {

@@ -125,7 +125,7 @@ pub fn draw_shared(channel: &mut impl Channel, key: &Key) -> Vec<SecureField> {
 /// Of the shared challenges, the member's in their places; those of phase 2 are zero.
 pub fn challenges_of(member: &Member, shared: &[SecureField]) -> Vec<SecureField> {
     let mut challenges = vec![SecureField::zero(); member.circuit.challenges.len()];
-    for &(place, index) in &member.shared {
+    for &(place, index) in member.shared.iter() {
         challenges[place] = shared[index];
     }
     challenges
