@@ -261,6 +261,7 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
     compiled.costs.push_back(
         costReport(circuit.package.circuit(), circuit.package.bundle().most_steps()));
     compiled.circuits.push_back(circuit.package.circuitDigest());
+    compiled.bundles.push_back(runtime::bundleDigest(circuit.package.bundle()));
   }
   if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {
     return withError(std::move(status), Error::kFile);

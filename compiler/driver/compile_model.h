@@ -76,6 +76,7 @@ struct CompiledModel {
   std::vector<int64_t> buckets;                  // ascending; {0} of a model without decode runs
   std::vector<CostReport> costs;                 // of each bucket
   std::vector<runtime::Digest> circuits;         // the same, their digests
+  std::vector<runtime::Digest> bundles;          // and those of their bundles
   std::vector<runtime::Report> setup;            // what the prover said of each; empty without one
   double setup_seconds = 0;
 };

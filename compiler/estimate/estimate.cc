@@ -60,9 +60,9 @@ absl::StatusOr<StwoParameters> parametersOf(const Report& json) {
 }
 
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
-                             const runtime::ProverOptions& options) {
+                             const runtime::Digest& bundle, const runtime::ProverOptions& options) {
   absl::StatusOr<runtime::KeySet> keys = runtime::readKeys(path);
-  const runtime::Key* key = keys.ok() ? keys->findCircuit(circuit) : nullptr;
+  const runtime::Key* key = keys.ok() ? keys->find(circuit, bundle) : nullptr;
   return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 

@@ -32,9 +32,10 @@ struct Estimate {
 StwoParameters expectedParameters(const runtime::ProverOptions& options);
 // Those that the backend reports, as JSON.
 absl::StatusOr<StwoParameters> parametersOf(const runtime::Report& json);
-// Those of the circuit's key in `path`, or the expected ones if there is none.
+// Those of the key in `path` of the circuit and bundle with these digests, or the expected ones if
+// there is none.
 StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
-                             const runtime::ProverOptions& options);
+                             const runtime::Digest& bundle, const runtime::ProverOptions& options);
 
 // Of a bundle, `blocks` proofs of the circuit.
 Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,

@@ -42,7 +42,8 @@ int64_t stepsOf(const Claim& claim, const Key& key) {
 Claim claimOfKey(const Key& key, int64_t steps) {
   const StwoParameters& stwo = key.message.stwo();
   Claim claim;
-  claim.model = {key.model.onnx, key.model.external, key.model.id, key.model.bucket, {}};
+  claim.model = {key.model.onnx,   key.model.external, key.model.id, key.model.bucket, {},
+                 key.bundle_digest};
   for (const KeyMember& member : key.members) {
     claim.model.members.push_back({member.name, member.circuit_digest, member.fixed_root});
   }
@@ -120,6 +121,7 @@ void compareModel(const ModelIdentity& claimed, const ModelIdentity& expected,
     compare(at("circuit"), ours.circuit, keys.circuit);
     compare(at("fixed_root"), ours.fixed_root, keys.fixed_root);
   }
+  compare("model.bundle", claimed.bundle, expected.bundle);
   compare.require(claimed.unread == expected.unread,
                   "model.unread lists other inputs than the key");
 }

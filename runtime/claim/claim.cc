@@ -24,6 +24,7 @@ template <>
 struct Fields<ModelIdentity> {
   static void visit(auto& each, auto& model) {
     each("bucket", model.bucket);
+    each("bundle", model.bundle);
     each("external", model.external);
     each("id", model.id);
     each("members", model.members);

@@ -35,6 +35,7 @@ struct ModelIdentity {
   Digest id = {};                        // the same for all lengths
   int64_t bucket = 0;                    // positions that the circuit was compiled for
   std::vector<ClaimMember> members;      // of the bundle, in the order of the key
+  Digest bundle = {};                    // its members, links and steps
   std::vector<std::string> unread = {};  // inputs of the graph that no output depends on
 };
 

@@ -21,6 +21,7 @@ Claim sampleClaim() {
   claim.model.external = {{"a.bin", sha256("a")}, {"b.bin", sha256("b")}};
   claim.model.bucket = 3;
   claim.model.members = {{"whole", sha256("circuit"), sha256("root")}};
+  claim.model.bundle = sha256("bundle");
   claim.inputs = {
       {.name = "ids", .rows = 3, .columns = 1, .high = 9, .shape = {1, 3}, .values = {{1, 2, 3}}}};
   claim.outputs = {{.name = "y\n\"é",
@@ -59,6 +60,7 @@ TEST(Claim, SurvivesTheRoundTrip) {
   EXPECT_EQ(claim->frontier.end->position, 7);
   EXPECT_EQ(claim->outputs[0].name, "y\n\"é");
   EXPECT_EQ(claim->model.members, sampleClaim().model.members);
+  EXPECT_EQ(claim->model.bundle, sha256("bundle"));
 }
 
 TEST(Claim, IsCanonical) {

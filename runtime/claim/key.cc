@@ -76,6 +76,12 @@ absl::Status wrongFormat(uint32_t format) {
 // The members, which the bundle names.
 absl::Status readMembers(Key& key) {
   const Bundle& bundle = key.message.bundle();
+  // What a circuit is parsed into takes far more than its bytes.
+  if (key.message.circuits_size() > bundle.members_size()) {
+    return absl::InvalidArgumentError(absl::StrCat("key: ", key.message.circuits_size(),
+                                                   " circuits, but ", bundle.members_size(),
+                                                   " members"));
+  }
   std::vector<const Circuit*> circuits;
   std::vector<Digest> digests;
   key.circuits.resize(key.message.circuits_size());
@@ -92,6 +98,7 @@ absl::Status readMembers(Key& key) {
   if (absl::Status status = checkBundle(bundle, circuits); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("key: ", status.message()));
   }
+  key.bundle_digest = bundleDigest(bundle);
   if (key.message.fixed_roots_size() != bundle.members_size()) {
     return absl::InvalidArgumentError("key: it does not have a fixed root for each member");
   }
@@ -163,9 +170,12 @@ std::vector<const Circuit*> Key::memberCircuits() const {
   return result;
 }
 
-const Key* KeySet::findCircuit(const Digest& circuit) const {
+const Key* KeySet::find(const Digest& circuit, const Digest& bundle) const {
   for (const Key& key : keys) {
-    if (key.members.size() == 1 && key.members[0].circuit_digest == circuit) return &key;
+    if (key.members.size() == 1 && key.members[0].circuit_digest == circuit &&
+        key.bundle_digest == bundle) {
+      return &key;
+    }
   }
   return nullptr;
 }

@@ -34,7 +34,8 @@ struct Key {
   std::vector<Circuit> circuits;
   std::vector<KeyMember> members;
   ModelRecord model;
-  Digest digest = {};  // of its bytes, those of the message
+  Digest bundle_digest = {};  // bundleDigest
+  Digest digest = {};         // of its bytes, those of the message
 
   const Circuit& circuit(size_t member = 0) const { return circuits[members[member].circuit]; }
   // That of each member.
@@ -49,8 +50,8 @@ struct KeySet {
 
   // Of all of them, but for the bucket.
   const ModelRecord& model() const { return keys.front().model; }
-  // The key of one member, whose circuit has this digest, or null.
-  const Key* findCircuit(const Digest& circuit) const;
+  // The key of one member, whose circuit and bundle have these digests, or null.
+  const Key* find(const Digest& circuit, const Digest& bundle) const;
 };
 
 // Refuses bytes that are not the canonical encoding of such a set, and keys without a model record

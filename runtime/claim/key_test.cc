@@ -72,18 +72,47 @@ TEST(KeySet, SurvivesTheRoundTrip) {
   EXPECT_EQ(set->keys[1].digest, sha256(serializeProto(sampleKey(32))));
 }
 
-TEST(KeySet, FindsTheKeyOfAProofAndOfACircuit) {
+TEST(KeySet, FindsTheKeyOfAProofAndOfAPackage) {
   absl::StatusOr<KeySet> set = decodeKeySet(setOf({sampleKey(16), sampleKey(64)}));
   ASSERT_TRUE(set.ok()) << set.status();
   absl::StatusOr<Key> key = keyOfProof(*set, proofOf(sampleKey(64)));
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->model.bucket, 64);
-  EXPECT_EQ(set->findCircuit(sha256(sampleKey(16).circuits(0))), &set->keys[0]);
-  EXPECT_EQ(set->findCircuit(sha256(sampleKey(32).circuits(0))), nullptr);
+  const Digest bundle = bundleDigest(bundleOfOne());
+  EXPECT_EQ(set->find(sha256(sampleKey(16).circuits(0)), bundle), &set->keys[0]);
+  EXPECT_EQ(set->find(sha256(sampleKey(32).circuits(0)), bundle), nullptr);
   absl::StatusOr<Key> other = keyOfProof(*set, proofOf(sampleKey(32)));
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(std::string(other.status().message()),
               HasSubstr("made for another key than those of buckets 16, 64"));
+}
+
+// Links and steps are not the circuit's.
+TEST(KeySet, TellsBundlesOfOneCircuitApart) {
+  auto linked = [](int64_t bucket, uint32_t steps) {
+    VerifyingKey key = sampleKey(bucket);
+    key.set_circuits(0, serializeProto(testing::linkedSample()));
+    *key.mutable_bundle() = testing::linkedBundle();
+    key.mutable_bundle()->set_most_steps(steps);
+    return key;
+  };
+  const std::vector<VerifyingKey> keys = {linked(16, 2), linked(64, 3)};
+  absl::StatusOr<KeySet> set = decodeKeySet(setOf(keys));
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_NE(set->keys[0].bundle_digest, set->keys[1].bundle_digest);
+  const Digest circuit = sha256(keys[0].circuits(0));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_EQ(set->find(circuit, bundleDigest(keys[i].bundle())), &set->keys[i]);
+  }
+  EXPECT_EQ(set->find(circuit, bundleDigest(bundleOfOne())), nullptr);
+}
+
+TEST(KeySet, RefusesMoreCircuitsThanMembersBeforeItParsesThem) {
+  VerifyingKey key = sampleKey(16);
+  // No message: parsing would say so.
+  for (int i = 0; i < 1000; ++i) key.add_circuits("\xff");
+  absl::StatusOr<KeySet> set = decodeKeySet(setOf({key}));
+  EXPECT_THAT(std::string(set.status().message()), HasSubstr("1001 circuits, but 1 members"));
 }
 
 TEST(KeySet, SaysWhyItRefusesOldProofs) {

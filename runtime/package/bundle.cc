@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "runtime/package/field_path.h"
 #include "runtime/package/formats.h"
+#include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 
 namespace lindero::runtime {
@@ -132,6 +133,8 @@ bool isMemberName(absl::string_view name) {
                   c == '-';
          });
 }
+
+Digest bundleDigest(const Bundle& bundle) { return sha256(serializeProto(bundle)); }
 
 absl::Status checkBundle(const Bundle& bundle, absl::Span<const Circuit* const> circuits) {
   if (bundle.format() != kBundleFormat) {

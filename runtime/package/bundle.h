@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "runtime/package/bundle.pb.h"
 #include "runtime/package/circuit.pb.h"
+#include "runtime/package/digest.h"
 
 namespace lindero::runtime {
 
@@ -24,6 +25,9 @@ Bundle bundleOfSteps(uint32_t in, uint32_t out, uint32_t most_steps);
 
 // Whether the name may be that of a member, and of its folder.
 bool isMemberName(absl::string_view name);
+
+// SHA-256 of its canonical bytes: of members, links and steps.
+Digest bundleDigest(const Bundle& bundle);
 
 // F34 to F36 of FORMAT.md. `circuits` are those that the members name by index, of analyzeCircuit;
 // takes time linear in all of it.

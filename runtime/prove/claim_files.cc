@@ -22,12 +22,12 @@ absl::StatusOr<Digest> nonceOf(const std::string& given) {
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
                         const Statement& statement, const StopRule& rule, const ClaimFiles& files) {
   LINDERO_ASSIGN_OR_RETURN(KeySet keys, readKeys(files.key));
-  const Key* key = keys.findCircuit(opened.package.circuitDigest());
+  const Key* key = keys.find(opened.package.circuitDigest(), bundleDigest(opened.package.bundle()));
   if (key == nullptr) {
     return failure(
         Error::kPackage,
-        absl::StrCat(files.key, " has no key of the circuit of ", opened.path, ", only those of ",
-                     describeBuckets(keys), " of ", toHex(keys.model().id)));
+        absl::StrCat(files.key, " has no key of circuit and bundle of ", opened.path,
+                     ", only those of ", describeBuckets(keys), " of ", toHex(keys.model().id)));
   }
   absl::StatusOr<Claim> claim = claimOf(*key, statement, rule);
   if (!claim.ok()) {

@@ -143,8 +143,21 @@ def a_run_ends(given, generate):
     [member] = claim["model"]["members"]
     equal((member["name"], member["fixed_root"]), ("whole", key.fixed_roots[0].hex()), "name and fixed root")
     equal(member["circuit"], hashlib.sha256((package / "bucket-8/circuit.pb").read_bytes()).hexdigest(), "circuit")
+    equal(claim["model"]["bundle"], hashlib.sha256(encoded(key.bundle)).hexdigest(), "bundle")
     equal((claim["model"]["bucket"], claim["policy"]["limits"]["context"]), (8, 8), "bucket and context")
     equal(claim["policy"]["decode"]["kind"], "teacher-forced" if given == 9 else "greedy", "kind")
+
+
+@case
+def a_claim_is_of_the_bundle_of_its_key():
+    package, folder = models.package(*TOY), models.folder
+    key = decoded("VerifyingKey", keys_of((package / "model.key").read_bytes())[0])
+    key.bundle.most_steps -= 1
+    (folder / "fewer.key").write_bytes(key_file(encoded(key)))
+    message = toy_message("--tokens", listed(TOKENS[:3]), "--generate", 1)
+    message.key_digest = hashlib.sha256(encoded(key)).digest()
+    (folder / "fewer.proof").write_bytes(encoded(message))
+    refused(REJECTED, "model.bundle is", "verify", folder / "fewer.proof", "--key", folder / "fewer.key")
 
 
 @case

@@ -67,6 +67,7 @@ MEMBERS = [
     ("external data", ("model", "external"), [{"name": "w", "sha256": "00" * 32}], "transcript", "claim"),
     ("model id", ("model", "id"), flipped, "transcript", "claim"),
     ("bucket", ("model", "bucket"), 16, "transcript", "claim"),
+    ("bundle digest", ("model", "bundle"), flipped, "transcript", "claim"),
     ("circuit digest", ("model", "members", 0, "circuit"), flipped, "transcript", "claim"),
     ("fixed root", ("model", "members", 0, "fixed_root"), flipped, "transcript", "claim"),
     ("name of a member", ("model", "members", 0, "name"), "part", "transcript", "claim"),

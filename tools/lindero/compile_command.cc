@@ -82,7 +82,7 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
   const std::string key = absl::StrCat(output, "/", runtime::kKeyFile);
   for (size_t i = 0; i < compiled.buckets.size(); ++i) {
     const StwoParameters parameters =
-        compiler::keyParameters(key, compiled.circuits[i], arguments.prover);
+        compiler::keyParameters(key, compiled.circuits[i], compiled.bundles[i], arguments.prover);
     costs.push_back(
         {compiled.buckets[i],
          compiler::estimateProof(compiled.costs[i], parameters, arguments.prover.threads),

@@ -220,14 +220,16 @@ absl::StatusOr<Json> reportOf(const OpenedPackage& opened, const InspectArgument
   }
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context.monitor()));
   const std::string circuit = runtime::toHex(opened.package.circuitDigest());
+  const std::string bundle = runtime::toHex(runtime::bundleDigest(opened.package.bundle()));
   for (const Json& found : report.value("keys", Json::array())) {
     const Json members = found.is_object() ? found.value("members", Json::array()) : Json::array();
     if (members.size() == 1 && members[0].is_object() &&
-        members[0].value("circuit_digest", Json()) == circuit) {
+        members[0].value("circuit_digest", Json()) == circuit &&
+        found.value("bundle_digest", Json()) == bundle) {
       return found;
     }
   }
-  return failure(Error::kPackage, absl::StrCat(key, " has no key of this circuit"));
+  return failure(Error::kPackage, absl::StrCat(key, " has no key of this circuit and bundle"));
 }
 
 absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArguments& arguments,
@@ -238,8 +240,9 @@ absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArgu
     context.note(report.status().message());
     return KeyFacts{arguments.own_security
                         ? compiler::expectedParameters(arguments.prover)
-                        : compiler::keyParameters(runtime::packageKey(opened),
-                                                  opened.package.circuitDigest(), arguments.prover),
+                        : compiler::keyParameters(
+                              runtime::packageKey(opened), opened.package.circuitDigest(),
+                              runtime::bundleDigest(opened.package.bundle()), arguments.prover),
                     nullptr};
   }
   LINDERO_ASSIGN_OR_RETURN(StwoParameters parameters,
@@ -320,6 +323,7 @@ absl::Status inspectKeys(const InspectArguments& arguments, const runtime::KeySe
   for (const runtime::Key& key : keys.keys) {
     const std::string digest = runtime::toHex(key.digest);
     summary.addLine("key", absl::StrCat(digest, ", for ", key.model.bucket, " positions"));
+    summary.addLine("  bundle", runtime::toHex(key.bundle_digest));
     Json members = Json::array();
     for (const runtime::KeyMember& member : key.members) {
       members.push_back({{"name", member.name},
@@ -329,7 +333,10 @@ absl::Status inspectKeys(const InspectArguments& arguments, const runtime::KeySe
       summary.addLine("  circuit", runtime::toHex(member.circuit_digest));
       summary.addLine("  weights", runtime::toHex(member.fixed_root));
     }
-    list.push_back({{"bucket", key.model.bucket}, {"digest", digest}, {"members", members}});
+    list.push_back({{"bucket", key.model.bucket},
+                    {"bundle", runtime::toHex(key.bundle_digest)},
+                    {"digest", digest},
+                    {"members", members}});
   }
   summary.addData("keys", std::move(list));
   summary.addData("described", described);

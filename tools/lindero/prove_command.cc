@@ -120,8 +120,8 @@ void noteShortInputs(const runtime::Run& run, Context& context) {
 void showEstimate(const ProveArguments& arguments, const runtime::Run& run, const std::string& key,
                   Context& context) {
   const runtime::Package& package = run.opened.package;
-  const StwoParameters parameters =
-      compiler::keyParameters(key, package.circuitDigest(), arguments.prover);
+  const StwoParameters parameters = compiler::keyParameters(
+      key, package.circuitDigest(), runtime::bundleDigest(package.bundle()), arguments.prover);
   Summary estimate;
   addEstimate(compiler::estimateProof(
                   compiler::costReport(package.circuit(), package.bundle().most_steps()),

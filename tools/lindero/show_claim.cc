@@ -80,6 +80,9 @@ void addClaimDocument(const Claim& claim, const std::string& bytes, const Circui
                      blocks ? absl::StrCat(" in blocks of ", runtime::blockSteps(*circuit)) : ""));
     summary.addLine("weights", toHex(member.fixed_root));
   }
+  if (blocks || claim.model.members.size() > 1) {
+    summary.addLine("bundle", toHex(claim.model.bundle));
+  }
   summary.addLine("run", absl::StrCat(describeDecode(claim), ", in integers as ",
                                       claim.policy.arithmetic, " defines them"));
 }

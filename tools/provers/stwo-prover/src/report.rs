@@ -19,6 +19,7 @@ fn bits(bits: f64) -> Value {
 pub fn key(key: &Key) -> Value {
     json!({
         "key_digest": hexadecimal(&key.digest),
+        "bundle_digest": hexadecimal(&key.bundle_digest),
         "members": key.members.iter().map(member).collect::<Value>(),
         "parameters": parameters(&key.parameters),
         "security":

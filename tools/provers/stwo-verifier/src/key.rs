@@ -38,6 +38,8 @@ pub struct Key {
     pub bits: u32,
     pub regime: Regime,
     sizes: BundleSizes,
+    /// SHA-256 of the bundle's canonical bytes.
+    pub bundle_digest: [u8; 32],
     /// SHA-256 of the key's bytes.
     pub digest: [u8; 32],
 }
@@ -111,12 +113,21 @@ impl Key {
         else {
             return Err(Error::new("the key lacks its parameters or its bundle"));
         };
+        // What a circuit is decoded into takes far more than its bytes.
+        if message.circuits.len() > bundle.members.len() {
+            return Err(Error::new(format!(
+                "the key has {} circuits, but {} members",
+                message.circuits.len(),
+                bundle.members.len()
+            )));
+        }
         let circuits = message.circuits.iter().map(|bytes| decode(bytes).map(Arc::new));
         let circuits = circuits.collect::<Result<Vec<_>, Error>>()?;
         let digests: Vec<[u8; 32]> = message.circuits.iter().map(|bytes| digest(bytes)).collect();
         if digests.iter().collect::<BTreeSet<_>>().len() < digests.len() {
             return Err(Error::new("the key holds a circuit twice"));
         }
+        let bundle_digest = digest(&encode(bundle));
         let bundle = Bundle::new(bundle, &circuits).map_err(|error| error.within("the key's bundle"))?;
         for circuit in &circuits {
             check_circuit(circuit)?;
@@ -154,7 +165,16 @@ impl Key {
             shared: member.shared.clone(),
         };
         let members = bundle.members.iter().zip(roots).map(member).collect();
-        Ok(Key { bundle, members, parameters, bits: security.bits, regime, sizes, digest: digest(bytes) })
+        Ok(Key {
+            bundle,
+            members,
+            parameters,
+            bits: security.bits,
+            regime,
+            sizes,
+            bundle_digest,
+            digest: digest(bytes),
+        })
     }
 
     /// What [`Key::soundness`] depends on, besides the parameters.
