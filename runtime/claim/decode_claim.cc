@@ -47,7 +47,14 @@ bool same(const std::optional<Frontier>& a, const std::optional<Frontier>& b) {
 }  // namespace
 
 absl::StatusOr<std::optional<DecodeRun>> decodeRunOf(const Claim& claim, const Key& key) {
-  if (key.members.size() > 1 || mostSteps(key.circuit(), key.mostSteps()) == 0) return std::nullopt;
+  const std::vector<const Circuit*> circuits = key.memberCircuits();
+  const bool decodes = std::any_of(circuits.begin(), circuits.end(), [&](const Circuit* circuit) {
+    return mostSteps(*circuit, key.mostSteps()) > 0;
+  });
+  if (!decodes) return std::nullopt;
+  // What several members would say of tokens is not defined.
+  if (circuits.size() > 1)
+    return wrong("a decode run is of a bundle of one member, the key has more");
   const ClaimTensor *tape = findInput(claim, kTape), *lengths = findInput(claim, kLengths);
   if (tape == nullptr || lengths == nullptr || !tape->values || !lengths->values) {
     return wrong("the tokens of a decode run are not given by their values");

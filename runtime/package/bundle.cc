@@ -81,8 +81,8 @@ absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> c
       }
       now = now || !end.before();
     }
-    if (bundle.links(i).ends_size() < 2) {
-      return field.error(FormatRule::kLinks, bundle.links(i).ends_size(), " ends; it needs two");
+    if (bundle.links(i).ends_size() != 2) {
+      return field.error(FormatRule::kLinks, bundle.links(i).ends_size(), " ends; it has two");
     }
     if (!now) {
       return field.error(FormatRule::kLinks, "all of its ends are of the step before");

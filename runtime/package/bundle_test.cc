@@ -73,6 +73,12 @@ TEST(Bundle, RefusesWhatIsNone) {
        "twice of one"},
       {"one end", [](Bundle& b) { b.mutable_links(1)->mutable_ends()->RemoveLast(); },
        "F35: 1 ends"},
+      {"three ends",
+       [](Bundle& b) {
+         *b.mutable_links(0)->add_ends() = b.links(1).ends(0);
+         b.mutable_links()->RemoveLast();
+       },
+       "F35: 3 ends"},
       {"no ends", [](Bundle& b) { b.add_links(); }, "F35: 0 ends"},
       {"of the step before alone", [&](Bundle& b) { end(b, 0, 0)->set_before(true); },
        "F35: all of its ends are of the step before"},

@@ -55,6 +55,6 @@ def _check_links(bundle, circuits):
             obey(F.LINKS, known, "an end of a link is no exported sum group")
             obey(F.LINKS, (end.member, end.group) not in linked, "a sum group is linked twice")
             linked.add((end.member, end.group))
-        obey(F.LINKS, len(link.ends) >= 2, "a link of", len(link.ends), "ends")
+        obey(F.LINKS, len(link.ends) == 2, "a link of", len(link.ends), "ends")
         obey(F.LINKS, not all(end.before for end in link.ends), "all ends of a link are of the step before")
     return any(end.before for link in bundle.links for end in link.ends)

@@ -16,6 +16,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "e2e"))
 from harness import HELD_OUT, Models, case, cases, equal, main, succeed, temporary_folder  # noqa: E402
 
+from bundle import check_bundle  # noqa: E402
+from format_rules import BadInput  # noqa: E402
 from graph import Op  # noqa: E402
 from mutate import Batch, Mutation, has_influence, random_mutations  # noqa: E402
 from package import Package, read_columns, read_message, read_statement, schema  # noqa: E402
@@ -384,6 +386,35 @@ def bad_input(change_package, change_run, word):
     code, out, errors = replay(*copied(change_package, change_run))
     assert code == BAD_INPUT and out == "" and errors.startswith("replay: ") and errors.count("\n") == 1, out + errors
     assert word in errors, f"wanted '{word}': {errors}"
+
+
+@case
+def bundles_have_limits():
+    circuit, bundle = schema("Circuit")(), schema("Bundle")(format=1, most_steps=1)
+    for group in range(4096):
+        circuit.sum_groups.add(name=str(group), exported=True)
+    bundle.members.add(name="whole")
+    ends = bundle.links.add().ends
+    for group in range(2):
+        ends.add(group=group)
+    check_bundle(bundle, [circuit])
+    ends.add(group=2)
+    says("F35: a link of 3 ends", lambda: check_bundle(bundle, [circuit]))
+    bundle.ClearField("links")
+    for count in range(1, 4096):
+        bundle.members.add(name=str(count))
+    check_bundle(bundle, [circuit] * 4096)
+    bundle.members.add(name="more")
+    says("F34: 16781312 tables, challenges and sum groups", lambda: check_bundle(bundle, [circuit] * 4097))
+
+
+def says(words, act):
+    try:
+        act()
+    except BadInput as error:
+        assert words in str(error), f"wanted '{words}': {error}"
+    else:
+        raise AssertionError(f"accepted, wanted '{words}'")
 
 
 @functools.cache

@@ -178,7 +178,7 @@ fn links(message: &proto::Bundle, members: &[Member]) -> Result<Vec<Vec<End>>, E
             );
             ends.push(End { member, group, before: end.before });
         }
-        obey!(Links, ends.len() >= 2, "link {index} has {} ends, and needs two", ends.len());
+        obey!(Links, ends.len() == 2, "link {index} has {} ends, not two", ends.len());
         obey!(
             Links,
             ends.iter().any(|end| !end.before),

@@ -207,7 +207,7 @@ fn bundles_are_checked() {
         ("out of order", |b| b.members.swap(0, 1)),
         ("F34: 1 circuits are of no member", |b| {
             b.members.pop();
-            b.links.remove(1);
+            b.links.drain(1..3);
         }),
         // The two would have the same public tensors.
         ("is another member's, too", |b| b.members[1].circuit = 0),
@@ -220,12 +220,16 @@ fn bundles_are_checked() {
             b.links[0].ends.push(end);
         }),
         ("F35: link 0 has 1 ends", |b| b.links[0].ends.truncate(1)),
-        ("F35: link 3 has 0 ends", |b| b.links.push(proto::Link::default())),
-        ("says nothing of the step itself", |b| b.links[2].ends[0].before = true),
+        ("F35: link 1 has 4 ends", |b| {
+            let more = b.links.remove(2).ends;
+            b.links[1].ends.extend(more);
+        }),
+        ("F35: link 4 has 0 ends", |b| b.links.push(proto::Link::default())),
+        ("says nothing of the step itself", |b| b.links[3].ends[0].before = true),
         ("F36: a bundle of 3 members, with links", |b| b.most_steps = 0),
         ("cannot have up to 1 steps", |b| b.most_steps = 1),
         ("cannot have up to 21846 steps", |b| b.most_steps = 21846),
-        ("F36: a bundle of 3 members, without links", |b| b.links[2].ends[1].before = false),
+        ("F36: a bundle of 3 members, without links", |b| b.links[3].ends[1].before = false),
     ];
     let check = |bundle: &proto::Bundle| Bundle::new(bundle, &circuits).map_err(|error| error.to_string());
     for (message, change) in cases {

@@ -311,7 +311,7 @@ fn members_that_do_not_fit_each_other_are_rejected() {
         ("another run's multiplicities", "member table: link 1: the claimed sums of group range", |sample| {
             trace_of(sample, 2, samples::network(1, 0, 0));
         }),
-        ("a state in the first step", "member sums: link 2: the claimed sums of group taken", |sample| {
+        ("a state in the first step", "member sums: link 3: the claimed sums of group taken", |sample| {
             let other = samples::network(0, 0, 5);
             let total = other.decode().1.values(1).unwrap().to_vec();
             sample.claim = sample.stating(|part| part.outputs[0].values = Some(total)).claim;
@@ -346,7 +346,7 @@ fn a_key_holds_what_its_members_need() {
     type Change = fn(&mut proto::VerifyingKey);
     let changes: [(&str, Change); 8] = [
         ("holds a circuit twice", |key| key.circuits[1] = key.circuits[0].clone()),
-        ("circuits are of no member", |key| key.circuits.push(make_circuit())),
+        ("the key has 4 circuits, but 3 members", |key| key.circuits.push(make_circuit())),
         ("a root of 32 bytes for each member", |key| drop(key.fixed_roots.pop())),
         ("a root of 32 bytes for each member", |key| key.fixed_roots[1].push(0)),
         ("a root of 32 bytes for each member", |key| key.fixed_roots.push(vec![0; 32])),

@@ -292,7 +292,8 @@ pub fn network(run: usize, step: usize, before: i64) -> Sample {
         &[("squares", squares(&draws)), ("sums", sums(&draws, before)), ("table", table(&draws))],
         &[
             &[("squares", "edge", false), ("sums", "edge", false)],
-            &[("squares", "range", false), ("sums", "range", false), ("table", "range", false)],
+            &[("squares", "range", false), ("table", "squares", false)],
+            &[("sums", "range", false), ("table", "sums", false)],
             &[("sums", "taken", false), ("sums", "left", true)],
         ],
         MOST_BLOCKS as u32,
@@ -409,17 +410,21 @@ fn sums(draws: &[i64], before: i64) -> Sample {
     b.finish()
 }
 
-/// Provides what both others look up.
+/// Provides what both others look up, each by a link of its own.
 fn table(draws: &[i64]) -> Sample {
     let mut b = Builder::new();
-    let range = b.group("range");
-    b.export(range);
+    let groups = ["squares", "sums"].map(|name| b.group(name));
     let t = b.table("range", 5);
     let value = b.fixed(t, "value", |row| row as i64);
-    let count = b.main(t, "count", |row| 2 * draws.iter().filter(|&&x| x == row as i64).count() as i64);
+    let count = |row: usize| draws.iter().filter(|&&x| x == row as i64).count() as i64;
+    let counts = ["of squares", "of sums"].map(|name| b.main(t, name, count));
     let z = b.challenge("range", 1);
-    let (zero, provided, missing) = (b.constant(0), b.sub(z, value), b.neg(count));
-    b.running(t, "provided", 2, missing, provided, zero, range);
+    let (zero, provided) = (b.constant(0), b.sub(z, value));
+    for ((group, count), name) in groups.into_iter().zip(counts).zip(["to squares", "to sums"]) {
+        b.export(group);
+        let missing = b.neg(count);
+        b.running(t, name, 2, missing, provided, zero, group);
+    }
     b.finish()
 }
 
