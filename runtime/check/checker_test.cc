@@ -443,6 +443,13 @@ TEST_F(BundleTest, HasMembersThatFitEachOther) {
   EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("product"));
 }
 
+TEST_F(BundleTest, IsRefusedWithABundleInTheFolderOfAMember) {
+  ASSERT_EQ(writeFile(memberFolder(1) + "/bundle.pb", bundleOfOne().SerializeAsString()),
+            absl::OkStatus());
+  EXPECT_THAT(verdict({kInputs, kInputs}),
+              HasSubstr("F34: its folder has a bundle.pb of its own"));
+}
+
 TEST_F(BundleTest, IsRefusedWithOtherCircuits) {
   bundle_.mutable_members(1)->set_circuit(0);
   writeBundle();

@@ -1,7 +1,9 @@
 #include "runtime/package/bundle_package.h"
 
-#include <algorithm>
+#include <filesystem>
 #include <map>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,9 +31,12 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
     if (!isMemberName(member.name())) {
       return field.error(FormatRule::kMembers, "that cannot be the name of a member");
     }
-    LINDERO_ASSIGN_OR_RETURN(
-        Package package,
-        Package::open(alone ? path : absl::StrCat(path, "/members/", member.name()), options));
+    const std::string folder = alone ? path : absl::StrCat(path, "/members/", member.name());
+    std::error_code code;
+    if (!alone && std::filesystem::exists(absl::StrCat(folder, "/", kBundleFile), code)) {
+      return field.error(FormatRule::kMembers, "its folder has a ", kBundleFile, " of its own");
+    }
+    LINDERO_ASSIGN_OR_RETURN(Package package, Package::open(folder, options));
     const auto [it, fresh] =
         known.try_emplace(package.circuitDigest(), static_cast<uint32_t>(known.size()));
     if (member.circuit() != it->second) {

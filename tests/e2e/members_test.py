@@ -137,6 +137,18 @@ def bad_input(change, count):
 
 
 @case
+def members_have_no_bundle_of_their_own():
+    package = folder / "nested"
+    shutil.copytree(made("replayed"), package)
+    key = package / "nested.key"
+    equal(backend("setup", "--package", package, "--output", key, *QUICK).returncode, 0, "exit code without one")
+    shutil.copy(package / "bundle.pb", package / "members" / "sums" / "bundle.pb")
+    done = backend("setup", "--package", package, "--output", key, *QUICK)
+    assert done.returncode and "F34: " in done.stderr + done.stdout, done.stderr
+    equal(replayed(package)[0], 2, "exit code of the replay")
+
+
+@case
 def lindero_takes_packages_of_one_member():
     done = run(BIN / "lindero", "inspect", made("replayed"))
     assert done.returncode and "is no circuit package" in done.stderr, done.stderr

@@ -99,6 +99,8 @@ class Bundle:
         else:
             for name in names:
                 check_name(name)
+                own = folder / "members" / name / "bundle.pb"
+                obey(F.MEMBERS, not own.exists(), "member", name, "has a bundle.pb of its own in its folder")
             self.members = [Package(folder / "members" / name) for name in names]
         contents = [member.content for member in self.members]
         numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}

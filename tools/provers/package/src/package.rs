@@ -63,6 +63,12 @@ impl Package {
         };
         let (mut known, mut circuits, mut decoded) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (folder, member) in folders.iter().zip(&message.members) {
+            obey!(
+                Members,
+                folders.len() == 1 || !folder.join("bundle.pb").exists(),
+                "the folder of member {} has a bundle.pb of its own",
+                member.name
+            );
             let path = folder.join("circuit.pb");
             let bytes =
                 read_message(&path)?.ok_or_else(|| Error::new(format!("{} is missing", path.display())))?;

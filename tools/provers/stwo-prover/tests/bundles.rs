@@ -7,7 +7,7 @@ use common::{
     add_to_claimed_sum, assert_rejected, check, hush, make_forgery, make_key, make_proof, message_of, proven,
     QUICK,
 };
-use lindero_package::{encode, proto};
+use lindero_package::{decode_canonical, digest, encode, proto};
 use lindero_stwo_verifier::{Key, Target};
 use lindero_testkit::samples;
 use stwo::core::fields::m31::P;
@@ -210,6 +210,43 @@ fn members_cannot_be_moved() {
     }
     let renamed = proto::Proof { key_digest: ours.key_digest.clone(), ..of_other_key };
     assert_rejected(&key, &encode(&renamed), "another key's proof");
+}
+
+/// They are told apart by their roots alone.
+#[test]
+fn members_of_one_circuit_have_fixed_columns_of_their_own() {
+    let sample = samples::twins();
+    let (key, proof) = proven(&sample, &QUICK);
+    check(&key, &proof).unwrap();
+    let message: proto::VerifyingKey = decode_canonical(&key, "the key").unwrap();
+    assert_eq!((message.circuits.len(), message.fixed_roots.len()), (1, 2));
+    assert_ne!(message.fixed_roots[0], message.fixed_roots[1]);
+    // The other member's trace is none.
+    let mut exchanged = sample.clone();
+    exchanged.traces.swap(0, 1);
+    assert!(make_proof(&exchanged, &key).is_err());
+    hush();
+    let ours = message_of(&proof);
+    type Blocks = Vec<proto::Block>;
+    let changes: [(&str, fn(&mut Blocks)); 5] = [
+        ("blocks swapped", |blocks| blocks.swap(0, 1)),
+        ("the first twice", |blocks| blocks[1] = blocks[0].clone()),
+        ("the second twice", |blocks| blocks[0] = blocks[1].clone()),
+        ("the first dropped", |blocks| drop(blocks.remove(0))),
+        ("the second dropped", |blocks| drop(blocks.remove(1))),
+    ];
+    let mut of_roots = message.clone();
+    of_roots.fixed_roots.swap(0, 1);
+    let of_roots = encode(&of_roots);
+    let for_roots = proto::Proof { key_digest: digest(&of_roots).to_vec(), ..ours.clone() };
+    assert_rejected(&of_roots, &encode(&for_roots), "roots swapped");
+    for (what, change) in changes {
+        for (key, proof) in [(&key, &ours), (&of_roots, &for_roots)] {
+            let mut changed = proof.clone();
+            change(&mut changed.blocks);
+            assert_rejected(key, &encode(&changed), what);
+        }
+    }
 }
 
 /// Claimed sums of the ends of a link changed so that it still cancels.

@@ -300,6 +300,20 @@ pub fn network(run: usize, step: usize, before: i64) -> Sample {
     )
 }
 
+/// Two members of one circuit, whose main columns repeat their fixed ones; these are different.
+pub fn twins() -> Sample {
+    let twin = |factor: i64| {
+        let mut b = Builder::new();
+        let t = b.table("twin", 5);
+        let fixed = b.fixed(t, "fixed", |row| factor * row as i64);
+        let main = b.main(t, "main", |row| factor * row as i64);
+        let equation = b.sub(main, fixed);
+        b.constrain(t, "main is fixed", equation);
+        b.finish()
+    };
+    Sample::join(&[("first", twin(1)), ("second", twin(2))], &[], 1)
+}
+
 /// What a step of [`network`] leaves.
 pub fn network_left(run: usize, step: usize, before: i64) -> i64 {
     (0..STEPS).fold(before, |state, row| state + drawn(run, step, row).pow(2))
