@@ -10,6 +10,7 @@
 #include "runtime/eval/describe.h"
 #include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/tamper/adaptive/fractions.h"
 #include "runtime/tamper/random.h"
 
 namespace lindero::runtime {
@@ -239,7 +240,9 @@ class AttackBuilder {
     LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, attack.cells));
     if (!accepted) return false;
     for (int g = 0; g < circuit_.sum_groups_size(); ++g) {
-      if (circuit_.sum_groups(g).exported() && sums()[g] != honest_[g]) return false;
+      if (isLinked(package_.bundle(), static_cast<uint32_t>(g)) && sums()[g] != honest_[g]) {
+        return false;
+      }
     }
     attack.buses_balance = checker_->checkBuses().empty();
     uint32_t phase = 3;

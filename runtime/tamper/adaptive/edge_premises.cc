@@ -195,8 +195,8 @@ class ElementCheck {
 
   void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
-    if (isLinked(circuit_, first.group)) {
-      ++linked_[{first.group, first.key}];
+    if (isLinked(package_.bundle(), first.group)) {
+      linked_[{first.group, first.key}] = first.sign;
       if (end - begin != 1) elements_.fail(describe(first) + ": linked twice");
       return;
     }
@@ -218,25 +218,31 @@ class ElementCheck {
                                 " times, or the other way round"));
   }
 
+  // One end of a link gives what the other takes: the same element, with the other sign.
   void judgeLinks() {
     for (const Link& link : package_.bundle().links()) {
-      for (const auto& [place, unused] : linked_) {
-        const uint32_t group = place.first;
-        const bool named = std::any_of(link.ends().begin(), link.ends().end(),
-                                       [&](const LinkEnd& end) { return end.group() == group; });
-        if (!named) continue;
-        ++elements_.examined;
-        const bool elsewhere =
-            std::any_of(link.ends().begin(), link.ends().end(), [&](const LinkEnd& end) {
-              return end.group() != group && linked_.contains({end.group(), place.second});
-            });
-        if (!elsewhere) {
+      for (const LinkEnd& end : link.ends()) {
+        for (auto it = linked_.lower_bound({end.group(), Key{}});
+             it != linked_.end() && it->first.first == end.group(); ++it) {
+          ++elements_.examined;
+          const auto& [place, sign] = *it;
+          if (hasOtherEnd(link, end, place.second, sign)) continue;
           elements_.fail(absl::StrCat("sum group ",
-                                      circuit_.sum_groups(static_cast<int>(group)).name(),
-                                      ": an element that no other side of the seam has"));
+                                      circuit_.sum_groups(static_cast<int>(end.group())).name(),
+                                      ": an element that the other end of its link has not, or has "
+                                      "with the same sign"));
         }
       }
     }
+  }
+
+  // The package has one member, so both ends are of this circuit.
+  bool hasOtherEnd(const Link& link, const LinkEnd& end, const Key& key, bool sign) const {
+    return std::any_of(link.ends().begin(), link.ends().end(), [&](const LinkEnd& other) {
+      if (other.member() != end.member() || other.group() == end.group()) return false;
+      auto it = linked_.find({other.group(), key});
+      return it != linked_.end() && it->second != sign;
+    });
   }
 
   Derivatives& derivatives_;
@@ -247,7 +253,7 @@ class ElementCheck {
   ThreadPool& pool_;
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
-  std::map<std::pair<uint32_t, Key>, uint64_t> linked_;
+  std::map<std::pair<uint32_t, Key>, bool> linked_;  // the sign
   Premise elements_{"elements of edges: given once, taken once"};
   Premise padding_{"elements with one end: padding"};
 };

@@ -35,8 +35,9 @@ struct LatePoles {
 };
 
 // `phases[p]` is the peeling of phase p, for 2 and 3.
-absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const Peeling* const phases[4],
-                                          uint32_t phase, const Witness& filled, ThreadPool& pool);
+absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const Bundle& bundle,
+                                          const Peeling* const phases[4], uint32_t phase,
+                                          const Witness& filled, ThreadPool& pool);
 
 }  // namespace lindero::runtime
 

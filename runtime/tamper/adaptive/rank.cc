@@ -61,8 +61,8 @@ class Ranker {
           absl::StrCat("the pivot of constraint ", nameOf(u.table, u.constraint), " ", u.why));
     }
     judgeClaimedSums(peeling);
-    LINDERO_ASSIGN_OR_RETURN(LatePoles poles,
-                             bindByLatePoles(derivatives_, phases_, phase, filled_, pool_));
+    LINDERO_ASSIGN_OR_RETURN(LatePoles poles, bindByLatePoles(derivatives_, package_.bundle(),
+                                                              phases_, phase, filled_, pool_));
     counts.bound = poles.bound;
     for (const auto& [place, open] : poles.open) {
       LINDERO_RETURN_IF_ERROR(judgeOpen(phase, place, open, poles));
