@@ -41,6 +41,10 @@ pub struct Member {
     /// Its challenges of phase 1: their index in the circuit, and in [`Bundle::challenges`].
     /// Members of one circuit share the list.
     pub shared: Arc<[(usize, usize)]>,
+    /// Its groups that a link names.
+    pub linked: Vec<usize>,
+    /// The links of which it is the last end in the step itself.
+    pub completes: Vec<usize>,
 }
 
 /// The sum of a group of a member.
@@ -67,8 +71,15 @@ impl Bundle {
             "bundle format {} is not supported (this reads format {BUNDLE_FORMAT})",
             message.format
         );
-        let (members, challenges) = members(message, circuits)?;
+        let (mut members, challenges) = members(message, circuits)?;
         let links = links(message, &members)?;
+        for (index, ends) in links.iter().enumerate() {
+            for end in ends {
+                members[end.member].linked.push(end.group);
+            }
+            let last = ends.iter().filter(|end| !end.before).map(|end| end.member).max();
+            members[last.expect("an end of the step itself")].completes.push(index);
+        }
         let most_steps = steps(message, &links)?;
         Ok(Bundle { members, links, most_steps, challenges })
     }
@@ -143,6 +154,8 @@ fn members(message: &proto::Bundle, circuits: &[Arc<Circuit>]) -> Result<(Vec<Me
             circuit_index: index,
             publics: first..first + circuit.publics.len(),
             shared: shared[index].clone(),
+            linked: Vec::new(),
+            completes: Vec::new(),
         });
     }
     let unused = circuits.len() - shared.len();

@@ -50,8 +50,8 @@ pub fn check_sums(
     let Some(last) = sums.len().checked_sub(1) else { return Ok(()) };
     let member = &bundle.members[last];
     let mut rests = sums[last].clone();
-    for end in bundle.links.iter().flatten().filter(|end| end.member == last) {
-        rests[end.group] = SecureField::zero();
+    for &group in &member.linked {
+        rests[group] = SecureField::zero();
     }
     if let Some(group) = rests.iter().position(|rest| !rest.is_zero()) {
         return Err(Error::new(format!(
@@ -59,11 +59,8 @@ pub fn check_sums(
             member.circuit.sum_groups[group].name
         )));
     }
-    for (index, ends) in bundle.links.iter().enumerate() {
-        let completed_by = ends.iter().filter(|end| !end.before).map(|end| end.member).max();
-        if completed_by != Some(last) {
-            continue;
-        }
+    for &index in &member.completes {
+        let ends = &bundle.links[index];
         let value = |end: &End| match (end.before, before) {
             (false, _) => sums[end.member][end.group],
             (true, Some(before)) => before[end.member][end.group],
