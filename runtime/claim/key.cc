@@ -55,7 +55,12 @@ absl::Status checkRecordedShapes(const Key& key) {
 // The backend checks a circuit as well: a hole must escape both.
 absl::Status checkCircuits(const Key& key) {
   absl::Status status;
-  for (const Circuit& circuit : key.circuits) status.Update(analyzeCircuit(circuit).status());
+  CircuitWork work;
+  for (const Circuit& circuit : key.circuits) {
+    absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
+    status = info.ok() ? work.count(*info) : info.status();
+    if (!status.ok()) break;
+  }
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat("key: ", status.message(),

@@ -226,6 +226,7 @@ absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info) {
   LINDERO_RETURN_IF_ERROR(checkDenominators(context));
   LINDERO_RETURN_IF_ERROR(checkGatheredColumns(context));
   LINDERO_RETURN_IF_ERROR(checkLateValues(context));
+  info.work = reads.visits();
   return RunningColumns(context).check();
 }
 

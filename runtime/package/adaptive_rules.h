@@ -13,7 +13,8 @@
 
 namespace lindero::runtime {
 
-// Requires what analyzeCircuit checks before. Sets info.definitions, when R0 does not hold, too.
+// Requires what analyzeCircuit checks before. Sets info.definitions, when R0 does not hold, too,
+// and info.work.
 // The error names the column and the rule.
 absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "runtime/package/circuit_reads.h"
 #include "runtime/package/field_path.h"
 #include "runtime/package/formats.h"
 #include "runtime/package/proto_io.h"
@@ -135,6 +136,13 @@ bool isMemberName(absl::string_view name) {
 }
 
 Digest bundleDigest(const Bundle& bundle) { return sha256(serializeProto(bundle)); }
+
+absl::Status CircuitWork::count(const CircuitInfo& info) {
+  work_ += info.work;
+  if (work_ <= kMaxVisits) return absl::OkStatus();
+  return FieldPath("bundle").error(FormatRule::kWork, "what columns and constraints of its ",
+                                   "circuits read has more than ", kMaxVisits, " nodes");
+}
 
 absl::Status checkBundle(const Bundle& bundle, absl::Span<const Circuit* const> circuits) {
   if (bundle.format() != kBundleFormat) {

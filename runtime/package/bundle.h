@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "runtime/package/bundle.pb.h"
 #include "runtime/package/circuit.pb.h"
+#include "runtime/package/circuit_info.h"
 #include "runtime/package/digest.h"
 
 namespace lindero::runtime {
@@ -28,6 +29,15 @@ bool isMemberName(absl::string_view name);
 
 // SHA-256 of its canonical bytes: of members, links and steps.
 Digest bundleDigest(const Bundle& bundle);
+
+// F26, of the circuits of a bundle together. Each is to be counted before the next one is analysed.
+class CircuitWork {
+ public:
+  absl::Status count(const CircuitInfo& info);
+
+ private:
+  uint64_t work_ = 0;
+};
 
 // F34 to F36 of FORMAT.md. `circuits` are those that the members name by index, of analyzeCircuit;
 // takes time linear in all of it.

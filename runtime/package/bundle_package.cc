@@ -25,6 +25,7 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
   // Each once, as they first appear.
   std::map<Digest, uint32_t> known;
   std::vector<size_t> first;
+  CircuitWork work;
   for (const Member& member : opened.bundle.members()) {
     const FieldPath field =
         FieldPath(kBundleFile).at("members", opened.members.size(), member.name());
@@ -43,7 +44,10 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
       return field.error(FormatRule::kMembers, "circuit ", member.circuit(),
                          "; by its files it is ", it->second);
     }
-    if (fresh) first.push_back(opened.members.size());
+    if (fresh) {
+      LINDERO_RETURN_IF_ERROR(work.count(package.circuitInfo()));
+      first.push_back(opened.members.size());
+    }
     opened.members.push_back(std::move(package));
   }
   std::vector<const Circuit*> circuits;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/package/circuit_info.h"
+#include "runtime/package/circuit_reads.h"
 #include "runtime/package/package.h"
 #include "runtime/package/package_writer.h"
 #include "runtime/package/proto_io.h"
@@ -128,6 +129,18 @@ TEST(Bundle, LimitsMembersTimesParts) {
   bundle.add_members()->set_name("more");
   EXPECT_THAT(std::string(checkBundle(bundle, circuits).message()),
               HasSubstr("F34: tables, challenges and sum groups of all members"));
+}
+
+TEST(Bundle, LimitsTheWorkOfItsCircuitsTogether) {
+  absl::StatusOr<CircuitInfo> info = analyzeCircuit(testing::linkedSample());
+  ASSERT_EQ(info.status(), absl::OkStatus());
+  EXPECT_GT(info->work, 0);
+  info->work = kMaxVisits / 2;
+  CircuitWork work;
+  EXPECT_EQ(work.count(*info), absl::OkStatus());
+  EXPECT_EQ(work.count(*info), absl::OkStatus());
+  info->work = 1;
+  EXPECT_THAT(std::string(work.count(*info).message()), HasSubstr("F26: what columns"));
 }
 
 TEST(Bundle, RefusesTooManyChallengesAndGroups) {

@@ -67,16 +67,17 @@ struct CircuitInfo {
   std::vector<ColumnRef> claimed_sum_columns;
   // By table and constraint: the generated column that the constraint defines (rule R0), or -1.
   std::vector<std::vector<int32_t>> definitions;
+  uint64_t work = 0;  // what the adaptive rules took, in nodes that they looked at
 };
 
 // kIgnored: for analyses and tests that have to find what the rules refuse. Nobody proves or
 // verifies such a circuit.
 enum class AdaptiveRules { kHold, kIgnored };
 
-// Checks the structure of an untrusted circuit; the error names the field.
 // Whether links of a bundle may name a sum group of the circuit.
 bool exportsGroups(const Circuit& circuit);
 
+// Checks the structure of an untrusted circuit; the error names the field.
 absl::StatusOr<CircuitInfo> analyzeCircuit(const Circuit& circuit,
                                            AdaptiveRules rules = AdaptiveRules::kHold);
 

@@ -50,6 +50,7 @@ class CircuitReads {
 
   // An error when the circuit takes more visits than there may be. Pays for them.
   absl::Status visit(uint64_t nodes);
+  uint64_t visits() const { return visits_; }
   Cone cone(uint32_t node);
 
  private:

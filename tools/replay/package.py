@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from bundle import bundle_of_one, check_bundle, check_name
 from circuit import exported_groups, fill_order, generator_nodes
 from format_rules import BadInput, F, obey
-from graph import Graph
+from graph import MOST_VISITS, Graph
 from qm31 import P
 from rules import Rules
 
@@ -103,6 +103,8 @@ class Bundle:
                 obey(F.MEMBERS, not own.exists(), "member", name, "has a bundle.pb of its own in its folder")
             self.members = [Package(folder / "members" / name) for name in names]
         contents = [member.content for member in self.members]
+        work = {member.content: member.graph.visits for member in self.members}
+        obey(F.WORK, sum(work.values()) <= MOST_VISITS, "what its circuits read together has more than", MOST_VISITS, "nodes")
         numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}
         for member, content in zip(self.message.members, contents):
             obey(F.MEMBERS, member.circuit == numbers[content], "member", member.name, "has another circuit")

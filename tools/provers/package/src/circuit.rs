@@ -28,6 +28,8 @@ pub struct Circuit {
     pub publics: Vec<proto::PublicTensor>,
     pub buses: Vec<proto::Bus>,
     pub segments: Vec<proto::Segment>,
+    /// What the adaptive rules took, in visits of nodes.
+    pub work: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -116,8 +118,8 @@ impl Node {
 impl Circuit {
     /// Decodes and validates the bytes of `circuit.pb`.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let circuit = validate::circuit(decode_canonical(bytes, "circuit.pb")?)?;
-        validate::adaptive_rules(&circuit, bytes)?;
+        let mut circuit = validate::circuit(decode_canonical(bytes, "circuit.pb")?)?;
+        circuit.work = validate::adaptive_rules(&circuit, bytes)?;
         Ok(circuit)
     }
 

@@ -12,6 +12,22 @@ use crate::order::operands_first;
 /// A char GPT takes 100,000. Used up, it is seconds.
 pub(crate) const MOST_VISITS: u64 = 1 << 26;
 
+/// The same limit for the circuits of a bundle together. Each is to be counted before the next one is decoded.
+#[derive(Default)]
+pub struct Work(u64);
+
+impl Work {
+    pub fn count(&mut self, circuit: &Circuit) -> Result<(), Error> {
+        self.0 = self.0.saturating_add(circuit.work);
+        obey!(
+            Work,
+            self.0 <= MOST_VISITS,
+            "checking the rules takes more than {MOST_VISITS} visits of nodes, of all circuits together"
+        );
+        Ok(())
+    }
+}
+
 /// Walks cones.
 pub(crate) struct Cones<'a> {
     pub circuit: &'a Circuit,
@@ -43,6 +59,10 @@ impl<'a> Cones<'a> {
             visits: 0,
             places: vec![0; circuit.nodes.len()],
         }
+    }
+
+    pub fn visits(&self) -> u64 {
+        self.visits
     }
 
     /// Counts visits, before they are made.

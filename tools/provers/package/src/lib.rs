@@ -48,6 +48,7 @@ pub use bundle::{bundle_of_one, Bundle, End, Member, BUNDLE_FORMAT, WHOLE};
 pub use canonical::{decode_canonical, digest, encode, ensure_field_count};
 pub use circuit::{Circuit, Column, Constraint, Generator, Node, NodeId, Table, LAST_PHASE};
 pub use columns::ColumnFile;
+pub use cones::Work;
 pub use error::Error;
 pub use facts::{NodeFacts, Scope};
 pub use format_rules::Rule;

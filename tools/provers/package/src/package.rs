@@ -9,6 +9,7 @@ use crate::bundle::{bundle_of_one, Bundle};
 use crate::canonical::decode_canonical;
 use crate::circuit::Circuit;
 use crate::columns::ColumnFile;
+use crate::cones::Work;
 use crate::error::Error;
 use crate::format_rules::obey;
 use crate::proto;
@@ -62,6 +63,7 @@ impl Package {
             }
         };
         let (mut known, mut circuits, mut decoded) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut work = Work::default();
         for (folder, member) in folders.iter().zip(&message.members) {
             obey!(
                 Members,
@@ -81,7 +83,9 @@ impl Package {
                 member.circuit
             );
             if index == circuits.len() {
-                decoded.push(Arc::new(decode(&bytes).map_err(|error| error.within(path.display()))?));
+                let circuit = decode(&bytes).map_err(|error| error.within(path.display()))?;
+                work.count(&circuit)?;
+                decoded.push(Arc::new(circuit));
                 circuits.push(bytes);
             }
         }

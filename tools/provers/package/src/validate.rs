@@ -65,6 +65,7 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
         publics: message.publics,
         buses: message.buses,
         segments: message.segments,
+        work: 0,
     };
     names(&circuit, &message.tables)?;
     for challenge in &circuit.challenges {
@@ -114,14 +115,15 @@ pub(crate) fn circuit(message: proto::Circuit) -> Result<Circuit, Error> {
     Ok(circuit)
 }
 
-/// That the circuit, of these bytes, leaves a prover nothing to choose.
-pub(crate) fn adaptive_rules(circuit: &Circuit, bytes: &[u8]) -> Result<(), Error> {
+/// That the circuit, of these bytes, leaves a prover nothing to choose. Returns the visits of nodes that it took.
+pub(crate) fn adaptive_rules(circuit: &Circuit, bytes: &[u8]) -> Result<u64, Error> {
     let mut cones = Cones::new(circuit);
     for index in 0..circuit.tables.len() {
         read_by_constraints(&mut cones, index)
             .map_err(|error| error.within(format!("table {}", circuit.tables[index].name)))?;
     }
-    rules::check(bytes, &mut cones)
+    rules::check(bytes, &mut cones)?;
+    Ok(cones.visits())
 }
 
 fn table(message: proto::Table, nodes: usize) -> Result<Table, Error> {

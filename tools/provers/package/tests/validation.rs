@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use lindero_package::proto::{self, column::Generator, node::Op};
-use lindero_package::{encode, fill_order, schedule, Bundle, Circuit, ColumnFile, StatedTensor, Statement};
+use lindero_package::{
+    encode, fill_order, schedule, Bundle, Circuit, ColumnFile, StatedTensor, Statement, Work,
+};
 use lindero_testkit::samples;
 
 fn decode(change: impl FnOnce(&mut proto::Circuit)) -> Result<Circuit, String> {
@@ -274,6 +276,18 @@ fn members_of_one_circuit_share_what_is_its() {
     assert!(bundle.members.iter().all(|member| Arc::ptr_eq(&member.shared, &bundle.members[0].shared)));
     let error = of(most + 1).unwrap_err().to_string();
     assert!(error.contains("F34: tables, challenges and sum groups of all members"), "{error}");
+}
+
+#[test]
+fn circuits_of_a_bundle_have_one_limit_of_work() {
+    let mut circuit = Circuit::decode(&encode(&samples::everything().circuit)).unwrap();
+    assert!(circuit.work > 0);
+    let mut work = Work::default();
+    circuit.work = 1 << 25;
+    work.count(&circuit).unwrap();
+    work.count(&circuit).unwrap();
+    circuit.work = 1;
+    assert!(work.count(&circuit).unwrap_err().to_string().contains("F26: "));
 }
 
 /// Every tensor has the rows of all steps, and there are as many steps as the bundle allows.

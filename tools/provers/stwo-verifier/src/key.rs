@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lindero_package::{
-    decode_canonical, digest, encode, ensure_field_count, proto, Bundle, Circuit, Error, Package,
+    decode_canonical, digest, encode, ensure_field_count, proto, Bundle, Circuit, Error, Package, Work,
 };
 use stwo::core::fields::m31::P;
 use stwo::core::pcs::PcsConfig;
@@ -121,7 +121,11 @@ impl Key {
                 bundle.members.len()
             )));
         }
-        let circuits = message.circuits.iter().map(|bytes| decode(bytes).map(Arc::new));
+        let mut work = Work::default();
+        let circuits = message.circuits.iter().map(|bytes| {
+            let circuit = decode(bytes)?;
+            work.count(&circuit).map(|()| Arc::new(circuit))
+        });
         let circuits = circuits.collect::<Result<Vec<_>, Error>>()?;
         let digests: Vec<[u8; 32]> = message.circuits.iter().map(|bytes| digest(bytes)).collect();
         if digests.iter().collect::<BTreeSet<_>>().len() < digests.len() {
