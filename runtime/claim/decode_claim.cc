@@ -44,17 +44,24 @@ bool same(const std::optional<Frontier>& a, const std::optional<Frontier>& b) {
          (!a || (a->position == b->position && a->digest == b->digest));
 }
 
+// Whether a member has a tensor of the step table. What several would say of tokens is not defined.
+bool readsTokens(const Key& key) {
+  for (const Circuit* circuit : key.memberCircuits()) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      if (tensor.name() == kTape || tensor.name() == kLengths) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<DecodeRun>> decodeRunOf(const Claim& claim, const Key& key) {
-  const std::vector<const Circuit*> circuits = key.memberCircuits();
-  const bool decodes = std::any_of(circuits.begin(), circuits.end(), [&](const Circuit* circuit) {
-    return mostSteps(*circuit, key.mostSteps()) > 0;
-  });
-  if (!decodes) return std::nullopt;
-  // What several members would say of tokens is not defined.
-  if (circuits.size() > 1)
-    return wrong("a decode run is of a bundle of one member, the key has more");
+  if (key.members.size() > 1) {
+    if (!readsTokens(key)) return std::nullopt;
+    return wrong("a decode run is of a bundle of one member, and the key has more");
+  }
+  if (mostSteps(key.circuit(), key.mostSteps()) == 0) return std::nullopt;
   const ClaimTensor *tape = findInput(claim, kTape), *lengths = findInput(claim, kLengths);
   if (tape == nullptr || lengths == nullptr || !tape->values || !lengths->values) {
     return wrong("the tokens of a decode run are not given by their values");

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "runtime/claim/decode_claim.h"
 #include "runtime/package/proof.pb.h"
 #include "runtime/package/proto_io.h"
 #include "tests/samples/sample_circuits.h"
@@ -113,6 +114,24 @@ TEST(KeySet, RefusesMoreCircuitsThanMembersBeforeItParsesThem) {
   for (int i = 0; i < 1000; ++i) key.add_circuits("\xff");
   absl::StatusOr<KeySet> set = decodeKeySet(setOf({key}));
   EXPECT_THAT(std::string(set.status().message()), HasSubstr("1001 circuits, but 1 members"));
+}
+
+// Else a claim about tokens would be taken for one of a forward run.
+TEST(DecodeClaim, IsOfOneMember) {
+  Key key;
+  key.members = {{"first", 0}, {"second", 1}};
+  key.circuits.resize(2);
+  key.message.mutable_bundle()->set_most_steps(1);
+  Claim claim;
+  EXPECT_EQ(checkDecodeClaim(claim, key), absl::OkStatus());
+  for (const char* name : {kTape, kLengths}) {
+    Circuit& second = key.circuits[1];
+    second.clear_publics();
+    second.add_publics()->set_name(name);
+    second.mutable_publics(0)->set_rows(3);
+    EXPECT_THAT(std::string(checkDecodeClaim(claim, key).message()),
+                HasSubstr("a decode run is of a bundle of one member"));
+  }
 }
 
 TEST(KeySet, SaysWhyItRefusesOldProofs) {

@@ -7,6 +7,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/check/checker.h"
+#include "runtime/package/files.h"
+#include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
 #include "tests/soundness/edited_run.h"
 #include "tests/soundness/general_program.h"
@@ -371,6 +373,26 @@ TEST(AnyWitnessTest, NeedsNoRun) {
   ASSERT_EQ(report.status(), absl::OkStatus());
   EXPECT_THAT(findings(*report, (*edited)->package().circuit()),
               HasSubstr("operands.factor, 88 rows"));
+  EXPECT_GT(report->alarms(), 0);
+}
+
+// That a group is exported does not say that anything takes what it leaves.
+TEST(AnyWitnessTest, ASumThatNoLinkNamesIsZeroByItself) {
+  auto run = ToyRun::create({.decode = true, .block = 2});
+  ASSERT_EQ(run.status(), absl::OkStatus());
+  auto report = runtime::examineAnyWitness((*run)->package());
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_EQ(findings(*report, (*run)->circuit()), "");
+  auto alone = EditedPackage::create((*run)->path(), [](Edit&) {});
+  ASSERT_EQ(alone.status(), absl::OkStatus());
+  ASSERT_EQ(runtime::writeFile(absl::StrCat((*alone)->path(), "/", runtime::kBundleFile),
+                               runtime::serializeProto(runtime::bundleOfOne())),
+            absl::OkStatus());
+  auto package = runtime::Package::open((*alone)->path());
+  ASSERT_EQ(package.status(), absl::OkStatus());
+  report = runtime::examineAnyWitness(*package);
+  ASSERT_EQ(report.status(), absl::OkStatus());
+  EXPECT_THAT(findings(*report, package->circuit()), HasSubstr("elements with one end: padding: "));
   EXPECT_GT(report->alarms(), 0);
 }
 
