@@ -26,7 +26,7 @@ absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened
   if (key == nullptr) {
     return failure(
         Error::kPackage,
-        absl::StrCat(files.key, " has no key of circuit and bundle of ", opened.path,
+        absl::StrCat(files.key, " has no key of the circuit and bundle of ", opened.path,
                      ", only those of ", describeBuckets(keys), " of ", toHex(keys.model().id)));
   }
   absl::StatusOr<Claim> claim = claimOf(*key, statement, rule);
