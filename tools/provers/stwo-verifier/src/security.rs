@@ -278,15 +278,14 @@ impl BundleSizes {
                 counts.push(Counts::of(&member.circuit, &layouts[member.circuit_index])?);
             }
         }
-        let linked: BTreeSet<(usize, usize)> =
-            bundle.links.iter().flatten().map(|end| (end.member, end.group)).collect();
         let unlinked: Vec<Sizes> = counts.iter().map(|counts| counts.sizes(|_| false)).collect();
-        let members = bundle.members.iter().enumerate().map(|(at, member)| {
+        let members = bundle.members.iter().map(|member| {
             let circuit = member.circuit_index;
-            match linked.range((at, 0)..(at + 1, 0)).next() {
-                Some(_) => counts[circuit].sizes(|group| linked.contains(&(at, group))),
-                None => unlinked[circuit],
+            if member.linked.is_empty() {
+                return unlinked[circuit];
             }
+            let linked: BTreeSet<usize> = member.linked.iter().copied().collect();
+            counts[circuit].sizes(|group| linked.contains(&group))
         });
         let link = |ends: &Vec<lindero_package::End>| {
             let log_degree = |of: fn(&Counts) -> &Degrees| {
