@@ -5,8 +5,8 @@
 //   whose addresses are fixed) is given once and taken once: cells,
 //   and public values, whose derivatives of the group's sum are equal up to the sign are one
 //   element, but with negligible probability. One with a single end is a cell that the sum holds
-//   at zero: it is padding, which the trace program never writes. What links take and leave are
-//   the same elements.
+//   at zero: it is padding, which the trace program never writes. What a link takes and leaves are
+//   the same elements, with the other sign; an exported group that no link names is like any other.
 // - Copies: at each pole that binds gathered cells, one is given and one is taken.
 // - Products: each product has summands, and one result. Without any, since its fixed factors are
 //   zero, the sum holds the result at zero: it is zero in the honest run, too.
