@@ -446,8 +446,7 @@ TEST_F(BundleTest, HasMembersThatFitEachOther) {
 TEST_F(BundleTest, IsRefusedWithABundleInTheFolderOfAMember) {
   ASSERT_EQ(writeFile(memberFolder(1) + "/bundle.pb", bundleOfOne().SerializeAsString()),
             absl::OkStatus());
-  EXPECT_THAT(verdict({kInputs, kInputs}),
-              HasSubstr("F34: its folder has a bundle.pb of its own"));
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("F34: its folder has a bundle.pb of its own"));
 }
 
 TEST_F(BundleTest, IsRefusedWithOtherCircuits) {

@@ -247,8 +247,8 @@ fn bundles_are_checked() {
     assert_eq!(*most.members[1].shared, [(0, 4), (1, 3), (2, 0), (3, 1), (4, 2)]);
     assert_eq!(most.members[1].publics, 1..2);
     // The sums of link 3 are of the second member, in one step and the next.
-    let completes: Vec<&[usize]> = most.members.iter().map(|member| &member.completes[..]).collect();
-    assert_eq!(completes, [&[][..], &[0, 3], &[1, 2]]);
+    let completes: Vec<Vec<usize>> = most.members.iter().map(|member| member.completes.clone()).collect();
+    assert_eq!(completes, [vec![], vec![0, 3], vec![1, 2]]);
     assert_eq!(most.members.iter().map(|member| member.linked.len()).collect::<Vec<_>>(), [2, 4, 2]);
     // A group that no link names sums to zero by itself.
     assert!(
