@@ -15,6 +15,7 @@ mod key;
 mod layout;
 mod parameters;
 mod proximity;
+mod regime;
 pub mod security;
 mod sums;
 mod target;

@@ -14,6 +14,7 @@ mod neighbours;
 mod open;
 mod program;
 mod prove;
+mod session;
 mod stages;
 mod strategy;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytemuck::cast_slice_mut;
-use lindero_package::{Error, Generator, NodeId};
+use lindero_package::{End, Error, Generator, NodeId};
 use lindero_stwo_verifier::{fingerprints, sums, uniform_values};
 use num_traits::Zero;
 use rayon::prelude::*;
