@@ -242,15 +242,25 @@ TEST(KeySet, RefusesWhatIsNotOneModelsKeys) {
       {"no model", changed([](VerifyingKey& key) { key.clear_model(); }), "which model"},
       {"an empty tensor", compiled([](Circuit& c) { c.add_publics()->set_columns(1); }),
        "empty public tensor"},
-      {"no bundle", changed([](VerifyingKey& key) { key.clear_bundle(); }), "F1: format 0"},
+      {"no bundle", changed([](VerifyingKey& key) { key.clear_bundle(); }),
+       "1 circuits, but 0 members"},
       {"steps without a link",
        changed([](VerifyingKey& key) { key.mutable_bundle()->set_most_steps(2); }), "F36"},
       {"links of what is not exported",
        changed([](VerifyingKey& key) { *key.mutable_bundle() = bundleOfSteps(0, 1, 2); }), "F35"},
-      {"a circuit twice", changed([](VerifyingKey& key) { key.add_circuits(key.circuits(0)); }),
+      {"a circuit twice", changed([](VerifyingKey& key) {
+         key.add_circuits(key.circuits(0));
+         *key.mutable_bundle()->add_members() = key.bundle().members(0);
+       }),
        "a circuit twice"},
-      {"a circuit of no member",
-       changed([](VerifyingKey& key) { key.add_circuits(serializeProto(Circuit())); }), "F34"},
+      {"a circuit of no member", changed([](VerifyingKey& key) {
+         key.add_circuits(serializeProto(Circuit()));
+         *key.mutable_bundle()->add_members() = key.bundle().members(0);
+       }),
+       "F34"},
+      {"more circuits than members",
+       changed([](VerifyingKey& key) { key.add_circuits(key.circuits(0)); }),
+       "2 circuits, but 1 members"},
       {"a root too many",
        changed([](VerifyingKey& key) { key.add_fixed_roots(std::string(32, 'r')); }),
        "a fixed root for each member"},

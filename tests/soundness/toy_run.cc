@@ -120,9 +120,12 @@ absl::StatusOr<runtime::Package> ToyRun::without(const std::string& kind) const 
   absl::StatusOr<Circuit> circuit = compiler::makeCircuit(module);
   if (!circuit.ok()) return circuit.status();
   fs::create_directories(path);
-  absl::Status written =
-      runtime::writeFile(path / runtime::kCircuitFile, runtime::serializeProto(*circuit));
-  if (!written.ok()) return written;
+  const std::pair<const char*, std::string> files[] = {
+      {runtime::kCircuitFile, runtime::serializeProto(*circuit)},
+      {runtime::kBundleFile, runtime::serializeProto(compiler::makeBundle(module, *circuit))}};
+  for (const auto& [name, bytes] : files) {
+    if (absl::Status s = runtime::writeFile(path / name, bytes); !s.ok()) return s;
+  }
   fs::copy_file(fs::path(this->path()) / runtime::kFixedFile, path / runtime::kFixedFile,
                 fs::copy_options::overwrite_existing);
   return runtime::Package::open(path, {.program = false});
