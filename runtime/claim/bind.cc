@@ -1,10 +1,12 @@
 #include "runtime/claim/bind.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "runtime/claim/decode_claim.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
@@ -12,7 +14,9 @@
 namespace lindero::runtime {
 namespace {
 
-ClaimTensor tensorOf(const PublicTensor& tensor, int64_t steps, const ModelRecord& model) {
+using Shapes = std::map<absl::string_view, const std::vector<int64_t>*>;
+
+ClaimTensor tensorOf(const PublicTensor& tensor, int64_t steps, const Shapes& shapes) {
   ClaimTensor result;
   result.name = tensor.name();
   result.rows = tensor.rows() * steps;
@@ -21,8 +25,7 @@ ClaimTensor tensorOf(const PublicTensor& tensor, int64_t steps, const ModelRecor
   result.high = tensor.high();
   result.exponent = tensor.exponent();
   result.shape = {result.rows, result.columns};
-  for (const TensorShape& known : model.shapes)
-    if (known.name == tensor.name()) result.shape = known.shape;
+  if (auto known = shapes.find(tensor.name()); known != shapes.end()) result.shape = *known->second;
   return result;
 }
 
@@ -48,10 +51,12 @@ Claim claimOfKey(const Key& key, int64_t steps) {
     claim.model.members.push_back({member.name, member.circuit_digest, member.fixed_root});
   }
   for (const TensorShape& input : key.model.unread) claim.model.unread.push_back(input.name);
+  Shapes shapes;
+  for (const TensorShape& known : key.model.shapes) shapes[known.name] = &known.shape;
   for (const Circuit* circuit : key.memberCircuits()) {
     for (const PublicTensor& tensor : circuit->publics()) {
       (tensor.kind() == PublicTensor::INPUT ? claim.inputs : claim.outputs)
-          .push_back(tensorOf(tensor, steps, key.model));
+          .push_back(tensorOf(tensor, steps, shapes));
     }
   }
   claim.policy.arithmetic = key.model.arithmetic;

@@ -170,7 +170,7 @@ absl::Status checkTensor(const ClaimTensor& tensor, const std::string& where) {
       tensor.columns >= kMostRows) {
     return invalid(where, "has an impossible shape");
   }
-  if (!hasElements(tensor.shape, tensor.rows * tensor.columns)) {
+  if (!hasElements(tensor.shape, static_cast<uint64_t>(tensor.rows) * tensor.columns)) {
     return invalid(where, absl::StrCat("has a shape of other than ", tensor.rows, " x ",
                                        tensor.columns, " elements"));
   }

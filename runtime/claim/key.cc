@@ -28,28 +28,30 @@ absl::Status checkShapes(const Circuit& circuit) {
   return absl::OkStatus();
 }
 
-const PublicTensor* findPublic(const Key& key, absl::string_view name) {
-  for (size_t m = 0; m < key.members.size(); ++m) {
-    for (const PublicTensor& tensor : key.circuit(m).publics()) {
-      if (tensor.name() == name) return &tensor;
+// What it says about the graph's tensors fits those of the circuits, in their order.
+absl::Status checkRecordedShapes(const Key& key) {
+  auto known = key.model.shapes.begin();
+  const auto end = key.mostSteps() == 1 ? key.model.shapes.end() : known;
+  for (const Circuit* circuit : key.memberCircuits()) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      if (known != end && known->name == tensor.name() &&
+          hasElements(known->shape, uint64_t{tensor.rows()} * tensor.columns())) {
+        ++known;
+      }
     }
   }
-  return nullptr;
+  if (known == key.model.shapes.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "key: model.json: shapes: \"", absl::Utf8SafeCEscape(known->name),
+      "\" is no public tensor of the circuit, has other elements there, or is out of order"));
 }
 
-// What it says about the graph's tensors fits those of the circuits.
-absl::Status checkRecordedShapes(const Key& key) {
-  for (const TensorShape& known : key.model.shapes) {
-    const PublicTensor* found = findPublic(key, known.name);
-    if (found != nullptr && key.mostSteps() == 1 &&
-        hasElements(known.shape, int64_t{found->rows()} * found->columns())) {
-      continue;
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("key: model.json: shapes: \"", absl::Utf8SafeCEscape(known.name),
-                     "\" is no public tensor of the circuit, or has other elements there"));
-  }
-  return absl::OkStatus();
+// What is proven in several steps is not said to be one circuit's.
+absl::Status checkBoundary(const Key& key) {
+  if (key.mostSteps() == 1 || key.model.options.block > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("key: model.json: boundary \"", absl::Utf8SafeCEscape(key.model.boundary),
+                   "\", but its bundle is of up to ", key.mostSteps(), " steps"));
 }
 
 // The backend checks a circuit as well: a hole must escape both.
@@ -129,6 +131,7 @@ absl::StatusOr<Key> decodeKey(absl::string_view bytes) {
     return absl::InvalidArgumentError("key: it does not say which model it is of");
   }
   LINDERO_ASSIGN_OR_RETURN(key.model, decodeModelRecord(key.message.model()));
+  LINDERO_RETURN_IF_ERROR(checkBoundary(key));
   LINDERO_RETURN_IF_ERROR(checkRecordedShapes(key));
   key.digest = sha256(bytes);
   return key;

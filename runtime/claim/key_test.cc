@@ -88,16 +88,28 @@ TEST(KeySet, FindsTheKeyOfAProofAndOfAPackage) {
               HasSubstr("made for another key than those of buckets 16, 64"));
 }
 
+// Of up to so many blocks of `block` steps.
+VerifyingKey linkedKey(int64_t bucket, uint32_t steps, int64_t block) {
+  VerifyingKey key = sampleKey(bucket);
+  key.set_circuits(0, serializeProto(testing::linkedSample()));
+  *key.mutable_bundle() = testing::linkedBundle();
+  key.mutable_bundle()->set_most_steps(steps);
+  ModelRecord record = sampleRecord(bucket);
+  record.options.block = block;
+  record.boundary = boundaryOf(record.options);
+  key.set_model(bytesOf(record));
+  return key;
+}
+
+TEST(KeySet, RefusesStepsOfWhatIsSaidToBeOneCircuit) {
+  EXPECT_EQ(decodeKeySet(setOf({linkedKey(64, 3, 16)})).status(), absl::OkStatus());
+  EXPECT_THAT(std::string(decodeKeySet(setOf({linkedKey(64, 3, 0)})).status().message()),
+              HasSubstr("boundary \"whole\", but its bundle is of up to 3 steps"));
+}
+
 // Links and steps are not the circuit's.
 TEST(KeySet, TellsBundlesOfOneCircuitApart) {
-  auto linked = [](int64_t bucket, uint32_t steps) {
-    VerifyingKey key = sampleKey(bucket);
-    key.set_circuits(0, serializeProto(testing::linkedSample()));
-    *key.mutable_bundle() = testing::linkedBundle();
-    key.mutable_bundle()->set_most_steps(steps);
-    return key;
-  };
-  const std::vector<VerifyingKey> keys = {linked(16, 2), linked(64, 3)};
+  const std::vector<VerifyingKey> keys = {linkedKey(16, 2, 8), linkedKey(64, 3, 8)};
   absl::StatusOr<KeySet> set = decodeKeySet(setOf(keys));
   ASSERT_TRUE(set.ok()) << set.status();
   EXPECT_NE(set->keys[0].bundle_digest, set->keys[1].bundle_digest);

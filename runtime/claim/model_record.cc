@@ -61,11 +61,11 @@ absl::Status checkExternal(const std::vector<ExternalFile>& files, absl::string_
   return absl::OkStatus();
 }
 
-bool hasElements(const std::vector<int64_t>& shape, int64_t elements) {
-  int64_t rest = elements;
+bool hasElements(const std::vector<int64_t>& shape, uint64_t elements) {
+  uint64_t rest = elements;
   for (int64_t size : shape) {
-    if (size < 1 || rest % size != 0) return false;
-    rest /= size;
+    if (size < 1 || rest % static_cast<uint64_t>(size) != 0) return false;
+    rest /= static_cast<uint64_t>(size);
   }
   return rest == 1;
 }

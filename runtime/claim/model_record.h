@@ -69,7 +69,7 @@ struct ModelRecord {
 };
 
 // Has the shape this number of elements, and no axis that is empty?
-bool hasElements(const std::vector<int64_t>& shape, int64_t elements);
+bool hasElements(const std::vector<int64_t>& shape, uint64_t elements);
 
 // Where a proof ends and the next one begins: "whole", or "per-step=16" of runs in blocks.
 std::string boundaryOf(const CompileOptions& options);

@@ -1,6 +1,5 @@
 #include "runtime/package/bundle_package.h"
 
-#include <filesystem>
 #include <map>
 #include <string>
 #include <system_error>
@@ -33,8 +32,7 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
       return field.error(FormatRule::kMembers, "that cannot be the name of a member");
     }
     const std::string folder = alone ? path : absl::StrCat(path, "/members/", member.name());
-    std::error_code code;
-    if (!alone && std::filesystem::exists(absl::StrCat(folder, "/", kBundleFile), code)) {
+    if (!alone && isThere(absl::StrCat(folder, "/", kBundleFile))) {
       return field.error(FormatRule::kMembers, "its folder has a ", kBundleFile, " of its own");
     }
     LINDERO_ASSIGN_OR_RETURN(Package package, Package::open(folder, options));

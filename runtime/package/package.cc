@@ -82,9 +82,14 @@ ColumnLayout::ColumnLayout(const Circuit& circuit, uint32_t phase) {
   }
 }
 
-absl::StatusOr<Bundle> readBundle(const std::string& folder) {
+bool isThere(const std::string& path) {
   std::error_code code;
-  if (!std::filesystem::exists(absl::StrCat(folder, "/", kBundleFile), code)) return bundleOfOne();
+  return std::filesystem::symlink_status(path, code).type() !=
+         std::filesystem::file_type::not_found;
+}
+
+absl::StatusOr<Bundle> readBundle(const std::string& folder) {
+  if (!isThere(absl::StrCat(folder, "/", kBundleFile))) return bundleOfOne();
   Bundle bundle;
   LINDERO_RETURN_IF_ERROR(readMessage(folder, kBundleFile, bundle).status());
   return bundle;

@@ -78,6 +78,9 @@ struct PackageOptions {
 // in canonical encoding; the circuits are to be checked against it (checkBundle).
 absl::StatusOr<Bundle> readBundle(const std::string& folder);
 
+// Whether there is a file of this name, whatever can be seen of it.
+bool isThere(const std::string& path);
+
 class Package {
  public:
   static absl::StatusOr<Package> open(const std::string& path, const PackageOptions& options = {});

@@ -132,9 +132,10 @@ int64_t blocksOf(const Circuit& circuit, const Statement& statement) {
 }
 
 int64_t blocksOf(absl::Span<const Circuit* const> circuits, const Statement& statement) {
-  for (const Circuit* circuit : circuits) {
-    if (circuit->publics_size() == 0) continue;
-    return statement.tensors(0).rows() / circuit->publics(0).rows();
+  if (statement.tensors_size() == 0) return 1;
+  const PublicValues& first = statement.tensors(0);
+  for (const PublicTensor* tensor : tensorsOf(circuits)) {
+    if (tensor->name() == first.name()) return first.rows() / tensor->rows();
   }
   return 1;
 }

@@ -31,7 +31,7 @@ absl::Status checkStatement(const Circuit& circuit, const Statement& statement,
 absl::Status checkStatement(absl::Span<const Circuit* const> circuits, const Statement& statement,
                             int64_t most_steps);
 
-// How many steps a statement that fits the circuit is of.
+// How many steps a statement that fits the circuit, or what it has of the inputs, is of.
 int64_t blocksOf(const Circuit& circuit, const Statement& statement);
 int64_t blocksOf(absl::Span<const Circuit* const> circuits, const Statement& statement);
 

@@ -93,6 +93,16 @@ Statement several(int blocks) {
   return all;
 }
 
+// Whatever the circuit's first tensor is.
+TEST(Statement, OfInputsAloneTellsTheSteps) {
+  Circuit circuit = testing::linkedSample();
+  circuit.mutable_publics()->SwapElements(0, 1);
+  circuit.mutable_publics(0)->set_rows(100);
+  Statement inputs = several(2);
+  inputs.mutable_tensors()->DeleteSubrange(1, 1);
+  EXPECT_EQ(blocksOf(circuit, inputs), 2);
+}
+
 TEST(Statement, HoldsTheRowsOfSeveralBlocks) {
   const Circuit circuit = testing::linkedSample();
   for (int blocks = 1; blocks <= 3; ++blocks) {

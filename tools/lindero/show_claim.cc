@@ -71,7 +71,8 @@ void addClaimDocument(const Claim& claim, const std::string& bytes, const Circui
     summary.addLine("", absl::StrCat("with ", quoted(file.name), " ", toHex(file.sha256)));
   }
   summary.addLine("", absl::StrCat("id        ", toHex(claim.model.id)));
-  const bool blocks = circuit != nullptr && runtime::exportsGroups(*circuit);
+  const bool blocks =
+      circuit != nullptr && claim.model.members.size() == 1 && runtime::exportsGroups(*circuit);
   for (const runtime::ClaimMember& member : claim.model.members) {
     if (claim.model.members.size() > 1) summary.addLine("member", member.name);
     summary.addLine(
