@@ -307,7 +307,10 @@ def edited(source, folder, edit):
     circuit = Package(source).circuit
     edit(circuit)
     (folder / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
-    (folder / "fixed.bin").write_bytes((pathlib.Path(source) / "fixed.bin").read_bytes())
+    for name in "bundle.pb", "fixed.bin":
+        file = pathlib.Path(source) / name
+        if file.exists():
+            (folder / name).write_bytes(file.read_bytes())
     return folder
 
 
