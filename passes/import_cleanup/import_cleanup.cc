@@ -2,6 +2,7 @@
 
 #include "passes/import_cleanup/close_scores/close_scores.h"
 #include "passes/import_cleanup/drop_batch/drop_batch.h"
+#include "passes/import_cleanup/flatten_rows/flatten_rows.h"
 #include "passes/import_cleanup/fold_constants/fold_constants.h"
 #include "passes/import_cleanup/fuse_activation/fuse_activation.h"
 #include "passes/import_cleanup/fuse_attention/fuse_attention.h"
@@ -26,16 +27,17 @@ llvm::StringRef importCleanupPipeline() {
          "fuse-softmax,close-scores,fuse-layernorm,fuse-linear,fuse-attention,"
          "fuse-activation{of_integers=false},lower-logic,fold-constants,fuse-activation,simplify-"
          "views,"
-         "fuse-linear{fold_scales=true},recognize-embedding,normalize-order,fuse-sibling-linears,"
-         "simplify-views,"
+         "fuse-linear{fold_scales=true},recognize-embedding,flatten-rows,simplify-views,normalize-"
+         "order,"
+         "fuse-sibling-linears,simplify-views,"
          "merge-duplicates,normalize-order,verify-canonical";
 }
 
 absl::Status registerImportCleanup() {
   absl::Status status;
   for (auto registerOne :
-       {registerCloseScores, registerDropBatch, registerFoldConstants, registerFuseActivation,
-        registerFuseAttention, registerFuseLayernorm, registerFuseLinear,
+       {registerCloseScores, registerDropBatch, registerFlattenRows, registerFoldConstants,
+        registerFuseActivation, registerFuseAttention, registerFuseLayernorm, registerFuseLinear,
         registerFuseSiblingLinears, registerFuseSoftmax, registerLowerLogic,
         registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
         registerSelectOutputs, registerSetLength, registerSimplifyViews, registerVerifyCanonical}) {
