@@ -1,6 +1,7 @@
 //! The prover: everything that needs Stwo's `prover` feature.
 
 mod bare;
+mod blocks;
 mod component;
 mod field;
 mod fill;
@@ -14,7 +15,6 @@ mod neighbours;
 mod open;
 mod program;
 mod prove;
-mod session;
 mod stages;
 mod strategy;
 

@@ -17,10 +17,10 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::CommitmentTreeProver;
 
+use super::blocks::Bundle;
 use super::fixed::{write, Fixed, FixedFiles, Keep, Kept, Shape};
 use super::grind::{Grind, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
-use super::session::Bundle;
 use super::strategy::{Honest, Strategy, Unchecked};
 use super::Failure;
 use crate::progress::Progress;
