@@ -60,6 +60,30 @@ TEST(CompileModel, RefusesAnOutputThatIsAnInput) {
   EXPECT_TRUE(importModel(path, options, monitor).ok());
 }
 
+// Ids that are a mask, too, of which most are no truth values: the mask overflows.
+TEST(CompileModel, RefusesModelsThatGiveNoNumbers) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (int64[4] m, float[4] x) => (float[4] y, float[4] z)
+      <float[8] table = {1, 2, 3, 4, 5, 6, 7, 8}, float one = {1}, float least = {-3.4028235e38}> {
+      z = Gather(table, m)
+      reals = Cast<to = 1>(m)
+      hidden = Sub(one, reals)
+      masked = Mul(hidden, least)
+      scores = Add(x, masked)
+      y = Softmax<axis = 0>(scores)
+    })")
+                                                          .SerializeAsString());
+  runtime::Monitor monitor;
+  ModelOptions options;
+  options.measured = 0;
+  const absl::Status status = prepareModel(path, options, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kImprecise) << status;
+  EXPECT_NE(status.message().find("output 'y': the float model gives values that are not numbers"),
+            std::string::npos)
+      << status;
+}
+
 // A choice between a number and one that is far larger takes their difference: nothing is left of
 // the first.
 TEST(CompileModel, NamesWhatLeavesNothingOfTheOthers) {

@@ -394,8 +394,8 @@ absl::Status checkSameReals(llvm::ArrayRef<double> expected, llvm::ArrayRef<doub
   for (double x : expected) largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : largest;
   for (size_t i = 0; i < expected.size(); ++i) {
     const double a = expected[i], b = actual[i];
-    const bool same =
-        a == b || std::isnan(a) || (std::isfinite(a) && std::abs(a - b) <= 1e-3 * largest);
+    const bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
+                      (std::isfinite(a) && std::abs(a - b) <= 1e-3 * largest);
     if (same) continue;
     return absl::InvalidArgumentError(absl::StrCat("element ", i, " is ", b, " instead of ", a));
   }

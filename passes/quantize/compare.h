@@ -110,8 +110,7 @@ std::vector<std::string> beyondLimits(const Comparison& comparison, const Precis
 std::vector<const TensorError*> lostTensors(const Comparison& comparison);
 
 // Are two computations of the same reals equal up to rounding in single precision? To 1e-3 of the
-// largest one, and infinities must be in the same places. Where the first gives no number, as where
-// it overflows single precision, the second may give any: beyondLimits refuses such rows.
+// largest one; infinities and what is not a number must be in the same places.
 absl::Status checkSameReals(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual);
 
 // The summary, then one line per tensor.
