@@ -37,7 +37,7 @@ void read(absl::string_view bytes) {
   }
 }
 
-// Key in the set, circuit and model record in the key.
+// Key in the set; circuits, bundle and model record in the key.
 bool changeKey(std::string& input, unsigned random) {
   KeySet set;
   VerifyingKey key;
@@ -48,8 +48,12 @@ bool changeKey(std::string& input, unsigned random) {
     change(bytes);
   } else if (random % 8 == 2) {
     change(*key.mutable_model());
-  } else {
-    change(*key.mutable_circuit());
+  } else if (random % 8 == 3) {
+    std::string bundle = runtime::serializeProto(key.bundle());
+    change(bundle);
+    if (!key.mutable_bundle()->ParseFromString(bundle)) return false;
+  } else if (key.circuits_size() > 0) {
+    change(*key.mutable_circuits(static_cast<int>(random / 64 % key.circuits_size())));
   }
   if (random % 8 != 1) bytes = runtime::serializeProto(key);
   input = runtime::serializeProto(set);
