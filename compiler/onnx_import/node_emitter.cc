@@ -8,6 +8,7 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace lindero::compiler {
 namespace {
@@ -18,6 +19,14 @@ constexpr int64_t kMostFoldedReals = 4096;
 constexpr int64_t kMostFoldedIntegers = 1 << 22;
 // Any shape, whatever room is left.
 constexpr int64_t kAlwaysFolded = 256;
+
+// Attributes that are a yes or no.
+constexpr llvm::StringLiteral kFlags =
+    "allowzero antialias ceil_mode count_include_pad detect_negative detect_positive "
+    "do_rotary exclude_outside exclusive fmod interleaved inverse is_causal keepdims "
+    "largest noop_with_empty_axes onesided reverse rotary_interleaved select_last_index "
+    "smooth_softmax sorted training_mode transA transB transBatchA transBatchB "
+    "unidirectional upper";
 
 }  // namespace
 
@@ -30,6 +39,17 @@ absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape) {
           absl::StrCat("it would make more than ", kMostNewElements, " elements"));
     }
     elements *= std::max<int64_t>(size, 1);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkFlags(const onnx::NodeProto& node) {
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.type() != onnx::AttributeProto::INT || attribute.i() == 0 || attribute.i() == 1)
+      continue;
+    if (!llvm::is_contained(llvm::split(kFlags, ' '), attribute.name())) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("attribute ", attribute.name(), " is ", attribute.i(), ", not 0 or 1"));
   }
   return absl::OkStatus();
 }

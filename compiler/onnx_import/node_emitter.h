@@ -25,6 +25,9 @@ constexpr int64_t kMostNewElements = int64_t{1} << 26;
 // kMostNewElements, or if a size is negative. For everything that is larger than the op's operands,
 // before it is made.
 absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape);
+// An attribute that is a yes or no is 0 or 1: what else means, runtimes and the ONNX library do not
+// agree on.
+absl::Status checkFlags(const onnx::NodeProto& node);
 
 class NodeEmitter {
  public:

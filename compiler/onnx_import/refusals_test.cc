@@ -47,6 +47,10 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
       {"float[1,1,5] x) => (float[1,1,N] y)"
        "{ y = AveragePool<kernel_shape = [2], strides = [2], ceil_mode = 1>(x) }",
        "AveragePool_0", "ceil_mode"},
+      {"float[2,3] x) => (float[N] y) { y = ReduceSumSquare<keepdims = 2>(x) }",
+       "ReduceSumSquare_0", "attribute keepdims is 2, not 0 or 1"},
+      {"float[2,3] x, float[2,3] z) => (float[M,N] y) { y = Gemm<transA = -1>(x, z) }", "Gemm_0",
+       "attribute transA is -1, not 0 or 1"},
       {"float[1,16384] x) => (float[1,16384] y) <int64 a = {1}> { y = CumSum(x, a) }", "CumSum_0",
        "more than 67108864 elements"},
       {"float[16384] x, float[16384] z) => (float[M,N] y)"

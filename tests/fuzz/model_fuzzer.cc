@@ -30,6 +30,7 @@ using compiler::Error;
 // on small ones. (The import bounds itself.)
 constexpr int64_t kMostElements = int64_t{1} << 16;
 constexpr int64_t kMostSteps = int64_t{1} << 22;
+constexpr int64_t kMostCells = int64_t{1} << 20;
 constexpr int64_t kBoundDim = 4;
 constexpr int kNarrow = 8;
 
@@ -95,13 +96,13 @@ compiler::ModelOptions optionsFor(const onnx::ModelProto& model) {
   options.measured = 1;
   options.precision = {.least_cosine = -2,
                        .row_error = 1e300};  // how precise it is, is not the matter
-  if (!(bits & 1 << 10)) {                   // small tables: what takes seconds else takes tenths
-    passes::QuantizeOptions& widths = options.quantize;
-    for (int* width :
-         {&widths.normalized_bits, &widths.widest_normalized_bits, &widths.activation_bits,
-          &widths.query_key_bits, &widths.value_bits, &widths.probability_bits, &widths.key_bits})
-      *width = kNarrow;
-  }
+  // Small tables, of all kinds but one at most: what takes seconds else takes tenths.
+  passes::QuantizeOptions& widths = options.quantize;
+  uint64_t kind = bits / 1024 % 16;
+  for (int* width :
+       {&widths.normalized_bits, &widths.widest_normalized_bits, &widths.activation_bits,
+        &widths.query_key_bits, &widths.value_bits, &widths.probability_bits, &widths.key_bits})
+    if (kind-- != 1) *width = kNarrow;
   options.argmax = bits & 1;
   options.lower.decode = bits & 2;
   if (options.lower.decode && bits & 4) {
@@ -157,6 +158,10 @@ absl::Status compile(const onnx::ModelProto& model, absl::string_view bytes) {
   reach(kChosen);
   absl::StatusOr<std::vector<int64_t>> buckets = compiler::chooseBuckets(options, *prepared);
   if (!buckets.ok()) return buckets.status();
+  status = compiler::lowerModel(options, buckets->back(), *prepared, monitor);
+  if (!status.ok()) return status;
+  const compiler::CostReport& cost = prepared->compilation.cost();
+  if (cost.online + cost.fixed > kMostCells) return absl::OkStatus();
   const std::string home = sandbox().path("package");
   fs::create_directory(home);
   status = compiler::writePackage(options, *buckets, nullptr, *std::move(prepared), home, monitor)

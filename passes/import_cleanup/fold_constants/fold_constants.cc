@@ -19,7 +19,7 @@ using ir::tensor::Array;
 // By which all results together may exceed their operands. What a weight becomes is as large as it
 // was; a mask may be made of a scalar, in a few bytes of a file: one of any size, any number of
 // them.
-constexpr int64_t kMostGrowth = int64_t{1} << 27;
+constexpr int64_t kMostGrowth = int64_t{1} << 26;
 // Multiplications that take as long as an element takes room.
 constexpr int64_t kProductsPerElement = 64;
 
@@ -44,6 +44,7 @@ absl::StatusOr<std::optional<Array>> evaluateOnConstants(const Op& op, int64_t& 
     if (!isConstant(operand)) return std::optional<Array>();
   }
   IR_RETURN_IF_ERROR(checkGrowth(op, room));
+  arrays.reserve(op.numOperands());
   for (const Value* operand : op.operands()) {
     std::optional<Array> array = arrayOf(operand);
     if (!array) return std::optional<Array>();

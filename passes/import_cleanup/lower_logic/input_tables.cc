@@ -109,6 +109,7 @@ bool isOrdinary(const Array& array) {
 }  // namespace
 
 void InputTables::addInput(Value* argument, int64_t rows) {
+  if (argument->type().elements() == 0) return;
   Table table;
   table.argument = argument;
   table.element.resize(argument->type().elements());
@@ -121,11 +122,12 @@ void InputTables::addInput(Value* argument, int64_t rows) {
 }
 
 absl::StatusOr<bool> InputTables::extend(const Op& op) {
-  if (op.numResults() != 1 || op.result()->type().elements() > kMostElements) return false;
+  const int64_t count = op.numResults() == 1 ? op.result()->type().elements() : 0;
+  if (count == 0 || count > kMostElements) return false;
   const bool moves = movesElements(op), outer = isOuterProduct(op), picks = picksNumbers(op);
   if (!moves && !picks && !outer && !isElementwise(op)) return false;
   const std::optional<std::vector<Part>> parts = partsOf(op);
-  if (!parts || !spend(2 * op.result()->type().elements())) return false;
+  if (!parts || !spend(2 * count)) return false;
   std::optional<Table> table;
   if (picks) {
     IR_ASSIGN_OR_RETURN(table, picked(op, *parts));
