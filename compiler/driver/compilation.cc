@@ -10,7 +10,6 @@
 #include "ir/core/status_macros.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
-#include "ir/tensor/interpreter.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
@@ -38,6 +37,10 @@ const ir::Function& mainOf(const ir::Module& module) { return *module.findFuncti
 // Of calibration, to check the clean-up on: each costs another pass.
 constexpr size_t kCheckedSamples = 2;
 
+// What the clean-up changes, in terms of what rounding to single precision does. Models for which
+// this is as much as what no clean-up may change are refused.
+constexpr double kMostRoundings = 64;
+
 // The value that holds the largest number.
 class LargestNumber : public ir::tensor::Observer {
  public:
@@ -55,6 +58,12 @@ class LargestNumber : public ir::tensor::Observer {
   double number_ = 0;
   const ir::Value* value_ = nullptr;
 };
+
+double distance(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
+  double most = 0;
+  for (auto [x, y] : llvm::zip(a, b)) most = std::max(most, std::abs(x - y));
+  return most;
+}
 
 std::vector<std::string> namesOf(const ir::Function& function) {
   return std::get<std::vector<std::string>>(*function.body().terminator()->find("names"));
@@ -175,7 +184,8 @@ absl::StatusOr<passes::Exponents> Compilation::calibrate(
 }
 
 absl::StatusOr<std::vector<ir::tensor::Array>> Compilation::reference(
-    const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const {
+    const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs,
+    ir::tensor::Precision precision) const {
   const ir::Function& graph = mainOf(*imported_);
   const auto arguments = graph.body().arguments();
   if (arguments.size() != inputs.size()) {
@@ -191,7 +201,8 @@ absl::StatusOr<std::vector<ir::tensor::Array>> Compilation::reference(
     (input.isReal() ? (void)whole.back().reals.resize(elements)
                     : (void)whole.back().integers.resize(elements));
   }
-  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> all, ir::tensor::interpret(graph, whole));
+  ir::tensor::Interpreter interpreter(graph, precision);
+  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> all, interpreter.run(whole));
   const std::vector<std::string> names = namesOf(graph);
   std::vector<ir::tensor::Array> chosen;
   for (const std::string& output : outputs) {
@@ -232,6 +243,18 @@ absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) co
           absl::StrCat(file_, ": ", ir::describe(*largest.value()->definingOp()),
                        ": its values reach ", largest.number(), ", beside which those of output '",
                        names[i], "' vanish; make them smaller, or infinite where they mask"));
+    }
+    // Weights that were folded are in single precision.
+    IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> rounded,
+                        reference(inputs, names, ir::tensor::Precision::kSingle));
+    if (distance(expected[i].reals, outputs[i].reals) <=
+        kMostRoundings * distance(expected[i].reals, rounded[i].reals)) {
+      return runtime::failure(
+          runtime::Error::kImprecise,
+          absl::StrCat(file_, ": output '", names[i],
+                       "': single precision does not determine it: it changes by ",
+                       distance(expected[i].reals, rounded[i].reals),
+                       " when the float model's own values are rounded to it"));
     }
     return absl::InternalError(absl::StrCat(
         file_, ": output '", names[i], "' after import cleanup is not what the graph computes: ",

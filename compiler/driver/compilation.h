@@ -29,6 +29,7 @@
 #include "compiler/onnx_import/import.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "ir/tensor/interpreter.h"
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/quantize/calibrate.h"
@@ -72,7 +73,8 @@ class Compilation {
   // `inputs` are those of the float function, or, where its length was set, the first tokens of
   // them.
   absl::StatusOr<std::vector<ir::tensor::Array>> reference(
-      const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const;
+      const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs,
+      ir::tensor::Precision precision = ir::tensor::Precision::kDouble) const;
 
   // With the reference.
   absl::StatusOr<passes::Comparison> compare(

@@ -105,5 +105,24 @@ TEST(CompileModel, NamesWhatLeavesNothingOfTheOthers) {
       << status;
 }
 
+// The sine of millions, of which single precision holds no more than the first digits.
+TEST(CompileModel, RefusesWhatSinglePrecisionDoesNotDetermine) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (float[2,3] x) => (float[2,2] y)
+      <float[3,2] w = {0.1, 0.2, 0.3, 0.7, 0.9, 1.1}, float many = {3e6}> {
+      sums = MatMul(x, w)
+      large = Mul(sums, many)
+      y = Sin(large)
+    })")
+                                                          .SerializeAsString());
+  runtime::Monitor monitor;
+  const absl::Status status = prepareModel(path, {}, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kImprecise) << status;
+  EXPECT_NE(status.message().find("output 'y': single precision does not determine it"),
+            std::string::npos)
+      << status;
+}
+
 }  // namespace
 }  // namespace lindero::compiler

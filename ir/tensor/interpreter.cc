@@ -186,7 +186,8 @@ absl::StatusOr<std::vector<std::vector<Array>>> Interpreter::runAll(
       auto arrays = evaluateAll(op, operands, observer);
       if (!arrays.ok()) return arrays.status();
       for (auto [environment, array] : llvm::zip(environments, *arrays)) {
-        if (of_integers_.contains(op.result())) roundToSingle(array.reals);
+        if (precision_ == Precision::kSingle || of_integers_.contains(op.result()))
+          roundToSingle(array.reals);
         environment.own(op.result(), std::move(array));
       }
     }

@@ -29,12 +29,15 @@ class Observer {
   virtual void observeScores(const Op& attention, const Array& scores) {}
 };
 
+// In single precision each result of an op is rounded; the op itself is computed in double.
+enum class Precision { kDouble, kSingle };
+
 // Keeps small constants in double precision between runs; weights are read where they are. The
 // function must not change meanwhile.
 class Interpreter {
  public:
-  explicit Interpreter(const Function& function)
-      : function_(function), of_integers_(realsOfIntegers(function)) {}
+  explicit Interpreter(const Function& function, Precision precision = Precision::kDouble)
+      : function_(function), precision_(precision), of_integers_(realsOfIntegers(function)) {}
 
   // `inputs` are the function's arguments, with exactly their types. Returns what the function
   // returns. Errors name the node: a type mismatch, an index out of range, an op without a meaning
@@ -52,6 +55,7 @@ class Interpreter {
   absl::StatusOr<const Array*> constant(const Op& op);
 
   const Function& function_;
+  const Precision precision_;
   llvm::DenseSet<const Value*> of_integers_;
   llvm::DenseMap<const Op*, std::unique_ptr<Array>> constants_;
 };

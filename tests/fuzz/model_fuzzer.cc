@@ -3,9 +3,11 @@
 //
 // Whatever the file holds, compiling ends with a package or with one line that has a kind, opens no
 // file outside of the model's folder, and leaves none behind.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <iterator>
 #include <optional>
@@ -26,11 +28,13 @@ namespace {
 namespace fs = std::filesystem;
 using compiler::Error;
 
-// A valid model may be of any size, and takes its time then: what comes after the import is tried
-// on small ones. (The import bounds itself.)
+// A valid model may be of any size, and takes its room and time then: inputs are bounded here, and
+// what comes after the import is tried on small ones. (What it makes of them, the import bounds.)
+constexpr double kMostInputs = 1 << 22;  // elements, of all of them
 constexpr int64_t kMostElements = int64_t{1} << 16;
 constexpr int64_t kMostSteps = int64_t{1} << 22;
 constexpr int64_t kMostCells = int64_t{1} << 20;
+constexpr double kMostSeconds = 10;  // of processors: other work on the machine counts for nothing
 constexpr int64_t kBoundDim = 4;
 constexpr int kNarrow = 8;
 
@@ -41,6 +45,8 @@ constexpr const char* kStageNames[kStages] = {"read",       "parsed", "imported"
 int64_t reached[kStages];
 
 void reach(Stage stage) { ++reached[stage]; }
+
+double processorSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 void printStages() {
   for (int stage = 0; stage < kStages; ++stage)
@@ -125,6 +131,17 @@ compiler::ModelOptions optionsFor(const onnx::ModelProto& model) {
   return options;
 }
 
+bool hasSmallInputs(const onnx::ModelProto& model) {
+  double all = 0;
+  for (const auto& input : model.graph().input()) {
+    double elements = 1;
+    for (const auto& dim : input.type().tensor_type().shape().dim())
+      elements *= static_cast<double>(std::max<int64_t>(dim.dim_value(), 1));
+    all += elements;
+  }
+  return all <= kMostInputs;
+}
+
 bool isSmall(const ir::Function& function) {
   double steps = 0;
   for (const auto& argument : function.body().arguments())
@@ -142,6 +159,7 @@ bool isSmall(const ir::Function& function) {
 }
 
 absl::Status compile(const onnx::ModelProto& model, absl::string_view bytes) {
+  if (!hasSmallInputs(model)) return absl::OkStatus();
   compiler::ModelOptions options = optionsFor(model);
   runtime::Monitor monitor(nullptr, demandOneLine);
   absl::StatusOr<compiler::PreparedModel> prepared =
@@ -178,12 +196,14 @@ bool read(absl::string_view bytes) {
   onnx::ModelProto model;
   if (model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) reach(kParsed);
   sandbox().writeModel(bytes);
+  const double before = processorSeconds();
   absl::Status status;
   try {
     status = compile(model, bytes);
   } catch (...) {
     demand(false, "no exception leaves the compiler");
   }
+  demand(processorSeconds() - before < kMostSeconds, "an input takes no more than its time");
   if (!status.ok()) demandRefusal(status);
   sandbox().demandUntouched();
   return reached[kImported] > imported;
