@@ -244,7 +244,8 @@ absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) co
                        ": its values reach ", largest.number(), ", beside which those of output '",
                        names[i], "' vanish; make them smaller, or infinite where they mask"));
     }
-    // Weights that were folded are in single precision.
+    // Weights that were folded are in single precision: where that alone changes as much, nobody
+    // can tell what is right.
     IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> rounded,
                         reference(inputs, names, ir::tensor::Precision::kSingle));
     if (distance(expected[i].reals, outputs[i].reals) <=
@@ -254,7 +255,9 @@ absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) co
           absl::StrCat(file_, ": output '", names[i],
                        "': single precision does not determine it: it changes by ",
                        distance(expected[i].reals, rounded[i].reals),
-                       " when the float model's own values are rounded to it"));
+                       " when the float model's own values are rounded to it; scale down what "
+                       "becomes so large, or calibrate with inputs that it is made for "
+                       "(--calibrate)"));
     }
     return absl::InternalError(absl::StrCat(
         file_, ": output '", names[i], "' after import cleanup is not what the graph computes: ",
