@@ -153,7 +153,8 @@ absl::Status Compilation::selectOutputs(const std::vector<std::string>& names) {
   passes::SelectOutputsOptions options;
   options.outputs = options_.outputs = names;
   whole_ = false;
-  IR_RETURN_IF_ERROR(runSelection(*float_, options));
+  for (ir::Module* module : {float_.get(), imported_.get()})
+    IR_RETURN_IF_ERROR(runSelection(*module, options));
   const std::vector<std::string> chosen = outputNames();
   for (const auto& argument : floatFunction().body().arguments()) {
     // What a claim states has a name of its own.

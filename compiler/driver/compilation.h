@@ -69,7 +69,8 @@ class Compilation {
   // What gets proven; lowering leaves it as it is.
   const ir::Function& integerFunction() const;
 
-  // The outputs of these names as the graph computes them, before any clean-up: the reference.
+  // The outputs of these names, of those selected, as the graph computes them, before any clean-up:
+  // the reference.
   // `inputs` are those of the float function, or, where its length was set, the first tokens of
   // them.
   absl::StatusOr<std::vector<ir::tensor::Array>> reference(
@@ -119,7 +120,7 @@ class Compilation {
   // As they were before setLength; 0: nobody called it.
   int64_t context_ = 0;
   int64_t parameters_ = 0;
-  std::unique_ptr<ir::Module> imported_;  // the graph as it is
+  std::unique_ptr<ir::Module> imported_;  // the graph as it is, but for outputs that are left out
   std::unique_ptr<ir::Module> float_;
   std::unique_ptr<ir::Module> integer_;
   bool whole_ = false;  // integer_ is all of float_ by exponents_, as quantize leaves it

@@ -60,6 +60,23 @@ TEST(CompileModel, RefusesAnOutputThatIsAnInput) {
   EXPECT_TRUE(importModel(path, options, monitor).ok());
 }
 
+// Which may be larger than all else.
+TEST(CompileModel, ComputesNoReferenceOfOutputsThatAreLeftOut) {
+  testing::ScratchFolder folder;
+  const std::string path =
+      folder.write("model.onnx", testing::parseModel("g (float[2] x) => (float[2] y, float[4] z)"
+                                                     "{ y = Relu(x) z = Concat<axis = 0>(x, x) }")
+                                     .SerializeAsString());
+  runtime::Monitor monitor;
+  ModelOptions options;
+  options.outputs = {"y"};
+  const auto model = importModel(path, options, monitor);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const passes::Sample sample = {ir::tensor::Array::real({2}, {1, -1})};
+  EXPECT_TRUE(model->compilation.reference(sample, {"y"}).ok());
+  EXPECT_FALSE(model->compilation.reference(sample, {"z"}).ok());
+}
+
 // Ids that are a mask, too, of which most are no truth values: the mask overflows.
 TEST(CompileModel, RefusesModelsThatGiveNoNumbers) {
   testing::ScratchFolder folder;
