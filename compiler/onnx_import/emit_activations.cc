@@ -65,8 +65,8 @@ absl::Status mish(NodeEmitter& e, llvm::StringRef) {
   return function(e, absl::StrCat("mul(x, tanh(", kSoftplus, "))"));
 }
 
-// The slope broadcasts to x.
 absl::Status prelu(NodeEmitter& e, llvm::StringRef) {
+  IR_RETURN_IF_ERROR(checkBroadcastsTo(e.input(0), e.input(1)));
   IR_ASSIGN_OR_RETURN(
       Value * negative,
       e.emit("tensor.less", {e.input(0), e.constant(ir::tensor::Array::real({}, {0}))}));

@@ -158,11 +158,10 @@ absl::Status pow(NodeEmitter& e, llvm::StringRef op) {
 
 absl::Status clip(NodeEmitter& e, llvm::StringRef) {
   Value* result = e.input(0);
-  if (e.has(1)) {
-    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.max", {result, e.input(1)}));
-  }
-  if (e.has(2)) {
-    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.min", {result, e.input(2)}));
+  for (const auto& [i, op] : {std::pair(1, "tensor.max"), std::pair(2, "tensor.min")}) {
+    if (!e.has(i)) continue;
+    IR_RETURN_IF_ERROR(checkBroadcastsTo(result, e.input(i)));
+    IR_ASSIGN_OR_RETURN(result, e.emit(op, {result, e.input(i)}));
   }
   e.setOutput(0, result);
   return absl::OkStatus();

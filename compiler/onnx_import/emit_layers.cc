@@ -33,6 +33,7 @@ absl::Status gemm(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(Value * result, e.emit("tensor.matmul", {a, b}));
   IR_ASSIGN_OR_RETURN(result, scaled(e, result, e.floatAttr("alpha", 1)));
   if (e.has(2)) {
+    IR_RETURN_IF_ERROR(checkBroadcastsTo(result, e.input(2)));
     IR_ASSIGN_OR_RETURN(Value * addend, scaled(e, e.input(2), e.floatAttr("beta", 1)));
     IR_ASSIGN_OR_RETURN(result, e.emit("tensor.add", {result, addend}));
   }

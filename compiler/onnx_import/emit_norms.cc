@@ -32,9 +32,7 @@ bool isPerElement(const Value* parameter, llvm::ArrayRef<int64_t> normalized) {
 
 absl::StatusOr<Value*> broadcastTo(NodeEmitter& e, llvm::StringRef op, Value* x, Value* parameter) {
   if (!parameter) return x;
-  auto shape = ir::tensor::broadcast(x->type().shape, parameter->type().shape);
-  if (!shape || llvm::ArrayRef<int64_t>(*shape) != llvm::ArrayRef<int64_t>(x->type().shape))
-    return absl::InvalidArgumentError("its scale or bias does not broadcast to its input");
+  IR_RETURN_IF_ERROR(checkBroadcastsTo(x, parameter));
   return e.emit(op, {x, parameter});
 }
 

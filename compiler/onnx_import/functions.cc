@@ -1,8 +1,10 @@
 #include "compiler/onnx_import/functions.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/contrib_ops.h"
 #include "compiler/onnx_import/definitions.h"
 #include "compiler/onnx_import/onnx_guard.h"
@@ -122,6 +124,24 @@ absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, in
   }));
   if (found) return body;
   return absl::UnimplementedError("the standard defines no body for it with these operands");
+}
+
+absl::Status checkRequired(const onnx::NodeProto& node, int64_t opset,
+                           llvm::ArrayRef<ir::Value*> inputs) {
+  const bool standard = isDefaultDomain(node.domain());
+  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(
+      node.op_type(), standard ? static_cast<int>(opset) : 1, standard ? "" : node.domain());
+  if (!schema) return absl::OkStatus();
+  const auto& formals = schema->inputs();
+  for (size_t i = 0; i < std::max(formals.size(), inputs.size()) && !formals.empty(); ++i) {
+    const auto& formal = formals[std::min(i, formals.size() - 1)];
+    const bool optional = formal.GetOption() == onnx::OpSchema::Optional ||
+                          (formal.GetOption() == onnx::OpSchema::Variadic && i >= inputs.size());
+    if (optional || (i < inputs.size() && inputs[i])) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("its input ", i, ", ", formal.GetName(), ", is left out"));
+  }
+  return absl::OkStatus();
 }
 
 void writeDefaults(onnx::GraphProto& graph, int64_t opset) {

@@ -23,6 +23,11 @@ const std::vector<std::string>& functionOps();
 absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, int64_t opset,
                                                  llvm::ArrayRef<ir::Value*> inputs);
 
+// An error if an input is null that the node's op cannot do without, or one of several alike: a
+// call of a model's function may leave out what its body needs.
+absl::Status checkRequired(const onnx::NodeProto& node, int64_t opset,
+                           llvm::ArrayRef<ir::Value*> inputs);
+
 // Writes the defaults of such nodes' attributes into them: the library's shape inference misses the
 // default of an attribute that a body refers to.
 void writeDefaults(onnx::GraphProto& graph, int64_t opset);

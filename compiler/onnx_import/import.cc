@@ -338,6 +338,7 @@ class GraphImporter {
                                               std::vector<Value*> inputs, int64_t opset,
                                               int depth) {
     while (!inputs.empty() && !inputs.back()) inputs.pop_back();
+    IR_RETURN_IF_ERROR(checkRequired(node, opset, inputs));
     auto emitter = emitters().find(qualifiedOp(node));
     if (emitter != emitters().end()) {
       NodeEmitter context(node, std::move(inputs), builder_, module_);

@@ -310,6 +310,16 @@ TEST_F(ImportTest, RejectsModelsThatTheLibraryRejects) {
   EXPECT_THAT(errorOf(import(recursive)), HasSubstr("'f' calls itself"));
 }
 
+TEST_F(ImportTest, RefusesCallsThatLeaveOutWhatTheBodyNeeds) {
+  const char* model =
+      "g (float[2] a) => (float[2] y) { y = local.f(a) }\n"
+      "<domain: \"local\", opset_import: [\"\" : 17]> f (a, b) => (y) { y = Add(a, b) }";
+  EXPECT_THAT(errorOf(import(model)),
+              AllOf(HasSubstr("'Add_0'"), HasSubstr("its input 1, B, is left out")));
+  EXPECT_THAT(errorOf(import("g (float[2] a) => (float[2] y) { y = Max(a, , a) }")),
+              AllOf(HasSubstr("'Max_0'"), HasSubstr("its input 1, data_0, is left out")));
+}
+
 TEST_F(ImportTest, RefusesExplosiveFunctions) {
   std::string text = "g (float[2] a) => (float[2] y) { y = local.f20(a) }\n";
   const std::string header = "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> f";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "compiler/onnx_import/prepare.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/status_macros.h"
@@ -52,6 +53,15 @@ absl::Status checkFlags(const onnx::NodeProto& node) {
         absl::StrCat("attribute ", attribute.name(), " is ", attribute.i(), ", not 0 or 1"));
   }
   return absl::OkStatus();
+}
+
+absl::Status checkBroadcastsTo(const ir::Value* value, const ir::Value* parameter) {
+  const llvm::ArrayRef<int64_t> to = value->type().shape, from = parameter->type().shape;
+  const auto shape = ir::tensor::broadcast(to, from);
+  if (shape && llvm::ArrayRef<int64_t>(*shape) == to) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a parameter of shape [", absl::StrJoin(from, ","),
+                                                 "] does not broadcast to [",
+                                                 absl::StrJoin(to, ","), "]"));
 }
 
 const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {

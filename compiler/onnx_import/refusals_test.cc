@@ -53,6 +53,12 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
        "attribute transA is -1, not 0 or 1"},
       {"float[1,16384] x) => (float[1,16384] y) <int64 a = {1}> { y = CumSum(x, a) }", "CumSum_0",
        "more than 67108864 elements"},
+      {"float[2,3] x, float[1,1,1] low) => (float[K,M,N] y) { y = Clip(x, low) }", "Clip_0",
+       "a parameter of shape [1,1,1] does not broadcast to [2,3]"},
+      {"float[1,3] x, float[2,1] s) => (float[M,N] y) { y = PRelu(x, s) }", "PRelu_0",
+       "a parameter of shape [2,1] does not broadcast to [1,3]"},
+      {"float[1,3] x, float[3,3] w, float[2,1] b) => (float[M,N] y) { y = Gemm(x, w, b) }",
+       "Gemm_0", "a parameter of shape [2,1] does not broadcast to [1,3]"},
       {"float[16384] x, float[16384] z) => (float[M,N] y)"
        "{ y = Einsum<equation = \"i,j->ij\">(x, z) }",
        "Einsum_0", "more than 67108864 elements"},
