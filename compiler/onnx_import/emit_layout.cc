@@ -192,6 +192,9 @@ absl::Status split(NodeEmitter& e, llvm::StringRef) {
   Ints sizes;
   if (e.has(1)) {
     IR_ASSIGN_OR_RETURN(sizes, e.constantInts(1));
+  } else if (const int64_t wanted = e.intAttr("num_outputs", parts); wanted != parts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_outputs is ", wanted, ", and it has ", parts, " outputs"));
   } else {
     for (int64_t i = 0; i < parts; ++i)
       sizes.push_back(std::clamp<int64_t>(extent - i * chunk, 0, chunk));

@@ -91,6 +91,13 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
   }
 }
 
+TEST(RefusalsTest, RefusesOtherOutputsThanCounted) {
+  const char* graph =
+      "g (float[4] x) => (float[M] y, float[N] z) { y, z = Split<axis = 0, num_outputs = 3>(x) }";
+  EXPECT_THAT(errorOf(testing::parseModel(graph, 18)),
+              AllOf(HasSubstr("'Split_0'"), HasSubstr("num_outputs is 3, and it has 2 outputs")));
+}
+
 TEST(RefusalsTest, RefusesPartsOfFusedOps) {
   const struct {
     const char *graph, *reason;
