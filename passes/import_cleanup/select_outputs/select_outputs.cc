@@ -114,7 +114,9 @@ class SelectOutputs : public Pass {
     absl::StatusOr<std::vector<int64_t>> positions = parsePositions(options_.positions, rows);
     if (!positions.ok()) return positions.status();
     if (static_cast<int64_t>(positions->size()) < rows) {
-      if (type.shape.size() > 2) {
+      const Op* maker = output->definingOp();
+      const bool choice = maker && maker->is(opName("argmax"));
+      if ((choice ? maker->operand(0)->type() : type).shape.size() != 2) {
         return absl::InvalidArgumentError(
             absl::StrCat("select-outputs: positions are rows of a matrix; output '", name,
                          "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
