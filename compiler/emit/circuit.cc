@@ -68,7 +68,10 @@ class CircuitWriter {
 
   void addOuter() {
     for (const ir::Op& op : function_.body().ops()) {
-      if (op.is("air.public")) {
+      if (op.is("air.public") && op.has("slot")) {
+        circuit_.mutable_sum_groups(static_cast<int>(groups_.at(op.symbolAttr("group"))))
+            ->set_exported(true);
+      } else if (op.is("air.public")) {
         addPublic(op);
       } else if (op.is("air.link")) {
         for (const char* end : {"in", "out"}) {

@@ -38,6 +38,17 @@ struct PackageFile {
   std::string bytes;
 };
 
+// The bundle of several members, whose links are the ends of one slot (air.public). Fails where the
+// two ends of a link do not agree. `circuits` are those of the modules, `names` of the members.
+absl::StatusOr<Bundle> linkMembers(llvm::ArrayRef<const ir::Module*> modules,
+                                   llvm::ArrayRef<Circuit> circuits,
+                                   llvm::ArrayRef<std::string> names);
+
+// A package of several members, into a folder that is new or empty; `files` are of the package.
+absl::Status emitBundle(llvm::ArrayRef<const ir::Module*> modules,
+                        llvm::ArrayRef<std::string> names, const std::string& path,
+                        const std::vector<PackageFile>& files = {});
+
 absl::Status emitPackage(const ir::Module& module, const std::string& path,
                          const std::vector<PackageFile>& files = {});
 

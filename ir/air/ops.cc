@@ -50,27 +50,32 @@ void addTopLevel(std::vector<OpDef>& ops) {
                  .summary = "Claimed sums and terms of public tensors that sum to zero",
                  .attributes = {{"name", kString, true, "@name refers to it"}},
                  .constraints = {kAtTop, "the name is unique"}});
-  ops.push_back({.name = "air.public",
-                 .summary = "A tensor that the verifier knows; PublicTensor in "
-                            "runtime/package/circuit.proto has its term",
-                 .attributes = {{"name", kString, true, ""},
-                                {"kind", kString, true, "input or output"},
-                                {"rows", kInt, true, ""},
-                                {"columns", kInt, true, ""},
-                                {"low", kInt, true, "least value"},
-                                {"high", kInt, true, "greatest value"},
-                                {"exponent", kInt, true, "real value = v / 2^exponent"},
-                                {"group", kSymbol, true, "the group whose sum its term enters"},
-                                {"negative", kBool, true, "sign of the term"},
-                                {"address", kInt, true, "of its first element"},
-                                {"tile_rows", kInt, true, ""},
-                                {"tile_columns", kInt, true, ""},
-                                {"challenges", kStrings, true, "names of za, zr, zc"}},
-                 .constraints = {kAtTop, "kind is input or output",
-                                 "rows, columns, tile_rows, tile_columns >= 1",
-                                 "low <= high, both in (-2^30, 2^30)", "group names an air.group",
-                                 "challenges are three names of air.challenge",
-                                 "the name is unique", "0 <= address < p"}});
+  ops.push_back(
+      {.name = "air.public",
+       .summary = "A tensor that the verifier knows; PublicTensor in "
+                  "runtime/package/circuit.proto has its term",
+       .attributes = {{"name", kString, true, ""},
+                      {"kind", kString, true, "input or output"},
+                      {"rows", kInt, true, ""},
+                      {"columns", kInt, true, ""},
+                      {"low", kInt, true, "least value"},
+                      {"high", kInt, true, "greatest value"},
+                      {"exponent", kInt, true, "real value = v / 2^exponent"},
+                      {"group", kSymbol, true, "the group whose sum its term enters"},
+                      {"negative", kBool, true, "sign of the term"},
+                      {"address", kInt, true, "of its first element"},
+                      {"tile_rows", kInt, true, ""},
+                      {"tile_columns", kInt, true, ""},
+                      {"challenges", kStrings, true, "names of za, zr, zc"},
+                      {"slot", kInt, false,
+                       "of an end of a link: no verifier knows the tensor, another member "
+                       "of the bundle has the other end; the slot of trace.link_in or "
+                       "trace.link_out"}},
+       .constraints = {kAtTop, "kind is input or output",
+                       "rows, columns, tile_rows, tile_columns >= 1",
+                       "low <= high, both in (-2^30, 2^30)", "group names an air.group",
+                       "challenges are three names of air.challenge", "the name is unique",
+                       "0 <= address < p", "0 <= slot < 65536"}});
   ops.push_back(
       {.name = "air.link",
        .summary = "What a block of a bundle takes from the one before and leaves to the "

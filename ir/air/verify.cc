@@ -163,6 +163,7 @@ absl::Status verifyPublic(const Op& op) {
   }
   status.Update(uniqueName(op, 7));
   status.Update(between(op, 8, "address", 0, kFieldModulus - 1));
+  if (op.has("slot")) status.Update(between(op, 9, "slot", 0, 65535));
   return status;
 }
 

@@ -39,7 +39,7 @@ CircuitIndex::CircuitIndex(const Module& module) {
   if (circuit == nullptr) return;
   for (const Op& op : circuit->body().ops()) {
     if (op.is("air.table")) addTable(op);
-    if (op.is("air.public")) addTensor(op);
+    if (op.is("air.public") && !op.has("slot")) addTensor(op);
   }
 }
 

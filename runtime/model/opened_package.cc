@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/error/error.h"
+#include "runtime/package/bundle_package.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -39,6 +40,8 @@ absl::StatusOr<OpenedPackage> openPackage(const std::string& home, int64_t bucke
   }
   absl::StatusOr<Package> package = Package::open(path);
   if (!package.ok()) return withPackageError(package.status());
+  const Program* const programs[] = {&package->program()};
+  if (absl::Status status = checkSlots(programs); !status.ok()) return withPackageError(status);
   LINDERO_ASSIGN_OR_RETURN(ModelFacts facts, readFacts(path));
   return OpenedPackage{home, path, *std::move(package), std::move(facts)};
 }

@@ -1,6 +1,7 @@
 #include "runtime/package/bundle_package.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,35 @@ std::vector<const Circuit*> BundlePackage::circuits() const {
   std::vector<const Circuit*> result;
   for (const Package& member : members) result.push_back(&member.circuit());
   return result;
+}
+
+std::vector<Digest> BundlePackage::circuitDigests() const {
+  std::vector<Digest> result;
+  for (const Package& member : members) result.push_back(member.circuitDigest());
+  return result;
+}
+
+absl::Status checkSlots(absl::Span<const Program* const> programs) {
+  std::set<std::pair<uint32_t, uint64_t>> taken;
+  for (const Program* program : programs) {
+    for (const Step& step : program->steps()) {
+      if (!step.has_link_in()) continue;
+      const LinkIn& in = step.link_in();
+      taken.insert({in.slot(), program->buffers(static_cast<int>(in.out())).size()});
+    }
+  }
+  for (const Program* program : programs) {
+    for (int i = 0; i < program->steps_size(); ++i) {
+      const Step& step = program->steps(i);
+      const LinkOut& out = step.link_out();
+      if (!step.has_link_out() || taken.contains({out.slot(), out.elements()})) continue;
+      return FieldPath("program.pb")
+          .at("steps", i, step.node())
+          .error(FormatRule::kSlots, "link_out: no link_in has slot ", out.slot(), " and ",
+                 out.elements(), " elements");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageOptions& options) {
@@ -51,6 +81,11 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
   std::vector<const Circuit*> circuits;
   for (size_t index : first) circuits.push_back(&opened.members[index].circuit());
   if (absl::Status status = checkBundle(opened.bundle, circuits); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  }
+  std::vector<const Program*> programs;
+  for (const Package& member : opened.members) programs.push_back(&member.program());
+  if (absl::Status status = checkSlots(programs); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   }
   return opened;

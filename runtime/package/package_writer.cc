@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/package/bundle_package.h"
 #include "runtime/package/files.h"
 #include "runtime/package/proto_io.h"
 #include "runtime/package/status_macros.h"
@@ -21,7 +22,8 @@ absl::Status checkDestination(const std::string& path) {
   fs::file_status status = fs::symlink_status(path, code);
   if (status.type() == fs::file_type::not_found) return absl::OkStatus();
   if (fs::is_directory(path, code) &&
-      (fs::exists(absl::StrCat(path, "/", kCircuitFile), code) || !listBuckets(path).empty())) {
+      (fs::exists(absl::StrCat(path, "/", kCircuitFile), code) ||
+       fs::exists(absl::StrCat(path, "/", kBundleFile), code) || !listBuckets(path).empty())) {
     return absl::OkStatus();
   }
   if (fs::is_directory(path, code) && fs::is_empty(path, code)) return absl::OkStatus();
@@ -47,12 +49,15 @@ absl::Status installPackage(const std::string& folder, const std::string& path) 
 
 absl::StatusOr<PackageWriter> PackageWriter::create(const std::string& path, const Circuit& circuit,
                                                     const Program& program, const Bundle& bundle) {
+  const bool alone = bundle.members_size() == 1;
   absl::StatusOr<CircuitInfo> info = analyzeCircuit(circuit);
   if (!info.ok()) return info.status();
   absl::StatusOr<ProgramInfo> program_info = analyzeProgram(program, circuit);
   if (!program_info.ok()) return program_info.status();
   const Circuit* const circuits[] = {&circuit};
-  LINDERO_RETURN_IF_ERROR(checkBundle(bundle, circuits));
+  if (alone) LINDERO_RETURN_IF_ERROR(checkBundle(bundle, circuits));
+  const Program* const programs[] = {&program};
+  if (alone) LINDERO_RETURN_IF_ERROR(checkSlots(programs));
   LINDERO_RETURN_IF_ERROR(checkDestination(path));
 
   PackageWriter writer;
@@ -66,7 +71,7 @@ absl::StatusOr<PackageWriter> PackageWriter::create(const std::string& path, con
   }
   writer.folder_ = folder;
   LINDERO_RETURN_IF_ERROR(writer.addFile(kCircuitFile, serializeProto(circuit)));
-  if (serializeProto(bundle) != serializeProto(bundleOfOne())) {
+  if (alone && serializeProto(bundle) != serializeProto(bundleOfOne())) {
     LINDERO_RETURN_IF_ERROR(writer.addFile(kBundleFile, serializeProto(bundle)));
   }
   LINDERO_RETURN_IF_ERROR(writer.addFile(kProgramFile, serializeProto(program)));

@@ -31,7 +31,8 @@ absl::Status installPackage(const std::string& folder, const std::string& path);
 class PackageWriter {
  public:
   // Refuses a circuit, a program or a bundle that Package::open would refuse. `path` may name a
-  // package that exists: `finish` replaces it. Any other existing file or folder is an error.
+  // package that exists: `finish` replaces it. Any other existing file or folder is an error. With
+  // a bundle of several members it is the folder of one of them: bundle.pb goes to the package's.
   static absl::StatusOr<PackageWriter> create(const std::string& path, const Circuit& circuit,
                                               const Program& program,
                                               const Bundle& bundle = bundleOfOne());

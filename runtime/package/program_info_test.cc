@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/package/bundle_package.h"
 #include "tests/samples/circuit_builder.h"
 #include "tests/samples/sample_circuits.h"
 
@@ -193,15 +194,31 @@ TEST(ProgramInfo, RefusesBadStepsOfBlocks) {
   for (const BadProgram& bad : cases) {
     Program program = linkedProgram();
     bad.change(program);
-    absl::StatusOr<ProgramInfo> info = analyzeProgram(program, circuit);
-    ASSERT_FALSE(info.ok()) << bad.name;
-    EXPECT_THAT(std::string(info.status().message()), HasSubstr(bad.message)) << bad.name;
+    absl::Status status = analyzeProgram(program, circuit).status();
+    const Program* const programs[] = {&program};
+    if (status.ok()) status = checkSlots(programs);
+    ASSERT_FALSE(status.ok()) << bad.name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message)) << bad.name;
   }
   // A circuit that exports nothing has no slots.
   EXPECT_THAT(
       std::string(
           analyzeProgram(linkedProgram(), testing::linearSample().circuit).status().message()),
       HasSubstr("link_in: slot 0 of a circuit that exports nothing"));
+}
+
+// What one member leaves another one takes.
+TEST(ProgramInfo, SlotsAreOfAllMembers) {
+  Program gives, takes;
+  LinkOut& out = *gives.add_steps()->mutable_link_out();
+  out.set_slot(3), out.set_elements(4);
+  takes.add_buffers()->set_size(4);
+  takes.add_steps()->mutable_link_in()->set_slot(3);
+  EXPECT_EQ(checkSlots({{&gives, &takes}}), absl::OkStatus());
+  EXPECT_THAT(std::string(checkSlots({{&gives}}).message()),
+              HasSubstr("link_out: no link_in has slot 3 and 4 elements"));
+  takes.mutable_buffers(0)->set_size(8);
+  EXPECT_FALSE(checkSlots({{&gives, &takes}}).ok());
 }
 
 }  // namespace

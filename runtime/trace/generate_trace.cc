@@ -123,6 +123,14 @@ class Executor {
   LinkValues after_;
 };
 
+// Members take what others left, so that slots stay until something else is left there.
+void replaceSlots(LinkValues& left, LinkValues& slots) {
+  slots.resize(std::max(slots.size(), left.size()));
+  for (size_t slot = 0; slot < left.size(); ++slot) {
+    if (!left[slot].empty()) slots[slot] = std::move(left[slot]);
+  }
+}
+
 absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inputs,
                                    absl::Span<uint32_t> main, const TraceOptions& options,
                                    ThreadPool& pool) {
@@ -134,7 +142,7 @@ absl::StatusOr<Statement> runSteps(const Package& package, const Statement& inpu
     if (options.progress) options.progress(i + 1, steps + 1);
     if (options.cancelled && options.cancelled()) return absl::CancelledError("cancelled");
   }
-  if (options.linked) *options.linked = std::move(executor.after());
+  if (options.linked) replaceSlots(executor.after(), *options.linked);
   return statement;
 }
 

@@ -30,8 +30,8 @@ struct TraceOptions {
   // out of the multiplicities, as a cheating prover would, and are no error.
   std::function<void(const Step& step, Buffers& buffers)> revise;
   bool multiplicities = true;  // else their columns stay zero
-  // Of a bundle: what the block before left (empty: this is the first one), replaced by what this
-  // one leaves.
+  // Of a bundle: what the blocks before left, by slot (empty: this is the first one); what this one
+  // leaves takes its place.
   LinkValues* linked = nullptr;
 };
 

@@ -1,7 +1,9 @@
 // Programs cut into segments (passes/boundary): the same integers as the whole, and each segment's
 // circuit accepts its part of the run, given what those before it gave.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,7 @@
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
 #include "ir/integer/interpreter.h"
+#include "passes/boundary/lower_segments/lower_segments.h"
 #include "passes/pass_manager.h"
 #include "runtime/check/checker.h"
 #include "runtime/package/package.h"
@@ -152,6 +155,140 @@ TEST(Circuits, OfSegmentsAcceptTheirPartOfTheRun) {
     }
     EXPECT_EQ(values["logits"], expected->front().values);
   }
+}
+
+// The toy in segments that are lowered together, as a package of several members.
+runtime::BundlePackage linked(const std::string& policy, const std::string& path) {
+  auto module = toy();
+  run(*module, absl::StrCat("form-regions,place-proof-boundaries{policy=", policy, "}"));
+  auto lowered = passes::lowerSegments(*module->findFunction("main"), {.lanes = 4});
+  EXPECT_EQ(lowered.status(), absl::OkStatus()) << policy;
+  std::vector<const ir::Module*> modules;
+  std::vector<std::string> names;
+  for (const auto& segment : *lowered) {
+    names.push_back(absl::StrCat("segment", modules.size()));
+    modules.push_back(segment.get());
+  }
+  EXPECT_EQ(compiler::emitBundle(modules, names, path), absl::OkStatus()) << policy;
+  auto package = runtime::openBundle(path);
+  EXPECT_EQ(package.status(), absl::OkStatus()) << policy;
+  return *std::move(package);
+}
+
+using Revise = std::function<void(size_t member, const Step& step, runtime::Buffers& buffers)>;
+
+// Runs one member after the other and checks what they left together.
+runtime::CheckReport checkRun(const runtime::BundlePackage& package, const std::string& folder,
+                              const std::vector<int64_t>& ids, std::vector<int64_t>& logits,
+                              const Revise& revise = nullptr) {
+  Statement all;
+  all.set_format(1);
+  runtime::LinkValues slots;
+  std::vector<std::string> traces;
+  for (size_t m = 0; m < package.members.size(); ++m) {
+    Statement inputs;
+    inputs.set_format(1);
+    for (const PublicTensor& tensor : package.members[m].circuit().publics()) {
+      if (tensor.kind() != PublicTensor::INPUT) continue;
+      PublicValues& given = *inputs.add_tensors();
+      given.set_name(tensor.name());
+      given.set_rows(tensor.rows());
+      given.set_columns(tensor.columns());
+      given.mutable_values()->Assign(ids.begin(), ids.end());
+    }
+    runtime::TraceOptions options;
+    options.linked = &slots;
+    if (revise) {
+      options.revise = [&](const Step& step, runtime::Buffers& b) { revise(m, step, b); };
+    }
+    traces.push_back(absl::StrCat(folder, "-", m, ".bin"));
+    auto statement = runtime::generateTrace(package.members[m], inputs, traces.back(), options);
+    EXPECT_EQ(statement.status(), absl::OkStatus()) << "member " << m;
+    for (const PublicValues& tensor : statement->tensors()) {
+      *all.add_tensors() = tensor;
+      if (tensor.kind() == PublicValues::OUTPUT)
+        logits.assign(tensor.values().begin(), tensor.values().end());
+    }
+  }
+  auto report = runtime::checkTraces(package, all, traces);
+  EXPECT_EQ(report.status(), absl::OkStatus());
+  return *std::move(report);
+}
+
+TEST(Bundles, OfSegmentsAcceptTheRun) {
+  const std::vector<int64_t> ids{3, 1, 4, 1};
+  auto whole = toy();
+  auto expected = ir::integer::interpret(*whole->findFunction("main"), {{{kToyTokens}, ids}});
+  ASSERT_EQ(expected.status(), absl::OkStatus());
+  for (const char* policy : {"per-layer", "per-region"}) {
+    Folder folder;
+    const runtime::BundlePackage package = linked(policy, folder.file("package"));
+    ASSERT_FALSE(HasFailure()) << policy;
+    ASSERT_GT(package.bundle.links_size(), 1);
+    std::vector<int64_t> logits;
+    const auto report = checkRun(package, folder.file("trace"), ids, logits);
+    EXPECT_TRUE(report.ok()) << policy << ": " << report.toString();
+    EXPECT_EQ(logits, expected->front().values) << policy;
+  }
+}
+
+// What crosses is changed on its way: each member is right by itself.
+TEST(Bundles, RefuseWhatOnlyOneEndHas) {
+  Folder folder;
+  const runtime::BundlePackage package = linked("per-layer", folder.file("package"));
+  ASSERT_FALSE(HasFailure());
+  for (int slot = 0; slot < package.bundle.links_size(); ++slot) {
+    for (const bool permuted : {false, true}) {
+      std::vector<int64_t> logits;
+      bool done = false;
+      auto revise = [&](size_t, const Step& step, runtime::Buffers& b) {
+        if (!step.has_link_in() || static_cast<int>(step.link_in().slot()) != slot) return;
+        absl::Span<int32_t> taken = b.at(step.link_in().out());
+        if (!permuted) {
+          taken[0] ^= 1;
+        } else {
+          auto other =
+              std::find_if(taken.begin(), taken.end(), [&](int32_t x) { return x != taken[0]; });
+          std::swap(taken[0], *other);
+        }
+        done = true;
+      };
+      const auto report = checkRun(package, folder.file("trace"), {3, 1, 4, 1}, logits, revise);
+      EXPECT_TRUE(done);
+      EXPECT_EQ(report.failure_count, 1u) << report.toString();
+      EXPECT_THAT(report.toString(), ::testing::HasSubstr("the ends of a link differ"));
+    }
+  }
+}
+
+// Names of elements, ranges and members of a link are compared before a package is written.
+TEST(Bundles, AreLinkedByWhatAgrees) {
+  auto module = toy();
+  run(*module, "form-regions,place-proof-boundaries{policy=per-layer}");
+  auto lowered = passes::lowerSegments(*module->findFunction("main"), {.lanes = 4});
+  ASSERT_EQ(lowered.status(), absl::OkStatus());
+  std::vector<const ir::Module*> modules;
+  std::vector<Circuit> circuits;
+  std::vector<std::string> names;
+  for (const auto& segment : *lowered) {
+    names.push_back(absl::StrCat("segment", modules.size()));
+    modules.push_back(segment.get());
+    circuits.push_back(*compiler::makeCircuit(*segment));
+  }
+  ir::Op* end = nullptr;
+  for (ir::Op& op : lowered->at(1)->findFunction("circuit")->body().ops()) {
+    if (op.is("air.public") && op.has("slot") && op.stringAttr("kind") == "input") end = &op;
+  }
+  ASSERT_NE(end, nullptr);
+  for (const auto& [name, change] : std::map<std::string, int64_t>{
+           {"address", 1}, {"tile_rows", 1}, {"tile_columns", 1}, {"low", 1}, {"high", -1}}) {
+    const int64_t before = end->intAttr(name);
+    end->set(name, before + change);
+    auto bundle = compiler::linkMembers(modules, circuits, names);
+    EXPECT_EQ(bundle.status().code(), absl::StatusCode::kInternal) << name;
+    end->set(name, before);
+  }
+  EXPECT_EQ(compiler::linkMembers(modules, circuits, names).status(), absl::OkStatus());
 }
 
 }  // namespace

@@ -309,24 +309,27 @@ void CircuitBuilder::bus(llvm::StringRef name, int64_t width, int64_t phase) {
   outer().create("air.bus", {}, {}, {{"name", name.str()}, {"width", width}, {"phase", phase}});
 }
 
-void CircuitBuilder::publicTensor(const Public& p) {
+void CircuitBuilder::addPublic(const Public& p, const std::string& group_name,
+                               std::optional<int64_t> slot) {
   if (!function_) return;
   rowPoint(), columnPoint(), addressPoint();
-  group(publicGroup(p.name));
-  outer().create("air.public", {}, {},
-                 {{"name", p.name},
-                  {"kind", std::string(p.output ? "output" : "input")},
-                  {"rows", p.rows},
-                  {"columns", p.columns},
-                  {"low", p.low},
-                  {"high", p.high},
-                  {"exponent", p.exponent},
-                  {"group", ir::Symbol{publicGroup(p.name)}},
-                  {"negative", p.output},
-                  {"address", p.address},
-                  {"tile_rows", p.tile_rows},
-                  {"tile_columns", p.tile_columns},
-                  {"challenges", std::vector<std::string>{"address", "row", "column"}}});
+  group(group_name);
+  ir::Op* op =
+      outer().create("air.public", {}, {},
+                     {{"name", p.name},
+                      {"kind", std::string(p.output ? "output" : "input")},
+                      {"rows", p.rows},
+                      {"columns", p.columns},
+                      {"low", p.low},
+                      {"high", p.high},
+                      {"exponent", p.exponent},
+                      {"group", ir::Symbol{group_name}},
+                      {"negative", p.output},
+                      {"address", p.address},
+                      {"tile_rows", p.tile_rows},
+                      {"tile_columns", p.tile_columns},
+                      {"challenges", std::vector<std::string>{"address", "row", "column"}}});
+  if (slot) op->set("slot", *slot);
 }
 
 void CircuitBuilder::link(int64_t low, int64_t high, int64_t most_blocks) {

@@ -40,6 +40,8 @@ using Lanes = std::vector<Expr>;
 
 // The sum group of a public tensor, which it has to itself.
 inline std::string publicGroup(llvm::StringRef tensor) { return "public:" + tensor.str(); }
+// The sum group of an end of a link.
+inline std::string linkGroup(llvm::StringRef link) { return "link:" + link.str(); }
 // Sum groups of what a block of a bundle takes and leaves.
 inline constexpr char kLinkIn[] = "link.in", kLinkOut[] = "link.out";
 
@@ -207,7 +209,9 @@ class CircuitBuilder {
     bool output;
     int64_t rows, columns, low, high, exponent, address, tile_rows, tile_columns;
   };
-  void publicTensor(const Public& p);
+  void publicTensor(const Public& p) { addPublic(p, publicGroup(p.name)); }
+  // An end of a link in place of a public tensor.
+  void linkEnd(const Public& p, int64_t slot) { addPublic(p, linkGroup(p.name), slot); }
   // What a block of a bundle takes from the one before and leaves to the next, in [low, high].
   void link(int64_t low, int64_t high, int64_t most_blocks);
 
@@ -218,6 +222,7 @@ class CircuitBuilder {
   friend class TableBuilder;
   ir::Builder outer();  // before the tables
   void group(llvm::StringRef name);
+  void addPublic(const Public& p, const std::string& group_name, std::optional<int64_t> slot = {});
   ir::Value* outside(const char* op, llvm::ArrayRef<ir::Value*> operands, ir::Type type,
                      int64_t attribute = 0);
   ir::Function* function_;

@@ -13,7 +13,7 @@ constexpr llvm::StringLiteral kSummary =
 
 // Of a rule; empty for columns and expressions, which say nothing of the witness.
 std::string classOf(const ir::Op& op) {
-  if (op.is("air.public")) return "boundary";
+  if (op.is("air.public")) return op.has("slot") ? "continuity" : "boundary";
   if (op.is("air.link")) return "continuity";
   if (op.is("air.lookup") || op.is("air.provide")) return "local";
   if (!op.is("air.constrain") && !op.is("air.term")) return "";

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "absl/strings/str_cat.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace lindero::passes {
@@ -43,8 +44,14 @@ absl::Status Layout::address() {
     if (differ(copy.row_lanes, copy.same_rows) || differ(copy.column_lanes, copy.same_columns)) {
       return cannotLower(*copy.origin.op, "its values come from no matrix product");
     }
-    addresses.push_back(next);
-    next += edge(id).tiles();
+    const std::optional<int64_t> own = wiring_.linkAddress(id);
+    addresses.push_back(own.value_or(next));
+    if (!own) next += edge(id).tiles();
+  }
+  if (!wiring_.links().empty() && next > kFirstLinkAddress) {
+    return absl::UnimplementedError(absl::StrCat("cannot lower a segment of ", next - 1,
+                                                 " tiles; there are addresses for ",
+                                                 kFirstLinkAddress - 1, ": cut it"));
   }
   addresses_ = std::move(addresses);
   return absl::OkStatus();

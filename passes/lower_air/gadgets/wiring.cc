@@ -17,8 +17,16 @@ MatrixShape matrixOf(const ir::Type& type) {
   return matrix;
 }
 
-Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) : options_(options) {
-  for (const auto& argument : function.body().arguments()) inputs_.insert(argument.get());
+Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options, LinkEnds links)
+    : options_(options), links_(std::move(links)) {
+  for (const auto& argument : function.body().arguments()) {
+    inputs_.insert(argument.get());
+    pinLanes(argument->name(), argument->type());
+  }
+  if (const ir::Op* end = function.body().terminator(); end != nullptr && end->has("names")) {
+    const auto& names = std::get<std::vector<std::string>>(*end->find("names"));
+    for (auto [name, value] : llvm::zip(names, end->operands())) pinLanes(name, value->type());
+  }
   LaneRule weights{.pads = true, .least = 16, .most = 512};
   if (options.weight_lanes != 0) weights.least = weights.most = options.weight_lanes;
   rules_ = {{}};
@@ -26,6 +34,20 @@ Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options) :
        {LaneRule{.most = options.lanes}, LaneRule{.most = options.lanes}, weights}) {
     addLanes(std::move(rule));
   }
+}
+
+const LinkEnd* Wiring::findLink(llvm::StringRef name) const {
+  const auto found = links_.find(name.str());
+  return found == links_.end() ? nullptr : &found->second;
+}
+
+std::optional<int64_t> Wiring::linkAddress(CopyId copy) const {
+  const auto found = link_addresses_.find(copy);
+  return found == link_addresses_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Wiring::pinLanes(llvm::StringRef name, const ir::Type& type) {
+  if (const LinkEnd* link = findLink(name)) pinned_[matrixOf(type).rows] = link->rows;
 }
 
 const ir::Value* Wiring::resolve(const ir::Value* value) const {
@@ -63,8 +85,17 @@ LaneId Wiring::ofLength(LaneId family, int64_t length, bool partial) {
   if (!made) return it->second;
   LaneRule rule = rules_[family];
   (partial ? rule.length : rule.lengths.emplace_back()) = length;
+  const auto pinned = pinned_.find(length);
+  if (family == down() && partial && pinned != pinned_.end()) {
+    rule.least = rule.most = pinned->second;
+  }
   rules_.push_back(std::move(rule));
   return it->second;
+}
+
+std::optional<LaneId> Wiring::findDown(int64_t rows) const {
+  const auto found = of_length_.find({down(), rows, /*partial=*/true});
+  return found == of_length_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Product* Wiring::product(int64_t count, int64_t rows, int64_t inner, int64_t columns) {
@@ -106,7 +137,11 @@ absl::StatusOr<Wiring::Giver> Wiring::giver(const Origin& origin, const View& vi
     return cannotLower(*origin.op, "its input comes from no encoded op");
   }
   auto read = llvm::find_if(public_inputs_, [&](auto& p) { return p.value == view.base; });
-  if (read == public_inputs_.end()) return Giver{};
+  if (read == public_inputs_.end()) {
+    const bool relayed = llvm::any_of(relays_, [&](auto& r) { return r.value == view.base; });
+    if (isLinked(view.base) && !relayed) return relay(origin, view.base);
+    return Giver{};
+  }
   // The verifier gives each element once: to a relay, from which both readers take it.
   Copy& first = copies_[read->copy];
   const CopyId id = read->copy;
@@ -146,6 +181,7 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
     return cannotLower(*origin.op, "reads some columns of a requantized tensor");
   }
   const bool by_columns = major == Major::kColumn, published = !group.empty();
+  const bool linked = llvm::StringRef(group).starts_with(linkGroup(""));
   absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
   const bool from_verifier = from->out == nullptr;
@@ -164,16 +200,24 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
     PublicInput& input =
         public_inputs_.emplace_back(PublicInput{v.base, v.base->name().str(), 0, major});
     copy.group = publicGroup(input.name);
+    if (const LinkEnd* link = findLink(input.name)) {
+      copy.group = linkGroup(input.name);
+      copy.column_lanes = exactly(link->columns);
+      link_addresses_[copies_.size()] = link->address;
+    }
     return input.copy = openCopy(std::move(copy));
   }
   if (published && from->major == Major::kRow) {
     if (laneRules()[from->lanes].length > 0) divides(from->lanes, v.size);
-    // The verifier's end has no lanes: tiles are as wide as the giver's, and one row.
-    copy.row_lanes = kOneLane, copy.column_lanes = from->lanes;
+    // The verifier's end has no lanes: tiles are as wide as the giver's, and one row. That of a
+    // link is a relay's.
+    copy.row_lanes = linked ? exactly(pinned_.at(copy.rows)) : kOneLane;
+    copy.column_lanes = from->lanes;
   } else if (from->major == major) {
     (by_columns ? copy.same_rows : copy.same_columns) = from->lanes;
   } else {
     (by_columns ? copy.column_lanes : copy.row_lanes) = from->lanes;
+    if (linked) copy.same_rows = exactly(pinned_.at(copy.rows));
   }
   CopyId id = openCopy(std::move(copy));
   from->out->push_back(id);
@@ -198,9 +242,12 @@ absl::Status Wiring::connect() {
       if (!made.ok()) return made.status();
       if (made->major == Major::kRow) reader = Major::kColumn;
     }
-    absl::StatusOr<CopyId> id = copy(
-        p.origin, p.value, reader, reader == Major::kRow ? along() : kOneLane, publicGroup(p.name));
+    const LinkEnd* link = findLink(p.name);
+    const LaneId lanes = reader == Major::kRow && link == nullptr ? along() : kOneLane;
+    absl::StatusOr<CopyId> id =
+        copy(p.origin, p.value, reader, lanes, link ? linkGroup(p.name) : publicGroup(p.name));
     if (!id.ok()) return id.status();
+    if (link) link_addresses_[*id] = link->address;
     p.copy = *id;
   }
   return absl::OkStatus();

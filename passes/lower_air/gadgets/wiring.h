@@ -122,7 +122,7 @@ struct PublicOutput {
 
 class Wiring {
  public:
-  Wiring(const ir::Function& function, const LowerToAirOptions& options);
+  Wiring(const ir::Function& function, const LowerToAirOptions& options, LinkEnds links = {});
   const LowerToAirOptions& options() const { return options_; }
   // With a step table, which has the tokens and choices that are public elsewhere.
   bool decode() const { return options_.decode; }
@@ -133,6 +133,12 @@ class Wiring {
   void setView(const ir::Value* value, View view) { views_[value] = std::move(view); }
   View view(const ir::Value* value) const;
   bool isInput(const ir::Value* value) const { return inputs_.contains(value); }
+  // The end of a link that an input or output of this name is; null: the verifier has the tensor.
+  const LinkEnd* findLink(llvm::StringRef name) const;
+  // An input that a link brings. A relay takes it, whoever reads it.
+  bool isLinked(const ir::Value* value) const {
+    return isInput(value) && findLink(value->name()) != nullptr;
+  }
   // All ops that read a value, in program order. Known before the first item is listed.
   void addRead(const ir::Op& op, unsigned operand);
   llvm::ArrayRef<Read> readers(const ir::Value* value) const;
@@ -144,6 +150,8 @@ class Wiring {
   LaneId down() const { return 1; }
   LaneId along() const { return 2; }
   LaneId down(int64_t rows) { return ofLength(down(), rows, /*partial=*/true); }
+  // That of `down`, if it was asked for.
+  std::optional<LaneId> findDown(int64_t rows) const;
   LaneId along(int64_t columns) { return ofLength(along(), columns); }
   // Of constant matrices.
   LaneId weightLanes() const { return 3; }
@@ -180,6 +188,9 @@ class Wiring {
   // Addresses of single elements.
   CopyId scalars(int64_t count) { return openCopy({.rows = count, .columns = 1}); }
   llvm::ArrayRef<Copy> copies() const { return copies_; }
+  // Of a copy that is an end of a link; others have addresses of the circuit's own.
+  std::optional<int64_t> linkAddress(CopyId copy) const;
+  const LinkEnds& links() const { return links_; }
   const std::deque<Relay>& relays() const { return relays_; }
 
   // An output that is a stored tensor.
@@ -190,6 +201,9 @@ class Wiring {
   const std::deque<PublicOutput>& publicOutputs() const { return public_outputs_; }
 
  private:
+  LaneId exactly(int64_t lanes) { return addLanes({.least = lanes, .most = lanes}); }
+  // The lanes of what stands down the rows of a link's tensor are those of its tile.
+  void pinLanes(llvm::StringRef name, const ir::Type& type);
   absl::StatusOr<Giver> giver(const Origin& origin, const View& view, Major reader);
   absl::StatusOr<Giver> relay(const Origin& origin, const ir::Value* value);
 
@@ -209,6 +223,9 @@ class Wiring {
   std::deque<Relay> relays_;  // pointed to
   std::deque<PublicInput> public_inputs_;
   std::deque<PublicOutput> public_outputs_;
+  const LinkEnds links_;
+  std::map<int64_t, int64_t> pinned_;  // lanes, by the rows of tensors of links
+  std::map<CopyId, int64_t> link_addresses_;
 };
 
 }  // namespace lindero::passes

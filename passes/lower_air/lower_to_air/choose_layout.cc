@@ -100,6 +100,7 @@ class LayoutSearch {
       return greatestDivisor(g.common, wiring_.laneRules()[id].most);
     };
     for (LaneGroup& group : groups) {
+      if (pinned(group) != pinned(own)) continue;
       LaneGroup both = group;
       both.ids.push_back(id);
       both.divided = std::gcd(group.divided, own.divided);
@@ -113,8 +114,15 @@ class LayoutSearch {
     groups.push_back(own);
   }
 
+  // The one number that it may have: that of a link's tile, or of an option. 0: there are others.
+  int64_t pinned(const LaneGroup& group) const {
+    const LaneRule& rule = wiring_.laneRules()[group.ids.front()];
+    return rule.least == rule.most ? rule.most : 0;
+  }
+
   // Full rows, unless those are much shorter than rows may be.
   std::vector<int64_t> numbersOf(const LaneGroup& group) const {
+    if (const int64_t lanes = pinned(group); lanes > 0) return {lanes};
     const LaneRule& rule = wiring_.laneRules()[group.ids.front()];
     const int64_t full = greatestDivisor(group.common, rule.most);
     const bool partial = wiring_.options().widest ? group.longest > 0
@@ -221,6 +229,7 @@ class LayoutSearch {
     llvm::stable_sort(by_cost, [](auto* a, auto* b) { return a->cost < b->cost; });
     auto lanesOf = [&](const LaneGroup* group) { return layout_.lanes(group->ids.front()); };
     for (const LaneGroup* group : by_cost) {
+      if (pinned(*group) > 0) continue;
       const int64_t most = wiring_.laneRules()[group->ids.front()].most;
       int64_t chosen = lanesOf(group), least = costOfTables(*group);
       for (const LaneGroup* other : by_cost) {

@@ -2,7 +2,9 @@
 
 #include <map>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "ir/core/op_table.h"
 #include "ir/region/segment.h"
 #include "passes/lower_air/gadgets/gadget.h"
@@ -14,7 +16,8 @@ namespace {
 
 class LowerToAir : public Pass {
  public:
-  explicit LowerToAir(LowerToAirOptions options) : options_(options) {}
+  explicit LowerToAir(LowerToAirOptions options, LinkEnds links = {})
+      : options_(options), links_(std::move(links)) {}
   llvm::StringRef name() const override { return "lower-to-air"; }
   llvm::StringRef summary() const override {
     return "Turn the integer program into tables, constraints, lookups and a trace program";
@@ -28,7 +31,7 @@ class LowerToAir : public Pass {
     }
     if (absl::Status s = oneProof(*main); !s.ok()) return s;
     if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
-    Planner planner(*main, options_);
+    Planner planner(*main, options_, links_);
     if (absl::Status s = planner.plan(); !s.ok()) return s;
     const Wiring& wiring = planner.wiring();
     absl::StatusOr<ChosenLayout> chosen = chooseLayout(wiring, planner.tables());
@@ -93,12 +96,33 @@ class LowerToAir : public Pass {
   }
 
   LowerToAirOptions options_;
+  LinkEnds links_;
 };
 
 }  // namespace
 
-std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options) {
-  return std::make_unique<LowerToAir>(options);
+namespace {
+
+// "cut/0:SLOT:ADDRESS:ROWS:COLUMNS ...", as LinkEnd has them.
+absl::Status readLinks(const std::string& text, LinkEnds& links) {
+  for (absl::string_view item : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    const std::vector<std::string> parts = absl::StrSplit(item, ':');
+    LinkEnd end;
+    if (parts.size() != 5 || !absl::SimpleAtoi(parts[1], &end.slot) ||
+        !absl::SimpleAtoi(parts[2], &end.address) || !absl::SimpleAtoi(parts[3], &end.rows) ||
+        !absl::SimpleAtoi(parts[4], &end.columns) || end.rows < 1 || end.columns < 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "lower-to-air: links: ", item, " is not name:slot:address:rows:columns of a link's end"));
+    }
+    links[parts[0]] = end;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options, LinkEnds links) {
+  return std::make_unique<LowerToAir>(options, std::move(links));
 }
 
 absl::Status registerLowerToAir() {
@@ -110,8 +134,12 @@ absl::Status registerLowerToAir() {
                         reader.read("widest", options.widest);
                         reader.read("weight-lanes", options.weight_lanes);
                         reader.read("decode", options.decode);
+                        std::string text;
+                        reader.read("links", text);
                         if (absl::Status s = reader.finish(); !s.ok()) return s;
-                        return createLowerToAir(options);
+                        LinkEnds links;
+                        if (absl::Status s = readLinks(text, links); !s.ok()) return s;
+                        return createLowerToAir(options, std::move(links));
                       });
 }
 

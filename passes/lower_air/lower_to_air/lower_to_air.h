@@ -8,7 +8,10 @@
 // number of layers, not with the tensors' sizes.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "passes/pass.h"
 
@@ -27,7 +30,23 @@ struct LowerToAirOptions {
   bool decode = false;
 };
 
-std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options = {});
+// An end of a link: an input or an output of @main whose other end is in another circuit of the
+// bundle. Both have one tile, one first address and one slot of @trace; nothing else has them.
+// Who takes has the tile whole; of who gives, the columns follow from where the tensor stands
+// (`columns` 0). `rows` is the number of lanes of all items that stand down as many rows as the
+// tensor has.
+struct LinkEnd {
+  int64_t slot = 0;
+  int64_t address = 0;
+  int64_t rows = 1, columns = 0;  // of the tile
+};
+
+using LinkEnds = std::map<std::string, LinkEnd>;  // by the names of inputs and outputs
+
+// Addresses of links are from here on, those within a circuit below.
+inline constexpr int64_t kFirstLinkAddress = int64_t{1} << 26;
+
+std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options = {}, LinkEnds links = {});
 absl::Status registerLowerToAir();
 
 }  // namespace lindero::passes

@@ -6,6 +6,7 @@
 // columns.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,11 @@ struct TableSize {
 // Tables of work, then lookup tables. Fails as lower-to-air does, naming the ONNX node.
 absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
                                                       const LowerToAirOptions& options = {});
+
+// How many lanes its tables of tensors with so many rows have, by the rows; of a tensor that stands
+// in no such table, as many as full rows can have.
+absl::StatusOr<std::map<int64_t, int64_t>> lanesDown(const ir::Function& main,
+                                                     const LowerToAirOptions& options,
+                                                     llvm::ArrayRef<int64_t> rows);
 
 }  // namespace lindero::passes

@@ -28,14 +28,20 @@ void traceSelectRows(TraceWriter& t, const ir::Op& op) {
 void publishTensor(AirLowering& l, const ir::Type& type, const std::string& name, CopyId copy,
                    bool output) {
   const Edge e = l.layout.edge(copy);
-  l.circuit.publicTensor({name, output, e.rows, e.columns, type.low, type.high, type.exponent,
-                          e.address, e.tile_rows, e.tile_columns});
+  const CircuitBuilder::Public tensor{name,        output,        e.rows,        e.columns,
+                                      type.low,    type.high,     type.exponent, e.address,
+                                      e.tile_rows, e.tile_columns};
+  if (const LinkEnd* link = l.wiring.findLink(name)) {
+    l.circuit.linkEnd(tensor, link->slot);
+  } else {
+    l.circuit.publicTensor(tensor);
+  }
 }
 
 }  // namespace
 
-Planner::Planner(const ir::Function& main, const LowerToAirOptions& options)
-    : main_(main), wiring_(main, options), gadgets_(makeGadgets(wiring_)) {
+Planner::Planner(const ir::Function& main, const LowerToAirOptions& options, LinkEnds links)
+    : main_(main), wiring_(main, options, std::move(links)), gadgets_(makeGadgets(wiring_)) {
   for (const auto& gadget : gadgets_) {
     llvm::append_range(tables_, gadget->tables());
     for (llvm::StringRef op : gadget->ops()) gadgets_of_[op].push_back(gadget.get());
@@ -107,7 +113,14 @@ absl::Status Planner::visitOutputs(const Origin& origin) {
   const auto& names = std::get<std::vector<std::string>>(*op.find("names"));
   for (unsigned i = 0; i < op.numOperands(); ++i) {
     Output output{wiring_.resolve(op.operand(i)), names[i], nullptr};
+    const bool linked = wiring_.findLink(names[i]) != nullptr;
+    if (linked && output.value->type().element != ir::Element::kFixed) {
+      return cannotLower(*output.value->definingOp(),
+                         "indices do not cross a proof boundary yet; give what reads them the "
+                         "segment of what makes them");
+    }
     for (const auto& gadget : gadgets_) {
+      if (linked) break;
       absl::StatusOr<bool> taken = gadget->planOutput(origin, output.value, output.name);
       if (!taken.ok()) return taken.status();
       if (*taken) output.gadget = gadget.get();
@@ -139,7 +152,11 @@ void Planner::publishTensors(AirLowering& l) const {
 
 void Planner::trace(TraceWriter& t) const {
   for (const PublicInput& p : wiring_.publicInputs()) {
-    t.keep(p.value, "", t.input(p.name));
+    const LinkEnd* link = wiring_.findLink(p.name);
+    t.keep(p.value, "",
+           link ? t.step("link_in", {}, {{"slot", link->slot}},
+                         {{"out", p.value->type().elements()}})["out"]
+                : t.input(p.name));
   }
   for (const auto& gadget : gadgets_) gadget->traceInputs(t);
   for (const Origin& origin : program_) {
@@ -159,7 +176,12 @@ void Planner::traceOutputs(TraceWriter& t) const {
   for (const Output& output : outputs_) {
     ir::Value* buffer =
         output.gadget ? output.gadget->traceOutput(t, output.value) : t.find(output.value);
-    if (buffer) t.step("output", {{"buffer", buffer}}, {{"tensor", output.name}});
+    if (const LinkEnd* link = wiring_.findLink(output.name)) {
+      t.step("link_out", {{"buffer", buffer}},
+             {{"slot", link->slot}, {"elements", output.value->type().elements()}});
+    } else if (buffer) {
+      t.step("output", {{"buffer", buffer}}, {{"tensor", output.name}});
+    }
   }
 }
 

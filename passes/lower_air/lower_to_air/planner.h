@@ -14,7 +14,7 @@ namespace lindero::passes {
 
 class Planner {
  public:
-  Planner(const ir::Function& main, const LowerToAirOptions& options);
+  Planner(const ir::Function& main, const LowerToAirOptions& options, LinkEnds links = {});
 
   // Fails, naming the ONNX node, on an op or a use of a value that no gadget encodes.
   absl::Status plan();

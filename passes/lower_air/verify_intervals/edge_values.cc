@@ -83,6 +83,8 @@ class TraceValues {
       if (op.is("trace.place")) placements_[op.symbolAttr("table")].push_back(&op);
       if (op.is("trace.input")) publics_[op.stringAttr("tensor")] = op.result();
       if (op.is("trace.output")) publics_[op.stringAttr("tensor")] = op.operand(0);
+      if (op.is("trace.link_in")) links_[op.intAttr("slot")] = op.result();
+      if (op.is("trace.link_out")) links_[op.intAttr("slot")] = op.operand(0);
       for (unsigned i = 0; i < op.numResults(); ++i) numbers_[op.result(i)] = numbers_.size() + 1;
     }
   }
@@ -95,9 +97,13 @@ class TraceValues {
     return mix(numbers_.lookup(buffer), element);
   }
 
-  // The buffer of a public tensor; null if no op of @trace has it whole.
-  const ir::Value* publicTensor(const std::string& name) const {
-    auto it = publics_.find(name);
+  // The buffer of a public tensor, or of an end of a link; null if no op of @trace has it whole.
+  const ir::Value* publicTensor(const ir::Op& op) const {
+    if (op.has("slot")) {
+      auto it = links_.find(op.intAttr("slot"));
+      return it == links_.end() ? nullptr : it->second;
+    }
+    auto it = publics_.find(op.stringAttr("name"));
     return it == publics_.end() ? nullptr : it->second;
   }
 
@@ -144,6 +150,7 @@ class TraceValues {
 
   std::map<std::string, std::vector<const ir::Op*>> placements_;
   std::map<std::string, const ir::Value*> publics_;
+  std::map<int64_t, const ir::Value*> links_;  // by slot
   llvm::DenseMap<const ir::Value*, uint64_t> numbers_;
 };
 
@@ -191,7 +198,7 @@ class EdgeValues {
     const int64_t rows = op.intAttr("rows"), columns = op.intAttr("columns");
     const int64_t tile_rows = op.intAttr("tile_rows"), tile_columns = op.intAttr("tile_columns");
     const int64_t across = (columns + tile_columns - 1) / tile_columns;
-    const ir::Value* buffer = values_.publicTensor(op.stringAttr("name"));
+    const ir::Value* buffer = values_.publicTensor(op);
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < columns; ++j) {
         const int64_t tile = i / tile_rows * across + j / tile_columns;

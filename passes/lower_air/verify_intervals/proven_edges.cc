@@ -227,6 +227,7 @@ absl::Status ProvenRanges::readPublics() {
     ends.term = &op;
     ends.sign = op.boolAttr("negative") ? -1 : 1;
     ends.group = op.symbolAttr("group");
+    ends.linked = op.has("slot");
     ends.lane_challenge = challenges[names[1]], ends.place_challenge = challenges[names[2]];
     if (names[0] == names[1] || names[1] == names[2] || names[2] == names[0]) {
       return absl::FailedPreconditionError(
@@ -343,6 +344,8 @@ MaybeInterval ProvenRanges::otherEnd(const TileKind& kind, bool gives, int64_t l
   auto add = [&](const Interval& r) { out = out ? hull(*out, r) : r; };
   for (int index : gives ? kind.takes : kind.gives) {
     const Ends& ends = ends_[index];
+    // Who takes from a link relies on the range; who gives is to prove it.
+    if (ends.linked && gives) return std::nullopt;
     if (ends.table < 0) add(ends.given);
     for (const Lane& l : ends.lanes) {
       if (kind.same_layout && l.lane != lane) continue;

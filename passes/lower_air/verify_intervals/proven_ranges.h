@@ -104,7 +104,8 @@ class ProvenRanges {
     Pole place = {};
     Pole corner = {};         // address times place
     bool multiplied = false;  // by the form of the denominator, whatever the corner
-    Interval given;           // of a public tensor
+    bool linked = false;      // of a link: another circuit has the tensor, and no verifier
+    Interval given;           // of a public tensor, or a link
     std::string group;
   };
   // The elements under one address: who gives and who takes. Tiles of one kind share all this.

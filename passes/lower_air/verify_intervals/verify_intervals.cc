@@ -248,6 +248,13 @@ class IntervalRule {
                                absl::StrCat("it leaves what lies in ", text(*r),
                                             ", the next block takes what lies in ", text(linked)));
       }
+      if (const ProvenRanges::Ends* link = gives ? linkOf(kind) : nullptr) {
+        if (hull(*r, link->given) == link->given) continue;
+        return ranges_.refused(
+            ends.table, ends.c, name,
+            absl::StrCat("it gives the link ", link->term->stringAttr("name"), " what lies in ",
+                         text(*r), ", which takes ", text(link->given)));
+      }
       MaybeInterval other = ranges_.otherEnd(kind, gives, lane.lane);
       if (!other) return ranges_.refused(ends.table, ends.c, name, "nothing bounds its other end");
       if (!sameOverIntegers(*r, *other)) {
@@ -257,6 +264,14 @@ class IntervalRule {
       }
     }
     return absl::OkStatus();
+  }
+
+  // What takes a tile into another circuit, if it goes there.
+  const ProvenRanges::Ends* linkOf(const ProvenRanges::TileKind& kind) const {
+    for (int index : kind.takes) {
+      if (ranges_.ends()[index].linked) return &ranges_.ends()[index];
+    }
+    return nullptr;
   }
 
   std::string unboundedLane(const ProvenRanges::Ends& ends, int column) const {

@@ -128,7 +128,7 @@ class Copies : public Gadget {
     operand.constant = value->definingOp() && value->definingOp()->is("integer.constant");
     if (const Wiring::Giver* giver = wiring_.findGiver(value)) {
       operand.major = across(giver->major);
-    } else if (wiring_.isInput(value) && hasReaders(value)) {
+    } else if (wiring_.isInput(value) && (wiring_.isLinked(value) || hasReaders(value))) {
       operand.major = across(Major::kColumn);  // of the relay that will give it
     }
     return operand;
