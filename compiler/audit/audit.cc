@@ -45,9 +45,11 @@ absl::Status limitInputs(const runtime::KeySet& keys, ModelOptions& options) {
   if (record.options.decode) {
     options.most_elements = std::min(record.context, kMostElements);
   } else {
-    for (const PublicTensor& tensor : keys.keys.front().circuit().publics()) {
-      if (tensor.kind() == PublicTensor::INPUT)
-        options.elements[tensor.name()] = int64_t{tensor.rows()} * tensor.columns();
+    for (const Circuit* circuit : keys.keys.front().memberCircuits()) {
+      for (const PublicTensor& tensor : circuit->publics()) {
+        if (tensor.kind() == PublicTensor::INPUT)
+          options.elements[tensor.name()] = int64_t{tensor.rows()} * tensor.columns();
+      }
     }
   }
   for (const runtime::TensorShape& input : record.unread) {
@@ -77,6 +79,7 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys,
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
   options.lower.decode = record.options.decode;
+  options.segments = record.options.segments;
   if (record.options.block > 0) {
     options.context = "carry";
     options.block = record.options.block;

@@ -14,6 +14,9 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 #include "passes/boundary/carry_context/carry_context.h"
+#include "passes/boundary/lower_segments/lower_segments.h"
+#include "passes/boundary/place_proof_boundaries/place_proof_boundaries.h"
+#include "passes/boundary/placement/assignment.h"
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/import_cleanup/set_length/set_length.h"
@@ -318,28 +321,80 @@ absl::StatusOr<passes::BoundedRun> Compilation::boundErrors(const passes::Sample
   return run;
 }
 
-absl::Status Compilation::lower(const passes::LowerToAirOptions& options, int64_t block) {
+std::vector<const ir::Module*> Compilation::lowered() const {
+  std::vector<const ir::Module*> modules;
+  for (const auto& segment : segments_) modules.push_back(segment.get());
+  if (modules.empty()) modules.push_back(integer_.get());
+  return modules;
+}
+
+absl::Status Compilation::place(const Boundaries& boundaries) {
+  options_.segments.clear();
+  if (boundaries.segments.empty() && boundaries.policy.empty()) return absl::OkStatus();
+  ir::Function& main = *integer_->findFunction("main");
+  if (!boundaries.segments.empty()) {
+    IR_ASSIGN_OR_RETURN(const passes::PlacementGraph graph, passes::PlacementGraph::of(main));
+    const passes::Assignment assignment{boundaries.segments};
+    IR_RETURN_IF_ERROR(passes::checkAssignment(graph, assignment));
+    passes::writeAssignment(graph, assignment, main);
+  } else {
+    std::vector<std::unique_ptr<passes::Pass>> list;
+    passes::PlaceProofBoundariesOptions options;
+    options.policy = boundaries.policy;
+    IR_ASSIGN_OR_RETURN(list.emplace_back(), passes::createPlaceProofBoundaries(options));
+    IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
+  }
+  IR_ASSIGN_OR_RETURN(const passes::PlacementGraph graph, passes::PlacementGraph::of(main));
+  IR_ASSIGN_OR_RETURN(const passes::Assignment assignment, passes::readAssignment(graph));
+  if (assignment.count() > 1) options_.segments = assignment.segments;
+  if (assignment.count() < 2) passes::eraseAssignment(main);
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::lower(const passes::LowerToAirOptions& options,
+                                const Boundaries& boundaries) {
   whole_ = false;
+  segments_.clear();
   std::vector<std::unique_ptr<passes::Pass>> list;
-  if (block > 0) list.push_back(passes::createCarryContext(block));
+  if (boundaries.block > 0) list.push_back(passes::createCarryContext(boundaries.block));
   list.push_back(passes::createFormRegions());
-  list.push_back(passes::createLowerToAir(options));
-  list.push_back(passes::createVerifyIntervals());
-  list.push_back(passes::createLowerSums());
-  list.push_back(passes::createVerifyAir());
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
-  IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*integer_));
-  const int64_t most_blocks = makeBundle(*integer_, circuit).most_steps();
-  cost_ = costReport(circuit, most_blocks);
-  publics_.assign(circuit.publics().begin(), circuit.publics().end());
+  IR_RETURN_IF_ERROR(place(boundaries));
+  if (options_.segments.empty()) {
+    list.clear();
+    list.push_back(passes::createLowerToAir(options));
+    list.push_back(passes::createVerifyIntervals());
+    list.push_back(passes::createLowerSums());
+    list.push_back(passes::createVerifyAir());
+    IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
+  } else {
+    IR_ASSIGN_OR_RETURN(segments_, passes::lowerSegments(integerFunction(), options));
+  }
   options_.lanes = options.lanes;
   options_.decode = options.decode;
-  options_.block = block;
-  bucket_ = runtime::mostSteps(circuit, most_blocks);
-  for (const PublicTensor& tensor : circuit.publics()) {
+  options_.block = boundaries.block;
+  bucket_ = 0;
+  publics_.clear();
+  member_costs_.clear();
+  for (const ir::Module* module : lowered()) {
+    IR_ASSIGN_OR_RETURN(Circuit circuit, makeCircuit(*module));
+    const int64_t most_blocks = makeBundle(*module, circuit).most_steps();
+    member_costs_.push_back(costReport(circuit, most_blocks));
+    publics_.insert(publics_.end(), circuit.publics().begin(), circuit.publics().end());
+    if (bucket_ == 0) bucket_ = runtime::mostSteps(circuit, most_blocks);
+  }
+  cost_ = addCosts(memberNames(), member_costs_);
+  for (const PublicTensor& tensor : publics_) {
     if (bucket_ == 0 && tensor.kind() == PublicTensor::INPUT) bucket_ = tensor.rows();
   }
   return absl::OkStatus();
+}
+
+std::vector<std::string> Compilation::memberNames() const {
+  std::vector<std::string> names;
+  for (size_t s = 0; s < segments_.size(); ++s) names.push_back(absl::StrCat("segment", s));
+  if (names.empty()) names.push_back("whole");
+  return names;
 }
 
 std::vector<runtime::TensorShape> Compilation::publicShapes() const {
@@ -396,7 +451,8 @@ absl::Status Compilation::write(const std::string& path,
   IR_ASSIGN_OR_RETURN(std::string record_bytes, runtime::encodeModelRecord(model));
   all.push_back({runtime::kModelFile, std::move(record_bytes)});
   all.push_back({runtime::kReportFile, report.dump(1, ' ', false, replace) + "\n"});
-  return emitPackage(*integer_, path, all);
+  if (segments_.empty()) return emitPackage(*integer_, path, all);
+  return emitBundle(lowered(), memberNames(), path, all);
 }
 
 }  // namespace lindero::compiler

@@ -41,6 +41,13 @@
 
 namespace lindero::compiler {
 
+// Where proofs begin and end; by default one proves all.
+struct Boundaries {
+  int64_t block = 0;        // of decode runs, in blocks of this many steps that carry context
+  std::string policy = {};  // of passes/boundary
+  std::vector<int64_t> segments = {};  // of each atom, in place of a policy
+};
+
 class Compilation {
  public:
   static absl::StatusOr<Compilation> load(const std::string& path, const ImportOptions& options);
@@ -88,9 +95,9 @@ class Compilation {
   // The positions of the output, and whether as values or as their argmax.
   absl::Status selectValues(const std::string& positions, bool argmax);
 
-  // `block`: of decode runs, in blocks of this many steps that carry context; 0: in one.
-  absl::Status lower(const passes::LowerToAirOptions& options, int64_t block = 0);
+  absl::Status lower(const passes::LowerToAirOptions& options, const Boundaries& boundaries = {});
   const CostReport& cost() const { return cost_; }
+  const std::vector<CostReport>& memberCosts() const { return member_costs_; }
 
   // What was compiled and how: the model.json of the package.
   absl::StatusOr<runtime::ModelRecord> record() const;
@@ -126,8 +133,15 @@ class Compilation {
   bool whole_ = false;  // integer_ is all of float_ by exponents_, as quantize leaves it
   passes::Exponents exponents_;
   std::vector<passes::TensorRecord> records_;
+  // What was lowered: integer_, or a module for each segment.
+  std::vector<const ir::Module*> lowered() const;
+  std::vector<std::string> memberNames() const;
+  // Gives each op of integer_ a segment, if there are to be several.
+  absl::Status place(const Boundaries& boundaries);
+  std::vector<std::unique_ptr<ir::Module>> segments_;
   CostReport cost_;
-  std::vector<PublicTensor> publics_;  // of the circuit
+  std::vector<CostReport> member_costs_;
+  std::vector<PublicTensor> publics_;  // of the circuits
 };
 
 }  // namespace lindero::compiler

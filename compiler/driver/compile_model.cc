@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include "absl/strings/numbers.h"
@@ -12,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/try_circuit.h"
+#include "passes/plugin.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
@@ -61,6 +63,25 @@ absl::Status checkDecodeOptions(const ModelOptions& options) {
     return failure(Error::kUsage, "a decode run has the choices of --positions all");
   }
   return absl::OkStatus();
+}
+
+// Once each: a plugin stays loaded.
+absl::Status loadPlugins(const std::vector<std::string>& plugins) {
+  static std::set<std::string> loaded;
+  for (const std::string& plugin : plugins) {
+    if (!loaded.insert(plugin).second) continue;
+    if (absl::Status status = passes::loadPassPlugin(plugin); !status.ok()) {
+      return withError(std::move(status), Error::kUsage);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkBoundaries(const ModelOptions& options) {
+  if (options.boundaries.empty() || !options.lower.decode) return absl::OkStatus();
+  return failure(Error::kUsage,
+                 "--boundaries: a decode run is one proof, or one for each block of its steps: "
+                 "--context=carry");
 }
 
 absl::StatusOr<ImportOptions> importOptions(const ModelOptions& options) {
@@ -122,10 +143,12 @@ absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOp
                                           runtime::Monitor& monitor) {
   LINDERO_RETURN_IF_ERROR(checkLanes(options.lower.lanes));
   LINDERO_RETURN_IF_ERROR(checkDecodeOptions(options));
+  LINDERO_RETURN_IF_ERROR(checkBoundaries(options));
   LINDERO_ASSIGN_OR_RETURN(ImportOptions import, importOptions(options));
   if (std::error_code code; fs::is_directory(path, code)) {
     return failure(Error::kModel, absl::StrCat(path, " is a folder, not an ONNX file"));
   }
+  LINDERO_RETURN_IF_ERROR(loadPlugins(options.plugins));
   monitor.progress("import");
   absl::StatusOr<Compilation> compilation = Compilation::load(path, import);
   if (!compilation.ok()) return withLoadError(compilation.status());
@@ -194,8 +217,8 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
   LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
   monitor.progress("lower");
   const bool carry = options.context == "carry";
-  return withModelError(compilation.lower(options.lower, carry ? blockOf(options) : 0),
-                        model.compilation.file());
+  const Boundaries boundaries{carry ? blockOf(options) : 0, options.boundaries, options.segments};
+  return withModelError(compilation.lower(options.lower, boundaries), model.compilation.file());
 }
 
 absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
@@ -258,10 +281,10 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   compiled.setup = std::move(package.setup);
   compiled.setup_seconds = package.setup_seconds;
   for (const OpenedPackage& circuit : package.circuits) {
-    compiled.costs.push_back(
-        costReport(circuit.package.circuit(), circuit.package.bundle().most_steps()));
-    compiled.circuits.push_back(circuit.package.circuitDigest());
-    compiled.bundles.push_back(runtime::bundleDigest(circuit.package.bundle()));
+    compiled.costs.push_back(bundleCosts(circuit.bundle));
+    compiled.members.push_back(memberCosts(circuit.bundle));
+    compiled.circuits.push_back(circuit.bundle.circuitDigests());
+    compiled.bundles.push_back(runtime::bundleDigest(circuit.bundle.bundle));
   }
   if (absl::Status status = runtime::installPackage(home, output); !status.ok()) {
     return withError(std::move(status), Error::kFile);

@@ -67,6 +67,10 @@ struct ModelOptions {
   std::vector<int64_t> buckets;       // of decode runs; empty: all
   std::string context = "recompute";  // of decode runs: or "carry"
   int64_t block = 0;                  // steps of a block that carries; 0: kBlockSteps
+  // Where proofs begin and end: a policy of passes/boundary, "per-layer"; empty: one proof of all.
+  std::string boundaries;
+  std::vector<int64_t> segments;     // of each atom, in place of a policy
+  std::vector<std::string> plugins;  // libraries, with policies of their own
 };
 
 struct CompiledModel {
@@ -75,9 +79,10 @@ struct CompiledModel {
   std::optional<passes::Comparison> measured;    // on calibration samples
   std::vector<int64_t> buckets;                  // ascending; {0} of a model without decode runs
   std::vector<CostReport> costs;                 // of each bucket
-  std::vector<runtime::Digest> circuits;         // the same, their digests
-  std::vector<runtime::Digest> bundles;          // and those of their bundles
-  std::vector<runtime::Report> setup;            // what the prover said of each; empty without one
+  std::vector<std::vector<CostReport>> members;  // the same, of each member
+  std::vector<std::vector<runtime::Digest>> circuits;  // the digests of their members
+  std::vector<runtime::Digest> bundles;                // and those of their bundles
+  std::vector<runtime::Report> setup;  // what the prover said of each; empty without one
   double setup_seconds = 0;
 };
 

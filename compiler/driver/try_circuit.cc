@@ -102,7 +102,7 @@ absl::Status compareChoices(const ir::Function& integer, const runtime::OpenedPa
                             const std::vector<int64_t>& prompt,
                             const runtime::DecodeOptions& decode, runtime::Monitor& monitor) {
   LINDERO_ASSIGN_OR_RETURN(const runtime::DecodeRun run,
-                           runtime::continueTokens(opened.package, decode, prompt, 0, monitor));
+                           runtime::continueTokens(opened.package(), decode, prompt, 0, monitor));
   const ir::Type& type = integer.body().arguments()[0]->type();
   IntArray tokens{{type.shape.begin(), type.shape.end()}, run.tokens};
   tokens.values.resize(type.elements(), 0);
@@ -133,7 +133,7 @@ absl::Status check(runtime::OpenedPackage opened, const std::vector<runtime::Inp
                    absl::StrCat(file, ": the circuit refuses a run of its own ",
                                 "program; please report this model\n", report.toString()));
   }
-  if (runtime::mostSteps(run.opened.package) > 0)
+  if (runtime::mostSteps(run.opened.package()) > 0)
     return compareChoices(integer, run.opened, arrays[0].integers, decode, monitor);
   return compareValues(integer, inputs, file, traced.statement);
 }

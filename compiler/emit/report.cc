@@ -58,6 +58,43 @@ CostReport costReport(const Circuit& circuit, int64_t most_blocks) {
   return report;
 }
 
+CostReport addCosts(const std::vector<std::string>& names, const std::vector<CostReport>& members) {
+  if (members.size() == 1) return members[0];
+  CostReport all;
+  Shares regions, nodes;
+  for (size_t m = 0; m < members.size(); ++m) {
+    const CostReport& member = members[m];
+    for (TableCost table : member.tables) {
+      table.name = names[m] + "/" + table.name;
+      all.tables.push_back(std::move(table));
+    }
+    for (const Share& share : member.regions) regions[share.name] += share.cells;
+    for (const Share& share : member.nodes) nodes[share.name] += share.cells;
+    all.online += member.online;
+    all.fixed += member.fixed;
+    all.padding += member.padding;
+    all.columns += member.columns;
+  }
+  all.most_blocks = members.empty() ? 0 : members[0].most_blocks;
+  all.regions = toVector(regions);
+  all.nodes = toVector(nodes);
+  return all;
+}
+
+std::vector<CostReport> memberCosts(const runtime::BundlePackage& package) {
+  std::vector<CostReport> costs;
+  for (const runtime::Package& member : package.members) {
+    costs.push_back(costReport(member.circuit(), package.bundle.most_steps()));
+  }
+  return costs;
+}
+
+CostReport bundleCosts(const runtime::BundlePackage& package) {
+  std::vector<std::string> names;
+  for (const Member& member : package.bundle.members()) names.push_back(member.name());
+  return addCosts(names, memberCosts(package));
+}
+
 nlohmann::ordered_json toJson(const CostReport& report) {
   nlohmann::ordered_json json;
   json["online_cells"] = report.online;

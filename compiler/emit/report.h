@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nlohmann/json.hpp"
+#include "runtime/package/bundle_package.h"
 #include "runtime/package/circuit.pb.h"
 
 namespace lindero::compiler {
@@ -39,6 +40,13 @@ struct CostReport {
 };
 
 CostReport costReport(const Circuit& circuit, int64_t most_blocks = 1);
+
+// Of a bundle of several: what they cost together. Tables are called "member/table".
+CostReport addCosts(const std::vector<std::string>& names, const std::vector<CostReport>& members);
+
+// Of a package: of each member, and of all.
+std::vector<CostReport> memberCosts(const runtime::BundlePackage& package);
+CostReport bundleCosts(const runtime::BundlePackage& package);
 
 // As report.json holds it.
 nlohmann::ordered_json toJson(const CostReport& report);

@@ -59,10 +59,10 @@ absl::StatusOr<StwoParameters> parametersOf(const Report& json) {
   return failure(Error::kProverFailed, "the prover does not say which parameters it takes");
 }
 
-StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+StwoParameters keyParameters(const std::string& path, const std::vector<runtime::Digest>& circuits,
                              const runtime::Digest& bundle, const runtime::ProverOptions& options) {
   absl::StatusOr<runtime::KeySet> keys = runtime::readKeys(path);
-  const runtime::Key* key = keys.ok() ? keys->find(circuit, bundle) : nullptr;
+  const runtime::Key* key = keys.ok() ? keys->find(circuits, bundle) : nullptr;
   return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 
@@ -94,6 +94,29 @@ Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters,
   return estimate;
 }
 
+Estimate estimateBundle(const std::vector<CostReport>& members, const StwoParameters& parameters,
+                        int threads, int64_t steps) {
+  Estimate all;
+  all.blocks = 0;
+  for (const CostReport& cost : members) {
+    const Estimate member = estimateProof(cost, parameters, threads, steps);
+    all.rows += member.rows;
+    all.blocks += member.blocks;
+    all.online_cells += member.online_cells;
+    all.fixed_cells += member.fixed_cells;
+    all.seconds += member.seconds;
+    all.memory_bytes = std::max(all.memory_bytes, member.memory_bytes);
+    all.proof_bytes += member.proof_bytes;
+    all.scratch_bytes += member.scratch_bytes;
+  }
+  return all;
+}
+
+Estimate estimateBundle(const runtime::BundlePackage& package, const StwoParameters& parameters,
+                        int threads, int64_t steps) {
+  return estimateBundle(memberCosts(package), parameters, threads, steps);
+}
+
 absl::StatusOr<std::vector<BucketCost>> estimateModel(const ModelOptions& options,
                                                       const runtime::ProverOptions& prover,
                                                       PreparedModel& model,
@@ -104,8 +127,10 @@ absl::StatusOr<std::vector<BucketCost>> estimateModel(const ModelOptions& option
   // A model can only get shorter.
   for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
     LINDERO_RETURN_IF_ERROR(lowerModel(options, *bucket, model, monitor));
-    const CostReport& cost = model.compilation.cost();
-    costs.insert(costs.begin(), {*bucket, estimateProof(cost, parameters, prover.threads), cost});
+    const Compilation& compilation = model.compilation;
+    costs.insert(costs.begin(),
+                 {*bucket, estimateBundle(compilation.memberCosts(), parameters, prover.threads),
+                  compilation.cost()});
   }
   return costs;
 }

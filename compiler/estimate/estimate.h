@@ -32,14 +32,20 @@ struct Estimate {
 StwoParameters expectedParameters(const runtime::ProverOptions& options);
 // Those that the backend reports, as JSON.
 absl::StatusOr<StwoParameters> parametersOf(const runtime::Report& json);
-// Those of the key in `path` of the circuit and bundle with these digests, or the expected ones if
-// there is none.
-StwoParameters keyParameters(const std::string& path, const runtime::Digest& circuit,
+// Those of the key in `path` of the circuits, of each member, and the bundle with these digests, or
+// the expected ones if there is none.
+StwoParameters keyParameters(const std::string& path, const std::vector<runtime::Digest>& circuits,
                              const runtime::Digest& bundle, const runtime::ProverOptions& options);
 
 // Of a bundle, `blocks` proofs of the circuit.
 Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,
                        int64_t blocks = 1);
+
+// Of `steps` proofs of each member, one after the other: memory is that of the largest.
+Estimate estimateBundle(const std::vector<CostReport>& members, const StwoParameters& parameters,
+                        int threads, int64_t steps = 1);
+Estimate estimateBundle(const runtime::BundlePackage& package, const StwoParameters& parameters,
+                        int threads, int64_t steps = 1);
 
 struct BucketCost {
   int64_t bucket = 0;  // 0: of a package without buckets

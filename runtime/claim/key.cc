@@ -178,12 +178,13 @@ std::vector<const Circuit*> Key::memberCircuits() const {
   return result;
 }
 
-const Key* KeySet::find(const Digest& circuit, const Digest& bundle) const {
+const Key* KeySet::find(absl::Span<const Digest> circuits, const Digest& bundle) const {
   for (const Key& key : keys) {
-    if (key.members.size() == 1 && key.members[0].circuit_digest == circuit &&
-        key.bundle_digest == bundle) {
-      return &key;
-    }
+    const bool same = std::equal(key.members.begin(), key.members.end(), circuits.begin(),
+                                 circuits.end(), [](const KeyMember& member, const Digest& digest) {
+                                   return member.circuit_digest == digest;
+                                 });
+    if (same && key.bundle_digest == bundle) return &key;
   }
   return nullptr;
 }

@@ -50,8 +50,8 @@ struct KeySet {
 
   // Of all of them, but for the bucket.
   const ModelRecord& model() const { return keys.front().model; }
-  // The key of one member, whose circuit and bundle have these digests, or null.
-  const Key* find(const Digest& circuit, const Digest& bundle) const;
+  // The key whose members have circuits of these digests, and whose bundle has that one, or null.
+  const Key* find(absl::Span<const Digest> circuits, const Digest& bundle) const;
 };
 
 // Refuses bytes that are not the canonical encoding of such a set, and keys without a model record

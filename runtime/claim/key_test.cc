@@ -80,8 +80,8 @@ TEST(KeySet, FindsTheKeyOfAProofAndOfAPackage) {
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->model.bucket, 64);
   const Digest bundle = bundleDigest(bundleOfOne());
-  EXPECT_EQ(set->find(sha256(sampleKey(16).circuits(0)), bundle), &set->keys[0]);
-  EXPECT_EQ(set->find(sha256(sampleKey(32).circuits(0)), bundle), nullptr);
+  EXPECT_EQ(set->find({sha256(sampleKey(16).circuits(0))}, bundle), &set->keys[0]);
+  EXPECT_EQ(set->find({sha256(sampleKey(32).circuits(0))}, bundle), nullptr);
   absl::StatusOr<Key> other = keyOfProof(*set, proofOf(sampleKey(32)));
   ASSERT_FALSE(other.ok());
   EXPECT_THAT(std::string(other.status().message()),
@@ -115,9 +115,9 @@ TEST(KeySet, TellsBundlesOfOneCircuitApart) {
   EXPECT_NE(set->keys[0].bundle_digest, set->keys[1].bundle_digest);
   const Digest circuit = sha256(keys[0].circuits(0));
   for (size_t i = 0; i < keys.size(); ++i) {
-    EXPECT_EQ(set->find(circuit, bundleDigest(keys[i].bundle())), &set->keys[i]);
+    EXPECT_EQ(set->find({circuit}, bundleDigest(keys[i].bundle())), &set->keys[i]);
   }
-  EXPECT_EQ(set->find(circuit, bundleDigest(bundleOfOne())), nullptr);
+  EXPECT_EQ(set->find({circuit}, bundleDigest(bundleOfOne())), nullptr);
 }
 
 TEST(KeySet, RefusesMoreCircuitsThanMembersBeforeItParsesThem) {

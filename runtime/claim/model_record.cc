@@ -1,5 +1,7 @@
 #include "runtime/claim/model_record.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/claim/model_fields.h"
 
@@ -31,6 +33,7 @@ struct Fields<CompileOptions> {
     each("lanes", options.lanes);
     each("outputs", options.outputs);
     each("positions", options.positions);
+    each("segments", options.segments);
   }
 };
 
@@ -71,7 +74,10 @@ bool hasElements(const std::vector<int64_t>& shape, uint64_t elements) {
 }
 
 std::string boundaryOf(const CompileOptions& options) {
-  return options.block == 0 ? "whole" : absl::StrCat("per-step=", options.block);
+  if (options.block != 0) return absl::StrCat("per-step=", options.block);
+  if (options.segments.empty()) return "whole";
+  const int64_t last = *std::max_element(options.segments.begin(), options.segments.end());
+  return absl::StrCat("segments=", last + 1);
 }
 
 absl::StatusOr<Digest> modelId(const ModelRecord& record) {

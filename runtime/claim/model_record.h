@@ -14,7 +14,7 @@
 
 namespace lindero::runtime {
 
-inline constexpr char kModelFormat[] = "lindero/model/2";
+inline constexpr char kModelFormat[] = "lindero/model/3";
 // What integers, scales and rounding of the integer program mean; another meaning is another name.
 inline constexpr char kArithmetic[] = "lindero/integer/1";
 
@@ -48,6 +48,8 @@ struct CompileOptions {
   int64_t lanes = 0;
   std::vector<std::string> outputs;  // by name; empty: all
   std::string positions;
+  // Where there are several proofs: of each atom of the program, in order, the one that it is in.
+  std::vector<int64_t> segments;
 };
 
 struct ModelRecord {
@@ -71,7 +73,8 @@ struct ModelRecord {
 // Has the shape this number of elements, and no axis that is empty?
 bool hasElements(const std::vector<int64_t>& shape, uint64_t elements);
 
-// Where a proof ends and the next one begins: "whole", or "per-step=16" of runs in blocks.
+// Where a proof ends and the next one begins: "whole"; "per-step=16" of runs in blocks;
+// "segments=4" of a program in so many.
 std::string boundaryOf(const CompileOptions& options);
 
 // SHA-256 of what determines the model's integers at every length.

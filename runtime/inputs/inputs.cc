@@ -258,34 +258,47 @@ absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>&
   return absl::OkStatus();
 }
 
-absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts& facts,
+namespace {
+
+// Adds what is given for a public input.
+absl::Status bindTensor(const PublicTensor& tensor, const ModelFacts& facts,
+                        const std::vector<InputArray>& arrays, BoundInputs& bound) {
+  const TensorFacts* wanted = facts.input(tensor.name());
+  if (wanted == nullptr) {
+    return failure(Error::kPackage, absl::StrCat("the package's report.json does not know input '",
+                                                 tensor.name(), "'; compile the model again"));
+  }
+  const InputArray* array = findArray(arrays, tensor.name());
+  if (array == nullptr) return missing(facts, tensor.name());
+  LINDERO_RETURN_IF_ERROR(checkArray(facts, *wanted, *array));
+  PublicValues& values = *bound.statement.add_tensors();
+  values.set_name(tensor.name());
+  values.set_kind(PublicValues::INPUT);
+  values.set_rows(tensor.rows());
+  values.set_columns(tensor.columns());
+  if (wanted->integer) {
+    LINDERO_RETURN_IF_ERROR(bindTokens(tensor, *wanted, *array, values));
+    const auto given = static_cast<int64_t>(array->integers.size());
+    const int64_t length = int64_t{tensor.rows()} * tensor.columns();
+    if (given < length) bound.short_inputs.push_back({tensor.name(), given, length});
+  } else {
+    LINDERO_RETURN_IF_ERROR(bindReals(tensor, *wanted, *array, values));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<BoundInputs> bindInputs(absl::Span<const Circuit* const> circuits,
+                                       const ModelFacts& facts,
                                        const std::vector<InputArray>& arrays) {
   LINDERO_RETURN_IF_ERROR(checkNames(facts, arrays));
   BoundInputs bound;
   bound.statement.set_format(1);
-  for (const PublicTensor& tensor : circuit.publics()) {
-    if (tensor.kind() != PublicTensor::INPUT) continue;
-    const TensorFacts* wanted = facts.input(tensor.name());
-    if (wanted == nullptr) {
-      return failure(Error::kPackage,
-                     absl::StrCat("the package's report.json does not know input '", tensor.name(),
-                                  "'; compile the model again"));
-    }
-    const InputArray* array = findArray(arrays, tensor.name());
-    if (array == nullptr) return missing(facts, tensor.name());
-    LINDERO_RETURN_IF_ERROR(checkArray(facts, *wanted, *array));
-    PublicValues& values = *bound.statement.add_tensors();
-    values.set_name(tensor.name());
-    values.set_kind(PublicValues::INPUT);
-    values.set_rows(tensor.rows());
-    values.set_columns(tensor.columns());
-    if (wanted->integer) {
-      LINDERO_RETURN_IF_ERROR(bindTokens(tensor, *wanted, *array, values));
-      const auto given = static_cast<int64_t>(array->integers.size());
-      const int64_t length = int64_t{tensor.rows()} * tensor.columns();
-      if (given < length) bound.short_inputs.push_back({tensor.name(), given, length});
-    } else {
-      LINDERO_RETURN_IF_ERROR(bindReals(tensor, *wanted, *array, values));
+  for (const Circuit* circuit : circuits) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      if (tensor.kind() != PublicTensor::INPUT) continue;
+      LINDERO_RETURN_IF_ERROR(bindTensor(tensor, facts, arrays, bound));
     }
   }
   return bound;

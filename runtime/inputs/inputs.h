@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "runtime/inputs/numpy_file.h"
 #include "runtime/model/model_facts.h"
 #include "runtime/package/circuit.pb.h"
@@ -29,7 +30,7 @@ absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path);
 absl::Status checkInputs(const ModelFacts& facts, const std::vector<InputArray>& arrays,
                          bool decode);
 
-// One entry per public input of the circuit, in its order. Checks what checkInputs does; rounds
+// One entry per public input of the circuits, in their order. Checks what checkInputs does; rounds
 // reals to the input's fixed-point type and refuses those beyond its range (kOutOfRange). Where the
 // model is causal, fewer tokens than compiled for are padded with token 0 after them:
 // `short_inputs` says where.
@@ -39,9 +40,10 @@ struct ShortInput {
 };
 struct BoundInputs {
   Statement statement;
-  std::vector<ShortInput> short_inputs;  // in the circuit's order
+  std::vector<ShortInput> short_inputs;  // in the circuits' order
 };
-absl::StatusOr<BoundInputs> bindInputs(const Circuit& circuit, const ModelFacts& facts,
+absl::StatusOr<BoundInputs> bindInputs(absl::Span<const Circuit* const> circuits,
+                                       const ModelFacts& facts,
                                        const std::vector<InputArray>& arrays);
 
 // The tokens that a decode run starts with: any number.

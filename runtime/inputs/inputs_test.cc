@@ -31,6 +31,12 @@ Circuit testCircuit() {
   return circuit;
 }
 
+absl::StatusOr<BoundInputs> bindOne(const Circuit& circuit, const ModelFacts& facts,
+                                    const std::vector<InputArray>& arrays) {
+  const Circuit* const circuits[] = {&circuit};
+  return bindInputs(circuits, facts, arrays);
+}
+
 ModelFacts testFacts() {
   ModelFacts facts;
   facts.causal = true;
@@ -107,8 +113,8 @@ TEST(Npz, ComesBackAsItWasWritten) {
 }
 
 TEST(BindInputs, PadsTokensAndRoundsReals) {
-  auto bound = bindInputs(testCircuit(), testFacts(),
-                          {{"ids", {1, 2}, true, {3, 4}, {}}, {"x", {2}, false, {}, {0.3, -2}}});
+  auto bound = bindOne(testCircuit(), testFacts(),
+                       {{"ids", {1, 2}, true, {3, 4}, {}}, {"x", {2}, false, {}, {0.3, -2}}});
   ASSERT_TRUE(bound.ok()) << bound.status();
   ASSERT_EQ(bound->short_inputs.size(), 1);
   EXPECT_EQ(bound->short_inputs[0].name, "ids");
@@ -132,10 +138,10 @@ TEST(BindInputs, SaysWhichInputsAreShort) {
   const InputArray x = {"x", {2}, false, {}, {0, 0}};
   auto shorts = [&](std::vector<int64_t> ids, std::vector<int64_t> open) {
     const auto tokens = static_cast<int64_t>(ids.size()), bits = static_cast<int64_t>(open.size());
-    auto bound = bindInputs(circuit, facts,
-                            {{"ids", {tokens}, true, std::move(ids), {}},
-                             {"mask", {bits}, true, std::move(open), {}},
-                             x});
+    auto bound = bindOne(circuit, facts,
+                         {{"ids", {tokens}, true, std::move(ids), {}},
+                          {"mask", {bits}, true, std::move(open), {}},
+                          x});
     EXPECT_TRUE(bound.ok()) << bound.status();
     std::vector<std::string> names;
     for (const ShortInput& input : bound->short_inputs)
@@ -180,7 +186,7 @@ TEST(BindInputs, TakesNoNamelessArrayForSeveralInputs) {
     EXPECT_EQ(errorOf(status), Error::kInput);
     EXPECT_THAT(std::string(status.message()), HasSubstr("give all by name"));
   }
-  EXPECT_EQ(errorOf(bindInputs(testCircuit(), facts, tokens).status()), Error::kInput);
+  EXPECT_EQ(errorOf(bindOne(testCircuit(), facts, tokens).status()), Error::kInput);
   facts.inputs[1].unread = true;
   EXPECT_TRUE(checkInputs(facts, tokens, /*decode=*/false).ok());
 }
@@ -205,7 +211,7 @@ TEST(BindInputs, NamesWhatIsWrong) {
     std::vector<InputArray> arrays = {{"ids", {4}, true, {1, 1, 1, 1}, {}},
                                       {"x", {2}, false, {}, {0, 0}}};
     arrays[bad.array.name == "x" ? 1 : 0] = bad.array;
-    absl::Status status = bindInputs(testCircuit(), facts, arrays).status();
+    absl::Status status = bindOne(testCircuit(), facts, arrays).status();
     // The range alone is known to the circuit only.
     absl::Status before = checkInputs(facts, arrays, /*decode=*/false);
     EXPECT_EQ(errorOf(before), bad.what == std::string("out of range") ? Error::kOk : bad.code)

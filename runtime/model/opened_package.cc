@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/error/error.h"
-#include "runtime/package/bundle_package.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -34,16 +33,15 @@ absl::StatusOr<ModelFacts> readFacts(const std::string& package) {
 absl::StatusOr<OpenedPackage> openPackage(const std::string& home, int64_t bucket) {
   const std::string path = bucket > 0 ? bucketFolder(home, bucket) : home;
   std::error_code code;
-  if (fs::is_directory(path, code) && !fs::exists(absl::StrCat(path, "/", kCircuitFile), code)) {
+  auto has = [&](const char* file) { return fs::exists(absl::StrCat(path, "/", file), code); };
+  if (fs::is_directory(path, code) && !has(kCircuitFile) && !has(kBundleFile)) {
     return failure(Error::kPackage,
                    absl::StrCat(path, " is no circuit package: it has no ", kCircuitFile));
   }
-  absl::StatusOr<Package> package = Package::open(path);
-  if (!package.ok()) return withPackageError(package.status());
-  const Program* const programs[] = {&package->program()};
-  if (absl::Status status = checkSlots(programs); !status.ok()) return withPackageError(status);
+  absl::StatusOr<BundlePackage> bundle = openBundle(path);
+  if (!bundle.ok()) return withPackageError(bundle.status());
   LINDERO_ASSIGN_OR_RETURN(ModelFacts facts, readFacts(path));
-  return OpenedPackage{home, path, *std::move(package), std::move(facts)};
+  return OpenedPackage{home, path, *std::move(bundle), std::move(facts)};
 }
 
 std::vector<int64_t> bucketsOf(const std::string& home) {

@@ -9,16 +9,19 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/model/model_facts.h"
-#include "runtime/package/package.h"
+#include "runtime/package/bundle_package.h"
 
 namespace lindero::runtime {
 
-// A circuit of a package: the only one, or that of a bucket.
+// What is proven together: all of a package, or of a bucket.
 struct OpenedPackage {
   std::string home;  // the package's folder, with key and tokenizer
-  std::string path;  // the circuit's folder: a bucket's, or the same
-  Package package;
+  std::string path;  // the folder of its circuits: a bucket's, or the same
+  BundlePackage bundle;
   ModelFacts facts;
+  // The first member: the only one, but of packages with proof boundaries.
+  const Package& package() const { return bundle.members.front(); }
+  bool alone() const { return bundle.members.size() == 1; }
 };
 
 // Bucket 0: of a package without buckets. Errors: kFile where there is nothing to read, kPackage

@@ -103,9 +103,8 @@ absl::StatusOr<Package> Package::open(const std::string& path, const PackageOpti
   }
   LINDERO_ASSIGN_OR_RETURN(Bundle bundle, readBundle(path));
   if (bundle.members_size() > 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": its bundle has ", bundle.members_size(),
-                     " members, and one is taken here; lindero-prover-stwo proves all of them"));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": its bundle has ", bundle.members_size(),
+                                                   " members, and one is taken here"));
   }
   Package package;
   package.path_ = path;

@@ -22,7 +22,7 @@ absl::StatusOr<Digest> nonceOf(const std::string& given) {
 absl::Status writeClaim(const ClaimOptions& options, const OpenedPackage& opened,
                         const Statement& statement, const StopRule& rule, const ClaimFiles& files) {
   LINDERO_ASSIGN_OR_RETURN(KeySet keys, readKeys(files.key));
-  const Key* key = keys.find(opened.package.circuitDigest(), bundleDigest(opened.package.bundle()));
+  const Key* key = keys.find(opened.bundle.circuitDigests(), bundleDigest(opened.bundle.bundle));
   if (key == nullptr) {
     return failure(
         Error::kPackage,

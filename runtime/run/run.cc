@@ -10,9 +10,12 @@
 
 namespace lindero::runtime {
 
-int64_t Run::blocks() const {
-  return inputs.tensors_size() == 0 ? 1 : blocksOf(opened.package.circuit(), inputs);
+int64_t Run::steps() const {
+  if (!opened.alone() || inputs.tensors_size() == 0) return 1;
+  return blocksOf(opened.package().circuit(), inputs);
 }
+
+int64_t Run::blocks() const { return steps() * static_cast<int64_t>(opened.bundle.members.size()); }
 
 absl::StatusOr<int64_t> bucketOfRun(const ModelFacts& facts, const std::vector<InputArray>& arrays,
                                     const DecodeOptions& decode,
@@ -36,34 +39,52 @@ absl::StatusOr<Run> bindRun(const std::string& home, const std::vector<InputArra
 
 absl::StatusOr<Run> bindRun(OpenedPackage opened, const std::vector<InputArray>& arrays,
                             const DecodeOptions& decode, int threads, Monitor& monitor) {
-  const Circuit& circuit = opened.package.circuit();
   Run run{.opened = std::move(opened), .inputs = {}, .decode = decode};
-  if (mostSteps(run.opened.package) == 0) {
+  if (!run.opened.alone() || mostSteps(run.opened.package()) == 0) {
     if (decode.generate > 0) {
       return failure(Error::kInput, absl::StrCat("--generate: ", run.opened.facts.file,
                                                  " was compiled without --decode"));
     }
-    LINDERO_ASSIGN_OR_RETURN(BoundInputs bound, bindInputs(circuit, run.opened.facts, arrays));
+    LINDERO_ASSIGN_OR_RETURN(BoundInputs bound,
+                             bindInputs(run.opened.bundle.circuits(), run.opened.facts, arrays));
     run.inputs = std::move(bound.statement);
     run.short_inputs = std::move(bound.short_inputs);
     return run;
   }
   LINDERO_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, promptOf(run.opened.facts, arrays));
   LINDERO_ASSIGN_OR_RETURN(DecodeRun decoded,
-                           continueTokens(run.opened.package, decode, prompt, threads, monitor));
-  absl::StatusOr<Statement> inputs = decodeInputs(run.opened.package, decoded);
+                           continueTokens(run.opened.package(), decode, prompt, threads, monitor));
+  absl::StatusOr<Statement> inputs = decodeInputs(run.opened.package(), decoded);
   if (!inputs.ok()) return withRunError(inputs.status());
   run.inputs = *std::move(inputs);
   return run;
 }
 
+namespace {
+
+// Of a step, the inputs that one of its circuits takes.
+Statement inputsOf(const Run& run, const Circuit& circuit, int64_t step) {
+  if (run.opened.alone()) return blockOf(circuit, run.inputs, step);
+  Statement own;
+  own.set_format(run.inputs.format());
+  for (const PublicTensor& tensor : circuit.publics()) {
+    const PublicValues* values = findValues(run.inputs, tensor.name());
+    if (tensor.kind() == PublicTensor::INPUT && values != nullptr) *own.add_tensors() = *values;
+  }
+  return own;
+}
+
+}  // namespace
+
 absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
                                    Monitor& monitor) {
-  const Circuit& circuit = run.opened.package.circuit();
+  const std::vector<Package>& members = run.opened.bundle.members;
   const int64_t blocks = run.blocks();
   TracedRun traced;
   LinkValues linked;
+  Statement step;  // of all members
   for (int64_t block = 0; block < blocks; ++block) {
+    const Package& package = members[static_cast<size_t>(block) % members.size()];
     TraceOptions options;
     options.threads = threads;
     options.linked = &linked;
@@ -75,10 +96,16 @@ absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, in
     };
     const std::string name = blocks == 1 ? "trace.bin" : absl::StrCat("trace-", block, ".bin");
     traced.traces.push_back(absl::StrCat(folder, "/", name));
-    absl::StatusOr<Statement> statement = generateTrace(
-        run.opened.package, blockOf(circuit, run.inputs, block), traced.traces.back(), options);
+    const Statement inputs =
+        inputsOf(run, package.circuit(), block / static_cast<int64_t>(members.size()));
+    absl::StatusOr<Statement> statement =
+        generateTrace(package, inputs, traced.traces.back(), options);
     if (!statement.ok()) return withRunError(statement.status());
-    appendBlock(*statement, traced.statement);
+    step.set_format(statement->format());
+    step.mutable_tensors()->MergeFrom(statement->tensors());
+    if (&package != &members.back()) continue;
+    appendBlock(step, traced.statement);
+    step.Clear();
   }
   return traced;
 }
@@ -91,7 +118,7 @@ absl::StatusOr<CheckReport> checkRun(const Run& run, const TracedRun& traced, in
   options.threads = threads;
   options.cancelled = [&] { return monitor.cancelled(); };
   absl::StatusOr<CheckReport> report =
-      checkTraces(run.opened.package, traced.statement, traced.traces, options);
+      checkTraces(run.opened.bundle, traced.statement, traced.traces, options);
   if (!report.ok()) return withRunError(report.status());
   return report;
 }

@@ -28,7 +28,9 @@ struct Run {
   Statement inputs;      // of all blocks; of a decode run, with the chosen tokens
   DecodeOptions decode;  // as they were asked for
   std::vector<ShortInput> short_inputs = {};  // but of decode runs
-  // The blocks that the run is proven in, one after the other; one of most circuits.
+  // Of the bundle: one of most circuits.
+  int64_t steps() const;
+  // Of all members in all steps, those of a step in the order of the members: each has a trace.
   int64_t blocks() const;
 };
 

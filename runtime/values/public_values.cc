@@ -58,13 +58,17 @@ std::vector<PublicTensorValues> inputsFirst(std::vector<PublicTensorValues> tens
 
 }  // namespace
 
-std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement& statement) {
+std::vector<PublicTensorValues> valuesOf(absl::Span<const Circuit* const> circuits,
+                                         const Statement& statement) {
   std::vector<PublicTensorValues> tensors;
-  for (int i = 0; i < statement.tensors_size(); ++i) {
-    const PublicValues& values = statement.tensors(i);
-    tensors.push_back({values.name(), values.kind() == PublicValues::OUTPUT, values.rows(),
-                       values.columns(), circuit.publics(i).exponent(),
-                       std::vector<int64_t>(values.values().begin(), values.values().end())});
+  int next = 0;
+  for (const Circuit* circuit : circuits) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      const PublicValues& values = statement.tensors(next++);
+      tensors.push_back({values.name(), values.kind() == PublicValues::OUTPUT, values.rows(),
+                         values.columns(), tensor.exponent(),
+                         std::vector<int64_t>(values.values().begin(), values.values().end())});
+    }
   }
   return inputsFirst(std::move(tensors));
 }

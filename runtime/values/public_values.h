@@ -35,7 +35,8 @@ struct PublicTensorValues {
 };
 
 // Of a statement that fits the circuit; inputs come first, here and below.
-std::vector<PublicTensorValues> valuesOf(const Circuit& circuit, const Statement& statement);
+std::vector<PublicTensorValues> valuesOf(absl::Span<const Circuit* const> circuits,
+                                         const Statement& statement);
 std::vector<PublicTensorValues> valuesOf(const Claim& claim);
 // Of what a backend's verifier printed, under "statement".
 absl::StatusOr<std::vector<PublicTensorValues>> valuesOf(const nlohmann::ordered_json& verdict);

@@ -149,9 +149,9 @@ def members_have_no_bundle_of_their_own():
 
 
 @case
-def lindero_takes_packages_of_one_member():
+def lindero_takes_packages_with_programs():
     done = run(BIN / "lindero", "inspect", made("replayed"))
-    assert done.returncode and "is no circuit package" in done.stderr, done.stderr
+    assert done.returncode and "program.pb" in done.stderr, done.stderr
 
 
 

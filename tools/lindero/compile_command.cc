@@ -85,7 +85,7 @@ absl::Status compile(const CompileArguments& arguments, Context& context) {
         compiler::keyParameters(key, compiled.circuits[i], compiled.bundles[i], arguments.prover);
     costs.push_back(
         {compiled.buckets[i],
-         compiler::estimateProof(compiled.costs[i], parameters, arguments.prover.threads),
+         compiler::estimateBundle(compiled.members[i], parameters, arguments.prover.threads),
          compiled.costs[i]});
   }
   summary.add("package", "package", output, output);

@@ -111,28 +111,38 @@ std::string familyOf(absl::string_view name) {
   return std::string(numbered ? name.substr(0, dot) : name);
 }
 
+// Before the names of a member's tables and groups.
+std::string prefixOf(const runtime::BundlePackage& package, size_t member) {
+  if (package.members.size() == 1) return "";
+  return absl::StrCat(package.bundle.members(static_cast<int>(member)).name(), "/");
+}
+
 // In text one line for a family of constraints, in JSON every constraint.
-void addConstraints(const Circuit& circuit, Summary& summary) {
+void addConstraints(const runtime::BundlePackage& package, Summary& summary) {
   Summary::Rows rows;
   Json json = Json::array();
   int64_t count = 0;
+  auto add = [&](const Table& table, const std::string& name_of_table, Constraint::Kind kind) {
+    std::vector<Family> families;
+    for (const Constraint& constraint : table.constraints()) {
+      if (constraint.kind() != kind) continue;
+      ++count;
+      std::string name = familyOf(constraint.name());
+      auto found = std::find_if(families.begin(), families.end(),
+                                [&](const Family& family) { return family.first == name; });
+      if (found == families.end()) found = families.insert(found, {name, 0});
+      ++found->second;
+      json.push_back(
+          {{"table", name_of_table}, {"name", constraint.name()}, {"kind", kindName(kind)}});
+    }
+    for (const auto& [name, size] : families) {
+      rows.push_back({absl::StrCat(name_of_table, ".", name), absl::StrCat(size), kindName(kind)});
+    }
+  };
   for (Constraint::Kind kind : {Constraint::LOCAL, Constraint::CONTINUITY, Constraint::BOUNDARY}) {
-    for (const Table& table : circuit.tables()) {
-      std::vector<Family> families;
-      for (const Constraint& constraint : table.constraints()) {
-        if (constraint.kind() != kind) continue;
-        ++count;
-        std::string name = familyOf(constraint.name());
-        auto found = std::find_if(families.begin(), families.end(),
-                                  [&](const Family& family) { return family.first == name; });
-        if (found == families.end()) found = families.insert(found, {name, 0});
-        ++found->second;
-        json.push_back(
-            {{"table", table.name()}, {"name", constraint.name()}, {"kind", kindName(kind)}});
-      }
-      for (const auto& [name, size] : families) {
-        rows.push_back({absl::StrCat(table.name(), ".", name), absl::StrCat(size), kindName(kind)});
-      }
+    for (size_t m = 0; m < package.members.size(); ++m) {
+      for (const Table& table : package.members[m].circuit().tables())
+        add(table, absl::StrCat(prefixOf(package, m), table.name()), kind);
     }
   }
   summary.addTable("constraints", absl::StrCat("Constraints (", count, ")"),
@@ -160,49 +170,86 @@ void addCarriedContext(const runtime::Package& package, Summary& summary) {
                    std::move(json));
 }
 
+// What the group of a link sums: that of the member who gives, the last part of its name.
+std::string linkName(const runtime::BundlePackage& package, const LinkEnd& end) {
+  const Circuit& circuit = package.members[end.member()].circuit();
+  return circuit.sum_groups(static_cast<int>(end.group())).name();
+}
+
+// What each member takes from another, in the order of the links.
+void addLinks(const runtime::BundlePackage& package, Summary& summary) {
+  if (package.members.size() == 1) return;
+  Summary::Rows rows;
+  Json json = Json::array();
+  for (const Link& link : package.bundle.links()) {
+    auto member = [&](int end) {
+      return package.bundle.members(static_cast<int>(link.ends(end).member())).name();
+    };
+    const std::string name = linkName(package, link.ends(0));
+    rows.push_back({name, member(0), member(1)});
+    json.push_back({{"name", name}, {"from", member(0)}, {"to", member(1)}});
+  }
+  summary.addTable("links", absl::StrCat("Links between members (", rows.size(), ")"),
+                   {"link", "from", "to"}, std::move(rows), std::move(json));
+}
+
 // What crosses into and out of the proof: the public tensors; and between its tables: claimed sums
 // that must cancel.
-void addBoundaries(const Circuit& circuit, Summary& summary) {
+void addBoundaries(const runtime::BundlePackage& package, Summary& summary) {
   Summary::Rows publics;
   Json public_json = Json::array();
-  for (const PublicTensor& tensor : circuit.publics()) {
-    const char* kind = tensor.kind() == PublicTensor::OUTPUT ? "output" : "input";
-    publics.push_back({tensor.name(), kind, shapeText(tensor)});
-    public_json.push_back({{"name", tensor.name()},
-                           {"kind", kind},
-                           {"rows", tensor.rows()},
-                           {"columns", tensor.columns()},
-                           {"low", tensor.low()},
-                           {"high", tensor.high()},
-                           {"exponent", tensor.exponent()}});
+  for (const Circuit* circuit : package.circuits()) {
+    for (const PublicTensor& tensor : circuit->publics()) {
+      const char* kind = tensor.kind() == PublicTensor::OUTPUT ? "output" : "input";
+      publics.push_back({tensor.name(), kind, shapeText(tensor)});
+      public_json.push_back({{"name", tensor.name()},
+                             {"kind", kind},
+                             {"rows", tensor.rows()},
+                             {"columns", tensor.columns()},
+                             {"low", tensor.low()},
+                             {"high", tensor.high()},
+                             {"exponent", tensor.exponent()}});
+    }
   }
   summary.addTable("publics", "Public values", {"tensor", "kind", "values"}, std::move(publics),
                    std::move(public_json));
   Summary::Rows groups;
   Json group_json = Json::array();
-  for (int group = 0; group < circuit.sum_groups_size(); ++group) {
-    std::vector<std::string> tables;
-    for (const ClaimedSum& claimed_sum : circuit.claimed_sums()) {
-      if (static_cast<int>(claimed_sum.group()) == group) {
-        tables.push_back(circuit.tables(static_cast<int>(claimed_sum.table())).name());
+  for (size_t m = 0; m < package.members.size(); ++m) {
+    const Circuit& circuit = package.members[m].circuit();
+    const std::string prefix = prefixOf(package, m);
+    for (int group = 0; group < circuit.sum_groups_size(); ++group) {
+      std::vector<std::string> tables;
+      for (const ClaimedSum& claimed_sum : circuit.claimed_sums()) {
+        if (static_cast<int>(claimed_sum.group()) == group) {
+          const Table& table = circuit.tables(static_cast<int>(claimed_sum.table()));
+          tables.push_back(absl::StrCat(prefix, table.name()));
+        }
       }
+      const std::string name = absl::StrCat(prefix, circuit.sum_groups(group).name());
+      groups.push_back({name, absl::StrCat(tables.size())});
+      group_json.push_back({{"name", name}, {"tables", tables}});
     }
-    const std::string& name = circuit.sum_groups(group).name();
-    groups.push_back({name, absl::StrCat(tables.size())});
-    group_json.push_back({{"name", name}, {"tables", tables}});
   }
   summary.addTable("sum_groups", "Claimed sums that cancel between tables", {"group", "tables"},
                    std::move(groups), std::move(group_json));
   Json segments = Json::array();
-  for (const Segment& segment : circuit.segments()) {
-    segments.push_back({{"name", segment.name()}, {"tables", segment.tables_size()}});
+  for (size_t m = 0; m < package.members.size(); ++m) {
+    for (const Segment& segment : package.members[m].circuit().segments()) {
+      const std::string name = package.members.size() == 1
+                                   ? segment.name()
+                                   : package.bundle.members(static_cast<int>(m)).name();
+      segments.push_back({{"name", name}, {"tables", segment.tables_size()}});
+    }
   }
+  const size_t count = segments.size();
   summary.addText("");
   summary.add("segments", "proof boundaries", std::move(segments),
-              runtime::exportsGroups(circuit)
+              package.members.size() > 1 ? absl::StrCat(count, " segments, which links join")
+              : runtime::exportsGroups(package.members.front().circuit())
                   ? "between blocks of steps: each has a proof of all tables"
-              : circuit.segments_size() <= 1 ? "none: one proof covers all tables"
-                                             : absl::StrCat(circuit.segments_size(), " segments"));
+              : count <= 1 ? "none: one proof covers all tables"
+                           : absl::StrCat(count, " segments"));
 }
 
 // Of the package's key, or of one for other options.
@@ -219,15 +266,17 @@ absl::StatusOr<Json> reportOf(const OpenedPackage& opened, const InspectArgument
     return prover.parameters(opened.path, context.monitor());
   }
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.describe(key, context.monitor()));
-  const std::string circuit = runtime::toHex(opened.package.circuitDigest());
-  const std::string bundle = runtime::toHex(runtime::bundleDigest(opened.package.bundle()));
+  Json circuits = Json::array();
+  for (const runtime::Digest& digest : opened.bundle.circuitDigests())
+    circuits.push_back(runtime::toHex(digest));
+  const std::string bundle = runtime::toHex(runtime::bundleDigest(opened.bundle.bundle));
   for (const Json& found : report.value("keys", Json::array())) {
     const Json members = found.is_object() ? found.value("members", Json::array()) : Json::array();
-    if (members.size() == 1 && members[0].is_object() &&
-        members[0].value("circuit_digest", Json()) == circuit &&
-        found.value("bundle_digest", Json()) == bundle) {
-      return found;
+    Json digests = Json::array();
+    for (const Json& member : members) {
+      if (member.is_object()) digests.push_back(member.value("circuit_digest", Json()));
     }
+    if (digests == circuits && found.value("bundle_digest", Json()) == bundle) return found;
   }
   return failure(Error::kPackage, absl::StrCat(key, " has no key of this circuit and bundle"));
 }
@@ -241,17 +290,13 @@ absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArgu
     return KeyFacts{arguments.own_security
                         ? compiler::expectedParameters(arguments.prover)
                         : compiler::keyParameters(
-                              runtime::packageKey(opened), opened.package.circuitDigest(),
-                              runtime::bundleDigest(opened.package.bundle()), arguments.prover),
+                              runtime::packageKey(opened), opened.bundle.circuitDigests(),
+                              runtime::bundleDigest(opened.bundle.bundle), arguments.prover),
                     nullptr};
   }
   LINDERO_ASSIGN_OR_RETURN(StwoParameters parameters,
                            compiler::parametersOf(report->value("parameters", Json::object())));
   return KeyFacts{std::move(parameters), report->value("security", Json::object())};
-}
-
-compiler::CostReport costOf(const runtime::Package& package) {
-  return compiler::costReport(package.circuit(), package.bundle().most_steps());
 }
 
 absl::Status inspectPackage(const InspectArguments& arguments, Context& context) {
@@ -263,40 +308,42 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
                                                buckets.empty() ? "no buckets" : "the buckets ",
                                                absl::StrJoin(buckets, ", ")));
   }
-  auto estimateOf = [&](const compiler::CostReport& cost, const KeyFacts& facts) {
-    return compiler::estimateProof(cost, facts.parameters, arguments.prover.threads);
+  auto estimateOf = [&](const OpenedPackage& opened, const KeyFacts& facts) {
+    return compiler::estimateBundle(opened.bundle, facts.parameters, arguments.prover.threads);
   };
   std::vector<compiler::BucketCost> costs;
   for (int64_t bucket : buckets) {
     LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, bucket));
     LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
-    const compiler::CostReport cost = costOf(opened.package);
-    costs.push_back({bucket, estimateOf(cost, facts), cost});
+    costs.push_back({bucket, estimateOf(opened, facts), compiler::bundleCosts(opened.bundle)});
   }
   LINDERO_ASSIGN_OR_RETURN(OpenedPackage opened, runtime::openPackage(arguments.path, shown));
   LINDERO_ASSIGN_OR_RETURN(KeyFacts facts, keyFacts(opened, arguments, context));
-  const Circuit& circuit = opened.package.circuit();
-  const compiler::CostReport cost = costOf(opened.package);
+  const compiler::CostReport cost = compiler::bundleCosts(opened.bundle);
   Summary summary;
   addModel(opened.facts, summary, /*all=*/true);
   if (cost.most_blocks > 0) {
-    addBlocks(runtime::blockSteps(circuit), cost.most_blocks, summary);
+    addBlocks(runtime::blockSteps(opened.package().circuit()), cost.most_blocks, summary);
   } else if (!costs.empty()) {
     addBuckets(costs, summary);
   }
   if (shown > 0) summary.add("bucket", "bucket", shown, absl::StrCat(shown, " positions"));
-  std::string digest = runtime::toHex(opened.package.circuitDigest());
-  summary.add("circuit", "circuit", digest, digest);
+  for (size_t m = 0; m < opened.bundle.members.size(); ++m) {
+    const std::string digest = runtime::toHex(opened.bundle.members[m].circuitDigest());
+    const std::string name = prefixOf(opened.bundle, m);
+    summary.add(name + "circuit", name + "circuit", digest, digest);
+  }
   summary.addCount("columns", "columns", cost.columns);
-  addEstimate(estimateOf(cost, facts), summary);
+  addEstimate(estimateOf(opened, facts), summary);
   if (facts.security.is_object()) addSecurityTable(facts.security, summary);
   addRegions(cost, summary);
   addTables(cost, summary);
   addPhases(cost, summary);
   addNodes(cost, arguments.nodes, summary);
-  addConstraints(circuit, summary);
-  addCarriedContext(opened.package, summary);
-  addBoundaries(circuit, summary);
+  addConstraints(opened.bundle, summary);
+  if (opened.alone()) addCarriedContext(opened.package(), summary);
+  addLinks(opened.bundle, summary);
+  addBoundaries(opened.bundle, summary);
   context.result("inspect", summary);
   return absl::OkStatus();
 }

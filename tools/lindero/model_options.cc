@@ -60,6 +60,17 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  absl::StrCat("Steps of a block, with --context=carry (default: ",
                               compiler::kBlockSteps, "); divides the model's context"))
       ->check(CLI::Range(int64_t{1}, kMostPositions));
+  app.add_option("--boundaries", options.boundaries,
+                 "Where proofs begin and end, linked and verified as one file: fused (default), "
+                 "per-layer, per-region, file=PATH with an ONNX node a line to cut after, "
+                 "budget-memory=3GiB, or the policy of a plugin")
+      ->type_name("POLICY");
+  app.add_option("--load-pass-plugin", options.plugins,
+                 "A library with placement policies of its own; give it once for each")
+      ->type_name("LIBRARY")
+      ->check(CLI::ExistingFile)
+      ->expected(1)
+      ->take_all();
   app.add_option("--positions", options.positions, "all, last:N, or a list like 3,7,9")
       ->capture_default_str();
   app.add_option("--compare", options.compare,

@@ -116,8 +116,9 @@ absl::StatusOr<Source> bindSource(const SourceOptions& options, int threads, con
 
 absl::Status addRun(const Source& source, const Statement& statement, Summary& summary,
                     size_t most) {
-  const Circuit& circuit = source.run.opened.package.circuit();
-  const std::vector<PublicTensorValues> tensors = runtime::valuesOf(circuit, statement);
+  const Circuit& circuit = source.run.opened.package().circuit();
+  const std::vector<PublicTensorValues> tensors =
+      runtime::valuesOf(source.run.opened.bundle.circuits(), statement);
   LINDERO_ASSIGN_OR_RETURN(std::optional<runtime::DecodeRun> run, runtime::findDecodeRun(tensors));
   addPublicValues(tensors, source.tokenizer, summary, run ? 0 : most);
   if (run) {

@@ -119,13 +119,11 @@ void noteShortInputs(const runtime::Run& run, Context& context) {
 // Before the work: what it will cost.
 void showEstimate(const ProveArguments& arguments, const runtime::Run& run, const std::string& key,
                   Context& context) {
-  const runtime::Package& package = run.opened.package;
+  const runtime::BundlePackage& bundle = run.opened.bundle;
   const StwoParameters parameters = compiler::keyParameters(
-      key, package.circuitDigest(), runtime::bundleDigest(package.bundle()), arguments.prover);
+      key, bundle.circuitDigests(), runtime::bundleDigest(bundle.bundle), arguments.prover);
   Summary estimate;
-  addEstimate(compiler::estimateProof(
-                  compiler::costReport(package.circuit(), package.bundle().most_steps()),
-                  parameters, arguments.prover.threads, run.blocks()),
+  addEstimate(compiler::estimateBundle(bundle, parameters, arguments.prover.threads, run.steps()),
               estimate);
   context.estimate(estimate);
 }
@@ -172,9 +170,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   LINDERO_RETURN_IF_ERROR(addRun(source, proven.statement, summary, kShownTensors));
   summary.details(true);
   addStages(stagesOf(proven.report), summary);
-  addRegions(compiler::costReport(source.run.opened.package.circuit(),
-                                  source.run.opened.package.bundle().most_steps()),
-             summary);
+  addRegions(compiler::bundleCosts(source.run.opened.bundle), summary);
   summary.addData("seconds", watch.seconds());
   context.result("prove", summary);
   return absl::OkStatus();

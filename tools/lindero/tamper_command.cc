@@ -84,8 +84,8 @@ struct Run {
     if (chosen.empty()) chosen.assign(std::begin(runtime::kMutators), std::end(runtime::kMutators));
     return chosen;
   }
-  const runtime::Package& package() const { return opened.package; }
-  const Circuit& circuit() const { return opened.package.circuit(); }
+  const runtime::Package& package() const { return opened.package(); }
+  const Circuit& circuit() const { return opened.package().circuit(); }
 };
 
 std::string count(uint64_t value) { return withCommas(static_cast<int64_t>(value)); }
@@ -384,17 +384,26 @@ absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
   return concludeAdaptive(found, run.context, summary);
 }
 
+// What is changed and forged is of one circuit.
+absl::Status oneMember(const OpenedPackage& opened) {
+  if (opened.alone()) return absl::OkStatus();
+  return failure(Error::kUnsupported,
+                 absl::StrCat(opened.home, " has ", opened.bundle.members.size(),
+                              " members; compile it without --boundaries"));
+}
+
 // No run, and so no inputs: of a model in buckets, the longest.
 absl::Status tamperAnyWitness(const TamperArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(
       OpenedPackage opened,
       runtime::openPackage(arguments.source.source,
                            runtime::bucketsOf(arguments.source.source).back()));
+  LINDERO_RETURN_IF_ERROR(oneMember(opened));
   Summary summary;
   summary.add("model", "model", opened.facts.file, opened.facts.file);
   const AdaptiveArguments adaptive{arguments.seed, arguments.prover.threads};
   LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
-                           examineAnyWitness(opened.package, adaptive, context, summary));
+                           examineAnyWitness(opened.package(), adaptive, context, summary));
   return concludeAdaptive(found, context, summary);
 }
 
@@ -409,6 +418,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   LINDERO_ASSIGN_OR_RETURN(Source source, bindSource(arguments.source, arguments.prover.threads,
                                                      scratch, context, summary));
   OpenedPackage& opened = source.run.opened;
+  LINDERO_RETURN_IF_ERROR(oneMember(opened));
   const Statement& inputs = source.run.inputs;
   Run run{arguments, opened, scratch, {}, {}, {}, {}, context};
   LINDERO_ASSIGN_OR_RETURN(
@@ -416,7 +426,7 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
                                     context.monitor()));
   const int64_t last = static_cast<int64_t>(run.traced.traces.size()) - 1;
   run.statement = runtime::blockOf(run.circuit(), run.traced.statement, last);
-  absl::StatusOr<runtime::LinkValues> before = runtime::linkBefore(opened.package, inputs, last);
+  absl::StatusOr<runtime::LinkValues> before = runtime::linkBefore(opened.package(), inputs, last);
   if (!before.ok()) return runtime::withRunError(before.status());
   run.before = *std::move(before);
   absl::StatusOr<runtime::MappedFile> trace =
