@@ -139,7 +139,7 @@ def the_key_says_the_assignment():
 @case
 def an_audit_makes_the_key_again():
     path = package("toy_gpt", "per-layer")
-    succeed("audit", path / "model.key", models.onnx("toy_gpt"))
+    succeed("audit", models.onnx("toy_gpt"), "--key", path / "model.key")
 
 
 @cases(("an unknown policy", ("--boundaries", "by-luck"), "by-luck"),
