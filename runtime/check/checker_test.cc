@@ -369,15 +369,15 @@ TEST(PublicTerms, FollowTheDefinition) {
   }
 }
 
-// Two members of the linked sample: what "w" sums in one is what "y" sums in the other, both ways.
+// Two members of the linked sample: what "x" leaves in one is taken in the other, both ways.
 // The members' circuits differ in the names of their tensors.
 class BundleTest : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ = testing::freshFolder();
     const Circuit circuit = testing::linkedSample();
-    const LinkEnd w = testing::linkedBundle().links(0).ends(0),
-                  y = testing::linkedBundle().links(0).ends(1);
+    const LinkEnd taken = testing::linkedBundle().links(0).ends(0),
+                  left = testing::linkedBundle().links(0).ends(1);
     bundle_.set_format(1);
     bundle_.set_most_steps(1);
     for (uint32_t m = 0; m < 2; ++m) {
@@ -390,9 +390,9 @@ class BundleTest : public ::testing::Test {
       bundle_.add_members()->set_name(names_[m]);
       bundle_.mutable_members(static_cast<int>(m))->set_circuit(m);
       Link& link = *bundle_.add_links();
-      link.add_ends()->set_group(w.group());
+      link.add_ends()->set_group(taken.group());
       link.mutable_ends(0)->set_member(m);
-      link.add_ends()->set_group(y.group());
+      link.add_ends()->set_group(left.group());
       link.mutable_ends(1)->set_member(1 - m);
     }
     writeBundle();
@@ -435,12 +435,12 @@ TEST_F(BundleTest, HasMembersThatFitEachOther) {
   other[3] = 51;
   // Each by itself holds: it is a link that fails.
   const std::string wrong = verdict({kInputs, other});
-  EXPECT_THAT(wrong, HasSubstr("the ends of a link differ: sum group product of member first"));
+  EXPECT_THAT(wrong, HasSubstr("the ends of a link differ: sum group taken of member first"));
   EXPECT_THAT(wrong, Not(HasSubstr("constraint ")));
   // What no link names sums to zero by itself.
   bundle_.clear_links();
   writeBundle();
-  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("product"));
+  EXPECT_THAT(verdict({kInputs, kInputs}), HasSubstr("sum group taken"));
 }
 
 TEST_F(BundleTest, IsRefusedWithABundleInTheFolderOfAMember) {

@@ -215,6 +215,31 @@ class RunningColumns {
   Objections objections_;
 };
 
+// R7.
+absl::Status checkCrossingSums(const RuleContext& context) {
+  auto isCommitted = [&](uint32_t node) {
+    return context.info.nodes[node].phase < 2 && context.info.nodes[node].claimed_sum_phase == 0;
+  };
+  for (int k = 0; k < context.circuit.claimed_sums_size(); ++k) {
+    const uint32_t group = context.circuit.claimed_sums(k).group();
+    if (!context.circuit.sum_groups(static_cast<int>(group)).exported()) continue;
+    const ColumnRef running = context.info.claimed_sum_columns[k];
+    std::vector<uint32_t> parts = {running.column};  // of its table
+    for (auto [c, offset] : context.reads.of(context.column(running).fraction().add()).columns)
+      if (context.column({running.table, c}).phase() > 1) parts.push_back(c);
+    for (uint32_t c : parts) {
+      const Column& part = context.column({running.table, c});
+      if (part.has_fraction() && isCommitted(part.fraction().numerator()) &&
+          isCommitted(part.fraction().denominator()))
+        continue;
+      return context.field(running).reject(
+          "R7: its sum group is exported, and \"", part.name(),
+          "\" in it is no fraction of columns of phases 0 and 1 alone");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info) {
@@ -227,7 +252,8 @@ absl::Status checkAdaptiveRules(const Circuit& circuit, CircuitInfo& info) {
   LINDERO_RETURN_IF_ERROR(checkGatheredColumns(context));
   LINDERO_RETURN_IF_ERROR(checkLateValues(context));
   info.work = reads.visits();
-  return RunningColumns(context).check();
+  LINDERO_RETURN_IF_ERROR(RunningColumns(context).check());
+  return checkCrossingSums(context);
 }
 
 }  // namespace lindero::runtime

@@ -1,4 +1,4 @@
-// The adaptive rules R0 to R6 of FORMAT.md, section 10.
+// The adaptive rules R0 to R7 of FORMAT.md, section 10.
 //
 // A prover chooses what it commits in phases 2 and 3 after it has seen challenges. The rules say
 // that all of it is nevertheless a function of phases 0 and 1 and of the challenges, or bound by a

@@ -1,5 +1,5 @@
 // The rules of FORMAT.md, section 9, by their numbers: every refusal of a file names one, or one of
-// section 10 (R0 to R6).
+// section 10 (R0 to R7).
 #ifndef LINDERO_RUNTIME_PACKAGE_FORMAT_RULES_H_
 #define LINDERO_RUNTIME_PACKAGE_FORMAT_RULES_H_
 

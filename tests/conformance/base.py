@@ -17,7 +17,9 @@ CONSTANT, COLUMN, CHALLENGE, CLAIMED_SUM, IS_FIRST, IS_LAST, ADD, SUB, MUL, NEG,
 def circuit(link=None):
     """A matrix product (soundness/rules/cases.py) in table `t`, beside a bus from `u`, which `t` looks up, a public tensor, and
     a chain of columns. `link`: two sum groups."""
-    c = copies(public=None if link else ("public", "sigma", "sigma", "sigma"), late=chain, link=link)
+    # A sum of main columns, which may be exported.
+    c = copies(public=None if link else ("public", "sigma", "sigma", "sigma"), late=chain, link=link,
+               product=lambda v: (v.x, v.point - v.id))
     c.groups += ["public", "spare"]
     (t,) = c.tables
     u = c.table("u")

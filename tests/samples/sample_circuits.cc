@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +17,9 @@ constexpr uint32_t kAddressX = 7, kAddressY = 9;
 
 class LinearSample {
  public:
+  // Linked: what x holds is also taken from one link and left to another.
+  explicit LinearSample(bool linked = false) : linked_(linked) {}
+
   Sample build() {
     tables();
     columnsOfX();
@@ -50,6 +52,7 @@ class LinearSample {
     copy_group_ = b_.group("copy");
     bind_ = b_.drawn(b_.challenge("bind", 2));
     bind_group_ = b_.group("bind");
+    if (linked_) taken_group_ = b_.group("taken"), left_group_ = b_.group("left");
     copy_bus_ = b_.bus("copy", 2, 2);
     range_bus_ = b_.bus("range", 2, 1);
     one_ = b_.constant(1);
@@ -83,6 +86,11 @@ class LinearSample {
     b_.scan(x_, x_fold_, "fold", carry, x);
     uint32_t a = b_.read(x_, x_fold_);
     b_.running(x_, "public_sum", 2, x, place(kAddressX, t, i), zero_, public_group_);
+    if (linked_) {
+      const uint32_t pole = place(kAddressX, t, i);
+      b_.running(x_, "taken_sum", 2, x, pole, zero_, taken_group_);
+      b_.running(x_, "left_sum", 2, b_.node(Node::NEG, x), pole, zero_, left_group_);
+    }
     // A fold ends before the next one starts: on the next row, and on the last one.
     uint32_t end = b_.read(x_, 0, 1);
     b_.provide(x_, "folds", copy_bus_, count, {id, a}, 0, 0);
@@ -259,13 +267,14 @@ class LinearSample {
     place(program_.add_placements(), r, y_, 3, 1, 0, 6, {{4, -2, 2}, {2, 1, 1}});
   }
 
+  const bool linked_;
   CircuitBuilder b_;
   Program program_;
   std::vector<FixedValues> fixed_;
   uint32_t x_ = 0, w_ = 0, y_ = 0, range_ = 0;
   uint32_t rho_ = 0, sigma_ = 0, za_ = 0, zr_ = 0, zc_ = 0, z_ = 0, alpha_ = 0, bind_ = 0;
   uint32_t public_group_ = 0, product_group_ = 0, range_group_ = 0, copy_group_ = 0,
-           bind_group_ = 0;
+           bind_group_ = 0, taken_group_ = 0, left_group_ = 0;
   uint32_t copy_bus_ = 0, range_bus_ = 0;
   uint32_t one_ = 0, zero_ = 0;
   uint32_t x_fold_ = 0;
@@ -276,27 +285,15 @@ class LinearSample {
 Sample linearSample() { return LinearSample().build(); }
 
 Circuit linkedSample() {
-  Circuit circuit = linearSample().circuit;
-  const int left = circuit.sum_groups_size();
-  circuit.add_sum_groups()->set_name("left");
-  for (ClaimedSum& claimed_sum : *circuit.mutable_claimed_sums()) {
-    if (circuit.sum_groups(static_cast<int>(claimed_sum.group())).name() != "product") continue;
-    if (circuit.tables(static_cast<int>(claimed_sum.table())).name() != "w") {
-      claimed_sum.set_group(static_cast<uint32_t>(left));
-    }
-    circuit.mutable_sum_groups(static_cast<int>(claimed_sum.group()))->set_exported(true);
-  }
+  Circuit circuit = LinearSample(/*linked=*/true).build().circuit;
+  for (SumGroup& group : *circuit.mutable_sum_groups())
+    group.set_exported(group.name() == "taken" || group.name() == "left");
   return circuit;
 }
 
 Bundle linkedBundle() {
-  const Circuit circuit = linkedSample();
-  const auto& groups = circuit.sum_groups();
-  const auto product = std::find_if(groups.begin(), groups.end(), [](const SumGroup& group) {
-    return group.name() == "product";
-  });
-  return bundleOfSteps(static_cast<uint32_t>(product - groups.begin()),
-                       static_cast<uint32_t>(groups.size() - 1), 3);
+  const auto groups = static_cast<uint32_t>(linkedSample().sum_groups_size());
+  return bundleOfSteps(groups - 2, groups - 1, 3);
 }
 
 Statement linearInputs(const std::vector<int64_t>& x) {

@@ -45,9 +45,9 @@ inline constexpr int64_t kSampleWeights[2][2] = {{3, -5}, {7, 2}};
 Statement linearInputs(const std::vector<int64_t>& x);
 std::vector<int64_t> linearOutput(const std::vector<int64_t>& x);
 
-// Its circuit, which exports what "y" sums of the product, group "left", and what "w" does.
+// Its circuit, in which "x" sums its values twice more, in the exported groups "taken" and "left".
 Circuit linkedSample();
-// Up to three steps of it: what "y" sums is left to the next, what "w" sums is taken from it.
+// Up to three steps of it: what one leaves, the next one takes.
 Bundle linkedBundle();
 
 absl::Status writeSample(const Sample& sample, const std::string& path);

@@ -1,5 +1,5 @@
 """The rules of runtime/package/FORMAT.md, section 9, by their numbers: every refusal of a file names one, or one of section 10
-(R0 to R6). Those of programs, F28 to F32, are for runtimes."""
+(R0 to R7). Those of programs, F28 to F32, are for runtimes."""
 
 from enum import IntEnum
 

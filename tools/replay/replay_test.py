@@ -267,50 +267,42 @@ def last_node(**fields):
     return circuit_edit(change)
 
 
-def linked(circuit, left):
-    """The toy's circuit as one that exports the sum of group `tensors`, and the claimed sum of table `left` in it as group `left`;
-    with no such table, zero, in a table of its own. The toy's sum is zero: its blocks hand nothing on."""
-    groups = [group.name for group in circuit.sum_groups]
-    out = len(groups)
-    circuit.sum_groups.add(name="left", exported=True)
-    circuit.sum_groups[groups.index("tensors")].exported = True
-    if left:
-        table = [table.name for table in circuit.tables].index(left)
-        (claimed_sum,) = [c for c in circuit.claimed_sums if c.table == table and groups[c.group] == "tensors"]
-        claimed_sum.group = out
-        return
-
+def linked(circuit):
+    """The toy's circuit with two sums of zero in a table of their own, which it exports: groups `taken` and `left`."""
     def node(op, a=0, b=0, offset=0):
         circuit.nodes.add(op=op, a=a, b=b, offset=offset)
         return len(circuit.nodes) - 1
 
-    own, claimed_sum, zero, point = len(circuit.tables), len(circuit.claimed_sums), node(Op.CONSTANT), node(Op.CHALLENGE)
+    own, zero, point = len(circuit.tables), node(Op.CONSTANT), node(Op.CHALLENGE)
     table = circuit.tables.add(name="nothing")
-    column = table.columns.add(name="sum", phase=2)
-    column.fraction.numerator = column.fraction.add = zero
-    column.fraction.denominator, column.fraction.running, column.fraction.claimed_sum = point, True, claimed_sum
-    step = node(Op.SUB, node(Op.COLUMN, own), node(Op.COLUMN, own, offset=-1))
-    sum_of = node(Op.ADD, step, node(Op.MUL, node(Op.IS_FIRST), node(Op.CLAIMED_SUM, claimed_sum)))
-    table.constraints.add(name="sum", node=node(Op.MUL, sum_of, point))
-    circuit.claimed_sums.add(name="nothing", table=len(circuit.tables) - 1, group=out)
-    circuit.segments[0].tables.append(len(circuit.tables) - 1)
+    for index, name in enumerate(("taken", "left")):
+        claimed_sum = len(circuit.claimed_sums)
+        column = table.columns.add(name=name, phase=2)
+        column.fraction.numerator = column.fraction.add = zero
+        column.fraction.denominator, column.fraction.running, column.fraction.claimed_sum = point, True, claimed_sum
+        step = node(Op.SUB, node(Op.COLUMN, own, index), node(Op.COLUMN, own, index, -1))
+        sum_of = node(Op.ADD, step, node(Op.MUL, node(Op.IS_FIRST), node(Op.CLAIMED_SUM, claimed_sum)))
+        table.constraints.add(name=name, node=node(Op.MUL, sum_of, point))
+        circuit.claimed_sums.add(name=name, table=own, group=len(circuit.sum_groups))
+        circuit.sum_groups.add(name=name, exported=True)
+    circuit.segments[0].tables.append(own)
 
 
 def three_steps(package):
-    """Writes the bundle of up to three steps that such a circuit is of: it takes in `tensors` what the step before left."""
+    """Writes the bundle of up to three steps that such a circuit is of: it takes what the step before left."""
     circuit = read_message(package / "circuit.pb", "Circuit")
     groups = [group.name for group in circuit.sum_groups]
     bundle = schema("Bundle")(format=1, most_steps=3)
     bundle.members.add(name="whole")
     link = bundle.links.add()
-    link.ends.add(group=groups.index("tensors"))
+    link.ends.add(group=groups.index("taken"))
     link.ends.add(group=groups.index("left"), before=True)
     (package / "bundle.pb").write_bytes(bundle.SerializeToString(deterministic=True))
 
 
 def bundle_edit(change):
     def apply(package):
-        circuit_edit(lambda circuit: linked(circuit, "softmax"))(package)
+        circuit_edit(linked)(package)
         three_steps(package)
         bundle = read_message(package / "bundle.pb", "Bundle")
         change(bundle)
@@ -375,7 +367,7 @@ def square(circuit, times):
     ("steps without links", bundle_edit(lambda b: b.ClearField("links")), None, "F36"),
     ("a group linked twice", bundle_edit(lambda b: b.links.append(b.links[0])), None, "twice"),
     ("a link of no exported group", bundle_edit(lambda b: setattr(b.links[0].ends[0], "group", 90)), None, "F35"),
-    ("a public tensor exported", circuit_edit(lambda c: (linked(c, "softmax"), setattr(
+    ("a public tensor exported", circuit_edit(lambda c: (linked(c), setattr(
         c.publics[0], "group", len(c.sum_groups) - 1))), None, "public tensor"),
     ("exported without a claimed sum", circuit_edit(lambda c: c.sum_groups.add(name="x", exported=True)), None, "no claimed sum"),
     ("exported in phase 3", circuit_edit(lambda c: setattr(c.sum_groups[[group.name for group in c.sum_groups].index("lookups")],
@@ -417,61 +409,60 @@ def says(words, act):
         raise AssertionError(f"accepted, wanted '{words}'")
 
 
+# A decode run in three blocks of two steps, which hand on keys and values.
+CARRIED = ("--decode", "--context", "carry", "--block", "2")
+BLOCKS = 3
+
+
 @functools.cache
-def toy_run(tokens):
-    run = models.folder / f"toy-run-{tokens}"
-    succeed("check", honest("toy_gpt")[0], "--tokens", tokens, "--save-trace", run)
+def carried_run(tokens):
+    run = models.folder / f"carried-{tokens}"
+    succeed("check", models.package("toy_gpt", *CARRIED), "--tokens", tokens, "--generate", 2, "--save-trace", run)
     return run
 
 
-def bundle_failures(code, left, *runs):
-    """What fails where, in the blocks with these tokens."""
-    def edit(package):
-        circuit_edit(lambda circuit: linked(circuit, left))(package)
-        three_steps(package)
-
-    package, folder = copied(change_package=edit)
-    folders = [toy_run(tokens) for tokens in runs]
-    first, *others = (read_message(run / "statement.pb", "Statement") for run in folders)
-    for other in others:
-        for all_values, values in zip(first.tensors, other.tensors):
-            all_values.rows += values.rows
-            all_values.values.extend(values.values)
-    statement = folder / "statement.pb"
-    statement.write_bytes(first.SerializeToString(deterministic=True))
-    command = [sys.executable, HERE / "replay.py", package, "--trace", *[run / "trace.bin" for run in folders],
-               "--statement", statement, "--json"]
-    process = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)
+def failures(code, *blocks):
+    """What fails where in these blocks of runs, each a run's tokens and the number of one of its blocks."""
+    runs = [carried_run(tokens) for tokens, _ in blocks]
+    parts = [read_message(run / "statement.pb", "Statement") for run in runs]
+    statement = schema("Statement").FromString(parts[0].SerializeToString())
+    for index, tensor in enumerate(statement.tensors):
+        size, rows = len(tensor.values) // BLOCKS, tensor.rows // BLOCKS
+        del tensor.values[:]
+        tensor.rows = rows * len(blocks)
+        for (_, block), part in zip(blocks, parts):
+            tensor.values.extend(part.tensors[index].values[size * block:size * (block + 1)])
+    file = models.folder / "blocks.pb"
+    file.write_bytes(statement.SerializeToString(deterministic=True))
+    traces = [run / f"trace-{block}.bin" for run, (_, block) in zip(runs, blocks)]
+    command = [sys.executable, HERE / "replay.py", models.package("toy_gpt", *CARRIED) / "bucket-8", "--trace", *traces,
+               "--statement", file, "--json"]
+    process = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300)
     assert process.returncode == code, f"exit {process.returncode}, wanted {code}: {process.stdout}{process.stderr}"
     if code == BAD_INPUT:
         return process.stderr
-    return [(f["block"], f["kind"], f["name"]) for f in json.loads(process.stdout)["failures"]]
+    return {(f["block"], f["kind"]) for f in json.loads(process.stdout)["failures"]}
 
 
-OTHER_TOKENS = "2,7,1,8,2,8,1,8"
+ONE, OTHER = "3,1,4,1", "2,7,1,8"
 
 
 @case
-def accepts_a_bundle():
-    """Three blocks that hand nothing on."""
-    equal(bundle_failures(ACCEPTED, None, TOY_TOKENS), [], "of one block")
-    equal(bundle_failures(ACCEPTED, None, TOY_TOKENS, OTHER_TOKENS, TOY_TOKENS), [], "of three")
+def accepts_a_run_in_blocks():
+    equal(failures(ACCEPTED, (ONE, 0), (ONE, 1), (ONE, 2)), set(), "the run")
 
 
 @case
 def what_a_block_is_given_was_left():
-    """What the claimed sum of `softmax` lacks in the others is given by the block before, if that is of the same run; the first
-    block is given zeros. Under challenges of phase 1 that were not shared, no block's claimed sums would be another one's."""
-    first = (0, "link", "tensors")
-    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS), [first], "the first block")
-    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, TOY_TOKENS), [first], "blocks of one run")
-    equal(bundle_failures(REJECTED, "softmax", TOY_TOKENS, TOY_TOKENS, OTHER_TOKENS), [first, (2, "link", "tensors")],
-          "the last block of another run")
+    """Under challenges that blocks did not share, no block's claimed sums would be another one's."""
+    equal(failures(REJECTED, (OTHER, 0), (ONE, 1), (ONE, 2)), {(1, "link")}, "the first block of another run")
+    equal(failures(REJECTED, (ONE, 0), (ONE, 1), (OTHER, 2)), {(2, "link")}, "the last block of another run")
+    equal(failures(REJECTED, (ONE, 1), (ONE, 2)), {(0, "link")}, "without the first block, which is given zeros")
 
 
 @case
 def a_run_has_no_more_steps_than_the_bundle():
-    assert "fewer blocks" in bundle_failures(BAD_INPUT, None, *[TOY_TOKENS] * 4)
+    assert "fewer blocks" in failures(BAD_INPUT, *[(ONE, 0)] * 5)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The adaptive rules R0 to R6 of runtime/package/FORMAT.md: no cell of phases 2 and 3, and no claimed sum, is left to choose once the
+"""The adaptive rules R0 to R7 of runtime/package/FORMAT.md: no cell of phases 2 and 3, and no claimed sum, is left to choose once the
 challenges before it are known. They are read off circuit.pb alone; identities of polynomials are tested at random points.
 """
 
@@ -52,7 +52,7 @@ class Rules:
 
     def check(self):
         for rule in (self._defined, self._no_zero_denominators, self._read_as_a_factor, self._bound_once,
-                     self._nothing_where_unbound, self._no_late_values, self._sums_read_by_nobody):
+                     self._nothing_where_unbound, self._no_late_values, self._sums_read_by_nobody, self._crossing_sums_are_committed):
             rule()
 
     def _refuse(self, place, rule, *why):
@@ -448,3 +448,17 @@ class Rules:
         for place in self.claimed.values():
             for reader in self._readers(place, but=self.definitions[place]):
                 self._refuse(place, "R6", reader.what, reader.name, "reads a running sum, whose first row is anything")
+
+    # R7
+
+    def _crossing_sums_are_committed(self):
+        exported = exported_groups(self.circuit)
+        for k, place in self.claimed.items():
+            if self.circuit.claimed_sums[k].group not in exported:
+                continue
+            t, phases = place[0], self.tables[place[0]].phases
+            added = self.graph.reads(self._column(*place).fraction.add).columns
+            for c in {place[1], *(c for c, _ in added if phases[c] > 1)}:
+                reads = self.graph.reads(*generator_nodes(self._column(t, c))[:2])
+                if self._kind(t, c) != "fraction" or reads.claimed_sums or any(phases[of] > 1 for of, _ in reads.columns):
+                    self._refuse(place, "R7", self._name((t, c)), "in an exported group is no fraction of committed columns")

@@ -33,9 +33,9 @@ CircuitFacts::CircuitFacts(ir::Function& circuit) {
   for (const ir::Op& op : circuit.body().ops()) {
     if (op.is("air.table")) readTable(op);
     if (op.is("air.link")) {
-      open_groups_.insert({op.symbolAttr("in"), op.symbolAttr("out")});
+      for (const char* end : {"in", "out"}) linked_groups_.insert(op.symbolAttr(end));
     } else if (op.is("air.public")) {
-      open_groups_.insert(op.symbolAttr("group"));
+      (op.has("slot") ? linked_groups_ : public_groups_).insert(op.symbolAttr("group"));
       for (const std::string& name : std::get<std::vector<std::string>>(*op.find("challenges"))) {
         public_challenges_.insert(name);
       }

@@ -1,4 +1,4 @@
-// Analysis: what the rules R1 to R6 of verify-air ask of a circuit. It mutates nothing.
+// Analysis: what the rules R1 to R7 of verify-air ask of a circuit. It mutates nothing.
 //
 // A single fraction num / den is that of an air.term, or of an air.fraction: where its denominator
 // is d1 d2 and its numerator n1 d2 + n2 d1, of the same values, it stands for n1 / d1 + n2 / d2,
@@ -70,8 +70,12 @@ class CircuitFacts {
   int64_t determined(const ir::Value* column, const std::set<const ir::Value*>& bound);
   // Whether a gather has this column as its source.
   bool isSource(const ir::Op& column) const;
-  // Groups whose sum goes on in another block, or has a public tensor.
-  bool isOpenGroup(const std::string& group) const { return open_groups_.count(group) > 0; }
+  // Groups whose sum goes on in another circuit or block.
+  bool isLinkedGroup(const std::string& group) const { return linked_groups_.count(group) > 0; }
+  // Those, and groups with a public tensor.
+  bool isOpenGroup(const std::string& group) const {
+    return isLinkedGroup(group) || public_groups_.count(group) > 0;
+  }
   // Whether a public tensor's term has this challenge.
   bool isPublicChallenge(const ir::Value* challenge) const {
     return public_challenges_.count(challenge->definingOp()->stringAttr("name")) > 0;
@@ -85,7 +89,7 @@ class CircuitFacts {
   const ir::Op* crowded_ = nullptr;
   std::map<std::pair<std::string, std::string>, const ir::Op*> columns_;  // by table and name
   std::set<std::pair<std::string, std::string>> sources_;
-  std::set<std::string> open_groups_, public_challenges_;
+  std::set<std::string> linked_groups_, public_groups_, public_challenges_;
   std::map<const ir::Value*, Reads> reads_;
   std::map<const ir::Value*, int64_t> determined_;  // -1: being computed
 };

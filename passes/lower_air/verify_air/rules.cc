@@ -55,6 +55,13 @@ class Rules {
         }
       }
     }
+    for (const CircuitTable& table : facts_.tables()) {
+      for (const ir::Op& op : table.op->block()->ops()) {
+        const bool sums = op.is("air.term") || (op.is("air.fraction") && op.boolAttr("running"));
+        if (sums && facts_.isLinkedGroup(op.symbolAttr("group")))
+          IR_RETURN_IF_ERROR(checkCrossing(table, op));
+      }
+    }
     return absl::OkStatus();
   }
 
@@ -355,6 +362,28 @@ class Rules {
       if (!facts_.reads(op->operand(operand)).column(running.result())) continue;
       return broken(table, running, "R6",
                     absl::StrCat("it is a running sum, and ", nameOf(*op), " reads it"));
+    }
+    return absl::OkStatus();
+  }
+
+  // R7.
+  absl::Status checkCrossing(const CircuitTable& table, const ir::Op& sum) {
+    std::vector<const ir::Op*> parts = {&sum};
+    if (sum.is("air.fraction") && sum.numOperands() > 2) {
+      for (const ir::Value* column : facts_.reads(sum.operand(2)).columns)
+        if (phaseOf(column) > 1) parts.push_back(column->definingOp());
+    }
+    for (const ir::Op* part : parts) {
+      bool committed = part->is("air.term") || part->is("air.fraction");
+      for (unsigned i = 0; committed && i < 2; ++i) {
+        committed = llvm::all_of(facts_.reads(part->operand(i)).columns,
+                                 [](const ir::Value* column) { return phaseOf(column) < 2; });
+      }
+      if (committed) continue;
+      return broken(table, sum, "R7",
+                    absl::StrCat("its sum is linked, and ", nameOf(*part),
+                                 " is no fraction of columns that are committed before all "
+                                 "challenges"));
     }
     return absl::OkStatus();
   }

@@ -1,4 +1,4 @@
-// The rules R1 to R6 for cells that a prover chooses after challenges are drawn.
+// The rules R1 to R7 for cells that a prover chooses after challenges are drawn.
 //
 // A prover chooses a cell of phase k when it has seen every challenge that is drawn before phase k
 // is committed; it can solve for the cell that cancels an error in a sum under such a challenge.
@@ -22,6 +22,7 @@
 //   R5 No late values under early challenges. Each challenge in a denominator is drawn after every
 //      column there, and after every column of the numerator is determined.
 //   R6 A running column is read by nothing.
+//   R7 A sum that is linked is one of fractions whose columns are of phases 0 and 1.
 //
 // On air.term, before lower-sums, the same is checked term by term.
 //

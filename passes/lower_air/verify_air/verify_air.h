@@ -6,7 +6,7 @@
 //   - a term, fraction or lookup reads no column of a later phase than its own, and no challenge
 //     drawn after the phase of its own column;
 //   - the tuple of a bus reads no column of a later phase than the bus.
-// Rules R1 to R6 (rules.h): what a prover commits after it has seen challenges is a function of
+// Rules R1 to R7 (rules.h): what a prover commits after it has seen challenges is a function of
 // what it committed before them. R0 holds by construction: a generated column is its own
 // constraint.
 #pragma once

@@ -404,3 +404,18 @@ case("R6", "a running sum that is gathered", filled(
     after=lambda v: v.t.running("f", v.s * v.y2 - v.g * v.fold, v.other - v.a, group="third")))
 case(None, "the claimed sum of a running sum", filled(
     after=lambda v: v.t.value("e", claimed_sum("t", "tensors.sum") * v.x, phase=3)), text=False)
+
+# R7
+
+linked = lambda product, **places: filled(link=("tensors", "third"), product=product, **{  # noqa: E731
+    "early": lambda v: v.t.running("e", v.w, v.point - v.a, group="third", phase=2), **places})
+case(None, "a linked sum of main columns", linked(lambda v: (v.x, v.point - v.id)))
+case("R7", "a fold in a linked sum", linked(lambda v: (v.fold, v.point - v.id)))
+case("R7", "a fold in a linked sum, over one", linked(lambda v: (v.fold, 1)))
+case("R7", "a gathered column in a linked sum", linked(lambda v: (v.y * v.x, v.point - v.id)))
+case(None, "a fraction of main columns that a linked sum adds", linked(lambda v: (v.x, v.point - v.id), early=lambda v: v.t.running(
+    "e", v.w, v.point - v.a, add=v.t.fraction("part", v.x, v.point - v.id, phase=2), group="third", phase=2)))
+case("R7", "a fraction of folds that a linked sum adds", linked(lambda v: (v.x, v.point - v.id), early=lambda v: v.t.running(
+    "e", v.w, v.point - v.a, add=v.t.fraction("part", v.fold, v.point - v.id, phase=2), group="third", phase=2)))
+case("R7", "a fold that a linked sum adds", linked(lambda v: (v.x, v.point - v.id), early=lambda v: v.t.running(
+    "e", v.w, v.point - v.a, add=v.fold, group="third", phase=2)))

@@ -32,7 +32,7 @@ def verdict(said):
     """The rule that a message names, "structure" if it names none, or None of a circuit that is accepted."""
     if said is None:
         return None
-    rules = re.findall(r"\b(R[0-6])\b", said)
+    rules = re.findall(r"\b(R[0-7])\b", said)
     return rules[0] if rules else "structure"
 
 

@@ -1,4 +1,4 @@
-//! The rules of FORMAT.md, section 9, by their numbers: every refusal of a file names one, or one of section 10 (R0 to R6).
+//! The rules of FORMAT.md, section 9, by their numbers: every refusal of a file names one, or one of section 10 (R0 to R7).
 
 use std::fmt;
 

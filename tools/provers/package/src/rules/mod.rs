@@ -1,11 +1,12 @@
-//! The adaptive rules R0 to R6 (FORMAT.md has their text): a prover who chooses a cell of phase 2 or 3 after he has seen the
+//! The adaptive rules R0 to R7 (FORMAT.md has their text): a prover who chooses a cell of phase 2 or 3 after he has seen the
 //! challenges drawn before it has nothing to choose. All of these cells, and all claimed sums, are functions of what was
 //! committed in phases 0 and 1 and of the challenges.
 //!
 //! In one sentence each: generated columns have the constraint of their generator (R0); nothing divides by what could be zero
 //! (R1); what is gathered is read in numerators only (R2), is bound by exactly one sum under a later challenge (R3), and
 //! counts for nothing where that does not bind it (R4); no sum takes what was chosen after its challenges were drawn
-//! (R5); running sums, of which the additive constant is free, are read by nobody (R6).
+//! (R5); running sums, of which the additive constant is free, are read by nobody (R6); sums that links compare are of main
+//! and fixed columns (R7).
 //!
 //! Nodes are compared as polynomials, at random points; the circuit is not trusted, so work is limited ([`crate::cones`]).
 
@@ -41,7 +42,8 @@ pub(crate) fn check(bytes: &[u8], cones: &mut Cones) -> Result<(), Error> {
     let bindings = gathers::bound_once(&subject, cones)?;
     gathers::nothing_where_unbound(&subject, cones, &bindings, &zeroed)?;
     denominators::drawn_late(&subject, cones)?;
-    running_sums_are_not_read(&subject)
+    running_sums_are_not_read(&subject)?;
+    crossing_sums_are_committed(&subject, cones)
 }
 
 /// R6.
@@ -59,6 +61,39 @@ fn running_sums_are_not_read(subject: &Subject) -> Result<(), Error> {
             ensure_rule(subject.circuit, table, column, 6, own, || {
                 let reader = subject.name(used.table, used.reader);
                 format!("{reader} reads this running sum; its own constraint alone may")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// R7.
+fn crossing_sums_are_committed(subject: &Subject, cones: &mut Cones) -> Result<(), Error> {
+    let circuit = subject.circuit;
+    for (table, column) in subject.columns() {
+        let columns = &circuit.tables[table].columns;
+        let Some(Generator::RunningFraction { add, claimed_sum, .. }) = columns[column].generator else {
+            continue;
+        };
+        if !circuit.sum_groups[circuit.claimed_sums[claimed_sum].group as usize].exported {
+            continue;
+        }
+        let added = cones.reads(&[add])?;
+        let late = added.each_column().filter(|&part| columns[part].phase > 1);
+        for part in std::iter::once(column).chain(late) {
+            let nodes = match columns[part].generator {
+                Some(Generator::Fraction { numerator, denominator })
+                | Some(Generator::RunningFraction { numerator, denominator, .. }) => [numerator, denominator],
+                _ => [add, add],
+            };
+            let reads = cones.reads(&nodes)?;
+            let committed =
+                reads.claimed_sums.is_empty() && reads.each_column().all(|read| columns[read].phase < 2);
+            ensure_rule(circuit, table, column, 7, committed, || {
+                format!(
+                    "its sum group is exported, and {} in it is no fraction of committed columns",
+                    columns[part].name
+                )
             })?;
         }
     }
