@@ -25,7 +25,7 @@ const Value* sourceOf(const Value* value) {
 
 std::string whyItStays(const Value* value) {
   const Op* op = sourceOf(value)->definingOp();
-  if (op == nullptr) return "an input has no cells but those of its readers";
+  if (op == nullptr) return value->type().element == Element::kFixed ? "" : "indices have no cells";
   if (op->is("integer.slice") || op->is("integer.select_rows")) return whyItStays(op->operand(0));
   if (op->is("integer.copy")) {
     for (const Value* x : op->operands()) {

@@ -27,7 +27,7 @@ int64_t rowsOf(const Link& link) {
   return shape.empty() ? 1 : link.value->type().elements() / shape.back();
 }
 
-// The verifier gives a public input to one circuit.
+// The verifier gives a public input to one circuit, and indices go no further.
 absl::Status checkInputs(const PlacementGraph& graph, const Assignment& assignment) {
   std::map<size_t, int64_t> reader;
   for (int64_t s = 0; s < assignment.count(); ++s) {
@@ -35,8 +35,8 @@ absl::Status checkInputs(const PlacementGraph& graph, const Assignment& assignme
       const auto [it, fresh] = reader.try_emplace(input, s);
       if (fresh) continue;
       return refuse(absl::StrCat("input ", graph.function().body().arguments()[input]->name().str(),
-                                 " is read in segments ", it->second, " and ", s,
-                                 ", and one circuit takes an input: give its readers one segment"));
+                                 " holds indices, which do not cross, and is read in segments ",
+                                 it->second, " and ", s, ": give its readers one segment"));
     }
   }
   return absl::OkStatus();

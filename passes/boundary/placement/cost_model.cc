@@ -18,7 +18,9 @@ std::string keyOf(const PlacementGraph& graph, const Assignment& assignment,
     if (assignment.segments[atom] == segment) absl::StrAppend(&key, atom, " ");
   }
   for (const Link& link : links) {
-    if (link.from == segment) absl::StrAppend(&key, "|", link.crossing);
+    if (link.from != segment && link.to != segment) continue;
+    absl::StrAppend(&key, link.from == segment ? ">" : "<",
+                    absl::Hex(reinterpret_cast<uintptr_t>(link.value)));
   }
   return key;
 }

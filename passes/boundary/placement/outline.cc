@@ -1,7 +1,7 @@
 #include "passes/boundary/placement/outline.h"
 
-#include <algorithm>
-#include <set>
+#include <map>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
@@ -135,54 +135,81 @@ class SegmentCloner {
 
 const Op& returnOf(const PlacementGraph& graph) { return *graph.function().body().terminator(); }
 
+// By segment, the ops that read a value in an atom.
+using Readers = std::map<int64_t, std::vector<const Op*>>;
+
+Readers readersOf(const PlacementGraph& graph, const Assignment& assignment, const Value* value,
+                  llvm::ArrayRef<size_t> atoms) {
+  Readers readers;
+  for (size_t atom : atoms) {
+    for (const Op* op : graph.atoms()[atom].ops) {
+      if (llvm::any_of(op->operands(), [&](const Value* v) { return sourceOf(v) == value; }))
+        readers[assignment.segments[atom]].push_back(op);
+    }
+  }
+  return readers;
+}
+
+// Of each input.
+std::vector<Readers> readersOfInputs(const PlacementGraph& graph, const Assignment& assignment) {
+  std::vector<size_t> atoms(graph.atoms().size());
+  std::iota(atoms.begin(), atoms.end(), size_t{0});
+  std::vector<Readers> readers;
+  for (const auto& argument : graph.function().body().arguments())
+    readers.push_back(readersOf(graph, assignment, argument.get(), atoms));
+  return readers;
+}
+
+bool crosses(const Value* input) { return input->type().element == ir::Element::kFixed; }
+
 }  // namespace
 
 std::vector<Link> linksOf(const PlacementGraph& graph, const Assignment& assignment) {
   std::vector<Link> links;
-  for (const auto& [index, crossing] : llvm::enumerate(graph.crossings())) {
-    const int64_t from = assignment.segments[crossing.maker];
-    std::set<int64_t> readers;
-    for (size_t atom : crossing.readers) readers.insert(assignment.segments[atom]);
+  auto add = [&](const Value* value, int64_t from, const ir::Location& makers, Readers readers) {
     readers.erase(from);
-    for (int64_t to : readers) {
-      Link link{index, crossing.value, from, to, absl::StrCat("cut/", links.size()), {}, {}};
-      addNodes(link.makers, crossing.value->definingOp()->location());
-      for (size_t atom : crossing.readers) {
-        if (assignment.segments[atom] != to) continue;
-        for (const Op* op : graph.atoms()[atom].ops) {
-          for (const Flow& flow : flowsInto(*op)) {
-            if (flow.value == crossing.value) addNodes(link.readers, op->location());
-          }
-        }
-      }
-      links.push_back(std::move(link));
+    for (const auto& [to, ops] : readers) {
+      Link& link =
+          links.emplace_back(Link{value, from, to, absl::StrCat("cut/", links.size()), makers, {}});
+      for (const Op* op : ops) addNodes(link.readers, op->location());
     }
+  };
+  for (const auto& [i, readers] : llvm::enumerate(readersOfInputs(graph, assignment))) {
+    const Value* input = graph.function().body().arguments()[i].get();
+    if (!readers.empty() && crosses(input))
+      add(input, readers.begin()->first, {input->name().str()}, readers);
+  }
+  for (const Crossing& crossing : graph.crossings()) {
+    add(crossing.value, assignment.segments[crossing.maker],
+        crossing.value->definingOp()->location(),
+        readersOf(graph, assignment, crossing.value, crossing.readers));
   }
   return links;
 }
 
 std::vector<size_t> inputsOf(const PlacementGraph& graph, const Assignment& assignment,
                              int64_t segment) {
-  std::set<size_t> inputs;
-  for (size_t atom = 0; atom < graph.atoms().size(); ++atom) {
-    if (assignment.segments[atom] != segment) continue;
-    for (const Op* op : graph.atoms()[atom].ops) {
-      for (const Value* operand : op->operands()) {
-        const Value* source = sourceOf(operand);
-        if (source->argumentOf() != nullptr) inputs.insert(source->index());
-      }
-    }
+  std::vector<size_t> inputs;
+  for (const auto& [i, readers] : llvm::enumerate(readersOfInputs(graph, assignment))) {
+    const bool linked = crosses(graph.function().body().arguments()[i].get());
+    if (readers.contains(segment) && (!linked || readers.begin()->first == segment))
+      inputs.push_back(i);
   }
-  return {inputs.begin(), inputs.end()};
+  return inputs;
 }
 
 std::vector<size_t> outputsOf(const PlacementGraph& graph, const Assignment& assignment,
                               int64_t segment) {
   std::vector<size_t> outputs;
+  const std::vector<size_t> inputs = inputsOf(graph, assignment, segment);
   for (const auto& [i, value] : llvm::enumerate(returnOf(graph).operands())) {
-    const Op* maker = sourceOf(value)->definingOp();
-    if (maker == nullptr || isConstant(*maker)) continue;
-    if (assignment.segments[graph.atomOf(*maker)] == segment) outputs.push_back(i);
+    const Value* source = sourceOf(value);
+    const Op* maker = source->definingOp();
+    if (maker != nullptr && isConstant(*maker)) continue;
+    const bool own = maker == nullptr
+                         ? crosses(source) && llvm::is_contained(inputs, source->index())
+                         : assignment.segments[graph.atomOf(*maker)] == segment;
+    if (own) outputs.push_back(i);
   }
   return outputs;
 }

@@ -10,16 +10,16 @@
 
 namespace lindero::passes {
 
-// A crossing tensor on its way into one of the segments that read it; a tensor has a link to each.
+// A tensor on its way into one of the segments that read it; a tensor has a link to each.
 struct Link {
-  size_t crossing;               // of the graph
-  const ir::Value* value;        // the result of the op that makes it
+  const ir::Value* value;        // a crossing of the graph, or an input of the program
   int64_t from, to;              // segments
   std::string name;              // "cut/0": of the output and of the input
-  ir::Location makers, readers;  // ONNX nodes
+  ir::Location makers, readers;  // ONNX nodes, or the input's name
 };
 
-// In the order of their tensors in the program, then of the readers' segments.
+// Inputs first, which the first segment that reads one gives to the others; then the order of the
+// tensors in the program. Of a tensor, that of the readers' segments.
 std::vector<Link> linksOf(const PlacementGraph& graph, const Assignment& assignment);
 
 // A function of the segment's ops, regions included, with
@@ -31,7 +31,9 @@ ir::Function* outlineSegment(const PlacementGraph& graph, const Assignment& assi
                              llvm::ArrayRef<Link> links, int64_t segment, ir::Module& target,
                              llvm::StringRef name);
 
-// Which inputs and outputs of the program a segment has, as indices.
+// Which inputs and outputs of the program a segment has, as indices. Indices (of rows, of tokens)
+// do not cross: they are inputs of each segment that reads them. An input that is an output, too, is
+// one of the segment that has it.
 std::vector<size_t> inputsOf(const PlacementGraph& graph, const Assignment& assignment,
                              int64_t segment);
 std::vector<size_t> outputsOf(const PlacementGraph& graph, const Assignment& assignment,
