@@ -97,11 +97,10 @@ Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters,
 Estimate estimateBundle(const std::vector<CostReport>& members, const StwoParameters& parameters,
                         int threads, int64_t steps) {
   Estimate all;
-  all.blocks = 0;
+  all.blocks = steps;
   for (const CostReport& cost : members) {
     const Estimate member = estimateProof(cost, parameters, threads, steps);
     all.rows += member.rows;
-    all.blocks += member.blocks;
     all.online_cells += member.online_cells;
     all.fixed_cells += member.fixed_cells;
     all.seconds += member.seconds;

@@ -18,6 +18,10 @@ MEMBERS = {("toy_gpt", "per-layer"): 4, ("toy_gpt", "per-region"): 15, ("char_gp
 FILES = ("circuit.pb", "fixed.bin", "program.pb")
 
 
+# A block whose input, real numbers, is read by its norm and added again: in two members.
+SKIPPED = "block_clip_at_50"
+
+
 def package(name, policy):
     return models.package(name, "--boundaries", policy) if policy else models.package(name)
 
@@ -58,6 +62,17 @@ def it_is_proven_and_verified_as_one(name, policy):
     equal(len(verified["claim"]["model"]["members"]), MEMBERS[name, policy], "members of the claim")
     other = lindero("verify", proof, "--key", package(name, "") / "model.key")
     assert other.code == REJECTED, f"exit {other.code}: {other.errors}"
+
+
+@case
+def an_input_crosses():
+    path, proof, given = package(SKIPPED, "per-region"), models.folder / "skipped.proof", models.folder / "skipped.json"
+    given.write_text(json.dumps({"x": [[[(7 * row + 3 * column) % 11 / 4 - 1 for column in range(8)] for row in range(6)]]}))
+    first = succeed("inspect", path)["links"][0]
+    equal((first["from"], first["to"]), ("segment0", "segment3"), "the ends of the input's link")
+    succeed("prove", path, "--input", given, "-o", proof)
+    verified = succeed("verify", proof, "--key", path / "model.key")
+    equal(outputs(verified), outputs(succeed("check", package(SKIPPED, ""), "--input", given)), "outputs")
 
 
 def saved():

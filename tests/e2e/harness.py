@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
 CHAR_GPT = MODELS / "char_gpt"
+SMALL = ROOT / "tests/onnx_node/runtime"
 HELD_OUT = CHAR_GPT / "held_out.txt"
 BIN, TESTS = (Path(argument).resolve() for argument in sys.argv[1:3])
 
@@ -138,7 +139,7 @@ class Models:
 
     def onnx(self, name):
         """`name` is a committed file without .onnx, or what models/generate.py calls it, with options."""
-        for folder in (CHAR_GPT, MODELS):
+        for folder in (CHAR_GPT, MODELS, SMALL):
             if (folder / f"{name}.onnx").exists():
                 return folder / f"{name}.onnx"
         path = self.folder / f"{name}.onnx"

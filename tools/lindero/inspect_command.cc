@@ -189,7 +189,7 @@ void addLinks(const runtime::BundlePackage& package, Summary& summary) {
     rows.push_back({name, member(0), member(1)});
     json.push_back({{"name", name}, {"from", member(0)}, {"to", member(1)}});
   }
-  summary.addTable("links", absl::StrCat("Links between members (", rows.size(), ")"),
+  summary.addTable("links", "Links between members",
                    {"link", "from", "to"}, std::move(rows), std::move(json));
 }
 
