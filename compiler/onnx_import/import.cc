@@ -308,7 +308,7 @@ class GraphImporter {
 
   absl::Status emitNode(const onnx::NodeProto& node) {
     if (qualifiedOp(node) == "If") return emitIf(node);
-    IR_RETURN_IF_ERROR(checkFlags(node));
+    IR_RETURN_IF_ERROR(checkAttributes(node));
     IR_RETURN_IF_ERROR(checkWholeReals(node));
     IR_RETURN_IF_ERROR(scales_.read(node, [&](const std::string& name) {
       absl::StatusOr<Value*> value = lookUp(name);

@@ -1,6 +1,7 @@
 #include "compiler/onnx_import/node_emitter.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -44,8 +45,10 @@ absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape) {
   return absl::OkStatus();
 }
 
-absl::Status checkFlags(const onnx::NodeProto& node) {
+absl::Status checkAttributes(const onnx::NodeProto& node) {
   for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.name() == "epsilon" && !std::isfinite(attribute.f()))
+      return absl::InvalidArgumentError("attribute epsilon is not finite");
     if (attribute.type() != onnx::AttributeProto::INT || attribute.i() == 0 || attribute.i() == 1)
       continue;
     if (!llvm::is_contained(llvm::split(kFlags, ' '), attribute.name())) continue;

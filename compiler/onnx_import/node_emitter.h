@@ -26,8 +26,8 @@ constexpr int64_t kMostNewElements = int64_t{1} << 26;
 // before it is made.
 absl::Status checkNewElements(llvm::ArrayRef<int64_t> shape);
 // An attribute that is a yes or no is 0 or 1: what else means, runtimes and the ONNX library do not
-// agree on.
-absl::Status checkFlags(const onnx::NodeProto& node);
+// agree on. An epsilon is finite.
+absl::Status checkAttributes(const onnx::NodeProto& node);
 // ONNX calls that unidirectional: an error if the parameter would make the value larger.
 absl::Status checkBroadcastsTo(const ir::Value* value, const ir::Value* parameter);
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "compiler/onnx_import/import.h"
 #include "ir/dialects.h"
 #include "tests/onnx_node/onnx_text.h"
@@ -96,6 +98,15 @@ TEST(RefusalsTest, RefusesOtherOutputsThanCounted) {
       "g (float[4] x) => (float[M] y, float[N] z) { y, z = Split<axis = 0, num_outputs = 3>(x) }";
   EXPECT_THAT(errorOf(testing::parseModel(graph, 18)),
               AllOf(HasSubstr("'Split_0'"), HasSubstr("num_outputs is 3, and it has 2 outputs")));
+}
+
+TEST(RefusalsTest, RefusesAnInfiniteEpsilon) {
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[2,4] x, float[4] s) => (float[2,4] y) { y = LayerNormalization<epsilon = 1.0>(x, "
+      "s) }");
+  model.mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_f(INFINITY);
+  EXPECT_THAT(errorOf(model),
+              AllOf(HasSubstr("'LayerNormalization_0'"), HasSubstr("epsilon is not finite")));
 }
 
 TEST(RefusalsTest, RefusesPartsOfFusedOps) {

@@ -1,5 +1,7 @@
 #include "passes/import_cleanup/fuse_layernorm/fuse_layernorm.h"
 
+#include <cmath>
+
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
@@ -47,7 +49,7 @@ std::optional<Normalization> matchVariance(Value* numerator, const Value* varian
   const Op* sum = variance->definingOp();
   std::optional<WithConstant> parts = splitConstant(*sum);
   std::optional<double> epsilon = parts ? scalarOf(parts->constant) : std::nullopt;
-  Value* square = epsilon ? meanOf(parts->value) : nullptr;
+  Value* square = epsilon && std::isfinite(*epsilon) ? meanOf(parts->value) : nullptr;
   if (!square || squareRootOf(square) != numerator) return std::nullopt;
   Normalization found{numerator, false, *epsilon, {}};
   if (isOp(numerator, "tensor.sub") &&
