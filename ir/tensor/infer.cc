@@ -136,6 +136,20 @@ absl::StatusOr<Type> logical(const Request& r) {
   return binary(r, Element::kBool);
 }
 
+bool isInteger(const Type& type) { return type.element == Element::kInt; }
+
+absl::StatusOr<Type> bitwise(const Request& r) {
+  if (!isInteger(r.operands[0])) return r.violates(1, both(r));
+  return binary(r, Element::kInt);
+}
+
+absl::StatusOr<Type> wrapped(const Request& r) {
+  if (!r.find<bool>("signed")) return r.needs("signed");
+  const int64_t bits = r.get("bits", int64_t{0});
+  if (bits < 1 || bits > 62) return r.violates(2, absl::StrCat("bits = ", bits));
+  return unary<isInteger>(r);
+}
+
 absl::StatusOr<Type> select(const Request& r) {
   const auto& [condition, a, b] = std::tie(r.operands[0], r.operands[1], r.operands[2]);
   const std::string here = absl::StrCat(text(condition), ", ", text(a), " and ", text(b));
@@ -389,6 +403,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.and", {logical, 2, 2}},
       {"tensor.argmax", {argmax, 1, 1}},
       {"tensor.attention", {attention, 3, 3}},
+      {"tensor.bit_and", {bitwise, 2, 2}},
       {"tensor.cast", {castTo, 1, 1}},
       {"tensor.ceil", {unary<isReal>, 1, 1}},
       {"tensor.concat", {concat, 1, ~0u}},
@@ -440,6 +455,8 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.transpose", {transpose, 1, 1}},
       {"tensor.trilu", {trilu, 1, 1}},
       {"tensor.where", {select, 3, 3}},
+      {"tensor.whole_quotient", {arithmetic, 2, 2}},
+      {"tensor.wrap", {wrapped, 1, 1}},
   });
   return *table;
 }

@@ -84,6 +84,13 @@ int64_t greatestInteger(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t leastInteger(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t divInteger(int64_t a, int64_t b) { return b == -1 ? negInteger(a) : a / b; }
 
+double wholeQuotient(double a, double b) { return std::floor(a / b); }
+int64_t floorInteger(int64_t a, int64_t b) {
+  if (b == 0) return 0;
+  const int64_t quotient = divInteger(a, b);
+  return quotient - ((a % (b == -1 ? 1 : b) != 0 && (a < 0) != (b < 0)) ? 1 : 0);
+}
+
 int64_t powInteger(int64_t base, int64_t exponent) {
   if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
   int64_t result = 1;
@@ -115,6 +122,15 @@ int64_t greaterEqual(T a, T b) {
 }
 int64_t logicalAnd(int64_t a, int64_t b) { return a & b; }
 int64_t logicalOr(int64_t a, int64_t b) { return a | b; }
+
+absl::Status wrapBits(const Call& call) {
+  const uint64_t range = uint64_t{1} << call.op.intAttr("bits");
+  const uint64_t half = call.op.boolAttr("signed") ? range / 2 : 0;
+  const std::vector<int64_t>& x = call.in(0).integers;
+  for (size_t i = 0; i < x.size(); ++i)
+    call.result.integers[i] = wrap(((uint64_t(x[i]) + half) & (range - 1)) - half);
+  return absl::OkStatus();
+}
 
 double maskOne(double x, double open) {
   if (std::isnan(open)) return open;
@@ -210,6 +226,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.activation", activation},
     {"tensor.add", arithmetic<add, addInteger>},
     {"tensor.and", logical<logicalAnd>},
+    {"tensor.bit_and", logical<logicalAnd>},
     {"tensor.cast", cast},
     {"tensor.ceil", realMap<ceilOf>},
     {"tensor.cos", realMap<cosine>},
@@ -244,6 +261,8 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.sub", arithmetic<sub, subInteger>},
     {"tensor.tanh", realMap<tanhOf>},
     {"tensor.where", where},
+    {"tensor.whole_quotient", arithmetic<wholeQuotient, floorInteger>},
+    {"tensor.wrap", wrapBits},
 };
 
 }  // namespace

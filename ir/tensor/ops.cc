@@ -93,13 +93,18 @@ void addElementwise(std::vector<OpDef>& ops) {
        .summary = "y = x in another element type; to i64 it truncates, to i1 it is x != 0",
        .operands = {{"x", kOne, ""}},
        .results = {{"y", kOne, ""}},
-       .attributes = {{"to", kString, true, "\"float\" (f32), \"int\" (i64), \"bool\" (i1)"}},
+       .attributes = {{"to", kString, true, "\"float\" (f32), \"int\" (i64), \"bool\" (i1)"},
+                      {"low", kInt, false,
+                       "of an integer input: what it is at least; it is exact, and so has to be "
+                       "what is computed of it in whole numbers. Runs with others are refused"},
+                      {"high", kInt, false, "and at most"}},
        .constraints = {"`to` is one of those listed",
                        "the result has that element type and the shape of x"}});
   ops.push_back(arithmetic("tensor.add", "y = a + b; after import cleanup the residual sum"));
   ops.push_back(arithmetic("tensor.sub", "y = a - b"));
   ops.push_back(arithmetic("tensor.mul", "y = a * b"));
   ops.push_back(arithmetic("tensor.div", "y = a / b; on i64 rounded toward zero"));
+  ops.push_back(arithmetic("tensor.whole_quotient", "y = floor(a / b), of whole numbers"));
   ops.push_back(arithmetic("tensor.pow", "y = a^b"));
   ops.push_back(arithmetic("tensor.min", "y = min(a, b)"));
   ops.push_back(arithmetic("tensor.max", "y = max(a, b)"));
@@ -108,6 +113,13 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(comparison("tensor.less_or_equal", "y = a <= b"));
   ops.push_back(comparison("tensor.greater", "y = a > b"));
   ops.push_back(comparison("tensor.greater_or_equal", "y = a >= b"));
+  OpDef bits = binary("tensor.bit_and", "y = the bits that a and b share, in two's complement",
+                      "a and b are of i64", "the result is of i64, with the broadcast shape");
+  ops.push_back(std::move(bits));
+  OpDef wrap = unary("tensor.wrap", "y = x modulo 2^bits, as an integer of so many bits holds it");
+  wrap.attributes = {{"bits", kInt, true, ""}, {"signed", kBool, true, ""}};
+  wrap.constraints = {"x is of i64", "1 <= bits <= 62", kSameType};
+  ops.push_back(std::move(wrap));
   ops.push_back(binary("tensor.and", "y = a and b", "a and b are of i1", kBooleanResult));
   ops.push_back(binary("tensor.or", "y = a or b", "a and b are of i1", kBooleanResult));
   ops.push_back(

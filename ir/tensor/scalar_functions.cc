@@ -22,8 +22,11 @@ using namespace scalar;
 
 constexpr ScalarFunction kFunctions[] = {
     {"abs", kAbs, "r", 'r', unary<absolute>},
+    {"acos", kAcos, "r", 'r', unary<arcCosine>},
     {"add", kAdd, "rr", 'r', binary<add>},
     {"and", kAnd, "bb", 'b', [](double a, double b, double) -> double { return a != 0 && b != 0; }},
+    {"asin", kAsin, "r", 'r', unary<arcSine>},
+    {"atan", kAtan, "r", 'r', unary<arcTangent>},
     {"bool", kBool, "r", 'b', [](double a, double, double) -> double { return a != 0; }},
     {"ceil", kCeil, "r", 'r', unary<ceilOf>},
     {"cos", kCos, "r", 'r', unary<cosine>},

@@ -11,8 +11,11 @@ namespace lindero::ir::tensor {
 
 enum class ScalarOp {
   kAbs,
+  kAcos,
   kAdd,
   kAnd,
+  kAsin,
+  kAtan,
   kBool,
   kCeil,
   kCos,
@@ -88,6 +91,9 @@ inline double roundOf(double a) {
   return std::fmod(down, 2) == 0 ? down : down + 1;
 }
 inline double errorFunction(double a) { return std::erf(a); }
+inline double arcSine(double a) { return std::asin(a); }
+inline double arcCosine(double a) { return std::acos(a); }
+inline double arcTangent(double a) { return std::atan(a); }
 inline double tanhOf(double a) { return std::tanh(a); }
 inline double relu(double a) { return a > 0 || std::isnan(a) ? a : 0; }
 inline double sigmoid(double a) { return 1 / (1 + std::exp(-a)); }

@@ -12,6 +12,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Parallel.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
 
@@ -119,6 +120,21 @@ class Random {
  private:
   uint64_t state_;
 };
+
+// An integer input that is computed with, if the argument is one.
+const Op* numberReader(const Value& argument) {
+  const auto it = llvm::find_if(argument.users(), [](const Op* op) { return isNumber(*op); });
+  return it == argument.users().end() ? nullptr : *it;
+}
+
+// Small ones.
+void fillNumbers(const Op& reader, Random& random, Array& numbers) {
+  constexpr int64_t kMost = 100;
+  const int64_t low = std::max(-kMost, reader.intAttr("low")),
+                high = std::min(kMost, reader.intAttr("high"));
+  for (int64_t& x : numbers.integers)
+    x = low + static_cast<int64_t>(random.next() % static_cast<uint64_t>(high - low + 1));
+}
 
 // How many ids there are: the rows of the smallest table that the argument looks up.
 absl::StatusOr<int64_t> vocabulary(const Value& ids) {
@@ -300,6 +316,8 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
       for (double& x : array.reals) x = random.normal();
       if (!array.isReal() && argument->users().empty()) {
         fillMask(/*whole=*/true, random, array);
+      } else if (const Op* reader = numberReader(*argument); reader != nullptr) {
+        fillNumbers(*reader, random, array);
       } else if (!array.isReal()) {
         absl::StatusOr<int64_t> ids = vocabulary(*argument);
         if (!ids.ok()) return ids.status();
@@ -312,7 +330,9 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   }
   if (readsReals(function) && !samples.empty() && !isDefinedFor(function, samples[0]))
     takeMagnitudes(samples);
-  if (arguments.size() != 1 || arguments[0]->type().element == ir::Element::kFloat) return samples;
+  if (arguments.size() != 1 || arguments[0]->type().element == ir::Element::kFloat ||
+      numberReader(*arguments[0]) != nullptr)
+    return samples;
   const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
   const std::optional<size_t> prediction = predictionOf(function, positions, ids);
   if (!prediction) return samples;

@@ -13,6 +13,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
 #include "passes/quantize/choose_normalization.h"
+#include "passes/quantize/general.h"
 #include "passes/quantize/limit_general.h"
 #include "passes/quantize/magnitudes.h"
 #include "passes/quantize/storage.h"
@@ -103,6 +104,12 @@ const Value* Chooser::rootOf(const Value* value) {
 absl::Status Chooser::require(size_t site) {
   const Value* root = rootOf(values_[site]);
   double& need = residual_[siteOf(root)];
+  if (const Op* op = root->definingOp(); op != nullptr && isNumber(*op)) {
+    const auto most = static_cast<double>(std::max(-op->intAttr("low"), op->intAttr("high")));
+    const double seen = std::max(1.0, range(site).largest * options_.residual_margin);
+    need = std::max(need, std::min(most, seen));
+    return absl::OkStatus();
+  }
   const llvm::ArrayRef<double> deviations = range(site).deviations;
   for (double deviation : deviations) need = std::max(need, deviation * options_.residual_margin);
   if (!is(siteOf(root), "tensor.embedding")) {

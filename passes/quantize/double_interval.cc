@@ -168,6 +168,14 @@ DoubleInterval monotone(ScalarOp op, const DoubleInterval& a) {
       return rising(a, scalar::tanhOf, -1, 1);
     case ScalarOp::kSigmoid:
       return rising(a, scalar::sigmoid, 0, 1);
+    case ScalarOp::kAtan:
+      return rising(a, scalar::arcTangent);
+    case ScalarOp::kAsin:
+      return a.low < -1 || a.high > 1 ? DoubleInterval() : rising(a, scalar::arcSine);
+    case ScalarOp::kAcos:
+      return a.low < -1 || a.high > 1
+                 ? DoubleInterval()
+                 : widened({scalar::arcCosine(a.high), scalar::arcCosine(a.low)});
     case ScalarOp::kExp:
       return rising(a, scalar::exponential, 0);
     case ScalarOp::kLog:

@@ -309,6 +309,10 @@ bool isAffine(const Op& op) {
   return op.is("tensor.where") && constant(0) && !(constant(1) && constant(2));
 }
 
+bool isNumber(const Op& op) { return op.is("tensor.cast") && op.has("low"); }
+
+bool isWholeQuotient(const Op& op) { return op.is("tensor.whole_quotient"); }
+
 bool isQuotient(const Op& op) {
   return op.is("tensor.div") && isFloat(*op.result()) && constantOf(*op.operand(1)) == nullptr;
 }
@@ -316,7 +320,7 @@ bool isQuotient(const Op& op) {
 bool isGeneral(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return false;
   if (op.is("tensor.softmax") || op.is("tensor.mask") || isLimb(op)) return true;
-  if (op.is("tensor.matmul") || isCopy(op)) return true;
+  if (op.is("tensor.matmul") || isCopy(op) || isNumber(op) || isWholeQuotient(op)) return true;
   if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean")) return true;
   return isQuotient(op) || isAffine(op);
 }

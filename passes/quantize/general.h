@@ -54,6 +54,12 @@ bool isPartOfSum(const ir::Op& op);
 std::vector<int64_t> reducedAxes(const ir::Op& op);
 int64_t reducedElements(const ir::Op& op);
 
+// Is the op an integer input, as a real?
+bool isNumber(const ir::Op& op);
+
+// Is the op an exact quotient of whole numbers?
+bool isWholeQuotient(const ir::Op& op);
+
 // A quotient whose denominator is computed.
 bool isQuotient(const ir::Op& op);
 

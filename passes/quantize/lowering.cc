@@ -67,8 +67,7 @@ absl::Status Lowering::lowerArguments() {
     Stored stored;
     const Type& type = argument->type();
     if (type.element != ir::Element::kFloat) {
-      stored.value = target_.body().addArgument(type, argument->name());
-      keep(*argument, std::move(stored), "index");
+      if (absl::Status status = lowerIntegers(*argument); !status.ok()) return status;
       continue;
     }
     absl::StatusOr<int> exponent = this->exponent(*argument, "exponent"),
@@ -110,6 +109,8 @@ absl::Status Lowering::lower(const Op& op) {
 
 absl::Status Lowering::lowerGeneral(const Op& op) {
   if (isCopy(op)) return lowerCopy(op);
+  if (isNumber(op)) return lowerNumber(op);
+  if (isWholeQuotient(op)) return lowerWholeQuotient(op);
   if (op.is("tensor.softmax")) return lowerSoftmax(op);
   if (op.is("tensor.matmul")) return lowerMatmul(op);
   if (op.is("tensor.mask")) return lowerMask(op);

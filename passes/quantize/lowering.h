@@ -52,6 +52,7 @@ class Lowering {
   // Linears and sums are in lower_linear.cc; layernorm, attention, activation and product in
   // lower_rows.cc; the others in lowering.cc.
   absl::Status lowerArguments();
+  absl::Status lowerIntegers(const ir::Value& argument);
   absl::Status lower(const ir::Op& op);
   absl::Status lowerEmbedding(const ir::Op& op);
   absl::Status lowerLayerNorm(const ir::Op& op);
@@ -67,6 +68,10 @@ class Lowering {
   // Ops outside of all idioms (lower_general.cc).
   absl::Status lowerGeneral(const ir::Op& op);
   absl::Status lowerCopy(const ir::Op& op);
+  absl::Status lowerNumber(const ir::Op& op);
+  absl::Status lowerWholeQuotient(const ir::Op& op);
+  // A whole number, exactly, in a finer unit.
+  ir::Value* finer(ir::Value* x, int exponent);
   absl::Status lowerAffine(const ir::Op& op);
   absl::Status lowerReduction(const ir::Op& op);
   absl::Status lowerQuotient(const ir::Op& op);

@@ -200,6 +200,14 @@ class RealArithmetic::Operations {
         return increasing(mpfr_erf, a, y);
       case ScalarOp::kTanh:
         return increasing(mpfr_tanh, a, y);
+      case ScalarOp::kAtan:
+        return increasing(mpfr_atan, a, y);
+      case ScalarOp::kAsin:
+        if (isWithinOne(a, y)) increasing(mpfr_asin, a, y);
+        return;
+      case ScalarOp::kAcos:
+        if (isWithinOne(a, y)) decreasing(mpfr_acos, a, y);
+        return;
       case ScalarOp::kLog:
         return logarithm(a, y);
       case ScalarOp::kSqrt:
@@ -233,6 +241,21 @@ class RealArithmetic::Operations {
       return;
     }
     y.high.open = function(y.high.value, a.high.value, kUp) != 0 || a.high.open;
+  }
+
+  // Strictly decreasing functions of one variable.
+  static void decreasing(Unary function, const RealInterval& a, RealInterval& y) {
+    y.low.open = function(y.low.value, a.high.value, kDown) != 0 || a.high.open;
+    y.high.open = function(y.high.value, a.low.value, kUp) != 0 || a.low.open;
+  }
+
+  // Is a in [-1, 1]? Else says what y is.
+  static bool isWithinOne(const RealInterval& a, RealInterval& y) {
+    const auto order = [](const End& end, int limit) { return mpfr_cmp_si(end.value, limit); };
+    if (order(a.low, -1) >= 0 && order(a.high, 1) <= 0) return true;
+    const bool outside = order(a.low, 1) > 0 || order(a.high, -1) < 0;
+    y.state = outside ? State::kUndefined : State::kUnknown;
+    return false;
   }
 
   // Functions that are monotone in each variable have their extremes at corners. A corner of value

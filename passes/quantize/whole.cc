@@ -51,7 +51,7 @@ bool keepsWhole(const Op& op) {
                            .Cases("tensor.add", "tensor.sub", "tensor.mul", "tensor.neg", true)
                            .Cases("tensor.reduce_sum", "tensor.matmul", "tensor.linear", true)
                            .Cases("tensor.high_limb", "tensor.low_limb", true)
-                           .Case("tensor.select_rows", true)
+                           .Cases("tensor.select_rows", "tensor.whole_quotient", true)
                            .Default(false);
 }
 
@@ -63,7 +63,7 @@ llvm::DenseSet<const Value*> wholeValues(const ir::Function& function) {
   llvm::DenseSet<const Value*> whole;
   for (const Op& op : function.body().ops()) {
     if (op.numResults() != 1) continue;
-    const bool given = op.is("tensor.embedding") && op.has("exact");
+    const bool given = (op.is("tensor.embedding") && op.has("exact")) || isNumber(op);
     const bool kept =
         llvm::any_of(op.operands(), [&](const Value* v) { return whole.contains(v); }) &&
         (op.is("tensor.activation") ? isWholeFunction(op.stringAttr("function"))
@@ -103,6 +103,9 @@ class Ranges {
       for (const Value* addend : op.operands().drop_front(2)) sum = sumOf(sum, of(*addend));
       return sum;
     }
+    if (isNumber(op)) {
+      return {static_cast<double>(op.intAttr("low")), static_cast<double>(op.intAttr("high"))};
+    }
     if (op.is("tensor.activation")) {
       absl::StatusOr<ir::tensor::Expression> function =
           ir::tensor::Expression::parse(op.stringAttr("function"));
@@ -124,6 +127,10 @@ class Ranges {
     if (op.is("tensor.neg")) return times(-1, {a.high, a.low});
     if (op.is("tensor.reduce_sum")) return times(static_cast<double>(reducedElements(op)), a);
     const DoubleInterval b = of(*op.operand(1));
+    if (isWholeQuotient(op)) {
+      const double most = std::max(-a.low, a.high);
+      return {a.low >= 0 && b.low >= 0 ? 0 : -most - 1, most};
+    }
     if (std::optional<DoubleInterval> both = ofChoice(op)) return *both;
     if (op.is("tensor.add")) return sumOf(a, b);
     if (op.is("tensor.sub")) return sumOf(a, {-b.high, -b.low});
@@ -239,7 +246,8 @@ namespace {
 
 // Can more than 16 bits hold the op's result?
 bool holdsWide(const Op& op) {
-  return op.is("tensor.embedding") || (standsAlone(op) && (isAffine(op) || isCopy(op)));
+  return op.is("tensor.embedding") || isNumber(op) ||
+         (standsAlone(op) && (isAffine(op) || isCopy(op)));
 }
 
 // Does all that reads the value take it exactly, or what it makes of it?

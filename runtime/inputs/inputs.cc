@@ -104,12 +104,12 @@ const InputArray* findArray(const std::vector<InputArray>& arrays, const std::st
 
 absl::Status checkTokens(int64_t low, int64_t high, const TensorFacts& wanted,
                          const std::vector<int64_t>& tokens) {
-  const bool mask = low == 0 && high == 1;
+  const bool ids = wanted.values > 0 && !(low == 0 && high == 1);
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= low && tokens[i] <= high) continue;
-    return failure(Error::kToken, absl::StrCat("input '", wanted.name, "': ", mask ? "" : "token ",
+    return failure(Error::kToken, absl::StrCat("input '", wanted.name, "': ", ids ? "token " : "",
                                                tokens[i], " at position ", i, " is outside of ",
-                                               mask ? "" : "the vocabulary ", low, " .. ", high));
+                                               ids ? "the vocabulary " : "", low, " .. ", high));
   }
   return absl::OkStatus();
 }

@@ -63,6 +63,10 @@ bool isFinite(const Value* value) {
 
 bool Arithmetic::spellsReal(const Op& op) const {
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) return true;
+  if (op.is("tensor.pow")) {
+    return op.result()->type().element == Element::kFloat && !scalarOf(op.operand(0)) &&
+           !scalarOf(op.operand(1));
+  }
   if (!op.is("tensor.max") && !op.is("tensor.min")) return false;
   return !scalarOf(op.operand(0)) && !scalarOf(op.operand(1));
 }
@@ -81,6 +85,19 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   if (op.is("tensor.min")) return extremeOfTwo(false, numbers[0], numbers[1]);
   if (op.is("tensor.relu") && isLarge(ranges[0]))
     return extremeOfTwo(true, numbers[0], {number(0), WholeRange{0, 0}});
+  if (op.is("tensor.abs") && ranges[0]) return magnitude(numbers[0]);
+  if (op.is("tensor.sign")) {
+    if (!isLarge(ranges[0])) return function("sign(x)", x[0]);
+    const Number zero = {number(0), WholeRange{0, 0}};
+    IR_ASSIGN_OR_RETURN(Value * above, comparison("greater", numbers[0], zero));
+    IR_ASSIGN_OR_RETURN(Value * below, comparison("less", numbers[0], zero));
+    return emit("tensor.sub", {above, below});
+  }
+  if (op.is("tensor.wrap")) return wrap(op, numbers[0]);
+  if (op.is("tensor.div") && op.result()->type().element == Element::kInt && ranges[0] && ranges[1])
+    return quotient(op, numbers[0], numbers[1]);
+  if (op.is("tensor.bit_and")) return sharedBits(numbers[0], numbers[1]);
+  if (op.is("tensor.pow")) return power(op, numbers[0], numbers[1]);
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) {
     IR_ASSIGN_OR_RETURN(Value * one,
                         extremum(op.is("tensor.reduce_max"), numbers[0], op.intsAttr("axes")));
@@ -97,6 +114,7 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   const bool same = llvm::StringSwitch<bool>(op.name())
                         .Cases("tensor.add", "tensor.matmul", "tensor.mul", "tensor.neg", true)
                         .Cases("tensor.reduce_sum", "tensor.relu", "tensor.sub", true)
+                        .Case("tensor.trilu", true)
                         .Default(false);
   if (!same) return nullptr;
   return emit(op.name(), x, op.attributes());
@@ -276,22 +294,6 @@ Arithmetic::Result Arithmetic::sum(Value* x, llvm::ArrayRef<int64_t> axes) {
 }
 
 absl::StatusOr<Value*> Arithmetic::never(Value* x) { return emit("tensor.mul", {x, number(0)}); }
-
-// The first of n elements that is the maximum: n less the greatest of n - j among those that are.
-absl::StatusOr<Value*> Arithmetic::argmax(const Op& op, Value* x, const WholeRange& range) {
-  const auto rank = static_cast<int64_t>(x->type().shape.size());
-  const int64_t axis = op.intAttrOr("axis", rank - 1), count = x->type().shape[axis];
-  IR_ASSIGN_OR_RETURN(Value * most, extremum(true, {x, range}, {axis}));
-  IR_ASSIGN_OR_RETURN(Value * is_most, comparison("equal", {x, range}, {most, range}));
-  Array left = Array::zeros(Element::kFloat, Ints(rank - axis, 1));
-  left.shape[0] = count;
-  left.reals.resize(count);
-  for (int64_t j = 0; j < count; ++j) left.reals[j] = static_cast<double>(count - j);
-  IR_ASSIGN_OR_RETURN(Value * distances, emit("tensor.mul", {is_most, constant(left)}));
-  IR_ASSIGN_OR_RETURN(Value * first, extremum(true, {distances, WholeRange{0, count}}, {axis}));
-  IR_ASSIGN_OR_RETURN(first, emit("tensor.sub", {number(static_cast<double>(count)), first}));
-  return reshaped(first, op.result()->type().shape);
-}
 
 // By one-hot rows: 1 where the index is that of the column.
 Arithmetic::Result Arithmetic::oneHot(Number index, int64_t size) {

@@ -17,6 +17,11 @@ namespace lindero::passes {
 // Integers from here on are refused: sums of such ones still have an exact form (whole.h).
 inline constexpr int64_t kMostInteger = 1 << 26;
 
+// What is divided by what is computed, and its divisors.
+inline constexpr int64_t kMostDivided = 1 << 11;
+// What has its bits compared with others.
+inline constexpr int64_t kMostShared = 1 << 15;
+
 class Arithmetic {
  public:
   // Ops are made there.
@@ -32,6 +37,8 @@ class Arithmetic {
   absl::StatusOr<ir::Value*> never(ir::Value* x);
   // The index that tensor.argmax has of whole numbers.
   absl::StatusOr<ir::Value*> argmax(const ir::Op& op, ir::Value* x, const WholeRange& range);
+  // Of any reals.
+  absl::StatusOr<ir::Value*> argmaxOfReals(const ir::Op& op, ir::Value* x);
   // With its range, if it is whole.
   struct Number {
     ir::Value* value;
@@ -64,6 +71,15 @@ class Arithmetic {
   Result extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes);
   Result sum(ir::Value* x, llvm::ArrayRef<int64_t> axes);
   Result product(Number a, Number b);
+  // Powers of a whole number, and of 2.
+  Result power(const ir::Op& op, Number base, Number exponent);
+  Result magnitude(Number x);
+  // Toward zero.
+  Result quotient(const ir::Op& op, Number a, Number b);
+  // Bits of whole numbers (bits.cc).
+  Result wrap(const ir::Op& op, Number x);
+  Result sharedBits(Number a, Number b);
+  absl::StatusOr<llvm::SmallVector<ir::Value*>> bitsOf(Number x, int count);
   Result slice(ir::Value* x, int64_t axis, int64_t start, int64_t size);
   Result oneHot(Number index, int64_t size);
   // A whole number is the sum of its limbs times 2^shift, which tables and products have room for.

@@ -10,9 +10,9 @@
 #include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
 #include "ir/tensor/of_integers.h"
-#include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/import_cleanup/support/whole_range.h"
 
 namespace lindero::passes {
 namespace {
@@ -27,12 +27,6 @@ using Shape = llvm::ArrayRef<int64_t>;
 constexpr size_t kMostColumns = 4096;
 constexpr int64_t kMostEntries = 1 << 22;   // of a table
 constexpr int64_t kMostElements = 1 << 22;  // of a value
-
-// Is the op one on single numbers, of any kind?
-bool isElementwise(const Op& op) {
-  return op.is("tensor.cast") || op.is("tensor.activation") ||
-         ir::tensor::findScalarFunction(op.name().drop_front(strlen("tensor."))) != nullptr;
-}
 
 // Is it a product of columns and rows?
 bool isOuterProduct(const Op& op) {

@@ -44,8 +44,9 @@ class LogicLowering {
   explicit LogicLowering(ir::Function& function) : function_(function) {}
 
   absl::StatusOr<bool> run() {
+    chooseLimit();
     for (const auto& argument : function_.body().arguments()) {
-      if (!isReal(argument.get())) tabulate(argument.get());
+      if (!isReal(argument.get()) && !numbers_.contains(argument.get())) tabulate(argument.get());
     }
     // New ops stand before the one that asked for them.
     for (Op& op : llvm::make_early_inc_range(function_.body().ops())) {
@@ -56,6 +57,32 @@ class LogicLowering {
   }
 
  private:
+  // The largest inputs of which all that is computed is exact.
+  void chooseLimit() {
+    for (const auto& argument : function_.body().arguments())
+      if (!isReal(argument.get()) && isNumber(argument.get())) numbers_.insert(argument.get());
+    if (numbers_.empty()) return;
+    for (int bits : {20, 16, 14, 12, 10, 8, 7, 5, 4, 3}) {
+      ranges_ = WholeRanges(int64_t{1} << bits);
+      if (llvm::all_of(function_.body().ops(), [this](const Op& op) { return hasExactResult(op); }))
+        return;
+    }
+  }
+
+  bool hasExactResult(const Op& op) {
+    if (op.numResults() != 1 || op.is("tensor.constant")) return true;
+    const std::optional<WholeRange> range = ranges_.of(op.result());
+    if (!range) return isReal(op.result());
+    const int64_t most = op.is("tensor.bit_and")                       ? kMostShared
+                         : op.is("tensor.div") && !isReal(op.result()) ? kMostDivided
+                                                                       : kMostInteger;
+    const bool room = most == kMostInteger || llvm::all_of(op.operands(), [&](const Value* x) {
+                        return ranges_.of(x) && mostOf(*ranges_.of(x)) <= most;
+                      });
+    if (!room) return false;
+    return isExact(*range) || (isReal(op.result()) && mostOf(*range) >= kMostRounded);
+  }
+
   void eraseUnread() {
     auto& ops = function_.body().ops();
     for (auto it = ops.rbegin(); it != ops.rend();) {
@@ -117,6 +144,16 @@ class LogicLowering {
           array->shape, std::vector<double>(array->integers.begin(), array->integers.end())));
     }
     if (auto it = reals_.find(value); it != reals_.end()) return it->second;
+    if (numbers_.contains(value)) {
+      const WholeRange range = *ranges_.of(value);
+      ir::Builder builder = ir::Builder::before(&*function_.body().ops().begin());
+      IR_ASSIGN_OR_RETURN(reals_[value], ir::tensor::create(builder, "tensor.cast", {value},
+                                                            {{"to", std::string("float")},
+                                                             {"low", range.low},
+                                                             {"high", range.high}}));
+      changed_ = true;
+      return reals_[value];
+    }
     if (tables_.contains(value)) {
       IR_ASSIGN_OR_RETURN(Value * made, tables_.lookUp(value, function_));
       changed_ = true;
@@ -124,10 +161,11 @@ class LogicLowering {
     }
     if (isOp(value, "tensor.argmax")) {
       const Op& op = *value->definingOp();
-      if (!exact_choices_.contains(&op)) return nullptr;
-      IR_ASSIGN_OR_RETURN(reals_[value],
-                          arithmetic_->argmax(op, op.operand(0), *ranges_.of(op.operand(0))));
-      return reals_[value];
+      auto places = exact_choices_.contains(&op)
+                        ? arithmetic_->argmax(op, op.operand(0), *ranges_.of(op.operand(0)))
+                        : arithmetic_->argmaxOfReals(op, op.operand(0));
+      IR_ASSIGN_OR_RETURN(Value * made, std::move(places));
+      return reals_[value] = made;
     }
     return isReal(value) ? value : nullptr;
   }
@@ -166,7 +204,8 @@ class LogicLowering {
       IR_ASSIGN_OR_RETURN(Value * value, real(op.operand(0)));
       if (value == nullptr) return nullptr;
       op.setOperand(0, value);
-      if (range && isExact(*range)) exact_choices_.insert(&op);
+      IR_ASSIGN_OR_RETURN(const Op* choice, overLastAxis(op));
+      if (range && isExact(*range)) exact_choices_.insert(choice);
       return nullptr;
     }
     if (!isReal(op.result())) {
@@ -197,6 +236,29 @@ class LogicLowering {
     return arithmetic_->spell(op, operands, ranges);
   }
 
+  // The argmax itself, or one of moved axes that takes its place: of the last axis alone there are
+  // circuits. Outputs need not keep axes of one.
+  absl::StatusOr<const Op*> overLastAxis(Op& op) {
+    Value* x = op.operand(0);
+    const auto rank = static_cast<int64_t>(x->type().shape.size());
+    const int64_t axis = op.intAttrOr("axis", rank - 1);
+    const bool keeps = op.has("keepdims") && op.boolAttr("keepdims");
+    const bool returned =
+        llvm::all_of(op.result()->users(), [](const Op* user) { return user->def().terminator; });
+    if (axis == rank - 1 || (keeps && !returned)) return &op;
+    std::vector<int64_t> perm;
+    for (int64_t i = 0; i < rank; ++i)
+      if (i != axis) perm.push_back(i);
+    perm.push_back(axis);
+    IR_ASSIGN_OR_RETURN(Value * moved,
+                        arithmetic_->emit("tensor.transpose", {x}, {{"perm", perm}}));
+    IR_ASSIGN_OR_RETURN(Value * ids, arithmetic_->emit("tensor.argmax", {moved},
+                                                       {{"axis", rank - 1}, {"keepdims", false}}));
+    op.result()->replaceAllUsesWith(ids);
+    changed_ = true;
+    return ids->definingOp();
+  }
+
   // By one-hot rows: y[..., c] = sum over j of [index == j] data[j, c].
   absl::StatusOr<Value*> pick(const Op& op, Value* data, Value* index) {
     const int64_t axis = op.intAttr("axis");
@@ -212,6 +274,7 @@ class LogicLowering {
   std::optional<Arithmetic> arithmetic_;
   InputTables tables_;
   llvm::DenseMap<const Value*, Value*> reals_;  // of integers and truth values
+  llvm::DenseSet<const Value*> numbers_;        // inputs that are computed with as they are
   llvm::DenseSet<const Op*> exact_choices_;     // argmax of whole numbers
   bool changed_ = false;
 };

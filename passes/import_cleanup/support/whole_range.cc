@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
 #include <vector>
 
 #include "ir/core/op_table.h"
 #include "ir/core/post_order.h"
+#include "ir/tensor/expression.h"
+#include "ir/tensor/scalar_functions.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/quantize/double_interval.h"
 #include "passes/quantize/masks.h"
 
 namespace lindero::passes {
@@ -20,6 +24,8 @@ using ir::Value;
 using ir::tensor::Array;
 
 constexpr double kMost = 0x1p53;
+// Of reals that are rounded.
+constexpr int64_t kMostReal = kMostRounded;
 
 // Of the corners of an operation that is monotonic in each operand.
 std::optional<WholeRange> hull(std::initializer_list<double> values) {
@@ -67,35 +73,17 @@ bool counts(const Op& op) {
   return op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean");
 }
 
-// Is the integer, as it is or negated, a truth value to one that reads it?
-bool isTruth(const Value* integer) {
-  std::set<const Value*> seen{integer};
-  std::vector<const Value*> left{integer};
-  while (!left.empty()) {
-    const Value* value = left.back();
-    left.pop_back();
-    for (const Op* op : value->users()) {
-      if (op->numResults() != 1) continue;
-      if (op->result()->type().element == Element::kBool || counts(*op)) return true;
-      // One minus it, times what closes a score.
-      if (op->is("tensor.mul")) {
-        for (const Value* factor : op->operands()) {
-          const std::optional<double> number = scalarOf(factor);
-          if (number && std::abs(*number) >= -kMasked) return true;
-        }
-      }
-      // What is open for both a row and a key: the product of the two.
-      const bool both = op->is("tensor.mul") && llvm::all_of(op->operands(), [&](const Value* v) {
-                          return seen.contains(v);
-                        });
-      const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") ||
-                           op->is("tensor.neg") || op->is("tensor.activation") ||
-                           !moved(*op).empty();
-      if (follows && seen.insert(op->result()).second) left.push_back(op->result());
-      if (op->is("tensor.activation") && decides(op->stringAttr("function"))) return true;
-    }
-  }
-  return false;
+bool compares(const Op& op) {
+  return op.numOperands() == 2 && op.result()->type().element == Element::kBool &&
+         !op.is("tensor.and") && !op.is("tensor.or");
+}
+
+// Is the comparison one with 0 or 1?
+bool comparesTruth(const Op& op) {
+  return llvm::any_of(op.operands(), [](const Value* operand) {
+    const std::optional<WholeRange> range = ofConstant(operand);
+    return range && range->low >= 0 && range->high <= 1;
+  });
 }
 
 // The rows of the smallest table in which the integers, or some of them, are looked up as they are.
@@ -123,11 +111,169 @@ std::optional<int64_t> rowsLookedUp(const Value* integers) {
   return rows;
 }
 
-WholeRange ofArgument(const Value* argument) {
-  const std::optional<int64_t> rows = rowsLookedUp(argument);
-  if (rows) return {0, *rows - 1};
-  const auto& shape = argument->type().shape;
-  return {0, shape.empty() || isTruth(argument) ? 1 : std::max<int64_t>(shape.back() - 1, 1)};
+bool indexes(const Op& op, const Value* value) {
+  return op.is("tensor.gather") && op.operand(1) == value;
+}
+
+// Are integers that are functions of the input alone read by what reads other values, too, and is
+// none of them an index?
+bool feedsArithmetic(const Value* argument) {
+  std::set<const Value*> seen{argument};
+  std::vector<const Value*> left{argument};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      const bool of_it = llvm::all_of(op->operands(), [&](const Value* operand) {
+        return seen.contains(operand) || isConstant(operand);
+      });
+      if (op->numResults() == 1 && of_it &&
+          (isElementwise(*op) || movesElements(*op) || indexes(*op, value))) {
+        if (seen.insert(op->result()).second) left.push_back(op->result());
+      } else if (value->type().element == Element::kInt && !indexes(*op, value)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+bool rounds(const Op& op) {
+  return op.is("tensor.round") || op.is("tensor.floor") || op.is("tensor.ceil");
+}
+
+// Of a function that has whole values wherever it has any: it rounds all that it is made of.
+std::optional<WholeRange> ofFunction(llvm::StringRef text, const std::optional<WholeRange>& x) {
+  using ir::tensor::ScalarOp;
+  const absl::StatusOr<ir::tensor::Expression> function = ir::tensor::Expression::parse(text);
+  if (!function.ok()) return std::nullopt;
+  std::vector<bool> whole;
+  for (const auto& node : function->nodes()) {
+    if (node.function == nullptr) {
+      whole.push_back(node.is_variable ? x.has_value() : node.number == std::floor(node.number));
+      continue;
+    }
+    const ScalarOp op = node.function->op;
+    const bool of_whole = llvm::all_of(node.operands, [&](size_t i) { return whole[i]; });
+    const bool keeps =
+        llvm::is_contained({ScalarOp::kAdd, ScalarOp::kSub, ScalarOp::kMul, ScalarOp::kMin,
+                            ScalarOp::kMax, ScalarOp::kNeg, ScalarOp::kAbs, ScalarOp::kRelu},
+                           op);
+    const bool choice =
+        op == ScalarOp::kWhere && whole[node.operands[1]] && whole[node.operands[2]];
+    const bool made = llvm::is_contained(
+        {ScalarOp::kRound, ScalarOp::kFloor, ScalarOp::kCeil, ScalarOp::kSign, ScalarOp::kFloat},
+        op);
+    whole.push_back(made || choice || (keeps && of_whole));
+  }
+  if (!whole.back()) return std::nullopt;
+  const WholeRange from = x.value_or(WholeRange{-kMostReal, kMostReal});
+  const DoubleInterval range =
+      valuesOn(*function, {static_cast<double>(from.low), static_cast<double>(from.high)});
+  return hull({std::max(range.low, double(-kMostReal)), std::min(range.high, double(kMostReal))});
+}
+
+// What is known of an input from what it is compared with, and what it picks elements of.
+struct Uses {
+  std::optional<int64_t> size;         // of the smallest axis of computed values
+  bool as_it_is = false;               // it picks elements itself, not what is computed of it
+  std::optional<WholeRange> compared;  // with these constants
+};
+
+Uses usesOf(const Value* argument) {
+  Uses uses;
+  std::set<const Value*> seen{argument}, moved_alone{argument};
+  std::vector<const Value*> left{argument};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      if (op->numResults() != 1) continue;
+      const bool moves = (movesElements(*op) || op->is("tensor.wrap")) && !indexes(*op, value);
+      if (indexes(*op, value) && !isConstant(op->operand(0))) {
+        const int64_t size = op->operand(0)->type().shape[op->intAttr("axis")];
+        uses.size = std::min(size, uses.size.value_or(size));
+        uses.as_it_is |= moved_alone.contains(value);
+        continue;
+      }
+      if (moved_alone.contains(value) && compares(*op)) {
+        for (const Value* operand : op->operands()) {
+          const std::optional<WholeRange> range = ofConstant(operand);
+          if (range) uses.compared = uses.compared ? hull(*uses.compared, *range) : range;
+        }
+      }
+      const bool of_it = llvm::all_of(op->operands(), [&](const Value* operand) {
+        return seen.contains(operand) || isConstant(operand);
+      });
+      if (!moves && !(of_it && (isElementwise(*op) || indexes(*op, value)))) continue;
+      if ((moves || op->is("tensor.cast")) && moved_alone.contains(value))
+        moved_alone.insert(op->result());
+      if (seen.insert(op->result()).second) left.push_back(op->result());
+    }
+  }
+  return uses;
+}
+
+// Is the integer, as it is or negated, a truth value to one that reads it?
+bool isTruth(const Value* integer) {
+  std::set<const Value*> seen{integer};
+  std::vector<const Value*> left{integer};
+  if (const Uses uses = usesOf(integer);
+      uses.compared && (uses.compared->low < 0 || uses.compared->high > 1))
+    return false;
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      if (op->numResults() != 1) continue;
+      if (counts(*op)) return true;
+      if (op->result()->type().element == Element::kBool && (!compares(*op) || comparesTruth(*op)))
+        return true;
+      // One minus it, times what closes a score.
+      if (op->is("tensor.mul")) {
+        for (const Value* factor : op->operands()) {
+          const std::optional<double> number = scalarOf(factor);
+          if (number && std::abs(*number) >= -kMasked) return true;
+        }
+      }
+      // What is open for both a row and a key: the product of the two.
+      const bool both = op->is("tensor.mul") && llvm::all_of(op->operands(), [&](const Value* v) {
+                          return seen.contains(v);
+                        });
+      const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") ||
+                           op->is("tensor.neg") || op->is("tensor.activation") ||
+                           !moved(*op).empty();
+      if (follows && seen.insert(op->result()).second) left.push_back(op->result());
+      if (op->is("tensor.activation") && decides(op->stringAttr("function"))) return true;
+    }
+  }
+  return false;
+}
+
+std::optional<WholeRange> ofType(const Op& wrap) {
+  const int64_t count = int64_t{1} << wrap.intAttr("bits");
+  return wrap.boolAttr("signed") ? WholeRange{-count / 2, count / 2 - 1} : WholeRange{0, count - 1};
+}
+
+// What the file's type allows, where the importer has stated that.
+std::optional<WholeRange> ofArgumentType(const Value* argument) {
+  std::optional<WholeRange> type;
+  std::vector<const Value*> left{argument};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    if (value->users().empty()) return std::nullopt;
+    for (const Op* op : value->users()) {
+      if (op->is("tensor.wrap")) {
+        type = ofType(*op);
+      } else if (movesElements(*op) && op->numOperands() == 1) {
+        left.push_back(op->result());
+      } else {
+        return std::nullopt;
+      }
+    }
+  }
+  return type;
 }
 
 std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, double times = 1) {
@@ -138,7 +284,63 @@ std::optional<WholeRange> product(const WholeRange& a, const WholeRange& b, doub
       {corner(a.low, b.low), corner(a.low, b.high), corner(a.high, b.low), corner(a.high, b.high)});
 }
 
+// All bits below the highest one of either.
+std::optional<WholeRange> sharedBits(const WholeRange& a, const WholeRange& b) {
+  if (a.low >= 0 && b.low >= 0) return WholeRange{0, std::min(a.high, b.high)};
+  if (a.low >= 0) return WholeRange{0, a.high};
+  if (b.low >= 0) return WholeRange{0, b.high};
+  int64_t low = -1;
+  while (low > std::min(a.low, b.low)) low *= 2;
+  return WholeRange{low, std::max(a.high, b.high)};
+}
+
+std::optional<WholeRange> power(const WholeRange& a, const WholeRange& b) {
+  if (b.low < 0) return std::nullopt;
+  auto corner = [](int64_t x, int64_t y) {
+    return std::pow(static_cast<double>(x), static_cast<double>(y));
+  };
+  const double most = std::max(1.0, corner(std::max<int64_t>(mostOf(a), 1), b.high));
+  return hull({a.low < 0 ? -most : 0, most});
+}
+
+// An input that is compared with constants need not go beyond the numbers next to them, and one
+// that picks elements not beyond these.
+std::optional<WholeRange> ofUses(const Value* argument) {
+  const Uses uses = usesOf(argument);
+  if (uses.size && uses.as_it_is) return WholeRange{-*uses.size, *uses.size - 1};
+  if (!uses.size && (!uses.compared || uses.compared->high <= 1)) return std::nullopt;
+  WholeRange range = {0, uses.size.value_or(1) - 1};
+  if (uses.compared) range = *hull(range, {uses.compared->low, uses.compared->high + 1});
+  return range;
+}
+
 }  // namespace
+
+bool isElementwise(const Op& op) {
+  return op.is("tensor.cast") || op.is("tensor.activation") || op.is("tensor.bit_and") ||
+         op.is("tensor.wrap") ||
+         ir::tensor::findScalarFunction(op.name().drop_front(strlen("tensor."))) != nullptr;
+}
+
+bool isNumber(const Value* argument) {
+  if (rowsLookedUp(argument)) return false;
+  if (ofArgumentType(argument)) return true;
+  if (const std::optional<WholeRange> uses = ofUses(argument); uses && uses->low < 0) return true;
+  return !isTruth(argument) && feedsArithmetic(argument);
+}
+
+WholeRange WholeRanges::ofArgument(const Value* argument) const {
+  if (const std::optional<int64_t> rows = rowsLookedUp(argument)) return {0, *rows - 1};
+  const bool number = isNumber(argument), truth = isTruth(argument);
+  WholeRange most = {-most_, most_};
+  if (const std::optional<WholeRange> type = ofArgumentType(argument))
+    most = {std::max(most.low, type->low), std::min(most.high, type->high)};
+  const std::optional<WholeRange> uses = ofUses(argument);
+  if (uses && (uses->low < 0 || !number) && !truth) return *uses;
+  if (number) return most;
+  const auto& shape = argument->type().shape;
+  return {0, shape.empty() || truth ? 1 : std::max<int64_t>(shape.back() - 1, 1)};
+}
 
 std::optional<WholeRange> WholeRanges::of(const Value* value) {
   if (auto it = known_.find(value); it != known_.end()) return it->second;
@@ -174,11 +376,22 @@ std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
     }
     return all;
   }
+  if (op.is("tensor.activation"))
+    return ofFunction(op.stringAttr("function"), known_[op.operand(0)]);
   const unsigned count = op.numOperands();
+  if (count == 1 && rounds(op) && !known_[op.operand(0)]) return WholeRange{-kMostReal, kMostReal};
   const std::optional<WholeRange> first = known_[op.operand(op.is("tensor.where") ? 1 : 0)];
   if (!first) return std::nullopt;
   const WholeRange a = *first;
-  if (op.is("tensor.cast") || op.is("tensor.round") || op.is("tensor.floor")) return a;
+  if (op.is("tensor.cast") || rounds(op)) return a;
+  if (op.is("tensor.trilu")) return hull(a, {0, 0});
+  if (op.is("tensor.wrap")) {
+    const WholeRange type = *ofType(op);
+    return type.low <= a.low && a.high <= type.high ? a : type;
+  }
+  if (op.is("tensor.abs")) return WholeRange{a.low > 0 ? a.low : 0, mostOf(a)};
+  if (op.is("tensor.sign"))
+    return WholeRange{a.low < 0 ? -1 : a.low > 0, a.high > 0 ? 1 : -(a.high < 0)};
   if (op.is("tensor.neg")) return WholeRange{-a.high, -a.low};
   if (op.is("tensor.relu"))
     return WholeRange{std::max<int64_t>(a.low, 0), std::max<int64_t>(a.high, 0)};
@@ -198,6 +411,10 @@ std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
   if (op.is("tensor.mul")) return product(a, b);
   if (op.is("tensor.max")) return WholeRange{std::max(a.low, b.low), std::max(a.high, b.high)};
   if (op.is("tensor.min")) return WholeRange{std::min(a.low, b.low), std::min(a.high, b.high)};
+  if (op.is("tensor.div") && op.result()->type().element == Element::kInt)
+    return WholeRange{-mostOf(a), mostOf(a)};
+  if (op.is("tensor.bit_and")) return sharedBits(a, b);
+  if (op.is("tensor.pow")) return power(a, b);
   if (op.is("tensor.matmul"))
     return product(a, b, static_cast<double>(op.operand(0)->type().shape.back()));
   return std::nullopt;

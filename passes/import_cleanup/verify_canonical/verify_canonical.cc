@@ -46,7 +46,10 @@ absl::Status checkOutputs(const Op& op) {
     const std::string name = names ? absl::StrCat("'", (*names)[i], "'") : absl::StrCat(i);
     if (op.operand(i)->type().elements() == 0) {
       problems.add(absl::UnimplementedError(
-          absl::StrCat("output ", name, " has no elements; pick others with --output-name")));
+          absl::StrCat("output ", name,
+                       " has no elements, and there is nothing to prove about it; "
+                       "pick others with --output-name")));
+      continue;
     }
     const ir::Constant* constant = constantOf(op.operand(i));
     if (constant == nullptr) continue;
