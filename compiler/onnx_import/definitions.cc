@@ -6,6 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/onnx_import/define_linear_attention.h"
+#include "compiler/onnx_import/define_ngrams.h"
+#include "compiler/onnx_import/define_sampling.h"
+#include "compiler/onnx_import/define_scatter.h"
 #include "compiler/onnx_import/define_transposed.h"
 #include "compiler/onnx_import/function_text.h"
 #include "compiler/onnx_import/node_emitter.h"
@@ -100,8 +104,9 @@ absl::Status lpPool(FunctionText& b) {
   const Ints kernel = b.intsAttr("kernel_shape");
   const int64_t p = b.intAttr("p", 2);
   if (p < 1) return absl::InvalidArgumentError("its p is no positive number");
-  constexpr const char* kWindow[] = {"auto_pad",     "ceil_mode", "dilations",
-                                     "kernel_shape", "pads",      "strides"};
+  // Windows beyond the padding have other means.
+  if (b.intAttr("ceil_mode", 0) != 0) return absl::UnimplementedError("ceil_mode");
+  constexpr const char* kWindow[] = {"auto_pad", "dilations", "kernel_shape", "pads", "strides"};
   IR_ASSIGN_OR_RETURN(std::string attributes, b.attributes(kWindow));
   attributes.back() = ',';
   double size = 1;
@@ -113,7 +118,7 @@ absl::Status lpPool(FunctionText& b) {
   b.add("powers = Pow (magnitude, p)");
   b.add("mean = AveragePool ", attributes, " count_include_pad = 1> (powers)");
   b.add("sum = Mul (mean, size)");
-  b.add("o0 = Pow (sum, root)");
+  b.add("o0 = ", p == 2 ? "Sqrt (sum)" : "Pow (sum, root)");
   return absl::OkStatus();
 }
 
@@ -169,14 +174,21 @@ const std::map<std::string, Write>& writers() {
   static const auto* map = new std::map<std::string, Write>{
       {"ConvInteger", convInteger},
       {"ConvTranspose", writeConvTranspose},
+      {"DeformConv", writeDeformConv},
+      {"Det", writeDet},
       {"DynamicQuantizeLinear", dynamicQuantizeLinear},
       {"GlobalLpPool", globalLpPool},
+      {"GridSample", writeGridSample},
       {"Hardmax", hardmax},
       {"LRN", lrn},
+      {"LinearAttention", writeLinearAttention},
       {"LpPool", lpPool},
       {"MatMulInteger", matMulInteger},
+      {"MaxUnpool", writeMaxUnpool},
       {"QLinearConv", qLinearConv},
       {"QLinearMatMul", qLinearMatMul},
+      {"TensorScatter", writeTensorScatter},
+      {"TfIdfVectorizer", writeTfIdfVectorizer},
   };
   return *map;
 }

@@ -92,8 +92,11 @@ absl::Status thresholdedRelu(NodeEmitter& e, llvm::StringRef) {
 }
 
 constexpr NamedEmitter kEmitters[] = {
+    {"Acos", expression, "acos(x)"},
     {"Acosh", expression, "log(add(x, sqrt(sub(mul(x, x), 1))))"},
+    {"Asin", expression, "asin(x)"},
     {"Asinh", expression, "mul(sign(x), log(add(abs(x), sqrt(add(mul(x, x), 1)))))"},
+    {"Atan", expression, "atan(x)"},
     {"Atanh", expression, "mul(0.5, log(div(add(1, x), sub(1, x))))"},
     {"Celu", celu},
     {"Cosh", expression, "mul(0.5, add(exp(x), exp(neg(x))))"},

@@ -1,5 +1,6 @@
 // ONNX ops that work element by element.
 
+#include <cmath>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -112,30 +113,19 @@ absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
   return e.emit("tensor.cast", {value}, {{"to", std::string(to)}});
 }
 
-// The bits of integers of the type, if they are so few that a cast to it may well wrap around; else
-// 0. Values of 32 bits and more are taken to fit.
-int narrowBits(int onnx_type) {
-  switch (onnx_type) {
-    case onnx::TensorProto::INT8:
-    case onnx::TensorProto::UINT8:
-      return 8;
-    case onnx::TensorProto::INT16:
-    case onnx::TensorProto::UINT16:
-      return 16;
-    default:
-      return 0;
-  }
-}
+// Integers of fewer bits wrap around. Values of 32 bits and more are taken to fit.
+constexpr int64_t kMostWrapped = 16;
 
 // All floats are one type here and all integers another, so most casts vanish.
 absl::Status cast(NodeEmitter& e, llvm::StringRef) {
-  const int bits = narrowBits(static_cast<int>(e.intAttr("to", 0)));
-  if (bits > 0 && e.input(0)->type().element != Element::kBool) {
-    return absl::UnimplementedError(absl::StrCat(
-        "a cast to integers of ", bits, " bits wraps around; cast to int32 or int64 instead"));
-  }
-  IR_ASSIGN_OR_RETURN(Element element, elementOf(static_cast<int>(e.intAttr("to", 0))));
+  const int to = static_cast<int>(e.intAttr("to", 0));
+  IR_ASSIGN_OR_RETURN(Element element, elementOf(to));
   IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
+  const std::optional<IntegerType> type = integerTypeOf(to);
+  if (type && type->bits <= kMostWrapped && e.input(0)->type().element != Element::kBool) {
+    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.wrap", {result},
+                                       {{"bits", type->bits}, {"signed", type->is_signed}}));
+  }
   e.setOutput(0, result);
   return absl::OkStatus();
 }
@@ -146,14 +136,23 @@ absl::Status castLike(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
+bool isWhole(const absl::StatusOr<ir::tensor::Array>& array) {
+  return array.ok() && llvm::all_of(array->reals, [](double x) { return x == std::floor(x); });
+}
+
 // The exponent may be of another type than the base.
 absl::Status pow(NodeEmitter& e, llvm::StringRef op) {
   Value* base = e.input(0);
-  if (base->type().element == Element::kInt && e.input(1)->type().element == Element::kFloat) {
-    return absl::UnimplementedError("an integer raised to a real power");
+  const Element element = base->type().element;
+  if (element == Element::kInt && e.input(1)->type().element == Element::kFloat &&
+      !isWhole(e.constantInput(1))) {
+    IR_ASSIGN_OR_RETURN(base, castTo(e, base, Element::kFloat));
   }
   IR_ASSIGN_OR_RETURN(Value * exponent, castTo(e, e.input(1), base->type().element));
-  return e.emitOutput(op, {base, exponent});
+  IR_ASSIGN_OR_RETURN(Value * power, e.emit(op, {base, exponent}));
+  IR_ASSIGN_OR_RETURN(power, castTo(e, power, element));
+  e.setOutput(0, power);
+  return absl::OkStatus();
 }
 
 absl::Status clip(NodeEmitter& e, llvm::StringRef) {
@@ -189,7 +188,6 @@ constexpr NamedEmitter kEmitters[] = {
     {"IsNaN", direct, "tensor.is_nan"},
     {"Less", direct, "tensor.less"},
     {"LessOrEqual", direct, "tensor.less_or_equal"},
-    {"Log", direct, "tensor.log"},
     {"Max", foldLeft, "tensor.max"},
     {"Mean", mean},
     {"Min", foldLeft, "tensor.min"},

@@ -286,12 +286,21 @@ absl::StatusOr<Value*> oneHotPlaces(NodeEmitter& e, int64_t depth, int64_t axis)
   shape.insert(shape.begin() + axis, 1);
   list[axis] = depth;
   Value* indices = e.input(0);
-  if (indices->type().element != ir::Element::kInt) {
-    IR_ASSIGN_OR_RETURN(indices, e.emit("tensor.cast", {indices}, {{"to", std::string("int")}}));
+  const bool real = indices->type().element == ir::Element::kFloat;
+  if (real) {
+    IR_ASSIGN_OR_RETURN(
+        indices, e.emit("tensor.activation", {indices},
+                        {{"function", std::string("where(less(x, 0), ceil(x), floor(x))")}}));
   }
   IR_ASSIGN_OR_RETURN(indices, e.reshape(indices, shape));
   IR_ASSIGN_OR_RETURN(Value * numbers, e.reshape(counting(e, depth), list));
   IR_ASSIGN_OR_RETURN(Value * below, e.emit("tensor.sub", {numbers, integer(e, depth)}));
+  if (real) {
+    for (Value** places : {&numbers, &below}) {
+      IR_ASSIGN_OR_RETURN(*places,
+                          e.emit("tensor.cast", {*places}, {{"to", std::string("float")}}));
+    }
+  }
   IR_ASSIGN_OR_RETURN(Value * hit, e.emit("tensor.equal", {indices, numbers}));
   IR_ASSIGN_OR_RETURN(Value * other, e.emit("tensor.equal", {indices, below}));
   IR_ASSIGN_OR_RETURN(hit, e.emit("tensor.or", {hit, other}));

@@ -7,6 +7,7 @@
 #include "compiler/onnx_import/norms.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace lindero::compiler {
 namespace {
@@ -24,10 +25,24 @@ llvm::ArrayRef<int64_t> withoutLeadingOnes(llvm::ArrayRef<int64_t> shape) {
   return shape;
 }
 
-// Is there one factor (or addend) per element of the axes that are normalized over?
+// Is the value computed of constants alone?
+bool isKnown(const Value* value) {
+  llvm::SmallVector<const Value*> left = {value};
+  llvm::DenseSet<const Value*> seen;
+  while (!left.empty()) {
+    const ir::Op* op = left.pop_back_val()->definingOp();
+    if (op == nullptr) return false;
+    for (const Value* operand : op->operands())
+      if (seen.insert(operand).second) left.push_back(operand);
+  }
+  return true;
+}
+
+// Is there one known factor (or addend) per element of the axes that are normalized over?
 bool isPerElement(const Value* parameter, llvm::ArrayRef<int64_t> normalized) {
   return !parameter ||
-         withoutLeadingOnes(parameter->type().shape) == withoutLeadingOnes(normalized);
+         (withoutLeadingOnes(parameter->type().shape) == withoutLeadingOnes(normalized) &&
+          isKnown(parameter));
 }
 
 absl::StatusOr<Value*> broadcastTo(NodeEmitter& e, llvm::StringRef op, Value* x, Value* parameter) {

@@ -1,5 +1,7 @@
 // ONNX ops that reduce axes to one element, or to running sums.
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +34,37 @@ absl::StatusOr<Ints> reducedAxes(NodeEmitter& e) {
 
 bool keepsDims(NodeEmitter& e) { return e.intAttr("keepdims", 1) != 0; }
 
+// Of no elements, a constant: true if that is set as the result.
+absl::StatusOr<bool> reducesNothing(NodeEmitter& e, double value) {
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  const bool none = llvm::any_of(axes, [&](int64_t axis) { return e.shape(0)[axis] == 0; });
+  if (!none) return false;
+  Ints shape;
+  for (int64_t axis = 0; axis < e.rank(0); ++axis) {
+    const bool reduced = llvm::is_contained(axes, axis);
+    if (!reduced || keepsDims(e)) shape.push_back(reduced ? 1 : e.shape(0)[axis]);
+  }
+  IR_RETURN_IF_ERROR(checkNewElements(shape));
+  Array y = Array::zeros(e.input(0)->type().element, shape);
+  std::fill(y.reals.begin(), y.reals.end(), value);
+  if (y.element == ir::Element::kBool) value = value > 0;
+  if (!y.isReal() && !std::isfinite(value))
+    return absl::UnimplementedError("the extreme of no integers");
+  std::fill(y.integers.begin(), y.integers.end(), static_cast<int64_t>(value));
+  e.setOutput(0, e.constant(y));
+  return true;
+}
+
+// What the result of no elements is.
+double ofNothing(llvm::StringRef op) {
+  if (op == "tensor.reduce_max") return -std::numeric_limits<double>::infinity();
+  if (op == "tensor.reduce_min") return std::numeric_limits<double>::infinity();
+  return op == "tensor.reduce_mean" ? std::nan("") : 0;
+}
+
 absl::Status reduce(NodeEmitter& e, llvm::StringRef op) {
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, ofNothing(op)));
+  if (done) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
   if (axes.empty()) {
     e.setOutput(0, e.input(0));
@@ -60,6 +92,8 @@ absl::StatusOr<Value*> sumOf(NodeEmitter& e, Value* value) {
 }
 
 absl::Status reduceL1(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, 0));
+  if (done) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(Value * magnitude, e.emit("tensor.abs", {e.input(0)}));
   IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, magnitude));
   e.setOutput(0, sum);
@@ -67,6 +101,8 @@ absl::Status reduceL1(NodeEmitter& e, llvm::StringRef) {
 }
 
 absl::Status reduceSumSquare(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, 0));
+  if (done) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(Value * square, e.emit("tensor.mul", {e.input(0), e.input(0)}));
   IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, square));
   e.setOutput(0, sum);
@@ -86,26 +122,50 @@ absl::Status reduceL2(NodeEmitter& e, llvm::StringRef op) {
 
 absl::Status reduceLogSum(NodeEmitter& e, llvm::StringRef) {
   IR_RETURN_IF_ERROR(needsReals(e));
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, -std::numeric_limits<double>::infinity()));
+  if (done) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(Value * sum, sumOf(e, e.input(0)));
   return e.emitOutput("tensor.log", {sum});
 }
 
 // The greatest element is taken out of the powers, so that none is large.
-absl::Status reduceLogSumExp(NodeEmitter& e, llvm::StringRef) {
-  IR_RETURN_IF_ERROR(needsReals(e));
-  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
-  if (axes.empty() && e.rank(0) > 0)
-    return absl::UnimplementedError("it has no axes to reduce (noop_with_empty_axes)");
+absl::StatusOr<Value*> logSumExp(NodeEmitter& e, Value* x, const Ints& axes, bool keeps) {
   const auto reduced = [&](llvm::StringRef op, Value* value, bool keep) {
     return e.emit(op, {value}, {{"axes", axes}, {"keepdims", keep}});
   };
-  IR_ASSIGN_OR_RETURN(Value * most, reduced("tensor.reduce_max", e.input(0), true));
-  IR_ASSIGN_OR_RETURN(Value * rest, e.emit("tensor.sub", {e.input(0), most}));
+  IR_ASSIGN_OR_RETURN(Value * most, reduced("tensor.reduce_max", x, true));
+  IR_ASSIGN_OR_RETURN(Value * rest, e.emit("tensor.sub", {x, most}));
   IR_ASSIGN_OR_RETURN(Value * powers, e.emit("tensor.exp", {rest}));
-  IR_ASSIGN_OR_RETURN(Value * sum, reduced("tensor.reduce_sum", powers, keepsDims(e)));
+  IR_ASSIGN_OR_RETURN(Value * sum, reduced("tensor.reduce_sum", powers, keeps));
   IR_ASSIGN_OR_RETURN(Value * log, e.emit("tensor.log", {sum}));
   IR_ASSIGN_OR_RETURN(most, e.reshape(most, log->type().shape));
-  return e.emitOutput("tensor.add", {log, most});
+  return e.emit("tensor.add", {log, most});
+}
+
+absl::Status reduceLogSumExp(NodeEmitter& e, llvm::StringRef) {
+  IR_RETURN_IF_ERROR(needsReals(e));
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, -std::numeric_limits<double>::infinity()));
+  if (done) return absl::OkStatus();
+  IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
+  if (axes.empty() && e.rank(0) > 0)
+    return absl::UnimplementedError("it has no axes to reduce (noop_with_empty_axes)");
+  IR_ASSIGN_OR_RETURN(Value * y, logSumExp(e, e.input(0), axes, keepsDims(e)));
+  e.setOutput(0, y);
+  return absl::OkStatus();
+}
+
+// Of a sum of powers, as above.
+absl::Status log(NodeEmitter& e, llvm::StringRef) {
+  const ir::Op* sum = e.input(0)->definingOp();
+  if (sum == nullptr || !sum->is("tensor.reduce_sum"))
+    return e.emitOutput("tensor.log", {e.input(0)});
+  const ir::Op* powers = sum->operand(0)->definingOp();
+  if (powers == nullptr || !powers->is("tensor.exp") || powers->operand(0)->type().elements() == 0)
+    return e.emitOutput("tensor.log", {e.input(0)});
+  IR_ASSIGN_OR_RETURN(Value * y, logSumExp(e, powers->operand(0), sum->intsAttr("axes").vec(),
+                                           sum->boolAttr("keepdims")));
+  e.setOutput(0, y);
+  return absl::OkStatus();
 }
 
 // Slice i of an axis, with size 1.
@@ -115,11 +175,12 @@ absl::StatusOr<Value*> sliceAt(NodeEmitter& e, Value* x, int64_t axis, int64_t i
 
 // Products of halves, until one is left.
 absl::Status reduceProd(NodeEmitter& e, llvm::StringRef) {
+  IR_ASSIGN_OR_RETURN(const bool done, reducesNothing(e, 1));
+  if (done) return absl::OkStatus();
   IR_ASSIGN_OR_RETURN(const Ints axes, reducedAxes(e));
   Value* x = e.input(0);
   Ints shape(e.shape(0).begin(), e.shape(0).end());
   for (const int64_t axis : axes) {
-    if (shape[axis] == 0) return absl::UnimplementedError("the product of no elements");
     while (shape[axis] > 1) {
       const int64_t half = shape[axis] / 2;
       const auto part = [&](int64_t start, int64_t size) {
@@ -227,6 +288,7 @@ absl::Status cumSum(NodeEmitter& e, llvm::StringRef) {
 constexpr NamedEmitter kEmitters[] = {
     {"CumProd", cumProd},
     {"CumSum", cumSum},
+    {"Log", log},
     {"ReduceL1", reduceL1},
     {"ReduceL2", reduceL2},
     {"ReduceLogSum", reduceLogSum},

@@ -16,9 +16,12 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+constexpr char kCrop[] = "tf_crop_and_resize";
+
 struct Axis {
   int64_t axis, size, places;
   float scale;
+  double from = 0, to = 1;  // of tf_crop_and_resize: parts of the axis
 };
 
 absl::Status setScale(Axis& a, float scale) {
@@ -56,6 +59,20 @@ absl::Status keepRatio(const std::string& policy, std::vector<Axis>& axes) {
   return absl::OkStatus();
 }
 
+// All starts, then all ends.
+absl::Status setRegion(NodeEmitter& e, std::vector<Axis>& axes) {
+  if (e.stringAttr("coordinate_transformation_mode", "") != kCrop) return absl::OkStatus();
+  if (!e.has(1)) return absl::InvalidArgumentError("it has no region to crop (roi)");
+  IR_ASSIGN_OR_RETURN(const Array region, e.constantInput(1));
+  if (!region.isReal() || region.reals.size() != 2 * axes.size())
+    return absl::InvalidArgumentError("its region does not fit its axes");
+  for (size_t i = 0; i < axes.size(); ++i) {
+    axes[i].from = region.reals[i];
+    axes[i].to = region.reals[i + axes.size()];
+  }
+  return absl::OkStatus();
+}
+
 // What the operands say of each axis: scales, of which a result has the whole places, or sizes.
 absl::StatusOr<std::vector<Axis>> axesOf(NodeEmitter& e) {
   Ints axes(e.rank(0));
@@ -78,6 +95,7 @@ absl::StatusOr<std::vector<Axis>> axesOf(NodeEmitter& e) {
                               : setPlaces(a, given.integers[i]));
     list.push_back(a);
   }
+  IR_RETURN_IF_ERROR(setRegion(e, list));
   if (!scaled)
     IR_RETURN_IF_ERROR(keepRatio(e.stringAttr("keep_aspect_ratio_policy", "stretch"), list));
   Ints shape(e.shape(0).begin(), e.shape(0).end());
@@ -95,6 +113,12 @@ float coordinate(const std::string& mode, const Axis& a, int64_t place) {
   if (mode == "asymmetric") return i / a.scale;
   if (mode == "align_corners") return a.places == 1 ? 0 : i * (size - 1) / (places - 1);
   if (mode == "pytorch_half_pixel" && a.places == 1) return 0;
+  if (mode == kCrop) {
+    const double last = double(a.size - 1), part = a.to - a.from;
+    return static_cast<float>(a.places == 1 ? (a.from + a.to) / 2 * last
+                                            : a.from * last + double(place) * part * last /
+                                                                  double(a.places - 1));
+  }
   const float centered = (i + 0.5f) / a.scale - 0.5f;
   if (mode != "half_pixel_symmetric") return centered;
   return size / 2 * (1 - places / (a.scale * size)) + centered;
@@ -119,27 +143,38 @@ struct Taps {
   bool cubic;
   double a;              // of cubic interpolation
   bool exclude_outside;  // elements beyond the ends count nothing; else they are those at the ends
+  bool antialias;        // an axis that becomes smaller is interpolated between more elements
+  bool crop;             // what lies outside of the axis is none of its elements
 
   // [size, places]
   Array matrix(const std::string& mode, const Axis& axis) const {
     std::vector<double> taken(axis.size * axis.places);
+    const double narrow = antialias ? std::min(1.0, double(axis.scale)) : 1;
+    const auto reach = static_cast<int64_t>(std::ceil((cubic ? 2 : 1) / narrow));
     for (int64_t place = 0; place < axis.places; ++place) {
       const double x = coordinate(mode, axis, place), first = std::floor(x);
+      if (isOutside(mode, axis, place)) continue;
       double sum = 0;
-      for (int64_t tap = cubic ? -1 : 0; tap <= (cubic ? 2 : 1); ++tap)
-        sum += share(axis, first + tap, x);
-      for (int64_t tap = cubic ? -1 : 0; tap <= (cubic ? 2 : 1); ++tap) {
+      for (int64_t tap = 1 - reach; tap <= reach; ++tap)
+        sum += share(axis, first + double(tap), x, narrow);
+      for (int64_t tap = 1 - reach; tap <= reach; ++tap) {
         const int64_t at = std::clamp<int64_t>(static_cast<int64_t>(first) + tap, 0, axis.size - 1);
-        taken[at * axis.places + place] += share(axis, first + tap, x) / sum;
+        taken[at * axis.places + place] += share(axis, first + double(tap), x, narrow) / sum;
       }
     }
     return Array::real({axis.size, axis.places}, std::move(taken));
   }
 
+  bool isOutside(const std::string& mode, const Axis& axis, int64_t place) const {
+    const double x = coordinate(mode, axis, place);
+    return crop && (x < 0 || x > double(axis.size - 1));
+  }
+
  private:
-  double share(const Axis& axis, double at, double x) const {
+  double share(const Axis& axis, double at, double x, double narrow) const {
     if (exclude_outside && (at < 0 || at >= static_cast<double>(axis.size))) return 0;
-    return cubic ? lindero::compiler::cubic(x - at, a) : 1 - std::abs(x - at);
+    const double distance = (x - at) * narrow;
+    return cubic ? lindero::compiler::cubic(distance, a) : std::max(0.0, 1 - std::abs(distance));
   }
 };
 
@@ -170,21 +205,30 @@ absl::Status checkModes(NodeEmitter& e, const Modes& m, llvm::ArrayRef<Axis> axe
                  {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil", kOldNearest}));
   IR_RETURN_IF_ERROR(checkKnown("coordinate_transformation_mode", m.coordinates,
                                 {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
-                                 "align_corners", "asymmetric", "tf_crop_and_resize"}));
-  if (m.coordinates == "tf_crop_and_resize")
-    return absl::UnimplementedError("coordinates are those of tf_crop_and_resize");
+                                 "align_corners", "asymmetric", kCrop}));
   // The standard's examples and runtimes differ in where the last place then lies.
   const bool between = llvm::any_of(axes, [](const Axis& a) {
     return a.scale * static_cast<float>(a.size) != static_cast<float>(a.places);
   });
   if (m.coordinates == "align_corners" && between && !e.has(3))
     return absl::UnimplementedError("align_corners with scales that make no whole sizes");
-  const bool smaller = llvm::any_of(axes, [](const Axis& a) { return a.scale < 1; });
-  if (e.intAttr("antialias", 0) && smaller && m.mode != "nearest")
-    return absl::UnimplementedError("it makes an axis smaller with antialias");
-  if (m.mode != "nearest" && e.input(0)->type().element != ir::Element::kFloat)
+  if ((m.mode != "nearest" || m.coordinates == kCrop) &&
+      e.input(0)->type().element != ir::Element::kFloat)
     return absl::UnimplementedError("it interpolates integers");
   return absl::OkStatus();
+}
+
+// With the value of places outside of the axis.
+absl::StatusOr<Value*> extrapolated(NodeEmitter& e, Value* x, const Taps& taps,
+                                    const std::string& mode, const Axis& a) {
+  Ints shape(x->type().shape.size(), 1);
+  shape[a.axis] = a.places;
+  Array outside = Array::zeros(ir::Element::kBool, shape);
+  for (int64_t place = 0; place < a.places; ++place)
+    outside.integers[place] = taps.isOutside(mode, a, place);
+  if (!llvm::is_contained(outside.integers, 1)) return x;
+  return e.emit("tensor.where",
+                {e.constant(outside), e.scalar(e.floatAttr("extrapolation_value", 0)), x});
 }
 
 absl::Status resize(NodeEmitter& e, llvm::StringRef) {
@@ -194,10 +238,11 @@ absl::Status resize(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const std::vector<Axis> axes, axesOf(e));
   IR_RETURN_IF_ERROR(checkModes(e, m, axes));
   const Taps taps = {m.mode == "cubic", e.floatAttr("cubic_coeff_a", -0.75),
-                     e.intAttr("exclude_outside", 0) != 0};
+                     e.intAttr("exclude_outside", 0) != 0, e.intAttr("antialias", 0) != 0,
+                     m.coordinates == kCrop};
   Value* x = e.input(0);
   for (const Axis& a : axes) {
-    if (a.places == a.size && a.scale == 1) continue;
+    if (a.places == a.size && a.scale == 1 && a.from == 0 && a.to == 1) continue;
     if (m.mode == "nearest") {
       Ints indices;
       for (int64_t place = 0; place < a.places; ++place)
@@ -207,6 +252,7 @@ absl::Status resize(NodeEmitter& e, llvm::StringRef) {
       IR_RETURN_IF_ERROR(checkNewElements({a.size, a.places}));
       IR_ASSIGN_OR_RETURN(x, multiplied(e, x, a.axis, taps.matrix(m.coordinates, a)));
     }
+    IR_ASSIGN_OR_RETURN(x, extrapolated(e, x, taps, m.coordinates, a));
   }
   e.setOutput(0, x);
   return absl::OkStatus();

@@ -56,8 +56,9 @@ absl::Status placeWindow(NodeEmitter& e, const std::string& auto_pad, Window& w)
   const int64_t room = w.size + w.before + w.after - reach;
   if (room < 0) return absl::InvalidArgumentError("a window is larger than what it is moved over");
   w.places = room / w.stride + 1;
-  if (e.intAttr("ceil_mode", 0) && room % w.stride != 0)
-    return absl::UnimplementedError("ceil_mode, where a window reaches beyond the padding");
+  // One more that reaches beyond the padding, if it begins before the padding does.
+  const bool rest = e.intAttr("ceil_mode", 0) && room % w.stride != 0;
+  if (rest && w.places * w.stride < w.size + w.before) ++w.places;
   return absl::OkStatus();
 }
 
@@ -89,11 +90,13 @@ void next(Ints& index, llvm::ArrayRef<int64_t> sizes) {
   }
 }
 
+constexpr int64_t kPadding = -1, kBeyond = -2;
+
 struct Patches {
   Ints places, kernel;     // sizes per axis
   int64_t all_places = 1;  // their products
   int64_t all_taps = 1;
-  Ints elements;  // [all_places, all_taps]: of the flattened pixels, -1 for padding
+  Ints elements;  // [all_places, all_taps]: of the flattened pixels, kPadding or kBeyond it
 };
 
 Patches patchesOf(llvm::ArrayRef<Window> windows) {
@@ -112,7 +115,12 @@ Patches patchesOf(llvm::ArrayRef<Window> windows) {
       for (size_t axis = 0; axis < windows.size(); ++axis) {
         const Window& w = windows[axis];
         const int64_t at = place[axis] * w.stride - w.before + tap[axis] * w.dilation;
-        element = element < 0 || at < 0 || at >= w.size ? -1 : element * w.size + at;
+        const bool inside = at >= 0 && at < w.size;
+        if (at >= w.size + w.after || element == kBeyond) {
+          element = kBeyond;
+        } else {
+          element = element < 0 || !inside ? kPadding : element * w.size + at;
+        }
       }
       p.elements.push_back(element);
     }
@@ -131,7 +139,7 @@ absl::Status checkPatches(llvm::ArrayRef<int64_t> outer, llvm::ArrayRef<Window> 
 absl::StatusOr<Value*> gatherPatches(NodeEmitter& e, Value* x, Patches p) {
   const int64_t axis = int64_t(x->type().shape.size()) - 1;
   const int64_t pixels = x->type().shape.back();
-  if (llvm::is_contained(p.elements, -1)) {
+  if (llvm::any_of(p.elements, [](int64_t element) { return element < 0; })) {
     Ints shape(x->type().shape.begin(), x->type().shape.end());
     shape.back() = 1;
     Value* zeros = e.constant(Array::zeros(x->type().element, shape));
@@ -276,12 +284,44 @@ absl::StatusOr<Value*> reducedPatches(NodeEmitter& e, const Patches& p, llvm::St
   return e.emit(op, {x}, {{"axes", Ints{3}}, {"keepdims", false}});
 }
 
-absl::Status setPool(NodeEmitter& e, const Patches& p, Value* y) {
+absl::Status setPool(NodeEmitter& e, const Patches& p, int output, Value* y) {
   Ints shape = {e.shape(0)[0], e.shape(0)[1]};
   shape.insert(shape.end(), p.places.begin(), p.places.end());
   IR_ASSIGN_OR_RETURN(y, e.reshape(y, shape));
-  e.setOutput(0, y);
+  e.setOutput(output, y);
   return absl::OkStatus();
+}
+
+// Where in the flattened input the greatest of each window was found; with storage_order, as if
+// the first spatial axis were the innermost.
+absl::Status setFound(NodeEmitter& e, const Patches& p) {
+  const llvm::ArrayRef<int64_t> image = llvm::ArrayRef<int64_t>(e.shape(0)).drop_front(2);
+  const int64_t batch = e.shape(0)[0], channels = e.shape(0)[1], pixels = product(image);
+  Ints places = p.elements;
+  if (e.intAttr("storage_order", 0) != 0) {
+    for (int64_t& place : places) {
+      int64_t turned = 0, rest = place, stride = pixels;
+      for (size_t axis = image.size(); axis-- > 0; rest /= image[axis]) {
+        stride /= image[axis];
+        turned += rest % image[axis] * stride;
+      }
+      place = turned;
+    }
+  }
+  IR_ASSIGN_OR_RETURN(Value * x, e.reshape(e.input(0), {batch, channels, pixels}));
+  IR_ASSIGN_OR_RETURN(x, gatherPatches(e, x, p));
+  IR_ASSIGN_OR_RETURN(Value * tap,
+                      e.emit("tensor.argmax", {x}, {{"axis", int64_t{3}}, {"keepdims", false}}));
+  Ints windows(p.all_places), parts(batch * channels);
+  for (int64_t i = 0; i < p.all_places; ++i) windows[i] = i * p.all_taps;
+  for (int64_t i = 0; i < batch * channels; ++i) parts[i] = i * pixels;
+  Value* first = e.constant(Array::integer({p.all_places}, std::move(windows)));
+  Value* list = e.constant(Array::integer({int64_t(places.size())}, places));
+  Value* base = e.constant(Array::integer({batch, channels, 1}, std::move(parts)));
+  IR_ASSIGN_OR_RETURN(tap, e.emit("tensor.add", {tap, first}));
+  IR_ASSIGN_OR_RETURN(Value * found, e.emit("tensor.gather", {list, tap}, {{"axis", int64_t{0}}}));
+  IR_ASSIGN_OR_RETURN(found, e.emit("tensor.add", {found, base}));
+  return setPool(e, p, 1, found);
 }
 
 // The mean of each window; what is padding counts only with count_include_pad.
@@ -290,15 +330,16 @@ absl::Status averagePool(NodeEmitter& e, llvm::StringRef) {
   std::vector<double> weights;
   for (int64_t i = 0; i < p.all_places; ++i) {
     const auto taps = llvm::ArrayRef(p.elements).slice(i * p.all_taps, p.all_taps);
+    const bool padded = e.intAttr("count_include_pad", 0) != 0;
     const int64_t inside =
-        e.intAttr("count_include_pad", 0) ? p.all_taps : p.all_taps - llvm::count(taps, -1);
+        llvm::count_if(taps, [&](int64_t element) { return element >= (padded ? kPadding : 0); });
     if (inside == 0) return absl::UnimplementedError("a window sees padding alone");
     weights.push_back(1.0 / double(inside));
   }
   IR_ASSIGN_OR_RETURN(Value * sums, reducedPatches(e, p, "tensor.reduce_sum"));
   Value* factors = e.constant(Array::real({p.all_places}, weights));
   IR_ASSIGN_OR_RETURN(Value * means, e.emit("tensor.mul", {sums, factors}));
-  return setPool(e, p, means);
+  return setPool(e, p, 0, means);
 }
 
 // The greatest of each window. Padding is never it: another element of the window stands there.
@@ -308,10 +349,11 @@ absl::Status maxPool(NodeEmitter& e, llvm::StringRef) {
     const auto taps = llvm::MutableArrayRef(p.elements).slice(i * p.all_taps, p.all_taps);
     const int64_t inside = *std::max_element(taps.begin(), taps.end());
     if (inside < 0) return absl::UnimplementedError("a window sees padding alone");
-    std::replace(taps.begin(), taps.end(), int64_t{-1}, inside);
+    for (int64_t& tap : taps) tap = tap < 0 ? inside : tap;
   }
   IR_ASSIGN_OR_RETURN(Value * greatest, reducedPatches(e, p, "tensor.reduce_max"));
-  return setPool(e, p, greatest);
+  IR_RETURN_IF_ERROR(setPool(e, p, 0, greatest));
+  return e.numOutputs() > 1 ? setFound(e, p) : absl::OkStatus();
 }
 
 absl::Status globalPool(NodeEmitter& e, llvm::StringRef op) {

@@ -30,6 +30,12 @@ FunctionText::Ints FunctionText::intsAttr(const char* name) const {
   return found ? Ints(found->ints().begin(), found->ints().end()) : Ints();
 }
 
+std::vector<double> FunctionText::floatsAttr(const char* name) const {
+  const onnx::AttributeProto* found = attribute(name);
+  return found ? std::vector<double>(found->floats().begin(), found->floats().end())
+               : std::vector<double>();
+}
+
 std::string FunctionText::stringAttr(const char* name, const std::string& fallback) const {
   const onnx::AttributeProto* found = attribute(name);
   return found ? found->s() : fallback;
@@ -61,6 +67,12 @@ std::string FunctionText::results() const {
 }
 
 std::string FunctionText::real(double value) { return absl::StrFormat("%.17e", value); }
+
+void FunctionText::reals(const std::string& name, llvm::ArrayRef<double> values) {
+  std::vector<std::string> list;
+  for (double value : values) list.push_back(real(value));
+  add(name, " = Constant <value_floats = [", absl::StrJoin(list, ", "), "]> ()");
+}
 
 void FunctionText::counting(const std::string& name, int64_t count) {
   add(name, "_first = Constant <value_int = 0> ()");

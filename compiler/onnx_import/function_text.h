@@ -33,6 +33,7 @@ class FunctionText {
   int64_t intAttr(const char* name, int64_t fallback) const;
   double floatAttr(const char* name, double fallback) const;
   Ints intsAttr(const char* name) const;
+  std::vector<double> floatsAttr(const char* name) const;
   std::string stringAttr(const char* name, const std::string& fallback) const;
   // "<group = 2, pads = [0, 1]>": those of the node that have these names, integers and words; ""
   // if it has none.
@@ -54,6 +55,10 @@ class FunctionText {
   void scalar(const std::string& name, double value) {
     add(name, " = Constant <value_float = ", real(value), "> ()");
   }
+  void scalarInt(const std::string& name, int64_t value) {
+    add(name, " = Constant <value_int = ", value, "> ()");
+  }
+  void reals(const std::string& name, llvm::ArrayRef<double> values);
   // 0, 1, ..., count - 1.
   void counting(const std::string& name, int64_t count);
   // Elements [start, start + size) of the last axis.

@@ -12,6 +12,7 @@
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/prepare.h"
+#include "compiler/onnx_import/value_types.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
@@ -28,11 +29,11 @@ using ir::Value;
 const std::map<std::string, NamedEmitter>& emitters() {
   static const auto* map = [] {
     auto* entries = new std::map<std::string, NamedEmitter>;
-    for (auto list :
-         {activationEmitters(), elementwiseEmitters(), layoutEmitters(), shapeEmitters(),
-          layerEmitters(), reductionEmitters(), normEmitters(), windowEmitters(), resizeEmitters(),
-          paddingEmitters(), indexEmitters(), einsumEmitters(), quantizationEmitters(),
-          selectionEmitters(), fourierEmitters()}) {
+    for (auto list : {activationEmitters(), elementwiseEmitters(), layoutEmitters(),
+                      shapeEmitters(), layerEmitters(), reductionEmitters(), normEmitters(),
+                      windowEmitters(), resizeEmitters(), paddingEmitters(), indexEmitters(),
+                      einsumEmitters(), quantizationEmitters(), selectionEmitters(),
+                      fourierEmitters(), bitEmitters(), constantEmitters(), regionEmitters()}) {
       for (const NamedEmitter& emitter : list) entries->emplace(emitter.op_type, emitter);
     }
     return entries;
@@ -97,6 +98,7 @@ class GraphImporter {
 
   absl::Status run() {
     const onnx::GraphProto& graph = file_.model.graph();
+    types_ = typesOf(file_);
     IR_RETURN_IF_ERROR(addArguments());
     IR_RETURN_IF_ERROR(checkOutputs());
     findLiveNodes();
@@ -156,7 +158,11 @@ class GraphImporter {
       }
       ir::Value*& value = values_[input.name()];
       value = function_->body().addArgument(type, input.name());
-      if (!boolean) continue;
+      if (!boolean) {
+        IR_ASSIGN_OR_RETURN(value,
+                            withType(builder_, value, input.type().tensor_type().elem_type()));
+        continue;
+      }
       IR_ASSIGN_OR_RETURN(value, ir::tensor::create(builder_, "tensor.cast", {value},
                                                     {{"to", std::string("bool")}}));
     }
@@ -343,6 +349,7 @@ class GraphImporter {
     if (emitter != emitters().end()) {
       NodeEmitter context(node, std::move(inputs), builder_, module_);
       context.limitFolding(folding_room_);
+      context.setTypes(types_);
       IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
       for (const Value* output : context.outputs())
         if (output) IR_RETURN_IF_ERROR(checkElements(output->type().shape, kMostElements));
@@ -445,6 +452,7 @@ class GraphImporter {
   ir::Builder builder_;
   llvm::StringMap<Value*> values_;
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
+  llvm::StringMap<int> types_;
   std::map<std::string, std::string> node_types_;
   std::vector<bool> live_;
   std::set<std::string> missing_;

@@ -213,15 +213,6 @@ TEST_F(ImportTest, EmptiesCachesOfAttentionOps) {
                     HasSubstr("names = [\"y\"]")));
 }
 
-TEST_F(ImportTest, RefusesCastsThatWrapAround) {
-  // 300 as uint8 is 44; true and false are what they are in any type.
-  EXPECT_THAT(errorOf(import("g (int64[2] x) => (uint8[2] y) { y = Cast<to = 2>(x) }")),
-              HasSubstr("8 bits wraps around"));
-  EXPECT_THAT(errorOf(import("g (float[2] x) => (int16[2] y) { y = Cast<to = 5>(x) }")),
-              HasSubstr("16 bits wraps around"));
-  EXPECT_TRUE(import("g (bool[2] x) => (uint8[2] y) { y = Cast<to = 2>(x) }").ok());
-}
-
 TEST_F(ImportTest, RefusesCachesThatItCannotEmpty) {
   const ImportOptions options{.dims = {{"batch", 1}, {"seq", 3}}};
   EXPECT_THAT(errorOf(import(cachedModel("batch,seq,2"), options)), HasSubstr("name of its own"));

@@ -74,6 +74,10 @@ const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {
   return nullptr;
 }
 
+int NodeEmitter::onnxType(int i) const {
+  return types_ != nullptr ? types_->lookup(node_.input(i)) : onnx::TensorProto::UNDEFINED;
+}
+
 int64_t NodeEmitter::intAttr(llvm::StringRef name, int64_t fallback) const {
   const onnx::AttributeProto* found = attribute(name);
   return found ? found->i() : fallback;

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "llvm/ADT/StringMap.h"
 #include "onnx/onnx_pb.h"
 
 namespace lindero::compiler {
@@ -46,6 +47,11 @@ class NodeEmitter {
   // as a shape always has. Unlimited without a call.
   void limitFolding(int64_t& elements) { room_ = &elements; }
   bool hasRoomFor(int64_t elements) const;
+
+  // The ONNX types of the file's values, by name: all integers are one type here.
+  void setTypes(const llvm::StringMap<int>& types) { types_ = &types; }
+  // Of an input; UNDEFINED where the file does not say.
+  int onnxType(int i) const;
 
   int numInputs() const { return static_cast<int>(inputs_.size()); }
   int numOutputs() const { return node_.output_size(); }
@@ -104,6 +110,7 @@ class NodeEmitter {
   ir::Module& module_;
   std::vector<ir::Value*> outputs_;
   int64_t* room_ = nullptr;
+  const llvm::StringMap<int>* types_ = nullptr;
 };
 
 // Emits one node. `op` is the tensor op of its table row, for emitters that serve several ONNX ops.
@@ -130,5 +137,8 @@ llvm::ArrayRef<NamedEmitter> einsumEmitters();
 llvm::ArrayRef<NamedEmitter> quantizationEmitters();
 llvm::ArrayRef<NamedEmitter> selectionEmitters();
 llvm::ArrayRef<NamedEmitter> fourierEmitters();
+llvm::ArrayRef<NamedEmitter> bitEmitters();
+llvm::ArrayRef<NamedEmitter> constantEmitters();
+llvm::ArrayRef<NamedEmitter> regionEmitters();
 
 }  // namespace lindero::compiler

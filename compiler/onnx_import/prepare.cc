@@ -30,6 +30,18 @@ constexpr uint64_t kMostNodes = 1'000'000;
 constexpr int64_t kMostDim = 1 << 20;
 constexpr char kOtherDims[] = "*";  // those that ImportOptions::dims does not name
 
+// Are the ops of a model the same in both opsets?
+bool hasOpsOf(const onnx::ModelProto& model, int64_t opset, int64_t other) {
+  return llvm::all_of(model.graph().node(), [&](const onnx::NodeProto& node) {
+    const auto schemaIn = [&](int64_t version) {
+      return onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(version),
+                                            onnx::ONNX_DOMAIN);
+    };
+    const onnx::OpSchema* schema = schemaIn(opset);
+    return isDefaultDomain(node.domain()) && schema != nullptr && schema == schemaIn(other);
+  });
+}
+
 absl::Status checkVersions(const onnx::ModelProto& model) {
   if (model.ir_version() > onnx::Version::IR_VERSION) {
     return absl::UnimplementedError(absl::StrCat(
@@ -40,6 +52,7 @@ absl::Status checkVersions(const onnx::ModelProto& model) {
   if (opset == 0)
     return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
   if (opset >= kLeastOpset && opset <= kMostOpset) return absl::OkStatus();
+  if (opset < kLeastOpset && hasOpsOf(model, opset, kLeastOpset)) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat(
       "opset ", opset, " is not supported: export with opset ", kLeastOpset, " to ", kMostOpset));
 }
@@ -392,6 +405,9 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
   IR_RETURN_IF_ERROR(checkVersions(model));
   IR_RETURN_IF_ERROR(checkTensors(model));
   registerContribSchemas();
+  for (onnx::OperatorSetIdProto& given : *model.mutable_opset_import())
+    if (isDefaultDomain(given.domain()) && given.version() < kLeastOpset)
+      given.set_version(kLeastOpset);
   moveContribNodes(model, opsetOf(model));
   IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
   const bool old = opsetOf(model) < kLeastOwnOpset;

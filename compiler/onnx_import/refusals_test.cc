@@ -46,13 +46,11 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
       {"float[1,1,4] x, float[1,1,2] w) => (float[1,1,N] y)"
        "{ y = Conv<auto_pad = \"SAME_UPPER\", pads = [1, 0]>(x, w) }",
        "Conv_0", "both auto_pad and pads"},
-      {"float[1,1,5] x) => (float[1,1,N] y)"
-       "{ y = AveragePool<kernel_shape = [2], strides = [2], ceil_mode = 1>(x) }",
-       "AveragePool_0", "ceil_mode"},
       {"float[2,3] x) => (float[N] y) { y = ReduceSumSquare<keepdims = 2>(x) }",
        "ReduceSumSquare_0", "attribute keepdims is 2, not 0 or 1"},
       {"float[2,3] x, float[2,3] z) => (float[M,N] y) { y = Gemm<transA = -1>(x, z) }", "Gemm_0",
        "attribute transA is -1, not 0 or 1"},
+      {"float[7,7] x) => (float y) { y = Det(x) }", "Det_0", "rows"},
       {"float[1,16384] x) => (float[1,16384] y) <int64 a = {1}> { y = CumSum(x, a) }", "CumSum_0",
        "more than 67108864 elements"},
       {"float[2,3] x, float[1,1,1] low) => (float[K,M,N] y) { y = Clip(x, low) }", "Clip_0",

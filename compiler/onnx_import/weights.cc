@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
+#include "llvm/ADT/STLExtras.h"
 
 namespace lindero::compiler {
 namespace {
@@ -230,6 +231,15 @@ absl::StatusOr<ir::Element> elementOf(int onnx_data_type) {
       return absl::UnimplementedError(
           absl::StrCat("data type ", typeName(onnx_data_type), " is not supported"));
   }
+}
+
+std::optional<IntegerType> integerTypeOf(int onnx_data_type) {
+  const absl::StatusOr<ir::Element> element = elementOf(onnx_data_type);
+  if (!element.ok() || *element != ir::Element::kInt) return std::nullopt;
+  const bool is_signed = llvm::is_contained(
+      {TensorProto::INT8, TensorProto::INT16, TensorProto::INT32, TensorProto::INT64},
+      onnx_data_type);
+  return IntegerType{static_cast<int64_t>(8 * bytesPerElement(onnx_data_type)), is_signed};
 }
 
 absl::Status checkRawSize(const TensorProto& tensor) {

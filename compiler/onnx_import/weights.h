@@ -1,6 +1,8 @@
 // ONNX tensors -> constants of the pool.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "compiler/onnx_import/model_file.h"
 #include "ir/core/constant_pool.h"
@@ -11,6 +13,13 @@ namespace lindero::compiler {
 // The element type of the tensor dialect that stands for an ONNX data type: f32 for every float,
 // i64 for every integer.
 absl::StatusOr<ir::Element> elementOf(int onnx_data_type);
+
+// Nothing for other types.
+struct IntegerType {
+  int64_t bits;
+  bool is_signed;
+};
+std::optional<IntegerType> integerTypeOf(int onnx_data_type);
 
 // Has raw data the size that the shape asks for? The ONNX library reads it as if it had. Tensors of
 // other types than numbers are not looked at.
