@@ -22,7 +22,7 @@ struct Example {
 std::optional<Example> readExample(const std::filesystem::path& folder);
 
 // What the tests give as inputs an exporter writes as constants: shapes, axes, bounds. In turn none
-// of them, all integers, and all but the first.
+// of them, all integers, all but the first, and all.
 std::vector<onnx::ModelProto> withConstants(const Example& example);
 
 // The example's values of these arguments, in their order.
@@ -32,8 +32,15 @@ absl::StatusOr<std::vector<ir::tensor::Array>> argumentsOf(const ir::Function& f
 // That the values are those expected, to single precision.
 absl::Status compareOutputs(const std::vector<ir::tensor::Array>& results, const Example& example);
 
-// The first of withConstants that the importer takes, in `file`, and what the float interpreter
-// makes of it: an error where it is refused, or computes something else.
+// What the float interpreter makes of a model, by way of `file`: refused, where the importer does
+// not take it; else an error where it computes something else than is expected.
+struct FloatRun {
+  bool taken = false;
+  absl::Status status;
+};
+FloatRun runFloat(const Example& example, const onnx::ModelProto& model, const std::string& file);
+
+// The first of withConstants that the importer takes.
 absl::Status runFloat(const Example& example, const std::string& file);
 
 }  // namespace lindero::testing
