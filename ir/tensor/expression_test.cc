@@ -138,7 +138,8 @@ TEST(ScalarFunctions, AreOpsInOrder) {
   for (const ScalarFunction& function : scalarFunctions()) {
     EXPECT_EQ(findScalarFunction(function.name), &function);
     const bool cast = function.name == "float" || function.name == "bool";
-    if (cast || function.name == "pi") continue;
+    const bool alone = llvm::is_contained({"acos", "asin", "atan", "pi"}, function.name);
+    if (cast || alone) continue;
     const OpDef* op = findOpDef("tensor." + function.name.str());
     ASSERT_NE(op, nullptr) << function.name.str();
     EXPECT_EQ(op->operands.size(), function.operands.size()) << function.name.str();

@@ -28,9 +28,6 @@ bool isComparison(const Op& op) {
       .Default(false);
 }
 
-// Larger whole numbers are not exact in a table of 14-bit keys, with its margin.
-constexpr int64_t kMostWhole = 1 << 11;
-
 bool isLarge(const std::optional<WholeRange>& range) {
   return range && mostOf(*range) > kMostWhole && mostOf(*range) < kMostInteger;
 }

@@ -17,10 +17,16 @@ namespace lindero::passes {
 // Integers from here on are refused: sums of such ones still have an exact form (whole.h).
 inline constexpr int64_t kMostInteger = 1 << 26;
 
-// What is divided by what is computed, and its divisors.
+// Larger whole numbers are not exact in a table of 14-bit keys, with its margin.
+inline constexpr int64_t kMostWhole = 1 << 11;
+
+// What is divided by what is computed, and its divisors, but for powers of 2.
 inline constexpr int64_t kMostDivided = 1 << 11;
 // What has its bits compared with others.
-inline constexpr int64_t kMostShared = 1 << 15;
+inline constexpr int64_t kMostShared = (1 << 16) - 1;
+
+// Is it 2 to a power that is computed?
+bool isPowerOfTwo(const ir::Value* value);
 
 class Arithmetic {
  public:
@@ -76,6 +82,7 @@ class Arithmetic {
   Result magnitude(Number x);
   // Toward zero.
   Result quotient(const ir::Op& op, Number a, Number b);
+  Result shifted(Number a, Number b);
   // Bits of whole numbers (bits.cc).
   Result wrap(const ir::Op& op, Number x);
   Result sharedBits(Number a, Number b);

@@ -57,7 +57,7 @@ class LogicLowering {
   }
 
  private:
-  // The largest inputs of which all that is computed is exact.
+  // The largest inputs of which all that is computed is exact, and indices cost little.
   void chooseLimit() {
     for (const auto& argument : function_.body().arguments())
       if (!isReal(argument.get()) && isNumber(argument.get())) numbers_.insert(argument.get());
@@ -69,13 +69,24 @@ class LogicLowering {
     }
   }
 
+  // Does one table find the element that a computed index picks? Of a long axis, several may.
+  bool isFoundInOneTable(const Op& gather) {
+    const std::optional<WholeRange> index = ranges_.of(gather.operand(1));
+    const int64_t size = gather.operand(0)->type().shape[gather.intAttr("axis")];
+    return isConstant(gather.operand(1)) || !index || size > kMostWhole / 4 ||
+           mostOf(*index) <= kMostWhole;
+  }
+
   bool hasExactResult(const Op& op) {
     if (op.numResults() != 1 || op.is("tensor.constant")) return true;
+    if (op.is("tensor.gather") && !isFoundInOneTable(op)) return false;
     const std::optional<WholeRange> range = ranges_.of(op.result());
     if (!range) return isReal(op.result());
-    const int64_t most = op.is("tensor.bit_and")                       ? kMostShared
-                         : op.is("tensor.div") && !isReal(op.result()) ? kMostDivided
-                                                                       : kMostInteger;
+    const bool divides =
+        op.is("tensor.div") && !isReal(op.result()) && !isPowerOfTwo(op.operand(1));
+    const int64_t most = op.is("tensor.bit_and") ? kMostShared
+                         : divides               ? kMostDivided
+                                                 : kMostInteger;
     const bool room = most == kMostInteger || llvm::all_of(op.operands(), [&](const Value* x) {
                         return ranges_.of(x) && mostOf(*ranges_.of(x)) <= most;
                       });

@@ -14,13 +14,51 @@ using ir::Value;
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+bool isPowerOfTwo(const Value* value) {
+  return isOp(value, "tensor.pow") && scalarOf(value->definingOp()->operand(0)) == 2;
+}
+
 Arithmetic::Result Arithmetic::magnitude(Number x) {
   IR_ASSIGN_OR_RETURN(Value * opposite, emit("tensor.neg", {x.value}));
   return extremeOfTwo(true, x, {opposite, WholeRange{-x.range->high, -x.range->low}});
 }
 
+// By a power of 2: the quotient by each that it may be, where it is that one.
+Arithmetic::Result Arithmetic::shifted(Number a, Number b) {
+  if (mostOf(*a.range) >= kMostInteger) return nullptr;
+  const WholeRange range = {0, mostOf(*a.range)}, truth = {0, 1};
+  Value *rest = a.value, *sign = nullptr, *sum = nullptr;
+  if (a.range->low < 0) {
+    IR_ASSIGN_OR_RETURN(rest, magnitude(a));
+    IR_ASSIGN_OR_RETURN(Value * below, comparison("less", a, {number(0), WholeRange{0, 0}}));
+    IR_ASSIGN_OR_RETURN(below, emit("tensor.mul", {below, number(-2)}));
+    IR_ASSIGN_OR_RETURN(sign, emit("tensor.add", {below, number(1)}));
+  }
+  for (int bits = 0; int64_t{1} << bits <= std::min(b.range->high, range.high); ++bits) {
+    const int64_t divisor = int64_t{1} << bits;
+    IR_ASSIGN_OR_RETURN(Value * is_it, comparison("equal", b,
+                                                  {number(static_cast<double>(divisor)),
+                                                   WholeRange{divisor, divisor}}));
+    Value* quotient = rest;
+    if (bits > 0) {  // what is high rounds to the nearest
+      Value* half = number(static_cast<double>(divisor / 2));
+      IR_ASSIGN_OR_RETURN(quotient, emit("tensor.sub", {rest, half}));
+      IR_ASSIGN_OR_RETURN(quotient, high(quotient, bits));
+    }
+    IR_ASSIGN_OR_RETURN(Value * part, product({is_it, truth}, {quotient, range}));
+    if (sum != nullptr) {
+      IR_ASSIGN_OR_RETURN(part, emit("tensor.add", {sum, part}));
+    }
+    sum = part;
+  }
+  if (sum == nullptr) return never(rest);
+  return sign == nullptr ? sum : product({sign, WholeRange{-1, 1}}, {sum, range});
+}
+
 // Of magnitudes, with the product of the signs.
 Arithmetic::Result Arithmetic::quotient(const Op& op, Number a, Number b) {
+  const Value* divisor = op.operand(1);
+  if (isPowerOfTwo(divisor)) return shifted(a, b);
   if (mostOf(*a.range) > kMostDivided || mostOf(*b.range) > kMostDivided) return nullptr;
   Value* sign = nullptr;
   for (Number* x : {&a, &b}) {

@@ -31,8 +31,9 @@ void expectExact(const std::string& ops, const std::string& outputs, const std::
   for (int64_t x : numbers)
     for (int64_t y : divisors) a.push_back(x), b.push_back(y);
   const auto count = static_cast<int64_t>(a.size());
-  std::string text = "func @main(%a: tensor<Nxi64>, %b: tensor<Nxi64>) -> (" + types + ") {\n" +
-                     ops + "  tensor.return(" + outputs + ")\n}\n";
+  std::string text =
+      "constant @base : i64[] = [2]\n\nfunc @main(%a: tensor<Nxi64>, %b: tensor<Nxi64>) -> (" +
+      types + ") {\n" + ops + "  tensor.return(" + outputs + ")\n}\n";
   for (size_t at = 0; (at = text.find("<N", at)) != std::string::npos;)
     text.replace(at + 1, 1, std::to_string(count));
   auto module = ir::parse(text);
@@ -89,6 +90,16 @@ TEST(Numbers, QuotientsAreExact) {
               "%0, %2", "tensor<Nxi64>, tensor<Nxi64>",
               {0, 1, -1, 5, 6, 7, -7, 100, 511, 512, -513, 1000, -1000},
               {1, -1, 2, 3, -3, 7, 100, 512, -1000});
+}
+
+TEST(Numbers, QuotientsByPowersOfTwoAreExact) {
+  expectExact(R"(  %base = tensor.constant {value = @base} : tensor<i64>
+  %0 = tensor.abs(%b) : tensor<Nxi64>
+  %1 = tensor.pow(%base, %0) : tensor<Nxi64>
+  %2 = tensor.div(%a, %1) : tensor<Nxi64>
+)",
+              "%2", "tensor<Nxi64>", {0, 1, -1, 5, 7, 8, -8, 9, 15, -15, 16, -16},
+              {0, 1, -1, 2, 3, 4, 5, 16});
 }
 
 TEST(Numbers, BitsAreExact) {
