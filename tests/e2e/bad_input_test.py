@@ -143,7 +143,7 @@ def alternating(values):
 @cases(
     ("unknown operator", UNSUPPORTED, ["Frobnicate", "/fc.0/Add"], lambda: mlp(node("Frobnicate"))),
     ("unknown domain", UNSUPPORTED, ["acme", "/fc.0/Add"], lambda: mlp(node("Relu", "acme"))),
-    ("operator without a circuit", UNSUPPORTED, ["Det", "/fc.0/Add"], lambda: mlp(node("Det"))),
+    ("operator without a circuit", UNSUPPORTED, ["Bernoulli", "/fc.0/Add"], lambda: mlp(node("Bernoulli"))),
     ("an output that is constant", UNSUPPORTED, ["output", "inputs"], lambda: projection("constant output")),
     ("nothing but a constant", UNSUPPORTED, ["output", "inputs"], lambda: lone_constant()),
     ("NaN", NOT_FINITE, ["fc.0.weight", "nan"], lambda: mlp(weight=set_at(np.nan))),

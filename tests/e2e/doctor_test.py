@@ -23,7 +23,7 @@ def model_of(nodes, inputs, weights=(), outputs=("y",)):
 def sick():
     """Two ops that are not supported, and a shape that depends on the data."""
     return model_of(
-        [helper.make_node("Det", ["x"], ["a"], name="/det"), helper.make_node("Relu", ["a"], ["y"], name="/relu"),
+        [helper.make_node("Bernoulli", ["x"], ["a"], name="/draw"), helper.make_node("Relu", ["a"], ["y"], name="/relu"),
          helper.make_node("Unique", ["x"], ["z"], name="/unique"),
          helper.make_node("Reshape", ["x", "s"], ["v"], name="/reshape")],
         [tensor("x", (3, 3)), tensor("s", (1,), TensorProto.INT64)], outputs=("y", "z", "v"))
@@ -51,7 +51,7 @@ def unknown():
 
 
 @cases(
-    ("ops and attributes", UNSUPPORTED, sick, [("unsupported", "/det"), ("unsupported", "/unique"),
+    ("ops and attributes", UNSUPPORTED, sick, [("unsupported", "/draw"), ("unsupported", "/unique"),
                                                ("unsupported", "/reshape")]),
     ("an op and sizes", UNSUPPORTED, unknown, [("unsupported", "/frob"), ("unbound-dimension", "'n'"),
                                           ("unbound-dimension", "'m'")]),
