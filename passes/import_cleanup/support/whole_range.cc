@@ -74,8 +74,8 @@ bool counts(const Op& op) {
 }
 
 bool compares(const Op& op) {
-  return op.numOperands() == 2 && op.result()->type().element == Element::kBool &&
-         !op.is("tensor.and") && !op.is("tensor.or");
+  return op.is("tensor.equal") || op.is("tensor.less") || op.is("tensor.less_or_equal") ||
+         op.is("tensor.greater") || op.is("tensor.greater_or_equal");
 }
 
 // Is the comparison one with 0 or 1?
