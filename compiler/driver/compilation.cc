@@ -62,9 +62,14 @@ class LargestNumber : public ir::tensor::Observer {
   const ir::Value* value_ = nullptr;
 };
 
+// Infinite where one is no number.
 double distance(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b) {
   double most = 0;
-  for (auto [x, y] : llvm::zip(a, b)) most = std::max(most, std::abs(x - y));
+  for (auto [x, y] : llvm::zip(a, b)) {
+    if (x == y) continue;
+    most = std::isnan(x - y) ? HUGE_VAL : std::max(most, std::abs(x - y));
+    if (std::isinf(most)) break;
+  }
   return most;
 }
 
