@@ -107,6 +107,21 @@ TEST(KeySet, RefusesStepsOfWhatIsSaidToBeOneCircuit) {
               HasSubstr("boundary \"whole\", but its bundle is of up to 3 steps"));
 }
 
+TEST(KeySet, RefusesSegmentsThatItHasNot) {
+  auto refusal = [](std::vector<int64_t> segments, const std::string& boundary) {
+    VerifyingKey key = sampleKey(64);
+    ModelRecord record = sampleRecord(64);
+    record.options.segments = std::move(segments);
+    record.boundary = boundary;
+    key.set_model(bytesOf(record));
+    return std::string(decodeKeySet(setOf({key})).status().message());
+  };
+  EXPECT_THAT(refusal({0, 1, 1}, "segments=2"),
+              HasSubstr("boundary \"segments=2\", but its bundle has 1 members"));
+  EXPECT_THAT(refusal({7}, "segments=8"), HasSubstr("segments: 7 is none"));
+  EXPECT_THAT(refusal({0, -1}, "segments=1"), HasSubstr("segments: -1 is none"));
+}
+
 // Links and steps are not the circuit's.
 TEST(KeySet, TellsBundlesOfOneCircuitApart) {
   const std::vector<VerifyingKey> keys = {linkedKey(16, 2, 8), linkedKey(64, 3, 8)};

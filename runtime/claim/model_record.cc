@@ -101,6 +101,12 @@ absl::StatusOr<ModelRecord> decodeModelRecord(absl::string_view bytes) {
   }
   LINDERO_RETURN_IF_ERROR(checkExternal(record.external, "model.json: external"));
   LINDERO_ASSIGN_OR_RETURN(Digest id, modelId(record));
+  const auto atoms = static_cast<int64_t>(record.options.segments.size());
+  for (int64_t segment : record.options.segments) {
+    if (segment >= 0 && segment < atoms) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model.json: segments: ", segment, " is none of those that ", atoms, " atoms can be in"));
+  }
   if (record.boundary != boundaryOf(record.options)) {
     return absl::InvalidArgumentError("model.json: boundary is not that of its options");
   }
