@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/field.h"
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
@@ -78,6 +79,10 @@ absl::StatusOr<std::vector<std::unique_ptr<ir::Module>>> lowerSegments(
     }
   }
   IR_ASSIGN_OR_RETURN(const auto lanes, lanesDown(main, options, rows));
+  int64_t elements = 0;
+  for (const Link& link : links) elements += link.value->type().elements();
+  if (elements >= ir::kFieldModulus - kFirstLinkAddress)
+    return refuse(absl::StrCat(elements, " elements cross, more than there are addresses"));
   LinkEnds ends = numberLinks(links, lanes);
 
   std::vector<std::unique_ptr<ir::Module>> modules;
