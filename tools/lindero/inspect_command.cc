@@ -189,8 +189,8 @@ void addLinks(const runtime::BundlePackage& package, Summary& summary) {
     rows.push_back({name, member(0), member(1)});
     json.push_back({{"name", name}, {"from", member(0)}, {"to", member(1)}});
   }
-  summary.addTable("links", "Links between members",
-                   {"link", "from", "to"}, std::move(rows), std::move(json));
+  summary.addTable("links", "Links between members", {"link", "from", "to"}, std::move(rows),
+                   std::move(json));
 }
 
 // What crosses into and out of the proof: the public tensors; and between its tables: claimed sums

@@ -32,8 +32,8 @@ ir::Function* outlineSegment(const PlacementGraph& graph, const Assignment& assi
                              llvm::StringRef name);
 
 // Which inputs and outputs of the program a segment has, as indices. Indices (of rows, of tokens)
-// do not cross: they are inputs of each segment that reads them. An input that is an output, too, is
-// one of the segment that has it.
+// do not cross: they are inputs of each segment that reads them. An input that is an output, too,
+// is one of the segment that has it.
 std::vector<size_t> inputsOf(const PlacementGraph& graph, const Assignment& assignment,
                              int64_t segment);
 std::vector<size_t> outputsOf(const PlacementGraph& graph, const Assignment& assignment,

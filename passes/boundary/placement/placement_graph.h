@@ -6,8 +6,8 @@
 // that one atom makes and others read: a cut between them lets it cross. Each atom stands after
 // those that it reads from, so that any sequence of cuts between neighbours is legal.
 //
-// Constants belong to no atom (each proof has those that it reads), nor do arguments. Linear in the number of uses, but for the
-// merging of atoms on a cycle, which is rare.
+// Constants belong to no atom (each proof has those that it reads), nor do arguments. Linear in the
+// number of uses, but for the merging of atoms on a cycle, which is rare.
 #pragma once
 
 #include <cstdint>
