@@ -139,14 +139,15 @@ absl::Status melWeightMatrix(NodeEmitter& e, llvm::StringRef) {
   const auto [bands, length, rate, low, high] = given;
   if (!(bands >= 1 && length >= 1 && rate > 0 && low >= 0 && high >= low && high < rate))
     return absl::InvalidArgumentError("its bands, length, rate or edges are out of range");
-  const auto columns = static_cast<int64_t>(bands), rows = static_cast<int64_t>(length) / 2 + 1;
+  const int64_t columns = ir::tensor::toInteger(bands),
+                rows = ir::tensor::toInteger(length) / 2 + 1;
   IR_RETURN_IF_ERROR(checkNewElements({rows, columns}));
   const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double step = (mel(high) - mel(low)) / (bands + 2);
   Ints edges;
   for (int64_t i = 0; i < columns + 2; ++i) {
     const double hertz = 700 * (std::pow(10, (double(i) * step + mel(low)) / 2595) - 1);
-    edges.push_back(static_cast<int64_t>(std::floor((length + 1) * hertz / rate)));
+    edges.push_back(ir::tensor::toInteger(std::floor((length + 1) * hertz / rate)));
     if (edges.back() >= rows)
       return absl::InvalidArgumentError("its upper edge is beyond the bins");
   }

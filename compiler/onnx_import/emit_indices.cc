@@ -262,8 +262,15 @@ absl::Status scatterND(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-// Rows of a table, on where an index is the row's, by indices that are computed. One that is out of
-// range is an error there.
+// Can the indices be no others than those of a table's rows?
+bool areRows(const Value* indices, int64_t depth) {
+  const ir::Op* op = indices->definingOp();
+  if (op == nullptr || !op->is("tensor.argmax")) return false;
+  const auto& shape = op->operand(0)->type().shape;
+  return shape[op->intAttrOr("axis", static_cast<int64_t>(shape.size()) - 1)] <= depth;
+}
+
+// Rows of a table, on where an index is the row's.
 absl::StatusOr<Value*> oneHotRows(NodeEmitter& e, int64_t depth, int64_t axis) {
   IR_RETURN_IF_ERROR(checkNewElements({depth, depth}));
   Array one = Array::zeros(ir::Element::kBool, {depth, depth});
@@ -312,15 +319,14 @@ absl::StatusOr<Value*> oneHotPlaces(NodeEmitter& e, int64_t depth, int64_t axis)
 absl::Status oneHot(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const Array given, e.constantInput(1));
   if (given.elements() != 1) return absl::InvalidArgumentError("its depth is not one number");
-  const int64_t depth = given.isReal() ? int64_t(given.reals[0]) : given.integers[0];
+  const int64_t depth = given.isReal() ? ir::tensor::toInteger(given.reals[0]) : given.integers[0];
   if (depth < 1 || e.rank(2) != 1 || e.shape(2)[0] != 2)
     return absl::InvalidArgumentError("it needs a depth of 1 or more, and two values");
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0) + 1));
   Ints result = shapeOf(e.input(0));
   result.insert(result.begin() + axis, depth);
   IR_RETURN_IF_ERROR(checkNewElements(result));
-  const bool rows = e.input(0)->type().element == ir::Element::kInt && !e.constantInput(0).ok();
-  auto y = rows ? oneHotRows(e, depth, axis) : oneHotPlaces(e, depth, axis);
+  auto y = areRows(e.input(0), depth) ? oneHotRows(e, depth, axis) : oneHotPlaces(e, depth, axis);
   IR_RETURN_IF_ERROR(y.status());
   e.setOutput(0, *y);
   return absl::OkStatus();

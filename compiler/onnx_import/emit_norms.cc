@@ -1,7 +1,5 @@
 // ONNX ops that normalize, by statistics of the data or by stored ones.
 
-#include <limits>
-
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/norms.h"
@@ -136,8 +134,9 @@ absl::Status lpNormalization(NodeEmitter& e, llvm::StringRef) {
   if (p == 2) {
     IR_ASSIGN_OR_RETURN(norm, e.emit("tensor.sqrt", {norm}));
   }
-  IR_ASSIGN_OR_RETURN(norm,
-                      e.emit("tensor.max", {norm, e.scalar(std::numeric_limits<float>::min())}));
+  // Rows of zeros stay what they are.
+  IR_ASSIGN_OR_RETURN(Value * zero, e.emit("tensor.equal", {norm, e.scalar(0)}));
+  IR_ASSIGN_OR_RETURN(norm, e.emit("tensor.where", {zero, e.scalar(1), norm}));
   return e.emitOutput("tensor.div", {x, norm});
 }
 

@@ -49,8 +49,8 @@ absl::StatusOr<bool> reducesNothing(NodeEmitter& e, double value) {
   std::fill(y.reals.begin(), y.reals.end(), value);
   if (y.element == ir::Element::kBool) value = value > 0;
   if (!y.isReal() && !std::isfinite(value))
-    return absl::UnimplementedError("the extreme of no integers");
-  std::fill(y.integers.begin(), y.integers.end(), static_cast<int64_t>(value));
+    return absl::UnimplementedError("the extreme, or mean, of no integers");
+  std::fill(y.integers.begin(), y.integers.end(), ir::tensor::toInteger(value));
   e.setOutput(0, e.constant(y));
   return true;
 }

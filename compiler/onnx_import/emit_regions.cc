@@ -119,7 +119,7 @@ struct Between {
 Between betweenOf(double x, int64_t size) {
   if (x < -1 || x > double(size)) return {};
   x = std::max(x, 0.0);
-  const auto low = static_cast<int64_t>(x);
+  const int64_t low = ir::tensor::toInteger(x);
   if (low >= size - 1) return {size - 1, size - 1, 1, 0};
   return {low, low + 1, double(low + 1) - x, x - double(low)};
 }
@@ -141,7 +141,7 @@ RegionAxis regionAxis(NodeEmitter& e, double from, double to, int64_t places) {
   if (!half) extent = std::max(extent, 1.0);
   const int64_t ratio = e.intAttr("sampling_ratio", 0);
   const double bin = extent / double(places);
-  return {start, bin, ratio > 0 ? ratio : int64_t(std::ceil(bin))};
+  return {start, bin, ratio > 0 ? ratio : ir::tensor::toInteger(std::ceil(bin))};
 }
 
 struct Samples {
@@ -190,8 +190,10 @@ absl::Status roiAlign(NodeEmitter& e, llvm::StringRef) {
     const double* roi = rois.reals.data() + 4 * r;
     const RegionAxis x = regionAxis(e, roi[0], roi[2], columns),
                      y = regionAxis(e, roi[1], roi[3], rows);
-    total += 4 * std::max<int64_t>(x.samples * y.samples, 0) * rows * columns;
-    if (x.samples > kMostNewElements || y.samples > kMostNewElements || total > kMostNewElements)
+    const int64_t across = std::max<int64_t>(x.samples, 0), down = std::max<int64_t>(y.samples, 0);
+    IR_RETURN_IF_ERROR(checkNewElements({4, across, down, rows, columns}));
+    total += 4 * across * down * rows * columns;
+    if (total > kMostNewElements)
       return absl::InvalidArgumentError("its regions have too many samples");
     for (int64_t bin = 0; bin < rows * columns; ++bin) {
       all.push_back(

@@ -17,6 +17,7 @@ using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
 constexpr char kCrop[] = "tf_crop_and_resize";
+constexpr double kFarthest = 1 << 20;  // end of a region, in lengths of the axis
 
 struct Axis {
   int64_t axis, size, places;
@@ -66,6 +67,8 @@ absl::Status setRegion(NodeEmitter& e, std::vector<Axis>& axes) {
   IR_ASSIGN_OR_RETURN(const Array region, e.constantInput(1));
   if (!region.isReal() || region.reals.size() != 2 * axes.size())
     return absl::InvalidArgumentError("its region does not fit its axes");
+  if (!llvm::all_of(region.reals, [](double end) { return std::abs(end) <= kFarthest; }))
+    return absl::InvalidArgumentError("its region is not finite, or far from the image");
   for (size_t i = 0; i < axes.size(); ++i) {
     axes[i].from = region.reals[i];
     axes[i].to = region.reals[i + axes.size()];

@@ -51,6 +51,14 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
       {"float[2,3] x, float[2,3] z) => (float[M,N] y) { y = Gemm<transA = -1>(x, z) }", "Gemm_0",
        "attribute transA is -1, not 0 or 1"},
       {"float[7,7] x) => (float y) { y = Det(x) }", "Det_0", "rows"},
+      {"int32[0,2] x) => (int32 y) { y = ReduceMean<keepdims = 0>(x) }", "ReduceMean_0",
+       "mean, of no integers"},
+      {"float[1,1,2,2] x) => (float[A,B,M,N] y) <float[1,4] r = {0, 0, 1e30, 1e30},"
+       "int64[1] b = {0}> { y = RoiAlign(x, r, b) }",
+       "RoiAlign_0", "more than 67108864 elements"},
+      {"float[4] x) => (float[M] y) <float[2] r = {0, 1e30}, int64[1] s = {2}> { y = Resize<"
+       "coordinate_transformation_mode = \"tf_crop_and_resize\", mode = \"linear\">(x, r, , s) }",
+       "Resize_0", "far from the image"},
       {"float[1,16384] x) => (float[1,16384] y) <int64 a = {1}> { y = CumSum(x, a) }", "CumSum_0",
        "more than 67108864 elements"},
       {"float[2,3] x, float[1,1,1] low) => (float[K,M,N] y) { y = Clip(x, low) }", "Clip_0",

@@ -1,5 +1,8 @@
 #include "ir/tensor/array.h"
 
+#include <cmath>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 
 namespace lindero::ir::tensor {
@@ -35,6 +38,14 @@ int64_t Array::elements() const {
   int64_t product = 1;
   for (int64_t size : shape) product *= size;
   return product;
+}
+
+int64_t toInteger(double value) {
+  constexpr double kBound = 9223372036854775808.0;  // 2^63
+  if (std::isnan(value)) return 0;
+  if (value >= kBound) return std::numeric_limits<int64_t>::max();
+  if (value < -kBound) return std::numeric_limits<int64_t>::min();
+  return static_cast<int64_t>(value);
 }
 
 llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape) {

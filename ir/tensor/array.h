@@ -34,6 +34,9 @@ struct Array {
   Type type() const { return Type::tensor(element, shape); }
 };
 
+// Truncates towards zero; what does not fit becomes the nearest int64, and what is no number 0.
+int64_t toInteger(double value);
+
 // Row-major strides of a shape, in elements.
 llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
 

@@ -163,15 +163,6 @@ absl::Status isNan(const Call& call) {
   return absl::OkStatus();
 }
 
-// Truncates towards zero; what does not fit becomes the nearest int64.
-int64_t toInteger(double value) {
-  constexpr double kBound = 9223372036854775808.0;  // 2^63
-  if (std::isnan(value)) return 0;
-  if (value >= kBound) return std::numeric_limits<int64_t>::max();
-  if (value < -kBound) return std::numeric_limits<int64_t>::min();
-  return static_cast<int64_t>(value);
-}
-
 absl::Status cast(const Call& call) {
   const Array& x = call.in(0);
   Array& y = call.result;
