@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ir/core/op_table.h"
+#include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -34,13 +35,24 @@ std::optional<Array> arrayOf(const Value& value) {
 // added. By the value that is the sum.
 using InnerForms = std::map<const Value*, AffineForm>;
 
-// A sum under construction.
+// A sum under construction. Factors and constant have the shape of its constants, which is
+// broadcast to the result's in the end: a sum without constants has one of each.
 class Sum {
  public:
-  Sum(const Op& op, const InnerForms& inner)
-      : result_(*op.result()), shape_(result_.type().shape), inner_(inner) {
+  Sum(const Op& op, const InnerForms& inner) : result_(*op.result()), inner_(inner) {
+    for (const Value* operand : op.operands()) {
+      auto it = inner.find(operand);
+      if (constantOf(*operand) != nullptr) {
+        widen(operand->type().shape);
+      } else if (it != inner.end()) {
+        widen(it->second.constant.shape);
+      }
+    }
+    if (op.is("tensor.trilu")) widen(result_.type().shape);
     form_.constant = Array::zeros(ir::Element::kFloat, shape_);
   }
+
+  llvm::ArrayRef<int64_t> shape() const { return shape_; }
 
   // Adds weight * operand, the weight by element. False if the operand is no float.
   bool add(Value* operand, const Array& weight) {
@@ -82,6 +94,11 @@ class Sum {
   }
 
  private:
+  void widen(llvm::ArrayRef<int64_t> shape) {
+    if (auto wider = ir::tensor::broadcast(shape_, shape))
+      shape_.assign(wider->begin(), wider->end());
+  }
+
   void addConstant(const Array& constant, const Array& weight) {
     for (size_t i = 0; i < weight.reals.size(); ++i) {
       if (weight.reals[i] == 0) continue;  // not even of infinity
@@ -102,7 +119,7 @@ class Sum {
   }
 
   const Value& result_;
-  const llvm::ArrayRef<int64_t> shape_;
+  std::vector<int64_t> shape_;
   std::optional<bool> scores_;
   const InnerForms& inner_;
   AffineForm form_;
@@ -112,7 +129,7 @@ std::optional<AffineForm> selection(const Op& op, const InnerForms& inner) {
   std::optional<Array> condition = arrayOf(*op.operand(0));
   if (!condition) return std::nullopt;
   Sum sum(op, inner);
-  const Array chosen = spread(*condition, op.result()->type().shape);
+  const Array chosen = spread(*condition, sum.shape());
   Array other = chosen;
   for (double& value : other.reals) value = 1 - value;
   if (!sum.add(op.operand(1), chosen) || !sum.add(op.operand(2), other)) return std::nullopt;
@@ -127,7 +144,7 @@ std::optional<AffineForm> scaled(const Op& op, const InnerForms& inner) {
       for (double& value : factor->reals) value = 1 / value;
     }
     Sum sum(op, inner);
-    if (!sum.add(op.operand(1 - i), spread(*factor, op.result()->type().shape))) continue;
+    if (!sum.add(op.operand(1 - i), spread(*factor, sum.shape()))) continue;
     return sum.finish();
   }
   return std::nullopt;
@@ -254,18 +271,20 @@ bool isSmall(const Op& sum) {
   return true;
 }
 
+std::optional<AffineForm> compactForm(const Op& op);
+
 // The operand as a sum in place of which its terms may stand.
 std::optional<AffineForm> innerForm(const Value& operand) {
   const Op* op = innerSum(operand);
   if (op == nullptr || !isSmall(*op)) return std::nullopt;
-  std::optional<AffineForm> form = affineForm(*op);
+  std::optional<AffineForm> form = compactForm(*op);
   // A constant that might be taken for a mask stays apart.
-  return form && form->masks.empty() && form->largestConstant() < -kMasked ? form : std::nullopt;
+  if (form && (!form->masks.empty() || form->largestConstant() >= -kMasked)) return std::nullopt;
+  return form;
 }
 
-}  // namespace
-
-std::optional<AffineForm> affineForm(const Op& op) {
+// The affine form, of the shape that Sum gives it.
+std::optional<AffineForm> compactForm(const Op& op) {
   if (op.numResults() != 1 || !isFloat(*op.result())) return std::nullopt;
   InnerForms inner;
   for (const Value* operand : op.operands()) {
@@ -274,14 +293,31 @@ std::optional<AffineForm> affineForm(const Op& op) {
   // As many of the operands as leave two terms.
   std::optional<AffineForm> form = formWith(op, inner);
   for (auto it = inner.begin(); !form && it != inner.end(); ++it) form = formWith(op, {*it});
-  return form || inner.empty() ? form : formWith(op, {});
+  if (!form && !inner.empty()) form = formWith(op, {});
+  return form;
+}
+
+}  // namespace
+
+bool hasAffineForm(const Op& op) { return compactForm(op).has_value(); }
+
+std::optional<AffineForm> affineForm(const Op& op) {
+  std::optional<AffineForm> form = compactForm(op);
+  if (!form) return form;
+  const llvm::ArrayRef<int64_t> shape = op.result()->type().shape;
+  if (llvm::ArrayRef<int64_t>(form->constant.shape) == shape) return form;
+  for (AffineForm::Term& term : form->terms) term.factor = spread(term.factor, shape);
+  if (!form->masks.empty())
+    form->masks = spread(Array::real(form->constant.shape, form->masks), shape).reals;
+  form->constant = spread(form->constant, shape);
+  return form;
 }
 
 bool isPartOfSum(const Op& op) {
   if (op.numResults() != 1 || !op.result()->hasOneUse()) return false;
   const Op& reader = *op.result()->users().front();
   if (!isAffine(reader) || !standsAlone(reader) || !innerForm(*op.result())) return false;
-  const std::optional<AffineForm> form = affineForm(reader);
+  const std::optional<AffineForm> form = compactForm(reader);
   return form && llvm::none_of(form->terms, [&](const AffineForm::Term& term) {
            return term.value == op.result();
          });

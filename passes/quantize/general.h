@@ -47,6 +47,8 @@ struct AffineForm {
 bool isAffine(const ir::Op& op);
 // Nothing if it is not. Sums that it alone reads are part of it, as long as there are two terms.
 std::optional<AffineForm> affineForm(const ir::Op& op);
+// Is there one? Without arrays of the result's shape.
+bool hasAffineForm(const ir::Op& op);
 // Is the op part of its reader's sum, and held nowhere?
 bool isPartOfSum(const ir::Op& op);
 

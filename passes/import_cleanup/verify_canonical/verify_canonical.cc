@@ -69,13 +69,13 @@ std::string reasonFor(const Op& op) {
                         "beyond 2^26");
   return llvm::StringSwitch<std::string>(op.name())
       .Case("tensor.gather",
-            "rows are picked by computed indices; only embeddings of token ids may do that")
+            "elements are picked by a computed index whose range is not known, or from too many")
       .Cases("tensor.reduce_max", "tensor.reduce_min", "tensor.max", "tensor.min",
-             "a maximum of computed values has no form in integers yet")
+             "a maximum of values that are too large for exact differences")
       .Cases("tensor.sqrt", "tensor.pow", "tensor.reciprocal", "tensor.erf", "tensor.tanh",
              "an elementwise function of several tensors, or with constants that differ from "
              "element to element")
-      .Case("tensor.where", "its condition is computed")
+      .Case("tensor.where", "it chooses by a condition that has no exact form in integers")
       .Default("not an op that has a form in integers");
 }
 
@@ -108,7 +108,7 @@ absl::Status checkOp(const Op& op) {
                        op.result()->type().element == ir::Element::kFloat;
   if (product) return absl::OkStatus();
   if (!isGeneral(op)) return refuse(op, reasonFor(op));
-  if (isAffine(op) && !affineForm(op)) {
+  if (isAffine(op) && !hasAffineForm(op)) {
     return absl::DataLossError(absl::StrCat(
         ir::describe(op), ": its constants must be finite, or -inf where they mask scores"));
   }
