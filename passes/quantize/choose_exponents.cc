@@ -466,13 +466,19 @@ bool Chooser::limitProduct(size_t site) {
   const int64_t before = a + b + out;
   // The factor that is no table's result, which others may share, and no probability.
   const size_t first = siteOf(rootOf(op.operand(0)));
-  Width& coarser = *factors[is(first, "tensor.activation") || is(first, "tensor.softmax")];
+  const unsigned second = is(first, "tensor.activation") || is(first, "tensor.softmax");
+  Width& coarser = *factors[second];
   const int64_t wide = std::max<int64_t>(0, factors[0]->bits + factors[1]->bits - 31);
-  coarser.bits -= wide;
-  coarser.exponent -= wide;
+  // A copy keeps the bits of what it copies: the product's own rounding must drop them.
+  const Op* maker = rootOf(op.operand(second))->definingOp();
+  const bool copied = maker != nullptr && isCopy(*maker);
+  if (!copied) {
+    coarser.bits -= wide;
+    coarser.exponent -= wide;
+  }
   const int64_t most = std::min<int64_t>(16, 30 - at(site, "bits"));
   coarser.exponent -= std::max<int64_t>(0, a + b - out - most);
-  out = std::min(out, a + b - 1);
+  out = std::min(out, a + b - 1 - (copied ? wide : 0));
   return a + b + out < before;
 }
 
