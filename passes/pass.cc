@@ -43,6 +43,18 @@ class PipelineParser {
     return passes;
   }
 
+  // "{k=v}", or nothing.
+  absl::StatusOr<PassOptions> parseOptions() {
+    PassOptions options;
+    if (!eat('{')) return options;
+    while (!eat('}')) {
+      if (absl::Status status = parseOption(options); !status.ok()) return status;
+    }
+    return options;
+  }
+
+  bool atEnd() const { return position_ == text_.size(); }
+
  private:
   absl::Status parsePass(std::vector<std::unique_ptr<Pass>>& passes) {
     skipBlanks();
@@ -54,22 +66,18 @@ class PipelineParser {
       position_ = start;
       return error(absl::StrCat("no pass is named '", name.str(), "'", suggestion(name)));
     }
-    PassOptions options;
-    if (eat('{')) {
-      while (!eat('}')) {
-        if (absl::Status status = parseOption(options); !status.ok()) return status;
-      }
-    }
+    absl::StatusOr<PassOptions> options = parseOptions();
+    if (!options.ok()) return options.status();
     const PassInfo& info = it->second;
     if (!info.pipeline.empty()) {
-      if (!options.empty())
+      if (!options->empty())
         return error(absl::StrCat("a pipeline, '", name.str(), "', has no options"));
       auto expanded = parsePipeline(info.pipeline);
       if (!expanded.ok()) return expanded.status();
       for (auto& pass : *expanded) passes.push_back(std::move(pass));
       return absl::OkStatus();
     }
-    auto pass = info.factory(options);
+    auto pass = info.factory(*options);
     if (!pass.ok()) return pass.status();
     passes.push_back(*std::move(pass));
     return absl::OkStatus();
@@ -247,6 +255,14 @@ std::vector<const PassInfo*> allPasses() {
   std::vector<const PassInfo*> all;
   for (const auto& [name, info] : registry()) all.push_back(&info);
   return all;
+}
+
+absl::StatusOr<PassOptions> parsePassOptions(llvm::StringRef text) {
+  PipelineParser parser(text);
+  absl::StatusOr<PassOptions> options = parser.parseOptions();
+  if (options.ok() && !parser.atEnd())
+    return absl::InvalidArgumentError(absl::StrCat("'", text.str(), "' is not {key=value ...}"));
+  return options;
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<Pass>>> parsePipeline(llvm::StringRef text) {

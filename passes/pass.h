@@ -26,9 +26,10 @@ namespace lindero::passes {
 class Pass {
  public:
   virtual ~Pass() = default;
-  virtual llvm::StringRef name() const = 0;                  // "eliminate-dead-ops"
-  virtual llvm::StringRef summary() const = 0;               // one line
-  virtual absl::StatusOr<bool> run(ir::Module& module) = 0;  // true: the module changed
+  virtual llvm::StringRef name() const = 0;     // "eliminate-dead-ops"
+  virtual llvm::StringRef summary() const = 0;  // one line
+  // True: the module changed. Errors need not say the name of the pass, which PassManager does.
+  virtual absl::StatusOr<bool> run(ir::Module& module) = 0;
 };
 
 // Options as written, in order: {bits=12 search} is ("bits", "12"), ("search", "true").
@@ -82,6 +83,9 @@ std::vector<const PassInfo*> allPasses();  // and pipelines, sorted by name
 
 // Makes the passes of a pipeline: "a,b{k=v k2="v 2"},c". The error names the column.
 absl::StatusOr<std::vector<std::unique_ptr<Pass>>> parsePipeline(llvm::StringRef text);
+
+// What follows a name there: "{k=v k2="v 2"}", or nothing.
+absl::StatusOr<PassOptions> parsePassOptions(llvm::StringRef text);
 
 // Registers the passes that Lindero ships (registry.cc); further calls do nothing.
 void registerAllPasses();

@@ -52,7 +52,7 @@ absl::Status PassManager::addPipeline(llvm::StringRef text) {
 absl::StatusOr<bool> PassManager::run(ir::Module& module) {
   if (options_.verify_each) {
     if (absl::Status status = ir::verify(module); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("before any pass: ", status.message()));
+      return ir::withPrefix(status, "before any pass: ");
     }
   }
   bool any = false;

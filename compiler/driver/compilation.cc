@@ -20,9 +20,7 @@
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/import_cleanup/set_length/set_length.h"
-#include "passes/lower_air/lower_sums/lower_sums.h"
-#include "passes/lower_air/verify_air/verify_air.h"
-#include "passes/lower_air/verify_intervals/verify_intervals.h"
+#include "passes/lower_air/lowering.h"
 #include "passes/pass_manager.h"
 #include "passes/region/form_regions/form_regions.h"
 #include "runtime/claim/json.h"
@@ -333,7 +331,8 @@ std::vector<const ir::Module*> Compilation::lowered() const {
   return modules;
 }
 
-absl::Status Compilation::place(const Boundaries& boundaries) {
+absl::Status Compilation::place(const passes::LowerToAirOptions& options,
+                                const Boundaries& boundaries) {
   options_.segments.clear();
   if (boundaries.segments.empty() && boundaries.policy.empty()) return absl::OkStatus();
   ir::Function& main = *integer_->findFunction("main");
@@ -344,9 +343,10 @@ absl::Status Compilation::place(const Boundaries& boundaries) {
     passes::writeAssignment(graph, assignment, main);
   } else {
     std::vector<std::unique_ptr<passes::Pass>> list;
-    passes::PlaceProofBoundariesOptions options;
-    options.policy = boundaries.policy;
-    IR_ASSIGN_OR_RETURN(list.emplace_back(), passes::createPlaceProofBoundaries(options));
+    passes::PlaceProofBoundariesOptions place;
+    place.policy = boundaries.policy;
+    place.costs.lowering = options;
+    IR_ASSIGN_OR_RETURN(list.emplace_back(), passes::createPlaceProofBoundaries(place));
     IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
   }
   IR_ASSIGN_OR_RETURN(const passes::PlacementGraph graph, passes::PlacementGraph::of(main));
@@ -364,14 +364,11 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options,
   if (boundaries.block > 0) list.push_back(passes::createCarryContext(boundaries.block));
   list.push_back(passes::createFormRegions());
   IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
-  IR_RETURN_IF_ERROR(place(boundaries));
+  IR_RETURN_IF_ERROR(place(options, boundaries));
   if (options_.segments.empty()) {
-    list.clear();
-    list.push_back(passes::createLowerToAir(options));
-    list.push_back(passes::createVerifyIntervals());
-    list.push_back(passes::createLowerSums());
-    list.push_back(passes::createVerifyAir());
-    IR_RETURN_IF_ERROR(runPasses(*integer_, std::move(list)));
+    passes::PassManager manager;
+    passes::addLowering(manager, options);
+    IR_RETURN_IF_ERROR(manager.run(*integer_).status());
   } else {
     IR_ASSIGN_OR_RETURN(segments_, passes::lowerSegments(integerFunction(), options));
   }

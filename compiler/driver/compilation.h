@@ -137,7 +137,7 @@ class Compilation {
   std::vector<const ir::Module*> lowered() const;
   std::vector<std::string> memberNames() const;
   // Gives each op of integer_ a segment, if there are to be several.
-  absl::Status place(const Boundaries& boundaries);
+  absl::Status place(const passes::LowerToAirOptions& options, const Boundaries& boundaries);
   std::vector<std::unique_ptr<ir::Module>> segments_;
   CostReport cost_;
   std::vector<CostReport> member_costs_;

@@ -9,7 +9,7 @@
 #include "ir/core/status_macros.h"
 #include "runtime/package/files.h"
 #include "runtime/package/formats.h"
-#include "runtime/package/package_writer.h"
+#include "runtime/package/package.h"
 #include "runtime/package/proto_io.h"
 
 namespace lindero::compiler {
@@ -68,18 +68,6 @@ uint32_t groupOf(const Circuit& circuit, const ir::Op& end) {
   return static_cast<uint32_t>(group);
 }
 
-absl::Status emitMember(const ir::Module& module, const Circuit& circuit, const Bundle& bundle,
-                        const std::string& path) {
-  IR_ASSIGN_OR_RETURN(const Program program, makeProgram(module, circuit));
-  IR_ASSIGN_OR_RETURN(runtime::PackageWriter writer,
-                      runtime::PackageWriter::create(path, circuit, program, bundle));
-  auto cells = [&](uint32_t table, uint32_t column) {
-    return writer.fixedColumn(table, column).data();
-  };
-  IR_RETURN_IF_ERROR(fillFixed(module, circuit, cells));
-  return writer.finish();
-}
-
 }  // namespace
 
 absl::StatusOr<Bundle> linkMembers(llvm::ArrayRef<const ir::Module*> modules,
@@ -125,7 +113,7 @@ absl::Status emitBundle(llvm::ArrayRef<const ir::Module*> modules,
   fs::create_directories(members, code);
   if (code) return runtime::systemError(absl::StrCat("cannot make ", members), code.value());
   for (size_t m = 0; m < modules.size(); ++m) {
-    IR_RETURN_IF_ERROR(emitMember(*modules[m], circuits[m], bundle, members + names[m]));
+    IR_RETURN_IF_ERROR(emitCircuit(*modules[m], circuits[m], bundle, members + names[m]));
   }
   for (const PackageFile& file : files) {
     IR_RETURN_IF_ERROR(runtime::writeFile(absl::StrCat(path, "/", file.name), file.bytes));

@@ -49,6 +49,11 @@ absl::Status emitBundle(llvm::ArrayRef<const ir::Module*> modules,
                         llvm::ArrayRef<std::string> names, const std::string& path,
                         const std::vector<PackageFile>& files = {});
 
+// A member, into a folder that is new or empty.
+absl::Status emitCircuit(const ir::Module& module, const Circuit& circuit, const Bundle& bundle,
+                         const std::string& path, const std::vector<PackageFile>& files = {});
+
+// A package of one circuit.
 absl::Status emitPackage(const ir::Module& module, const std::string& path,
                          const std::vector<PackageFile>& files = {});
 

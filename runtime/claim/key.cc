@@ -46,12 +46,13 @@ absl::Status checkRecordedShapes(const Key& key) {
       "\" is no public tensor of the circuit, has other elements there, or is out of order"));
 }
 
-// What is proven in several steps is not said to be one circuit's, nor in segments that there are
-// not.
+// What is proven in several members or steps is not said to be one circuit's, nor in segments that
+// there are not.
 absl::Status checkBoundary(const Key& key) {
   const std::vector<int64_t>& segments = key.model.options.segments;
-  if (!segments.empty() &&
-      *std::max_element(segments.begin(), segments.end()) + 1 != std::ssize(key.members)) {
+  const int64_t members =
+      segments.empty() ? 1 : *std::max_element(segments.begin(), segments.end()) + 1;
+  if (members != std::ssize(key.members)) {
     return absl::InvalidArgumentError(
         absl::StrCat("key: model.json: boundary \"", absl::Utf8SafeCEscape(key.model.boundary),
                      "\", but its bundle has ", key.members.size(), " members"));

@@ -120,6 +120,11 @@ TEST(KeySet, RefusesSegmentsThatItHasNot) {
               HasSubstr("boundary \"segments=2\", but its bundle has 1 members"));
   EXPECT_THAT(refusal({7}, "segments=8"), HasSubstr("segments: 7 is none"));
   EXPECT_THAT(refusal({0, -1}, "segments=1"), HasSubstr("segments: -1 is none"));
+  VerifyingKey two = sampleKey(64);
+  *two.mutable_bundle()->add_members() = two.bundle().members(0);
+  two.add_fixed_roots(two.fixed_roots(0));
+  EXPECT_THAT(std::string(decodeKeySet(setOf({two})).status().message()),
+              HasSubstr("boundary \"whole\", but its bundle has 2 members"));
 }
 
 // Links and steps are not the circuit's.

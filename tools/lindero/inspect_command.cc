@@ -170,10 +170,12 @@ void addCarriedContext(const runtime::Package& package, Summary& summary) {
                    std::move(json));
 }
 
-// What the group of a link sums: that of the member who gives, the last part of its name.
+// A link has the name of the groups at its ends, "link:cut/0", less what all of them begin with.
 std::string linkName(const runtime::BundlePackage& package, const LinkEnd& end) {
   const Circuit& circuit = package.members[end.member()].circuit();
-  return circuit.sum_groups(static_cast<int>(end.group())).name();
+  llvm::StringRef name = circuit.sum_groups(static_cast<int>(end.group())).name();
+  name.consume_front("link:");
+  return name.str();
 }
 
 // What each member takes from another, in the order of the links.

@@ -63,7 +63,7 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--boundaries", options.boundaries,
                  "Where proofs begin and end, linked and verified as one file: fused (default), "
                  "per-layer, per-region, file=PATH with an ONNX node a line to cut after, "
-                 "budget-memory=3GiB, or the policy of a plugin")
+                 "budget-memory=3GiB, or a plugin's policy{option=value ...}")
       ->type_name("POLICY");
   app.add_option("--load-pass-plugin", options.plugins,
                  "A library with placement policies of its own; give it once for each")

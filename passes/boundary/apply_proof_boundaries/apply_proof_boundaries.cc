@@ -15,9 +15,7 @@ namespace {
 using ir::Op;
 using ir::Value;
 
-absl::Status refuse(absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("apply-proof-boundaries: ", why));
-}
+absl::Status refuse(absl::string_view why) { return absl::InvalidArgumentError(why); }
 
 // All that is needed of @main once its body is gone.
 struct Segment {

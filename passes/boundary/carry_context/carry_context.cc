@@ -16,9 +16,7 @@ namespace {
 using ir::Op;
 using ir::Value;
 
-absl::Status refuse(absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("carry-context: ", why));
-}
+absl::Status refuse(absl::string_view why) { return absl::InvalidArgumentError(why); }
 
 class CarryContext : public Pass {
  public:

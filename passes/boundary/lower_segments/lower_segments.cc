@@ -10,11 +10,8 @@
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/boundary/placement/outline.h"
-#include "passes/lower_air/lower_sums/lower_sums.h"
 #include "passes/lower_air/lower_to_air/measure_circuit.h"
-#include "passes/lower_air/verify_air/verify_air.h"
-#include "passes/lower_air/verify_intervals/verify_intervals.h"
-#include "passes/pass_manager.h"
+#include "passes/lower_air/lowering.h"
 
 namespace lindero::passes {
 namespace {
@@ -95,10 +92,7 @@ absl::StatusOr<std::vector<std::unique_ptr<ir::Module>>> lowerSegments(
       if (link.from == s || link.to == s) own[link.name] = ends.at(link.name);
     }
     PassManager manager;
-    manager.add(createLowerToAir(options, own));
-    manager.add(createVerifyIntervals());
-    manager.add(createLowerSums());
-    manager.add(createVerifyAir());
+    addLowering(manager, options, std::move(own));
     IR_RETURN_IF_ERROR(manager.run(*module).status());
     readTiles(*module, ends);
     modules.push_back(std::move(module));

@@ -20,8 +20,8 @@
 
 namespace lindero::passes {
 
-// Of two segments or more. Fails, naming the ONNX node, as the passes do, and where one input of
-// the program is read in two segments.
+// Of two segments or more. Fails, naming the ONNX node, as the passes do, and where an input of
+// indices is read in two segments.
 absl::StatusOr<std::vector<std::unique_ptr<ir::Module>>> lowerSegments(
     const ir::Function& main, const LowerToAirOptions& options);
 

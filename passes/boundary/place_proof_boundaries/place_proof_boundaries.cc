@@ -19,7 +19,7 @@ class PlaceProofBoundaries : public Pass {
   absl::StatusOr<bool> run(ir::Module& module) override {
     ir::Function* main = module.findFunction("main");
     if (main == nullptr) {
-      return absl::InvalidArgumentError("place-proof-boundaries: the module has no function @main");
+      return absl::InvalidArgumentError("the module has no function @main");
     }
     IR_ASSIGN_OR_RETURN(const PlacementGraph graph, PlacementGraph::of(*main));
     IR_ASSIGN_OR_RETURN(const Assignment assignment, policy_(graph, CostModel(graph, costs_)));

@@ -58,7 +58,7 @@ class CostModel {
  private:
   const PlacementGraph& graph_;
   const CostOptions options_;
-  // By the segment's atoms, and how often each tensor leaves it.
+  // By the segment's atoms, and the tensors that enter and leave it.
   mutable std::map<std::string, SegmentCost> known_;
 };
 

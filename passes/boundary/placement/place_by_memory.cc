@@ -62,7 +62,10 @@ absl::StatusOr<Assignment> placeByMemory(const PlacementGraph& graph, const Cost
           "budget-memory: from ", graph.describe(tightest), " on (", graph.atoms()[tightest].label,
           ") no segment is within ", mebibytes(bytes),
           ": that one op with what cannot be cut from it takes ",
-          mebibytes(cost.proof.memory_bytes), "; give more memory, or a shorter sequence"));
+          mebibytes(cost.proof.memory_bytes),
+          cost.proof.memory_bytes > bytes ? ""
+                                          : ", and tensors that several segments read the rest",
+          "; give more memory, or a shorter sequence"));
     }
     IR_ASSIGN_OR_RETURN(const PlacementCost cost, costs.cost(*placed));
     if (cost.proof.memory_bytes <= bytes) return *placed;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/problems.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -77,7 +78,7 @@ absl::StatusOr<PlacementPolicy> makeBudgetMemory(const PassOptions& options) {
   if (absl::Status s = reader.finish(); !s.ok()) return s;
   auto bytes = parseBytes(budget);
   if (!bytes.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("budget-memory: ", bytes.status().message()));
+    return ir::withPrefix(bytes.status(), "budget-memory: ");
   }
   return [bytes = *bytes](const PlacementGraph& graph, const CostModel& costs) {
     return placeByMemory(graph, costs, static_cast<double>(bytes));
@@ -109,7 +110,8 @@ std::vector<const PolicyInfo*> allPlacementPolicies() {
 
 absl::StatusOr<PlacementPolicy> makePlacementPolicy(llvm::StringRef text,
                                                     const PassOptions& options) {
-  const auto [name, value] = text.split('=');
+  const llvm::StringRef name = text.take_until([](char c) { return c == '=' || c == '{'; }),
+                        rest = text.drop_front(name.size());
   auto it = registry().find(name.str());
   if (it == registry().end()) {
     std::vector<std::string> names;
@@ -118,7 +120,13 @@ absl::StatusOr<PlacementPolicy> makePlacementPolicy(llvm::StringRef text,
                                                    "'; known are ", llvm::join(names, ", ")));
   }
   PassOptions own = options;
-  if (text.contains('=')) own.emplace_back(name.str(), value.str());
+  if (rest.starts_with("=")) {
+    own.emplace_back(name.str(), rest.drop_front().str());
+  } else {
+    absl::StatusOr<PassOptions> given = parsePassOptions(rest);
+    if (!given.ok()) return given.status();
+    own.insert(own.end(), given->begin(), given->end());
+  }
   return it->second.factory(own);
 }
 

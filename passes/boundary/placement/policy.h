@@ -38,8 +38,8 @@ absl::Status registerPlacementPolicy(llvm::StringRef name, llvm::StringRef summa
                                      PolicyFactory factory);
 std::vector<const PolicyInfo*> allPlacementPolicies();  // sorted by name
 
-// "per-layer", or "budget-memory=3GiB": what is after the first '=' is the option of the policy's
-// own name.
+// "per-layer", "budget-memory=3GiB", "cut-narrowest{segments=3}": what is after '=' is the option
+// of the policy's own name.
 absl::StatusOr<PlacementPolicy> makePlacementPolicy(llvm::StringRef text,
                                                     const PassOptions& options = {});
 

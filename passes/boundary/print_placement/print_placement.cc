@@ -90,7 +90,7 @@ class PrintPlacement : public Pass {
   absl::StatusOr<bool> run(ir::Module& module) override {
     const ir::Function* main = module.findFunction("main");
     if (main == nullptr) {
-      return absl::InvalidArgumentError("print-placement: the module has no function @main");
+      return absl::InvalidArgumentError("the module has no function @main");
     }
     IR_ASSIGN_OR_RETURN(const PlacementGraph graph, PlacementGraph::of(*main));
     IR_ASSIGN_OR_RETURN(const Assignment assignment, readAssignment(graph));

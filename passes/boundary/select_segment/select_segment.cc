@@ -26,11 +26,11 @@ class SelectSegment : public Pass {
     }
     if (names.empty()) {
       return absl::InvalidArgumentError(
-          "select-segment: no function @main composes segments; run apply-proof-boundaries before");
+          "no function @main composes segments; run apply-proof-boundaries before");
     }
     if (!llvm::is_contained(names, function_)) {
-      return absl::InvalidArgumentError(absl::StrCat("select-segment: no segment is @", function_,
-                                                     "; there are ", absl::StrJoin(names, ", ")));
+      return absl::InvalidArgumentError(
+          absl::StrCat("no segment is @", function_, "; there are ", absl::StrJoin(names, ", ")));
     }
     ir::Function* chosen = module.findFunction(function_);
     IR_ASSIGN_OR_RETURN(const PlacementGraph graph, PlacementGraph::of(*chosen));

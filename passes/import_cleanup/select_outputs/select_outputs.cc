@@ -22,7 +22,7 @@ using ir::Value;
 absl::StatusOr<std::vector<int64_t>> parsePositions(absl::string_view positions, int64_t rows) {
   auto wrong = [&](absl::string_view why) {
     return absl::InvalidArgumentError(
-        absl::StrCat("select-outputs: positions '", positions, "' ", why,
+        absl::StrCat("positions '", positions, "' ", why,
                      "; write all, last:N, or a list like 3,7,9 within 0 .. ", rows - 1));
   };
   std::vector<int64_t> chosen;
@@ -71,7 +71,7 @@ class SelectOutputs : public Pass {
     ir::Function* main = module.findFunction("main");
     Op* end = main ? main->body().terminator() : nullptr;
     if (!end || end->numOperands() == 0) {
-      return absl::InvalidArgumentError("select-outputs: @main returns nothing");
+      return absl::InvalidArgumentError("@main returns nothing");
     }
     dialect_ = end->def().dialect().str();
     std::vector<std::string> names = outputNames(*end);
@@ -86,8 +86,8 @@ class SelectOutputs : public Pass {
       return *narrowed || changed;
     }
     return absl::InvalidArgumentError(
-        absl::StrCat("select-outputs: positions and argmax are of one output, not of ",
-                     absl::StrJoin(names, ", "), "; name it"));
+        absl::StrCat("positions and argmax are of one output, not of ", absl::StrJoin(names, ", "),
+                     "; name it"));
   }
 
  private:
@@ -117,9 +117,9 @@ class SelectOutputs : public Pass {
       const Op* maker = output->definingOp();
       const bool choice = maker && maker->is(opName("argmax"));
       if ((choice ? maker->operand(0)->type() : type).shape.size() != 2) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("select-outputs: positions are rows of a matrix; output '", name,
-                         "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
+        return absl::InvalidArgumentError(absl::StrCat("positions are rows of a matrix; output '",
+                                                       name, "' has shape [",
+                                                       absl::StrJoin(type.shape, ", "), "]"));
       }
       output = select(output, *positions, end);
       rows_text = positionsText(*positions);
@@ -128,8 +128,8 @@ class SelectOutputs : public Pass {
     if (options_.argmax && type.element != ir::Element::kInt) {
       if (type.shape.size() != 2) {
         return absl::InvalidArgumentError(
-            absl::StrCat("select-outputs: the argmax needs rows and columns; output '", name,
-                         "' has shape [", absl::StrJoin(type.shape, ", "), "]"));
+            absl::StrCat("the argmax needs rows and columns; output '", name, "' has shape [",
+                         absl::StrJoin(type.shape, ", "), "]"));
       }
       ir::Builder builder = at(*output, end);
       output = builder.value(opName("argmax"), {output},
@@ -158,14 +158,12 @@ class SelectOutputs : public Pass {
     for (const std::string& wanted : options_.outputs) {
       const auto found = llvm::find(names, wanted);
       if (found == names.end()) {
-        return absl::InvalidArgumentError(absl::StrCat("select-outputs: there is no output '",
-                                                       wanted, "'; the outputs are ",
-                                                       absl::StrJoin(names, ", ")));
+        return absl::InvalidArgumentError(absl::StrCat(
+            "there is no output '", wanted, "'; the outputs are ", absl::StrJoin(names, ", ")));
       }
       const size_t index = found - names.begin();
       if (llvm::is_contained(kept, index)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("select-outputs: output '", wanted, "' is named twice"));
+        return absl::InvalidArgumentError(absl::StrCat("output '", wanted, "' is named twice"));
       }
       kept.push_back(index);
     }

@@ -14,9 +14,7 @@ using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
 
-absl::Status refuse(absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("set-length: ", why));
-}
+absl::Status refuse(absl::string_view why) { return absl::InvalidArgumentError(why); }
 
 // The number of tokens that all inputs have.
 absl::StatusOr<int64_t> lengthOf(const ir::Function& main) {

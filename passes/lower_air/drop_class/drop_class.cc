@@ -70,7 +70,7 @@ class DropClass : public Pass {
 
   template <typename... Words>
   static absl::Status failure(const Words&... words) {
-    return absl::InvalidArgumentError(absl::StrCat("drop-class: ", words...));
+    return absl::InvalidArgumentError(absl::StrCat(words...));
   }
 
   DropClassOptions options_;

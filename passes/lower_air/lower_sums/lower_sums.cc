@@ -94,8 +94,7 @@ class LowerSums : public Pass {
 
   absl::StatusOr<bool> run(ir::Module& module) override {
     ir::Function* circuit = module.findFunction("circuit");
-    if (!circuit)
-      return absl::InvalidArgumentError("lower-sums: the module has no function @circuit");
+    if (!circuit) return absl::InvalidArgumentError("the module has no function @circuit");
     first_table_ = nullptr;
     powers_.clear();
     buses_.clear();

@@ -25,9 +25,9 @@ class LowerToAir : public Pass {
 
   absl::StatusOr<bool> run(ir::Module& module) override {
     ir::Function* main = module.findFunction("main");
-    if (!main) return absl::InvalidArgumentError("lower-to-air: the module has no function @main");
+    if (!main) return absl::InvalidArgumentError("the module has no function @main");
     if (module.findFunction("circuit")) {
-      return absl::InvalidArgumentError("lower-to-air: the module has a function @circuit already");
+      return absl::InvalidArgumentError("the module has a function @circuit already");
     }
     if (absl::Status s = oneProof(*main); !s.ok()) return s;
     if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
@@ -51,8 +51,8 @@ class LowerToAir : public Pass {
     tables.build(circuit, module, chosen->column_cost);
     planner.publishTensors(l);
     if (tables.widestRange() > 16) {
-      return absl::UnimplementedError(absl::StrCat("lower-to-air: a remainder or quotient of ",
-                                                   tables.widestRange(), " bits; at most 16"));
+      return absl::UnimplementedError(
+          absl::StrCat("a remainder or quotient of ", tables.widestRange(), " bits; at most 16"));
     }
     TraceWriter trace(module.addFunction("trace"), wiring, chosen->layout, tables, constants);
     planner.trace(trace);
@@ -66,14 +66,14 @@ class LowerToAir : public Pass {
     absl::Status status;
     ir::walk(main.body(), [&](const ir::Op& op) {
       if (op.is("proof.segment")) {
-        status.Update(absl::InvalidArgumentError(absl::StrCat(
-            "lower-to-air: @main composes segments, and a circuit is of one; choose it: "
-            "select-segment{function=",
-            op.symbolAttr("function"), "}")));
+        status.Update(absl::InvalidArgumentError(
+            absl::StrCat("@main composes segments, and a circuit is of one; choose it: "
+                         "select-segment{function=",
+                         op.symbolAttr("function"), "}")));
       } else if (ir::region::segmentOf(op).value_or(0) != 0) {
-        status.Update(absl::InvalidArgumentError(absl::StrCat(
-            "lower-to-air: ", ir::describe(op), " is in segment ", *ir::region::segmentOf(op),
-            ", and a circuit is of one proof; run apply-proof-boundaries before")));
+        status.Update(absl::InvalidArgumentError(
+            absl::StrCat(ir::describe(op), " is in segment ", *ir::region::segmentOf(op),
+                         ", and a circuit is of one proof; run apply-proof-boundaries before")));
       }
     });
     return status;

@@ -39,9 +39,9 @@ class Rules {
 
   absl::Status check() {
     if (const ir::Op* op = facts_.crowded()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("verify-air: ", nameOf(*op->parent()->parentOp()), ".", nameOf(*op),
-                       ": it sums more than ", CircuitFacts::kMaxFractions, " fractions"));
+      return absl::FailedPreconditionError(absl::StrCat(nameOf(*op->parent()->parentOp()), ".",
+                                                        nameOf(*op), ": it sums more than ",
+                                                        CircuitFacts::kMaxFractions, " fractions"));
     }
     IR_RETURN_IF_ERROR(forFractions(&Rules::checkDenominator));
     IR_RETURN_IF_ERROR(forGathers(&Rules::checkReaders));
@@ -88,7 +88,7 @@ class Rules {
   static absl::Status broken(const CircuitTable& table, const ir::Op& op, const char* rule,
                              const std::string& why) {
     return absl::FailedPreconditionError(
-        absl::StrCat("verify-air: ", table.name(), ".", nameOf(op), ": ", rule, ": ", why));
+        absl::StrCat(table.name(), ".", nameOf(op), ": ", rule, ": ", why));
   }
 
   // R1.

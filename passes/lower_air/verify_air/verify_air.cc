@@ -30,8 +30,7 @@ class VerifyAir : public Pass {
 
   absl::StatusOr<bool> run(ir::Module& module) override {
     ir::Function* circuit = module.findFunction("circuit");
-    if (!circuit)
-      return absl::InvalidArgumentError("verify-air: the module has no function @circuit");
+    if (!circuit) return absl::InvalidArgumentError("the module has no function @circuit");
     IR_RETURN_IF_ERROR(refuseArguments(*circuit));
     analysis_ = ir::air::Analysis();
     total_degrees_ = ir::air::TotalDegrees();
@@ -56,13 +55,13 @@ class VerifyAir : public Pass {
     bool any = !circuit.body().arguments().empty();
     for (ir::Op& op : circuit.body().ops()) any |= op.block() && !op.block()->arguments().empty();
     if (!any) return absl::OkStatus();
-    return absl::FailedPreconditionError("verify-air: @circuit or a table of it has arguments");
+    return absl::FailedPreconditionError("@circuit or a table of it has arguments");
   }
 
   absl::Status broken(const char* rule, const ir::Op& op, const std::string& why) const {
     std::string name = op.has("name") ? op.stringAttr("name") : op.name().str();
     return absl::FailedPreconditionError(
-        absl::StrCat("verify-air: ", rule, " rule: ", table_, ".", name, " ", why));
+        absl::StrCat(rule, " rule: ", table_, ".", name, " ", why));
   }
 
   absl::Status visit(ir::Op& op) {

@@ -44,8 +44,8 @@ int64_t coefficientAt(const TableRows& rows, int64_t row, const Monomial& monomi
 
 absl::Status Copies::refused(const At& at, const std::string& what, const std::string& why) const {
   const TableRows& rows = ranges_.rows(at.table);
-  return absl::FailedPreconditionError(absl::StrCat(
-      "verify-intervals: ", rows.describe(what, rows.classOf(at.row), at.row), ": ", why));
+  return absl::FailedPreconditionError(
+      absl::StrCat(rows.describe(what, rows.classOf(at.row), at.row), ": ", why));
 }
 
 absl::Status Copies::check() {

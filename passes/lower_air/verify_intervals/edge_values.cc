@@ -177,9 +177,8 @@ class EdgeValues {
     for (int t = 0; t < ranges_.tables(); ++t) IR_RETURN_IF_ERROR(findFault(t));
     for (const auto& [address, sum] : sums_) {
       if (sum == 0) continue;
-      return absl::FailedPreconditionError(
-          absl::StrCat("verify-intervals: public tensors at address ", address,
-                       " are not the same values of the program"));
+      return absl::FailedPreconditionError(absl::StrCat("public tensors at address ", address,
+                                                        " are not the same values of the program"));
     }
     return absl::OkStatus();
   }
@@ -243,8 +242,8 @@ class EdgeValues {
         auto sum = sums_.find(address);
         if (sum == sums_.end() || sum->second == 0) continue;
         return absl::FailedPreconditionError(absl::StrCat(
-            "verify-intervals: ", rows.describe(e.term->stringAttr("name"), c, row), ": address ",
-            address, ": its two ends are not the same values of the program, or one is padding"));
+            rows.describe(e.term->stringAttr("name"), c, row), ": address ", address,
+            ": its two ends are not the same values of the program, or one is padding"));
       }
     }
     return absl::OkStatus();

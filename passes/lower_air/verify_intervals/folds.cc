@@ -192,8 +192,8 @@ absl::Status Folds::checkChallenges() {
     for (const auto& [at, scan] : scans_) shared |= llvm::is_contained(scan->challenges, challenge);
     if (!shared) continue;
     return absl::FailedPreconditionError(
-        absl::StrCat("verify-intervals: products or copies are summed under the challenge ",
-                     op.stringAttr("name"), ", which weighs or names elements, too"));
+        absl::StrCat("products or copies are summed under the challenge ", op.stringAttr("name"),
+                     ", which weighs or names elements, too"));
   }
   return absl::OkStatus();
 }

@@ -217,8 +217,7 @@ absl::Status ProvenRanges::readPublics() {
     if (!op.is("air.public")) continue;
     const auto& names = std::get<std::vector<std::string>>(*op.find("challenges"));
     if (challenges[names[0]] != address_challenge_) {
-      return absl::FailedPreconditionError(absl::StrCat("verify-intervals: public tensor ",
-                                                        op.stringAttr("name"),
+      return absl::FailedPreconditionError(absl::StrCat("public tensor ", op.stringAttr("name"),
                                                         " has an address challenge of its own"));
     }
     int64_t rows = op.intAttr("rows"), columns = op.intAttr("columns");
@@ -231,7 +230,7 @@ absl::Status ProvenRanges::readPublics() {
     ends.lane_challenge = challenges[names[1]], ends.place_challenge = challenges[names[2]];
     if (names[0] == names[1] || names[1] == names[2] || names[2] == names[0]) {
       return absl::FailedPreconditionError(
-          absl::StrCat("verify-intervals: public tensor ", op.stringAttr("name"),
+          absl::StrCat("public tensor ", op.stringAttr("name"),
                        " does not name its elements by address, row and column"));
     }
     ends.given = Interval::between(op.intAttr("low"), op.intAttr("high"));
@@ -241,9 +240,9 @@ absl::Status ProvenRanges::readPublics() {
       int64_t address = symmetric(op.intAttr("address") + i);
       for (const auto& [other, places] : open_[address]) {
         if (ends_[other].sign == ends.sign) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("verify-intervals: public tensor ", op.stringAttr("name"), ": address ",
-                           address, " is given or taken by others too"));
+          return absl::FailedPreconditionError(absl::StrCat("public tensor ", op.stringAttr("name"),
+                                                            ": address ", address,
+                                                            " is given or taken by others too"));
         }
       }
       open_[address][ends_.size()] = firstPlaces(std::min(tile_columns, columns));
@@ -265,8 +264,8 @@ absl::Status ProvenRanges::readLink() {
     const bool in = link_ && ends.group == link_->in, out = link_ && ends.group == link_->out;
     if ((!in && !out) || (ends.table >= 0 && ends.sign == (in ? -1 : 1))) continue;
     return absl::FailedPreconditionError(
-        absl::StrCat("verify-intervals: ", ends.term->stringAttr("name"), ": a block takes from @",
-                     link_->in, " and gives to @", link_->out, ", and no public tensor does"));
+        absl::StrCat(ends.term->stringAttr("name"), ": a block takes from @", link_->in,
+                     " and gives to @", link_->out, ", and no public tensor does"));
   }
   return absl::OkStatus();
 }
@@ -296,9 +295,7 @@ absl::StatusOr<ProvenRanges::TileKind> ProvenRanges::readTile(
     (ends_[index].sign > 0 ? given : taken) |= places;
   }
   const Ends& some = ends_[tile.begin()->first];
-  auto no = [&](const std::string& why) {
-    return absl::FailedPreconditionError(absl::StrCat("verify-intervals: ", why));
-  };
+  auto no = [&](const std::string& why) { return absl::FailedPreconditionError(why); };
   if (kind.gives.empty() || kind.takes.empty()) {
     std::string why = absl::StrCat("address ", address, " has one end only");
     if (some.table >= 0) return refused(some.table, some.c, some.term->stringAttr("name"), why);

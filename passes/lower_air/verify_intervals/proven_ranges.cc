@@ -48,7 +48,7 @@ absl::Status ProvenRanges::settle() {
     if (!*changed) return absl::OkStatus();
     if (round == kMaxRounds) {
       return absl::FailedPreconditionError(
-          "verify-intervals: the proven ranges do not settle; a value bounds itself");
+          "the proven ranges do not settle; a value bounds itself");
     }
   }
 }
@@ -74,7 +74,7 @@ absl::Status ProvenRanges::readTables() {
 absl::Status ProvenRanges::refused(int table, int c, const std::string& what,
                                    const std::string& why) const {
   return absl::FailedPreconditionError(
-      absl::StrCat("verify-intervals: ", tables_[table].rows.describe(what, c), ": ", why));
+      absl::StrCat(tables_[table].rows.describe(what, c), ": ", why));
 }
 
 bool ProvenRanges::narrow(int table, int c, int column, const Interval& to) {

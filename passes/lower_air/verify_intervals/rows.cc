@@ -106,8 +106,8 @@ absl::Status TableRows::readFixed(const ir::ConstantPool& constants) {
     auto check = [&](int column, int64_t value) {
       if (value > -kFieldModulus && value < kFieldModulus) return true;
       far = absl::FailedPreconditionError(
-          absl::StrCat("verify-intervals: ", name(), ".", columns_[column]->stringAttr("name"),
-                       " holds ", value, ", which stands for no field element"));
+          absl::StrCat(name(), ".", columns_[column]->stringAttr("name"), " holds ", value,
+                       ", which stands for no field element"));
       return false;
     };
     std::vector<int> lanes;

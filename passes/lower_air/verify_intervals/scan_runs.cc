@@ -20,8 +20,8 @@ absl::Status checkRuns(ProvenRanges& ranges, int table, ir::Op& scan) {
     if (is_zero[c]) first = row;
     if (row - first < declared) continue;
     return absl::FailedPreconditionError(
-        absl::StrCat("verify-intervals: ", rows.describe(scan.stringAttr("name"), c, row),
-                     ": the scan runs on from row ", first, ", over more than the ", declared,
+        absl::StrCat(rows.describe(scan.stringAttr("name"), c, row), ": the scan runs on from row ",
+                     first, ", over more than the ", declared,
                      " rows that it declares: degrees would be counted too low"));
   }
   return absl::OkStatus();

@@ -10,9 +10,8 @@ namespace lindero::passes {
 namespace {
 
 absl::Status refused(const TableRows& rows, int64_t row, const ir::Op& op, const std::string& why) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "verify-intervals: ", rows.describe(op.stringAttr("name"), rows.classOf(row), row), ": ",
-      why));
+  return absl::FailedPreconditionError(
+      absl::StrCat(rows.describe(op.stringAttr("name"), rows.classOf(row), row), ": ", why));
 }
 
 }  // namespace

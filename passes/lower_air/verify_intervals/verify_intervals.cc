@@ -306,8 +306,8 @@ absl::Status refuseFractions(ir::Function& circuit) {
     for (ir::Op& op : table.block()->ops()) {
       if (!op.is("air.fraction") && !op.is("air.expression")) continue;
       return absl::FailedPreconditionError(absl::StrCat(
-          "verify-intervals: ", table.stringAttr("name"), ".", op.stringAttr("name"),
-          ": no interval argument for an ", op.name().str(), "; this pass runs before lower-sums"));
+          table.stringAttr("name"), ".", op.stringAttr("name"), ": no interval argument for an ",
+          op.name().str(), "; this pass runs before lower-sums"));
     }
   }
   return absl::OkStatus();
@@ -322,7 +322,7 @@ class VerifyIntervals : public Pass {
 
   absl::StatusOr<bool> run(ir::Module& module) override {
     if (!module.findFunction("circuit")) {
-      return absl::InvalidArgumentError("verify-intervals: the module has no function @circuit");
+      return absl::InvalidArgumentError("the module has no function @circuit");
     }
     IR_RETURN_IF_ERROR(refuseFractions(*module.findFunction("circuit")));
     std::unique_ptr<Copies> copies;
