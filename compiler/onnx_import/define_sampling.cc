@@ -1,18 +1,13 @@
 #include "compiler/onnx_import/define_sampling.h"
 
-#include <numeric>
-
 #include "compiler/onnx_import/node_emitter.h"
 #include "ir/core/status_macros.h"
 
 namespace lindero::compiler {
 namespace {
 
+using ir::tensor::product;
 using Ints = FunctionText::Ints;
-
-int64_t product(llvm::ArrayRef<int64_t> sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-}
 
 // `name` = 1 - |distances|, or 0 where that is less.
 void addHat(FunctionText& b, const std::string& name, const std::string& distances) {

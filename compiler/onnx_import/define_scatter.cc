@@ -9,11 +9,8 @@
 namespace lindero::compiler {
 namespace {
 
+using ir::tensor::product;
 using Ints = FunctionText::Ints;
-
-int64_t product(llvm::ArrayRef<int64_t> sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-}
 
 // Of a determinant: one more has twice the minors.
 constexpr int64_t kMostRows = 6;

@@ -96,11 +96,9 @@ absl::Status unique(NodeEmitter& e, llvm::StringRef) {
     shape = x.shape;
   }
   const int64_t slices = shape[axis];
-  const auto product = [](llvm::ArrayRef<int64_t> sizes) {
-    return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-  };
-  const int64_t inner = product(llvm::ArrayRef<int64_t>(shape).drop_front(axis + 1)),
-                outer = product(llvm::ArrayRef<int64_t>(shape).take_front(axis));
+  const llvm::ArrayRef<int64_t> sizes = shape;
+  const int64_t inner = ir::tensor::product(sizes.drop_front(axis + 1)),
+                outer = ir::tensor::product(sizes.take_front(axis));
   std::map<std::vector<double>, Ints> places;  // of each that differs, ascending
   for (const int64_t i : llvm::seq(slices)) {
     std::vector<double> slice;

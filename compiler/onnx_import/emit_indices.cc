@@ -17,6 +17,7 @@ namespace {
 
 using ir::Value;
 using ir::tensor::Array;
+using ir::tensor::product;
 using Ints = std::vector<int64_t>;
 
 // Updates of one place, each with a step of its own.
@@ -26,10 +27,6 @@ Value* integer(NodeEmitter& e, int64_t value) { return e.constant(Array::integer
 
 Ints shapeOf(const Value* value) {
   return Ints(value->type().shape.begin(), value->type().shape.end());
-}
-
-int64_t product(llvm::ArrayRef<int64_t> sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
 }
 
 Value* counting(NodeEmitter& e, int64_t count) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/node_emitter.h"
@@ -14,11 +13,8 @@ namespace {
 
 using ir::Value;
 using ir::tensor::Array;
+using ir::tensor::product;
 using Ints = std::vector<int64_t>;
-
-int64_t product(llvm::ArrayRef<int64_t> sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-}
 
 Ints indexOf(int64_t place, llvm::ArrayRef<int64_t> sizes) {
   Ints index(sizes.size());

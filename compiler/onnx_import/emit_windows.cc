@@ -13,6 +13,7 @@ namespace {
 
 using ir::Value;
 using ir::tensor::Array;
+using ir::tensor::product;
 using Ints = std::vector<int64_t>;
 
 // Along one axis, place o of the result sees elements o stride - before + q dilation, 0 <= q <
@@ -20,10 +21,6 @@ using Ints = std::vector<int64_t>;
 struct Window {
   int64_t size, kernel, stride, dilation, before, after, places;
 };
-
-int64_t product(llvm::ArrayRef<int64_t> sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-}
 
 bool overlaps(const Window& w) {
   return w.stride != w.kernel || w.dilation != 1 || w.before != 0 || w.after != 0;

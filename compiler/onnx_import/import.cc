@@ -116,9 +116,8 @@ class GraphImporter {
       absl::Status status = emitNode(node);
       if (status.ok()) continue;
       missing_.insert(node.output().begin(), node.output().end());
-      problems.add(absl::Status(
-          status.code(),
-          absl::StrCat("node '", node.name(), "' (", node.op_type(), "): ", status.message())));
+      problems.add(ir::withPrefix(
+          status, absl::StrCat("node '", node.name(), "' (", node.op_type(), "): ")));
     }
     IR_RETURN_IF_ERROR(problems.status());
     if (knows_unsupported_) return absl::OkStatus();  // the graph has holes
@@ -153,8 +152,7 @@ class GraphImporter {
       const ir::Type type =
           ir::Type::tensor(boolean ? ir::Element::kInt : *element, *staticShape(input));
       if (absl::Status status = checkElements(type.shape, kMostInputElements); !status.ok()) {
-        return absl::Status(status.code(),
-                            absl::StrCat("input '", input.name(), "': ", status.message()));
+        return ir::withPrefix(status, absl::StrCat("input '", input.name(), "': "));
       }
       ir::Value*& value = values_[input.name()];
       value = function_->body().addArgument(type, input.name());
@@ -208,8 +206,7 @@ class GraphImporter {
     }
     auto constant = makeConstant(found->second);
     if (!constant.ok()) {
-      return absl::Status(constant.status().code(),
-                          absl::StrCat("initializer '", name, "' ", constant.status().message()));
+      return ir::withPrefix(constant.status(), absl::StrCat("initializer '", name, "' "));
     }
     const ir::Constant& added = module_.constants().add(*std::move(constant));
     IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(found->second.tensor->data_type()));
@@ -246,9 +243,8 @@ class GraphImporter {
       own.insert(inner.output().begin(), inner.output().end());
       node_types_[inner.name()] = inner.op_type();
       if (absl::Status status = emitNode(inner); !status.ok()) {
-        return absl::Status(status.code(),
-                            absl::StrCat("in its branch, node '", inner.name(), "' (",
-                                         inner.op_type(), "): ", status.message()));
+        return ir::withPrefix(status, absl::StrCat("in its branch, node '", inner.name(), "' (",
+                                                   inner.op_type(), "): "));
       }
     }
     std::vector<Value*> outputs(node.output_size());

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/external_data.h"
 #include "compiler/onnx_import/wire_scan.h"
+#include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -20,7 +21,7 @@ constexpr size_t kLeastDetached = 4096;
 constexpr size_t kMostSkeletonBytes = std::numeric_limits<int32_t>::max();
 
 absl::Status inInitializer(const std::string& name, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat("initializer '", name, "': ", status.message()));
+  return ir::withPrefix(status, absl::StrCat("initializer '", name, "': "));
 }
 
 // Presents a detached initializer to the ONNX library as a graph input of its type.

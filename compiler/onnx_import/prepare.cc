@@ -99,8 +99,7 @@ absl::Status checkTensors(const onnx::ModelProto& model) {
   auto at = [](const char* what, const std::string& name, const onnx::TensorProto& tensor) {
     absl::Status status = checkRawSize(tensor);
     if (status.ok()) return status;
-    return absl::Status(status.code(),
-                        absl::StrCat(what, " '", name, "': a tensor ", status.message()));
+    return ir::withPrefix(status, absl::StrCat(what, " '", name, "': a tensor "));
   };
   auto check = [&](const auto& self, const auto& nodes) -> absl::Status {
     for (const onnx::NodeProto& node : nodes) {

@@ -20,8 +20,8 @@ namespace lindero::ir::integer {
 // The value that a result of a region or another op with a block stands for; others are their own.
 const Value* sourceOf(const Value* value);
 
-// Why the value may not leave its proof, as the end of a sentence; empty if it may. An argument or
-// a constant needs no leave: every proof has its own.
+// Why the value may not leave its proof, as the end of a sentence; empty if it may. A constant
+// needs no leave: every proof has its own. Arguments cross unless they are indices.
 std::string whyItStays(const Value* value);
 
 }  // namespace lindero::ir::integer

@@ -34,10 +34,12 @@ Array Array::integer(llvm::ArrayRef<int64_t> shape, std::vector<int64_t> values)
   return array;
 }
 
-int64_t Array::elements() const {
-  int64_t product = 1;
-  for (int64_t size : shape) product *= size;
-  return product;
+int64_t Array::elements() const { return product(shape); }
+
+int64_t product(llvm::ArrayRef<int64_t> sizes) {
+  int64_t elements = 1;
+  for (int64_t size : sizes) elements *= size;
+  return elements;
 }
 
 int64_t toInteger(double value) {

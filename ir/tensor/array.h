@@ -37,6 +37,9 @@ struct Array {
 // Truncates towards zero; what does not fit becomes the nearest int64, and what is no number 0.
 int64_t toInteger(double value);
 
+// Of a shape: how many elements it has.
+int64_t product(llvm::ArrayRef<int64_t> sizes);
+
 // Row-major strides of a shape, in elements.
 llvm::SmallVector<int64_t, 4> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
+#include "ir/core/problems.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
@@ -269,8 +270,7 @@ absl::Status nameOffender(const ir::Function& function, llvm::ArrayRef<Sample> s
   for (size_t i = first; i < samples.size(); ++i) {
     const absl::Status status = interpreter.run(samples[i], &observer).status();
     if (!status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat("calibration sample ", i, ": ", status.message()));
+      return ir::withPrefix(status, absl::StrCat("calibration sample ", i, ": "));
     }
     if (const Value* value = observer.offender()) {
       return absl::InvalidArgumentError(absl::StrCat(

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
+#include "ir/core/problems.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -57,7 +58,7 @@ absl::Status Lowering::run() {
           "(--activation-bits), or calibrate with the largest that are needed");
     }
     if (status.ok()) continue;
-    return absl::Status(status.code(), absl::StrCat(ir::describe(op), ": ", status.message()));
+    return ir::withPrefix(status, absl::StrCat(ir::describe(op), ": "));
   }
   return absl::OkStatus();
 }
