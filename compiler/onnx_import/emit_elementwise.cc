@@ -117,9 +117,7 @@ absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
 constexpr int64_t kMostWrapped = 16;
 
 // All floats are one type here and all integers another, so most casts vanish.
-absl::Status cast(NodeEmitter& e, llvm::StringRef) {
-  const int to = static_cast<int>(e.intAttr("to", 0));
-  IR_ASSIGN_OR_RETURN(Element element, elementOf(to));
+absl::Status castToType(NodeEmitter& e, Element element, int to) {
   IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
   const std::optional<IntegerType> type = integerTypeOf(to);
   if (type && type->bits <= kMostWrapped && e.input(0)->type().element != Element::kBool) {
@@ -130,10 +128,14 @@ absl::Status cast(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
+absl::Status cast(NodeEmitter& e, llvm::StringRef) {
+  const int to = static_cast<int>(e.intAttr("to", 0));
+  IR_ASSIGN_OR_RETURN(const Element element, elementOf(to));
+  return castToType(e, element, to);
+}
+
 absl::Status castLike(NodeEmitter& e, llvm::StringRef) {
-  IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), e.input(1)->type().element));
-  e.setOutput(0, result);
-  return absl::OkStatus();
+  return castToType(e, e.input(1)->type().element, e.onnxType(1));
 }
 
 bool isWhole(const absl::StatusOr<ir::tensor::Array>& array) {

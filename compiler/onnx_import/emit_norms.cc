@@ -97,7 +97,8 @@ absl::StatusOr<Value*> perChannel(NodeEmitter& e, Value* parameter) {
 
 // x scale + shift with scale = gamma / sqrt(variance + epsilon), shift = beta - mean scale.
 absl::Status batchNormalization(NodeEmitter& e, llvm::StringRef) {
-  if (e.intAttr("training_mode", 0))
+  // Before opset 14, further outputs meant so.
+  if (e.intAttr("training_mode", 0) || e.numOutputs() > 1)
     return absl::UnimplementedError("it is in training mode: export the model in evaluation mode");
   Value* epsilon = e.scalar(e.floatAttr("epsilon", 1e-5f));
   IR_ASSIGN_OR_RETURN(Value * variance, e.emit("tensor.add", {e.input(4), epsilon}));
@@ -121,7 +122,6 @@ absl::Status instanceNormalization(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-// A norm of zero makes zeros: it counts as the least normal number, which no other norm is below.
 absl::Status lpNormalization(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0)));
   const int64_t p = e.intAttr("p", 2);

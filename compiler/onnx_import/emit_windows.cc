@@ -339,14 +339,15 @@ absl::Status averagePool(NodeEmitter& e, llvm::StringRef) {
   return setPool(e, p, 0, means);
 }
 
-// The greatest of each window. Padding is never it: another element of the window stands there.
+// The greatest of each window. Padding is never it: the window's first element stands there, which
+// is the one that is found first even so.
 absl::Status maxPool(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(Patches p, poolPatches(e));
   for (int64_t i = 0; i < p.all_places; ++i) {
     const auto taps = llvm::MutableArrayRef(p.elements).slice(i * p.all_taps, p.all_taps);
-    const int64_t inside = *std::max_element(taps.begin(), taps.end());
-    if (inside < 0) return absl::UnimplementedError("a window sees padding alone");
-    for (int64_t& tap : taps) tap = tap < 0 ? inside : tap;
+    const auto inside = llvm::find_if(taps, [](int64_t tap) { return tap >= 0; });
+    if (inside == taps.end()) return absl::UnimplementedError("a window sees padding alone");
+    for (int64_t& tap : taps) tap = tap < 0 ? *inside : tap;
   }
   IR_ASSIGN_OR_RETURN(Value * greatest, reducedPatches(e, p, "tensor.reduce_max"));
   IR_RETURN_IF_ERROR(setPool(e, p, 0, greatest));

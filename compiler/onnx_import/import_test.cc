@@ -312,6 +312,66 @@ TEST_F(ImportTest, RefusesCallsThatLeaveOutWhatTheBodyNeeds) {
               AllOf(HasSubstr("'Max_0'"), HasSubstr("its input 1, data_0, is left out")));
 }
 
+// What a call leaves out has the function's default, not that of the op in the body.
+TEST_F(ImportTest, TakesDefaultsOfFunctions) {
+  const std::string functions =
+      "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> outer <b: float = 0.25> (x) "
+      "=> (y)"
+      "{ y = local.f <a: float = @b> (x) }\n"
+      "<domain: \"local\", opset_import: [\"\" : 17]> f <a: float = 0.5> (x) => (y)"
+      "{ y = LeakyRelu <alpha: float = @a> (x) }";
+  auto text = [&](const char* call) {
+    auto module =
+        import(absl::StrCat("g (float[2] x) => (float[2] y) { y = ", call, " }\n", functions));
+    EXPECT_TRUE(module.ok()) << module.status();
+    return module.ok() ? ir::toText(**module) : "";
+  };
+  EXPECT_THAT(text("local.f(x)"), HasSubstr("0.5"));
+  EXPECT_THAT(text("local.f <a = 0.125> (x)"), HasSubstr("0.125"));
+  EXPECT_THAT(text("local.outer(x)"), HasSubstr("0.25"));
+}
+
+TEST_F(ImportTest, RefusesFunctionsWithNamesOfOperators) {
+  onnx::ModelProto model = testing::parseModel("g (float[2] x) => (float[2] y) { y = Relu(x) }");
+  onnx::FunctionProto& function = *model.add_functions();
+  function.set_name("Relu");
+  function.add_input("x");
+  function.add_output("y");
+  *function.add_opset_import() = model.opset_import(0);
+  EXPECT_THAT(errorOf(import(model)), HasSubstr("function 'Relu' has the name of an operator"));
+}
+
+TEST_F(ImportTest, RefusesTwoOpsets) {
+  onnx::ModelProto model = linearModel();
+  model.add_opset_import()->set_version(model.opset_import(0).version() - 1);
+  EXPECT_THAT(errorOf(import(model)), HasSubstr("imports two opsets of the ONNX domain"));
+}
+
+// Also by names that differ in their overload alone, and in branches.
+TEST_F(ImportTest, RefusesExplosiveOverloads) {
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[2] x) => (float[2] y) { y = local.f(x) }\n"
+      "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> f (x) => (y) { z = local.f(x) "
+      "y = local.f(z) }");
+  model.set_ir_version(10);
+  const onnx::FunctionProto body = model.functions(0);
+  model.clear_functions();
+  model.mutable_graph()->mutable_node(0)->set_overload("20");
+  for (int i = 20; i >= 0; --i) {
+    onnx::FunctionProto& function = *model.add_functions();
+    function = body;
+    function.set_overload(std::to_string(i));
+    for (onnx::NodeProto& node : *function.mutable_node()) {
+      node.set_overload(std::to_string(i - 1));
+      if (i > 0) continue;
+      node.set_op_type("Relu");
+      node.clear_domain();
+      node.clear_overload();
+    }
+  }
+  EXPECT_THAT(errorOf(import(model)), HasSubstr("over a million nodes"));
+}
+
 TEST_F(ImportTest, RefusesExplosiveFunctions) {
   std::string text = "g (float[2] a) => (float[2] y) { y = local.f20(a) }\n";
   const std::string header = "<domain: \"local\", opset_import: [\"\" : 17, \"local\" : 1]> f";

@@ -52,36 +52,106 @@ void takeNewInitializers(ModelFile& file) {
   }
 }
 
+onnx::AttributeProto& newAttribute(onnx::NodeProto& node, const char* name) {
+  auto& attributes = *node.mutable_attribute();
+  auto found = llvm::find_if(attributes, [&](const auto& a) { return a.name() == name; });
+  onnx::AttributeProto& attribute = found == attributes.end() ? *attributes.Add() : *found;
+  attribute.Clear();
+  attribute.set_name(name);
+  return attribute;
+}
+
+void setAttribute(onnx::NodeProto& node, const char* name, llvm::StringRef value) {
+  onnx::AttributeProto& attribute = newAttribute(node, name);
+  attribute.set_type(onnx::AttributeProto::STRING);
+  attribute.set_s(value.str());
+}
+
+void setAttribute(onnx::NodeProto& node, const char* name, int64_t value) {
+  onnx::AttributeProto& attribute = newAttribute(node, name);
+  attribute.set_type(onnx::AttributeProto::INT);
+  attribute.set_i(value);
+}
+
+// Calls `visit` for the nodes of the graph and its branches.
+template <typename Visit>
+void forEachNode(onnx::GraphProto& graph, Visit visit) {
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    visit(node);
+    for (onnx::GraphProto* branch : branchesOf(node)) forEachNode(*branch, visit);
+  }
+}
+
 // The library leaves the defaults of opset 11 to what had no such choice before.
-std::set<std::string> oldResizes(const onnx::ModelProto& model) {
+std::set<std::string> oldResizes(onnx::ModelProto& model) {
   std::set<std::string> names;
   if (opsetOf(model) >= 11) return names;
-  for (const onnx::NodeProto& node : model.graph().node()) {
+  forEachNode(*model.mutable_graph(), [&](const onnx::NodeProto& node) {
     if (node.op_type() == "Resize" || node.op_type() == "Upsample") names.insert(node.name());
-  }
+  });
   return names;
 }
 
-void setResize(onnx::NodeProto& node, const char* name, const char* value) {
-  onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::STRING);
-  attribute.set_s(value);
+// Of all values with a shape, in the graph and its branches.
+std::map<std::string, int> ranksOf(onnx::GraphProto& graph) {
+  std::map<std::string, int> ranks;
+  auto add = [&](const onnx::GraphProto& part) {
+    for (const auto* values : {&part.input(), &part.value_info(), &part.output()})
+      for (const onnx::ValueInfoProto& value : *values)
+        if (value.type().tensor_type().has_shape())
+          ranks[value.name()] = value.type().tensor_type().shape().dim_size();
+  };
+  add(graph);
+  forEachNode(graph, [&](onnx::NodeProto& node) {
+    for (const onnx::GraphProto* branch : branchesOf(node)) add(*branch);
+  });
+  return ranks;
+}
+
+// A Hardmax was of all axes from one on, by default the second. The library takes no notice.
+absl::Status convertHardmax(onnx::GraphProto& graph) {
+  const std::map<std::string, int> ranks = ranksOf(graph);
+  absl::Status status;
+  forEachNode(graph, [&](onnx::NodeProto& node) {
+    if (node.op_type() != "Hardmax" || node.input_size() == 0) return;
+    const auto rank = ranks.find(node.input(0));
+    const auto given = llvm::find_if(*node.mutable_attribute(), [](const auto& attribute) {
+      return attribute.name() == "axis";
+    });
+    const int64_t axis = given == node.mutable_attribute()->end() ? 1 : given->i();
+    if (rank != ranks.end() && (axis == rank->second - 1 || axis == -1)) {
+      setAttribute(node, "axis", int64_t{-1});
+    } else {
+      status.Update(absl::UnimplementedError(absl::StrCat(
+          "node '", node.name(), "' (Hardmax): before opset 13 it is of all axes from ", axis,
+          " on; export with opset 13")));
+    }
+  });
+  return status;
 }
 
 }  // namespace
 
+void writeOldDefaults(onnx::GraphProto& graph, int64_t opset) {
+  if (opset >= 16) return;
+  forEachNode(graph, [](onnx::NodeProto& node) {
+    if (qualifiedOp(node) == "RoiAlign")
+      setAttribute(node, "coordinate_transformation_mode", "output_half_pixel");
+  });
+}
+
 absl::Status convertToOpset(ModelFile& file, int64_t opset) {
   shortenDomain(file.model);
+  IR_RETURN_IF_ERROR(convertHardmax(*file.model.mutable_graph()));
   const std::set<std::string> resizes = oldResizes(file.model);
   IR_RETURN_IF_ERROR(guarded("conversion to a newer opset", [&] {
     file.model = onnx::version_conversion::ConvertVersion(file.model, static_cast<int>(opset));
   }));
-  for (onnx::NodeProto& node : *file.model.mutable_graph()->mutable_node()) {
-    if (node.op_type() != "Resize" || !resizes.contains(node.name())) continue;
-    setResize(node, "coordinate_transformation_mode", "asymmetric");
-    setResize(node, "nearest_mode", kOldNearest.data());
-  }
+  forEachNode(*file.model.mutable_graph(), [&](onnx::NodeProto& node) {
+    if (node.op_type() != "Resize" || !resizes.contains(node.name())) return;
+    setAttribute(node, "coordinate_transformation_mode", "asymmetric");
+    setAttribute(node, "nearest_mode", kOldNearest);
+  });
   nameNewNodes(*file.model.mutable_graph());
   takeNewInitializers(file);
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "compiler/onnx_import/empty_caches.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/infer_shapes.h"
+#include "compiler/onnx_import/local_functions.h"
 #include "compiler/onnx_import/old_opsets.h"
 #include "compiler/onnx_import/onnx_guard.h"
 #include "compiler/onnx_import/weights.h"
@@ -26,7 +27,6 @@ namespace {
 
 constexpr int64_t kLeastOpset = 7, kMostOpset = 28;
 constexpr int64_t kLeastOwnOpset = 13;  // older models are converted to it
-constexpr uint64_t kMostNodes = 1'000'000;
 constexpr int64_t kMostDim = 1 << 20;
 constexpr char kOtherDims[] = "*";  // those that ImportOptions::dims does not name
 
@@ -51,6 +51,11 @@ absl::Status checkVersions(const onnx::ModelProto& model) {
   const int64_t opset = opsetOf(model);
   if (opset == 0)
     return absl::InvalidArgumentError("the model imports no opset of the ONNX domain");
+  for (const onnx::OperatorSetIdProto& other : model.opset_import()) {
+    if (isDefaultDomain(other.domain()) && other.version() != opset)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the model imports two opsets of the ONNX domain, ", opset, " and ", other.version()));
+  }
   if (opset >= kLeastOpset && opset <= kMostOpset) return absl::OkStatus();
   if (opset < kLeastOpset && hasOpsOf(model, opset, kLeastOpset)) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat(
@@ -121,59 +126,11 @@ absl::Status checkTensors(const onnx::ModelProto& model) {
   return check(check, model.graph().node());
 }
 
-using FunctionKey = std::pair<std::string, std::string>;
-
-// How many nodes inlining makes; refuses recursion and explosive growth before the library meets
-// them.
-class InlinedSize {
- public:
-  explicit InlinedSize(const onnx::ModelProto& model) {
-    for (const onnx::FunctionProto& function : model.functions())
-      functions_[{function.domain(), function.name()}] = &function;
-  }
-
-  template <typename Nodes>
-  absl::StatusOr<uint64_t> of(const Nodes& nodes) {
-    uint64_t total = 0;
-    for (const onnx::NodeProto& node : nodes) {
-      auto found = functions_.find({node.domain(), node.op_type()});
-      uint64_t size = 1;
-      if (found != functions_.end()) {
-        IR_ASSIGN_OR_RETURN(size, ofFunction(found->first, *found->second));
-      }
-      total += size;
-      if (total > kMostNodes)
-        return absl::InvalidArgumentError("the model has over a million nodes once inlined");
-    }
-    return total;
-  }
-
- private:
-  absl::StatusOr<uint64_t> ofFunction(const FunctionKey& key, const onnx::FunctionProto& function) {
-    auto [entry, fresh] = sizes_.try_emplace(key, kInProgress);
-    if (!fresh && entry->second == kInProgress) {
-      return absl::InvalidArgumentError(absl::StrCat("function '", key.second, "' calls itself"));
-    }
-    if (!fresh) return entry->second;
-    if (++depth_ > kMostDepth) return absl::InvalidArgumentError("functions are nested too deeply");
-    IR_ASSIGN_OR_RETURN(uint64_t size, of(function.node()));
-    --depth_;
-    return sizes_[key] = size;
-  }
-
-  static constexpr uint64_t kInProgress = ~uint64_t{0};
-  static constexpr int kMostDepth = 100;
-  std::map<FunctionKey, const onnx::FunctionProto*> functions_;
-  std::map<FunctionKey, uint64_t> sizes_;
-  int depth_ = 0;
-};
-
 // The ONNX checker would say only that no such operator is registered.
 void checkSupported(const onnx::ModelProto& model, const std::set<std::string>& supported,
                     ir::Problems& problems) {
   std::set<FunctionKey> local;
-  for (const onnx::FunctionProto& function : model.functions())
-    local.insert({function.domain(), function.name()});
+  for (const onnx::FunctionProto& function : model.functions()) local.insert(keyOf(function));
   auto check = [&](const auto& self, const auto& nodes) -> void {
     int index = 0;
     for (const onnx::NodeProto& node : nodes) {
@@ -181,7 +138,7 @@ void checkSupported(const onnx::ModelProto& model, const std::set<std::string>& 
           node.name().empty() ? absl::StrCat(node.op_type(), "_", index) : node.name();
       ++index;
       for (const onnx::GraphProto* branch : branchesOf(node)) self(self, branch->node());
-      if (local.contains({node.domain(), node.op_type()})) continue;
+      if (local.contains(calledBy(node))) continue;
       if (supported.contains(qualifiedOp(node))) continue;
       problems.add(absl::UnimplementedError(absl::StrCat(
           "node '", name, "': op ", node.op_type(), " of domain '",
@@ -408,8 +365,10 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
     if (isDefaultDomain(given.domain()) && given.version() < kLeastOpset)
       given.set_version(kLeastOpset);
   moveContribNodes(model, opsetOf(model));
-  IR_RETURN_IF_ERROR(InlinedSize(model).of(model.graph().node()).status());
-  const bool old = opsetOf(model) < kLeastOwnOpset;
+  IR_RETURN_IF_ERROR(checkLocalFunctions(model));
+  writeFunctionDefaults(model);
+  const int64_t opset = opsetOf(model);
+  const bool old = opset < kLeastOwnOpset;
   std::set<std::string> known = supported_ops;
   if (old) known.insert({"Scatter", "Upsample"});  // ScatterElements and Resize today
   checkSupported(model, known, problems);
@@ -431,6 +390,7 @@ absl::Status prepareModel(ModelFile& file, const ImportOptions& import,
     IR_RETURN_IF_ERROR(convertToOpset(file, kLeastOwnOpset));
     model.mutable_graph()->clear_value_info();
   }
+  writeOldDefaults(*model.mutable_graph(), opset);
   writeDefaults(*model.mutable_graph(), opsetOf(model));
   IR_RETURN_IF_ERROR(guarded("ONNX shape inference", [&] { inferShapes(model); }));
   writeQuantizedTypes(*model.mutable_graph());

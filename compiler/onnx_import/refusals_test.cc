@@ -106,6 +106,19 @@ TEST(RefusalsTest, RefusesOtherOutputsThanCounted) {
               AllOf(HasSubstr("'Split_0'"), HasSubstr("num_outputs is 3, and it has 2 outputs")));
 }
 
+TEST(RefusalsTest, RefusesWhatOldOpsetsMeant) {
+  onnx::ModelProto model = testing::parseModel(
+      "g (float[2,3] x, float[3] v) => (float[2,3] y, float[3] m, float[3] n, float[3] o, "
+      "float[3] p)"
+      "{ y, m, n, o, p = BatchNormalization(x, v, v, v, v) }");
+  model.mutable_opset_import(0)->set_version(9);
+  EXPECT_THAT(errorOf(model), AllOf(HasSubstr("BatchNormalization_0"), HasSubstr("training mode")));
+  model = testing::parseModel("g (float[2,3,4] x) => (float[2,3,4] y) { y = Hardmax(x) }");
+  model.mutable_opset_import(0)->set_version(11);
+  EXPECT_THAT(errorOf(model), AllOf(HasSubstr("Hardmax_0"),
+                                    HasSubstr("of all axes from 1 on; export with opset 13")));
+}
+
 TEST(RefusalsTest, RefusesAnInfiniteEpsilon) {
   onnx::ModelProto model = testing::parseModel(
       "g (float[2,4] x, float[4] s) => (float[2,4] y) { y = LayerNormalization<epsilon = 1.0>(x, "

@@ -3,8 +3,9 @@
 //   "case"     its name
 //   "float"    what the float interpreter lacks: empty where it computes what is expected
 //   "integer"  what the integer program lacks: empty where its outputs are within their bounds of
-//              the float model, or equal where they are integers or truth values, no bound is
-//              infinite, and it has a circuit; "constant" where the outputs do not depend on inputs
+//              the float model, or equal where they are truth values or integers of integers, no
+//              bound is infinite, and it has a circuit; "constant" where the outputs do not depend
+//              on inputs
 //   "constants"  how many of the inputs are: none (0), all integers (1), all but the first (2), all
 //              (3): the fewest that pass, or that the importer takes
 //   "bound", "error"  of the outputs, the largest over the largest magnitude
@@ -64,10 +65,13 @@ absl::StatusOr<Errors> runIntegers(const testing::Example& example, const std::s
   IR_ASSIGN_OR_RETURN(const passes::Exponents exponents, compilation.calibrate({inputs}, {}));
   IR_RETURN_IF_ERROR(compilation.quantize(exponents));
   IR_ASSIGN_OR_RETURN(passes::BoundedRun run, compilation.boundErrors(inputs));
-  // Integers and truth values are those of the model, whatever the analysis allows.
+  // Truth values, and integers that depend on no reals, are those of the model, whatever the
+  // analysis allows.
+  const bool real = llvm::any_of(inputs, [](const ir::tensor::Array& x) { return x.isReal(); });
   for (auto [output, expected] : llvm::zip_equal(run.outputs, example.outputs)) {
     IR_ASSIGN_OR_RETURN(const ir::Element element, compiler::elementOf(expected.data_type()));
-    if (element != ir::Element::kFloat) output.bounds.assign(output.bounds.size(), 0);
+    if (element == ir::Element::kBool || (element == ir::Element::kInt && !real))
+      output.bounds.assign(output.bounds.size(), 0);
   }
   IR_ASSIGN_OR_RETURN(const Errors errors, errorsOf(run));
   IR_RETURN_IF_ERROR(compilation.selectValues("all", false));

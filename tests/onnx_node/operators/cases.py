@@ -191,6 +191,8 @@ c("global_average_pool_1d", "float[2,3,4] x => float[2,3,1] y", "y = GlobalAvera
 c("max_pool", "float[2,3,6,6] x => float[2,3,3,2] y", "y = MaxPool <kernel_shape = [2, 3], strides = [2, 3]> (x)")
 c("max_pool_padded", "float[1,2,4,4] x => float[1,2,5,4] y", "y = MaxPool <kernel_shape = [3, 2], pads = [1, 0, 2, 1]> (x)")
 c("max_pool_of_negatives", "float[1,1,3] x => float[1,1,3] y", "y = MaxPool <kernel_shape = [3], pads = [1, 1]> (x)", inputs={"x": [-3, -5, -4]})
+c("max_pool_indices_of_equal_elements", "float[1,1,5] x => float[1,1,5] y, int64[1,1,5] z", "y, z = MaxPool <kernel_shape = [3], pads = [1, 1]> (x)",
+  inputs={"x": [2, 2, 2, 1, 1]})
 c("max_pool_dilated", "float[1,2,7] x => float[1,2,4] y", "y = MaxPool <kernel_shape = [2], dilations = [3]> (x)", opset=22)
 c("max_pool_same", "float[1,1,5,5] x => float[1,1,3,3] y", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_LOWER\"> (x)", opset=13)
 c("max_pool_3d", "float[1,2,3,4,3] x => float[1,2,2,3,2] y", "y = MaxPool <kernel_shape = [2, 2, 2]> (x)")
@@ -218,6 +220,7 @@ c("scatter_nd_slices", "float[2,2,3] x, float[1,2,3] u => float[2,2,3] y", "y = 
 c("scatter_nd_of_integers", "int64[4] x => int64[4] y", "y = ScatterND(x, i, u)", i=np.array([[1], [3]]), u=ints(7, 8), inputs={"x": [1, 2, 3, 4]})
 c("one_hot", " => float[2,3,4] y", "y = OneHot(i, d, v)", i=np.array([[0, 3, -1], [4, -5, 1]]), d=np.int64(4), v=np.array([0.5, 2.0]))
 c("one_hot_computed", "int64[2,3] i => float[2,3,4] y", "y = OneHot(i, d, v)", d=np.int64(4), v=np.array([0.5, 2.0]), inputs={"i": [0, 3, -1, 2, -4, 1]})
+c("one_hot_out_of_range", "int64[4] i => float[4,3] y", "y = OneHot(i, d, v)", d=np.int64(3), v=np.array([0.5, 2.0]), inputs={"i": [3, -4, 2, -3]})
 c("one_hot_middle_axis", "int64[2,3] i => float[2,4,3] y", "y = OneHot <axis = 1> (i, d, v)", d=np.int64(4), v=np.array([0.5, 2.0]), inputs={"i": [0, 3, 3, 2, 1, 1]})
 c("one_hot_first_axis", "int64[3] i => int64[4,3] y", "y = OneHot <axis = 0> (i, d, v)", d=ints(4), v=ints(0, 1), inputs={"i": [0, -4, 2]})
 c("gather_nd_of_one_batch", "float[1,4,2] x, int64[1,1] i => float[1,2] y", "y = GatherND <batch_dims = 1> (x, i)", inputs={"i": [-2]})
@@ -380,44 +383,6 @@ for op, given in (("Acosh", [1.0, 1.5, 4.0, 20.0]), ("Asinh", [-3.0, 0.0, 0.25, 
                   ("Cosh", [-3.0, 0.0, 0.25, 5.0]), ("Sinh", [-3.0, 0.0, 0.25, 5.0]), ("Tan", [-1.5, 0.0, 0.25, 4.0])):
     c(op.lower(), "float[4] x => float[4] y", f"y = {op}(x)", inputs={"x": given})
 
-# Of opsets before 13, as they were meant then.
-c("softmax_of_opset_12", "float[2,3,4] x => float[2,3,4] y", "y = Softmax(x)", opset=12)
-c("softmax_of_opset_12_last_axis", "float[2,3,4] x => float[2,3,4] y", "y = Softmax <axis = -1> (x)", opset=12)
-c("softmax_of_opset_7", "float[2,3,4] x => float[2,3,4] y", "y = Softmax <axis = 2> (x)", opset=7)
-c("log_softmax_of_opset_11", "float[2,3,4] x => float[2,3,4] y", "y = LogSoftmax <axis = 1> (x)", opset=11)
-c("clip_of_opset_10", "float[2,3] x => float[2,3] y", "y = Clip <min = -0.5, max = 0.25> (x)", opset=10)
-c("clip_of_opset_7_open_above", "float[2,3] x => float[2,3] y", "y = Clip <min = -0.5> (x)", opset=7)
-c("slice_of_opset_9", "float[4,5] x => float[2,3] y", "y = Slice <axes = [1, 0], starts = [1, -3], ends = [4, -1]> (x)", opset=9)
-c("slice_of_opset_7_all_axes", "float[4,5] x => float[3,2] y", "y = Slice <starts = [1, 2], ends = [1000, 4]> (x)", opset=7)
-c("unsqueeze_of_opset_11", "float[2,3] x => float[2,1,3,1] y", "y = Unsqueeze <axes = [1, -1]> (x)", opset=11)
-c("squeeze_of_opset_11", "float[2,1,3,1] x => float[2,1,3] y", "y = Squeeze <axes = [-1]> (x)", opset=11)
-c("squeeze_of_opset_7_all", "float[2,1,3,1] x => float[2,3] y", "y = Squeeze(x)", opset=7)
-c("split_of_opset_11", "float[5,2] x => float[2,2] y, float[3,2] z", "y, z = Split <axis = 0, split = [2, 3]> (x)", opset=11)
-c("split_of_opset_7_in_equal_parts", "float[4,2] x => float[2,2] y, float[2,2] z", "y, z = Split <axis = 0> (x)", opset=7)
-c("reduce_sum_of_opset_11", "float[2,3,4] x => float[2,4] y", "y = ReduceSum <axes = [-2], keepdims = 0> (x)", opset=11)
-c("reduce_l2_of_opset_8", "float[2,3,4] x => float[2,1,4] y", "y = ReduceL2 <axes = [1]> (x)", opset=8)
-c("pad_of_opset_10", "float[2,3] x => float[3,5] y", "y = Pad <pads = [1, 0, 0, 2], value = 0.5> (x)", opset=10)
-c("dropout_of_opset_7", "float[2,3] x => float[2,3] y", "y = Dropout <ratio = 0.75> (x)", opset=7)
-c("dropout_of_opset_10", "float[2,3] x => float[2,3] y", "d = Dropout(x) y = Neg(d)", opset=10)
-c("batch_normalization_of_opset_8", "float[2,3,2] x => float[2,3,2] y", "y = BatchNormalization(x, s, b, m, v)", opset=8,
-  s=weights(3), b=weights(3, seed=2), m=weights(3, seed=3), v=np.abs(weights(3, seed=4)))
-c("gemm_of_opset_7", "float[2,3] x => float[2,4] y", "y = Gemm <alpha = 0.5, beta = 2.0, transB = 1> (x, w, b)", opset=7,
-  w=weights(4, 3), b=weights(4, seed=2))
-c("prelu_of_opset_7", "float[2,3] x => float[2,3] y", "y = PRelu(x, s)", opset=7, s=weights(3))
-c("scatter_of_opset_10", "float[3,2] x, float[2,1] u => float[3,2] y", "y = Scatter(x, i, u)", opset=10, i=np.array([[1], [0]]))
-c("one_hot_of_opset_9", "float[2,3] x => float[2,3] y", "h = OneHot <axis = -1> (i, d, v) y = Mul(x, h)", opset=9,
-  i=np.array([2, 0]), d=np.array(3), v=np.array([0.5, 2.0], np.float32))
-c("max_of_opset_7", "float[2,3] x, float[2,3] z => float[2,3] y", "y = Max(x, z)", opset=7)
-c("max_pool_of_opset_7", "float[1,2,5] x => float[1,2,2] y", "y = MaxPool <kernel_shape = [3], strides = [2]> (x)", opset=7)
-c("average_pool_of_opset_7", "float[1,2,5] x => float[1,2,3] y", "y = AveragePool <kernel_shape = [3], strides = [2], pads = [1, 1]> (x)", opset=7)
-c("where_of_opset_9", "float[2,3] x => float[2,3] y", "g = Greater(x, z) y = Where(g, x, z)", opset=9, z=weights(3))
-c("constant_of_shape_of_opset_9", "float[2,3] x => float[2,3] y", "s = Shape(x) o = ConstantOfShape(s) y = Add(x, o)", opset=9)
-c("instance_normalization_of_opset_7", "float[1,2,4] x => float[1,2,4] y", "y = InstanceNormalization(x, s, b)", opset=7,
-  s=weights(2), b=weights(2, seed=2))
-c("layer_norm_of_opset_12", "float[2,3,4] x => float[2,3,4] y",
-  "m = ReduceMean <axes = [-1]> (x) d = Sub(x, m) q = Pow(d, two) v = ReduceMean <axes = [-1]> (q) w = Add(v, e) r = Sqrt(w) y = Div(d, r)",
-  opset=12, two=np.array(2, np.float32), e=np.array(1e-5, np.float32))
-
 # Of quantized files.
 def quantized(dtype, *shape, seed=1):
     info = np.iinfo(dtype)
@@ -498,6 +463,7 @@ for reduction in ("add", "mul", "max", "min"):
 
 # Other functions.
 
+c("cast_like_wraps", "int32[4] x => int32[4] y", "n = CastLike(x, k) y = Cast <to = 6> (n)", k=np.int8(0), inputs={"x": [300, -129, 127, -128]})
 c("mod_of_reals", "float[6] x => float[6] y", "y = Mod <fmod = 1> (x, k)", inputs={"x": [5.5, -5.5, 0.25, -0.25, 9, -9]}, k=2.0)
 c("is_inf", "float[3] x => bool[3] y", "y = IsInf(x)", opset=20)
 c("reduce_prod", "float[2,5,3] x => float[2,3] y", "y = ReduceProd <keepdims = 0> (x, a)", a=ints(1))

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, numpy_helper, parser
 
+import old_cases  # noqa: F401 (adds to CASES)
 from cases import CASES
 
 HERE = Path(__file__).resolve().parent
