@@ -82,16 +82,6 @@ void forEachNode(onnx::GraphProto& graph, Visit visit) {
   }
 }
 
-// The library leaves the defaults of opset 11 to what had no such choice before.
-std::set<std::string> oldResizes(onnx::ModelProto& model) {
-  std::set<std::string> names;
-  if (opsetOf(model) >= 11) return names;
-  forEachNode(*model.mutable_graph(), [&](const onnx::NodeProto& node) {
-    if (node.op_type() == "Resize" || node.op_type() == "Upsample") names.insert(node.name());
-  });
-  return names;
-}
-
 // Of all values with a shape, in the graph and its branches.
 std::map<std::string, int> ranksOf(onnx::GraphProto& graph) {
   std::map<std::string, int> ranks;
@@ -143,15 +133,18 @@ void writeOldDefaults(onnx::GraphProto& graph, int64_t opset) {
 absl::Status convertToOpset(ModelFile& file, int64_t opset) {
   shortenDomain(file.model);
   IR_RETURN_IF_ERROR(convertHardmax(*file.model.mutable_graph()));
-  const std::set<std::string> resizes = oldResizes(file.model);
+  const bool asymmetric = opsetOf(file.model) < 11;
   IR_RETURN_IF_ERROR(guarded("conversion to a newer opset", [&] {
     file.model = onnx::version_conversion::ConvertVersion(file.model, static_cast<int>(opset));
   }));
-  forEachNode(*file.model.mutable_graph(), [&](onnx::NodeProto& node) {
-    if (node.op_type() != "Resize" || !resizes.contains(node.name())) return;
-    setAttribute(node, "coordinate_transformation_mode", "asymmetric");
-    setAttribute(node, "nearest_mode", kOldNearest);
-  });
+  // The library leaves the defaults of opset 11 to what had no such choice before.
+  if (asymmetric) {
+    forEachNode(*file.model.mutable_graph(), [](onnx::NodeProto& node) {
+      if (qualifiedOp(node) != "Resize") return;
+      setAttribute(node, "coordinate_transformation_mode", "asymmetric");
+      setAttribute(node, "nearest_mode", kOldNearest);
+    });
+  }
   nameNewNodes(*file.model.mutable_graph());
   takeNewInitializers(file);
   return absl::OkStatus();

@@ -43,6 +43,8 @@ c("layer_norm_of_opset_12", "float[2,3,4] x => float[2,3,4] y",
 c("hardmax_of_opset_11", "float[3,5] x => float[3,5] y", "y = Hardmax(x)", opset=11)
 c("roi_align_of_opset_10", "float[1,2,6,6] x => float[2,2,3,2] y", "y = RoiAlign <output_height = 3, output_width = 2, spatial_scale = 0.5> (x, r, b)",
   opset=10, r=np.array([[0, 0, 8, 9], [2, 3, 11, 6]], np.float32), b=ints(0, 0))
-c("resize_in_a_branch_of_opset_10", RESIZED % (8, 15),
-  "y = If (c) <then_branch = g () => (float[1,2,8,15] t) { t = Resize <mode = \"linear\"> (x, s) }, else_branch = h () => (float[1,2,8,15] t) "
-  "{ t = Resize <mode = \"nearest\"> (x, s) }>", opset=10, c=np.array(True), s=np.array([1, 1, 2, 3], np.float32))
+for opset, op in ((9, "Upsample"), (10, "Resize")):
+    c(f"{op.lower()}_in_a_branch_of_opset_{opset}", RESIZED % (8, 15),
+      f"y = If (c) <then_branch = g () => (float[1,2,8,15] t) {{ t = {op} <mode = \"linear\"> (x, s) }}, "
+      f"else_branch = h () => (float[1,2,8,15] t) {{ t = {op} <mode = \"nearest\"> (x, s) }}>",
+      opset=opset, c=np.array(True), s=np.array([1, 1, 2, 3], np.float32))
