@@ -77,8 +77,7 @@ class Einsum {
 
  private:
   absl::Status parse() {
-    std::string equation = e_.stringAttr("equation", "");
-    equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
+    const std::string equation = e_.stringAttr("equation", "");
     const std::vector<std::string> sides = absl::StrSplit(equation, "->");
     const std::vector<std::string> operands = absl::StrSplit(sides[0], ',');
     if (sides.size() > 2 || int64_t(operands.size()) != e_.numInputs())

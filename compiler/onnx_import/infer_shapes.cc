@@ -3,7 +3,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_split.h"
+#include "compiler/onnx_import/prepare.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/implementation.h"
 
@@ -43,9 +48,36 @@ class ShortVectors final : public onnx::ISchemaRegistry {
   mutable std::map<const onnx::OpSchema*, std::unique_ptr<onnx::OpSchema>> own_;
 };
 
+// Is it letters, with one ellipsis at most?
+bool isTerm(std::string term) {
+  if (const size_t ellipsis = term.find("..."); ellipsis != std::string::npos)
+    term.erase(ellipsis, 3);
+  return llvm::all_of(term, [](char c) { return llvm::isAlpha(c); });
+}
+
+// Takes the blanks out of equations, and refuses other characters: the library's inference stands
+// still at both.
+void tidyEquations(onnx::GraphProto& graph) {
+  for (onnx::NodeProto& node : *graph.mutable_node()) {
+    for (onnx::GraphProto* branch : branchesOf(node)) tidyEquations(*branch);
+    if (qualifiedOp(node) != "Einsum") continue;
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+      if (attribute.name() != "equation") continue;
+      llvm::erase(*attribute.mutable_s(), ' ');
+      const std::vector<std::string> sides = absl::StrSplit(attribute.s(), "->");
+      const std::vector<std::string> terms = absl::StrSplit(sides[0], ',');
+      if (sides.size() > 2 || !llvm::all_of(terms, isTerm) ||
+          (sides.size() == 2 && !isTerm(sides[1])))
+        fail_shape_inference("node '", node.name(), "' (Einsum): its equation is '", attribute.s(),
+                             "'");
+    }
+  }
+}
+
 }  // namespace
 
 void inferShapes(onnx::ModelProto& model) {
+  tidyEquations(*model.mutable_graph());
   const ShortVectors schemas;
   const onnx::ShapeInferenceOptions options(/*check_type_val=*/true, /*strict_mode_val=*/1,
                                             /*data_prop_val=*/true);

@@ -9,7 +9,8 @@
 
 namespace lindero::compiler {
 
-// Adds what is inferred to the graph's value_info. Throws what the library throws.
+// Adds what is inferred to the graph's value_info, and takes the blanks out of Einsum's equations.
+// Throws what the library throws, and where an equation is none.
 void inferShapes(onnx::ModelProto& model);
 
 }  // namespace lindero::compiler

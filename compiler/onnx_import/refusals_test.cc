@@ -119,6 +119,16 @@ TEST(RefusalsTest, RefusesWhatOldOpsetsMeant) {
                                     HasSubstr("of all axes from 1 on; export with opset 13")));
 }
 
+TEST(RefusalsTest, RefusesEquationsThatAreNone) {
+  for (const char* equation :
+       {"i.j->ij", "i|j->ij", "...i...j->ij", "ij->i->j", "i-j", "ij->i;j"}) {
+    EXPECT_THAT(
+        errorOf(absl::StrCat("g (float[2,3] x) => (float[M,N] y) { y = Einsum<equation = \"",
+                             equation, "\">(x) }")),
+        AllOf(HasSubstr("'Einsum_0'"), HasSubstr(equation)));
+  }
+}
+
 TEST(RefusalsTest, RefusesAnInfiniteEpsilon) {
   onnx::ModelProto model = testing::parseModel(
       "g (float[2,4] x, float[4] s) => (float[2,4] y) { y = LayerNormalization<epsilon = 1.0>(x, "
