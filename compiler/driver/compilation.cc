@@ -35,7 +35,7 @@ namespace {
 
 const ir::Function& mainOf(const ir::Module& module) { return *module.findFunction("main"); }
 
-// Of calibration, to check the clean-up on: each costs another pass.
+// Of calibration, to check the clean-up on; they go through the graph together.
 constexpr size_t kCheckedSamples = 2;
 
 // What the clean-up changes, in terms of what rounding to single precision does. Models for which
@@ -77,6 +77,25 @@ std::vector<std::string> namesOf(const ir::Function& function) {
 
 std::vector<int64_t> shapeOf(const ir::Value& value) {
   return {value.type().shape.begin(), value.type().shape.end()};
+}
+
+// The inputs of the graph, of which `inputs` may be the first tokens.
+absl::StatusOr<passes::Sample> wholeInputs(const ir::Function& graph,
+                                           const passes::Sample& inputs) {
+  const auto arguments = graph.body().arguments();
+  if (arguments.size() != inputs.size()) {
+    return absl::InternalError(
+        absl::StrCat("the graph has other inputs than these ", inputs.size()));
+  }
+  passes::Sample whole = inputs;
+  for (auto [argument, input] : llvm::zip(arguments, whole)) {
+    const bool real = input.isReal();
+    input.shape = argument->type().shape;
+    // A causal model's first rows do not depend on what follows.
+    const int64_t elements = input.elements();
+    real ? input.reals.resize(elements) : input.integers.resize(elements);
+  }
+  return whole;
 }
 
 absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::Pass>> list) {
@@ -184,93 +203,106 @@ absl::Status Compilation::selectValues(const std::string& positions, bool argmax
 
 absl::StatusOr<passes::Exponents> Compilation::calibrate(
     llvm::ArrayRef<passes::Sample> samples, const passes::QuantizeOptions& options) const {
-  IR_ASSIGN_OR_RETURN(passes::Calibration calibration, passes::calibrate(floatFunction(), samples));
-  for (const passes::Sample& sample : samples.take_front(kCheckedSamples))
-    IR_RETURN_IF_ERROR(checkAgainstReference(sample));
+  IR_ASSIGN_OR_RETURN(passes::Calibration calibration,
+                      passes::calibrate(floatFunction(), samples, kCheckedSamples));
+  IR_RETURN_IF_ERROR(
+      checkAgainstReference(samples.take_front(kCheckedSamples), calibration.outputs));
   return passes::chooseExponents(floatFunction(), calibration, options);
 }
 
 absl::StatusOr<std::vector<ir::tensor::Array>> Compilation::reference(
-    const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs,
+    const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const {
+  IR_ASSIGN_OR_RETURN(auto all, references({inputs}, outputs));
+  return std::move(all.front());
+}
+
+absl::StatusOr<std::vector<std::vector<ir::tensor::Array>>> Compilation::references(
+    llvm::ArrayRef<passes::Sample> inputs, llvm::ArrayRef<std::string> outputs,
     ir::tensor::Precision precision) const {
   const ir::Function& graph = mainOf(*imported_);
-  const auto arguments = graph.body().arguments();
-  if (arguments.size() != inputs.size()) {
-    return absl::InternalError(
-        absl::StrCat(file_, ": the graph has other inputs than these ", inputs.size()));
+  std::vector<passes::Sample> whole;
+  for (const passes::Sample& sample : inputs) {
+    IR_ASSIGN_OR_RETURN(whole.emplace_back(), wholeInputs(graph, sample));
   }
-  std::vector<ir::tensor::Array> whole;
-  for (auto [argument, input] : llvm::zip(arguments, inputs)) {
-    whole.push_back(input);
-    whole.back().shape = argument->type().shape;
-    // A causal model's first rows do not depend on what follows.
-    const int64_t elements = whole.back().elements();
-    (input.isReal() ? (void)whole.back().reals.resize(elements)
-                    : (void)whole.back().integers.resize(elements));
-  }
-  ir::tensor::Interpreter interpreter(graph, precision);
-  IR_ASSIGN_OR_RETURN(std::vector<ir::tensor::Array> all, interpreter.run(whole));
   const std::vector<std::string> names = namesOf(graph);
-  std::vector<ir::tensor::Array> chosen;
+  std::vector<size_t> places;
   for (const std::string& output : outputs) {
     const auto found = llvm::find(names, output);
     if (found == names.end()) {
       return absl::InternalError(absl::StrCat(file_, ": the graph has no output '", output, "'"));
     }
-    chosen.push_back(all[found - names.begin()]);
+    places.push_back(found - names.begin());
+  }
+  ir::tensor::Interpreter interpreter(graph, precision);
+  const size_t most = passes::samplesAtATime(graph);
+  std::vector<std::vector<ir::tensor::Array>> chosen;
+  for (size_t first = 0; first < whole.size(); first += most) {
+    const auto some = llvm::ArrayRef<passes::Sample>(whole).slice(first).take_front(most);
+    const std::vector<llvm::ArrayRef<ir::tensor::Array>> arrays(some.begin(), some.end());
+    IR_ASSIGN_OR_RETURN(const auto all, interpreter.runAll(arrays));
+    for (const std::vector<ir::tensor::Array>& results : all) {
+      std::vector<ir::tensor::Array>& own = chosen.emplace_back();
+      for (size_t place : places) own.push_back(results[place]);
+    }
   }
   return chosen;
 }
 
-absl::Status Compilation::checkAgainstReference(const passes::Sample& inputs) const {
+absl::Status Compilation::checkAgainstReference(
+    llvm::ArrayRef<passes::Sample> samples,
+    llvm::ArrayRef<std::vector<ir::tensor::Array>> outputs) const {
   if (context_ > 0) return absl::OkStatus();
-  IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> outputs,
-                      ir::tensor::interpret(floatFunction(), inputs));
   const std::vector<std::string> names = outputNames();
-  IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> expected, reference(inputs, names));
-  for (size_t i = 0; i < names.size(); ++i) {
-    // Integers (an argmax) may differ where reals are as good as equal.
-    if (!outputs[i].isReal() || !expected[i].isReal()) continue;
-    absl::Status same = passes::checkSameReals(expected[i].reals, outputs[i].reals);
-    if (same.ok()) continue;
-    // The clean-up need not overflow single precision where the model does.
-    if (llvm::any_of(expected[i].reals, [](double x) { return std::isnan(x); })) {
-      return runtime::failure(runtime::Error::kImprecise,
-                              absl::StrCat(file_, ": output '", names[i],
-                                           "': the float model gives values that are not "
-                                           "numbers, for inputs in its ranges; calibrate with "
-                                           "inputs that it is made for (--calibrate)"));
-    }
-    LargestNumber largest;
-    IR_RETURN_IF_ERROR(ir::tensor::interpret(floatFunction(), inputs, &largest).status());
-    double scale = 0;
-    for (double x : expected[i].reals) scale = std::max(scale, std::isfinite(x) ? std::abs(x) : 0);
-    if (largest.number() * 0x1p-50 > 1e-3 * scale && largest.value()->definingOp() != nullptr) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(file_, ": ", ir::describe(*largest.value()->definingOp()),
-                       ": its values reach ", largest.number(), ", beside which those of output '",
-                       names[i], "' vanish; make them smaller, or infinite where they mask"));
-    }
-    // Weights that were folded are in single precision: where that alone changes as much, nobody
-    // can tell what is right.
-    IR_ASSIGN_OR_RETURN(const std::vector<ir::tensor::Array> rounded,
-                        reference(inputs, names, ir::tensor::Precision::kSingle));
-    if (distance(expected[i].reals, outputs[i].reals) <=
-        kMostRoundings * distance(expected[i].reals, rounded[i].reals)) {
-      return runtime::failure(
-          runtime::Error::kImprecise,
-          absl::StrCat(file_, ": output '", names[i],
-                       "': single precision does not determine it: it changes by ",
-                       distance(expected[i].reals, rounded[i].reals),
-                       " when the float model's own values are rounded to it; scale down what "
-                       "becomes so large, or calibrate with inputs that it is made for "
-                       "(--calibrate)"));
-    }
-    return absl::InternalError(absl::StrCat(
-        file_, ": output '", names[i], "' after import cleanup is not what the graph computes: ",
-        same.message(), "; please report this model"));
+  IR_ASSIGN_OR_RETURN(const auto expected, references(samples, names));
+  for (size_t s = 0; s < samples.size(); ++s) {
+    for (size_t i = 0; i < names.size(); ++i)
+      IR_RETURN_IF_ERROR(checkOutput(samples[s], names[i], outputs[s][i], expected[s][i]));
   }
   return absl::OkStatus();
+}
+
+absl::Status Compilation::checkOutput(const passes::Sample& inputs, const std::string& name,
+                                      const ir::tensor::Array& actual,
+                                      const ir::tensor::Array& expected) const {
+  // Integers (an argmax) may differ where reals are as good as equal.
+  if (!actual.isReal() || !expected.isReal()) return absl::OkStatus();
+  const absl::Status same = passes::checkSameReals(expected.reals, actual.reals);
+  if (same.ok()) return same;
+  // The clean-up need not overflow single precision where the model does.
+  if (llvm::any_of(expected.reals, [](double x) { return std::isnan(x); })) {
+    return runtime::failure(runtime::Error::kImprecise,
+                            absl::StrCat(file_, ": output '", name,
+                                         "': the float model gives values that are not "
+                                         "numbers, for inputs in its ranges; calibrate with "
+                                         "inputs that it is made for (--calibrate)"));
+  }
+  LargestNumber largest;
+  IR_RETURN_IF_ERROR(ir::tensor::interpret(floatFunction(), inputs, &largest).status());
+  double scale = 0;
+  for (double x : expected.reals) scale = std::max(scale, std::isfinite(x) ? std::abs(x) : 0);
+  if (largest.number() * 0x1p-50 > 1e-3 * scale && largest.value()->definingOp() != nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(file_, ": ", ir::describe(*largest.value()->definingOp()),
+                     ": its values reach ", largest.number(), ", beside which those of output '",
+                     name, "' vanish; make them smaller, or infinite where they mask"));
+  }
+  // Weights that were folded are in single precision: where that alone changes as much, nobody
+  // can tell what is right.
+  IR_ASSIGN_OR_RETURN(const auto rounded,
+                      references({inputs}, {name}, ir::tensor::Precision::kSingle));
+  const double by_rounding = distance(expected.reals, rounded[0][0].reals);
+  if (distance(expected.reals, actual.reals) <= kMostRoundings * by_rounding) {
+    return runtime::failure(
+        runtime::Error::kImprecise,
+        absl::StrCat(file_, ": output '", name,
+                     "': single precision does not determine it: it changes by ", by_rounding,
+                     " when the float model's own values are rounded to it; scale down what "
+                     "becomes so large, or calibrate with inputs that it is made for "
+                     "(--calibrate)"));
+  }
+  return absl::InternalError(absl::StrCat(file_, ": output '", name,
+                                          "' after import cleanup is not what the graph computes: ",
+                                          same.message(), "; please report this model"));
 }
 
 absl::Status Compilation::setLength(int64_t length) {
@@ -305,8 +337,11 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
     llvm::ArrayRef<passes::ComparisonSample> samples) const {
-  auto imported = [&](const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) {
-    return reference(inputs, outputs);
+  auto imported = [&](llvm::ArrayRef<passes::ComparisonSample> some,
+                      llvm::ArrayRef<std::string> outputs) {
+    std::vector<passes::Sample> inputs;
+    for (const passes::ComparisonSample& sample : some) inputs.push_back(sample.inputs);
+    return references(inputs, outputs);
   };
   return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, imported);
 }

@@ -81,8 +81,7 @@ class Compilation {
   // `inputs` are those of the float function, or, where its length was set, the first tokens of
   // them.
   absl::StatusOr<std::vector<ir::tensor::Array>> reference(
-      const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs,
-      ir::tensor::Precision precision = ir::tensor::Precision::kDouble) const;
+      const passes::Sample& inputs, llvm::ArrayRef<std::string> outputs) const;
 
   // With the reference.
   absl::StatusOr<passes::Comparison> compare(
@@ -108,7 +107,16 @@ class Compilation {
  private:
   Compilation() = default;
 
-  absl::Status checkAgainstReference(const passes::Sample& inputs) const;
+  // The reference for several inputs, which go through the graph together.
+  absl::StatusOr<std::vector<std::vector<ir::tensor::Array>>> references(
+      llvm::ArrayRef<passes::Sample> inputs, llvm::ArrayRef<std::string> outputs,
+      ir::tensor::Precision precision = ir::tensor::Precision::kDouble) const;
+  // Of the first samples: what the float function gives against the reference.
+  absl::Status checkAgainstReference(llvm::ArrayRef<passes::Sample> samples,
+                                     llvm::ArrayRef<std::vector<ir::tensor::Array>> outputs) const;
+  absl::Status checkOutput(const passes::Sample& inputs, const std::string& name,
+                           const ir::tensor::Array& actual,
+                           const ir::tensor::Array& expected) const;
 
   // Of the circuit's public tensors, where the graph has them with as many elements.
   std::vector<runtime::TensorShape> publicShapes() const;

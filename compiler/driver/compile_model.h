@@ -11,8 +11,10 @@
 // then lowerModel or writePackage.
 //
 // Same file, options and exponents: same package, byte for byte, on any machine; calibration is
-// floating point and may differ. Memory: the weights twice, and what one run of the float
-// interpreter takes. Errors have a kind (runtime/error) and name node, reason and remedy.
+// floating point and may differ. Memory: the integer weights, and what some runs of an interpreter
+// take that go together (samplesAtATime); the file's weights and the package are mapped, and read
+// in order, so that what of them does not fit in memory is read again a few times at most. Errors
+// have a kind (runtime/error) and name node, reason and remedy.
 #pragma once
 
 #include <cstdint>

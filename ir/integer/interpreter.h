@@ -30,6 +30,14 @@ absl::StatusOr<std::vector<IntArray>> interpret(const Function& function,
                                                 llvm::ArrayRef<IntArray> inputs,
                                                 Observer* observer = nullptr);
 
+// The same for several runs side by side, each with inputs and an observer, or without observers at
+// all: weights are read once for all of them, and ops use all cores. Each run has the result that
+// it has alone, and an error of one stops no other. Several may have the same observer, which sees
+// each value run by run.
+std::vector<absl::StatusOr<std::vector<IntArray>>> interpretAll(
+    const Function& function, llvm::ArrayRef<std::vector<IntArray>> inputs,
+    llvm::ArrayRef<Observer*> observers = {});
+
 // The elements of a constant of integer type, as int64.
 absl::StatusOr<IntArray> readConstant(const Constant& constant);
 

@@ -117,6 +117,39 @@ TEST(Interpreter, RunsAttentionInARegion) {
   EXPECT_EQ((*out)[0], (IntArray{{2, 1}, {16, 4 + 16}}));
 }
 
+// Weights, a region, and a value out of range in the middle run.
+TEST(Interpreter, RunsSideBySideGiveWhatEachGivesAlone) {
+  Program p;
+  Value* x = p.argument("x", Type::fixed({2, 3}, 0, -9, 9));
+  Value* w = p.constant<int8_t>("w", {3, 2}, {1, -1, 2, 3, 0, 5}, -1, 5);
+  Value* b = p.constant<int32_t>("b", {2}, {7, 0}, 0, 7);
+  Op* region = p.builder().create("region.region", {}, {Type::fixed({2, 2}, 0, -45, 45)},
+                                  {{"kind", std::string("linear")}, {"label", std::string("l")}});
+  Builder inner(region->block());
+  Value* y = inner.value("integer.linear", {x, w, b}, Type::fixed({2, 2}, 0, -45, 45));
+  inner.create("region.yield", {y}, {});
+  p.finish({region->result(), x});
+
+  const std::vector<std::vector<IntArray>> inputs = {{{{2, 3}, {1, 2, 3, 4, 5, 6}}},
+                                                     {{{2, 3}, {1, 2, 9, 4, 5, 6}}},
+                                                     {{{2, 3}, {0, -2, 3, -4, 5, -6}}}};
+  Recorder first, others;
+  const auto together = interpretAll(p.function(), inputs, {&first, &others, &others});
+  ASSERT_EQ(together.size(), inputs.size());
+  for (size_t run = 0; run < inputs.size(); ++run) {
+    const auto alone = interpret(p.function(), inputs[run]);
+    EXPECT_EQ(together[run].status(), alone.status()) << run;
+    if (alone.ok()) {
+      EXPECT_EQ(*together[run], *alone) << run;
+    }
+  }
+  EXPECT_THAT(together[1].status().message(), HasSubstr("value 50 at [0, 1]"));
+  EXPECT_EQ(first.arrays.size(), 2u);   // x, y
+  EXPECT_EQ(others.arrays.size(), 3u);  // x twice, and y of the run that has one
+  EXPECT_EQ(others.arrays.back(), (*together[2])[0]);
+  EXPECT_TRUE(interpretAll(p.function(), {}).empty());
+}
+
 struct BadCase {
   const char* what;
   std::vector<int64_t> input;

@@ -14,8 +14,6 @@ namespace {
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr int64_t kExactInDouble = int64_t{1} << 53;
-// Of a matrix of weights, converted at a time.
-constexpr int64_t kPanelElements = int64_t{1} << 20;
 
 absl::Status outOfRange(llvm::StringRef what, int64_t value, int64_t low, int64_t high) {
   return absl::OutOfRangeError(absl::StrCat(absl::string_view(what.data(), what.size()), " ", value,
@@ -35,6 +33,15 @@ Matrix toMatrix(llvm::ArrayRef<int64_t> values, int64_t rows, int64_t columns) {
   Matrix matrix(rows, columns);
   for (int64_t i = 0; i < rows * columns; ++i) matrix.data()[i] = static_cast<double>(values[i]);
   return matrix;
+}
+
+absl::Status checkExact(const IntArray& x, const Rows& w) {
+  const int64_t magnitude = largestMagnitude(x.values), inner = x.shape.back();
+  if (magnitude == 0 || w.magnitude <= kExactInDouble / magnitude / std::max<int64_t>(inner, 1))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ",
+                                                 w.magnitude, " over ", inner,
+                                                 " terms are not exact in double precision"));
 }
 
 // Columns start .. start + width - 1 of a row-major array, as a matrix.
@@ -74,50 +81,51 @@ absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::
 }
 
 Rows rowsOfMatrix(const IntArray& matrix) {
-  const int64_t width = matrix.shape.back();
-  return {rowsOf(matrix), width, largestMagnitude(matrix.values),
-          [&matrix, width](int64_t first, llvm::MutableArrayRef<double> out) {
-            std::copy_n(matrix.values.begin() + first * width, out.size(), out.begin());
-          }};
+  return {{llvm::ArrayRef<int64_t>(matrix.values), rowsOf(matrix), matrix.shape.back()},
+          largestMagnitude(matrix.values)};
 }
 
 Rows rowsOfMatrix(const Constant& matrix) {
   const int64_t width = matrix.shape.back();
   const IntegerFacts* facts = matrix.integerFacts();
-  return {width == 0 ? 0 : matrix.elements() / width, width,
-          facts == nullptr ? 0 : std::max(-facts->low, facts->high),
-          [&matrix, width](int64_t first, llvm::MutableArrayRef<double> out) {
-            visitIntegers(matrix, [&](auto elements) {
-              std::copy_n(elements.begin() + first * width, out.size(), out.begin());
-            });
-          }};
+  Rows rows{{{}, width == 0 ? 0 : matrix.elements() / width, width},
+            facts == nullptr ? 0 : std::max(-facts->low, facts->high)};
+  visitIntegers(matrix, [&](auto elements) { rows.elements.elements = elements; });
+  return rows;
 }
 
 absl::StatusOr<IntArray> linear(const IntArray& x, const Rows& w, llvm::ArrayRef<int64_t> bias) {
-  const int64_t inner = x.shape.back(), rows = rowsOf(x), columns = w.width;
-  const int64_t magnitude = largestMagnitude(x.values);
-  if (magnitude != 0 && w.magnitude > kExactInDouble / magnitude / std::max<int64_t>(inner, 1)) {
-    return absl::InvalidArgumentError(absl::StrCat("products of up to ", magnitude, " * ",
-                                                   w.magnitude, " over ", inner,
-                                                   " terms are not exact in double precision"));
+  return std::move(linearAll({&x}, w, bias).front());
+}
+
+std::vector<absl::StatusOr<IntArray>> linearAll(llvm::ArrayRef<const IntArray*> x, const Rows& w,
+                                                llvm::ArrayRef<int64_t> bias) {
+  std::vector<absl::StatusOr<IntArray>> results;
+  const int64_t columns = w.width();
+  int64_t rows = 0;
+  for (const IntArray* one : x) {
+    absl::Status status = checkExact(*one, w);
+    results.push_back(status.ok() ? absl::StatusOr<IntArray>(IntArray{one->shape, {}}) : status);
+    if (status.ok()) rows += rowsOf(*one);
   }
-  const Matrix left = toMatrix(x.values, rows, inner);
-  Matrix product = Matrix::Zero(rows, columns), panel;
-  const int64_t height = std::max<int64_t>(kPanelElements / std::max<int64_t>(columns, 1), 1);
-  for (int64_t first = 0; first < inner; first += height) {
-    panel.resize(std::min(height, inner - first), columns);
-    w.read(first, {panel.data(), static_cast<size_t>(panel.size())});
-    product.noalias() += left.middleCols(first, panel.rows()) * panel;
-  }
-  IntArray out{x.shape, std::vector<int64_t>(rows * columns)};
-  out.shape.back() = columns;
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      out.values[i * columns + j] =
-          static_cast<int64_t>(product(i, j)) + (bias.empty() ? 0 : bias[j]);
+  // One below the other: whatever is exact does not depend on its order.
+  Matrix left(rows, w.count()), product(rows, columns);
+  double* next = left.data();
+  for (size_t i = 0; i < x.size(); ++i)
+    if (results[i].ok()) next = std::copy(x[i]->values.begin(), x[i]->values.end(), next);
+  multiplyAll({{left.data(), product.data(), rows}}, w.elements);
+  const double* at = product.data();
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!results[i].ok()) continue;
+    IntArray& out = *results[i];
+    out.shape.back() = columns;
+    out.values.reserve(rowsOf(*x[i]) * columns);
+    for (int64_t row = 0; row < rowsOf(*x[i]); ++row) {
+      for (int64_t j = 0; j < columns; ++j)
+        out.values.push_back(static_cast<int64_t>(*at++) + (bias.empty() ? 0 : bias[j]));
     }
   }
-  return out;
+  return results;
 }
 
 absl::StatusOr<IntArray> requantize(const IntArray& acc, const IntArray* addend, int addend_shift,
@@ -306,13 +314,17 @@ IntArray sliceColumns(const IntArray& x, int64_t start, int64_t size) {
 }
 
 IntArray gatherRows(const Rows& table, llvm::ArrayRef<int64_t> rows) {
-  IntArray out{{static_cast<int64_t>(rows.size()), table.width}, {}};
-  out.values.reserve(rows.size() * table.width);
-  std::vector<double> row(table.width);
-  for (int64_t i : rows) {
-    table.read(i, row);
-    out.values.insert(out.values.end(), row.begin(), row.end());
-  }
+  const int64_t width = table.width();
+  IntArray out{{static_cast<int64_t>(rows.size()), width}, {}};
+  out.values.reserve(rows.size() * width);
+  std::visit(
+      [&](auto elements) {
+        for (int64_t i : rows) {
+          const auto row = elements.slice(i * width, width);
+          out.values.insert(out.values.end(), row.begin(), row.end());
+        }
+      },
+      table.elements.elements);
   return out;
 }
 

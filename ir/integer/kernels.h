@@ -7,12 +7,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ir/core/constant_pool.h"
+#include "ir/core/panel_product.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -34,12 +34,13 @@ int64_t rowsOf(const IntArray& array);
 // index. `what` is its name.
 absl::Status checkRange(const IntArray& array, int64_t low, int64_t high, llvm::StringRef what);
 
-// A matrix that is read some rows at a time, so that large constants need no copy as an IntArray.
+// A matrix that is read where it is, so that large constants need no copy as an IntArray.
 struct Rows {
-  int64_t count = 0, width = 0;
+  Weights elements;
   int64_t magnitude = 0;  // that no element exceeds
-  // Whole rows, from the given one on.
-  std::function<void(int64_t, llvm::MutableArrayRef<double>)> read;
+
+  int64_t count() const { return elements.rows; }
+  int64_t width() const { return elements.columns; }
 };
 
 // Of an array or constant that outlives them. A constant must hold integers.
@@ -50,6 +51,10 @@ Rows rowsOfMatrix(const Constant& matrix);
 // stay below 2^53, which any bound below 2^53 on sum |x||w| guarantees; larger operands are an
 // InvalidArgument error.
 absl::StatusOr<IntArray> linear(const IntArray& x, const Rows& w, llvm::ArrayRef<int64_t> bias);
+
+// The same for each of several x; w is read once.
+std::vector<absl::StatusOr<IntArray>> linearAll(llvm::ArrayRef<const IntArray*> x, const Rows& w,
+                                                llvm::ArrayRef<int64_t> bias);
 
 // These rows of a table, 0 <= row < count, in this order.
 IntArray gatherRows(const Rows& table, llvm::ArrayRef<int64_t> rows);

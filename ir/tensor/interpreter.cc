@@ -1,6 +1,7 @@
 #include "ir/tensor/interpreter.h"
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/live_values.h"
 #include "ir/core/op_table.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/kernels.h"
@@ -14,41 +15,6 @@ namespace {
 absl::Status atOp(const Op& op, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(describe(op), ": ", status.message()));
 }
-
-// The values at hand, each with the uses that are still to come.
-class Environment {
- public:
-  void own(const Value* value, Array array) {
-    Slot& slot = slots_[value];
-    slot.owned = std::make_unique<Array>(std::move(array));
-    slot.array = slot.owned.get();
-    slot.uses = value->users().size();
-  }
-  void borrow(const Value* value, const Array* array) {
-    slots_[value] = {nullptr, array, value->users().size()};
-  }
-  const Array* find(const Value* value) const {
-    auto it = slots_.find(value);
-    return it == slots_.end() ? nullptr : it->second.array;
-  }
-  void release(const Value* value) {
-    auto it = slots_.find(value);
-    if (it == slots_.end()) return;
-    if (it->second.uses <= 1) {
-      slots_.erase(it);
-    } else {
-      --it->second.uses;
-    }
-  }
-
- private:
-  struct Slot {
-    std::unique_ptr<Array> owned;
-    const Array* array = nullptr;
-    size_t uses = 0;
-  };
-  llvm::DenseMap<const Value*, Slot> slots_;
-};
 
 absl::Status checkInputs(const Function& function, llvm::ArrayRef<Array> inputs) {
   auto arguments = function.body().arguments();
@@ -98,7 +64,7 @@ using Operands = llvm::SmallVector<const Array*, 3>;
 
 // One op on the operands of several runs.
 absl::StatusOr<std::vector<Array>> evaluateAll(const Op& op, llvm::ArrayRef<Operands> operands,
-                                               Observer* observer) {
+                                               llvm::ArrayRef<Observer*> observers) {
   Kernel kernel = findKernel(op.name());
   if (!kernel) {
     return absl::UnimplementedError(
@@ -109,12 +75,13 @@ absl::StatusOr<std::vector<Array>> evaluateAll(const Op& op, llvm::ArrayRef<Oper
   std::vector<Array> results(operands.size(), Array::zeros(type.element, type.shape));
   std::vector<Call> calls;
   for (size_t run = 0; run < operands.size(); ++run)
-    calls.push_back({op, operands[run], results[run], observer});
+    calls.push_back(
+        {op, operands[run], results[run], observers.empty() ? nullptr : observers[run]});
   std::vector<absl::Status> status(calls.size());
   if (isWeighted(calls[0])) {
     status[0] = multiplyAll(calls);
-  } else if (calls.size() == 1 || (observer != nullptr && op.is("tensor.attention"))) {
-    // Attention calls the observer itself, which sees one run after the other.
+  } else if (calls.size() == 1 || (!observers.empty() && op.is("tensor.attention"))) {
+    // Attention calls observers itself; one that several runs have sees one after the other.
     for (size_t run = 0; run < calls.size(); ++run) status[run] = kernel(calls[run]);
   } else {
     llvm::parallelFor(0, calls.size(), [&](size_t run) { status[run] = kernel(calls[run]); });
@@ -128,7 +95,7 @@ absl::StatusOr<std::vector<Array>> evaluateAll(const Op& op, llvm::ArrayRef<Oper
 
 absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operands,
                                Observer* observer) {
-  auto results = evaluateAll(op, {Operands(operands)}, observer);
+  auto results = evaluateAll(op, {Operands(operands)}, {observer});
   if (!results.ok()) return results.status();
   return std::move(results->front());
 }
@@ -151,50 +118,54 @@ absl::StatusOr<const Array*> Interpreter::constant(const Op& op) {
 
 absl::StatusOr<std::vector<Array>> Interpreter::run(llvm::ArrayRef<Array> inputs,
                                                     Observer* observer) {
-  auto results = runAll({inputs}, observer);
+  auto results = runAll({inputs}, {observer});
   if (!results.ok()) return results.status();
   return std::move(results->front());
 }
 
 absl::StatusOr<std::vector<std::vector<Array>>> Interpreter::runAll(
-    llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, Observer* observer) {
-  if (inputs.empty()) return std::vector<std::vector<Array>>();
-  std::vector<Environment> environments(inputs.size());
-  for (auto [environment, given] : llvm::zip(environments, inputs)) {
-    if (absl::Status status = checkInputs(function_, given); !status.ok()) return status;
-    for (size_t i = 0; i < given.size(); ++i) {
-      const Value* argument = function_.body().arguments()[i].get();
-      environment.borrow(argument, &given[i]);
-      if (observer) observer->observe(*argument, given[i]);
+    llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, llvm::ArrayRef<Observer*> observers) {
+  const size_t count = inputs.size();
+  if (count == 0) return std::vector<std::vector<Array>>();
+  auto observe = [&](size_t run, const Value& value, const Array& array) {
+    if (!observers.empty() && observers[run] != nullptr) observers[run]->observe(value, array);
+  };
+  std::vector<LiveValues<Array>> values(count);
+  for (size_t run = 0; run < count; ++run) {
+    if (absl::Status status = checkInputs(function_, inputs[run]); !status.ok()) return status;
+    for (auto [argument, input] : llvm::zip(function_.body().arguments(), inputs[run])) {
+      values[run].borrow(*argument, input);
+      observe(run, *argument, input);
     }
   }
   for (const Op& op : function_.body().ops()) {
-    std::vector<Operands> operands(inputs.size());
-    for (auto [environment, values] : llvm::zip(environments, operands))
-      for (const Value* value : op.operands()) values.push_back(environment.find(value));
     if (op.is("tensor.return")) {
-      std::vector<std::vector<Array>> results(inputs.size());
-      for (auto [result, values] : llvm::zip(results, operands))
-        for (const Array* array : values) result.push_back(*array);
+      std::vector<std::vector<Array>> results(count);
+      for (auto [result, live] : llvm::zip(results, values))
+        for (const Value* value : op.operands()) result.push_back(live.take(*value));
       return results;
     }
     if (op.is("tensor.constant")) {
       auto array = constant(op);
       if (!array.ok()) return array.status();
-      for (Environment& environment : environments) environment.borrow(op.result(), *array);
-    } else {
-      auto arrays = evaluateAll(op, operands, observer);
-      if (!arrays.ok()) return arrays.status();
-      for (auto [environment, array] : llvm::zip(environments, *arrays)) {
-        if (precision_ == Precision::kSingle || of_integers_.contains(op.result()))
-          roundToSingle(array.reals);
-        environment.own(op.result(), std::move(array));
+      for (size_t run = 0; run < count; ++run) {
+        observe(run, *op.result(), **array);
+        values[run].borrow(*op.result(), **array);
       }
+      continue;
     }
-    for (Environment& environment : environments) {
-      if (observer) observer->observe(*op.result(), *environment.find(op.result()));
-      for (const Value* value : op.operands()) environment.release(value);
-      if (op.result()->users().empty()) environment.release(op.result());
+    std::vector<Operands> operands(count);
+    for (auto [live, arrays] : llvm::zip(values, operands))
+      for (const Value* value : op.operands()) arrays.push_back(live.find(*value));
+    auto arrays = evaluateAll(op, operands, observers);
+    if (!arrays.ok()) return arrays.status();
+    for (size_t run = 0; run < count; ++run) {
+      Array& array = (*arrays)[run];
+      if (precision_ == Precision::kSingle || of_integers_.contains(op.result()))
+        roundToSingle(array.reals);
+      observe(run, *op.result(), array);
+      values[run].own(*op.result(), std::move(array));
+      values[run].release(op);
     }
   }
   return absl::InvalidArgumentError(absl::StrCat("@", function_.name(), " does not return"));

@@ -46,10 +46,11 @@ class Interpreter {
                                          Observer* observer = nullptr);
 
   // The same for several runs side by side: each weight is read once, and all ops use all cores.
-  // Results are those of run(), bit for bit; an observer sees each value once per run, in the
-  // order of the runs. An error is that of any run. Memory: that of as many runs.
+  // Results are those of run(), bit for bit. Each run has an observer, or none has; several may
+  // have the same, which sees each value once per run, in the order of the runs. An error is that
+  // of any run. Memory: that of as many runs.
   absl::StatusOr<std::vector<std::vector<Array>>> runAll(
-      llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, Observer* observer = nullptr);
+      llvm::ArrayRef<llvm::ArrayRef<Array>> inputs, llvm::ArrayRef<Observer*> observers = {});
 
  private:
   absl::StatusOr<const Array*> constant(const Op& op);

@@ -398,11 +398,13 @@ void compareSideBySide(int64_t rows) {
     inputs.push_back({real({rows, kIn}, {values.begin(), values.end()})});
   }
   Interpreter interpreter(*function);
-  Recorder recorder;
-  auto together = interpreter.runAll({inputs[0], inputs[1], inputs[2]}, &recorder);
+  Recorder recorder, other;
+  auto together =
+      interpreter.runAll({inputs[0], inputs[1], inputs[2]}, {&recorder, &other, &recorder});
   ASSERT_TRUE(together.ok()) << together.status();
   ASSERT_EQ(together->size(), inputs.size());
-  EXPECT_EQ(recorder.values, 3 * 4);
+  EXPECT_EQ(recorder.values, 2 * 4);
+  EXPECT_EQ(other.values, 4);
   for (size_t run = 0; run < inputs.size(); ++run) {
     auto alone = interpreter.run(inputs[run]);
     ASSERT_TRUE(alone.ok()) << alone.status();

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/panel_product.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/kernels.h"
-#include "llvm/Support/Parallel.h"
 
 namespace lindero::ir::tensor {
 namespace {
@@ -23,89 +23,16 @@ Map view(double* data, int64_t rows, int64_t columns) {
   return Map(data, rows, columns, Eigen::OuterStride<>(columns));
 }
 
-// Rows and columns of a weight matrix that are multiplied at a time: as doubles they fit in a
-// cache.
-constexpr int64_t kPanelRows = 256, kPanelColumns = 256;
-
-// One of the products that share a weight.
-struct Product {
-  ConstMap x;
-  Map y;
-};
-
-// y = x w for columns [first, first + y's columns) of w, panel by panel, each of which is converted
-// once for all products.
-void multiplyColumns(const Array& w, int64_t first, llvm::MutableArrayRef<Product> products) {
-  const int64_t in = w.shape[0], out = w.shape[1], count = products[0].y.cols();
-  Matrix panel;
-  for (Product& product : products) product.y.setZero();
-  for (int64_t row = 0; row < in; row += kPanelRows) {
-    const int64_t rows = std::min(kPanelRows, in - row), at = row * out + first;
-    if (w.floats.empty()) {
-      panel = ConstMap(w.reals.data() + at, rows, count, Eigen::OuterStride<>(out));
-    } else {
-      using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-      panel = Eigen::Map<const Floats, 0, Eigen::OuterStride<>>(w.floats.data() + at, rows, count,
-                                                                Eigen::OuterStride<>(out))
-                  .cast<double>();
-    }
-    for (Product& product : products)
-      product.y.noalias() += product.x.middleCols(row, rows) * panel;
-  }
-}
-
-// All x one below the other, if Eigen adds up what belongs to a row in the same order wherever the
-// row stands: it takes four rows together, and what is left on its own. Else empty.
-Matrix stacked(llvm::ArrayRef<Product> products) {
-  constexpr int64_t kTogether = 4;
-  int64_t rows = 0;
-  for (const Product& product : products) {
-    if (product.x.rows() % kTogether != 0 || products.size() == 1) return {};
-    rows += product.x.rows();
-  }
-  Matrix all(rows, products[0].x.cols());
-  rows = 0;
-  for (const Product& product : products) {
-    all.middleRows(rows, product.x.rows()) = product.x;
-    rows += product.x.rows();
-  }
-  return all;
-}
-
-// y = x w, on all cores.
-void multiply(llvm::ArrayRef<Product> products, const Array& w) {
-  const int64_t out = w.shape[1];
-  const Matrix all = stacked(products);
-  llvm::parallelFor(0, (out + kPanelColumns - 1) / kPanelColumns, [&](size_t index) {
-    const int64_t first = static_cast<int64_t>(index) * kPanelColumns;
-    const int64_t count = std::min(kPanelColumns, out - first);
-    llvm::SmallVector<Product, 16> parts;
-    for (const Product& p : products) {
-      Map y = p.y;
-      parts.push_back({p.x, Map(y.data() + first, y.rows(), count, Eigen::OuterStride<>(out))});
-    }
-    if (all.size() == 0) return multiplyColumns(w, first, parts);
-    Matrix sums(all.rows(), count);
-    Product whole{view(all.data(), all.rows(), all.cols()), view(sums.data(), all.rows(), count)};
-    multiplyColumns(w, first, whole);
-    int64_t row = 0;
-    for (Product& part : parts) {
-      part.y = sums.middleRows(row, part.y.rows());
-      row += part.y.rows();
-    }
-  });
-}
-
-Product productOf(const Call& call) {
-  const int64_t in = call.in(1).shape[0], out = call.in(1).shape[1];
-  const int64_t rows = call.result.elements() / std::max<int64_t>(out, 1);
-  return {view(call.in(0).reals.data(), rows, in), view(call.result.reals.data(), rows, out)};
+Weights weightsOf(const Array& w) {
+  if (w.floats.empty()) return {llvm::ArrayRef<double>(w.reals), w.shape[0], w.shape[1]};
+  return {w.floats, w.shape[0], w.shape[1]};
 }
 
 void addBias(const Call& call) {
   if (call.operands.size() < 3) return;
-  Map y = productOf(call).y;
-  y.rowwise() += view(call.in(2).reals.data(), 1, y.cols()).row(0);
+  const int64_t out = call.in(1).shape[1];
+  Map y = view(call.result.reals.data(), call.result.elements() / std::max<int64_t>(out, 1), out);
+  y.rowwise() += view(call.in(2).reals.data(), 1, out).row(0);
 }
 
 // A broadcast batch of products; vectors count as a one-row or one-column matrix.
@@ -207,9 +134,13 @@ bool isWeighted(const Call& call) {
 }
 
 absl::Status multiplyAll(llvm::ArrayRef<Call> calls) {
+  const Weights weights = weightsOf(calls[0].in(1));
   llvm::SmallVector<Product, 16> products;
-  for (const Call& call : calls) products.push_back(productOf(call));
-  multiply(products, calls[0].in(1));
+  for (const Call& call : calls) {
+    products.push_back({call.in(0).reals.data(), call.result.reals.data(),
+                        call.result.elements() / std::max<int64_t>(weights.columns, 1)});
+  }
+  ir::multiplyAll(products, weights);
   for (const Call& call : calls) addBias(call);
   return absl::OkStatus();
 }

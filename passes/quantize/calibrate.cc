@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ir/core/live_values.h"
 #include "ir/core/op_table.h"
 #include "ir/core/problems.h"
 #include "ir/tensor/interpreter.h"
@@ -209,24 +210,13 @@ void takeMagnitudes(std::vector<Sample>& samples) {
   }
 }
 
-// As many as may run side by side, so that the values that live at the same time take no more than
-// some hundred megabytes.
-size_t samplesAtATime(const ir::Function& function) {
-  constexpr int64_t kElements = int64_t{1} << 25;
-  int64_t largest = 1;
-  for (const Op& op : function.body().ops()) {
-    if (op.is("tensor.constant")) continue;
-    for (unsigned i = 0; i < op.numResults(); ++i)
-      largest = std::max(largest, op.result(i)->type().elements());
-  }
-  return static_cast<size_t>(std::clamp<int64_t>(kElements / largest, 1, 64));
-}
-
 absl::StatusOr<std::vector<std::vector<Array>>> runAll(ir::tensor::Interpreter& interpreter,
                                                        llvm::ArrayRef<Sample> samples,
                                                        ir::tensor::Observer* observer = nullptr) {
   const std::vector<llvm::ArrayRef<Array>> inputs(samples.begin(), samples.end());
-  return interpreter.runAll(inputs, observer);
+  const std::vector<ir::tensor::Observer*> observers(observer == nullptr ? 0 : samples.size(),
+                                                     observer);
+  return interpreter.runAll(inputs, observers);
 }
 
 // Replaces the ids of all samples but their first quarter by what is drawn from the predictions.
@@ -284,8 +274,14 @@ absl::Status nameOffender(const ir::Function& function, llvm::ArrayRef<Sample> s
 
 }  // namespace
 
-absl::StatusOr<Calibration> calibrate(const ir::Function& function,
-                                      llvm::ArrayRef<Sample> samples) {
+size_t samplesAtATime(const ir::Function& function, int64_t kept) {
+  constexpr int64_t kElements = int64_t{1} << 25;
+  const int64_t each = std::max<int64_t>(ir::mostLiveElements(function) + kept, 1);
+  return static_cast<size_t>(std::clamp<int64_t>(kElements / each, 1, 64));
+}
+
+absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,
+                                      size_t outputs) {
   if (samples.empty()) return absl::InvalidArgumentError("calibration needs at least one sample");
   Calibration calibration;
   RangeObserver observer(function, calibration);
@@ -293,8 +289,11 @@ absl::StatusOr<Calibration> calibrate(const ir::Function& function,
   const size_t most = samplesAtATime(function);
   for (size_t first = 0; first < samples.size(); first += most) {
     const llvm::ArrayRef<Sample> some = samples.slice(first).take_front(most);
-    const bool ran = runAll(interpreter, some, &observer).ok();
-    if (!ran || observer.offender() != nullptr) return nameOffender(function, samples, first);
+    auto results = runAll(interpreter, some, &observer);
+    if (!results.ok() || observer.offender() != nullptr)
+      return nameOffender(function, samples, first);
+    for (size_t i = 0; i < some.size() && calibration.outputs.size() < outputs; ++i)
+      calibration.outputs.push_back(std::move((*results)[i]));
   }
   for (const Sample& sample : samples) {
     ++calibration.samples;

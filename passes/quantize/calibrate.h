@@ -3,7 +3,7 @@
 //
 // An analysis: it never changes the function. Its numbers are floating point and depend on the
 // machine in their last bits; chooseExponents turns them into integers. Cost: one float pass per
-// sample.
+// sample; weights are read once for some samples together (samplesAtATime).
 #pragma once
 
 #include <cstdint>
@@ -41,9 +41,16 @@ struct Calibration {
   std::vector<TensorRange> ranges;  // one per value of exponentSites(), in order
   int64_t samples = 0;
   int64_t rows = 0;  // of all samples together: tokens
+  // What the function returns for the first samples, as many as were asked for.
+  std::vector<std::vector<ir::tensor::Array>> outputs;
 };
 
-absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples);
+absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,
+                                      size_t outputs = 0);
+
+// As many samples as may go through the function side by side, if the elements that live at the
+// same time, and `kept` ones of each sample, are to take no more than some hundred megabytes.
+size_t samplesAtATime(const ir::Function& function, int64_t kept = 0);
 
 // Samples for a user who gives none. Token ids start pseudo-random, from `seed` alone. Then, if the
 // function predicts the next id, each of `rounds` passes replaces all but the first quarter of

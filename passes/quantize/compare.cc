@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "ir/core/status_macros.h"
 #include "ir/integer/interpreter.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/Format.h"
 #include "passes/quantize/choices.h"
 #include "passes/quantize/masks.h"
 #include "passes/quantize/storage.h"
@@ -23,9 +22,7 @@ using ir::Value;
 using ir::integer::IntArray;
 using ir::tensor::Array;
 
-constexpr double kLost = 0.5;  // of a row's norm: its signal is gone
-
-// Real values of one run, by site or by integer value.
+// Real values of one run, by site.
 class FloatRecorder : public ir::tensor::Observer {
  public:
   explicit FloatRecorder(const ir::Function& function) {
@@ -40,20 +37,6 @@ class FloatRecorder : public ir::tensor::Observer {
 
  private:
   llvm::DenseMap<const Value*, size_t> sites_;
-};
-
-class IntegerRecorder : public ir::integer::Observer {
- public:
-  explicit IntegerRecorder(llvm::ArrayRef<TensorRecord> records) {
-    for (const TensorRecord& record : records) {
-      if (record.site >= 0) values.try_emplace(record.value);
-    }
-  }
-  void observe(const Value& value, const IntArray& array) override {
-    const auto it = values.find(&value);
-    if (it != values.end()) it->second = array.values;
-  }
-  llvm::DenseMap<const Value*, std::vector<int64_t>> values;
 };
 
 struct ErrorSum {
@@ -141,13 +124,11 @@ void makeReal(Array& array) {
 }
 
 // The outputs by the reference, as many elements of each as the function has, all of its kind.
-absl::Status takeReference(const ir::Function& source, const Sample& inputs, Reference reference,
+absl::Status takeReference(const ir::Function& source, std::vector<Array> whole,
                            std::vector<Array>& outputs, std::vector<bool>& were_integers) {
   const std::vector<std::string> names = namesOf(source);
-  absl::StatusOr<std::vector<Array>> whole = reference(inputs, names);
-  if (!whole.ok()) return whole.status();
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Array& one = (*whole)[i];
+    Array& one = whole[i];
     const size_t wanted = outputs[i].elements();
     const size_t given = one.isReal() ? one.reals.size() : one.integers.size();
     were_integers[i] = outputs[i].isReal() && !one.isReal();
@@ -163,15 +144,15 @@ absl::Status takeReference(const ir::Function& source, const Sample& inputs, Ref
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<IntArray>> runInteger(const ir::Function& integer, const Sample& inputs,
-                                                 ir::integer::Observer* observer) {
+absl::StatusOr<std::vector<IntArray>> toIntegerInputs(const Sample& inputs,
+                                                      const ir::Function& integer) {
   std::vector<IntArray> converted;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    absl::StatusOr<IntArray> one = toIntegerInput(inputs[i], *integer.body().arguments()[i]);
+  for (auto [input, argument] : llvm::zip(inputs, integer.body().arguments())) {
+    absl::StatusOr<IntArray> one = toIntegerInput(input, *argument);
     if (!one.ok()) return one.status();
     converted.push_back(*std::move(one));
   }
-  return ir::integer::interpret(integer, converted, observer);
+  return converted;
 }
 
 // What ArgMax chose from, for each output that is its indices; null for the others.
@@ -193,6 +174,26 @@ class ChoiceRecorder : public FloatRecorder {
 };
 
 class Comparer {
+  // The integers of one run, as they are computed, against the reals of the same.
+  class ErrorObserver : public ir::integer::Observer {
+   public:
+    ErrorObserver(Comparer& comparer, llvm::ArrayRef<std::vector<double>> reals)
+        : comparer_(comparer), reals_(reals) {}
+    void observe(const Value& value, const IntArray& array) override {
+      for (size_t i : comparer_.records_of_.lookup(&value)) {
+        const TensorRecord& record = comparer_.records_[i];
+        const Value& site = *comparer_.sites_[record.site];
+        Masks& masks = comparer_.masks_;
+        addErrors(record, reals_[record.site], array.values, masks.isScores(site), masks.of(site),
+                  comparer_.errors_[i]);
+      }
+    }
+
+   private:
+    Comparer& comparer_;
+    llvm::ArrayRef<std::vector<double>> reals_;
+  };
+
  public:
   Comparer(const ir::Function& source, const ir::Function& integer,
            llvm::ArrayRef<TensorRecord> records, Reference reference)
@@ -210,42 +211,39 @@ class Comparer {
       choices_.push_back(choiceOf(*output));
     }
     rows_.resize(found_.outputs.size());
+    for (size_t i = 0; i < records.size(); ++i)
+      if (records[i].site >= 0) records_of_[records[i].value].push_back(i);
   }
 
-  absl::Status add(const ComparisonSample& sample) {
-    ++found_.samples;
-    ChoiceRecorder floats(source_, choices_);
-    absl::StatusOr<std::vector<Array>> expected = interpreter_.run(sample.inputs, &floats);
-    if (!expected.ok()) return expected.status();
-    IntegerRecorder integers(records_);
-    absl::StatusOr<std::vector<IntArray>> actual = runInteger(integer_, sample.inputs, &integers);
+  // What each keeps of the float model lives until the integers are compared with it.
+  size_t atATime() const {
+    int64_t kept = 0;
+    for (const Value* site : sites_) kept += site->type().elements();
+    return samplesAtATime(source_, kept);
+  }
+
+  // Samples that go through the programs together. Where the integers refuse one, each goes alone,
+  // so that the others count.
+  absl::Status add(llvm::ArrayRef<ComparisonSample> samples) {
+    std::vector<ChoiceRecorder> floats(samples.size(), ChoiceRecorder(source_, choices_));
+    IR_ASSIGN_OR_RETURN(std::vector<std::vector<Array>> expected, runFloats(samples, floats));
+    std::vector<ErrorSum> before = errors_;
+    const auto actual = runIntegers(samples, floats);
     if (actual.status().code() == absl::StatusCode::kOutOfRange) {
-      if (found_.rejected++ == 0) found_.first_rejection = std::string(actual.status().message());
-      return absl::OkStatus();
+      errors_ = std::move(before);
+      return samples.size() == 1 ? reject(actual.status()) : addEach(samples);
     }
     if (!actual.ok()) return actual.status();
-    std::vector<bool> whole(expected->size(), false);
+    found_.samples += static_cast<int64_t>(samples.size());
+    std::vector<std::vector<bool>> whole(samples.size());
+    for (auto [outputs, flags] : llvm::zip(expected, whole)) flags.resize(outputs.size());
     if (reference_) {
-      absl::Status status = takeReference(source_, sample.inputs, reference_, *expected, whole);
-      if (!status.ok()) return status;
+      IR_ASSIGN_OR_RETURN(auto given, reference_(samples, namesOf(source_)));
+      for (size_t i = 0; i < samples.size(); ++i)
+        IR_RETURN_IF_ERROR(takeReference(source_, std::move(given[i]), expected[i], whole[i]));
     }
-    for (size_t i = 0; i < expected->size(); ++i) {
-      const Array& output = (*expected)[i];
-      found_.outputs[i].shape.assign(output.shape.begin(), output.shape.end());
-      found_.outputs[i].real = output.isReal() && !whole[i];
-      if (whole[i]) {
-        addWhole(i, output, (*actual)[i], floats.scores[i]);
-      } else {
-        output.isReal() ? addReals(i, output, (*actual)[i], sample)
-                        : addIntegers(i, output, (*actual)[i], floats.scores[i]);
-      }
-    }
-    for (size_t i = 0; i < records_.size(); ++i) {
-      if (records_[i].site < 0) continue;
-      addErrors(records_[i], floats.values[records_[i].site], integers.values[records_[i].value],
-                masks_.isScores(*sites_[records_[i].site]), masks_.of(*sites_[records_[i].site]),
-                errors_[i]);
-    }
+    for (size_t i = 0; i < samples.size(); ++i)
+      addOutputs(expected[i], (*actual)[i], whole[i], floats[i].scores, samples[i]);
     return absl::OkStatus();
   }
 
@@ -275,6 +273,61 @@ class Comparer {
   }
 
  private:
+  absl::Status addEach(llvm::ArrayRef<ComparisonSample> samples) {
+    for (const ComparisonSample& sample : samples) IR_RETURN_IF_ERROR(add(sample));
+    return absl::OkStatus();
+  }
+
+  absl::Status reject(const absl::Status& refusal) {
+    ++found_.samples;
+    if (found_.rejected++ == 0) found_.first_rejection = std::string(refusal.message());
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<std::vector<Array>>> runFloats(
+      llvm::ArrayRef<ComparisonSample> samples, std::vector<ChoiceRecorder>& recorders) {
+    std::vector<llvm::ArrayRef<Array>> inputs;
+    for (const ComparisonSample& sample : samples) inputs.push_back(sample.inputs);
+    std::vector<ir::tensor::Observer*> observers;
+    for (ChoiceRecorder& recorder : recorders) observers.push_back(&recorder);
+    return interpreter_.runAll(inputs, observers);
+  }
+
+  // Errors are added up as the values are computed: those of a tensor sample by sample.
+  absl::StatusOr<std::vector<std::vector<IntArray>>> runIntegers(
+      llvm::ArrayRef<ComparisonSample> samples, llvm::ArrayRef<ChoiceRecorder> floats) {
+    std::vector<std::vector<IntArray>> inputs;
+    std::vector<ErrorObserver> errors;
+    for (auto [sample, reals] : llvm::zip(samples, floats)) {
+      IR_ASSIGN_OR_RETURN(inputs.emplace_back(), toIntegerInputs(sample.inputs, integer_));
+      errors.emplace_back(*this, reals.values);
+    }
+    std::vector<ir::integer::Observer*> observers;
+    for (ErrorObserver& one : errors) observers.push_back(&one);
+    std::vector<std::vector<IntArray>> outputs;
+    for (auto& run : ir::integer::interpretAll(integer_, inputs, observers)) {
+      if (!run.ok()) return run.status();
+      outputs.push_back(*std::move(run));
+    }
+    return outputs;
+  }
+
+  void addOutputs(llvm::ArrayRef<Array> expected, llvm::ArrayRef<IntArray> actual,
+                  const std::vector<bool>& whole, llvm::ArrayRef<Array> scores,
+                  const ComparisonSample& sample) {
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Array& output = expected[i];
+      found_.outputs[i].shape.assign(output.shape.begin(), output.shape.end());
+      found_.outputs[i].real = output.isReal() && !whole[i];
+      if (whole[i]) {
+        addWhole(i, output, actual[i], scores[i]);
+      } else {
+        output.isReal() ? addReals(i, output, actual[i], sample)
+                        : addIntegers(i, output, actual[i], scores[i]);
+      }
+    }
+  }
+
   void addReals(size_t index, const Array& expected, const IntArray& actual,
                 const ComparisonSample& sample) {
     const int exponent = integer_.body().terminator()->operand(index)->type().exponent;
@@ -349,7 +402,8 @@ class Comparer {
   int64_t predictions_ = -1;  // the output that comparePrediction looks at
   std::vector<std::vector<RowFigures>> rows_;
   const std::vector<const Value*> sites_;
-  std::vector<ErrorSum> errors_;
+  llvm::DenseMap<const Value*, llvm::SmallVector<size_t, 1>> records_of_;
+  std::vector<ErrorSum> errors_;  // by record
   Masks masks_;
 };
 
@@ -407,91 +461,10 @@ absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir
                                             llvm::ArrayRef<ComparisonSample> samples,
                                             Reference reference) {
   Comparer comparer(source, integer, records, reference);
-  for (const ComparisonSample& sample : samples) {
-    if (absl::Status status = comparer.add(sample); !status.ok()) return status;
-  }
+  const size_t most = comparer.atATime();
+  for (size_t first = 0; first < samples.size(); first += most)
+    IR_RETURN_IF_ERROR(comparer.add(samples.slice(first).take_front(most)));
   return comparer.finish();
-}
-
-std::vector<std::string> beyondLimits(const Comparison& comparison, const PrecisionLimits& limits) {
-  std::vector<std::string> problems;
-  for (const OutputComparison& output : comparison.outputs) {
-    const RowSummary& rows = output.rows;
-    const auto where = [&](int64_t index) {
-      const int64_t each = std::max<int64_t>(output.rows_per_sample, 1);
-      return absl::StrFormat("output '%s', %s %d of sample %d", output.name,
-                             output.real ? "row" : "element", index % each, index / each);
-    };
-    if (rows.other_rows > 0) {
-      problems.push_back(absl::StrCat(where(rows.other_row),
-                                      ": the float model gives values that are not finite"));
-    }
-    if (rows.rows > 0 && !(rows.least_cosine >= limits.least_cosine)) {
-      problems.push_back(absl::StrFormat("%s: cosine %.4f, below %g", where(rows.least_row),
-                                         rows.least_cosine, limits.least_cosine));
-    }
-    if (rows.rows > 0 && !(rows.largest_error <= limits.row_error)) {
-      problems.push_back(absl::StrFormat("%s: an error of %.1f %%, beyond %g %%",
-                                         where(rows.worst_row), 100 * rows.largest_error,
-                                         100 * limits.row_error));
-    }
-    if (!(rows.zero_error <= limits.row_error)) {
-      problems.push_back(absl::StrFormat(
-          "%s: zero in the float model, but %.1f %% of the largest row, beyond %g %%",
-          where(rows.worst_zero_row), 100 * rows.zero_error, 100 * limits.row_error));
-    }
-    if (output.unequal > 0) {
-      problems.push_back(absl::StrCat(where(output.first_unequal), ": another integer, as are ",
-                                      output.unequal, " of ", output.elements));
-    }
-  }
-  return problems;
-}
-
-std::vector<const TensorError*> lostTensors(const Comparison& comparison) {
-  std::vector<const TensorError*> lost;
-  for (const TensorError& tensor : comparison.tensors) {
-    if (tensor.rows.rows > 0 && !(tensor.rows.largest_error < kLost)) lost.push_back(&tensor);
-  }
-  return lost;
-}
-
-void print(const Comparison& comparison, llvm::raw_ostream& os) {
-  os << comparison.samples - comparison.rejected << " samples compared";
-  if (comparison.rejected > 0) {
-    os << "; " << comparison.rejected << " refused, the first because of "
-       << comparison.first_rejection;
-  }
-  os << '\n';
-  for (const OutputComparison& output : comparison.outputs) {
-    os << "output            " << output.name << ": ";
-    if (!output.real) {
-      os << output.elements - output.unequal << " of " << output.elements << " integers equal\n";
-      continue;
-    }
-    const RowSummary& rows = output.rows;
-    os << rows.rows << " rows, "
-       << llvm::format("cosine %.6f, row error %.2e", rows.least_cosine, rows.largest_error);
-    if (rows.zero_rows > 0)
-      os << "; " << rows.zero_rows << llvm::format(" that are zero, error %.2e", rows.zero_error);
-    if (rows.other_rows > 0) os << "; " << rows.other_rows << " that are not finite";
-    os << '\n';
-  }
-  os << llvm::format("top-1 agreement   %.3f %%\n", 100 * comparison.top1_agreement);
-  if (comparison.float_perplexity > 0) {
-    os << llvm::format("perplexity        %.4f -> %.4f (%+.3f %%)\n", comparison.float_perplexity,
-                       comparison.integer_perplexity, 100 * comparison.perplexityChange());
-  }
-  os << llvm::format("divergence        %.2e nats\n", comparison.divergence);
-  os << llvm::format("cosine            mean %.6f, least %.6f\n", comparison.mean_cosine,
-                     comparison.least_cosine);
-  os << llvm::format("largest error     %.4g\n\n", comparison.largest_error);
-  os << "relative error  largest error  role          node\n";
-  for (const TensorError& tensor : comparison.tensors) {
-    os << llvm::format("%14.2e  %13.2e  %-12s  ", tensor.relative_rms, tensor.largest,
-                       tensor.role.c_str())
-       << tensor.node << '\n';
-  }
 }
 
 }  // namespace lindero::passes

@@ -2,7 +2,8 @@
 // every stored tensor are compared.
 //
 // This is a measurement in floating point, for people and tests; nothing that is proven depends on
-// it. Cost: one float and one integer pass per sample.
+// it. Cost: one float and one integer pass per sample; weights are read once for some samples
+// together (samplesAtATime).
 #pragma once
 
 #include <cstdint>
@@ -84,10 +85,10 @@ struct Comparison {
   }
 };
 
-// What the outputs of these names should be. They have the elements of the function's outputs, or
-// more: rows of a longer run.
-using Reference = llvm::function_ref<absl::StatusOr<std::vector<ir::tensor::Array>>(
-    const Sample&, llvm::ArrayRef<std::string> outputs)>;
+// What the outputs of these names should be, for each sample. They have the elements of the
+// function's outputs, or more: rows of a longer run.
+using Reference = llvm::function_ref<absl::StatusOr<std::vector<std::vector<ir::tensor::Array>>>(
+    llvm::ArrayRef<ComparisonSample>, llvm::ArrayRef<std::string> outputs)>;
 
 // `records` are those of quantize(source, ..., integer). Outputs are compared with the reference,
 // or with `source` where there is none; stored tensors with `source`, whose values they hold. An

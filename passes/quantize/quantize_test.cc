@@ -428,13 +428,19 @@ TEST(Quantize, FewBitsOfActivationsRejectNoInput) {
 TEST(Quantize, ComparesWithTheReferenceThatIsGiven) {
   auto q = quantizeGpt({});
   ASSERT_TRUE(q.ok()) << q.status();
-  auto negated = [&](const Sample& inputs, llvm::ArrayRef<std::string> outputs) {
+  using Outputs = std::vector<ir::tensor::Array>;
+  auto negated = [&](llvm::ArrayRef<ComparisonSample> samples,
+                     llvm::ArrayRef<std::string> outputs) {
     EXPECT_EQ(outputs.vec(), std::vector<std::string>{"logits"});
-    auto results = ir::tensor::interpret((*q)->floats(), inputs);
-    for (double& x : results->front().reals) x = -x;
-    // More rows than the function has are those of a longer context.
-    results->front().reals.push_back(7);
-    return absl::StatusOr<std::vector<ir::tensor::Array>>(*std::move(results));
+    std::vector<Outputs> all;
+    for (const ComparisonSample& sample : samples) {
+      Outputs results = ir::tensor::interpret((*q)->floats(), sample.inputs).value();
+      for (double& x : results.front().reals) x = -x;
+      // More rows than the function has are those of a longer context.
+      results.front().reals.push_back(7);
+      all.push_back(std::move(results));
+    }
+    return absl::StatusOr<std::vector<Outputs>>(std::move(all));
   };
   auto comparison = compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records,
                                      freshSamples((*q)->floats(), 5), negated);
@@ -464,6 +470,33 @@ TEST(Quantize, ValuesBeyondCalibrationAreErrorsThatNameTheNode) {
   ASSERT_TRUE(comparison.ok());
   EXPECT_GT(comparison->rejected, 0);
   EXPECT_THAT(comparison->first_rejection, HasSubstr("integer.lookup (/h.0/act): lookup key"));
+}
+
+// Samples run together; what is said of them is what is said of those that are taken, alone.
+TEST(Quantize, RefusedSamplesDoNotCount) {
+  TestGpt gpt;
+  QuantizeOptions options;
+  options.key_margin = 0.6;
+  auto q = quantizeGpt(gpt, options);
+  ASSERT_TRUE(q.ok()) << q.status();
+  auto compare = [&](llvm::ArrayRef<ComparisonSample> samples) {
+    return compareWithFloat((*q)->floats(), (*q)->integers(), (*q)->records, samples).value();
+  };
+  const std::vector<ComparisonSample> samples = freshSamples((*q)->floats(), 5);
+  std::vector<ComparisonSample> taken;
+  for (const ComparisonSample& sample : samples)
+    if (compare(sample).rejected == 0) taken.push_back(sample);
+  ASSERT_FALSE(taken.empty());
+  ASSERT_LT(taken.size(), samples.size());
+  const Comparison all = compare(samples), some = compare(taken);
+  EXPECT_EQ(all.samples, static_cast<int64_t>(samples.size()));
+  EXPECT_EQ(all.rejected, static_cast<int64_t>(samples.size() - taken.size()));
+  EXPECT_EQ(all.divergence, some.divergence);
+  ASSERT_EQ(all.tensors.size(), some.tensors.size());
+  for (auto [a, b] : llvm::zip(all.tensors, some.tensors)) {
+    EXPECT_EQ(a.rms, b.rms) << a.node;
+    EXPECT_EQ(a.rows.rows, b.rows.rows) << a.node;
+  }
 }
 
 TEST(Quantize, ExponentsOfAnotherModelAreRefused) {
