@@ -1,10 +1,15 @@
 #include "runtime/eval/columns.h"
 
+#include <algorithm>
+
 #include "runtime/field/lanes.h"
+#include "runtime/package/mapped_file.h"
 
 namespace lindero::runtime {
 
-Columns::Columns(const Package& package, absl::Span<const uint32_t> main) {
+Columns::Columns(const Package& package, absl::Span<const uint32_t> main)
+    : announced_(std::max(package.fixedLayout().bytes(), package.traceLayout().bytes()) >=
+                 kAnnouncedBytes) {
   const Circuit& circuit = package.circuit();
   views_.resize(circuit.tables_size());
   owned_.resize(circuit.tables_size());

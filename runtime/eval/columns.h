@@ -45,6 +45,9 @@ class Columns {
   const ColumnView& view(uint32_t table, uint32_t column) const { return views_[table][column]; }
   const std::vector<ColumnView>& table(uint32_t table) const { return views_[table]; }
 
+  // Are the files so large that what is read next is to be announced?
+  bool announced() const { return announced_; }
+
   // Memory for a column of phase 2 or 3, padded to whole vectors; its content is undefined until it
   // is filled. A column that exists keeps its memory.
   MutableExtColumn allocate(uint32_t table, uint32_t column, uint64_t height);
@@ -52,6 +55,7 @@ class Columns {
   void release(uint32_t table, uint32_t column);
 
  private:
+  bool announced_;
   std::vector<std::vector<ColumnView>> views_;
   std::vector<std::vector<std::unique_ptr<uint32_t[]>>> owned_;
 };

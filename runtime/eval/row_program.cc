@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
+#include "runtime/package/mapped_file.h"
 
 namespace lindero::runtime {
 
@@ -169,7 +170,7 @@ RowProgram::RowProgram(const Circuit& circuit, const CircuitInfo& info, uint32_t
 
 RowEvaluator::RowEvaluator(const RowProgram& program, const Columns& columns,
                            const Scalars& scalars)
-    : program_(program) {
+    : program_(program), announced_(columns.announced()) {
   const size_t uses = program.columns_.size(), scalar_count = program.scalars_.size();
   const size_t registers = program.base_registers_ + program.ext_registers_;
   size_t words = 2 * kChunkRows + 4 * scalar_count;
@@ -209,8 +210,19 @@ RowEvaluator::RowEvaluator(const RowProgram& program, const Columns& columns,
   }
 }
 
+// Columns that live in files; those of an extension do not.
+void RowEvaluator::announce(uint64_t first_row, uint64_t rows) const {
+  for (const ColumnView& view : views_)
+    if (!view.isExtension()) readAhead({view.limb[0] + first_row, rows});
+}
+
 void RowEvaluator::run(uint64_t first_row, uint64_t rows, Visitor visit) {
+  // Of each column 128 KB: enough for a disk, little enough for as many columns as there are.
+  constexpr uint64_t kAnnouncedRows = 128 * kChunkRows;
+  const uint64_t begin = first_row;
   for (uint64_t end = first_row + rows; first_row < end;) {
+    if (announced_ && (first_row - begin) % kAnnouncedRows == 0)
+      announce(first_row, std::min(kAnnouncedRows, end - first_row));
     size_t count = static_cast<size_t>(std::min<uint64_t>(end - first_row, kChunkRows));
     bindColumns(first_row, count);
     const uint64_t last = program_.height_ - 1;

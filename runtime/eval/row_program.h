@@ -100,11 +100,13 @@ class RowEvaluator {
   void run(absl::Span<const uint64_t> rows, Visitor visit);
 
  private:
+  void announce(uint64_t first_row, uint64_t rows) const;
   void bindColumns(uint64_t first_row, size_t rows);
   void gatherColumns(absl::Span<const uint64_t> rows);
   void runChunk(uint64_t first, size_t rows, Visitor visit);
 
   const RowProgram& program_;
+  const bool announced_;           // columns are read ahead
   std::vector<ColumnView> views_;  // per column use
   std::vector<Operand> slots_;
   std::vector<uint32_t*> outputs_;   // four per register slot

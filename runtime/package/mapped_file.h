@@ -15,6 +15,15 @@
 
 namespace lindero::runtime {
 
+// Columns are read side by side, in as many places of the file at once: what a system reads around
+// each of them, up to megabytes, may be more than memory holds, and is then read again and again.
+// Of files of this size or more, therefore, only the pages that are read come into memory, and
+// those that are announced.
+inline constexpr uint64_t kAnnouncedBytes = uint64_t{1} << 28;
+
+// Announces that these words of a mapped file are read next. Costs a system call for each 128 KB.
+void readAhead(absl::Span<const uint32_t> words);
+
 class MappedFile {
  public:
   // The whole file, read-only. An empty file maps to an empty span.

@@ -140,8 +140,13 @@ absl::Status Package::checkFixedValues() const {
 absl::Status checkCanonical(const Circuit& circuit, const ColumnLayout& layout, uint32_t phase,
                             absl::Span<const uint32_t> cells, absl::string_view file) {
   // The largest cell of a block first: one comparison per block, and a loop that vectorizes.
+  constexpr size_t kBlock = size_t{1} << 21;
   uint32_t largest = 0;
-  for (uint32_t cell : cells) largest = std::max(largest, cell);
+  for (size_t first = 0; first < cells.size(); first += kBlock) {
+    const absl::Span<const uint32_t> block = cells.subspan(first, kBlock);
+    if (layout.bytes() >= kAnnouncedBytes) readAhead(block);
+    for (uint32_t cell : block) largest = std::max(largest, cell);
+  }
   if (largest < kModulus) return absl::OkStatus();
   for (int t = 0; t < circuit.tables_size(); ++t) {
     const Table& table = circuit.tables(t);

@@ -95,6 +95,15 @@ void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
   }
 }
 
+std::pair<uint64_t, uint64_t> rowsOf(const Placement& placement) {
+  int64_t first = static_cast<int64_t>(placement.first_row()), last = first;
+  for (const Dim& dim : placement.dims()) {
+    const int64_t reach = (static_cast<int64_t>(dim.count()) - 1) * dim.row_stride();
+    (reach < 0 ? first : last) += reach;
+  }
+  return {static_cast<uint64_t>(first), static_cast<uint64_t>(last)};
+}
+
 void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32_t> column,
               absl::Span<int32_t> buffer) {
   forEachRun(placement, lane, buffer.size(),

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -30,6 +31,9 @@ struct PlacementRun {
 // the one with the smallest row stride, so that neighbouring cells are visited together.
 void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
                 absl::FunctionRef<void(const PlacementRun&)> visit);
+
+// The rows of the first cell and of the last, which are those of every lane.
+std::pair<uint64_t, uint64_t> rowsOf(const Placement& placement);
 
 // buffer[value] = cell, or the cells of a table from the buffer. `column` is the lane's column.
 void loadLane(const Placement& placement, uint64_t lane, absl::Span<const uint32_t> column,

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "runtime/field/m31.h"
@@ -117,6 +120,17 @@ TEST(Placement, LoadAndStoreFollowTheDefinition) {
       });
       EXPECT_EQ(stored, wanted) << k << " size " << size;
     }
+  }
+}
+
+TEST(Placement, RowsAreThoseOfTheCells) {
+  for (size_t k = 0; k < placements().size(); ++k) {
+    int64_t first = std::numeric_limits<int64_t>::max(), last = -1;
+    forEachCell(placements()[k], [&](uint64_t, int64_t row, int64_t) {
+      first = std::min(first, row);
+      last = std::max(last, row);
+    });
+    EXPECT_EQ(rowsOf(placements()[k]), (std::pair<uint64_t, uint64_t>(first, last))) << k;
   }
 }
 

@@ -1,6 +1,7 @@
 // Steps that move elements as they are: out of the fixed columns, and rows from buffer to buffer.
 #include <algorithm>
 
+#include "runtime/package/mapped_file.h"
 #include "runtime/package/placement.h"
 #include "runtime/trace/kernels.h"
 
@@ -13,6 +14,11 @@ absl::Status run(const StepContext& context, const Load& step) {
     return context.package.fixedColumn(placement.table(),
                                        placement.column() + static_cast<uint32_t>(lane));
   };
+  if (context.package.fixedLayout().bytes() >= kAnnouncedBytes) {
+    const auto [first, last] = rowsOf(placement);
+    for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
+      readAhead(columnOf(lane).subspan(first, last - first + 1));
+  }
   if (!isInjective(placement)) {
     for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
       loadLane(placement, lane, columnOf(lane), out);
