@@ -10,6 +10,7 @@
     generate.py mlp --gated -o swiglu.onnx
     generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
     generate.py gpt2-xl   models/generated/gpt2-xl.onnx: GPT-2 XL, 1.5B parameters, length 32
+    generate.py gpt2-xl --layers 13 -o large.onnx    480M parameters, 2.2 GB: all weights in large.onnx.data
 
 The graphs use the operators and node names that PyTorch's TorchScript exporter writes at opset 17
 for nanoGPT: fused LayerNormalization, GELU spelled out with Erf, a causal mask applied by

@@ -77,6 +77,11 @@ MODELS = {model.name: model for model in (
 )}
 
 
+# Over 2 GB, in a file beside the model.
+LARGE = Model("gpt2-xl-13", "GPT-2 XL's shape, 13 of its layers, 32 tokens; argmax at the last 16",
+              options=("--argmax", "--positions", "last:16"), generate=("gpt2-xl", "--layers", "13"))
+
+
 def sweep_model(layers, tokens):
     return Model(f"layers {layers}, tokens {tokens}", f"{layers} layers, d 64, {tokens} tokens",
                  options=("--argmax", "--positions", f"last:{tokens // 2}"),

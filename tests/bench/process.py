@@ -13,14 +13,16 @@ class Failed(Exception):
     """A program that did not end well; the message is one line."""
 
 
-def measure(words, address_space=None, seconds=None):
+def measure(words, address_space=None, seconds=None, enter=None):
     """Runs `words`; returns what it printed and {"wall", "cpu", "peak_bytes"}.
 
     Wall and CPU are in seconds. CPU time is that of the program and those it started and waited for; the peak is the
     largest resident set among them (never less than this Python's own, about 20 MB: Linux carries it over). Beyond
-    `address_space` bytes allocations fail; after `seconds` it is killed.
+    `address_space` bytes allocations fail; after `seconds` it is killed. The child calls `enter` before it runs them.
     """
     def limit():
+        if enter:
+            enter()
         if address_space:
             resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
             # Should memory run out all the same, this is the process to end.
@@ -30,7 +32,7 @@ def measure(words, address_space=None, seconds=None):
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begun = time.monotonic()
         child = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=output,
-                                 stderr=errors, preexec_fn=limit if address_space else None)
+                                 stderr=errors, preexec_fn=limit if address_space or enter else None)
         timer = threading.Timer(seconds, child.kill) if seconds else None
         if timer:
             timer.start()

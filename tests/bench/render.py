@@ -176,3 +176,19 @@ def decode(result):
         ("peak of prove, MB", lambda result: megabytes(result["processes"]["prove"]["peak_bytes"]["max"])),
         ("bits of security", lambda result: f"{result['security']['bits']}"),
     ])
+
+
+def large(result):
+    figures = result["large"]
+
+    def gigabytes(key):
+        return f"{figures[key] / 1e9:.2f}"
+
+    return f"{heading(result)}\n" + table(["", "large file"], [
+        ["file, GB", gigabytes("file_bytes")],
+        ["memory that there is, files included, GB", gigabytes("limit_bytes")],
+        ["most of it that is of no file, GB", gigabytes("peak_anonymous_bytes")],
+        ["read from disk, GB", gigabytes("read_bytes")],
+        ["compile without a key, s", f"{figures['wall']:,.0f}"],
+        ["its CPU, s", f"{figures['cpu']:,.0f}"],
+    ])
