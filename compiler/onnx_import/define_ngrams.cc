@@ -39,8 +39,10 @@ absl::StatusOr<Counting> countingOf(const FunctionText& b) {
              indexes = b.intsAttr("ngram_indexes");
   const std::vector<double> weights = b.floatsAttr("weights");
   const int64_t least = b.intAttr("min_gram_length", 1), most = b.intAttr("max_gram_length", 1);
-  if (!b.stringAttr("pool_strings", "").empty() || c.skips < 0)
-    return absl::InvalidArgumentError("its pool is of strings, or it skips a negative number");
+  if (!b.stringAttr("pool_strings", "").empty() || c.skips < 0 ||
+      c.skips > kMostNewElements)  // runtimes add 1 in 64 bits
+    return absl::InvalidArgumentError(
+        "its pool is of strings, or its max_skip_count is negative or without any bound");
   for (size_t size = 1; size <= counts.size(); ++size) {
     const int64_t begin = counts[size - 1],
                   end = size < counts.size() ? counts[size] : int64_t(pool.size());
@@ -57,6 +59,7 @@ absl::StatusOr<Counting> countingOf(const FunctionText& b) {
   }
   for (int64_t index : indexes) c.places = std::max(c.places, index + 1);
   IR_RETURN_IF_ERROR(checkNewElements({c.rows, c.places}));
+  c.skips = std::min(c.skips, c.length);  // of more, no n-gram has a start
   if (c.ngrams.size() * size_t(c.skips + 1) > kMostProducts || c.places > int64_t(kMostProducts))
     return absl::UnimplementedError("its pool, with all skips, is too large");
   llvm::erase_if(c.ngrams, [&](const Ngram& ngram) {
@@ -121,7 +124,16 @@ absl::Status writeTfIdfVectorizer(FunctionText& b) {
                           : absl::StrCat("Identity (", total, ")"));
     b.scalar(name + "_weight", c.mode == "TF" ? 1 : ngram.weight);
     b.add(name, " = Mul (", name, "_count, ", name, "_weight)");
-    results[ngram.place] = name;
+    std::string& result = results[ngram.place];
+    if (result == "none") {
+      result = name;
+    } else {
+      if (c.mode == "IDF")  // of those that are there, the first one in the input
+        return absl::UnimplementedError(
+            "two n-grams of its pool have one place in the result, in mode IDF; give each its own");
+      b.add(name, "_all = Add (", result, ", ", name, ")");
+      result = name + "_all";
+    }
   }
   b.add("all = Concat <axis = 1> (", absl::StrJoin(results, ", "), ")");
   b.ints("shape", b.rank(0) == 2 ? Ints{c.rows, c.places} : Ints{c.places});

@@ -86,6 +86,22 @@ absl::Status nonMaxSuppression(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
+// The slices, or elements, that differ, ascending, each with the places where it is.
+template <typename T>
+std::vector<Ints> placesOfEach(const std::vector<T>& x, int64_t slices, int64_t outer,
+                               int64_t inner) {
+  std::map<std::vector<T>, Ints> places;
+  for (const int64_t i : llvm::seq(slices)) {
+    std::vector<T> slice;
+    for (const int64_t o : llvm::seq(outer))
+      for (const int64_t k : llvm::seq(inner)) slice.push_back(x[(o * slices + i) * inner + k]);
+    places[slice].push_back(i);
+  }
+  std::vector<Ints> groups;
+  for (auto& [slice, list] : places) groups.push_back(std::move(list));
+  return groups;
+}
+
 // Slices of an axis, or elements, that differ: sorted, or as they come.
 absl::Status unique(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const Array x, e.constantInput(0));
@@ -99,18 +115,10 @@ absl::Status unique(NodeEmitter& e, llvm::StringRef) {
   const llvm::ArrayRef<int64_t> sizes = shape;
   const int64_t inner = ir::tensor::product(sizes.drop_front(axis + 1)),
                 outer = ir::tensor::product(sizes.take_front(axis));
-  std::map<std::vector<double>, Ints> places;  // of each that differs, ascending
-  for (const int64_t i : llvm::seq(slices)) {
-    std::vector<double> slice;
-    for (const int64_t o : llvm::seq(outer))
-      for (const int64_t k : llvm::seq(inner))
-        slice.push_back(numberAt(x, (o * slices + i) * inner + k));
-    if (llvm::any_of(slice, [](double value) { return std::isnan(value); }))
-      return absl::UnimplementedError("it compares what is not a number");
-    places[slice].push_back(i);
-  }
-  std::vector<Ints> groups;
-  for (auto& [slice, list] : places) groups.push_back(std::move(list));
+  if (llvm::any_of(x.reals, [](double value) { return std::isnan(value); }))
+    return absl::UnimplementedError("it compares what is not a number");
+  std::vector<Ints> groups = x.isReal() ? placesOfEach(x.reals, slices, outer, inner)
+                                        : placesOfEach(x.integers, slices, outer, inner);
   if (!e.intAttr("sorted", 1)) llvm::sort(groups);  // by the first of each
   Ints first, inverse(slices), counts;
   for (const auto& [number, list] : llvm::enumerate(groups)) {

@@ -72,6 +72,14 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
        "Einsum_0", "more than 67108864 elements"},
       {"int64[2] x, int64[2] z) => (int64 y) { y = Einsum<equation = \"i,i->\">(x, z) }",
        "Einsum_0", "products of integers"},
+      {"int64[3] x) => (float[1] y) { y = TfIdfVectorizer<max_gram_length = 1, max_skip_count = 0,"
+       "min_gram_length = 1, mode = \"IDF\", ngram_counts = [0], ngram_indexes = [0, 0],"
+       "pool_int64s = [2, 3]>(x) }",
+       "TfIdfVectorizer_0", "two n-grams of its pool have one place"},
+      {"int64[3] x) => (float[1] y) { y = TfIdfVectorizer<max_gram_length = 2,"
+       "max_skip_count = 9223372036854775807, min_gram_length = 2, mode = \"TF\","
+       "ngram_counts = [0, 0], ngram_indexes = [0], pool_int64s = [2, 3]>(x) }",
+       "TfIdfVectorizer_0", "max_skip_count is negative or without any bound"},
       {"float[3] x, float[2] u) => (float[3] y) <int64[2,1] i = {1, -2}> { y = ScatterND(x, i, u) "
        "}",
        "ScatterND_0", "the same place"},

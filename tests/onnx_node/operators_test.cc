@@ -48,12 +48,14 @@ void addConstant(onnx::GraphProto& graph, const std::string& name, const Json& t
   added.set_name(name);
   for (int64_t size : tensor["shape"]) added.add_dims(size);
   const std::string type = tensor["type"];
+  if (type == "int64")  // more digits than a double has
+    for (const Json& value : tensor["values"]) added.add_int64_data(value.get<int64_t>());
   for (double value : numbers(tensor["values"])) {
     if (type == "float") {
       added.add_float_data(float(value));
-    } else if (type == "int64") {
-      added.add_int64_data(int64_t(value));
-    } else {
+    } else if (type == "uint32" || type == "uint64") {
+      added.add_uint64_data(uint64_t(value));
+    } else if (type != "int64") {
       added.add_int32_data(int32_t(value));
     }
   }

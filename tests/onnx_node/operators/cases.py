@@ -491,3 +491,13 @@ c("if_of_a_constant_in_another", "float[2,3] x => float[2,3] y",
   "z = If (c) <then_branch = g () => (float[2,3] t) { t = Exp(x) }, else_branch = h () => (float[2,3] t) { "
   "t = If (d) <then_branch = i () => (float[2,3] u) { v = Neg(x) u = Relu(v) }, else_branch = j () => (float[2,3] u) { u = Abs(x) }> }> y = Add(z, x)",
   c=np.array(False), d=np.array(True))
+# N-grams, and what is unique.
+
+NGRAMS = ("y = TfIdfVectorizer <max_gram_length = 2, max_skip_count = %d, min_gram_length = 1, mode = \"%s\", ngram_counts = [0, 3], "
+          "ngram_indexes = [%s], pool_int64s = [2, 3, 5, 2, 3]%s> (x)")
+TOKENS = {"x": [2, 5, 3, 2, 3, 3]}
+c("ngrams_of_one_place", "int64[6] x => float[2] y", NGRAMS % (0, "TF", "0, 1, 0, 1", ""), inputs=TOKENS)
+c("ngrams_of_one_place_weighed", "int64[6] x => float[2] y", NGRAMS % (0, "TFIDF", "0, 1, 0, 1", ", weights = [2.0, 3.0, 5.0, 7.0]"), inputs=TOKENS)
+c("ngrams_with_all_skips", "int64[6] x => float[4] y", NGRAMS % (1000, "TF", "0, 1, 2, 3", ""), inputs=TOKENS)
+c("unique_of_large_integers", "int64[2] x => int64[2] y", "u, i, j, n = Unique(a) m = Size(u) y = Add(x, m)", inputs={"x": [1, 2]},
+  a=ints(2**53, 2**53 + 1, 2**53))
