@@ -113,17 +113,29 @@ absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
   return e.emit("tensor.cast", {value}, {{"to", std::string(to)}});
 }
 
-// Integers of fewer bits wrap around. Values of 32 bits and more are taken to fit.
-constexpr int64_t kMostWrapped = 16;
-
-// All floats are one type here and all integers another, so most casts vanish.
-absl::Status castToType(NodeEmitter& e, Element element, int to) {
-  IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
-  const std::optional<IntegerType> type = integerTypeOf(to);
-  if (type && type->bits <= kMostWrapped && e.input(0)->type().element != Element::kBool) {
-    IR_ASSIGN_OR_RETURN(result, e.emit("tensor.wrap", {result},
-                                       {{"bits", type->bits}, {"signed", type->is_signed}}));
+// What a real that is an integer of 32 or 64 bits may be: of others, processors make what they
+// like.
+absl::Status checkHasRoom(NodeEmitter& e, const IntegerType& type) {
+  if (e.input(0)->type().element != Element::kFloat) return absl::OkStatus();
+  const absl::StatusOr<ir::tensor::Array> known = e.constantInput(0);
+  if (!known.ok()) return absl::OkStatus();
+  const double most = std::ldexp(1, static_cast<int>(type.is_signed ? type.bits - 1 : type.bits));
+  const double least = type.is_signed ? -most : 0;
+  for (double x : known->reals) {
+    if (std::trunc(x) >= least && std::trunc(x) < most) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("it makes an integer of ", type.bits, " bits of ", x,
+                     ", which has none; export the model with a constant in range"));
   }
+  return absl::OkStatus();
+}
+
+// All floats are one type here and all integers another, so most casts vanish. What the type holds
+// of the result, all ops are asked for (heldAs).
+absl::Status castToType(NodeEmitter& e, Element element, int to) {
+  if (const std::optional<IntegerType> type = integerTypeOf(to); type && type->bits >= 32)
+    IR_RETURN_IF_ERROR(checkHasRoom(e, *type));
+  IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
   e.setOutput(0, result);
   return absl::OkStatus();
 }

@@ -16,17 +16,6 @@
 namespace lindero::compiler {
 namespace {
 
-int onnxType(ir::Element element) {
-  switch (element) {
-    case ir::Element::kFloat:
-      return onnx::TensorProto::FLOAT;
-    case ir::Element::kInt:
-      return onnx::TensorProto::INT64;
-    default:
-      return onnx::TensorProto::BOOL;
-  }
-}
-
 // The library takes an empty type for an operand that is left out.
 std::vector<onnx::TypeProto> typesOf(llvm::ArrayRef<ir::Value*> inputs) {
   std::vector<onnx::TypeProto> types;
@@ -36,7 +25,7 @@ std::vector<onnx::TypeProto> typesOf(llvm::ArrayRef<ir::Value*> inputs) {
       types.back().Clear();
       continue;
     }
-    type.set_elem_type(onnxType(input->type().element));
+    type.set_elem_type(onnxTypeOf(input->type().element));
     auto& shape = *type.mutable_shape();
     for (int64_t size : input->type().shape) shape.add_dim()->set_dim_value(size);
   }
@@ -76,6 +65,17 @@ void bindAttributes(onnx::FunctionProto& body,
 }
 
 }  // namespace
+
+int onnxTypeOf(ir::Element element) {
+  switch (element) {
+    case ir::Element::kFloat:
+      return onnx::TensorProto::FLOAT;
+    case ir::Element::kInt:
+      return onnx::TensorProto::INT64;
+    default:
+      return onnx::TensorProto::BOOL;
+  }
+}
 
 const std::vector<std::string>& functionOps() {
   static const auto* ops = [] {
@@ -126,11 +126,15 @@ absl::StatusOr<onnx::FunctionProto> functionBody(const onnx::NodeProto& node, in
   return absl::UnimplementedError("the standard defines no body for it with these operands");
 }
 
+const onnx::OpSchema* schemaOf(const onnx::NodeProto& node, int64_t opset) {
+  const bool standard = isDefaultDomain(node.domain());
+  return onnx::OpSchemaRegistry::Schema(node.op_type(), standard ? static_cast<int>(opset) : 1,
+                                        standard ? "" : node.domain());
+}
+
 absl::Status checkRequired(const onnx::NodeProto& node, int64_t opset,
                            llvm::ArrayRef<ir::Value*> inputs) {
-  const bool standard = isDefaultDomain(node.domain());
-  const onnx::OpSchema* schema = onnx::OpSchemaRegistry::Schema(
-      node.op_type(), standard ? static_cast<int>(opset) : 1, standard ? "" : node.domain());
+  const onnx::OpSchema* schema = schemaOf(node, opset);
   if (!schema) return absl::OkStatus();
   const auto& formals = schema->inputs();
   for (size_t i = 0; i < std::max(formals.size(), inputs.size()) && !formals.empty(); ++i) {

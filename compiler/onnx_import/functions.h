@@ -10,11 +10,21 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "onnx/onnx_pb.h"
 
+namespace onnx {
+class OpSchema;
+}
+
 namespace lindero::compiler {
+
+// Of the node's op, in that version of the ONNX domain; null if there is none.
+const onnx::OpSchema* schemaOf(const onnx::NodeProto& node, int64_t opset);
 
 // The op types that are imported by their definition, sorted: each is made of ops that have an
 // emitter, and is tested. (Others of the standard's functions are not, or have an emitter.)
 const std::vector<std::string>& functionOps();
+
+// What bodies are told that operands of an element type are.
+int onnxTypeOf(ir::Element element);
 
 // The body of a node's op in that version of the ONNX domain, with the node's attributes, or their
 // defaults, put in place of references. Bodies may depend on the operands' types: `inputs`, null

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -98,7 +99,6 @@ class GraphImporter {
 
   absl::Status run() {
     const onnx::GraphProto& graph = file_.model.graph();
-    types_ = typesOf(file_);
     IR_RETURN_IF_ERROR(addArguments());
     IR_RETURN_IF_ERROR(checkOutputs());
     findLiveNodes();
@@ -154,11 +154,11 @@ class GraphImporter {
       if (absl::Status status = checkElements(type.shape, kMostInputElements); !status.ok()) {
         return ir::withPrefix(status, absl::StrCat("input '", input.name(), "': "));
       }
-      ir::Value*& value = values_[input.name()];
+      auto& [value, onnx_type] = values_[input.name()];
       value = function_->body().addArgument(type, input.name());
+      onnx_type = input.type().tensor_type().elem_type();
       if (!boolean) {
-        IR_ASSIGN_OR_RETURN(value,
-                            withType(builder_, value, input.type().tensor_type().elem_type()));
+        IR_ASSIGN_OR_RETURN(value, withType(builder_, value, onnx_type));
         continue;
       }
       IR_ASSIGN_OR_RETURN(value, ir::tensor::create(builder_, "tensor.cast", {value},
@@ -197,8 +197,8 @@ class GraphImporter {
   }
 
   // The value of that name; initializers become constants when first asked for.
-  absl::StatusOr<Value*> lookUp(const std::string& name) {
-    if (Value* value = values_.lookup(name)) return value;
+  absl::StatusOr<TypedValue> lookUp(const std::string& name) {
+    if (const TypedValue value = values_.lookup(name); value.value) return value;
     auto found = file_.initializers.find(name);
     if (found == file_.initializers.end()) {
       return absl::UnimplementedError(
@@ -209,18 +209,18 @@ class GraphImporter {
       return ir::withPrefix(constant.status(), absl::StrCat("initializer '", name, "' "));
     }
     const ir::Constant& added = module_.constants().add(*std::move(constant));
-    IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(found->second.tensor->data_type()));
+    const int type = found->second.tensor->data_type();
+    IR_ASSIGN_OR_RETURN(ir::Element element, elementOf(type));
     Value* value = builder_.value("tensor.constant", {}, ir::Type::tensor(element, added.shape),
                                   {{"value", ir::Symbol{added.name}}});
-    values_[name] = value;
-    return value;
+    return values_[name] = {value, type};
   }
 
   // The branch that a condition picks that is known when compiling; its nodes see what the If sees.
   absl::Status emitIf(const onnx::NodeProto& node) {
-    IR_ASSIGN_OR_RETURN(Value * condition, lookUp(node.input(0)));
+    IR_ASSIGN_OR_RETURN(const TypedValue condition, lookUp(node.input(0)));
     builder_.setLocation({node.name()});
-    NodeEmitter context(node, {condition}, builder_, module_);
+    NodeEmitter context(node, {condition.value}, builder_, module_);
     IR_ASSIGN_OR_RETURN(const ir::tensor::Array known, context.constantInput(0));
     if (known.elements() != 1 || known.isReal())
       return absl::InvalidArgumentError("its condition is not one truth value");
@@ -233,12 +233,36 @@ class GraphImporter {
       return absl::InvalidArgumentError("its branch has another number of outputs");
     if (branch.sparse_initializer_size() > 0)
       return absl::UnimplementedError("its branch has sparse weights");
-    // Names of a branch are gone after it.
+    // Names of a branch are gone after it; later ones may be the same.
     std::set<std::string> own;
     for (const onnx::TensorProto& tensor : branch.initializer()) {
       own.insert(tensor.name());
-      IR_ASSIGN_OR_RETURN(values_[tensor.name()], context.constant(tensor));
+      IR_ASSIGN_OR_RETURN(Value * value, context.constant(tensor));
+      values_[tensor.name()] = {value, tensor.data_type()};
     }
+    auto outer = std::exchange(inferred_, {});
+    const absl::Status status = emitBranch(branch, own);
+    inferred_ = std::move(outer);
+    IR_RETURN_IF_ERROR(status);
+    std::vector<TypedValue> outputs(node.output_size());
+    for (int i = 0; i < node.output_size(); ++i) {
+      IR_ASSIGN_OR_RETURN(outputs[i], lookUp(branch.output(i).name()));
+    }
+    for (const std::string& name : own) {
+      values_.erase(name);
+      whole_reals_.erase(name);
+    }
+    for (int i = 0; i < node.output_size(); ++i) {
+      if (node.output(i).empty()) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i].value));
+      values_[node.output(i)] = outputs[i];
+      noteWholeReals(node.output(i), outputs[i]);
+      scales_.alias(node.output(i), branch.output(i).name());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status emitBranch(const onnx::GraphProto& branch, std::set<std::string>& own) {
     for (const onnx::NodeProto& inner : branch.node()) {
       own.insert(inner.output().begin(), inner.output().end());
       node_types_[inner.name()] = inner.op_type();
@@ -246,17 +270,6 @@ class GraphImporter {
         return ir::withPrefix(status, absl::StrCat("in its branch, node '", inner.name(), "' (",
                                                    inner.op_type(), "): "));
       }
-    }
-    std::vector<Value*> outputs(node.output_size());
-    for (int i = 0; i < node.output_size(); ++i) {
-      IR_ASSIGN_OR_RETURN(outputs[i], lookUp(branch.output(i).name()));
-    }
-    for (const std::string& name : own) values_.erase(name);
-    for (int i = 0; i < node.output_size(); ++i) {
-      if (node.output(i).empty()) continue;
-      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
-      values_[node.output(i)] = outputs[i];
-      scales_.alias(node.output(i), branch.output(i).name());
     }
     return absl::OkStatus();
   }
@@ -288,23 +301,8 @@ class GraphImporter {
     return absl::OkStatus();
   }
 
-  // By the library's types; a branch has none.
-  void noteWholeReals(const onnx::NodeProto& node, const std::string& name, const Value& value) {
-    if (value.type().element != ir::Element::kFloat) return;
-    const onnx::ValueInfoProto* info = inferred_.lookup(name);
-    for (const onnx::ValueInfoProto& output : file_.model.graph().output())
-      if (output.name() == name) info = &output;
-    if (info != nullptr && info->type().has_tensor_type()) {
-      const auto element = elementOf(info->type().tensor_type().elem_type());
-      if (element.ok() && *element == ir::Element::kInt) whole_reals_.insert(name);
-      return;
-    }
-    const std::string op = qualifiedOp(node);
-    const bool reads = llvm::any_of(
-        node.input(), [&](const std::string& input) { return whole_reals_.contains(input); });
-    if (op == "MatMulInteger" || op == "ConvInteger" ||
-        (op == "DynamicQuantizeLinear" && name == node.output(0)) ||
-        (reads && op != "Cast" && op != "DequantizeLinear"))
+  void noteWholeReals(const std::string& name, const TypedValue& value) {
+    if (value.value->type().element == ir::Element::kFloat && integerTypeOf(value.type))
       whole_reals_.insert(name);
   }
 
@@ -313,42 +311,65 @@ class GraphImporter {
     IR_RETURN_IF_ERROR(checkAttributes(node));
     IR_RETURN_IF_ERROR(checkWholeReals(node));
     IR_RETURN_IF_ERROR(scales_.read(node, [&](const std::string& name) {
-      absl::StatusOr<Value*> value = lookUp(name);
-      return value.ok() && (*value)->definingOp() && (*value)->definingOp()->is("tensor.constant");
+      absl::StatusOr<TypedValue> value = lookUp(name);
+      if (!value.ok()) return false;
+      const ir::Op* op = value->value->definingOp();
+      return op != nullptr && op->is("tensor.constant");
     }));
     builder_.setLocation({});
-    std::vector<Value*> inputs;
+    std::vector<TypedValue> inputs;
     for (const std::string& input : node.input()) {
-      inputs.push_back(nullptr);
+      inputs.emplace_back();
       if (input.empty()) continue;
       IR_ASSIGN_OR_RETURN(inputs.back(), lookUp(input));
     }
     builder_.setLocation({node.name()});
-    IR_ASSIGN_OR_RETURN(const std::vector<Value*> outputs,
+    IR_ASSIGN_OR_RETURN(const std::vector<TypedValue> outputs,
                         compute(node, std::move(inputs), opsetOf(file_.model), 0));
     for (int i = 0; i < node.output_size(); ++i) {
-      if (!outputs[i]) continue;
-      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i]));
+      if (!outputs[i].value) continue;
+      IR_RETURN_IF_ERROR(checkShape(node.output(i), *outputs[i].value));
       values_[node.output(i)] = outputs[i];
-      noteWholeReals(node, node.output(i), *outputs[i]);
+      noteWholeReals(node.output(i), outputs[i]);
     }
     return absl::OkStatus();
   }
 
   // One value per output, null where there is none: by the op's emitter, or by its definition.
-  absl::StatusOr<std::vector<Value*>> compute(const onnx::NodeProto& node,
-                                              std::vector<Value*> inputs, int64_t opset,
-                                              int depth) {
-    while (!inputs.empty() && !inputs.back()) inputs.pop_back();
-    IR_RETURN_IF_ERROR(checkRequired(node, opset, inputs));
+  absl::StatusOr<std::vector<TypedValue>> compute(const onnx::NodeProto& node,
+                                                  std::vector<TypedValue> inputs, int64_t opset,
+                                                  int depth) {
+    while (!inputs.empty() && !inputs.back().value) inputs.pop_back();
+    std::vector<Value*> values;
+    std::vector<int> types;
+    for (const TypedValue& input : inputs) {
+      values.push_back(input.value);
+      types.push_back(input.type);
+    }
+    IR_RETURN_IF_ERROR(checkRequired(node, opset, values));
+    NodeEmitter context(node, values, builder_, module_);
+    context.limitFolding(folding_room_);
+    context.setTypes(std::move(types));
+    IR_RETURN_IF_ERROR(checkUnsigned(context, node, inputs));
+    IR_ASSIGN_OR_RETURN(values, computeValues(context, node, values, opset, depth));
+    std::vector<TypedValue> outputs(node.output_size());
+    for (const auto& [i, value] : llvm::enumerate(values)) {
+      if (!value) continue;
+      IR_RETURN_IF_ERROR(checkElements(value->type().shape, kMostElements));
+      const int type = outputType(node, opset, inputs, static_cast<int>(i));
+      IR_ASSIGN_OR_RETURN(Value * held, heldAs(context, node, value, type));
+      outputs[i] = {held, type};
+    }
+    return outputs;
+  }
+
+  absl::StatusOr<std::vector<Value*>> computeValues(NodeEmitter& context,
+                                                    const onnx::NodeProto& node,
+                                                    llvm::ArrayRef<Value*> inputs, int64_t opset,
+                                                    int depth) {
     auto emitter = emitters().find(qualifiedOp(node));
     if (emitter != emitters().end()) {
-      NodeEmitter context(node, std::move(inputs), builder_, module_);
-      context.limitFolding(folding_room_);
-      context.setTypes(types_);
       IR_RETURN_IF_ERROR(emitter->second.emit(context, emitter->second.op));
-      for (const Value* output : context.outputs())
-        if (output) IR_RETURN_IF_ERROR(checkElements(output->type().shape, kMostElements));
       return context.outputs().vec();
     }
     if (!llvm::is_contained(functionOps(), qualifiedOp(node)) || depth > kMostNestedFunctions)
@@ -360,14 +381,16 @@ class GraphImporter {
   absl::StatusOr<std::vector<Value*>> computeBody(const onnx::FunctionProto& body,
                                                   const onnx::NodeProto& caller,
                                                   llvm::ArrayRef<Value*> inputs, int depth) {
-    llvm::StringMap<Value*> values;
+    llvm::StringMap<TypedValue> values;
     llvm::StringMap<std::string> names;  // of values, as messages and constants have them
     for (int i = 0; i < body.input_size(); ++i) {
-      values[body.input(i)] = size_t(i) < inputs.size() ? inputs[i] : nullptr;
+      // Bodies are told no types but these (functions.h).
+      Value* value = size_t(i) < inputs.size() ? inputs[i] : nullptr;
+      values[body.input(i)] = {value, value ? onnxTypeOf(value->type().element) : 0};
       if (i < caller.input_size()) names[body.input(i)] = caller.input(i);
     }
     for (onnx::NodeProto node : body.node()) {
-      std::vector<Value*> operands;
+      std::vector<TypedValue> operands;
       for (std::string& input : *node.mutable_input()) {
         if (!input.empty() && !values.contains(input))
           return absl::UnimplementedError(
@@ -388,12 +411,12 @@ class GraphImporter {
             absl::StrCat("in its definition, ", node.op_type(), ": ", results.status().message()));
       }
       for (int i = 0; i < node.output_size(); ++i) {
-        if ((*results)[i]) values[unnamed.output(i)] = (*results)[i];
+        if ((*results)[i].value) values[unnamed.output(i)] = (*results)[i];
       }
     }
     std::vector<Value*> outputs(caller.output_size());
     for (int i = 0; i < caller.output_size() && i < body.output_size(); ++i)
-      outputs[i] = values.lookup(body.output(i));
+      outputs[i] = values.lookup(body.output(i)).value;
     return outputs;
   }
 
@@ -414,9 +437,9 @@ class GraphImporter {
     std::vector<std::string> names;
     builder_.setLocation({});
     for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
-      IR_ASSIGN_OR_RETURN(Value * value, lookUp(output.name()));
+      IR_ASSIGN_OR_RETURN(const TypedValue value, lookUp(output.name()));
       IR_RETURN_IF_ERROR(scales_.checkOutput(output.name()));
-      outputs.push_back(value);
+      outputs.push_back(value.value);
       names.push_back(output.name());
     }
     builder_.create("tensor.return", outputs, {}, {{"names", names}});
@@ -446,9 +469,8 @@ class GraphImporter {
   bool knows_unsupported_;
   ir::Function* function_;
   ir::Builder builder_;
-  llvm::StringMap<Value*> values_;
+  llvm::StringMap<TypedValue> values_;
   llvm::StringMap<const onnx::ValueInfoProto*> inferred_;
-  llvm::StringMap<int> types_;
   std::map<std::string, std::string> node_types_;
   std::vector<bool> live_;
   std::set<std::string> missing_;

@@ -75,7 +75,7 @@ const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {
 }
 
 int NodeEmitter::onnxType(int i) const {
-  return types_ != nullptr ? types_->lookup(node_.input(i)) : onnx::TensorProto::UNDEFINED;
+  return i < static_cast<int>(types_.size()) ? types_[i] : onnx::TensorProto::UNDEFINED;
 }
 
 int64_t NodeEmitter::intAttr(llvm::StringRef name, int64_t fallback) const {

@@ -14,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
-#include "llvm/ADT/StringMap.h"
 #include "onnx/onnx_pb.h"
 
 namespace lindero::compiler {
@@ -48,9 +47,9 @@ class NodeEmitter {
   void limitFolding(int64_t& elements) { room_ = &elements; }
   bool hasRoomFor(int64_t elements) const;
 
-  // The ONNX types of the file's values, by name: all integers are one type here.
-  void setTypes(const llvm::StringMap<int>& types) { types_ = &types; }
-  // Of an input; UNDEFINED where the file does not say.
+  // The ONNX types of the inputs: all integers are one type here.
+  void setTypes(std::vector<int> types) { types_ = std::move(types); }
+  // Of an input; UNDEFINED where nothing says it.
   int onnxType(int i) const;
 
   int numInputs() const { return static_cast<int>(inputs_.size()); }
@@ -72,6 +71,8 @@ class NodeEmitter {
   absl::StatusOr<int64_t> axis(int64_t value, int64_t rank) const;
   absl::StatusOr<std::vector<int64_t>> axes(llvm::ArrayRef<int64_t> values, int64_t rank) const;
 
+  // Null if the value is not known now.
+  const ir::Constant* constantOf(const ir::Value* value) const;
   // The value of an input that must be known now: a shape, axes, bounds.
   absl::StatusOr<ir::tensor::Array> constantInput(int i) const;
   absl::StatusOr<std::vector<int64_t>> constantInts(int i) const;
@@ -99,7 +100,6 @@ class NodeEmitter {
   llvm::ArrayRef<ir::Value*> outputs() const { return outputs_; }
 
  private:
-  const ir::Constant* constantOf(const ir::Value* value) const;
   ir::Value* addConstant(const ir::Constant& constant, ir::Element element);
   void takeRoom(int64_t elements);
   absl::StatusOr<ir::Value*> foldIfCheap(ir::Value* value);
@@ -110,7 +110,7 @@ class NodeEmitter {
   ir::Module& module_;
   std::vector<ir::Value*> outputs_;
   int64_t* room_ = nullptr;
-  const llvm::StringMap<int>* types_ = nullptr;
+  std::vector<int> types_;
 };
 
 // Emits one node. `op` is the tensor op of its table row, for emitters that serve several ONNX ops.

@@ -72,6 +72,15 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
        "Einsum_0", "more than 67108864 elements"},
       {"int64[2] x, int64[2] z) => (int64 y) { y = Einsum<equation = \"i,i->\">(x, z) }",
        "Einsum_0", "products of integers"},
+      {"float[2] x) => (float[2] y) <uint64[1] a = {18446744073709551615}, uint64[1] b = {2}>"
+       "{ d = Div(a, b) f = Cast<to = 1>(d) y = Add(x, f) }",
+       "Div_0", "it reads integers of 2^63 or more"},
+      {"float[2] x) => (float[2] y) <uint64[1] a = {3}, uint64[1] b = {5}>"
+       "{ d = Sub(a, b) f = Cast<to = 1>(d) y = Add(x, f) }",
+       "Cast_1", "it reads integers of 2^63 or more"},
+      {"float[2] x) => (float[2] y) <float[1] a = {3e9}>"
+       "{ d = Cast<to = 6>(a) f = Cast<to = 1>(d) y = Add(x, f) }",
+       "Cast_0", "an integer of 32 bits of 3e+09"},
       {"int64[3] x) => (float[1] y) { y = TfIdfVectorizer<max_gram_length = 1, max_skip_count = 0,"
        "min_gram_length = 1, mode = \"IDF\", ngram_counts = [0], ngram_indexes = [0, 0],"
        "pool_int64s = [2, 3]>(x) }",

@@ -146,7 +146,7 @@ absl::StatusOr<Type> bitwise(const Request& r) {
 absl::StatusOr<Type> wrapped(const Request& r) {
   if (!r.find<bool>("signed")) return r.needs("signed");
   const int64_t bits = r.get("bits", int64_t{0});
-  if (bits < 1 || bits > 62) return r.violates(2, absl::StrCat("bits = ", bits));
+  if (bits < 1 || bits > 64) return r.violates(2, absl::StrCat("bits = ", bits));
   return unary<isInteger>(r);
 }
 

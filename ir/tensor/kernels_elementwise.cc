@@ -124,9 +124,14 @@ int64_t logicalAnd(int64_t a, int64_t b) { return a & b; }
 int64_t logicalOr(int64_t a, int64_t b) { return a | b; }
 
 absl::Status wrapBits(const Call& call) {
-  const uint64_t range = uint64_t{1} << call.op.intAttr("bits");
-  const uint64_t half = call.op.boolAttr("signed") ? range / 2 : 0;
   const std::vector<int64_t>& x = call.in(0).integers;
+  const int64_t bits = call.op.intAttr("bits");
+  if (bits == 64) {  // in two's complement, with or without a sign
+    call.result.integers = x;
+    return absl::OkStatus();
+  }
+  const uint64_t range = uint64_t{1} << bits;
+  const uint64_t half = call.op.boolAttr("signed") ? range / 2 : 0;
   for (size_t i = 0; i < x.size(); ++i)
     call.result.integers[i] = wrap(((uint64_t(x[i]) + half) & (range - 1)) - half);
   return absl::OkStatus();

@@ -118,7 +118,7 @@ void addElementwise(std::vector<OpDef>& ops) {
   ops.push_back(std::move(bits));
   OpDef wrap = unary("tensor.wrap", "y = x modulo 2^bits, as an integer of so many bits holds it");
   wrap.attributes = {{"bits", kInt, true, ""}, {"signed", kBool, true, ""}};
-  wrap.constraints = {"x is of i64", "1 <= bits <= 62", kSameType};
+  wrap.constraints = {"x is of i64", "1 <= bits <= 64", kSameType};
   ops.push_back(std::move(wrap));
   ops.push_back(binary("tensor.and", "y = a and b", "a and b are of i1", kBooleanResult));
   ops.push_back(binary("tensor.or", "y = a or b", "a and b are of i1", kBooleanResult));

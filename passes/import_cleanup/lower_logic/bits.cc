@@ -23,7 +23,8 @@ int bitsFor(const WholeRange& x) {
 }  // namespace
 
 Arithmetic::Result Arithmetic::wrap(const ir::Op& op, Number x) {
-  const int64_t bits = op.intAttr("bits"), half = int64_t{1} << (bits - 1);
+  const int64_t bits = std::min<int64_t>(op.intAttr("bits"), 62);  // more than any range has
+  const int64_t half = int64_t{1} << (bits - 1);
   const bool has_sign = op.boolAttr("signed");
   if (!x.range) return nullptr;
   if (x.range->low >= (has_sign ? -half : 0) && x.range->high < (has_sign ? half : 2 * half))

@@ -254,6 +254,11 @@ absl::StatusOr<std::optional<InputTables::Table>> InputTables::combined(
       operands.push_back(part.table != nullptr ? *part.table->columns[number]
                                                : elementOf(part.constant, number));
     }
+    // Of 64 bits without a sign, those from 2^63 on are not what they look like.
+    const bool beyond = name == "tensor.wrap" && op.intAttr("bits") == 64 &&
+                        !op.boolAttr("signed") &&
+                        llvm::any_of(operands[0].integers, [](int64_t x) { return x < 0; });
+    if (beyond) return std::nullopt;
     IR_ASSIGN_OR_RETURN(Array values, evaluateOn(name, op.attributes(), operands));
     ir::tensor::roundToSingle(values.reals);
     const int64_t entries = values.elements() * static_cast<int64_t>(known.size());

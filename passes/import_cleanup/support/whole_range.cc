@@ -241,8 +241,8 @@ bool isTruth(const Value* integer) {
                           return seen.contains(v);
                         });
       const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") ||
-                           op->is("tensor.neg") || op->is("tensor.activation") ||
-                           !moved(*op).empty();
+                           op->is("tensor.wrap") || op->is("tensor.neg") ||
+                           op->is("tensor.activation") || !moved(*op).empty();
       if (follows && seen.insert(op->result()).second) left.push_back(op->result());
       if (op->is("tensor.activation") && decides(op->stringAttr("function"))) return true;
     }
@@ -251,7 +251,8 @@ bool isTruth(const Value* integer) {
 }
 
 std::optional<WholeRange> ofType(const Op& wrap) {
-  const int64_t count = int64_t{1} << wrap.intAttr("bits");
+  const int64_t bits = std::min<int64_t>(wrap.intAttr("bits"), 62);  // more than any range has
+  const int64_t count = int64_t{1} << bits;
   return wrap.boolAttr("signed") ? WholeRange{-count / 2, count / 2 - 1} : WholeRange{0, count - 1};
 }
 

@@ -491,6 +491,33 @@ c("if_of_a_constant_in_another", "float[2,3] x => float[2,3] y",
   "z = If (c) <then_branch = g () => (float[2,3] t) { t = Exp(x) }, else_branch = h () => (float[2,3] t) { "
   "t = If (d) <then_branch = i () => (float[2,3] u) { v = Neg(x) u = Relu(v) }, else_branch = j () => (float[2,3] u) { u = Abs(x) }> }> y = Add(z, x)",
   c=np.array(False), d=np.array(True))
+# Of the types that the file says: what is later in the file may have another one of the name.
+c("if_with_a_name_of_another_type", "uint8[3] x, int32[3] w => int32[3] y",
+  "r = If (c) <then_branch = g () => (uint8[3] q) { t = Identity(x) q = BitwiseNot(t) }, else_branch = h () => (uint8[3] q) { q = Identity(x) }> "
+  "t = Identity(w) a = Cast <to = 6> (r) y = Add(a, t)", inputs={"x": [1, 2, 255], "w": [3, 4, 5]}, c=np.array(True))
+
+# Integers of few bits wrap around.
+
+for dtype, a, b in (("uint8", [3, 5, 200, 7], [5, 3, 100, 9]), ("int8", [100, -100, 5, -128], [100, 100, 7, 1]),
+                    ("uint16", [3, 5, 60000, 7], [5, 3, 10000, 9]), ("int16", [300, -300, 5, 32767], [300, 300, 7, 1]),
+                    ("uint32", [3, 5, 4000000000, 7], [5, 3, 1000000000, 9]), ("int32", [70000, -70000, 5, 2147483647], [70000, 70000, 7, 1])):
+    for op in ("Add", "Sub", "Mul"):
+        c(f"{op.lower()}_of_{dtype}", f"{dtype}[4] a, {dtype}[4] b => {dtype}[4] y", f"y = {op}(a, b)", inputs={"a": a, "b": b})
+    c(f"constants_of_{dtype}", "int64[4] x => int64[4] y", "s = Mul(a, b) c = Cast <to = 7> (s) y = Add(x, c)", inputs={"x": [1, 2, 3, 4]},
+      a=np.array(a, dtype), b=np.array(b, dtype))
+c("neg_of_int8", "int8[4] a => int8[4] y", "y = Neg(a)", inputs={"a": [-128, 3, -4, 5]})
+c("abs_of_int8", "int8[4] a => int8[4] y", "y = Abs(a)", inputs={"a": [-128, 3, -4, 5]})
+c("sub_of_uint8_in_a_branch", "uint8[4] a, uint8[4] b => int64[4] y",
+  "r = If (c) <then_branch = g () => (uint8[4] q) { t = Identity(a) q = Sub(t, b) }, else_branch = h () => (uint8[4] q) { q = Identity(a) }> "
+  "y = Cast <to = 7> (r)", inputs={"a": [3, 5, 200, 7], "b": [5, 3, 100, 9]}, c=np.array(True))
+c("sum_of_quantized_activations", "float[4] x => float[4] y", "q = QuantizeLinear(x, s, z) t = Add(q, q) y = DequantizeLinear(t, s, z)",
+  inputs={"x": [1, -1, 40, 100]}, s=0.5, z=np.uint8(3))
+c("cast_of_a_constant_to_uint32", "int64[2] x => int64[2] y", "d = Cast <to = 12> (a) f = Cast <to = 7> (d) y = Add(x, f)", inputs={"x": [1, 2]},
+  a=ints(-1))
+c("cast_of_reals_to_uint8", "float[3] x => float[3] y", "d = Cast <to = 2> (a) f = Cast <to = 1> (d) y = Add(x, f)",
+  a=np.array([300.7, 2.9, 255.5], np.float32))
+c("cast_to_half_is_infinite", "float[2] x => float[2] y", "p = Cast <to = 10> (a) q = Cast <to = 1> (p) r = Div(a, q) y = Add(x, r)", a=1e6)
+
 # N-grams, and what is unique.
 
 NGRAMS = ("y = TfIdfVectorizer <max_gram_length = 2, max_skip_count = %d, min_gram_length = 1, mode = \"%s\", ngram_counts = [0, 3], "

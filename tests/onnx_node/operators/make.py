@@ -22,9 +22,9 @@ import old_cases  # noqa: F401 (adds to CASES)
 from cases import CASES
 
 HERE = Path(__file__).resolve().parent
-TYPES = {TensorProto.FLOAT: "float", TensorProto.INT64: "int64", TensorProto.INT32: "int32", TensorProto.BOOL: "bool"}
 NAMES = {"float32": "float", "int64": "int64", "int32": "int32", "bool": "bool", "int8": "int8", "uint8": "uint8", "int16": "int16",
-         "uint16": "uint16"}
+         "uint16": "uint16", "uint32": "uint32", "uint64": "uint64"}
+TYPES = {getattr(TensorProto, name.upper()): name for name in NAMES.values()}
 
 
 def tensor(array):
