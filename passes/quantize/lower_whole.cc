@@ -1,5 +1,7 @@
 // Lowering of whole numbers that are exact: integer inputs and quotients.
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "ir/core/field.h"
@@ -14,7 +16,9 @@ using ir::Value;
 
 namespace {
 
-constexpr int kMostFiner = 14;  // of a factor of 16 bits
+constexpr int kMostFiner = 14;          // of a factor of 16 bits
+constexpr double kMostFactor = 0x7fff;  // of 16 bits
+constexpr char kTooLarge[] = "its whole numbers are too large for an exact quotient";
 
 int64_t magnitude(const Type& type) { return std::max(-type.low, type.high); }
 
@@ -69,7 +73,19 @@ absl::Status Lowering::lowerWholeQuotient(const Op& op) {
   const auto& shape = op.result()->type().shape;
   Value* values[2];
   for (unsigned i : {0u, 1u}) {
-    IR_ASSIGN_OR_RETURN(Value * value, factor(*op.operand(i), kMostWholeBits - 13));
+    const ir::Constant* constant = constantOf(*op.operand(i));
+    Value* value = nullptr;
+    if (constant != nullptr) {
+      IR_ASSIGN_OR_RETURN(const ir::tensor::Array array, ir::tensor::readConstant(*constant));
+      std::vector<int32_t> numbers;
+      for (double x : array.reals) {
+        if (!(std::abs(x) <= kMostFactor)) return absl::UnimplementedError(kTooLarge);
+        numbers.push_back(static_cast<int32_t>(std::lround(x)));
+      }
+      value = narrowConstant(constant->name, constant->shape, numbers, 0, kExact);
+    } else {
+      IR_ASSIGN_OR_RETURN(value, form(*op.operand(i)));
+    }
     if (!whole_.contains(op.result()) || value->type().exponent < 0 || exponent < 0) {
       inexact_ = true;
       return absl::OkStatus();
@@ -77,13 +93,13 @@ absl::Status Lowering::lowerWholeQuotient(const Op& op) {
     // A constant that stands as it is read is given by a copy, too.
     values[i] = copied({narrowed(value, value->type().exponent)}, shape,
                        ir::tensor::broadcastElements(value->type().shape, shape),
-                       /*always=*/constantOf(*op.operand(i)) != nullptr);
+                       /*always=*/constant != nullptr);
   }
   const int64_t most = magnitude(values[0]->type()), divisor = magnitude(values[1]->type()),
                 bits = bitsFor(most + 1);
   if (bits > 16 || divisor > int64_t{1} << 14 ||
       4 * most + ((int64_t{1} << bits) + 3) * 2 * divisor + (1 << 16) >= ir::kFieldModulus)
-    return absl::UnimplementedError("its whole numbers are too large for an exact quotient");
+    return absl::UnimplementedError(kTooLarge);
   const auto exact = [&](llvm::ArrayRef<Value*> operands, int64_t bound) {
     return builder_.value("integer.affine", operands, Type::fixed(shape, 0, -bound, bound),
                           {{"shift", int64_t{0}}, {"bits", std::max<int64_t>(17, bitsFor(bound))}});

@@ -22,6 +22,12 @@ namespace {
 using ir::tensor::Array;
 using Ints = std::vector<int64_t>;
 
+std::vector<std::string> names(size_t count) {
+  std::vector<std::string> list;
+  for (size_t i = 0; i < count; ++i) list.push_back("y" + std::to_string(i));
+  return list;
+}
+
 // All pairs of the numbers, through the ops of a function of a and b; calibrated on ones.
 void expectExact(const std::string& ops, const std::string& outputs, const std::string& types,
                  const Ints& numbers, const Ints& divisors) {
@@ -32,7 +38,9 @@ void expectExact(const std::string& ops, const std::string& outputs, const std::
     for (int64_t y : divisors) a.push_back(x), b.push_back(y);
   const auto count = static_cast<int64_t>(a.size());
   std::string text =
-      "constant @base : i64[] = [2]\n\nfunc @main(%a: tensor<Nxi64>, %b: tensor<Nxi64>) -> (" +
+      "constant @base : i64[] = [2]\nconstant @divisor : i64[] = [-3]\n"
+      "constant @dividend : i64[] = [1000]\n\nfunc @main(%a: tensor<Nxi64>, %b: tensor<Nxi64>) -> "
+      "(" +
       types + ") {\n" + ops + "  tensor.return(" + outputs + ")\n}\n";
   for (size_t at = 0; (at = text.find("<N", at)) != std::string::npos;)
     text.replace(at + 1, 1, std::to_string(count));
@@ -54,6 +62,7 @@ void expectExact(const std::string& ops, const std::string& outputs, const std::
   ir::Module target;
   ir::Function& integers = *target.addFunction("main");
   ASSERT_EQ(passes::quantize(main, *exponents, integers), absl::OkStatus());
+  target.findFunction("main")->body().terminator()->set("names", names(expected->size()));
   auto results = ir::integer::interpret(
       integers, {ir::integer::IntArray{{count}, a}, ir::integer::IntArray{{count}, b}});
   ASSERT_TRUE(results.ok()) << results.status() << ir::toText(target);
@@ -65,6 +74,10 @@ void expectExact(const std::string& ops, const std::string& outputs, const std::
           << "output " << i << " of numbers " << a[j] << " and " << b[j];
     }
   }
+  passes::PassManager circuit;
+  ASSERT_TRUE(circuit.addPipeline("lower-to-air").ok());
+  const auto lowered = circuit.run(target);
+  ASSERT_TRUE(lowered.ok()) << lowered.status();
 }
 
 TEST(Numbers, SumsAndComparisonsAreExact) {
@@ -92,6 +105,16 @@ TEST(Numbers, QuotientsAreExact) {
               {1, -1, 2, 3, -3, 7, 100, 512, -1000});
 }
 
+TEST(Numbers, QuotientsByAndOfConstantsAreExact) {
+  expectExact(R"(  %divisor = tensor.constant {value = @divisor} : tensor<i64>
+  %dividend = tensor.constant {value = @dividend} : tensor<i64>
+  %0 = tensor.div(%a, %divisor) : tensor<Nxi64>
+  %1 = tensor.div(%dividend, %b) : tensor<Nxi64>
+)",
+              "%0, %1", "tensor<Nxi64>, tensor<Nxi64>",
+              {0, 1, -1, 2, 3, -3, 4, 5, 6, -7, 100, 511, 512, -1000}, {1, -1, 2, 3, -7, 500});
+}
+
 TEST(Numbers, QuotientsByPowersOfTwoAreExact) {
   expectExact(R"(  %base = tensor.constant {value = @base} : tensor<i64>
   %0 = tensor.abs(%b) : tensor<Nxi64>
@@ -108,8 +131,10 @@ TEST(Numbers, BitsAreExact) {
   %1 = tensor.wrap(%a) {bits = 8, signed = false} : tensor<Nxi64>
   %2 = tensor.add(%a, %b) : tensor<Nxi64>
   %3 = tensor.wrap(%2) {bits = 8, signed = true} : tensor<Nxi64>
+  %4 = tensor.wrap(%2) {bits = 32, signed = true} : tensor<Nxi64>
 )",
-              "%0, %3", "tensor<Nxi64>, tensor<Nxi64>", numbers, numbers);
+              "%0, %1, %3, %4", "tensor<Nxi64>, tensor<Nxi64>, tensor<Nxi64>, tensor<Nxi64>",
+              numbers, numbers);
 }
 
 TEST(Numbers, ProductsAndPowersAreExact) {
