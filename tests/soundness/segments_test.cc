@@ -5,12 +5,15 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "compiler/emit/emit.h"
 #include "compiler/onnx_import/import.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ir/core/text.h"
 #include "ir/core/verifier.h"
 #include "ir/dialects.h"
 #include "ir/integer/interpreter.h"
@@ -230,6 +233,28 @@ TEST(Bundles, OfSegmentsAcceptTheRun) {
     EXPECT_TRUE(report.ok()) << policy << ": " << report.toString();
     EXPECT_EQ(logits, expected->front().values) << policy;
   }
+}
+
+// Rows of 7 have zeros beside them in the cells that give them, which are not among the elements.
+TEST(Bundles, LinkTensorsThatAreNowhereZero) {
+  ir::registerAllDialects();
+  std::vector<int> numbers(16), indices(35);
+  std::iota(numbers.begin(), numbers.end(), 40);
+  std::iota(indices.begin(), indices.end(), 0);
+  const std::string type = "fixed<5x7, 2^0, [40, 55]>";
+  auto module = ir::parse(absl::StrCat(
+      "constant @table : i32[16] = [", absl::StrJoin(numbers, ", "),
+      "]\nconstant @indices : i32[5x7] = [", absl::StrJoin(indices, ", "),
+      "]\n\nfunc @main(%x: fixed<5x7, 2^-1, [-16, 14]>) -> ", type,
+      " {\n  %t = integer.constant {value = @table} : fixed<16, 2^0, [40, 55]>\n"
+      "  %a = integer.lookup(%x, %t) {bits = 4, function = \"add(x, 48)\", segment = 0, "
+      "shift = 1} : ",
+      type, "\n  %b = integer.copy(%a) {indices = @indices, segment = 1} : ", type,
+      "\n  %c = integer.copy(%b) {indices = @indices, segment = 2} : ", type,
+      "\n  integer.return(%c) {names = [\"y\"]}\n}\n"));
+  ASSERT_EQ(module.status(), absl::OkStatus());
+  const auto lowered = passes::lowerSegments(*(*module)->findFunction("main"), {.lanes = 4});
+  EXPECT_EQ(lowered.status(), absl::OkStatus());
 }
 
 // What crosses is changed on its way: each member is right by itself.

@@ -1,5 +1,6 @@
 #include "passes/lower_air/lower_to_air/planner.h"
 
+#include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -28,10 +29,12 @@ void traceSelectRows(TraceWriter& t, const ir::Op& op) {
 void publishTensor(AirLowering& l, const ir::Type& type, const std::string& name, CopyId copy,
                    bool output) {
   const Edge e = l.layout.edge(copy);
-  const CircuitBuilder::Public tensor{name,        output,        e.rows,        e.columns,
-                                      type.low,    type.high,     type.exponent, e.address,
-                                      e.tile_rows, e.tile_columns};
+  CircuitBuilder::Public tensor{name,      output,        e.rows,    e.columns,   type.low,
+                                type.high, type.exponent, e.address, e.tile_rows, e.tile_columns};
   if (const LinkEnd* link = l.wiring.findLink(name)) {
+    // The cells that give it have zeros beside its elements.
+    tensor.low = std::min<int64_t>(tensor.low, 0);
+    tensor.high = std::max<int64_t>(tensor.high, 0);
     l.circuit.linkEnd(tensor, link->slot);
   } else {
     l.circuit.publicTensor(tensor);
