@@ -41,11 +41,7 @@ class ApplyProofBoundaries : public Pass {
     if (assignment.count() < 2) return eraseAssignment(*main);
 
     const std::vector<Link> links = linksOf(graph, assignment);
-    for (const Link& link : links) {
-      for (const auto& argument : main->body().arguments()) {
-        if (argument->name() == link.name) return refuse("an input is called " + link.name);
-      }
-    }
+    IR_RETURN_IF_ERROR(checkNames(graph, links));
     std::vector<Segment> segments;
     for (int64_t s = 0; s < assignment.count(); ++s) {
       const std::string name = absl::StrCat("segment", s);

@@ -67,14 +67,10 @@ absl::StatusOr<std::vector<std::unique_ptr<ir::Module>>> lowerSegments(
   IR_ASSIGN_OR_RETURN(const Assignment assignment, readAssignment(graph));
   IR_RETURN_IF_ERROR(checkInputs(graph, assignment));
   const std::vector<Link> links = linksOf(graph, assignment);
+  IR_RETURN_IF_ERROR(checkNames(graph, links));
   if (links.size() > 65536) return refuse(absl::StrCat(links.size(), " links; at most 65536"));
   std::vector<int64_t> rows;
-  for (const Link& link : links) {
-    rows.push_back(rowsOf(link));
-    for (const auto& argument : main.body().arguments()) {
-      if (argument->name() == link.name) return refuse("an input is called " + link.name);
-    }
-  }
+  for (const Link& link : links) rows.push_back(rowsOf(link));
   IR_ASSIGN_OR_RETURN(const auto lanes, lanesDown(main, options, rows));
   int64_t elements = 0;
   for (const Link& link : links) elements += link.value->type().elements();

@@ -187,6 +187,22 @@ std::vector<Link> linksOf(const PlacementGraph& graph, const Assignment& assignm
   return links;
 }
 
+absl::Status checkNames(const PlacementGraph& graph, llvm::ArrayRef<Link> links) {
+  const auto* outputs = returnOf(graph).find("names");
+  auto refuse = [](const char* what, const std::string& name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an ", what, " is called ", name, ", as a link is; rename it"));
+  };
+  for (const Link& link : links) {
+    for (const auto& argument : graph.function().body().arguments())
+      if (argument->name() == link.name) return refuse("input", link.name);
+    if (outputs != nullptr &&
+        llvm::is_contained(std::get<std::vector<std::string>>(*outputs), link.name))
+      return refuse("output", link.name);
+  }
+  return absl::OkStatus();
+}
+
 std::vector<size_t> inputsOf(const PlacementGraph& graph, const Assignment& assignment,
                              int64_t segment) {
   std::vector<size_t> inputs;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "ir/core/ir.h"
 #include "passes/boundary/placement/assignment.h"
 
@@ -21,6 +22,9 @@ struct Link {
 // Inputs first, which the first segment that reads one gives to the others; then the order of the
 // tensors in the program. Of a tensor, that of the readers' segments.
 std::vector<Link> linksOf(const PlacementGraph& graph, const Assignment& assignment);
+
+// An error if an input or an output of the program has the name of a link: a segment has both.
+absl::Status checkNames(const PlacementGraph& graph, llvm::ArrayRef<Link> links);
 
 // A function of the segment's ops, regions included, with
 //   inputs   those of the program that they read, in order, then the links into the segment
