@@ -162,7 +162,9 @@ absl::Status checkUnsigned(const NodeEmitter& e, const onnx::NodeProto& node,
 
 absl::StatusOr<Value*> heldAs(NodeEmitter& e, const onnx::NodeProto& node, Value* value,
                               int onnx_type) {
-  if (onnx_type == TensorProto::FLOAT16) return heldAsHalf(e, value);
+  // Runtimes compute with reals of 16 bits in single precision: only casts say what they hold.
+  const bool casts = node.op_type() == "Cast" || node.op_type() == "CastLike";
+  if (casts && onnx_type == TensorProto::FLOAT16) return heldAsHalf(e, value);
   const std::optional<IntegerType> type = integerTypeOf(onnx_type);
   // Without a sign, those of 64 bits may leave their range by any op on their bits.
   const bool widest = type && type->bits == kWidest;

@@ -30,8 +30,8 @@ absl::StatusOr<ir::Value*> withType(ir::Builder& builder, ir::Value* input, int 
 absl::Status checkUnsigned(const NodeEmitter& e, const onnx::NodeProto& node,
                            llvm::ArrayRef<TypedValue> inputs);
 
-// What a node has computed, as the type holds it: integers beyond it wrap around, and reals beyond
-// 16 bits are infinite. Nothing is emitted for what can be in range only.
+// What a node has computed, as the type holds it: integers beyond it wrap around, and reals that
+// are cast to 16 bits are infinite beyond these. Nothing is emitted for what can be in range only.
 absl::StatusOr<ir::Value*> heldAs(NodeEmitter& e, const onnx::NodeProto& node, ir::Value* value,
                                   int onnx_type);
 

@@ -517,6 +517,8 @@ c("cast_of_a_constant_to_uint32", "int64[2] x => int64[2] y", "d = Cast <to = 12
 c("cast_of_reals_to_uint8", "float[3] x => float[3] y", "d = Cast <to = 2> (a) f = Cast <to = 1> (d) y = Add(x, f)",
   a=np.array([300.7, 2.9, 255.5], np.float32))
 c("cast_to_half_is_infinite", "float[2] x => float[2] y", "p = Cast <to = 10> (a) q = Cast <to = 1> (p) r = Div(a, q) y = Add(x, r)", a=1e6)
+c("product_of_halves_is_finite", "float[2] x => float[2] y",
+  "p = Cast <to = 10> (a) q = Mul(p, p) r = Cast <to = 1> (q) s = Div(b, r) y = Add(x, s)", a=1000.0, b=60000.0)
 
 # N-grams, and what is unique.
 
