@@ -122,6 +122,11 @@ TEST(KeySet, RefusesSegmentsThatItHasNot) {
   EXPECT_THAT(refusal({0, -1}, "segments=1"), HasSubstr("segments: -1 is none"));
   VerifyingKey two = sampleKey(64);
   *two.mutable_bundle()->add_members() = two.bundle().members(0);
+  two.mutable_bundle()->mutable_members(1)->set_name("other");
+  two.mutable_bundle()->mutable_members(1)->set_circuit(1);
+  Circuit other = testing::linearSample().circuit;
+  for (PublicTensor& tensor : *other.mutable_publics()) tensor.set_name(tensor.name() + "2");
+  two.add_circuits(serializeProto(other));
   two.add_fixed_roots(two.fixed_roots(0));
   EXPECT_THAT(std::string(decodeKeySet(setOf({two})).status().message()),
               HasSubstr("boundary \"whole\", but its bundle has 2 members"));
