@@ -455,13 +455,11 @@ class GraphImporter {
       ++it;
       op.erase();
     }
-    std::set<std::string> used;
+    llvm::StringSet<> used;
     for (const ir::Op& op : ops) {
       if (op.is("tensor.constant")) used.insert(op.symbolAttr("value"));
     }
-    for (const ir::Constant* constant : module_.constants().constants()) {
-      if (!used.contains(constant->name)) module_.constants().erase(std::string(constant->name));
-    }
+    module_.constants().keepOnly(used);
   }
 
   const ModelFile& file_;

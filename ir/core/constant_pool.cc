@@ -145,6 +145,15 @@ void ConstantPool::erase(llvm::StringRef name) {
   }
 }
 
+void ConstantPool::keepOnly(const llvm::StringSet<>& names) {
+  suffixes_.clear();
+  llvm::erase_if(constants_, [&](const auto& constant) {
+    const bool drop = !names.contains(constant->name);
+    if (drop) by_name_.erase(constant->name);
+    return drop;
+  });
+}
+
 std::vector<const Constant*> ConstantPool::constants() const {
   std::vector<const Constant*> all;
   all.reserve(constants_.size());

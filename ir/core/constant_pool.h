@@ -16,6 +16,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace lindero::ir {
 
@@ -116,6 +117,8 @@ class ConstantPool {
   }
   const Constant* find(llvm::StringRef name) const;
   void erase(llvm::StringRef name);
+  // Erases those that are not named: linear in all of them, where an erase() of each is quadratic.
+  void keepOnly(const llvm::StringSet<>& names);
   // In order of insertion.
   std::vector<const Constant*> constants() const;
 

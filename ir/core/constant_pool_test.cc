@@ -101,6 +101,20 @@ TEST(ConstantPool, NamesBecomeUnique) {
   EXPECT_THAT(names, ElementsAre("w", "w_2"));
 }
 
+TEST(ConstantPool, KeepsOnlyThoseThatAreNamed) {
+  ConstantPool pool;
+  constexpr int kMany = 100'000;  // erased one by one they take minutes
+  for (int i = 0; i < kMany; ++i) pool.addOwned<float>("w", {}, {float(i)});
+  llvm::StringSet<> kept;
+  for (const char* name : {"w_7", "w", "other"}) kept.insert(name);
+  pool.keepOnly(kept);
+  std::vector<std::string> names;
+  for (const Constant* constant : pool.constants()) names.push_back(constant->name);
+  EXPECT_THAT(names, ElementsAre("w", "w_7"));
+  EXPECT_EQ(pool.find("w_8"), nullptr);
+  EXPECT_EQ(pool.addOwned<float>("w", {}, {0.0f}).name, "w_1");
+}
+
 TEST(ConstantPool, ScalarsHaveNamesAndSizes) {
   EXPECT_EQ(scalarName(Scalar::kBool), "bool");
   EXPECT_EQ(scalarSize(Scalar::kI16), 2u);

@@ -58,7 +58,7 @@ absl::Status writeFile(const std::string& path, const std::string& text) {
 
 // Constants that only the erased function used.
 void eraseConstants(ir::Module& module, const llvm::StringSet<>& used_before) {
-  llvm::StringSet<> used;
+  llvm::StringSet<> used, kept;
   for (const auto& function : module.functions()) {
     ir::walk(std::as_const(*function).body(), [&](const ir::Op& op) {
       for (const auto& [name, value] : op.attributes()) {
@@ -66,9 +66,11 @@ void eraseConstants(ir::Module& module, const llvm::StringSet<>& used_before) {
       }
     });
   }
-  for (const auto& entry : used_before) {
-    if (!used.contains(entry.getKey())) module.constants().erase(entry.getKey());
+  for (const ir::Constant* constant : module.constants().constants()) {
+    if (!used_before.contains(constant->name) || used.contains(constant->name))
+      kept.insert(constant->name);
   }
+  module.constants().keepOnly(kept);
 }
 
 class CalibratePass : public Pass {

@@ -145,9 +145,7 @@ void eraseUnusedConstants(ir::Module& module) {
       }
     });
   }
-  for (const ir::Constant* constant : module.constants().constants()) {
-    if (!used.contains(constant->name)) module.constants().erase(std::string(constant->name));
-  }
+  module.constants().keepOnly(used);
 }
 
 }  // namespace lindero::passes
