@@ -10,7 +10,7 @@ PROTOC = sys.argv[3]
 
 # What it writes in a list, or edits.
 REGISTERED = {
-    "ir/integer/interpreter.cc": '  if (op.is("integer.halve_up")) return **x;\n',
+    "ir/integer/run.cc": '  if (op.is("integer.halve_up")) return **x;\n',
     "ir/integer/ops.cc": '{.name = "integer.halve_up",\n',
     "ir/integer/verify_rounding.cc": '      .Case("integer.halve_up", verifyHalveUp)\n',
     "passes/lower_air/GADGETS.md": "| `halve_up` | [halve_up](gadgets/halve_up/README.md) |\n",
