@@ -23,6 +23,11 @@ using onnx::TensorProto;
 
 constexpr int64_t kWidest = 64, kWide = 32;  // bits
 
+bool changesBits(const onnx::NodeProto& node) {
+  const std::string& op = node.op_type();
+  return op == "BitCast" || op == "BitShift" || op.starts_with("Bitwise");
+}
+
 // Ops whose results may be beyond the type that their operands have. What others make of integers
 // is among those that they read, or in range by itself. (One of 32 bits and more that is computed
 // is refused from 2^26 on, but a table of an input's function may hold it on the way.)
@@ -166,9 +171,11 @@ absl::StatusOr<Value*> heldAs(NodeEmitter& e, const onnx::NodeProto& node, Value
   const bool casts = node.op_type() == "Cast" || node.op_type() == "CastLike";
   if (casts && onnx_type == TensorProto::FLOAT16) return heldAsHalf(e, value);
   const std::optional<IntegerType> type = integerTypeOf(onnx_type);
-  // Without a sign, those of 64 bits may leave their range by any op on their bits.
+  // Of 64 bits, those with a sign are what the dialect has; the others leave their range by ops on
+  // their bits, too.
   const bool widest = type && type->bits == kWidest;
-  if (!type || (widest ? type->is_signed : !leavesType(node))) return value;
+  if (!type || (widest && type->is_signed) || !(leavesType(node) || (widest && changesBits(node))))
+    return value;
   if (value->type().element != Element::kInt || staysWithin(value, *type)) return value;
   if (const ir::Constant* constant = e.constantOf(value)) {
     const ir::IntegerFacts* facts = constant->integerFacts();

@@ -413,7 +413,7 @@ std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
   if (op.is("tensor.max")) return WholeRange{std::max(a.low, b.low), std::max(a.high, b.high)};
   if (op.is("tensor.min")) return WholeRange{std::min(a.low, b.low), std::min(a.high, b.high)};
   if (op.is("tensor.div") && op.result()->type().element == Element::kInt)
-    return WholeRange{-mostOf(a), mostOf(a)};
+    return a.low >= 0 && b.low >= 0 ? WholeRange{0, a.high} : WholeRange{-mostOf(a), mostOf(a)};
   if (op.is("tensor.bit_and")) return sharedBits(a, b);
   if (op.is("tensor.pow")) return power(a, b);
   if (op.is("tensor.matmul"))
