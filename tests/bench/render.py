@@ -126,14 +126,17 @@ def peers(models):
     return "\n## Peers\n\n" + table(header, rows) if rows else ""
 
 
-def heading(result):
+def surroundings(result):
     machine, options = result["machine"], result["options"]
     changed = " with local changes" if machine["changed"] else ""
     return f"""{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, \
 {machine['system']}; {machine['date']}; commit {machine['commit'][:12]}{changed}; {options['repeat']} runs, \
 {options['threads'] or 'all'} threads; load {machine['load_before']:.1f} before, {machine['load_after']:.1f} after.
-Times in ms: median (least..largest).
 """
+
+
+def heading(result):
+    return f"{surroundings(result)}Times in ms: median (least..largest).\n"
 
 
 def sweep(result):
@@ -184,7 +187,7 @@ def large(result):
     def gigabytes(key):
         return f"{figures[key] / 1e9:.2f}"
 
-    return f"{heading(result)}\n" + table(["", "large file"], [
+    return f"{surroundings(result)}\n" + table(["", "large file"], [
         ["file, GB", gigabytes("file_bytes")],
         ["memory that there is, files included, GB", gigabytes("limit_bytes")],
         ["most of it that is of no file, GB", gigabytes("peak_anonymous_bytes")],
