@@ -12,14 +12,10 @@
 #include "ir/core/op_table.h"
 #include "ir/core/text.h"
 #include "ir/dialects.h"
-#include "ir/integer/interpreter.h"
 #include "ir/tensor/infer.h"
 #include "ir/tensor/interpreter.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/pass_manager.h"
-#include "passes/quantize/calibrate.h"
-#include "passes/quantize/choose_exponents.h"
-#include "passes/quantize/quantize.h"
 
 namespace lindero {
 namespace {
@@ -304,66 +300,6 @@ func @main(%ids: tensor<16xi64>) -> (tensor<16xf32>) {
   const std::string text = ir::toText(**module);
   EXPECT_NE(text.find("tensor.embedding"), std::string::npos);
   EXPECT_EQ(text.find("tensor.log"), std::string::npos) << text;
-}
-
-// All that is asked of integers above 2,048, for all pairs of numbers: the integer program is
-// exact.
-TEST(LowerLogic, LargeIntegersAreExact) {
-  ir::registerAllDialects();
-  passes::registerAllPasses();
-  constexpr char kText[] = R"(
-constant @numbers : i64[30] = [0, 1, -1, 127, 128, -128, -129, 255, 256, 511, 512, 513, 2047, 2048, 2049, -2048, 32767, 32768, -32768, 32896, 65535, 65536, 65537, -65536, 131071, 131072, 1048576, -1048576, 1048448, 8388608]
-constant @far : i64[] = [70001]
-func @main(%a: tensor<900xi64>, %b: tensor<900xi64>) -> (tensor<900xi1>, tensor<900xi1>, tensor<900xi64>, tensor<900xi64>, tensor<900xi64>, tensor<900xi64>, tensor<900xi64>, tensor<900xi1>) {
-  %numbers = tensor.constant {value = @numbers} : tensor<30xi64>
-  %far = tensor.constant {value = @far} : tensor<i64>
-  %0 = tensor.gather(%numbers, %a) {axis = 0} : tensor<900xi64>
-  %1 = tensor.gather(%numbers, %b) {axis = 0} : tensor<900xi64>
-  %2 = tensor.equal(%0, %1) : tensor<900xi1>
-  %3 = tensor.less(%0, %1) : tensor<900xi1>
-  %4 = tensor.max(%0, %1) : tensor<900xi64>
-  %5 = tensor.min(%0, %1) : tensor<900xi64>
-  %6 = tensor.sub(%0, %1) : tensor<900xi64>
-  %7 = tensor.where(%3, %far, %1) : tensor<900xi64>
-  %8 = tensor.relu(%6) : tensor<900xi64>
-  %9 = tensor.greater_or_equal(%6, %far) : tensor<900xi1>
-  tensor.return(%2, %3, %4, %5, %6, %7, %8, %9)
-}
-)";
-  auto module = ir::parse(kText);
-  ASSERT_TRUE(module.ok()) << module.status();
-  std::vector<int64_t> a, b;
-  for (int64_t i = 0; i < 900; ++i) a.push_back(i / 30), b.push_back(i % 30);
-  const std::vector<Array> inputs = {Array::integer({900}, a), Array::integer({900}, b)};
-  auto expected = ir::tensor::interpret(**(*module)->functions().begin(), inputs);
-  ASSERT_TRUE(expected.ok()) << expected.status();
-
-  passes::PassManager manager({.check_unchanged = true});
-  ASSERT_TRUE(manager.addPipeline(passes::importCleanupPipeline()).ok());
-  const auto cleaned = manager.run(**module);
-  ASSERT_TRUE(cleaned.ok()) << cleaned.status();
-  const ir::Function& main = **(*module)->functions().begin();
-  // Calibration sees two small numbers.
-  const std::vector<int64_t> ones(900, 1);
-  auto calibration = passes::calibrate(
-      main, passes::Sample{Array::integer({900}, ones), Array::integer({900}, ones)});
-  ASSERT_TRUE(calibration.ok()) << calibration.status();
-  auto exponents = passes::chooseExponents(main, *calibration, {});
-  ASSERT_TRUE(exponents.ok()) << exponents.status();
-  ir::Module target;
-  ir::Function& integers = *target.addFunction("main");
-  ASSERT_EQ(passes::quantize(main, *exponents, integers), absl::OkStatus());
-  auto outputs = ir::integer::interpret(
-      integers, {ir::integer::IntArray{{900}, a}, ir::integer::IntArray{{900}, b}});
-  ASSERT_TRUE(outputs.ok()) << outputs.status() << ir::toText(target);
-  for (size_t i = 0; i < outputs->size(); ++i) {
-    const int exponent = integers.body().terminator()->operand(i)->type().exponent;
-    for (size_t j = 0; j < 900; ++j) {
-      ASSERT_EQ(std::ldexp(static_cast<double>((*outputs)[i].values[j]), -exponent),
-                realsOf((*expected)[i])[j])
-          << "output " << i << " of numbers " << a[j] << " and " << b[j];
-    }
-  }
 }
 
 TEST(LowerLogic, IntegersBeyondTheRangeAreRefusedByNode) {
