@@ -24,8 +24,6 @@ using ir::Value;
 using ir::tensor::Array;
 
 constexpr double kMost = 0x1p53;
-// Of reals that are rounded.
-constexpr int64_t kMostReal = kMostRounded;
 
 // Of the corners of an operation that is monotonic in each operand.
 std::optional<WholeRange> hull(std::initializer_list<double> values) {
@@ -167,10 +165,11 @@ std::optional<WholeRange> ofFunction(llvm::StringRef text, const std::optional<W
     whole.push_back(made || choice || (keeps && of_whole));
   }
   if (!whole.back()) return std::nullopt;
-  const WholeRange from = x.value_or(WholeRange{-kMostReal, kMostReal});
+  const WholeRange from = x.value_or(WholeRange{-kMostRounded, kMostRounded});
   const DoubleInterval range =
       valuesOn(*function, {static_cast<double>(from.low), static_cast<double>(from.high)});
-  return hull({std::max(range.low, double(-kMostReal)), std::min(range.high, double(kMostReal))});
+  return hull(
+      {std::max(range.low, double(-kMostRounded)), std::min(range.high, double(kMostRounded))});
 }
 
 // What is known of an input from what it is compared with, and what it picks elements of.
@@ -380,7 +379,8 @@ std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
   if (op.is("tensor.activation"))
     return ofFunction(op.stringAttr("function"), known_[op.operand(0)]);
   const unsigned count = op.numOperands();
-  if (count == 1 && rounds(op) && !known_[op.operand(0)]) return WholeRange{-kMostReal, kMostReal};
+  if (count == 1 && rounds(op) && !known_[op.operand(0)])
+    return WholeRange{-kMostRounded, kMostRounded};
   const std::optional<WholeRange> first = known_[op.operand(op.is("tensor.where") ? 1 : 0)];
   if (!first) return std::nullopt;
   const WholeRange a = *first;

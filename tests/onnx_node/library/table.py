@@ -27,17 +27,18 @@ CHUNK = 16  # tests per process
 PAGE = """\
 # Operators, test by test
 
-Written by `tests/onnx_node/run --table build` on {date}; do not edit. The ONNX library {version} has {total} tests of operators of
-opset 23 and others that are applicable: on tensors of at least 8 bits, without strings, sequences, optionals,
-randomness, training, recurrent layers, loops and images ([the list](library/applicable.txt)). What defines an op in terms
-of others ("expanded") counts as a test of that op.
+Written by `tests/onnx_node/run --table build` on {date}; do not edit. The ONNX library {version} has {total} tests of
+operators of opset 23 and others that are applicable: on tensors of at least 8 bits, without strings, sequences,
+optionals, randomness, training, recurrent layers, loops and images ([the list](library/applicable.txt)). What defines
+an op in terms of others ("expanded") counts as a test of that op.
 
 - *Float*: the float interpreter computes what is expected, to single precision (1e-4, half precision 1e-2). What an
   exporter writes as constants (shapes, axes, bounds) the tests give as inputs: it is made constant where it has to be.
 - *Integers*: the integer program, calibrated on the test's own inputs, is within its bound of the float model at every
   element, or equal where the output holds truth values or integers that depend on no reals, and has a circuit. The
-  bound comes from analysis; what depends on no input is computed when compiling. Where not all inputs can be computed ones, integers are constants, or all inputs but the
-  first are, as exporters write weights: that is so of {with_constants} tests that pass.
+  bound comes from analysis; what depends on no input is computed when compiling. Where not all inputs can be computed
+  ones, integers are constants, or all inputs but the first are, as exporters write weights: that is so of
+  {with_constants} tests that pass.
 - *Bound*: of the largest output magnitude, the median over tests that pass; the largest error that was measured is
   beside it.
 
