@@ -1,4 +1,4 @@
-"""run [--sentences N] [--bits N] [--json] [BUILD]
+"""run [--sentences N] [--default] [--json] [BUILD]
 
 The real MiniLM, from the weights of a Python package to a verified proof.
 
@@ -99,7 +99,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path, nargs="?", default=ROOT / "build")
     parser.add_argument("--sentences", type=int, default=208)
-    parser.add_argument("--bits", type=int, default=12, help="of the inputs of linear layers (--activation-bits)")
+    parser.add_argument("--default", action="store_true", help="compile with default options, without --precise")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     program, path, package = arguments.build / "bin/lindero", FOLDER / "minilm.onnx", FOLDER / "minilm.lindero"
@@ -113,8 +113,9 @@ def main():
     calibrated = sentences(CALIBRATED, seed=1)
     runs = encode(tokenizer, sentences(arguments.sentences, seed=2, without=calibrated))
     np.savez(FOLDER / "calibrate.npz", **encode(tokenizer, calibrated))
+    options = [] if arguments.default else ["--precise"]
     compiled = lindero.result(lindero.run(program, "compile", path, "-o", package, "--samples", CALIBRATED // BATCH,
-                                          "--calibrate", FOLDER / "calibrate.npz", "--activation-bits", arguments.bits))
+                                          "--calibrate", FOLDER / "calibrate.npz", *options))
     row = {"compile_seconds": compiled["compile_seconds"], "setup_seconds": compiled["setup_seconds"]}
     row |= prove(program, package, runs)
     row |= compare(integers(program, package, runs), floats(path, runs))

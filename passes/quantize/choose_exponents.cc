@@ -53,7 +53,9 @@ class Chooser {
   void holdWhole();
   void chooseAttention(size_t site);
   void chooseReaders();
-  absl::Status chooseNormalizations();
+  // What norms make, and what their copies hold; before sums are widened, which add those.
+  void chooseNormalizations();
+  absl::Status chooseVariances();
   void limitAddends();
   void limitScores();
   void shareActivations();
@@ -290,10 +292,33 @@ absl::Status Chooser::chooseActivation(size_t site) {
   return absl::OkStatus();
 }
 
-absl::Status Chooser::chooseNormalizations() {
-  // By site; then by width of the rows, where tables are shared: the widest need of all.
-  std::map<size_t, Normalization> needs;
-  std::map<int64_t, Normalization> common;
+void Chooser::chooseNormalizations() {
+  std::map<size_t, Normalization> needs;    // by site
+  std::map<int64_t, Normalization> common;  // by width of the rows, where tables are shared
+  for (size_t site = 0; site < values_.size(); ++site) {
+    if (!is(site, "tensor.layernorm")) continue;
+    const Value* x = values_[site]->definingOp()->operand(0);
+    const Normalization need = chooseNormalization(range(siteOf(x)), options_);
+    needs[site] = need;
+    Normalization& shared = common[x->type().shape.back()];
+    shared = {std::max(shared.bits, need.bits), std::max(shared.largest, need.largest)};
+    if (!needsAffineCopy(*values_[site])) continue;
+    at(site, "copy_bits") = options_.residual_bits;
+    at(site, "copy_exponent") =
+        exponentFor(range(site).largest, options_.residual_bits, options_.residual_margin);
+  }
+  for (const auto& [site, own] : needs) {
+    const Normalization& need =
+        options_.share_tables ? common[values_[site]->type().shape.back()] : own;
+    at(site, "bits") = need.bits;
+    at(site, "exponent") = exponentFor(need.largest, need.bits, 1.0);
+  }
+}
+
+// The largest j of each norm's variance, which depends on the unit of the stream that it reads.
+absl::Status Chooser::chooseVariances() {
+  std::map<size_t, int> needs;
+  std::map<int64_t, int> common;
   for (size_t site = 0; site < values_.size(); ++site) {
     if (!is(site, "tensor.layernorm")) continue;
     const Op& op = *values_[site]->definingOp();
@@ -307,38 +332,24 @@ absl::Status Chooser::chooseNormalizations() {
     }
     const TensorRange& measured = range(siteOf(x));
     const int64_t width = x->type().shape.back();
-    Normalization need = chooseNormalization(measured, options_);
     // Its rows have 16 bits: those of a probability are rounded (lowerLayerNorm).
     const auto bits = stored.find(stored.contains("copy_bits") ? "copy_bits" : "bits");
     const bool wide = isWide(exponents_.sites[stream]);
     const int64_t dropped =
         wide || bits == stored.end() ? 0 : std::max<int64_t>(0, bits->second - 16);
-    const double epsilon =
-        values_[site]->definingOp()->floatAttr("epsilon") * static_cast<double>(width);
+    const double epsilon = op.floatAttr("epsilon") * static_cast<double>(width);
     double variance =
         (measured.square_sum * options_.residual_margin * options_.residual_margin + epsilon) *
         std::ldexp(1.0, static_cast<int>(2 * (unit->second - dropped)) - squareShift(width));
     if (wide)
       variance = std::min(variance, shiftedVariance(measured, width, options_.residual_margin));
-    while (need.max_exponent < 7 && std::ldexp(65536.0, 2 * need.max_exponent) <= variance)
-      ++need.max_exponent;
-    needs[site] = need;
-    Normalization& shared = common[width];
-    shared = {std::max(shared.bits, need.bits), std::max(shared.largest, need.largest),
-              std::max(shared.max_exponent, need.max_exponent)};
-    if (needsAffineCopy(*values_[site])) {
-      at(site, "copy_bits") = options_.residual_bits;
-      at(site, "copy_exponent") =
-          exponentFor(range(site).largest, options_.residual_bits, options_.residual_margin);
-    }
+    int& need = needs[site];
+    while (need < 7 && std::ldexp(65536.0, 2 * need) <= variance) ++need;
+    common[width] = std::max(common[width], need);
   }
-  for (const auto& [site, own] : needs) {
-    const Normalization& need =
+  for (const auto& [site, own] : needs)
+    at(site, "max_exponent") =
         options_.share_tables ? common[values_[site]->type().shape.back()] : own;
-    at(site, "bits") = need.bits;
-    at(site, "exponent") = exponentFor(need.largest, need.bits, 1.0);
-    at(site, "max_exponent") = need.max_exponent;
-  }
   return absl::OkStatus();
 }
 
@@ -499,6 +510,7 @@ absl::StatusOr<Exponents> Chooser::run() {
   }
   if (absl::Status status = checkOperands(function_); !status.ok()) return status;
   exponents_.weight_bits = options_.weight_bits;
+  exponents_.least_weight_bits = options_.least_weight_bits;
   if (absl::Status status = classifyOps(); !status.ok()) return status;
   for (size_t site = 0; site < values_.size(); ++site) {
     if (is(site, "tensor.layernorm")) continue;
@@ -509,10 +521,11 @@ absl::StatusOr<Exponents> Chooser::run() {
     }
   }
   holdWhole();
+  chooseNormalizations();
   limitAddends();
   widened_ = widenStreams(function_, calibration_, residual_, options_, exponents_);
   limitScores();
-  if (absl::Status status = chooseNormalizations(); !status.ok()) return status;
+  if (absl::Status status = chooseVariances(); !status.ok()) return status;
   if (options_.share_tables) shareActivations();
   chooseReaders();
   alignKeys();
@@ -531,6 +544,17 @@ absl::StatusOr<Exponents> Chooser::run() {
 }
 
 }  // namespace
+
+QuantizeOptions preciseOptions() {
+  QuantizeOptions options;
+  options.normalized_bits = options.activation_bits = 16;
+  options.value_bits = 14;  // P V is below 2^30
+  options.key_bits = 15;
+  options.least_weight_bits = 14;
+  options.least_row_units = 2048;
+  options.share_tables = false;
+  return options;
+}
 
 absl::StatusOr<Exponents> chooseExponents(const ir::Function& function,
                                           const Calibration& calibration,

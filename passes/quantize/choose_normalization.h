@@ -12,11 +12,9 @@ namespace lindero::passes {
 struct Normalization {
   int bits = 0;
   double largest = 0;  // |z|, with the margin
-  int max_exponent = 0;
 };
 
-// The exponent at which |z| fits `bits`, and the width that the median channel needs. Leaves
-// max_exponent, which depends on the operand's exponent.
+// How large |z| gets, and the width that the median channel needs.
 Normalization chooseNormalization(const TensorRange& measured, const QuantizeOptions& options);
 
 // What squares sum up to in a row that a wide norm shifts: its largest element is below 2^15.

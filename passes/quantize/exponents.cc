@@ -94,8 +94,9 @@ std::string toJson(const Exponents& exponents) {
     object["node"] = site.node;
     sites.push_back(std::move(object));
   }
-  const json document = {
+  json document = {
       {"format", kFormat}, {"weight_bits", exponents.weight_bits}, {"sites", std::move(sites)}};
+  if (exponents.least_weight_bits > 0) document["least_weight_bits"] = exponents.least_weight_bits;
   // Node names may hold any bytes: what is not UTF-8 is replaced.
   return document.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -109,6 +110,11 @@ absl::StatusOr<Exponents> exponentsFromJson(llvm::StringRef text) {
   absl::StatusOr<int64_t> weight_bits = integer(document, "weight_bits", kLeastBits, kMostBits);
   if (!weight_bits.ok()) return weight_bits.status();
   exponents.weight_bits = *weight_bits;
+  if (document.contains("least_weight_bits")) {
+    absl::StatusOr<int64_t> least = integer(document, "least_weight_bits", kLeastBits, kMostBits);
+    if (!least.ok()) return least.status();
+    exponents.least_weight_bits = *least;
+  }
   const auto sites = document.find("sites");
   if (sites == document.end() || !sites->is_array()) return malformed("\"sites\" is not a list");
   for (const json& object : *sites) {

@@ -43,6 +43,8 @@ struct ExponentSite {
 struct Exponents {
   std::vector<ExponentSite> sites;
   int64_t weight_bits = 16;
+  // A product whose weights would have less is of two parts (quantize.h); 0: none is.
+  int64_t least_weight_bits = 0;
 
   bool operator==(const Exponents&) const = default;
 

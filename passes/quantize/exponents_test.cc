@@ -29,6 +29,10 @@ TEST(Exponents, JsonIsCanonical) {
   EXPECT_THAT(std::string(read->get(1, "bits").status().message()),
               HasSubstr("the site of tensor.add  has no \"bits\""));
   EXPECT_FALSE(read->get(2, "bits").ok());
+  exponents.least_weight_bits = 13;
+  read = exponentsFromJson(toJson(exponents));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, exponents);
 }
 
 TEST(Exponents, MalformedFilesAreRefused) {
@@ -42,6 +46,8 @@ TEST(Exponents, MalformedFilesAreRefused) {
            {R"({"format":2,"weight_bits":16,"sites":[]})", "\"format\" = 2 is out of range"},
            {R"({"format":1,"sites":[]})", "\"weight_bits\" is not an integer"},
            {R"({"format":1,"weight_bits":1.5,"sites":[]})", "\"weight_bits\" is not an integer"},
+           {R"({"format":1,"weight_bits":16,"least_weight_bits":32,"sites":[]})",
+            "\"least_weight_bits\" = 32 is out of range"},
            {R"({"format":1,"weight_bits":16})", "\"sites\" is not a list"},
            {R"({"format":1,"weight_bits":16,"sites":[3]})", "a site is not an object"},
            {R"({"format":1,"weight_bits":16,"sites":[{"bits":3}]})", "a site has no \"op\""},

@@ -136,6 +136,22 @@ std::optional<IntegerLinear> FoldLinear::fold(llvm::ArrayRef<int> accumulator_ex
   return folded;
 }
 
+ir::tensor::Array FoldLinear::rests(const IntegerLinear& folded,
+                                    llvm::ArrayRef<int> accumulator_exponents) const {
+  const std::vector<double> powers = powersOfTwo(accumulator_exponents);
+  ir::tensor::Array rests = ir::tensor::Array::zeros(ir::Element::kFloat, {in_, out_});
+  forEachBlock(out_, [&](int64_t first, int64_t count) {
+    const auto power = segment(powers, first, count);
+    forEachRow(first, count, [&](int64_t c, const auto& row) {
+      const Eigen::Map<const Eigen::Array<int32_t, 1, Eigen::Dynamic>> w(
+          folded.weights.data() + c * out_ + first, count);
+      segment(rests.reals, c * out_ + first, count) =
+          row * factors_[c] * power - w.template cast<double>();
+    });
+  });
+  return rests;
+}
+
 double FoldLinear::bound(llvm::ArrayRef<int> accumulator_exponents) const {
   const std::vector<double> powers = powersOfTwo(accumulator_exponents);
   const double largest = static_cast<double>(std::max(-x_low_, x_high_));

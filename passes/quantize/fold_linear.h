@@ -39,6 +39,10 @@ class FoldLinear {
   std::optional<IntegerLinear> fold(llvm::ArrayRef<int> accumulator_exponents, int weight_bits,
                                     int64_t limit) const;
 
+  // What rounding took from the weights: W_cj factor_c 2^E_j - w_cj, [in, out].
+  ir::tensor::Array rests(const IntegerLinear& folded,
+                          llvm::ArrayRef<int> accumulator_exponents) const;
+
   // The bound that `fold` compares with the limit, as a real number, and the largest weight, for
   // messages.
   double bound(llvm::ArrayRef<int> accumulator_exponents) const;

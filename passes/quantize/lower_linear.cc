@@ -9,6 +9,7 @@
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/lowering.h"
+#include "passes/quantize/wide_copy.h"
 #include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
@@ -22,6 +23,8 @@ namespace {
 
 // Of a branch that a wide sum adds.
 constexpr int kBranchBits = 16;
+// Of a product of what rounding took from weights: the most that a rounding to 16 bits allows.
+constexpr int kRestShift = 31 - kBranchBits;
 
 int signedBits(int64_t low, int64_t high) {
   int bits = 1;
@@ -222,10 +225,19 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     Stored acc;
     acc.exponents = exponents;
     acc.shift = raw ? 0 : shift;
-    const int weight_exponent = exponents.front() - input.exponent;
     const double error = computes_whole_ && foldsExactly(weight, x, exponents) ? kExact : 0.5;
+    if (weight_bits < exponents_.least_weight_bits && !raw && !rounding.has_addend &&
+        error != kExact) {
+      acc.rest = restOf(fold, *folded, acc, x, *limit, name);
+      if (acc.rest == nullptr) {
+        refusal = noShift(rounding, shift, "there is no room for what rounding takes from weights");
+        continue;
+      }
+    }
+    const int weight_exponent = exponents.front() - input.exponent;
     llvm::SmallVector<Value*, 3> operands = {
-        x.value, narrowConstant(name, weight.shape, folded->weights, weight_exponent, error)};
+        x.value, narrowConstant(name, weight.shape, folded->weights, weight_exponent,
+                                acc.rest == nullptr ? error : kExact)};
     if (!folded->bias.empty()) {
       operands.push_back(narrowConstant(absl::StrCat(name.str(), "_bias"), {out}, folded->bias,
                                         exponents.front(), error));
@@ -244,7 +256,40 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
   return refusal;
 }
 
+// The rests of the weights, finer by 2^k, have a product of their own, which is rounded to 16 bits
+// whatever x is: in units of 2^d of the accumulator's, with k + d = kRestShift. Null if the
+// accumulator has no room for it.
+std::shared_ptr<Stored> Lowering::restOf(const FoldLinear& fold, const IntegerLinear& folded,
+                                         const Stored& acc, const Stored& x, int64_t limit,
+                                         llvm::StringRef name) {
+  const Array rests = fold.rests(folded, acc.exponents);
+  const std::vector<double> ones(rests.shape[0], 1.0);
+  const FoldLinear fine(rests, nullptr, ones, {}, fold.xLow(), fold.xHigh());
+  constexpr int64_t kMost = ((int64_t{1} << (kBranchBits - 1)) - 1) << kRestShift;
+  const int64_t reach = std::max(-folded.low, folded.high);
+  for (int finer = kRestShift - 1; finer > 0; --finer) {
+    if (reach + (int64_t{1} << (kBranchBits - 1 + kRestShift - finer)) >= limit) return nullptr;
+    std::optional<IntegerLinear> product =
+        fine.fold(std::vector<int>(rests.shape[1], finer), kBranchBits, kMost);
+    if (!product) continue;
+    Stored rest;
+    rest.exponents = raised(acc.exponents, finer);
+    rest.shift = kRestShift;
+    const Type& input = x.value->type();
+    rest.value = builder_.value(
+        "integer.linear",
+        {x.value, narrowConstant(absl::StrCat(name.str(), "_rest"), rests.shape, product->weights,
+                                 rest.exponents.front() - input.exponent)},
+        Type::fixed({input.shape[0], rests.shape[1]}, rest.exponents.front(), product->low,
+                    product->high));
+    return std::make_shared<Stored>(round(rest, kBranchBits));
+  }
+  return nullptr;
+}
+
 Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int addend_shift) {
+  if (acc.rest != nullptr && addend == nullptr)
+    return round(acc, bits, acc.rest.get(), acc.exponents.front() - acc.rest->exponents.front());
   Stored result;
   result.exponents = raised(acc.exponents, -acc.shift);
   const int64_t limit = int64_t{1} << (bits - 1);
@@ -260,6 +305,35 @@ Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int ad
       "integer.requantize", operands,
       Type::fixed(type.shape, type.exponent - acc.shift, -limit, limit - 1), attributes);
   return result;
+}
+
+// Each slice of the result as a linear of its own: a rounding that adds rests takes no slices.
+absl::Status Lowering::lowerParts(const Op& op, const Stored& x, const Array& weight,
+                                  const Array* bias, const Rounding& rounding,
+                                  llvm::StringRef name) {
+  const int64_t in = weight.shape[0], out = weight.shape[1];
+  for (const Op* slice : op.result()->users()) {
+    const int64_t start = slice->intAttr("start"), size = slice->intAttr("size");
+    Array part = Array::zeros(ir::Element::kFloat, {in, size}), part_bias;
+    for (int64_t c = 0; c < in; ++c) {
+      for (int64_t j = 0; j < size; ++j) {
+        const int64_t at = c * out + start + j;
+        part.reals[c * size + j] = weight.floats.empty() ? weight.reals[at] : weight.floats[at];
+      }
+    }
+    if (bias != nullptr) {
+      part_bias = Array::zeros(ir::Element::kFloat, {size});
+      std::copy_n(bias->reals.begin() + start, size, part_bias.reals.begin());
+    }
+    Rounding own = rounding;
+    own.exponents.assign(rounding.exponents.begin() + start,
+                         rounding.exponents.begin() + start + size);
+    absl::StatusOr<Stored> acc = product(op, x, part, bias != nullptr ? &part_bias : nullptr, own,
+                                         absl::StrCat(name.str(), "_", start));
+    if (!acc.ok()) return acc.status();
+    stored_[slice->result()] = std::make_unique<Stored>(*std::move(acc));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Lowering::lowerLinear(const Op& op) {
@@ -283,6 +357,9 @@ absl::Status Lowering::lowerLinear(const Op& op) {
     x.value = *narrow;
     x.exponents.assign(x.exponents.size(), x.value->type().exponent);
   }
+  if (*storage == Storage::kSliced && exponents_.least_weight_bits > 0)
+    return lowerParts(op, x, *weight, biases != nullptr ? &*bias : nullptr, *rounding,
+                      weights->name);
   absl::StatusOr<Stored> acc =
       product(op, x, *weight, biases != nullptr ? &*bias : nullptr, *rounding, weights->name);
   if (!acc.ok()) return acc.status();
@@ -369,6 +446,7 @@ absl::Status Lowering::addAffineCopy(const Op& op, Stored& normalized) {
   if (!exponent.ok()) return exponent.status();
   if (!bits.ok()) return bits.status();
   const int64_t width = static_cast<int64_t>(normalized.exponents.size());
+  if (isWide(siteOf(*op.result()))) return addWideCopy(op, *exponent, *bits, normalized);
   Array identity = Array::zeros(ir::Element::kFloat, {width, width});
   for (int64_t c = 0; c < width; ++c) identity.reals[c * width + c] = 1.0;
   Rounding rounding;
@@ -377,6 +455,36 @@ absl::Status Lowering::addAffineCopy(const Op& op, Stored& normalized) {
   absl::StatusOr<Stored> acc = product(op, normalized, identity, nullptr, rounding, "gamma");
   if (!acc.ok()) return acc.status();
   normalized.copy = std::make_shared<Stored>(round(*acc, *bits));
+  record(-1, *normalized.copy, "residual", 0);
+  return absl::OkStatus();
+}
+
+// As wide_copy.h says, by two maps of z.
+absl::Status Lowering::addWideCopy(const Op& op, int exponent, int bits, Stored& normalized) {
+  Value* z = normalized.value;
+  const Type& type = z->type();
+  const absl::StatusOr<WideCopy> copy =
+      wideCopy(op, signedBits(type.low, type.high), type.exponent, exponent);
+  if (!copy.ok()) return copy.status();
+  constexpr int kShift = WideCopy::kRestShift, kBits = WideCopy::kRestBits;
+  const auto width = static_cast<int64_t>(normalized.exponents.size());
+  const int64_t limit = int64_t{1} << (kBits - 1);
+  Value* rest = builder_.value(
+      "integer.affine",
+      {z, narrowConstant("gamma_rest", {width}, copy->rests, exponent + kShift - type.exponent),
+       narrowConstant("zero", {1}, {0}, exponent + kShift, kExact)},
+      Type::fixed(type.shape, exponent, -limit, limit - 1),
+      {{"shift", int64_t{kShift}}, {"bits", int64_t{kBits}}});
+  Stored wide;
+  wide.exponents.assign(width, exponent);
+  wide.value = builder_.value(
+      "integer.affine",
+      {z, narrowConstant("gamma", {width}, copy->factors, exponent - type.exponent, kExact),
+       narrowConstant("beta", {width}, copy->offsets, exponent), rest,
+       narrowConstant("one", {1}, {1}, 0, kExact)},
+      Type::fixed(type.shape, exponent, -copy->reach, copy->reach),
+      {{"shift", int64_t{0}}, {"bits", int64_t{bits}}});
+  normalized.copy = std::make_shared<Stored>(std::move(wide));
   record(-1, *normalized.copy, "residual", 0);
   return absl::OkStatus();
 }

@@ -10,6 +10,7 @@
 #include "llvm/ADT/bit.h"
 #include "passes/quantize/lowering.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/wide_copy.h"
 #include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
@@ -20,14 +21,6 @@ using ir::Value;
 using ir::tensor::Array;
 
 namespace {
-
-absl::StatusOr<std::vector<double>> channels(const Value& value) {
-  const ir::Constant* constant = constantOf(value);
-  if (constant == nullptr) return absl::InvalidArgumentError("gamma and beta must be constants");
-  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
-  if (!array.ok()) return array.status();
-  return std::move(array->reals);
-}
 
 // The most that a row of the type may have to be shifted so that 16 bits hold its deviations, which
 // are at most twice as large as its elements; within what the op takes.
@@ -91,14 +84,11 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
   const int64_t limit = int64_t{1} << (*bits - 1);
   result.value = builder_.value("integer.layernorm", {x, *roots},
                                 Type::fixed(type.shape, *exponent, -limit, limit - 1), attributes);
-  absl::StatusOr<std::vector<double>> gamma = channels(*op.operand(1));
+  absl::StatusOr<std::vector<double>> gamma = gammaOf(op), beta = betaOf(op);
   if (!gamma.ok()) return gamma.status();
+  if (!beta.ok()) return beta.status();
   result.gamma = *std::move(gamma);
-  if (op.numOperands() > 2) {
-    absl::StatusOr<std::vector<double>> beta = channels(*op.operand(2));
-    if (!beta.ok()) return beta.status();
-    result.beta = *std::move(beta);
-  }
+  result.beta = *std::move(beta);
   if (needsAffineCopy(*op.result())) {
     if (absl::Status status = addAffineCopy(op, result); !status.ok()) return status;
   }
@@ -255,6 +245,12 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
 // stored value, of which bits are dropped that no shift of a key can.
 absl::StatusOr<Stored> Lowering::keyed(const Op& op, int key_exponent, int key_bits) {
   Stored acc = stored(*op.operand(0));
+  // The key drops a bit of what is rounded with the rests.
+  if (acc.rest != nullptr) {
+    --acc.shift;
+    acc = round(acc, key_bits + 1);
+    acc.shift = 1;
+  }
   inexact_ |= whole_.contains(op.operand(0)) && key_exponent < 0;
   if (acc.shift == 0) {
     absl::StatusOr<Value*> value = form(*op.operand(0));

@@ -201,7 +201,8 @@ std::vector<int64_t> elementsOf(llvm::ArrayRef<int64_t> rows, int64_t width) {
 
 absl::Status Lowering::lowerView(const Op& op) {
   const Value& viewed = *op.operand(0);
-  Stored result = stored(viewed);
+  const bool part = stored_.contains(op.result());  // lowerParts
+  Stored result = stored(part ? *op.result() : viewed);
   const bool slice = op.is("tensor.slice");
   const int64_t axis = slice ? op.intAttr("axis") : 0;
   if (slice && (axis != static_cast<int64_t>(viewed.type().shape.size()) - 1 ||
@@ -230,7 +231,11 @@ absl::Status Lowering::lowerView(const Op& op) {
       stored.value = copied({stored.value}, type.shape, elementsOf(op.intsAttr("rows"), size));
     }
   };
-  view(result, !slice && givesRows(op));
+  if (!part) view(result, !slice && givesRows(op));
+  if (!part && result.rest != nullptr) {
+    result.rest = std::make_shared<Stored>(*result.rest);
+    view(*result.rest, !slice && givesRows(op));
+  }
   absl::StatusOr<Storage> storage = storageOf(*op.result());
   if (slice && result.shift > 0 && storage.ok() && *storage == Storage::kKey) {
     // An activation rounds it.

@@ -33,6 +33,8 @@ struct Stored {
   int shift = 0;                    // of an accumulator that its reader rounds
   // LayerNorm's result with gamma and beta applied, where something reads it.
   std::shared_ptr<Stored> copy;
+  // Of an accumulator: what rounding took from its weights, as a product of its own, rounded.
+  std::shared_ptr<Stored> rest;
 };
 
 // The rounding of a constant that is what it stands for.
@@ -112,10 +114,19 @@ class Lowering {
   absl::StatusOr<Stored> product(const ir::Op& op, const Stored& x, const ir::tensor::Array& weight,
                                  const ir::tensor::Array* bias, const Rounding& rounding,
                                  llvm::StringRef name);
+  // A linear whose readers are slices, each slice by itself.
+  absl::Status lowerParts(const ir::Op& op, const Stored& x, const ir::tensor::Array& weight,
+                          const ir::tensor::Array* bias, const Rounding& rounding,
+                          llvm::StringRef name);
+  // Of an accumulator below `limit`: what the rests of its weights add.
+  std::shared_ptr<Stored> restOf(const FoldLinear& fold, const IntegerLinear& folded,
+                                 const Stored& acc, const Stored& x, int64_t limit,
+                                 llvm::StringRef name);
   Stored round(const Stored& acc, int bits, const Stored* addend = nullptr, int addend_shift = 0);
   absl::StatusOr<ir::Value*> softmax(ir::Value* scores, ScoreScale scale, int64_t keys,
                                      int probability_bits, bool causal);
   absl::Status addAffineCopy(const ir::Op& op, Stored& normalized);
+  absl::Status addWideCopy(const ir::Op& op, int exponent, int bits, Stored& normalized);
   absl::StatusOr<Stored> keyed(const ir::Op& activation, int key_exponent, int key_bits);
 
   absl::StatusOr<int> exponent(const ir::Value& value, llvm::StringRef name) const;

@@ -156,6 +156,8 @@ void readQuantizeOptions(OptionReader& reader, QuantizeOptions& options) {
   reader.read("probability_bits", options.probability_bits);
   reader.read("key_bits", options.key_bits);
   reader.read("weight_bits", options.weight_bits);
+  reader.read("least_weight_bits", options.least_weight_bits);
+  reader.read("least_row_units", options.least_row_units);
   reader.read("residual_margin", options.residual_margin);
   reader.read("normalized_margin", options.normalized_margin);
   reader.read("activation_margin", options.activation_margin);

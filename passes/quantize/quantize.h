@@ -9,6 +9,8 @@
 //     softmax unit;
 //   - each linear gets the widest weights that its accumulator's bound (below 2^30) and its
 //     requantization allow;
+//   - where that leaves weights fewer bits than the exponents ask for at least, what rounding took
+//     from them is a product of its own, which the rounding adds;
 //   - residual sums are the addend of the projection's requantization; activations are lookups of
 //     the rounded accumulator;
 //   - logits (a linear whose readers are argmax and return) stay accumulators, below 2^29.

@@ -67,7 +67,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> cases(9);
+  std::vector<Case> cases(12);
   cases[0] = {"gelu", {}, {}, 0.9999};
   cases[1] = {"relu", {}, {}, 0.9999};
   cases[1].gpt.activation = "relu";
@@ -86,6 +86,11 @@ std::vector<Case> cases() {
   cases[8] = {"gated_wide", {}, {}, 0.9999};
   cases[8].gpt.gated = true;
   cases[8].options.activation_bits = 16;
+  cases[9] = {"precise", {}, preciseOptions(), 0.999995};
+  cases[10] = {"precise_post_norm", {}, preciseOptions(), 0.999995};
+  cases[10].gpt.post_norm = true;
+  cases[11] = {"precise_gated", {}, preciseOptions(), 0.99998};
+  cases[11].gpt.gated = true;
   return cases;
 }
 
@@ -113,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Fidelity, ::testing::ValuesIn(cases()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Quantize, OnlyExponentsCrossFromFloat) {
-  auto first = quantizeGpt({});
+  auto first = quantizeGpt({}, preciseOptions());
   ASSERT_TRUE(first.ok());
   auto exponents = exponentsFromJson(toJson((*first)->exponents));
   ASSERT_TRUE(exponents.ok()) << exponents.status();

@@ -18,7 +18,9 @@ struct TestGpt {
   // One residual channel holds so much at every token; the gammas of the others make up for it.
   double massive = 0;
   double massive_word = 0;  // instead: one channel of the first two words
-  double tables = 1;        // the embeddings are so large
+  // With massive_word and post_norm: of that channel in the first norm; no linear reads it.
+  double massive_gamma = 0;
+  double tables = 1;  // the embeddings are so large
   double epsilon = 1e-5;
   bool rms = false;
   double masked = 0;       // what masks masked scores; 0: -inf
@@ -44,8 +46,12 @@ class GptBuilder {
     std::vector<float> words = values(gpt_.vocabulary * gpt_.width, 0.5 * gpt_.tables);
     if (gpt_.massive_word > 0)
       words[3] = words[gpt_.width + 3] = static_cast<float>(gpt_.massive_word);
+    for (int64_t word = 2; gpt_.massive_gamma > 0 && word < gpt_.vocabulary; ++word)
+      words[word * gpt_.width + 3] = 0;
     ir::Value* table = constant("wte", {gpt_.vocabulary, gpt_.width}, words);
     std::vector<float> positions = values(gpt_.tokens * gpt_.width, 0.2 * gpt_.tables);
+    for (int64_t t = 0; gpt_.massive_gamma > 0 && t < gpt_.tokens; ++t)
+      positions[t * gpt_.width + 3] = 0;
     if (gpt_.massive > 0) {
       for (int64_t t = 0; t < gpt_.tokens; ++t)
         positions[t * gpt_.width + 5] = static_cast<float>(gpt_.massive);
@@ -90,7 +96,10 @@ class GptBuilder {
   ir::Value* norm(const std::string& node, ir::Value* x) {
     const double gain =
         std::sqrt(1 + gpt_.massive * gpt_.massive / static_cast<double>(gpt_.width));
-    ir::Value* gamma = normal(node + ".gamma", {gpt_.width}, 0.1 * gain, gain);
+    std::vector<float> gammas = values(gpt_.width, 0.1 * gain, gain);
+    if (gpt_.massive_gamma > 0 && node == "/ln_0")
+      gammas[3] = static_cast<float>(gpt_.massive_gamma);
+    ir::Value* gamma = constant(node + ".gamma", {gpt_.width}, std::move(gammas));
     llvm::SmallVector<ir::NamedAttribute, 2> attributes = {{"epsilon", gpt_.epsilon}};
     if (gpt_.rms) attributes.push_back({"has_mean", false});
     return op(node, "tensor.layernorm", {x, gamma, normal(node + ".beta", {gpt_.width}, 0.1)},
@@ -101,6 +110,8 @@ class GptBuilder {
     std::vector<float> weights = values(in * out, gain / std::sqrt(static_cast<double>(in)));
     // Nobody reads or writes the massive channel.
     if (gpt_.massive > 0 && in == gpt_.width) std::fill_n(weights.begin() + 5 * out, out, 0.0f);
+    if (gpt_.massive_gamma > 0 && in == gpt_.width)
+      std::fill_n(weights.begin() + 3 * out, out, 0.0f);
     if (gpt_.massive > 0 && out == gpt_.width) {
       for (int64_t i = 0; i < in; ++i) weights[i * out + 5] = 0;
     }

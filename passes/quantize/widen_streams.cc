@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/storage.h"
 #include "passes/quantize/tables.h"
+#include "passes/quantize/wide_copy.h"
 
 namespace lindero::passes {
 namespace {
@@ -17,9 +18,10 @@ using ir::Op;
 using ir::Value;
 
 constexpr int kNarrowBits = 16, kWidestBits = 24;
-// A smallest row whose deviation has as many units has an error of 0.3 / 128 of its size for each
-// time that the stream is rounded; less is mended, to at least the second number.
-constexpr double kEnoughUnits = 128, kWantedUnits = 4096;
+// What a smallest row gets where it has too few units.
+constexpr double kWantedUnits = 4096;
+// Ordinary columns of a branch reach so many times what half of them do.
+constexpr double kUsualSpread = 2;
 // Nothing is finer.
 constexpr int kFinestExponent = 40;
 // What wide sums may reach by their terms' ranges; integer.layernorm reads less than 2^27.
@@ -39,11 +41,11 @@ class Widener {
   }
 
   std::set<size_t> run() {
+    const std::vector<ExponentSite> before = exponents_.sites;
+    for (const auto& [site, need] : needs_) visit(site, need);
     std::set<size_t> changed;
-    for (const auto& [site, need] : needs_) {
-      const ExponentSite before = exponents_.sites[site];
-      visit(site, need);
-      if (!(before == exponents_.sites[site])) changed.insert(site);
+    for (size_t site = 0; site < before.size(); ++site) {
+      if (!(before[site] == exponents_.sites[site])) changed.insert(site);
     }
     return changed;
   }
@@ -85,7 +87,7 @@ class Widener {
     if (!std::isfinite(norms.deviation)) return;
     auto& values = exponents_.sites[site].values;
     const auto has = static_cast<int>(std::min(values.at("exponent"), coarsest(*values_[site])));
-    if (std::ldexp(norms.deviation, has) >= kEnoughUnits) return;
+    if (std::ldexp(norms.deviation, has) >= options_.least_row_units) return;
     const double largest = std::max(need, 1e-30);
     const int wanted = -floorLog2(norms.deviation / kWantedUnits),
               narrow = floorLog2((std::ldexp(1, kNarrowBits - 1) - 1) / largest),
@@ -98,8 +100,33 @@ class Widener {
       values["bits"] = floorLog2(std::ldexp(largest, exponent) + 1) + 2;
       reach_[site] = std::ldexp(1, static_cast<int>(values["bits"]) - 1);
     } else if (norms.widens) {
+      widenCopy(*addend, norms.deviation, exponent);
       widenSum(site, *addend, exponent, widest);
     }
+  }
+
+  // The copy of a norm that leaves the smallest row of a sum of it too few units, if nothing reads
+  // it but sums; linears read what it is a copy of.
+  void widenCopy(const Value& normalized, double deviation, int exponent) {
+    const Op* op = normalized.definingOp();
+    if (op == nullptr || !op->is("tensor.layernorm")) return;
+    const size_t site = siteOf(&normalized);
+    auto& values = exponents_.sites[site].values;
+    const auto has = static_cast<int>(values.at("copy_exponent"));
+    if (exponent <= has || std::ldexp(deviation, has) >= options_.least_row_units) return;
+    if (!llvm::all_of(normalized.users(), [&](const Op* reader) {
+          return reader->is("tensor.linear") ||
+                 (reader->is("tensor.add") && addOperands(*reader).addend == &normalized);
+        }))
+      return;
+    const absl::StatusOr<WideCopy> copy =
+        wideCopy(*op, static_cast<int>(values.at("bits")), static_cast<int>(values.at("exponent")),
+                 exponent);
+    if (!copy.ok() || static_cast<double>(copy->reach) >= kLargestReach) return;
+    const auto reach = static_cast<double>(copy->reach);
+    values["copy_exponent"] = exponent;
+    values["copy_bits"] = std::max(kNarrowBits + 1, floorLog2(reach) + 2);
+    reach_[site] = reach;
   }
 
   // The sum of an addend, which it has the exponent of if that is possible, and a branch.
@@ -130,13 +157,17 @@ class Widener {
     values["bits"] = std::max(kNarrowBits + 1, floorLog2(reach) + 2);
   }
 
-  // At which each column of the branch fits 16 bits: one number for most, and those of others.
+  // At which each column of the branch fits 16 bits: one number for most, and those of others. A
+  // column that is no outlier may once be as large as others are.
   std::map<std::string, int64_t> branchExponents(size_t site, int exponent) const {
     const Value* partial = addOperands(*values_[site]->definingOp()).partial;
     std::map<std::string, int64_t> out = {{"branch_exponent", exponent}};
     const llvm::ArrayRef<double> channels = range(siteOf(partial)).channels;
+    std::vector<double> sorted(channels.begin(), channels.end());
+    llvm::sort(sorted);
+    const double usual = sorted.empty() ? 0 : kUsualSpread * sorted[sorted.size() / 2];
     for (const auto& [column, largest] : llvm::enumerate(channels)) {
-      const double needed = std::max(largest * options_.residual_margin, 1e-30);
+      const double needed = std::max(std::max(largest, usual) * options_.residual_margin, 1e-30);
       const int fits = floorLog2((std::ldexp(1, kNarrowBits - 1) - 1) / needed);
       if (fits < exponent) out[absl::StrCat("branch_exponent.", column)] = fits;
     }
@@ -176,14 +207,15 @@ class Widener {
 }  // namespace
 
 bool isWide(const ExponentSite& site) {
-  const auto bits = site.values.find("bits");
+  const auto bits = site.values.find(site.values.contains("copy_bits") ? "copy_bits" : "bits");
   return bits != site.values.end() && bits->second > kNarrowBits && site.op != "tensor.softmax";
 }
 
 int addendDrop(const ExponentSite& addend, int exponent) {
   const bool copied = addend.values.contains("copy_exponent");
   const auto unit = static_cast<int>(addend.values.at(copied ? "copy_exponent" : "exponent"));
-  const int wide = isWide(addend) ? static_cast<int>(addend.values.at("bits")) - kNarrowBits : 0;
+  const auto bits = static_cast<int>(addend.values.at(copied ? "copy_bits" : "bits"));
+  const int wide = isWide(addend) ? bits - kNarrowBits : 0;
   return std::max(wide, unit - exponent - kLargestAddendGap);
 }
 

@@ -8,7 +8,9 @@
 // wide value shifts each row by itself (integer.layernorm, row_shift). A wide sum is exact: a
 // branch of 16 bits, whose columns may have coarser exponents, is added without rounding
 // (integer.affine), so that no value of it can be out of range. An addend that is finer than its
-// sum needs it is rounded at the sum (addendDrop).
+// sum needs it is rounded at the sum (addendDrop). Where a wide sum adds the copy of a norm
+// with gamma and beta, as in BERT, that is as fine as the sum asks for (wide_copy.h), if it has no
+// other readers than sums.
 #pragma once
 
 #include <map>
@@ -26,7 +28,7 @@ namespace lindero::passes {
 // unit must not be negative.
 inline constexpr int kLargestAddendGap = 8;
 
-// Has the value, by its site, more than 16 bits?
+// Has the value, by its site, more than 16 bits? Of a normalized one, its copy.
 bool isWide(const ExponentSite& site);
 
 // How many bits of an addend, by the site of what is stored, a sum of 16 bits and this exponent

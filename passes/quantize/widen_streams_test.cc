@@ -13,8 +13,9 @@ namespace {
 struct Case {
   const char* name;
   TestGpt gpt;
-  int wide_norms;   // of five
-  int fine_tables;  // embeddings of an exponent that a sum of 16 bits does not take as it is
+  int wide_norms;       // of five
+  int fine_tables;      // embeddings of an exponent that a sum of 16 bits does not take as it is
+  int wide_copies = 0;  // of norms
 };
 
 std::vector<Case> cases() {
@@ -29,6 +30,9 @@ std::vector<Case> cases() {
   add("TinyTables", 0, 1, [](TestGpt& g) { g.tables = 1e-6, g.epsilon = 1e-12; });
   add("TinyTablesOfRmsNorm", 0, 1,
       [](TestGpt& g) { g.tables = 1e-5, g.epsilon = 1e-10, g.rms = true; });
+  add("MassiveWordOfPostNorm", 2, 0,
+      [](TestGpt& g) { g.massive_word = 2500, g.massive_gamma = 200, g.post_norm = true; });
+  cases.back().wide_copies = 1;
   return cases;
 }
 
@@ -52,11 +56,13 @@ TEST_P(WidenStreams, OnlyWhereRowsAreSmall) {
   for (const ir::Op& op : integers.body().ops())
     wide += op.is("integer.layernorm") && op.has("row_shift") ? 1 : 0;
   EXPECT_EQ(wide, GetParam().wide_norms);
-  int fine = 0;
+  int fine = 0, copies = 0;
   for (const ExponentSite& site : exponents->sites) {
+    copies += site.op == "tensor.layernorm" && isWide(site) ? 1 : 0;
     if (site.op == "tensor.embedding") fine += site.values.at("exponent") > 24 ? 1 : 0;
   }
   EXPECT_EQ(fine, GetParam().fine_tables);
+  EXPECT_EQ(copies, GetParam().wide_copies);
   std::vector<ComparisonSample> fresh;
   const std::vector<Sample> others = defaultSamples(floats, 24, 99).value();
   for (const Sample& sample : others) fresh.push_back({sample, {}});

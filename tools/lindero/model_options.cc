@@ -78,6 +78,10 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--windows", options.windows, "Windows of that text to compare on, at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  app.add_flag_callback(
+      "--precise", [&options] { options.quantize = passes::preciseOptions(); },
+      "More bits for what linear layers and norms read, wider sums, and weights of two parts where "
+      "one has too few bits: up to twice the cells");
   app.add_option("--activation-bits", options.quantize.activation_bits,
                  "Bits of the inputs of linear layers")
       ->check(CLI::Range(4, 16))
