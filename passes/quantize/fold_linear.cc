@@ -126,6 +126,7 @@ std::optional<IntegerLinear> FoldLinear::fold(llvm::ArrayRef<int> accumulator_ex
   folded.low = static_cast<int64_t>(*std::min_element(low.begin(), low.end()));
   folded.high = static_cast<int64_t>(*std::max_element(high.begin(), high.end()));
   if (std::max(-folded.low, folded.high) >= limit) return std::nullopt;
+  for (int64_t j = 0; j < out_; ++j) folded.reach.push_back(std::max(-low[j], high[j]));
   folded.weight_low = static_cast<int64_t>(weight_low);
   folded.weight_high = static_cast<int64_t>(weight_high);
   if (has_bias_) {
@@ -134,6 +135,17 @@ std::optional<IntegerLinear> FoldLinear::fold(llvm::ArrayRef<int> accumulator_ex
     folded.bias_high = *bias_high;
   }
   return folded;
+}
+
+std::vector<int> FoldLinear::refined(const IntegerLinear& folded,
+                                     llvm::ArrayRef<int> accumulator_exponents,
+                                     int64_t limit) const {
+  // A weight of one bit more is rounded to twice what it was, or next to that.
+  const double rounding = static_cast<double>(in_ * std::max(-x_low_, x_high_)) + 1;
+  std::vector<int> exponents(accumulator_exponents.begin(), accumulator_exponents.end());
+  for (int64_t j = 0; j < out_; ++j)
+    exponents[j] += 2 * folded.reach[j] + rounding < static_cast<double>(limit) ? 1 : 0;
+  return exponents;
 }
 
 ir::tensor::Array FoldLinear::rests(const IntegerLinear& folded,

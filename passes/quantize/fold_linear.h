@@ -21,7 +21,8 @@ namespace lindero::passes {
 struct IntegerLinear {
   std::vector<int32_t> weights;  // [in, out]
   std::vector<int32_t> bias;     // [out]; empty if the linear has none
-  int64_t low = 0, high = 0;     // the static bound over all columns
+  std::vector<double> reach;     // [out]: the static bound of each column, a whole number
+  int64_t low = 0, high = 0;     // and over all columns
   int64_t weight_low = 0, weight_high = 0;
   int64_t bias_low = 0, bias_high = 0;
 };
@@ -38,6 +39,10 @@ class FoldLinear {
   // more than 31, or the bound is not below `limit`. The result is the same on every machine.
   std::optional<IntegerLinear> fold(llvm::ArrayRef<int> accumulator_exponents, int weight_bits,
                                     int64_t limit) const;
+
+  // The exponents, one higher for each column whose bound stays below the limit at that.
+  std::vector<int> refined(const IntegerLinear& folded, llvm::ArrayRef<int> accumulator_exponents,
+                           int64_t limit) const;
 
   // What rounding took from the weights: W_cj factor_c 2^E_j - w_cj, [in, out].
   ir::tensor::Array rests(const IntegerLinear& folded,

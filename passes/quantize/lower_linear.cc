@@ -78,6 +78,26 @@ bool foldsExactly(const Array& weight, const Stored& x, llvm::ArrayRef<int> expo
   return llvm::all_of(weight.reals, isExact) && llvm::all_of(weight.floats, isExact);
 }
 
+// A wide sum takes columns of any unit down to that of the coarsest. So with a larger shift those
+// that have room for it are finer accumulators; the others stay what they were, and their results
+// are coarser, by two bits at most. Returns the shift.
+int refine(const FoldLinear& fold, const Rounding& rounding, int weight_bits, int shift,
+           std::vector<int>& exponents, IntegerLinear& folded) {
+  const int coarsest = *llvm::min_element(rounding.exponents);
+  const int most = std::min(shift + 2, rounding.largestShift());
+  for (; shift < most; ++shift) {
+    const absl::StatusOr<int64_t> limit = accumulatorLimit(rounding, shift + 1);
+    if (!limit.ok()) break;
+    std::vector<int> finer = fold.refined(folded, exponents, *limit);
+    if (finer == exponents || *llvm::min_element(finer) - shift - 1 < coarsest) break;
+    std::optional<IntegerLinear> again = fold.fold(finer, weight_bits, *limit);
+    if (!again) break;
+    folded = *std::move(again);
+    exponents = std::move(finer);
+  }
+  return shift;
+}
+
 // The reader of an accumulator; views in between do not count.
 const Op& readerOf(const Value& value) {
   const Op* reader = value.users().front();
@@ -141,6 +161,7 @@ absl::StatusOr<Rounding> Lowering::roundingOf(const Op& linear, Storage storage)
   if (storage != Storage::kPartial) return rounding;
   if (const ExponentSite& sum = siteOf(*site); isWide(sum)) {
     rounding.bits = kBranchBits;
+    rounding.by_column = true;
     for (int64_t c = 0; c < width; ++c) {
       absl::StatusOr<int> unit = branchExponent(sum, c);
       if (!unit.ok()) return unit.status();
@@ -208,7 +229,7 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
       if (!overflow) refusal = noShift(rounding, shift, limit.status().message());
       continue;
     }
-    const std::vector<int> exponents = raised(base, shift);
+    std::vector<int> exponents = raised(base, shift);
     std::optional<IntegerLinear> folded = fold.fold(exponents, weight_limit, *limit);
     if (!folded) {
       overflow = true;
@@ -216,6 +237,9 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
                         describeOverflow(fold, rounding, exponents, *limit, weight_limit));
       continue;
     }
+    const int used = rounding.by_column
+                         ? refine(fold, rounding, weight_limit, shift, exponents, *folded)
+                         : shift;
     const int weight_bits = signedBits(folded->weight_low, folded->weight_high);
     if (weight_bits < kLeastWeightBits && folded->weight_high != folded->weight_low) {
       refusal =
@@ -224,11 +248,11 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     }
     Stored acc;
     acc.exponents = exponents;
-    acc.shift = raw ? 0 : shift;
+    acc.shift = raw ? 0 : used;
     const double error = computes_whole_ && foldsExactly(weight, x, exponents) ? kExact : 0.5;
     if (weight_bits < exponents_.least_weight_bits && !raw && !rounding.has_addend &&
         error != kExact) {
-      acc.rest = restOf(fold, *folded, acc, x, *limit, name);
+      acc.rest = restOf(fold, *folded, acc, x, *accumulatorLimit(rounding, used), name);
       if (acc.rest == nullptr) {
         refusal = noShift(rounding, shift, "there is no room for what rounding takes from weights");
         continue;

@@ -15,6 +15,7 @@ namespace lindero::passes {
 struct Rounding {
   std::vector<int> exponents;  // per column
   int bits = 0;                // 0: none, the accumulator is published or compared as it is
+  bool by_column = false;  // the result's columns may be coarser than that, down to the coarsest
   // Of the residual addend, if there is one: its exponent is the result's minus `addend_gap`, the
   // largest magnitude that its circuit lets it have `addend_bound`.
   bool has_addend = false;

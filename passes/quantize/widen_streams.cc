@@ -20,7 +20,7 @@ using ir::Value;
 constexpr int kNarrowBits = 16, kWidestBits = 24;
 // What a smallest row gets where it has too few units.
 constexpr double kWantedUnits = 4096;
-// Ordinary columns of a branch reach so many times what half of them do.
+// A column of a branch may reach so many times what half of them do.
 constexpr double kUsualSpread = 2;
 // Nothing is finer.
 constexpr int kFinestExponent = 40;
@@ -161,15 +161,20 @@ class Widener {
   // column that is no outlier may once be as large as others are.
   std::map<std::string, int64_t> branchExponents(size_t site, int exponent) const {
     const Value* partial = addOperands(*values_[site]->definingOp()).partial;
-    std::map<std::string, int64_t> out = {{"branch_exponent", exponent}};
     const llvm::ArrayRef<double> channels = range(siteOf(partial)).channels;
+    auto fit = [&](double largest) {
+      const double needed = std::max(largest * options_.residual_margin, 1e-30);
+      return floorLog2((std::ldexp(1, kNarrowBits - 1) - 1) / needed);
+    };
     std::vector<double> sorted(channels.begin(), channels.end());
     llvm::sort(sorted);
-    const double usual = sorted.empty() ? 0 : kUsualSpread * sorted[sorted.size() / 2];
+    const int usual = sorted.empty()
+                          ? exponent
+                          : std::min(exponent, fit(kUsualSpread * sorted[sorted.size() / 2]));
+    std::map<std::string, int64_t> out = {{"branch_exponent", usual}};
     for (const auto& [column, largest] : llvm::enumerate(channels)) {
-      const double needed = std::max(std::max(largest, usual) * options_.residual_margin, 1e-30);
-      const int fits = floorLog2((std::ldexp(1, kNarrowBits - 1) - 1) / needed);
-      if (fits < exponent) out[absl::StrCat("branch_exponent.", column)] = fits;
+      if (const int own = fit(largest); own < usual)
+        out[absl::StrCat("branch_exponent.", column)] = own;
     }
     return out;
   }
