@@ -9,7 +9,6 @@
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/lowering.h"
-#include "passes/quantize/wide_copy.h"
 #include "passes/quantize/widen_streams.h"
 
 namespace lindero::passes {
@@ -23,8 +22,6 @@ namespace {
 
 // Of a branch that a wide sum adds.
 constexpr int kBranchBits = 16;
-// Of a product of what rounding took from weights: the most that a rounding to 16 bits allows.
-constexpr int kRestShift = 31 - kBranchBits;
 
 int signedBits(int64_t low, int64_t high) {
   int bits = 1;
@@ -51,12 +48,6 @@ absl::StatusOr<int64_t> embeddingReach(const Op& embedding, int exponent) {
   const double largest = std::ceil(std::ldexp(std::max(-low, high), exponent) + 0.5);
   // An embedding that leaves its own bits is refused where it is lowered.
   return static_cast<int64_t>(std::min(largest * (embedding.numOperands() - 1), 0x1p31));
-}
-
-std::vector<int> raised(llvm::ArrayRef<int> exponents, int by) {
-  std::vector<int> out;
-  for (int exponent : exponents) out.push_back(exponent + by);
-  return out;
 }
 
 absl::Status noShift(const Rounding& rounding, int shift, absl::string_view why) {
@@ -96,6 +87,14 @@ int refine(const FoldLinear& fold, const Rounding& rounding, int weight_bits, in
     exponents = std::move(finer);
   }
   return shift;
+}
+
+// Takes that from the bias; returns it.
+double lowerBias(IntegerLinear& folded, int64_t by) {
+  if (folded.bias.empty()) folded.bias.assign(folded.reach.size(), 0);
+  for (int32_t& bias : folded.bias) bias -= static_cast<int32_t>(by);
+  folded.low -= by, folded.high -= by;
+  return static_cast<double>(by);
 }
 
 // The reader of an accumulator; views in between do not count.
@@ -146,6 +145,7 @@ absl::StatusOr<Rounding> Lowering::roundingOf(const Op& linear, Storage storage)
   const char *exponent_name = "exponent", *bits_name = "bits";
   if (storage == Storage::kKey) {
     site = readerOf(*site).result();
+    rounding.is_key = true;
     exponent_name = "key_exponent";
     bits_name = "key_bits";
   } else if (storage == Storage::kPartial) {
@@ -250,8 +250,13 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     acc.exponents = exponents;
     acc.shift = raw ? 0 : used;
     const double error = computes_whole_ && foldsExactly(weight, x, exponents) ? kExact : 0.5;
-    if (weight_bits < exponents_.least_weight_bits && !raw && !rounding.has_addend &&
-        error != kExact) {
+    const bool in_parts = weight_bits < exponents_.least_weight_bits && !raw &&
+                          !rounding.has_addend && error != kExact &&
+                          used > (rounding.is_key ? 1 : 0);
+    double bias_error = error;
+    if (in_parts) {
+      // A key is rounded twice, of which the first time shall be down.
+      if (rounding.is_key) bias_error += lowerBias(*folded, int64_t{1} << used >> 2);
       acc.rest = restOf(fold, *folded, acc, x, *accumulatorLimit(rounding, used), name);
       if (acc.rest == nullptr) {
         refusal = noShift(rounding, shift, "there is no room for what rounding takes from weights");
@@ -264,7 +269,7 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
                                 acc.rest == nullptr ? error : kExact)};
     if (!folded->bias.empty()) {
       operands.push_back(narrowConstant(absl::StrCat(name.str(), "_bias"), {out}, folded->bias,
-                                        exponents.front(), error));
+                                        exponents.front(), bias_error));
     }
     llvm::SmallVector<int64_t, 4> shape(input.shape.begin(), input.shape.end());
     shape.back() = out;
@@ -278,37 +283,6 @@ absl::StatusOr<Stored> Lowering::product(const Op& op, const Stored& x, const Ar
     return acc;
   }
   return refusal;
-}
-
-// The rests of the weights, finer by 2^k, have a product of their own, which is rounded to 16 bits
-// whatever x is: in units of 2^d of the accumulator's, with k + d = kRestShift. Null if the
-// accumulator has no room for it.
-std::shared_ptr<Stored> Lowering::restOf(const FoldLinear& fold, const IntegerLinear& folded,
-                                         const Stored& acc, const Stored& x, int64_t limit,
-                                         llvm::StringRef name) {
-  const Array rests = fold.rests(folded, acc.exponents);
-  const std::vector<double> ones(rests.shape[0], 1.0);
-  const FoldLinear fine(rests, nullptr, ones, {}, fold.xLow(), fold.xHigh());
-  constexpr int64_t kMost = ((int64_t{1} << (kBranchBits - 1)) - 1) << kRestShift;
-  const int64_t reach = std::max(-folded.low, folded.high);
-  for (int finer = kRestShift - 1; finer > 0; --finer) {
-    if (reach + (int64_t{1} << (kBranchBits - 1 + kRestShift - finer)) >= limit) return nullptr;
-    std::optional<IntegerLinear> product =
-        fine.fold(std::vector<int>(rests.shape[1], finer), kBranchBits, kMost);
-    if (!product) continue;
-    Stored rest;
-    rest.exponents = raised(acc.exponents, finer);
-    rest.shift = kRestShift;
-    const Type& input = x.value->type();
-    rest.value = builder_.value(
-        "integer.linear",
-        {x.value, narrowConstant(absl::StrCat(name.str(), "_rest"), rests.shape, product->weights,
-                                 rest.exponents.front() - input.exponent)},
-        Type::fixed({input.shape[0], rests.shape[1]}, rest.exponents.front(), product->low,
-                    product->high));
-    return std::make_shared<Stored>(round(rest, kBranchBits));
-  }
-  return nullptr;
 }
 
 Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int addend_shift) {
@@ -329,35 +303,6 @@ Stored Lowering::round(const Stored& acc, int bits, const Stored* addend, int ad
       "integer.requantize", operands,
       Type::fixed(type.shape, type.exponent - acc.shift, -limit, limit - 1), attributes);
   return result;
-}
-
-// Each slice of the result as a linear of its own: a rounding that adds rests takes no slices.
-absl::Status Lowering::lowerParts(const Op& op, const Stored& x, const Array& weight,
-                                  const Array* bias, const Rounding& rounding,
-                                  llvm::StringRef name) {
-  const int64_t in = weight.shape[0], out = weight.shape[1];
-  for (const Op* slice : op.result()->users()) {
-    const int64_t start = slice->intAttr("start"), size = slice->intAttr("size");
-    Array part = Array::zeros(ir::Element::kFloat, {in, size}), part_bias;
-    for (int64_t c = 0; c < in; ++c) {
-      for (int64_t j = 0; j < size; ++j) {
-        const int64_t at = c * out + start + j;
-        part.reals[c * size + j] = weight.floats.empty() ? weight.reals[at] : weight.floats[at];
-      }
-    }
-    if (bias != nullptr) {
-      part_bias = Array::zeros(ir::Element::kFloat, {size});
-      std::copy_n(bias->reals.begin() + start, size, part_bias.reals.begin());
-    }
-    Rounding own = rounding;
-    own.exponents.assign(rounding.exponents.begin() + start,
-                         rounding.exponents.begin() + start + size);
-    absl::StatusOr<Stored> acc = product(op, x, part, bias != nullptr ? &part_bias : nullptr, own,
-                                         absl::StrCat(name.str(), "_", start));
-    if (!acc.ok()) return acc.status();
-    stored_[slice->result()] = std::make_unique<Stored>(*std::move(acc));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Lowering::lowerLinear(const Op& op) {
@@ -479,36 +424,6 @@ absl::Status Lowering::addAffineCopy(const Op& op, Stored& normalized) {
   absl::StatusOr<Stored> acc = product(op, normalized, identity, nullptr, rounding, "gamma");
   if (!acc.ok()) return acc.status();
   normalized.copy = std::make_shared<Stored>(round(*acc, *bits));
-  record(-1, *normalized.copy, "residual", 0);
-  return absl::OkStatus();
-}
-
-// As wide_copy.h says, by two maps of z.
-absl::Status Lowering::addWideCopy(const Op& op, int exponent, int bits, Stored& normalized) {
-  Value* z = normalized.value;
-  const Type& type = z->type();
-  const absl::StatusOr<WideCopy> copy =
-      wideCopy(op, signedBits(type.low, type.high), type.exponent, exponent);
-  if (!copy.ok()) return copy.status();
-  constexpr int kShift = WideCopy::kRestShift, kBits = WideCopy::kRestBits;
-  const auto width = static_cast<int64_t>(normalized.exponents.size());
-  const int64_t limit = int64_t{1} << (kBits - 1);
-  Value* rest = builder_.value(
-      "integer.affine",
-      {z, narrowConstant("gamma_rest", {width}, copy->rests, exponent + kShift - type.exponent),
-       narrowConstant("zero", {1}, {0}, exponent + kShift, kExact)},
-      Type::fixed(type.shape, exponent, -limit, limit - 1),
-      {{"shift", int64_t{kShift}}, {"bits", int64_t{kBits}}});
-  Stored wide;
-  wide.exponents.assign(width, exponent);
-  wide.value = builder_.value(
-      "integer.affine",
-      {z, narrowConstant("gamma", {width}, copy->factors, exponent - type.exponent, kExact),
-       narrowConstant("beta", {width}, copy->offsets, exponent), rest,
-       narrowConstant("one", {1}, {1}, 0, kExact)},
-      Type::fixed(type.shape, exponent, -copy->reach, copy->reach),
-      {{"shift", int64_t{0}}, {"bits", int64_t{bits}}});
-  normalized.copy = std::make_shared<Stored>(std::move(wide));
   record(-1, *normalized.copy, "residual", 0);
   return absl::OkStatus();
 }

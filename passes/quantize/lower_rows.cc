@@ -96,6 +96,37 @@ absl::Status Lowering::lowerLayerNorm(const Op& op) {
   return absl::OkStatus();
 }
 
+// As wide_copy.h says, by two maps of z.
+absl::Status Lowering::addWideCopy(const Op& op, int exponent, int bits, Stored& normalized) {
+  Value* z = normalized.value;
+  const Type& type = z->type();
+  const absl::StatusOr<int> own_bits = this->exponent(*op.result(), "bits");
+  if (!own_bits.ok()) return own_bits.status();
+  const absl::StatusOr<WideCopy> copy = wideCopy(op, *own_bits, type.exponent, exponent);
+  if (!copy.ok()) return copy.status();
+  constexpr int kShift = WideCopy::kRestShift, kBits = WideCopy::kRestBits;
+  const auto width = static_cast<int64_t>(normalized.exponents.size());
+  const int64_t limit = int64_t{1} << (kBits - 1);
+  Value* rest = builder_.value(
+      "integer.affine",
+      {z, narrowConstant("gamma_rest", {width}, copy->rests, exponent + kShift - type.exponent),
+       narrowConstant("zero", {1}, {0}, exponent + kShift, kExact)},
+      Type::fixed(type.shape, exponent, -limit, limit - 1),
+      {{"shift", int64_t{kShift}}, {"bits", int64_t{kBits}}});
+  Stored wide;
+  wide.exponents.assign(width, exponent);
+  wide.value = builder_.value(
+      "integer.affine",
+      {z, narrowConstant("gamma", {width}, copy->factors, exponent - type.exponent, kExact),
+       narrowConstant("beta", {width}, copy->offsets, exponent), rest,
+       narrowConstant("one", {1}, {1}, 0, kExact)},
+      Type::fixed(type.shape, exponent, -copy->reach, copy->reach),
+      {{"shift", int64_t{0}}, {"bits", int64_t{bits}}});
+  normalized.copy = std::make_shared<Stored>(std::move(wide));
+  record(-1, *normalized.copy, "residual", 0);
+  return absl::OkStatus();
+}
+
 absl::Status Lowering::lowerAttention(const Op& op) {
   llvm::SmallVector<Value*, 3> qkv;
   llvm::SmallVector<int, 3> exponents;
@@ -245,7 +276,7 @@ absl::Status Lowering::lowerMultiply(const Op& op) {
 // stored value, of which bits are dropped that no shift of a key can.
 absl::StatusOr<Stored> Lowering::keyed(const Op& op, int key_exponent, int key_bits) {
   Stored acc = stored(*op.operand(0));
-  // The key drops a bit of what is rounded with the rests.
+  // What is rounded with the rests, down as its bias has it, loses another bit as a key.
   if (acc.rest != nullptr) {
     --acc.shift;
     acc = round(acc, key_bits + 1);

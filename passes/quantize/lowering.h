@@ -51,8 +51,8 @@ class Lowering {
   absl::Status run();
 
  private:
-  // Linears and sums are in lower_linear.cc; layernorm, attention, activation and product in
-  // lower_rows.cc; the others in lowering.cc.
+  // Linears and sums are in lower_linear.cc, weights of two parts in lower_parts.cc; layernorm,
+  // attention, activation and product in lower_rows.cc; the others in lowering.cc.
   absl::Status lowerArguments();
   absl::Status lowerIntegers(const ir::Value& argument);
   absl::Status lower(const ir::Op& op);

@@ -412,7 +412,7 @@ TEST(Quantize, WeightsOfHardlyAnyBitsAreRefused) {
     if (!said.empty()) break;
   }
   EXPECT_THAT(said,
-              HasSubstr("no shift keeps the product exact: at 15 bits, its weights have 3 bits"));
+              HasSubstr("no shift keeps the product exact: at 14 bits, its weights have 3 bits"));
   EXPECT_THAT(said, HasSubstr("and 4 are needed; use a larger exponent for its result"));
 }
 

@@ -22,6 +22,12 @@ std::string power(double value) { return absl::StrFormat("2^%.1f", std::log2(val
 
 int Rounding::largestShift() const { return std::min(kLargestShift, kWidest - bits); }
 
+std::vector<int> raised(llvm::ArrayRef<int> exponents, int by) {
+  std::vector<int> out;
+  for (int exponent : exponents) out.push_back(exponent + by);
+  return out;
+}
+
 // The accumulator q 2^s + r - 2^(s-1) of every q and r that the circuit accepts, and x w + b plus
 // the addend, must differ by less than p.
 absl::StatusOr<int64_t> accumulatorLimit(const Rounding& rounding, int shift) {

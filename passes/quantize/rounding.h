@@ -15,6 +15,7 @@ namespace lindero::passes {
 struct Rounding {
   std::vector<int> exponents;  // per column
   int bits = 0;                // 0: none, the accumulator is published or compared as it is
+  bool is_key = false;         // of an activation, which rounds it
   bool by_column = false;  // the result's columns may be coarser than that, down to the coarsest
   // Of the residual addend, if there is one: its exponent is the result's minus `addend_gap`, the
   // largest magnitude that its circuit lets it have `addend_bound`.
@@ -26,6 +27,8 @@ struct Rounding {
   // The largest shift that a requantization to these bits allows.
   int largestShift() const;
 };
+
+std::vector<int> raised(llvm::ArrayRef<int> exponents, int by);
 
 // What |x w + b| must stay below with this shift. The error says why nothing fits.
 absl::StatusOr<int64_t> accumulatorLimit(const Rounding& rounding, int shift);
