@@ -113,29 +113,36 @@ absl::StatusOr<Value*> castTo(NodeEmitter& e, Value* value, Element element) {
   return e.emit("tensor.cast", {value}, {{"to", std::string(to)}});
 }
 
-// What a real that is an integer of 32 or 64 bits may be: of others, processors make what they
-// like.
-absl::Status checkHasRoom(NodeEmitter& e, const IntegerType& type) {
-  if (e.input(0)->type().element != Element::kFloat) return absl::OkStatus();
+// An integer of 32 or 64 bits of a constant. Of reals below these processors make the least one, as
+// of the logarithm of zero, which buckets of distances choose nowhere. (So does the interpreter, in
+// 64 bits.) Of others that have none, and of NaN, they make what they like.
+absl::StatusOr<Value*> toWideInteger(NodeEmitter& e, Value* result, const IntegerType& type) {
+  if (e.input(0)->type().element != Element::kFloat) return result;
   const absl::StatusOr<ir::tensor::Array> known = e.constantInput(0);
-  if (!known.ok()) return absl::OkStatus();
+  if (!known.ok()) return result;
   const double most = std::ldexp(1, static_cast<int>(type.is_signed ? type.bits - 1 : type.bits));
-  const double least = type.is_signed ? -most : 0;
+  bool below = false;
   for (double x : known->reals) {
-    if (std::trunc(x) >= least && std::trunc(x) < most) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("it makes an integer of ", type.bits, " bits of ", x,
-                     ", which has none; export the model with a constant in range"));
+    if (std::trunc(x) >= (type.is_signed ? -most : 0) && std::trunc(x) < most) continue;
+    if (!type.is_signed || !(x < 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("it makes an integer of ", type.bits, " bits of ", x,
+                       ", which has none; export the model with a constant in range"));
+    }
+    below = true;
   }
-  return absl::OkStatus();
+  if (!below || type.bits == 64) return result;
+  const auto least = e.constant(ir::tensor::Array::integer({}, {-(int64_t{1} << (type.bits - 1))}));
+  return e.emit("tensor.max", {result, least});
 }
 
 // All floats are one type here and all integers another, so most casts vanish. What the type holds
 // of the result, all ops are asked for (heldAs).
 absl::Status castToType(NodeEmitter& e, Element element, int to) {
-  if (const std::optional<IntegerType> type = integerTypeOf(to); type && type->bits >= 32)
-    IR_RETURN_IF_ERROR(checkHasRoom(e, *type));
   IR_ASSIGN_OR_RETURN(Value * result, castTo(e, e.input(0), element));
+  if (const std::optional<IntegerType> type = integerTypeOf(to); type && type->bits >= 32) {
+    IR_ASSIGN_OR_RETURN(result, toWideInteger(e, result, *type));
+  }
   e.setOutput(0, result);
   return absl::OkStatus();
 }

@@ -81,6 +81,9 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
       {"float[2] x) => (float[2] y) <float[1] a = {3e9}>"
        "{ d = Cast<to = 6>(a) f = Cast<to = 1>(d) y = Add(x, f) }",
        "Cast_0", "an integer of 32 bits of 3e+09"},
+      {"float[2] x) => (float[2] y) <float[1] a = {0}>"
+       "{ b = Reciprocal(a) d = Cast<to = 7>(b) f = Cast<to = 1>(d) y = Add(x, f) }",
+       "Cast_1", "an integer of 64 bits of inf"},
       {"int64[3] x) => (float[1] y) { y = TfIdfVectorizer<max_gram_length = 1, max_skip_count = 0,"
        "min_gram_length = 1, mode = \"IDF\", ngram_counts = [0], ngram_indexes = [0, 0],"
        "pool_int64s = [2, 3]>(x) }",

@@ -514,6 +514,14 @@ c("sum_of_quantized_activations", "float[4] x => float[4] y", "q = QuantizeLinea
   inputs={"x": [1, -1, 40, 100]}, s=0.5, z=np.uint8(3))
 c("cast_of_a_constant_to_uint32", "int64[2] x => int64[2] y", "d = Cast <to = 12> (a) f = Cast <to = 7> (d) y = Add(x, f)", inputs={"x": [1, 2]},
   a=ints(-1))
+for to in (6, 7):  # as the buckets of T5's distances: the logarithm of zero is chosen nowhere
+    c(f"cast_of_minus_infinity_to_{to}", "float[5] x => float[5] y",
+      f"f = Cast <to = 1> (d) l = Log(f) g = Cast <to = {to}> (l) h = Cast <to = {to}> (d) a = Add(g, two) b = Min(a, most)"
+      " small = Less(h, two) i = Where(small, h, b) j = Cast <to = 7> (i) k = Gather(t, j) y = Add(x, k)",
+      d=np.arange(5), two=np.array(2, {6: np.int32, 7: np.int64}[to]), most=np.array(3, {6: np.int32, 7: np.int64}[to]), t=weights(4))
+    c(f"least_integer_of_{to}", "float[5] x => float[5] y",
+      f"l = Log(f) g = Cast <to = {to}> (l) b = Equal(g, least) n = Neg(x) y = Where(b, n, x)",
+      f=np.arange(5).astype(np.float32), least=np.array([-2**31], np.int32) if to == 6 else np.array([-2**63]))
 c("cast_of_reals_to_uint8", "float[3] x => float[3] y", "d = Cast <to = 2> (a) f = Cast <to = 1> (d) y = Add(x, f)",
   a=np.array([300.7, 2.9, 255.5], np.float32))
 c("cast_to_half_is_infinite", "float[2] x => float[2] y", "p = Cast <to = 10> (a) q = Cast <to = 1> (p) r = Div(a, q) y = Add(x, r)", a=1e6)
