@@ -4,11 +4,12 @@
 #include <cmath>
 
 #include "ir/core/op_table.h"
+#include "passes/quantize/row_figures.h"
 
 namespace lindero::passes {
 namespace {
 
-constexpr double kAsGood = 0.01;  // of the largest magnitude
+constexpr double kAsGood = 0.01;  // of the largest magnitude that is no mask
 
 }  // namespace
 
@@ -24,9 +25,7 @@ const ir::Value* choiceOf(const ir::Value& output) {
 
 bool isClose(const ir::tensor::Array& differences, int64_t element) {
   if (element >= static_cast<int64_t>(differences.reals.size())) return false;
-  double size = 0;
-  for (double x : differences.reals) size = std::max(size, std::abs(x));
-  return std::abs(differences.reals[element]) <= kAsGood * size;
+  return std::abs(differences.reals[element]) <= kAsGood * largestBelowMasks(differences.reals);
 }
 
 bool asGood(const ir::tensor::Array& scores, int64_t row, int64_t chosen) {
@@ -34,12 +33,8 @@ bool asGood(const ir::tensor::Array& scores, int64_t row, int64_t chosen) {
   const int64_t width = scores.shape.back();
   if (chosen < 0 || chosen >= width || (row + 1) * width > scores.elements()) return false;
   const llvm::ArrayRef<double> values(scores.reals.data() + row * width, width);
-  double largest = values[0], size = 0;
-  for (double x : values) {
-    largest = std::max(largest, x);
-    size = std::max(size, std::abs(x));
-  }
-  return largest - values[chosen] <= kAsGood * size;
+  const double largest = *std::max_element(values.begin(), values.end());
+  return largest - values[chosen] <= kAsGood * largestBelowMasks(values);
 }
 
 }  // namespace lindero::passes

@@ -160,7 +160,13 @@ int Chooser::storedBits(const Value& value) const {
   const bool of_products = isReadOnlyBy(value, [](const Op& reader) {
     return reader.is("tensor.matmul") || reader.is("tensor.linear");
   });
-  return of_products ? options_.activation_bits : options_.residual_bits;
+  if (!of_products) return options_.residual_bits;
+  int bits = options_.activation_bits;
+  for (const Op* reader : value.users()) {
+    if (reader->is("tensor.matmul"))
+      bits = std::max(bits, factorBits(*reader, options_.activation_bits));
+  }
+  return bits;
 }
 
 absl::Status Chooser::chooseStored(size_t site) {
@@ -235,8 +241,8 @@ void Chooser::chooseReaders() {
       const auto it = site_.find(operand);
       return it != site_.end() && storage_[it->second] == Storage::kStored;
     });
-    if (op->is("tensor.matmul") || (rounds && general))
-      at(site, "input_bits") = options_.activation_bits;
+    if (op->is("tensor.matmul")) at(site, "input_bits") = factorBits(*op, options_.activation_bits);
+    if (rounds && general) at(site, "input_bits") = options_.activation_bits;
     if (op->is("tensor.softmax")) {
       at(site, "probability_bits") = options_.probability_bits;
       at(site, "exponent") = options_.probability_bits;

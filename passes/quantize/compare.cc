@@ -57,17 +57,21 @@ void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
                ErrorSum& sum) {
   const size_t width = record.exponents.size();
   if (reference.size() != values.size() || width == 0) return;
+  std::vector<double> expected, actual;  // of a row, but for its masked scores
   for (size_t i = 0; i < values.size(); ++i) {
-    if (i % width == 0) sum.rows.emplace_back();
-    if (scores && reference[i] <= kMasked) continue;
-    if (!masks.empty() && masks[i] < 0) continue;
-    const double value = readValue(record, i % width, values[i]);
-    sum.rows.back().add(reference[i], value);
-    const double error = value - reference[i];
-    sum.squares += error * error;
-    sum.reference += reference[i] * reference[i];
-    sum.largest = std::max(sum.largest, std::abs(error));
-    ++sum.count;
+    const bool masked = (scores && reference[i] <= kMasked) || (!masks.empty() && masks[i] < 0);
+    if (!masked) {
+      const double value = readValue(record, i % width, values[i]);
+      expected.push_back(reference[i]), actual.push_back(value);
+      const double error = value - reference[i];
+      sum.squares += error * error;
+      sum.reference += reference[i] * reference[i];
+      sum.largest = std::max(sum.largest, std::abs(error));
+      ++sum.count;
+    }
+    if ((i + 1) % width != 0) continue;
+    sum.rows.push_back(measureBelowMasks(expected, actual));
+    expected.clear(), actual.clear();
   }
 }
 
@@ -342,7 +346,7 @@ class Comparer {
       std::vector<double> real(width);
       for (int64_t j = 0; j < width; ++j)
         real[j] = std::ldexp(static_cast<double>(actual.values[i * width + j]), -exponent);
-      rows_[index].push_back(measureRow({&*first, static_cast<size_t>(width)}, real));
+      rows_[index].push_back(measureBelowMasks({&*first, static_cast<size_t>(width)}, real));
       if (!predicts || !rows_[index].back().finite) continue;
       comparePrediction({first, first + width}, std::move(real),
                         has_targets ? std::optional(sample.targets[i]) : std::nullopt, totals_,

@@ -35,6 +35,9 @@ int ceilLog2(int64_t count) {
   return bits;
 }
 
+// What a bit less leaves: the type of a rounded value is a power of two.
+double halved(double magnitude) { return std::exp2(std::ceil(std::log2(magnitude)) - 1); }
+
 class Limiter {
  public:
   Limiter(const ir::Function& function, Exponents& exponents)
@@ -68,7 +71,6 @@ class Limiter {
  private:
   bool possible(const Op& op, int exponent, int bits) {
     if (op.is("tensor.matmul")) {
-      const Op* left = op.operand(0)->definingOp();
       const auto input_bits = static_cast<int>(
           exponents_.sites[site_.find(op.result())->second].values.at("input_bits"));
       StoredOperand operands[2];
@@ -80,8 +82,8 @@ class Limiter {
           operands[i] = constantOperand(*array, input_bits);
         }
       }
-      return planMatmul(operands, op.operand(0)->type().shape.back(),
-                        left != nullptr && left->is("tensor.softmax"), input_bits, exponent, bits)
+      return planMatmul(operands, op.operand(0)->type().shape.back(), sumsByProbabilities(op),
+                        input_bits, exponent, bits)
           .has_value();
     }
     if (isQuotient(op)) {
@@ -238,8 +240,8 @@ std::optional<QuotientPlan> planQuotient(const StoredOperand (&operands)[2], int
   QuotientPlan plan;
   double a = operands[0].magnitude, b = operands[1].magnitude;
   plan.shift = exponent - operands[0].exponent + operands[1].exponent;
-  while (b > kDenominator) b /= 2, ++plan.dropped[1], --plan.shift;
-  while (plan.shift < 0) a /= 2, ++plan.dropped[0], ++plan.shift;
+  while (b > kDenominator) b = halved(b), ++plan.dropped[1], --plan.shift;
+  while (plan.shift < 0 && a >= 4) a = halved(a), ++plan.dropped[0], ++plan.shift;
   const double bound = std::ldexp(a, plan.shift + 1) + std::ldexp(b, bits) + b + 0x1p16;
   if (a < 4 || plan.shift > 29 || bits > kQuotientBits ||
       bound >= static_cast<double>(ir::kFieldModulus))
@@ -254,7 +256,7 @@ std::optional<MatmulPlan> planMatmul(const StoredOperand (&operands)[2], int64_t
   for (int i : {0, 1}) {
     magnitude[i] = operands[i].magnitude;
     while (!(probabilities && i == 0) && magnitude[i] > std::ldexp(1, input_bits - 1))
-      magnitude[i] /= 2, ++plan.dropped[i];
+      magnitude[i] = halved(magnitude[i]), ++plan.dropped[i];
   }
   auto shift = [&] {
     return operands[0].exponent + operands[1].exponent - plan.dropped[0] - plan.dropped[1] -
@@ -267,10 +269,28 @@ std::optional<MatmulPlan> planMatmul(const StoredOperand (&operands)[2], int64_t
   while (bound() >= kAccumulator || shift() > kMostAccumulatorShift) {
     const int i = probabilities || magnitude[1] > magnitude[0] ? 1 : 0;
     if (magnitude[i] < 16) return std::nullopt;
-    magnitude[i] /= 2, ++plan.dropped[i];
+    magnitude[i] = halved(magnitude[i]), ++plan.dropped[i];
   }
   if (shift() < 1 || !fits(bound(), shift(), bits)) return std::nullopt;
   return plan;
+}
+
+bool sumsByProbabilities(const Op& matmul) {
+  const Value& left = *matmul.operand(0);
+  const auto& right = matmul.operand(1)->type().shape;
+  const int64_t width = right.size() > 1 ? right.back() : 1;
+  return left.definingOp() != nullptr && left.definingOp()->is("tensor.softmax") &&
+         left.type().elements() * width ==
+             matmul.result()->type().elements() * left.type().shape.back();
+}
+
+int factorBits(const Op& matmul, int least) {
+  constexpr int kMostBits = 14;
+  int bits = std::max(least, kMostBits);
+  if (sumsByProbabilities(matmul)) return bits;  // which sum up to 2^16
+  const auto inner = static_cast<double>(matmul.operand(0)->type().shape.back());
+  while (bits > least && std::ldexp(inner, 2 * (bits - 1)) >= kAccumulator) --bits;
+  return bits;
 }
 
 bool limitGeneral(const ir::Function& function, Exponents& exponents) {

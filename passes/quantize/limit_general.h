@@ -62,6 +62,12 @@ struct MatmulPlan {
 std::optional<MatmulPlan> planMatmul(const StoredOperand (&operands)[2], int64_t inner,
                                      bool probabilities, int input_bits, int exponent, int bits);
 
+// Does the product sum with a softmax's rows as they are, which add up to one?
+bool sumsByProbabilities(const ir::Op& matmul);
+
+// How many bits of computed factors a product has room for: up to 14, and no less than `least`.
+int factorBits(const ir::Op& matmul, int least);
+
 // Lowers the exponents of general ops until each can be computed. True if one changed. `exponents`
 // has all sites of the function.
 bool limitGeneral(const ir::Function& function, Exponents& exponents);

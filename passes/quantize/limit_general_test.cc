@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ir/core/text.h"
 #include "ir/dialects.h"
 #include "passes/quantize/storage.h"
@@ -54,6 +56,15 @@ func @main(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<2xf32> {
                      {"tensor.div", "", {{"bits", 15}, {"exponent", 24}}}};
   EXPECT_FALSE(limitGeneral(main, exponents));
   EXPECT_EQ(exponents.sites[2].values["exponent"], 24);
+}
+
+// A bit less of 20,000 is 15 bits, not 10,000.
+TEST(LimitGeneral, WhatIsRoundedHasBitsOfItsOwn) {
+  const StoredOperand operands[2] = {{14226, 12}, {20000, 12}};
+  const std::optional<MatmulPlan> plan = planMatmul(operands, 8, false, 16, 12, 16);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->dropped[0], 0);
+  EXPECT_EQ(plan->dropped[1], 2);  // 8 * 14226 * 10000 were below 2^30
 }
 
 }  // namespace

@@ -60,8 +60,10 @@ bool isIdentity(const Ints& elements) {
 
 int64_t magnitude(const Type& type) { return std::max(-type.low, type.high); }
 
+// What has the type's lowest and highest integer has as many bits.
 StoredOperand operandOf(const Stored& stored) {
-  return {static_cast<double>(magnitude(stored.value->type())), stored.exponents.front()};
+  const Type& type = stored.value->type();
+  return {static_cast<double>(std::max(-type.low, type.high + 1)), stored.exponents.front()};
 }
 
 // One number for all, one for each of the last axis, or all: the shortest form.
@@ -432,11 +434,6 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
   const int64_t m = left[left.size() - 2], k = left.back(), n = right.back();
   Value* probabilities = values[0];
   if (auto it = reshaped_.find(probabilities); it != reshaped_.end()) probabilities = it->second;
-  const bool sums =
-      probabilities->definingOp() != nullptr && probabilities->definingOp()->is("integer.softmax");
-  const std::optional<MatmulPlan> plan =
-      planMatmul(operands, k, sums, *input_bits, *exponent, *bits);
-  if (!plan) return absl::OutOfRangeError("its sums leave the range of exact sums");
   Ints leading;  // of the result, which both operands' broadcast to
   const size_t rank = std::max(left.size(), right.size());
   for (size_t axis = 0; axis + 2 < rank; ++axis) {
@@ -446,20 +443,26 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
     leading.push_back(std::max(extent(left), extent(right)));
   }
   const int64_t batch = Type::fixed(leading, 0, 0, 0).elements();
-  auto operand = [&](Value* value, const Ints& shape, int dropped) {
+  auto elements = [&](const Ints& shape) {
     Ints whole = leading;
     whole.insert(whole.end(), {shape[shape.size() - 2], shape.back()});
-    return std::pair(narrowed(value, dropped), ir::tensor::broadcastElements(shape, whole));
+    return ir::tensor::broadcastElements(shape, whole);
   };
-  auto [a, a_elements] = operand(values[0], left, plan->dropped[0]);
-  const bool as_it_is =
-      sums && Shape(probabilities->type().shape) == Shape({batch, m, k}) && isIdentity(a_elements);
+  const auto a_elements = elements(left), b_elements = elements(right);
+  const bool as_it_is = sumsByProbabilities(op) && probabilities->definingOp() != nullptr &&
+                        probabilities->definingOp()->is("integer.softmax") &&
+                        Shape(probabilities->type().shape) == Shape({batch, m, k}) &&
+                        isIdentity(a_elements);
+  const std::optional<MatmulPlan> plan =
+      planMatmul(operands, k, as_it_is, *input_bits, *exponent, *bits);
+  if (!plan) return absl::OutOfRangeError("its sums leave the range of exact sums");
+  Value* a = narrowed(values[0], plan->dropped[0]);
   // A constant that stands as it is read is given by a copy, too.
   const bool constant[2] = {constantOf(*op.operand(0)) != nullptr,
                             constantOf(*op.operand(1)) != nullptr};
   Value* p = as_it_is ? probabilities : copied({a}, {batch, m, k}, a_elements, constant[0]);
   // [k, batch n]: each matrix has columns of its own.
-  auto [b, b_elements] = operand(values[1], right, plan->dropped[1]);
+  Value* b = narrowed(values[1], plan->dropped[1]);
   Ints columns(b_elements.size());
   for (int64_t i = 0; i < batch * k * n; ++i)
     columns[(i / n % k) * batch * n + i / (k * n) * n + i % n] = b_elements[i];

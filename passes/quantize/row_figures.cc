@@ -6,10 +6,13 @@
 #include <limits>
 #include <numeric>
 
+#include "llvm/ADT/STLExtras.h"
+
 namespace lindero::passes {
 namespace {
 
 constexpr double kZero = 1e-6;  // of the largest row's norm
+constexpr double kMask = 100;
 
 void measureZero(const RowFigures& row, int64_t index, double largest, RowSummary& summary) {
   ++summary.zero_rows;
@@ -35,6 +38,42 @@ RowFigures measureRow(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> ac
   RowFigures row;
   for (size_t i = 0; i < expected.size(); ++i) row.add(expected[i], actual[i]);
   return row;
+}
+
+double maskLevel(llvm::ArrayRef<double> values) {
+  std::vector<double> magnitudes;
+  for (double x : values) {
+    if (std::isfinite(x)) magnitudes.push_back(std::abs(x));
+  }
+  llvm::sort(magnitudes);
+  for (size_t i = 1; i < magnitudes.size(); ++i) {
+    const double gap = i < 3 ? kMask * kMask : kMask, below = magnitudes[i - 1];
+    if (below > 0 && magnitudes[i] > kMask && magnitudes[i] > gap * below) return magnitudes[i];
+  }
+  return std::numeric_limits<double>::infinity();
+}
+
+double largestBelowMasks(llvm::ArrayRef<double> values) {
+  const double level = maskLevel(values);
+  double largest = 0;
+  for (double x : values) {
+    if (std::abs(x) < level) largest = std::max(largest, std::abs(x));
+  }
+  return largest;
+}
+
+// The norm stays that of what is not masked, which rows that are about zero are known by.
+RowFigures measureBelowMasks(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual) {
+  const RowFigures row = measureRow(expected, actual);
+  const double level = maskLevel(expected);
+  if (!std::isfinite(level) || !row.finite) return row;
+  RowFigures open;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (std::abs(expected[i]) < level) open.add(expected[i], actual[i]);
+  }
+  if (open.expected == 0 && open.error == 0) return row;
+  open.error = std::max(open.error, row.error / row.expected * open.expected);
+  return open;
 }
 
 RowSummary summarize(llvm::ArrayRef<RowFigures> rows) {

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "llvm/ADT/ArrayRef.h"
@@ -25,6 +24,16 @@ struct RowFigures {
 };
 
 RowFigures measureRow(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual);
+
+// The magnitude from which on values are masks (-1e4, -1e9) or the like: over a hundred, and a
+// hundred times larger than all below, or ten thousand times if these are one or two. Infinite if
+// there are none. What is masked has no size that others could be held against.
+double maskLevel(llvm::ArrayRef<double> values);
+// The largest magnitude below that.
+double largestBelowMasks(llvm::ArrayRef<double> values);
+
+// The row's figures, or those of what is not masked, where there is such and it is further off.
+RowFigures measureBelowMasks(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual);
 
 struct RowSummary {
   int64_t rows = 0;        // with both figures

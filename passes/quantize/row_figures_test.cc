@@ -31,6 +31,32 @@ TEST(RowFigures, SeeDirectionAndSize) {
   }
 }
 
+TEST(RowFigures, MasksHideNothing) {
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(maskLevel({1, -2, 3, -1e9}), 1e9);
+  EXPECT_EQ(maskLevel({1, -2, 20, -1e4, -1e9}), 1e4);
+  EXPECT_EQ(maskLevel({1, 50, 700}), infinite);
+  EXPECT_EQ(maskLevel({0.001, 500, 700}), 500);
+  EXPECT_EQ(maskLevel({0.1, 500, 700}), infinite) << "the smallest of three values";
+  EXPECT_EQ(maskLevel({0, 0, 0, 500}), infinite);
+  EXPECT_EQ(maskLevel({1e-9, 1e-5, 0.3, 0.7}), infinite) << "probabilities";
+  EXPECT_EQ(largestBelowMasks({1, -2, 3, -1e9}), 3);
+  EXPECT_EQ(largestBelowMasks({1, -2, 3}), 3);
+
+  const std::vector<double> logits = {-6, 2, -1, -1e9};
+  const RowSummary lost = summarize({measureBelowMasks(logits, {0, 0, 0, -1e9})});
+  EXPECT_EQ(lost.largest_error, 1);
+  EXPECT_EQ(lost.least_cosine, 0);
+  const RowSummary kept = summarize({measureBelowMasks(logits, {-6, 2, -1, -1.1e9})});
+  EXPECT_NEAR(kept.largest_error, 0.1, 1e-9) << "of the mask";
+  EXPECT_EQ(kept.least_cosine, 1);
+  // The mask of one row makes no zero row of another.
+  const RowSummary both =
+      summarize({measureBelowMasks(logits, logits), measureBelowMasks({1, 2, 3}, {0, 0, 0})});
+  EXPECT_EQ(both.rows, 2);
+  EXPECT_EQ(both.largest_error, 1);
+}
+
 TEST(RowFigures, CountRowsThatHaveNone) {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
   const RowSummary found = summarize({
