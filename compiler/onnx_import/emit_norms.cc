@@ -1,5 +1,8 @@
 // ONNX ops that normalize, by statistics of the data or by stored ones.
 
+#include <cmath>
+#include <numeric>
+
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/norms.h"
@@ -122,18 +125,37 @@ absl::Status instanceNormalization(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
+// x / ||x||_2 = x / sqrt(mean(x^2)) / sqrt(width) is an RMSNorm, which keeps the digits of small
+// rows. Epsilon is below every square but zero's, whose rows stay what they are.
+absl::StatusOr<Value*> toUnitLength(NodeEmitter& e, int64_t axis) {
+  const int64_t last = e.rank(0) - 1, width = e.shape(0)[axis];
+  Ints perm(e.rank(0));
+  std::iota(perm.begin(), perm.end(), 0);
+  std::swap(perm[axis], perm[last]);
+  const ir::NamedAttribute swapped = {"perm", perm};
+  Value* x = e.input(0);
+  if (axis != last) {
+    IR_ASSIGN_OR_RETURN(x, e.emit("tensor.transpose", {x}, {swapped}));
+  }
+  Value* gamma = filled(e, width, 1 / std::sqrt(static_cast<double>(width)));
+  IR_ASSIGN_OR_RETURN(
+      x, normalize(e, x, gamma, nullptr, {.axis = last, .epsilon = 1e-100, .has_mean = false}));
+  return axis == last ? x : e.emit("tensor.transpose", {x}, {swapped});
+}
+
 absl::Status lpNormalization(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0)));
   const int64_t p = e.intAttr("p", 2);
   if (p != 1 && p != 2) return absl::InvalidArgumentError(absl::StrCat("p is ", p, ", not 1 or 2"));
-  Value* x = e.input(0);
-  auto size = p == 1 ? e.emit("tensor.abs", {x}) : e.emit("tensor.mul", {x, x});
-  IR_RETURN_IF_ERROR(size.status());
-  IR_ASSIGN_OR_RETURN(Value * norm, e.emit("tensor.reduce_sum", {*size},
-                                           {{"axes", Ints{axis}}, {"keepdims", true}}));
   if (p == 2) {
-    IR_ASSIGN_OR_RETURN(norm, e.emit("tensor.sqrt", {norm}));
+    IR_ASSIGN_OR_RETURN(Value * y, toUnitLength(e, axis));
+    e.setOutput(0, y);
+    return absl::OkStatus();
   }
+  Value* x = e.input(0);
+  IR_ASSIGN_OR_RETURN(Value * size, e.emit("tensor.abs", {x}));
+  IR_ASSIGN_OR_RETURN(Value * norm, e.emit("tensor.reduce_sum", {size},
+                                           {{"axes", Ints{axis}}, {"keepdims", true}}));
   // Rows of zeros stay what they are.
   IR_ASSIGN_OR_RETURN(Value * zero, e.emit("tensor.equal", {norm, e.scalar(0)}));
   IR_ASSIGN_OR_RETURN(norm, e.emit("tensor.where", {zero, e.scalar(1), norm}));
