@@ -88,7 +88,8 @@ absl::Status reverseSequence(NodeEmitter& e, llvm::StringRef) {
   return absl::OkStatus();
 }
 
-// One maximum after the other; what was chosen counts as less than all others.
+// One maximum after the other; what was chosen counts as less than all others. Reals are picked
+// from the input, so that what is compared with them finds them there.
 absl::Status topK(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const Ints given, e.constantInts(1));
   const int64_t rank = e.rank(0);
@@ -105,6 +106,7 @@ absl::Status topK(NodeEmitter& e, llvm::StringRef) {
   if (!largest) {
     IR_ASSIGN_OR_RETURN(x, e.emit("tensor.neg", {x}));
   }
+  Value* const all_values = x;
   Value* one = real ? e.scalar(1) : e.constant(Array::integer({}, {1}));
   Ints all(rank), list(rank, 1), numbers(size);
   std::iota(all.begin(), all.end(), 0);
@@ -118,12 +120,17 @@ absl::Status topK(NodeEmitter& e, llvm::StringRef) {
   for (int64_t i = 0; i < k; ++i) {
     IR_ASSIGN_OR_RETURN(Value * place,
                         e.emit("tensor.argmax", {x}, {{"axis", axis}, {"keepdims", true}}));
-    IR_ASSIGN_OR_RETURN(Value * value, e.emit("tensor.reduce_max", {x},
-                                              {{"axes", Ints{axis}}, {"keepdims", true}}));
+    IR_ASSIGN_OR_RETURN(Value * chosen, e.emit("tensor.equal", {counting, place}));
+    Value* picked = x;
+    if (real) {
+      IR_ASSIGN_OR_RETURN(picked, e.emit("tensor.where", {chosen, all_values, e.scalar(0)}));
+    }
+    IR_ASSIGN_OR_RETURN(Value * value,
+                        e.emit(real ? "tensor.reduce_sum" : "tensor.reduce_max", {picked},
+                               {{"axes", Ints{axis}}, {"keepdims", true}}));
     values.push_back(value);
     indices.push_back(place);
     if (i + 1 == k) break;
-    IR_ASSIGN_OR_RETURN(Value * chosen, e.emit("tensor.equal", {counting, place}));
     IR_ASSIGN_OR_RETURN(x, e.emit("tensor.where", {chosen, least, x}));
   }
   IR_ASSIGN_OR_RETURN(Value * y, e.emit("tensor.concat", values, {{"axis", axis}}));

@@ -8,6 +8,7 @@
 #include "ir/core/status_macros.h"
 #include "ir/tensor/infer.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "passes/import_cleanup/support/rewrite.h"
 
@@ -50,6 +51,26 @@ double sumOf(const Op& op, const std::optional<WholeRange>& range) {
   return terms * static_cast<double>(mostOf(*range));
 }
 
+// Is what the op makes compared with something, moved or as part of another extreme?
+bool isCompared(const Op& op) {
+  llvm::SmallPtrSet<const Op*, 8> seen;
+  llvm::SmallVector<const Op*> open = {&op};
+  while (!open.empty()) {
+    const Op* next = open.pop_back_val();
+    if (isComparison(*next)) return true;
+    if (!seen.insert(next).second || next->numResults() != 1) continue;
+    for (const Op* reader : next->result()->users()) {
+      const bool follows = isComparison(*reader) || movesElements(*reader) ||
+                           llvm::StringSwitch<bool>(reader->name())
+                               .Cases("tensor.max", "tensor.min", "tensor.neg", true)
+                               .Cases("tensor.reduce_max", "tensor.reduce_min", true)
+                               .Default(false);
+      if (follows) open.push_back(reader);
+    }
+  }
+  return false;
+}
+
 bool isFinite(const Value* value) {
   if (!isConstant(value)) return true;
   std::optional<Array> array = arrayOf(value);
@@ -78,8 +99,9 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   if (op.is("tensor.and")) return conjunction(x[0], x[1]);
   if (op.is("tensor.or")) return disjunction(x[0], x[1]);
   if (op.is("tensor.where")) return choice(op, x[0], numbers[1], numbers[2]);
-  if (op.is("tensor.max")) return extremeOfTwo(true, numbers[0], numbers[1]);
-  if (op.is("tensor.min")) return extremeOfTwo(false, numbers[0], numbers[1]);
+  if (op.is("tensor.max") || op.is("tensor.min"))
+    return extremeOfTwo(op.is("tensor.max"), numbers[0], numbers[1],
+                        isCompared(op) ? Extreme::kExact : Extreme::kRounded);
   if (op.is("tensor.relu") && isLarge(ranges[0]))
     return extremeOfTwo(true, numbers[0], {number(0), WholeRange{0, 0}});
   if (op.is("tensor.abs") && ranges[0]) return magnitude(numbers[0]);
@@ -97,7 +119,8 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   if (op.is("tensor.pow")) return power(op, numbers[0], numbers[1]);
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) {
     IR_ASSIGN_OR_RETURN(Value * one,
-                        extremum(op.is("tensor.reduce_max"), numbers[0], op.intsAttr("axes")));
+                        extremum(op.is("tensor.reduce_max"), numbers[0], op.intsAttr("axes"),
+                                 isCompared(op) ? Extreme::kExact : Extreme::kRounded));
     return one == nullptr ? one : reshaped(one, op.result()->type().shape);
   }
   if (isComparison(op))
@@ -219,7 +242,7 @@ Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b) {
   return emit("tensor.add", {product, b.value});
 }
 
-Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b) {
+Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b, Extreme extreme) {
   if (needLimbs(a.range, b.range)) {
     const int64_t most = mostOf(a.range, b.range);
     IR_ASSIGN_OR_RETURN(const Limbs x, limbsOf(a.value, most));
@@ -230,6 +253,13 @@ Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b) {
   if (isConstant(a.value)) std::swap(a, b);
   IR_ASSIGN_OR_RETURN(Value * difference, greatest ? emit("tensor.sub", {b.value, a.value})
                                                    : emit("tensor.sub", {a.value, b.value}));
+  if (extreme == Extreme::kExact) {  // c b + (1 - c) a
+    IR_ASSIGN_OR_RETURN(Value * second, function("where(greater(x, 0), 1, 0)", difference));
+    IR_ASSIGN_OR_RETURN(Value * first, negation(second));
+    IR_ASSIGN_OR_RETURN(second, emit("tensor.mul", {second, b.value}));
+    IR_ASSIGN_OR_RETURN(first, emit("tensor.mul", {first, a.value}));
+    return emit("tensor.add", {second, first});
+  }
   IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
   return emit(greatest ? "tensor.add" : "tensor.sub", {a.value, excess});
 }
@@ -238,7 +268,8 @@ Arithmetic::Result Arithmetic::slice(Value* x, int64_t axis, int64_t start, int6
   return emit("tensor.slice", {x}, {{"axis", axis}, {"start", start}, {"size", size}});
 }
 
-Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes) {
+Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes,
+                                        Extreme extreme) {
   Limbs limbs = {{x.value, 0}};
   if (isLarge(x.range)) {
     IR_ASSIGN_OR_RETURN(limbs, limbsOf(x.value, mostOf(*x.range)));
@@ -260,8 +291,8 @@ Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<
       if (limbs.size() > 1) {
         IR_ASSIGN_OR_RETURN(limbs, extremeLimbs(greatest, first, second));
       } else {
-        IR_ASSIGN_OR_RETURN(limbs[0].value,
-                            extremeOfTwo(greatest, {first[0].value, {}}, {second[0].value, {}}));
+        IR_ASSIGN_OR_RETURN(limbs[0].value, extremeOfTwo(greatest, {first[0].value, {}},
+                                                         {second[0].value, {}}, extreme));
       }
       for (size_t i = 0; i < last.size(); ++i) {
         IR_ASSIGN_OR_RETURN(limbs[i].value, emit("tensor.concat", {limbs[i].value, last[i].value},

@@ -73,8 +73,11 @@ class Arithmetic {
   Result choice(const ir::Op& op, ir::Value* condition, Number a, Number b);
   // c a + (1 - c) b
   Result chosen(ir::Value* c, Number a, Number b);
-  Result extremeOfTwo(bool greatest, Number a, Number b);
-  Result extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes);
+  // Exact: one of the two as it is, for a comparison that looks for it. Costs more.
+  enum class Extreme { kRounded, kExact };
+  Result extremeOfTwo(bool greatest, Number a, Number b, Extreme extreme = Extreme::kRounded);
+  Result extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes,
+                  Extreme extreme = Extreme::kRounded);
   Result sum(ir::Value* x, llvm::ArrayRef<int64_t> axes);
   Result product(Number a, Number b);
   // Powers of a whole number, and of 2.

@@ -540,3 +540,19 @@ c("ngrams_of_one_place_weighed", "int64[6] x => float[2] y", NGRAMS % (0, "TFIDF
 c("ngrams_with_all_skips", "int64[6] x => float[4] y", NGRAMS % (1000, "TF", "0, 1, 2, 3", ""), inputs=TOKENS)
 c("unique_of_large_integers", "int64[2] x => int64[2] y", "u, i, j, n = Unique(a) m = Size(u) y = Add(x, m)", inputs={"x": [1, 2]},
   a=ints(2**53, 2**53 + 1, 2**53))
+
+
+# What is compared with an extreme finds it among the elements.
+
+LOGITS = "float[8,16] x => "
+for op, extreme in (("Equal", "ReduceMax"), ("GreaterOrEqual", "ReduceMax"), ("LessOrEqual", "ReduceMin")):
+    c(f"{op}_{extreme}", LOGITS + "bool[8,8] y", f"l = MatMul(x, w) t = {extreme} <axes = [1]> (l) y = {op}(l, t)", opset=17, w=weights(16, 8))
+c("equal_to_the_greater", "float[6] a, float[6] b => bool[6] y", "m = Max(a, b) y = Equal(a, m)")
+c("among_the_3_largest", LOGITS + "bool[8,8] y", "l = MatMul(x, w) v, i = TopK(l, k) t = Slice(v, a, b, n) y = GreaterOrEqual(l, t)",
+  k=ints(3), a=ints(2), b=ints(3), n=ints(1), w=weights(16, 8))
+c("all_but_the_3_largest_are_zero", LOGITS + "float[8,8] y",
+  "l = MatMul(x, w) v, i = TopK(l, k) t = Slice(v, a, b, n) m = Less(l, t) y = Where(m, z, l)",
+  k=ints(3), a=ints(2), b=ints(3), n=ints(1), w=weights(16, 8), z=0.0)
+c("gate_of_the_most_likely", LOGITS + "float[8,8] y",
+  "l = MatMul(x, w) p = Softmax(l) t = ReduceMax <axes = [1]> (p) m = GreaterOrEqual(p, t) f = Cast <to = 1> (m) y = Mul(p, f)",
+  opset=17, w=weights(16, 8))

@@ -1,4 +1,4 @@
-"""Integers above 2,048 in computations: each is exact, whatever its limbs are.
+"""Integers in computations: each is exact, above 2,048 whatever its limbs are.
 
 WHOLES: name -> Case. They are proven from the command line by tests/e2e/kinds_test.py, and equal what is stored.
 """
@@ -6,7 +6,7 @@ WHOLES: name -> Case. They are proven from the command line by tests/e2e/kinds_t
 import numpy as np
 
 from blocks import Case
-from graph import INTEGER, Graph
+from graph import FLOAT, INTEGER, Graph
 
 # Around powers of two, with limbs that are equal, zero or at an end of their range.
 NUMBERS = np.array([0, 1, -1, 255, 256, -256, 2047, 2048, 2049, -2048, -2049, 65535, 65536, 65537, -65536, 65408, 65663, 98304,
@@ -78,11 +78,24 @@ def tokens():
     return g.model(number(g, g.add("Equal", rows, columns)), INTEGER, last=last, token=g.add("Gather", TOKENS[::-1].copy(), last))
 
 
+def thresholds():
+    """Which logits are the greatest, the least, among the three greatest: extremes are compared with what they are of."""
+    g = Graph(7, [("x", FLOAT, (1, 24, 16))], opset=17)
+    logits = g.linear("x", 16, 16)
+    values, _ = g.add("TopK", logits, np.array([3]), outputs=2)
+    third = g.add("Slice", values, np.array([2]), np.array([3]), np.array([2]))
+    pairs = g.add("Max", logits, "x")
+    return g.model(number(g, g.add("Equal", logits, g.add("ReduceMax", logits, axes=[2]))), INTEGER,
+                   least=number(g, g.add("LessOrEqual", logits, g.add("ReduceMin", logits, axes=[2]))),
+                   three=number(g, g.add("GreaterOrEqual", logits, third)), greater=number(g, g.add("Equal", pairs, "x")))
+
+
 WHOLES = {
     "comparisons": Case(comparisons, pairs(NUMBERS)),
     "extremes": Case(extremes, pairs(NUMBERS)),
     "sums": Case(sums, pairs(NUMBERS[:16])),
     "choices": Case(choices, pairs(NUMBERS)),
     "products": Case(products, pairs(np.arange(18))),
+    "thresholds": Case(thresholds, lambda rng: {"x": rng.standard_normal((1, 24, 16)).astype(np.float32)}),
     "tokens": Case(tokens, lambda rng: {"ids": rng.integers(0, 16, (1, 24))}),
 }
