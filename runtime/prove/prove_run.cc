@@ -11,6 +11,7 @@
 #include "runtime/package/files.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
+#include "runtime/prove/job.h"
 
 namespace lindero::runtime {
 namespace {
@@ -36,10 +37,40 @@ absl::Status moveFile(const std::string& from, const std::string& to) {
   return withError(renamePath(from, to), Error::kFile);
 }
 
+absl::StatusOr<ProvenRun> proveJob(const Run& run, const Prover& prover, const ClaimOptions& claim,
+                                   const ProveFiles& files, Monitor& monitor) {
+  if (files.key.empty()) {
+    return failure(Error::kUsage, absl::StrCat("the job ", files.job,
+                                               " needs a key: `lindero compile MODEL -o PACKAGE` "
+                                               "makes one, with the package"));
+  }
+  LINDERO_ASSIGN_OR_RETURN(const Job job, Job::enter(files.job, run, claim, files.key));
+  ProvenRun proven;
+  const Clock::time_point start = Clock::now();
+  LINDERO_ASSIGN_OR_RETURN(TracedRun traced,
+                           traceJob(job, run, claim, files.key, prover.options().threads, monitor));
+  proven.trace_seconds = secondsSince(start);
+  proven.statement = std::move(traced.statement);
+  if (files.proof.empty()) return proven;
+  const std::string openings = claim.digests.empty() ? "" : openingsOf(files.job);
+  LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove({.package = run.opened.path,
+                                                        .key = files.key,
+                                                        .traces = std::move(traced.traces),
+                                                        .claim = claimOf(files.job),
+                                                        .openings = openings,
+                                                        .proof = files.proof,
+                                                        .parts = partsOf(files.job)},
+                                                       monitor));
+  LINDERO_RETURN_IF_ERROR(copyFile(files.key, files.key_out));
+  if (!openings.empty()) LINDERO_RETURN_IF_ERROR(copyFile(openings, files.openings));
+  return proven;
+}
+
 }  // namespace
 
 absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const ClaimOptions& claim,
                                    const ProveFiles& files, Monitor& monitor) {
+  if (!files.job.empty()) return proveJob(run, prover, claim, files, monitor);
   LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(files.proof, monitor));
   ProvenRun proven;
   Clock::time_point start = Clock::now();
@@ -55,12 +86,13 @@ absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const C
     proven.key_made = true;
     proven.setup_seconds = secondsSince(start);
   }
-  ProofFiles made{run.opened.path,
-                  key,
-                  std::move(traced.traces),
-                  scratch.path("claim.json"),
-                  claim.digests.empty() ? "" : scratch.path("run.openings"),
-                  scratch.path("run.proof")};
+  ProofFiles made{.package = run.opened.path,
+                  .key = key,
+                  .traces = std::move(traced.traces),
+                  .claim = scratch.path("claim.json"),
+                  .openings = claim.digests.empty() ? "" : scratch.path("run.openings"),
+                  .proof = scratch.path("run.proof"),
+                  .parts = ""};
   LINDERO_RETURN_IF_ERROR(writeClaim(claim, run.opened, traced.statement, run.decode.rule(),
                                      {key, made.claim, made.openings}));
   LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove(made, monitor));

@@ -7,7 +7,7 @@
 //                                                         .proof = "run.proof"}, monitor));
 //
 // Memory and time are those of the prover's program; disk: the trace and the prover's files, in a
-// folder beside the proof that goes when the call returns.
+// folder beside the proof that goes when the call returns, or in that of the job.
 #pragma once
 
 #include <string>
@@ -26,7 +26,10 @@ struct ProveFiles {
   std::string key = {};       // to use; empty: one is made, as the prover's options say
   std::string key_out = {};   // a copy of the key; empty: none. A key that is made needs it.
   std::string openings = {};  // the values that the claim gives by digest; needed if it gives any
-  std::string proof = {};
+  std::string proof = {};     // of a job: empty, if only its traces are to be made
+  // A folder that keeps what is done (job.h), of a run with a key: the same call goes on with it.
+  // Empty: all that is made on the way goes.
+  std::string job = {};
 };
 
 struct ProvenRun {

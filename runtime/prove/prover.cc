@@ -69,6 +69,15 @@ void addOpenings(const std::string& path, std::vector<std::string>& arguments) {
   if (!path.empty()) arguments.insert(arguments.end(), {"--openings", path});
 }
 
+// What the package and the key have to do with it.
+absl::StatusOr<Report> ofPackage(absl::StatusOr<Report> report, const std::string& package,
+                                 const std::string& key) {
+  if (errorOf(report.status()) != Error::kPackage) return report;
+  return failure(Error::kPackage,
+                 absl::StrCat(package, " with the key ", key, ": ", report.status().message(),
+                              "; `lindero compile` makes both anew"));
+}
+
 }  // namespace
 
 int logBlowup(const ProverOptions& options) {
@@ -128,11 +137,22 @@ absl::StatusOr<Report> Prover::prove(const ProofFiles& files, Monitor& monitor) 
     arguments.insert(arguments.end(), {"--trace", trace});
   }
   addOpenings(files.openings, arguments);
-  absl::StatusOr<Report> report = make(files.proof, "prove", std::move(arguments), monitor);
-  if (errorOf(report.status()) != Error::kPackage) return report;
-  return failure(Error::kPackage,
-                 absl::StrCat(files.package, " with the key ", files.key, ": ",
-                              report.status().message(), "; `lindero compile` makes both anew"));
+  if (!files.parts.empty()) arguments.insert(arguments.end(), {"--parts", files.parts});
+  return ofPackage(make(files.proof, "prove", std::move(arguments), monitor), files.package,
+                   files.key);
+}
+
+absl::StatusOr<Report> Prover::proveBlock(const BlockFiles& files, Monitor& monitor) const {
+  std::vector<std::string> arguments = {"--package",     files.package,
+                                        "--key",         files.key,
+                                        "--claim",       files.claim,
+                                        "--parts",       files.parts,
+                                        "--trace",       files.trace,
+                                        "--block",       absl::StrCat(files.block),
+                                        "--threads",     absl::StrCat(options_.threads),
+                                        "--progress-fd", "{progress}"};
+  addOpenings(files.openings, arguments);
+  return ofPackage(run("prove-block", std::move(arguments), monitor), files.package, files.key);
 }
 
 absl::StatusOr<Report> Prover::verify(const std::string& key, const std::string& proof,

@@ -37,6 +37,14 @@ struct ProofFiles {
   std::string claim;
   std::string openings;  // the values that the claim gives by digest; empty if there are none
   std::string proof;     // to be written
+  std::string parts;     // a folder: what is done of the proof is kept there; empty: nowhere
+};
+
+// A block of a proof in the making, with its trace.
+struct BlockFiles {
+  std::string package, key, claim, openings, parts;  // as in ProofFiles
+  int64_t block = 0;
+  std::string trace;
 };
 
 // log2 of FRI's blowup, which `prefer` stands for.
@@ -64,6 +72,8 @@ class Prover {
   // What each key of the file gives, under "keys".
   absl::StatusOr<Report> describe(const std::string& key, Monitor& monitor) const;
   absl::StatusOr<Report> prove(const ProofFiles& files, Monitor& monitor) const;
+  // Commits the block, and proves it if the parts have the commitments of all blocks.
+  absl::StatusOr<Report> proveBlock(const BlockFiles& files, Monitor& monitor) const;
   // `openings`: as in ProofFiles.
   absl::StatusOr<Report> verify(const std::string& key, const std::string& proof,
                                 const std::string& openings, Monitor& monitor) const;

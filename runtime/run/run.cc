@@ -1,9 +1,12 @@
 #include "runtime/run/run.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/error/error.h"
+#include "runtime/package/files.h"
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/generate_trace.h"
@@ -74,10 +77,26 @@ Statement inputsOf(const Run& run, const Circuit& circuit, int64_t step) {
   return own;
 }
 
+// The program alone, if the trace is there.
+absl::StatusOr<Statement> keepTrace(const Package& package, const Statement& inputs,
+                                    const std::string& path, const TraceOptions& options) {
+  std::error_code code;
+  if (std::filesystem::exists(path, code)) return runProgram(package, inputs, options);
+  const std::string part = absl::StrCat(path, ".part");
+  absl::StatusOr<Statement> statement = generateTrace(package, inputs, part, options);
+  if (!statement.ok()) return statement;
+  LINDERO_RETURN_IF_ERROR(withError(renamePath(part, path), Error::kFile));
+  return statement;
+}
+
 }  // namespace
 
+std::string traceName(int64_t block, int64_t blocks) {
+  return blocks == 1 ? "trace.bin" : absl::StrCat("trace-", block, ".bin");
+}
+
 absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
-                                   Monitor& monitor) {
+                                   Monitor& monitor, Traces present) {
   const std::vector<Package>& members = run.opened.bundle.members;
   const int64_t blocks = run.blocks();
   TracedRun traced;
@@ -94,12 +113,13 @@ absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, in
                        (static_cast<double>(block) + static_cast<double>(done) / total) /
                            static_cast<double>(blocks));
     };
-    const std::string name = blocks == 1 ? "trace.bin" : absl::StrCat("trace-", block, ".bin");
-    traced.traces.push_back(absl::StrCat(folder, "/", name));
+    traced.traces.push_back(absl::StrCat(folder, "/", traceName(block, blocks)));
     const Statement inputs =
         inputsOf(run, package.circuit(), block / static_cast<int64_t>(members.size()));
-    absl::StatusOr<Statement> statement =
-        generateTrace(package, inputs, traced.traces.back(), options);
+    const std::string& path = traced.traces.back();
+    absl::StatusOr<Statement> statement = present == Traces::kMade
+                                              ? generateTrace(package, inputs, path, options)
+                                              : keepTrace(package, inputs, path, options);
     if (!statement.ok()) return withRunError(statement.status());
     step.set_format(statement->format());
     step.mutable_tensors()->MergeFrom(statement->tensors());

@@ -54,10 +54,17 @@ struct TracedRun {
   std::vector<std::string> traces;
 };
 
-// Traces go to trace.bin in the folder, or trace-0.bin, ... if there are several. Memory: see
+// Of the traces that the folder has already, of the same run: they are made anew, or kept, and only
+// what they hand on is computed. Then each appears whole or not at all.
+enum class Traces { kMade, kKept };
+
+// trace.bin, or trace-0.bin, ... if there are several.
+std::string traceName(int64_t block, int64_t blocks);
+
+// Traces go to files of these names in the folder. Memory: see
 // generateTrace, of one block.
 absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
-                                   Monitor& monitor);
+                                   Monitor& monitor, Traces present = Traces::kMade);
 
 // Every constraint, lookup and claimed sum of the traces, without any prover. A report with
 // failures is no error.

@@ -17,6 +17,7 @@ void addCompile(CLI::App& app, Command& chosen);
 void addDoctor(CLI::App& app, Command& chosen);
 void addCheck(CLI::App& app, Command& chosen);
 void addProve(CLI::App& app, Command& chosen);
+void addProveMember(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);
 void addTamper(CLI::App& app, Command& chosen);
 void addOpen(CLI::App& app, Command& chosen);

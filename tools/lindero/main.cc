@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   addDoctor(app, command);
   addCheck(app, command);
   addProve(app, command);
+  addProveMember(app, command);
   addVerify(app, command);
   addTamper(app, command);
   addOpen(app, command);

@@ -27,6 +27,7 @@ struct ProveArguments {
   SourceOptions source;
   runtime::ProveFiles files{.proof = "run.proof"};
   bool own_security = false;  // an option of the security was given
+  bool trace_only = false;
   runtime::ClaimOptions claim;
   ProverOptions prover;
 };
@@ -130,7 +131,8 @@ void showEstimate(const ProveArguments& arguments, const runtime::Run& run, cons
 
 void addFiles(const runtime::ProvenRun& proven, const runtime::ProveFiles& files,
               Summary& summary) {
-  summary.add("proof", "proof", files.proof, files.proof);
+  if (!files.proof.empty()) summary.add("proof", "proof", files.proof, files.proof);
+  if (!files.job.empty()) summary.add("job", "job", files.job, files.job);
   if (!files.key_out.empty()) summary.add("key", "key", files.key_out, files.key_out);
   if (!files.openings.empty()) summary.add("openings", "values", files.openings, files.openings);
   summary.details(true);
@@ -141,7 +143,17 @@ void addFiles(const runtime::ProvenRun& proven, const runtime::ProveFiles& files
   summary.details(false);
 }
 
+// A job goes on with the same package and key.
+absl::Status checkJob(const ProveArguments& arguments) {
+  std::error_code code;
+  if (arguments.files.job.empty() || fs::is_directory(arguments.source.source, code))
+    return absl::OkStatus();
+  return failure(Error::kUsage, absl::StrCat("--job takes a package: `lindero compile ",
+                                             arguments.source.source, " -o PACKAGE` makes it"));
+}
+
 absl::Status prove(const ProveArguments& arguments, Context& context) {
+  LINDERO_RETURN_IF_ERROR(checkJob(arguments));
   LINDERO_ASSIGN_OR_RETURN(Prover prover, Prover::find(arguments.prover));
   runtime::ProveFiles files = arguments.files;
   if (!arguments.claim.digests.empty()) {
@@ -159,14 +171,16 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
                                                      scratch, context, summary));
   summary.details(false);
   LINDERO_ASSIGN_OR_RETURN(files.key, presentKey(arguments, source.run.opened));
-  if (files.key.empty()) files.key_out = destination(arguments, files.key_out, ".key");
+  if (files.key.empty() && files.job.empty())
+    files.key_out = destination(arguments, files.key_out, ".key");
+  if (arguments.trace_only) files.proof.clear();
   showEstimate(arguments, source.run, files.key, context);
   noteShortInputs(source.run, context);
   LINDERO_ASSIGN_OR_RETURN(
       runtime::ProvenRun proven,
       runtime::proveRun(source.run, prover, arguments.claim, files, context.monitor()));
   addFiles(proven, files, summary);
-  addProverReport(proven.report, summary);
+  if (!arguments.trace_only) addProverReport(proven.report, summary);
   LINDERO_RETURN_IF_ERROR(addRun(source, proven.statement, summary, kShownTensors));
   summary.details(true);
   addStages(stagesOf(proven.report), summary);
@@ -186,6 +200,15 @@ void addProve(CLI::App& app, Command& chosen) {
   command->add_option("--key-out", arguments->files.key_out,
                       "Write the verifying key here (default for a key that is made on the way: "
                       "the proof's name with .key)");
+  command
+      ->add_option("--job", arguments->files.job,
+                   "Keep here what is done: the same command, ended at any point, goes on with it, "
+                   "and `prove-member` takes part. Remove it when the proof is there")
+      ->type_name("FOLDER");
+  command
+      ->add_flag("--trace-only", arguments->trace_only,
+                 "Leave all proving to `prove-member`: fill the job with the run alone")
+      ->needs("--job");
   addClaimOptions(*command, arguments->claim, arguments->files.openings);
   addSourceOptions(*command, arguments->source);
   addSecurityOptions(*command, arguments->prover);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use lindero_package::Error;
+use lindero_prover_stwo::files;
 
 /// The options of a verb; all must be used, and only those of [`Arguments::several`] may be given more than once.
 pub struct Arguments {
@@ -40,6 +41,16 @@ impl Arguments {
 
     pub fn required(&mut self, name: &str) -> Result<PathBuf, Error> {
         self.optional(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// What is in the file that an option names.
+    pub fn content(&mut self, name: &str) -> Result<Vec<u8>, Error> {
+        files::read(&self.required(name)?)
+    }
+
+    /// The same of an option that may be missing.
+    pub fn optional_content(&mut self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.optional::<PathBuf>(name)?.map(|path| files::read(&path)).transpose()
     }
 
     /// The values of an option that is given once or more, in order.

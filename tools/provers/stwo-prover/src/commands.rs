@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
+use lindero_prover_stwo::files;
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{self, Failure, FixedFiles, Keep, TreeZero};
+use lindero_prover_stwo::prover::{self, Failure, FixedFiles, Keep, Parts, Stage, TreeZero};
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{verify, Key, KeySet, Member, Target};
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
-use crate::{files, report, End};
+use crate::{report, End};
 
 impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
@@ -111,7 +112,7 @@ fn key_of(package: &Package, file: &[u8]) -> Result<Key, Error> {
 }
 
 pub fn commit(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
-    let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
+    let (folder, key) = (arguments.required("package")?, arguments.content("key")?);
     let trace: PathBuf = arguments.required("trace")?;
     let name: Option<String> = arguments.optional("member")?;
     arguments.finish()?;
@@ -146,59 +147,116 @@ fn tree_zero(way: Option<&str>, folder: &Path, member: &Member) -> Result<TreeZe
     })
 }
 
+/// What a proof is of.
+struct Proven {
+    package: Package,
+    key: Key,
+    statement: Statement,
+    openings: Option<Vec<u8>>,
+    /// How there is what of the fixed columns.
+    way: Option<String>,
+}
+
+impl Proven {
+    fn open(arguments: &mut Arguments) -> Result<Self, Error> {
+        let (folder, key) = (arguments.required("package")?, arguments.content("key")?);
+        let (claim, openings) = (arguments.content("claim")?, arguments.optional_content("openings")?);
+        let way = arguments.optional("fixed-columns")?;
+        let package = Package::open(&folder)?;
+        let key = key_of(&package, &key)?;
+        let mut statement = Statement::decode(&claim, &package.bundle)?;
+        if let Some(openings) = &openings {
+            statement.open(openings, &package.bundle)?;
+        }
+        Ok(Proven { package, key, statement, openings, way })
+    }
+
+    fn tree_zero(&self, member: usize) -> Result<TreeZero, Error> {
+        tree_zero(self.way.as_deref(), &self.package.files[member].folder, &self.key.members[member])
+    }
+}
+
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
-    let (folder, key) = (arguments.required("package")?, files::read(&arguments.required("key")?)?);
+    let proven = Proven::open(&mut arguments)?;
     let traces: Vec<PathBuf> = arguments.several("trace")?;
-    let claim = files::read(&arguments.required("claim")?)?;
     let output = arguments.required("output")?;
-    let openings = files::read_optional(&mut arguments, "openings")?;
-    let way: Option<String> = arguments.optional("fixed-columns")?;
+    let parts = arguments.optional::<PathBuf>("parts")?.map(|folder| Parts::open(&folder)).transpose()?;
     arguments.finish()?;
-    let package = Package::open(&folder)?;
-    let key = key_of(&package, &key)?;
+    let Proven { package, key, statement, openings, .. } = &proven;
     let traces = package.open_traces(&traces)?;
-    let mut statement = Statement::decode(&claim, &package.bundle)?;
-    if let Some(openings) = &openings {
-        statement.open(openings, &package.bundle)?;
-    }
     let mut from_files = false;
     let mut trees_zero = |member: usize| {
-        let tree_zero = tree_zero(way.as_deref(), &package.files[member].folder, &key.members[member])?;
+        let tree_zero = proven.tree_zero(member)?;
         from_files |= matches!(tree_zero, TreeZero::Kept(Some(_)));
         Ok(tree_zero)
     };
-    let proof = prover::prove_with(&mut trees_zero, &package, &traces, &key, &statement, progress).and_then(
-        |proof| {
-            progress.begin("verify");
-            verify(&key, &proof, openings.as_deref()).map_err(|error| {
-                Failure::Witness(error.within(
-                    "the proof that was made is rejected; prove again with another nonce in the claim",
-                ))
-            })?;
-            progress.end();
-            Ok(proof)
-        },
-    );
+    let proof = prover::prove_with(
+        &mut trees_zero,
+        parts.as_ref(),
+        package,
+        &traces,
+        key,
+        statement,
+        progress,
+    )
+    .and_then(|proof| {
+        progress.begin("verify");
+        verify(key, &proof, openings.as_deref()).map_err(|error| {
+            Failure::Witness(error.within(match &parts {
+                None => "the proof that was made is rejected; prove again with another nonce in the claim",
+                Some(_) => {
+                    "the proof that was made is rejected; prove again without the parts that were kept, \
+                             and if that is rejected, too, with another nonce in the claim"
+                }
+            }))
+        })?;
+        progress.end();
+        Ok(proof)
+    });
     if from_files && matches!(proof, Err(Failure::Witness(_))) {
         // It may be the columns, and not the witness.
-        prover::check_fixed(&package, &key, progress)?;
+        prover::check_fixed(package, key, progress)?;
     }
     let proof = proof?;
-    let parts = report::parts(&key, &proof)?;
+    let bytes = report::parts(key, &proof)?;
     files::write(&output, &proof)?;
     Ok(json!({
         "proof_digest": report::hexadecimal(&digest(&proof)),
         "proof_bytes": proof.len(),
         "blocks": statement.steps() * key.members.len(),
-        "bytes": parts,
+        "bytes": bytes,
         "claim_digest": report::hexadecimal(&statement.digest()),
         "time": progress.summary(),
     }))
 }
 
+pub fn prove_block(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
+    progress.begin("open");
+    let proven = Proven::open(&mut arguments)?;
+    let (trace, parts) = (arguments.required("trace")?, arguments.required("parts")?);
+    let block = arguments.optional("block")?.unwrap_or(0);
+    arguments.finish()?;
+    let Proven { package, key, statement, .. } = &proven;
+    let parts = Parts::open(&parts)?;
+    let trace = ColumnFile::open(&trace, &key.members[block % key.members.len()].circuit, 1)?;
+    let mut trees_zero = |member| proven.tree_zero(member);
+    let stage =
+        prover::prove_block(&mut trees_zero, &parts, package, (block, trace), key, statement, progress)?;
+    let missing = match stage {
+        Stage::Committed { missing } => missing,
+        Stage::Proven => 0,
+    };
+    Ok(json!({
+        "block": block,
+        "proven": stage == Stage::Proven,
+        "missing_roots": missing,
+        "time": progress.summary(),
+    }))
+}
+
 pub fn bare(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
-    let keys = KeySet::decode(&files::read(&arguments.required("key")?)?)?;
+    let keys = KeySet::decode(&arguments.content("key")?)?;
     arguments.finish()?;
     let key = Key::decode(keys.first())?;
     for member in &key.members {

@@ -4,15 +4,8 @@ use std::path::{Path, PathBuf};
 
 use lindero_package::Error;
 
-use crate::arguments::Arguments;
-
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
-}
-
-/// The file that an option names, if it is given.
-pub fn read_optional(arguments: &mut Arguments, option: &str) -> Result<Option<Vec<u8>>, Error> {
-    arguments.optional::<PathBuf>(option)?.map(|path| read(&path)).transpose()
 }
 
 /// Writes beside the target and renames, so that there never is half a file. What exists and is no file, a device

@@ -4,6 +4,7 @@
 #![cfg_attr(feature = "prover", feature(portable_simd))]
 
 pub mod damage;
+pub mod files;
 pub mod progress;
 #[cfg(feature = "prover")]
 pub mod prover;

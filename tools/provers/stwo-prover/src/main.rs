@@ -10,7 +10,6 @@ mod allocator;
 mod arguments;
 #[cfg(feature = "prover")]
 mod commands;
-mod files;
 mod report;
 mod tamper;
 
@@ -20,6 +19,7 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use lindero_package::{digest, Error};
+use lindero_prover_stwo::files;
 use lindero_stwo_verifier::{verify, Key, KeySet};
 use serde_json::json;
 
@@ -43,6 +43,10 @@ usage: lindero-prover-stwo VERB --option value ...
           values that it gives by digest.
           [--fixed-columns files|tree|compute|commit]: with the files of setup, where they are (default); with that of the tree
           alone; without; or with all that Stwo's own prover wants. Slower in this order, and the same proof.
+          [--parts FOLDER]: what is done of the proof is kept there, and what is there is not done again.
+  prove-block --package FOLDER --key KEY --trace FILE --claim FILE --parts FOLDER [--block 0] [--openings FILE] [--fixed-columns ...]
+          The part of `prove` that is of one block, given its trace: commits it, and proves it if all blocks are committed in the
+          parts. When each block is proven, `prove` with these parts puts them together.
   verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
           Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
           an accepted proof to the transcript, with the nonce before it.
@@ -57,7 +61,7 @@ usage: lindero-prover-stwo VERB --option value ...
 A KEY file holds a key per bucket of a model: commit and prove take that of the package, verify and tamper the
 one that the proof names.
 
-setup, parameters, commit, prove and bare also take
+setup, parameters, commit, prove, prove-block and bare also take
   --progress-fd N   JSON lines on this file descriptor
   --threads N       0: one per processor
 
@@ -144,13 +148,14 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             tamper_files(arguments)
         }
         #[cfg(feature = "prover")]
-        "setup" | "parameters" | "commit" | "prove" | "bare" => {
+        "setup" | "parameters" | "commit" | "prove" | "prove-block" | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
             match verb {
                 "setup" => commands::setup(arguments, &progress),
                 "parameters" => commands::parameters(arguments),
                 "commit" => commands::commit(arguments, &progress),
                 "bare" => commands::bare(arguments, &progress),
+                "prove-block" => commands::prove_block(arguments, &progress),
                 _ => commands::prove(arguments, &progress),
             }
         }
@@ -159,15 +164,15 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
 }
 
 fn describe(mut arguments: Arguments) -> Result<serde_json::Value, End> {
-    let keys = KeySet::decode(&files::read(&arguments.required("key")?)?)?;
+    let keys = KeySet::decode(&arguments.content("key")?)?;
     arguments.finish()?;
     let reports = keys.all().map(|key| Ok(report::key(&Key::decode(key)?)));
     Ok(json!({ "keys": reports.collect::<Result<Vec<_>, Error>>()? }))
 }
 
 fn tamper_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
-    let key = files::read(&arguments.required("key")?)?;
-    let proof = files::read(&arguments.required("proof")?)?;
+    let key = arguments.content("key")?;
+    let proof = arguments.content("proof")?;
     let count = arguments.optional("count")?.unwrap_or(1000);
     let seed = arguments.optional("seed")?.unwrap_or(1);
     let threads = arguments.optional("threads")?.unwrap_or(0);
@@ -176,9 +181,9 @@ fn tamper_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
 }
 
 fn verify_files(mut arguments: Arguments) -> Result<serde_json::Value, End> {
-    let key = files::read(&arguments.required("key")?)?;
-    let proof = files::read(&arguments.required("proof")?)?;
-    let openings = files::read_optional(&mut arguments, "openings")?;
+    let key = arguments.content("key")?;
+    let proof = arguments.content("proof")?;
+    let openings = arguments.optional_content("openings")?;
     let transcript: Option<PathBuf> = arguments.optional("transcript")?;
     arguments.finish()?;
     let begun = Instant::now();

@@ -47,7 +47,7 @@ fn members_have_files_of_their_own() {
     let key = Key::decode(&key).unwrap();
     let prove = |way: &dyn Fn(usize) -> TreeZero| {
         let mut trees_zero = |member| Ok(way(member));
-        prove_with(&mut trees_zero, &package, &traces, &key, &statement, &progress).unwrap()
+        prove_with(&mut trees_zero, None, &package, &traces, &key, &statement, &progress).unwrap()
     };
     let files = |member: usize| {
         let files = FixedFiles::open(&package.files[member].folder, &key.members[member]).unwrap();
@@ -90,7 +90,7 @@ impl Made {
         let (key, progress) = (Key::decode(&self.key).unwrap(), Arc::new(Progress::new(None)));
         let mut tree_zero = Some(tree_zero);
         let mut one = |_| Ok(tree_zero.take().unwrap());
-        prove_with(&mut one, &self.package, &self.traces, &key, &self.statement, &progress)
+        prove_with(&mut one, None, &self.package, &self.traces, &key, &self.statement, &progress)
     }
 
     fn path(&self, suffix: &str) -> PathBuf {

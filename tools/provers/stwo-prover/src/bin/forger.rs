@@ -2,14 +2,13 @@
 
 #[path = "../arguments.rs"]
 mod arguments;
-#[path = "../files.rs"]
-mod files;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use arguments::Arguments;
 use lindero_package::{decode_canonical, encode, proto, ColumnFile, Error, Package, Statement};
+use lindero_prover_stwo::files;
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::forger::{forge, Freedom, Kind, Report, Rows, NOTHING_TO_MOVE};
 use lindero_prover_stwo::prover::{setup, Failure};
@@ -64,10 +63,10 @@ struct Lie<'a> {
 
 fn run(mut arguments: Arguments) -> Result<(), Error> {
     let package = Package::open_ignoring_rules(&arguments.required("package")?)?;
-    let claim = files::read(&arguments.required("claim")?)?;
+    let claim = arguments.content("claim")?;
     let traces: Vec<PathBuf> = arguments.several("trace")?;
     let freedoms: String = arguments.optional("freedoms")?.unwrap_or_else(|| "all".into());
-    let openings = files::read_optional(&mut arguments, "openings")?;
+    let openings = arguments.optional_content("openings")?;
     let other: Option<PathBuf> = arguments.optional("fixed")?;
     let seed = arguments.optional("seed")?.unwrap_or(1);
     let save: Option<PathBuf> = arguments.optional("save")?;

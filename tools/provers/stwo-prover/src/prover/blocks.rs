@@ -1,8 +1,10 @@
 //! The blocks of a proof: each is committed and proven by itself, under challenges that all share.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use lindero_package::{proto, Circuit, ColumnFile, Package, Statement};
+use lindero_package::{proto, Circuit, ColumnFile, Error, Package, Statement};
 use lindero_stwo_verifier::codec::{encode_elements, Commitment};
 use lindero_stwo_verifier::{codec, transcript, uniform_values, Key, Member, TableAir};
 use num_traits::Zero;
@@ -20,6 +22,7 @@ use super::fixed::Shared;
 use super::grind::{ProverChannel, ProverMerkleChannel, Search};
 use super::load::{self, Evaluation};
 use super::open::Committed;
+use super::parts::{BlockName, Parts, RootName};
 use super::prove::{commit, unsatisfied, FixedTree, Tree};
 use super::stages::with_stages;
 use super::strategy::{Published, Step, Strategy};
@@ -31,14 +34,18 @@ type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, ProverMerkleChannel>;
 /// What the blocks have in common.
 pub(super) struct Bundle<'a> {
     pub(super) package: &'a Package,
+    /// Of all blocks, or of block `first` alone.
     pub(super) traces: &'a [ColumnFile],
+    pub(super) first: usize,
+    pub(super) blocks: usize,
+    pub(super) parts: Option<&'a Parts>,
     pub(super) key: &'a Key,
     pub(super) statement: &'a Statement,
     pub(super) progress: &'a Arc<Progress>,
     pub(super) search: Search,
     pub(super) twiddles: &'a TwiddleTree<SimdBackend>,
-    /// Per member.
-    pub(super) fixed: &'a [FixedTree<'a>],
+    /// By member: of those that are proven.
+    pub(super) fixed: &'a BTreeMap<usize, FixedTree<'a>>,
 }
 
 impl Bundle<'_> {
@@ -46,55 +53,93 @@ impl Bundle<'_> {
         block % self.key.members.len()
     }
 
+    fn trace(&self, block: usize) -> &ColumnFile {
+        &self.traces[block - self.first]
+    }
+
     fn commit_main(&self, block: usize) -> Result<Tree, Failure> {
-        self.progress.enter_block(block, self.traces.len());
+        self.progress.enter_block(block, self.blocks);
         self.progress.begin("load_main");
         let member = &self.key.members[self.member(block)];
-        let columns = load::main_columns(&member.circuit, &self.traces[block])?;
+        let columns = load::main_columns(&member.circuit, self.trace(block))?;
         self.progress.begin("commit_main");
         Ok(commit(columns, true, member.config(), self.twiddles))
     }
 
+    /// The root of a block that was committed before, by whoever has the same parts.
+    pub(super) fn kept_root(&self, block: usize) -> Option<Blake2sHash> {
+        self.parts?.root(&RootName::new(self.key.digest, self.statement.digest(), block))
+    }
+
+    /// The root of a block, and its tree if it had to be made.
+    pub(super) fn root(&self, block: usize) -> Result<(Blake2sHash, Option<Tree>), Failure> {
+        if let Some(root) = self.kept_root(block) {
+            return Ok((root, None));
+        }
+        let tree = self.commit_main(block)?;
+        let root = tree.commitment.root();
+        if let Some(parts) = self.parts {
+            parts.keep_root(&RootName::new(self.key.digest, self.statement.digest(), block), root)?;
+        }
+        Ok((root, Some(tree)))
+    }
+
     /// What depends on the fixed columns of a member and on the challenges of phase 1 alone.
     fn share(&self, member: usize, challenges: &[SecureField]) -> Result<Shared, Failure> {
-        let FixedTree::Kept(fixed) = &self.fixed[member] else { return Ok(Shared::default()) };
+        let FixedTree::Kept(fixed) = &self.fixed[&member] else { return Ok(Shared::default()) };
         self.progress.begin("share_fixed");
         let circuit = &self.key.members[member].circuit;
         let uniform = uniform_values(circuit, challenges, &[], 2).map_err(Failure::Witness)?;
         Ok(fixed.share(&self.package.files[member].fixed, &uniform))
     }
 
-    /// The roots of all blocks, and the tree of block 0, which is proven first.
-    pub(super) fn commit_main_columns(&self) -> Result<(Vec<Blake2sHash>, Tree), Failure> {
-        let root = |block| Ok(self.commit_main(block)?.commitment.root());
-        let later = (1..self.traces.len()).map(root).collect::<Result<Vec<_>, Failure>>()?;
-        let first = self.commit_main(0)?;
+    /// The roots of all blocks, and the tree of block 0, which is proven first, unless its root was known.
+    pub(super) fn commit_main_columns(&self) -> Result<(Vec<Blake2sHash>, Option<Tree>), Failure> {
+        let root = |block| Ok(self.root(block)?.0);
+        let later = (1..self.blocks).map(root).collect::<Result<Vec<_>, Failure>>()?;
+        let (root, first) = self.root(0)?;
         self.progress.leave_blocks();
-        Ok(([vec![first.commitment.root()], later].concat(), first))
+        Ok(([vec![root], later].concat(), first))
     }
 
-    /// `drawn` are the challenges that all blocks share. What a member shares over the steps is made once where there is one
-    /// member, and again for each block where there are several: only one is in memory.
+    /// The blocks of the range. What a member shares over the steps is made once where there is one member, and again for each
+    /// block where there are several: only one is in memory. `first` is the tree of the first of them, if it was made already.
     pub(super) fn prove_blocks(
         &self,
-        first: Tree,
-        channel: &ProverChannel,
-        drawn: &[SecureField],
+        range: Range<usize>,
+        mut first: Option<Tree>,
+        begun: &Begun,
         strategy: &mut dyn Strategy,
     ) -> Result<Vec<proto::Block>, Failure> {
         let members = self.key.members.len();
-        let (mut first, mut shared) = (Some(first), None);
+        let mut shared = None;
         let (mut before, mut sums, mut blocks) = (None, Vec::new(), Vec::new());
-        for index in 0..self.traces.len() {
-            let member = self.member(index);
-            let challenges = transcript::challenges_of(&self.key.members[member], drawn);
-            let shared = match &mut shared {
-                Some(shared) if members == 1 => shared,
-                other => other.insert(self.share(member, &challenges)?),
+        for index in range {
+            let (main, channel) = (first.take(), self.begin(index, begun));
+            let name = BlockName::new(&channel);
+            let (block, own) = match self.kept_block(index, &name) {
+                Some(kept) => kept,
+                None => {
+                    let member = self.member(index);
+                    let challenges = transcript::challenges_of(&self.key.members[member], begun.drawn);
+                    let shared = match &mut shared {
+                        Some(shared) if members == 1 => shared,
+                        other => other.insert(self.share(member, &challenges)?),
+                    };
+                    let main = main.map_or_else(|| self.commit_main(index), Ok)?;
+                    if main.commitment.root() != begun.roots[index] {
+                        return Err(Failure::Input(Error::new(format!(
+                            "the trace of block {index} is not the one that was committed before"
+                        ))));
+                    }
+                    let session = Session::new(self, shared, index, main, channel, challenges);
+                    let made = session.prove(before.as_deref(), &sums, strategy)?;
+                    if let Some(parts) = self.parts {
+                        parts.keep_block(&name, &made.0)?;
+                    }
+                    made
+                }
             };
-            let main = first.take().map_or_else(|| self.commit_main(index), Ok)?;
-            let session = Session::new(self, shared, index, main, channel, challenges);
-            let (block, own) = session.prove(before.as_deref(), &sums, strategy)?;
             blocks.push(block);
             sums.push(own);
             if sums.len() == members {
@@ -103,6 +148,36 @@ impl Bundle<'_> {
         }
         Ok(blocks)
     }
+
+    /// The channel of a block after its main columns.
+    fn begin(&self, index: usize, begun: &Begun) -> ProverChannel {
+        let member = &self.key.members[self.member(index)];
+        let mut channel = transcript::begin_block(member, begun.channel, index, self.search.clone());
+        for root in [Blake2sHash(member.fixed_root), begun.roots[index]] {
+            ProverMerkleChannel::mix_root(&mut channel, root);
+        }
+        channel
+    }
+
+    /// A block that was proven before, and the sums of its links: its others were compared then.
+    fn kept_block(&self, index: usize, name: &BlockName) -> Option<(proto::Block, Vec<SecureField>)> {
+        let block = self.parts?.block(name)?;
+        let circuit = &self.key.members[self.member(index)].circuit;
+        let values = &block.claimed_sums;
+        let values = codec::decode_elements(values, circuit.claimed_sums.len(), "claimed sums").ok()?;
+        let mut sums = vec![SecureField::zero(); circuit.sum_groups.len()];
+        for (claimed_sum, value) in circuit.claimed_sums.iter().zip(values) {
+            sums[claimed_sum.group as usize] += value;
+        }
+        Some((block, sums))
+    }
+}
+
+/// Where all blocks go on from: the roots of their main columns, the channel after these, and the challenges that it gave them.
+pub(super) struct Begun<'b> {
+    pub(super) roots: &'b [Blake2sHash],
+    pub(super) channel: &'b ProverChannel,
+    pub(super) drawn: &'b [SecureField],
 }
 
 /// The proof of a block in the making.
@@ -120,31 +195,28 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// `channel` and `challenges` are those after phase 1.
+    /// `channel` and `challenges` are those after phase 1, whose columns are `main`.
     fn new(
         bundle: &'a Bundle<'a>,
         shared: &'a Shared,
         index: usize,
         main: Tree,
-        channel: &ProverChannel,
+        channel: ProverChannel,
         challenges: Vec<SecureField>,
     ) -> Self {
         let member_index = bundle.member(index);
         let member = &bundle.key.members[member_index];
-        let mut session = Session {
+        Session {
             bundle,
             shared,
             index,
             member_index,
             member,
-            trees: Vec::new(),
-            channel: transcript::begin_block(member, channel, index, bundle.search.clone()),
+            trees: vec![main],
+            channel,
             challenges,
             claimed_sums: vec![SecureField::zero(); member.circuit.claimed_sums.len()],
-        };
-        ProverMerkleChannel::mix_root(&mut session.channel, Blake2sHash(member.fixed_root));
-        session.commit_tree(main);
-        session
+        }
     }
 
     fn commit_tree(&mut self, tree: Tree) {
@@ -159,8 +231,8 @@ impl<'a> Session<'a> {
         earlier: &[Vec<SecureField>],
         strategy: &mut dyn Strategy,
     ) -> Result<(proto::Block, Vec<SecureField>), Failure> {
-        let Bundle { traces, progress, .. } = *self.bundle;
-        progress.enter_block(self.index, traces.len());
+        let Bundle { blocks, progress, .. } = *self.bundle;
+        progress.enter_block(self.index, blocks);
         self.commit_challenge_phases(before, earlier, strategy)?;
         let mut claimed_sums = std::mem::take(&mut self.claimed_sums);
         let step = self.step(before, earlier);
@@ -179,14 +251,14 @@ impl<'a> Session<'a> {
         before: Option<&'s [Vec<SecureField>]>,
         earlier: &'s [Vec<SecureField>],
     ) -> Step<'s> {
-        let Bundle { key, statement, traces, .. } = *self.bundle;
+        let Bundle { key, statement, blocks, .. } = *self.bundle;
         let step = self.index / key.members.len();
         Step {
             bundle: &key.bundle,
             circuit: &self.member.circuit,
             stated: statement.at(&key.bundle, self.member_index, step),
             block: self.index,
-            blocks: traces.len(),
+            blocks,
             challenges: &self.challenges,
             before,
             earlier,
@@ -199,10 +271,11 @@ impl<'a> Session<'a> {
         earlier: &[Vec<SecureField>],
         strategy: &mut dyn Strategy,
     ) -> Result<(), Failure> {
-        let Bundle { package, traces, progress, .. } = *self.bundle;
+        let Bundle { package, progress, .. } = *self.bundle;
         let (member, circuit) = (self.member, &*self.member.circuit);
         let fixed = &package.files[self.member_index].fixed;
-        let mut columns = Columns::new(circuit, fixed, &traces[self.index], self.shared.known_rows());
+        let mut columns =
+            Columns::new(circuit, fixed, self.bundle.trace(self.index), self.shared.known_rows());
         for (phase, fill, stage) in [(2, "fill_fold", "commit_fold"), (3, "fill_lookup", "commit_lookup")] {
             progress.begin(fill);
             if phase == 3 {
@@ -231,7 +304,7 @@ impl<'a> Session<'a> {
     /// Proves the constraints of `circuit`, which has the member's columns.
     fn finish(mut self, circuit: &Circuit) -> Result<Commitment, Failure> {
         let Bundle { progress, twiddles, fixed, .. } = *self.bundle;
-        let (member, fixed) = (self.member, &fixed[self.member_index]);
+        let (member, fixed) = (self.member, &fixed[&self.member_index]);
         let uniform =
             uniform_values(circuit, &self.challenges, &self.claimed_sums, 4).map_err(Failure::Witness)?;
         let (known, extended) = (self.shared.known_extended(), self.shared.extended());

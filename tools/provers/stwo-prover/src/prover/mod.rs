@@ -13,6 +13,7 @@ mod interpreter;
 mod load;
 mod neighbours;
 mod open;
+mod parts;
 mod program;
 mod prove;
 mod stages;
@@ -23,9 +24,10 @@ use lindero_package::Error;
 pub use bare::prove_bare;
 pub use fixed::{FixedFiles, Keep, Kept};
 pub use grind::{Grind, HONEST};
+pub use parts::Parts;
 pub use prove::{
-    check_fixed, main_root, prove, prove_grinding, prove_unchecked, prove_with, setup, setup_keeping, sizes,
-    TreeZero,
+    check_fixed, main_root, prove, prove_block, prove_grinding, prove_unchecked, prove_with, setup,
+    setup_keeping, sizes, Stage, TreeZero,
 };
 
 /// Why there is no proof.

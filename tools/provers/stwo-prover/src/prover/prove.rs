@@ -1,5 +1,6 @@
 //! Setup, and the prover's side of the protocol of [`lindero_stwo_verifier::transcript`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
@@ -8,8 +9,10 @@ use lindero_stwo_verifier::{
     codec, transcript, Key, KeyParts, Layout, Member, Parameters, Target, PROOF_FORMAT,
 };
 use stwo::core::channel::MerkleChannel;
+use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::PcsConfig;
 use stwo::core::poly::circle::CanonicCoset;
+use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::backend::BackendForChannel;
 use stwo::prover::mempool::BaseColumnPool;
@@ -17,10 +20,11 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::CommitmentTreeProver;
 
-use super::blocks::Bundle;
+use super::blocks::{Begun, Bundle};
 use super::fixed::{write, Fixed, FixedFiles, Keep, Kept, Shape};
-use super::grind::{Grind, ProverMerkleChannel, Search, HONEST};
+use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
+use super::parts::Parts;
 use super::strategy::{Honest, Strategy, Unchecked};
 use super::Failure;
 use crate::progress::Progress;
@@ -113,23 +117,90 @@ pub fn prove(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_with(&mut |_| Ok(TreeZero::Kept(None)), package, traces, key, statement, progress)
+    prove_with(&mut |_| Ok(TreeZero::Kept(None)), None, package, traces, key, statement, progress)
 }
 
 /// What a proof has of tree 0 of a member, by its index.
 pub type TreesZero<'a> = &'a mut dyn FnMut(usize) -> Result<TreeZero, Error>;
 
-/// The same proof, byte by byte, whatever there is of tree 0. With files nobody compares the columns of the package with the
-/// key's, but for whoever verifies the proof.
+/// What a proof is made with, besides what it is of.
+pub(super) struct Means<'m> {
+    pub(super) grind: Grind,
+    pub(super) trees_zero: TreesZero<'m>,
+    pub(super) parts: Option<&'m Parts>,
+}
+
+/// The same proof, byte by byte, whatever there is of tree 0, and of the proof itself. With files nobody compares the columns of
+/// the package with the key's, but for whoever verifies the proof.
 pub fn prove_with(
     trees_zero: TreesZero,
+    parts: Option<&Parts>,
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, HONEST, trees_zero)
+    let means = Means { grind: HONEST, trees_zero, parts };
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, means)
+}
+
+/// What there is of a block that is proven apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its root; its proof begins with the roots of all blocks, and this many others are missing.
+    Committed {
+        missing: usize,
+    },
+    Proven,
+}
+
+/// Goes on with one block of a proof, of whose run `trace` is, as far as the parts allow; what it makes becomes a part. Needs of
+/// the package's fixed columns those of the block's member.
+pub fn prove_block(
+    trees_zero: TreesZero,
+    parts: &Parts,
+    package: &Package,
+    (block, trace): (usize, ColumnFile),
+    key: &Key,
+    statement: &Statement,
+    progress: &Arc<Progress>,
+) -> Result<Stage, Failure> {
+    check_package(package, key)?;
+    let (blocks, member) = (statement.steps() * key.members.len(), block % key.members.len());
+    if block >= blocks {
+        return Err(Failure::Input(Error::new(format!("there is no block {block}, but {blocks}"))));
+    }
+    progress.begin("twiddles");
+    let twiddles = twiddles(key.members[member].layout.max_log_height, &key.parameters);
+    let search = Search::new(HONEST, progress);
+    let traces = [trace];
+    let mut bundle = Bundle {
+        package,
+        traces: &traces,
+        first: block,
+        blocks,
+        parts: Some(parts),
+        key,
+        statement,
+        progress,
+        search: search.clone(),
+        twiddles: &twiddles,
+        fixed: &BTreeMap::new(),
+    };
+    let (_, tree) = bundle.root(block)?;
+    let roots: Vec<Blake2sHash> = (0..blocks).filter_map(|block| bundle.kept_root(block)).collect();
+    if roots.len() < blocks {
+        return Ok(Stage::Committed { missing: blocks - roots.len() });
+    }
+    let file = &package.files[member].fixed;
+    let fixed = FixedTree::new(trees_zero(member)?, &key.members[member], file, &twiddles, progress)?;
+    let fixed = BTreeMap::from([(member, fixed)]);
+    bundle.fixed = &fixed;
+    let (channel, drawn) = draw(key, statement, &roots, search, progress);
+    let begun = Begun { roots: &roots, channel: &channel, drawn: &drawn };
+    bundle.prove_blocks(block..block + 1, tree, &begun, &mut Unchecked)?;
+    Ok(Stage::Proven)
 }
 
 /// Fails if the fixed columns of the package are not those that the key was made from.
@@ -150,8 +221,8 @@ pub fn prove_unchecked(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    let mut computed = |_| Ok(TreeZero::Kept(None));
-    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, HONEST, &mut computed)
+    let means = Means { grind: HONEST, trees_zero: &mut |_| Ok(TreeZero::Kept(None)), parts: None };
+    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, means)
 }
 
 /// Proves with nonces of another origin, as a lazy prover would: for tests.
@@ -164,11 +235,10 @@ pub fn prove_grinding(
     progress: &Arc<Progress>,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
-    let mut computed = |_| Ok(TreeZero::Kept(None));
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, grind, &mut computed)
+    let means = Means { grind, trees_zero: &mut |_| Ok(TreeZero::Kept(None)), parts: None };
+    prove_bundle(package, traces, key, statement, progress, &mut Honest, means)
 }
 
-#[allow(clippy::too_many_arguments)]
 pub(super) fn prove_bundle(
     package: &Package,
     traces: &[ColumnFile],
@@ -176,8 +246,7 @@ pub(super) fn prove_bundle(
     statement: &Statement,
     progress: &Arc<Progress>,
     strategy: &mut dyn Strategy,
-    grind: Grind,
-    trees_zero: TreesZero,
+    Means { grind, trees_zero, parts }: Means,
 ) -> Result<Vec<u8>, Failure> {
     check_inputs(package, traces, key, statement)?;
     progress.begin("twiddles");
@@ -185,17 +254,27 @@ pub(super) fn prove_bundle(
     let twiddles = twiddles(tallest, &key.parameters);
     let fixed = |(index, member): (usize, _)| {
         let file = &package.files[index].fixed;
-        FixedTree::new(trees_zero(index)?, member, file, &twiddles, progress)
+        Ok((index, FixedTree::new(trees_zero(index)?, member, file, &twiddles, progress)?))
     };
-    let fixed = key.members.iter().enumerate().map(fixed).collect::<Result<Vec<_>, Failure>>()?;
-    let search = Search::new(grind, progress);
-    let bundle =
-        Bundle { package, traces, key, statement, progress, search, twiddles: &twiddles, fixed: &fixed };
+    let fixed = key.members.iter().enumerate().map(fixed).collect::<Result<_, Failure>>()?;
+    let (blocks, search) = (traces.len(), Search::new(grind, progress));
+    let bundle = Bundle {
+        package,
+        traces,
+        first: 0,
+        blocks,
+        parts,
+        key,
+        statement,
+        progress,
+        search: search.clone(),
+        twiddles: &twiddles,
+        fixed: &fixed,
+    };
     let (roots, first) = bundle.commit_main_columns()?;
-    let mut channel = transcript::begin(key, statement.digest(), &roots, bundle.search.clone());
-    progress.begin("draw_challenges");
-    let drawn = transcript::draw_shared(&mut channel, key);
-    let blocks = bundle.prove_blocks(first, &channel, &drawn, strategy)?;
+    let (channel, drawn) = draw(key, statement, &roots, search, progress);
+    let begun = Begun { roots: &roots, channel: &channel, drawn: &drawn };
+    let blocks = bundle.prove_blocks(0..blocks, first, &begun, strategy)?;
     progress.leave_blocks();
     Ok(encode(&proto::Proof {
         format: PROOF_FORMAT,
@@ -206,16 +285,35 @@ pub(super) fn prove_bundle(
     }))
 }
 
+/// The challenges that all blocks share, and the channel that gave them.
+fn draw(
+    key: &Key,
+    statement: &Statement,
+    roots: &[Blake2sHash],
+    search: Search,
+    progress: &Progress,
+) -> (ProverChannel, Vec<SecureField>) {
+    let mut channel = transcript::begin(key, statement.digest(), roots, search);
+    progress.begin("draw_challenges");
+    let drawn = transcript::draw_shared(&mut channel, key);
+    (channel, drawn)
+}
+
+fn check_package(package: &Package, key: &Key) -> Result<(), Failure> {
+    let digests = package.bundle.members.iter().map(|member| digest(&package.circuits[member.circuit_index]));
+    if !digests.eq(key.members.iter().map(|member| member.circuit_digest)) {
+        return Err(Failure::Input(Error::new("the key is of another circuit than the package")));
+    }
+    Ok(())
+}
+
 fn check_inputs(
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
 ) -> Result<(), Failure> {
-    let digests = package.bundle.members.iter().map(|member| digest(&package.circuits[member.circuit_index]));
-    if !digests.eq(key.members.iter().map(|member| member.circuit_digest)) {
-        return Err(Failure::Input(Error::new("the key is of another circuit than the package")));
-    }
+    check_package(package, key)?;
     let blocks = statement.steps() * key.members.len();
     if traces.len() != blocks {
         return Err(Failure::Input(Error::new(format!(

@@ -30,7 +30,7 @@ use world::{Change, World};
 use super::fill::Columns;
 use super::grind::HONEST;
 use super::program::Known;
-use super::prove::{prove_bundle, TreeZero};
+use super::prove::{prove_bundle, Means, TreeZero};
 use super::strategy::{Published, Step, Strategy};
 use super::Failure;
 use crate::progress::Progress;
@@ -92,9 +92,8 @@ pub fn forge(
         moved: false,
     };
     let progress = Arc::new(Progress::new(None));
-    let mut committed = |_| Ok(TreeZero::Committed);
-    let proof =
-        prove_bundle(package, traces, key, statement, &progress, &mut forger, HONEST, &mut committed)?;
+    let means = Means { grind: HONEST, trees_zero: &mut |_| Ok(TreeZero::Committed), parts: None };
+    let proof = prove_bundle(package, traces, key, statement, &progress, &mut forger, means)?;
     Ok((proof, forger.report))
 }
 
