@@ -138,7 +138,7 @@ absl::Status compileAgain(const std::string& path, const ModelOptions& options,
         absl::StrCat("the key's calibration was not measured: ", comparison.status().message()));
   }
   LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets, chooseBuckets(options, model));
-  return writePackage(options, buckets, &prover, std::move(model), home, monitor).status();
+  return writePackage(options, buckets, &prover, model, home, monitor).status();
 }
 
 // Another blowup than these is none of `lindero compile`, and shows as a difference.

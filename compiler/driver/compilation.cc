@@ -391,6 +391,16 @@ absl::Status Compilation::place(const passes::LowerToAirOptions& options,
   return absl::OkStatus();
 }
 
+absl::StatusOr<passes::PlacementCost> Compilation::predict(
+    const passes::CostOptions& options) const {
+  IR_ASSIGN_OR_RETURN(const passes::PlacementGraph graph,
+                      passes::PlacementGraph::of(integerFunction()));
+  const passes::Assignment assignment = options_.segments.empty()
+                                            ? passes::assignmentOfCuts(graph.atoms().size(), {})
+                                            : passes::Assignment{options_.segments};
+  return passes::CostModel(graph, options).cost(assignment);
+}
+
 absl::Status Compilation::lower(const passes::LowerToAirOptions& options,
                                 const Boundaries& boundaries) {
   whole_ = false;

@@ -30,6 +30,7 @@
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
 #include "ir/tensor/interpreter.h"
+#include "passes/boundary/placement/cost_model.h"
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 #include "passes/quantize/calibrate.h"
@@ -97,6 +98,9 @@ class Compilation {
   absl::Status lower(const passes::LowerToAirOptions& options, const Boundaries& boundaries = {});
   const CostReport& cost() const { return cost_; }
   const std::vector<CostReport>& memberCosts() const { return member_costs_; }
+  // What the cost model of passes/boundary says of the proofs that were lowered, from the integer
+  // function alone. Not of blocks that carry context.
+  absl::StatusOr<passes::PlacementCost> predict(const passes::CostOptions& options) const;
 
   // What was compiled and how: the model.json of the package.
   absl::StatusOr<runtime::ModelRecord> record() const;

@@ -223,7 +223,7 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
 
 absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
                                              const std::vector<int64_t>& buckets,
-                                             const runtime::Prover* prover, PreparedModel model,
+                                             const runtime::Prover* prover, PreparedModel& model,
                                              const std::string& home, runtime::Monitor& monitor) {
   CompiledPackage result;
   std::vector<runtime::Key> keys;
@@ -276,8 +276,8 @@ absl::StatusOr<CompiledModel> compileModel(const std::string& path, const ModelO
   compiled.measured = model.measured;
   LINDERO_ASSIGN_OR_RETURN(compiled.buckets, chooseBuckets(options, model));
   const std::string home = scratch.path("package");
-  LINDERO_ASSIGN_OR_RETURN(CompiledPackage package, writePackage(options, compiled.buckets, prover,
-                                                                 std::move(model), home, monitor));
+  LINDERO_ASSIGN_OR_RETURN(CompiledPackage package,
+                           writePackage(options, compiled.buckets, prover, model, home, monitor));
   compiled.setup = std::move(package.setup);
   compiled.setup_seconds = package.setup_seconds;
   for (const OpenedPackage& circuit : package.circuits) {

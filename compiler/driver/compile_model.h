@@ -143,6 +143,7 @@ absl::Status lowerModel(const ModelOptions& options, int64_t bucket, PreparedMod
                         runtime::Monitor& monitor);
 
 // Lowers for these buckets and writes a package into the folder `home`; with a prover it has keys.
+// The model may be lowered again after that, for other boundaries.
 struct CompiledPackage {
   std::vector<OpenedPackage> circuits;  // ascending
   std::vector<runtime::Report> setup;   // what the prover said of each; empty without one
@@ -150,7 +151,7 @@ struct CompiledPackage {
 };
 absl::StatusOr<CompiledPackage> writePackage(const ModelOptions& options,
                                              const std::vector<int64_t>& buckets,
-                                             const runtime::Prover* prover, PreparedModel model,
+                                             const runtime::Prover* prover, PreparedModel& model,
                                              const std::string& home, runtime::Monitor& monitor);
 
 // The least and the greatest of the named values ("bits", "exponent") of a calibration; nothing if

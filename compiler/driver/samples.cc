@@ -134,4 +134,17 @@ passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::Inpu
   return sample;
 }
 
+std::vector<runtime::InputArray> arraysOf(const ModelFacts& facts, const passes::Sample& sample) {
+  std::vector<runtime::InputArray> arrays;
+  for (size_t i = 0; i < sample.size(); ++i) {
+    const Array& values = sample[i];
+    arrays.push_back({.name = facts.inputs[i].name,
+                      .shape = {values.shape.begin(), values.shape.end()},
+                      .integer = !values.isReal(),
+                      .integers = values.integers,
+                      .reals = values.reals});
+  }
+  return arrays;
+}
+
 }  // namespace lindero::compiler

@@ -31,5 +31,7 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
 // The run that the arrays are for, which checkInputs has accepted: of fewer tokens than the model
 // has positions, 0 fills the rest; of an input that nobody reads, ones where none is given.
 passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::InputArray>& arrays);
+// The other way round: a sample as a user would give it.
+std::vector<runtime::InputArray> arraysOf(const ModelFacts& facts, const passes::Sample& sample);
 
 }  // namespace lindero::compiler

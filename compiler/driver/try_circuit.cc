@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/errors.h"
+#include "compiler/driver/samples.h"
 #include "ir/integer/interpreter.h"
 #include "llvm/ADT/STLExtras.h"
 #include "passes/quantize/compare.h"
@@ -35,17 +36,9 @@ passes::Sample varied(const runtime::ModelFacts& facts, passes::Sample sample) {
 }
 
 // A decode run is given the first half of its tokens.
-std::vector<runtime::InputArray> arraysOf(const runtime::ModelFacts& facts, int64_t bucket,
+std::vector<runtime::InputArray> inputsOf(const runtime::ModelFacts& facts, int64_t bucket,
                                           const passes::Sample& sample) {
-  std::vector<runtime::InputArray> arrays;
-  for (size_t i = 0; i < sample.size(); ++i) {
-    const ir::tensor::Array& values = sample[i];
-    arrays.push_back({.name = facts.inputs[i].name,
-                      .shape = {values.shape.begin(), values.shape.end()},
-                      .integer = !values.isReal(),
-                      .integers = values.integers,
-                      .reals = values.reals});
-  }
+  std::vector<runtime::InputArray> arrays = arraysOf(facts, sample);
   if (bucket > 0) {
     std::vector<int64_t>& tokens = arrays[0].integers;
     tokens.resize(std::min<size_t>(tokens.size(), (bucket + 1) / 2));
@@ -147,7 +140,7 @@ absl::Status tryCircuit(const std::string& home, int64_t bucket, const passes::S
   for (bool vary : {true, false}) {
     LINDERO_ASSIGN_OR_RETURN(runtime::OpenedPackage opened, runtime::openPackage(home, bucket));
     const passes::Sample inputs = vary ? varied(opened.facts, sample) : sample;
-    const std::vector<runtime::InputArray> arrays = arraysOf(opened.facts, bucket, inputs);
+    const std::vector<runtime::InputArray> arrays = inputsOf(opened.facts, bucket, inputs);
     status = check(std::move(opened), arrays, bucket, integer, inputs, monitor);
     if (errorOf(status) != Error::kOutOfRange) return status;
   }

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "compiler/driver/errors.h"
-#include "passes/boundary/placement/proof_cost.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/package/status_macros.h"
 
@@ -66,6 +65,16 @@ StwoParameters keyParameters(const std::string& path, const std::vector<runtime:
   return key != nullptr ? key->message.stwo() : expectedParameters(options);
 }
 
+passes::ProofParameters costParameters(const StwoParameters& parameters) {
+  return {parameters.log_blowup(), parameters.queries(), parameters.fold_step(),
+          parameters.log_last_layer_degree()};
+}
+
+int threadsOf(int threads) {
+  return threads > 0 ? threads
+                     : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,
                        int64_t blocks) {
   Estimate estimate;
@@ -73,12 +82,9 @@ Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters,
   for (const TableCost& table : cost.tables) estimate.rows += table.height;
   estimate.online_cells = cost.online;
   estimate.fixed_cells = cost.fixed;
-  unsigned workers = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
   const passes::ProofCost proof =
       passes::proofCost({cost.online, cost.fixed, cost.columns, tallest(cost)},
-                        {parameters.log_blowup(), parameters.queries(), parameters.fold_step(),
-                         parameters.log_last_layer_degree()},
-                        workers);
+                        costParameters(parameters), threadsOf(threads));
   estimate.seconds = proof.seconds;
   estimate.memory_bytes = proof.memory_bytes;
   estimate.proof_bytes = proof.proof_bytes;

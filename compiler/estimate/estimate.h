@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "compiler/driver/compile_model.h"
 #include "compiler/emit/report.h"
+#include "passes/boundary/placement/proof_cost.h"
 #include "runtime/package/digest.h"
 #include "runtime/package/key.pb.h"
 #include "runtime/prove/prover.h"
@@ -36,6 +37,10 @@ absl::StatusOr<StwoParameters> parametersOf(const runtime::Report& json);
 // the expected ones if there is none.
 StwoParameters keyParameters(const std::string& path, const std::vector<runtime::Digest>& circuits,
                              const runtime::Digest& bundle, const runtime::ProverOptions& options);
+// What of them the cost model of passes/boundary takes.
+passes::ProofParameters costParameters(const StwoParameters& parameters);
+// How many a prover of so many threads has: 0 is one per processor.
+int threadsOf(int threads);
 
 // Of a bundle, `blocks` proofs of the circuit.
 Estimate estimateProof(const CostReport& cost, const StwoParameters& parameters, int threads,

@@ -182,8 +182,7 @@ absl::Status compile(const onnx::ModelProto& model, absl::string_view bytes) {
   if (cost.online + cost.fixed > kMostCells) return absl::OkStatus();
   const std::string home = sandbox().path("package");
   fs::create_directory(home);
-  status = compiler::writePackage(options, *buckets, nullptr, *std::move(prepared), home, monitor)
-               .status();
+  status = compiler::writePackage(options, *buckets, nullptr, *prepared, home, monitor).status();
   fs::remove_all(home);
   if (status.ok()) reach(kCompiled);
   return status;

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "tools/lindero/context.h"
 #include "tools/lindero/exit_codes.h"
+#include "tools/lindero/show_comparison.h"
 #include "tools/lindero/show_values.h"
 
 namespace lindero::cli {
@@ -97,6 +98,36 @@ TEST(PublicValues, NamesCannotPassForOtherLines) {
   std::string text = shown("y\nverdict  REJECTED \x1b[2J");
   EXPECT_THAT(text, HasSubstr("output y\\nverdict  REJECTED \\033[2J"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+}
+
+TEST(Csv, HasAColumnForEachNameAndQuotesTexts) {
+  const std::vector<Json> rows = {{{"policy", "cut{a=1,b=2}"}, {"stages", {{"fri", 0.5}}}},
+                                  {{"policy", "so \"called\""}, {"stages", {{"open", 2}}}}};
+  EXPECT_EQ(csvOf(rows),
+            "policy,stages.fri,stages.open\n\"cut{a=1,b=2}\",0.5,\n\"so \"\"called\"\"\",,2\n");
+  EXPECT_EQ(csvOf({}), "\n");
+}
+
+TEST(Comparison, ShowsStagesThatOnlyOnePlacementHas) {
+  ComparedPlacements compared;
+  compared.placements = {
+      {.policy = "fused", .online_cells = 100, .predicted = {.online_cells = 90}},
+      {.policy = "by-half", .segments = 2, .online_cells = 10}};
+  compared.transcripts = {
+      {.placement = 1, .prove_seconds = 2, .stages = {{"open", 2}}, .parts = {{"fri", 1234}}},
+      {.placement = 0,
+       .prove_seconds = 3,
+       .stages = {{"fri", 3}, {"open", 1}},
+       .parts = {{"fri", 99}}}};
+  Summary summary;
+  addComparison(compared, summary);
+  EXPECT_THAT(summary.text(), HasSubstr("  stage  fused  by-half\n"
+                                        "  fri    3.0 s\n"
+                                        "  open   1.0 s    2.0 s\n"));
+  EXPECT_THAT(summary.text(), HasSubstr("  part  fused  by-half\n"
+                                        "  fri      99    1,234\n"));
+  EXPECT_THAT(summary.text(), HasSubstr("90, -10 %"));
+  EXPECT_EQ(summary.json()["placements"][1]["prove_seconds"]["median"], 2);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ using Command = std::function<absl::Status(Context&)>;
 void addCompile(CLI::App& app, Command& chosen);
 void addDoctor(CLI::App& app, Command& chosen);
 void addCheck(CLI::App& app, Command& chosen);
+void addCompare(CLI::App& app, Command& chosen);
 void addProve(CLI::App& app, Command& chosen);
 void addProveMember(CLI::App& app, Command& chosen);
 void addVerify(CLI::App& app, Command& chosen);

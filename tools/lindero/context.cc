@@ -119,6 +119,10 @@ void Summary::addBytes(absl::string_view key, absl::string_view label, int64_t v
 void Summary::addTable(absl::string_view key, absl::string_view title,
                        std::vector<std::string> header, Rows rows, Json json) {
   json_[std::string(key)] = std::move(json);
+  addTextTable(title, std::move(header), std::move(rows));
+}
+
+void Summary::addTextTable(absl::string_view title, std::vector<std::string> header, Rows rows) {
   std::vector<size_t> widths;
   rows.insert(rows.begin(), std::move(header));
   for (const std::vector<std::string>& row : rows) {
@@ -232,6 +236,10 @@ void Context::result(absl::string_view command, const Summary& summary) {
     return event("result", std::move(body));
   }
   write(stdout, summary.text(verbose_));
+}
+
+void Context::data(absl::string_view name, const Json& body) {
+  if (json_) event(name, body);
 }
 
 int Context::finish(const absl::Status& status) {

@@ -2,8 +2,8 @@
 //
 // Text: estimates and the final summary go to stdout, progress is one line that rewrites itself on
 // stderr, and only if that is a terminal; notes pass above it. JSON: every event is one line on
-// stdout, an object whose "event" is "estimate", "progress", "note", "result" or "error". Both
-// forms are made from the same Summary, so they say the same.
+// stdout, an object whose "event" is "estimate", "progress", "note", "result" or "error", or what a
+// command calls its raw data. Both forms are made from the same Summary, so they say the same.
 #pragma once
 
 #include <chrono>
@@ -56,6 +56,7 @@ class Summary {
   using Rows = std::vector<std::vector<std::string>>;
   void addTable(absl::string_view key, absl::string_view title, std::vector<std::string> header,
                 Rows rows, Json json);
+  void addTextTable(absl::string_view title, std::vector<std::string> header, Rows rows);
 
   const Json& json() const { return json_; }
   std::string text(bool verbose = true) const;
@@ -87,6 +88,8 @@ class Context {
   // `fraction` in [0, 1], or negative when unknown.
   void progress(absl::string_view stage, double fraction = -1);
   void result(absl::string_view command, const Summary& summary);
+  // An event of the command's own, of which text shows nothing.
+  void data(absl::string_view event, const Json& body);
   // Writes the one line of an error and returns its exit code.
   int finish(const absl::Status& status);
 

@@ -66,7 +66,6 @@ CLI::Option_group* addInputOptions(CLI::App& app, InputOptions& options) {
   group->add_option("--prompt", options.prompt, "Text, for the tokenizer");
   group->add_option("--from", options.from, "A proof of a decode run, whose tokens are continued");
   group->require_option(1);
-  addDecodeOptions(app, options.decode);
   return group;
 }
 

@@ -25,10 +25,13 @@ struct InputOptions {
   std::optional<std::string> prompt;
   std::string from;  // a proof, whose tokens are continued
   DecodeOptions decode;
+
+  bool given() const { return !file.empty() || !tokens.empty() || prompt || !from.empty(); }
 };
 
 void addDecodeOptions(CLI::App& app, DecodeOptions& options);
-// Of the group that is returned, exactly one option must be given; a command may add its own.
+// The first four. Of the group that is returned, exactly one option must be given; a command may
+// add its own, or demand less.
 CLI::Option_group* addInputOptions(CLI::App& app, InputOptions& options);
 
 // The arrays that the options stand for; `tokenizer` may be null.

@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   addKeygen(app, command);
   addAudit(app, command);
   addInspect(app, command);
+  addCompare(app, command);
   app.footer(exitCodes());
   try {
     app.parse(argc, argv);

@@ -11,6 +11,15 @@ constexpr int64_t kMostPositions = int64_t{1} << 28;  // rows of a table, at mos
 }  // namespace
 
 void addModelOptions(CLI::App& app, ModelOptions& options) {
+  addPlacedModelOptions(app, options);
+  app.add_option("--boundaries", options.boundaries,
+                 absl::StrCat("Where proofs begin and end, linked and verified as one file: ",
+                              kPolicies, "; fused is the default"))
+      ->type_name("POLICY")
+      ->group(kModelGroup);
+}
+
+void addPlacedModelOptions(CLI::App& app, ModelOptions& options) {
   const std::string group = app.option_defaults()->get_group();
   app.add_option("--tokenizer", options.tokenizer,
                  "The model's tokenizer (default: tokenizer.json beside it)");
@@ -60,11 +69,6 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  absl::StrCat("Steps of a block, with --context=carry (default: ",
                               compiler::kBlockSteps, "); divides the model's context"))
       ->check(CLI::Range(int64_t{1}, kMostPositions));
-  app.add_option("--boundaries", options.boundaries,
-                 "Where proofs begin and end, linked and verified as one file: fused (default), "
-                 "per-layer, per-region, file=PATH with an ONNX node a line to cut after, "
-                 "budget-memory=3GiB, or a plugin's policy{option=value ...}")
-      ->type_name("POLICY");
   app.add_option("--load-pass-plugin", options.plugins,
                  "A library with placement policies of its own; give it once for each")
       ->type_name("LIBRARY")

@@ -58,36 +58,24 @@ absl::StatusOr<Source> sourceOfPackage(const SourceOptions& options, int threads
   return Source{std::move(run), std::move(given.tokenizer)};
 }
 
-// A package for this run alone, calibrated on its input where the user gives no exponents.
+// A package for this run alone.
 absl::StatusOr<Source> sourceOfModel(const SourceOptions& options, int threads,
                                      const Scratch& scratch, Context& context, Summary& summary) {
   Stopwatch watch;
-  LINDERO_ASSIGN_OR_RETURN(compiler::PreparedModel model,
-                           compiler::importModel(options.source, options.model, context.monitor()));
-  const runtime::ModelFacts facts = model.compilation.facts();
-  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
-                           compiler::chooseBuckets(options.model, model));
-  LINDERO_ASSIGN_OR_RETURN(GivenInputs given, readInputs(options, options.source, facts));
-  LINDERO_RETURN_IF_ERROR(runtime::checkInputs(facts, given.arrays, options.model.lower.decode));
-  LINDERO_ASSIGN_OR_RETURN(
-      const int64_t bucket,
-      runtime::bucketOfRun(facts, given.arrays, options.input.decode, buckets));
-  const bool own = options.model.exponents.empty();
-  const char* ran_on = own ? "input, of this run" : measuredOn(options.model);
-  if (own) model.run_input = compiler::sampleOf(facts, given.arrays);
-  LINDERO_RETURN_IF_ERROR(compiler::calibrateModel(options.model, model, context.monitor()));
-  addModel(facts, summary, /*all=*/true);
-  if (model.comparison) addAgreement(*model.comparison, summary);
-  if (model.measured) addMeasured(*model.measured, ran_on, summary);
-  LINDERO_ASSIGN_OR_RETURN(
-      compiler::CompiledPackage compiled,
-      compiler::writePackage(options.model, {bucket}, nullptr, std::move(model),
-                             scratch.path("package"), context.monitor()));
+  LINDERO_ASSIGN_OR_RETURN(PreparedRun prepared, importRun(options, context));
+  LINDERO_RETURN_IF_ERROR(calibrateRun(options, prepared, context, summary));
+  compiler::CompiledPackage compiled;
+  {
+    compiler::PreparedModel model = std::move(prepared.model);  // gone before the run
+    LINDERO_ASSIGN_OR_RETURN(
+        compiled, compiler::writePackage(options.model, {prepared.bucket}, nullptr, model,
+                                         scratch.path("package"), context.monitor()));
+  }
   summary.addSeconds("compile_seconds", "compile time", watch.seconds());
   LINDERO_ASSIGN_OR_RETURN(runtime::Run run,
-                           runtime::bindRun(std::move(compiled.circuits.front()), given.arrays,
+                           runtime::bindRun(std::move(compiled.circuits.front()), prepared.inputs,
                                             options.input.decode, threads, context.monitor()));
-  return Source{std::move(run), std::move(given.tokenizer), /*compiled=*/true};
+  return Source{std::move(run), std::move(prepared.tokenizer), /*compiled=*/true};
 }
 
 }  // namespace
@@ -95,6 +83,7 @@ absl::StatusOr<Source> sourceOfModel(const SourceOptions& options, int threads,
 CLI::Option_group* addSourceOptions(CLI::App& app, SourceOptions& options) {
   app.add_option("source", options.source, "Package or ONNX file")->required();
   CLI::Option_group* input = addInputOptions(app, options.input);
+  addDecodeOptions(app, options.input.decode);
   addModelOptions(app, options.model);
   return input;
 }
@@ -104,6 +93,44 @@ void completeSourceOptions(const CLI::App& app, SourceOptions& options) {
   if (options.input.decode.generate > 0 || !options.input.from.empty()) {
     options.model.lower.decode = true;
   }
+}
+
+absl::StatusOr<PreparedRun> importRun(const SourceOptions& options, Context& context) {
+  LINDERO_ASSIGN_OR_RETURN(compiler::PreparedModel model,
+                           compiler::importModel(options.source, options.model, context.monitor()));
+  const runtime::ModelFacts facts = model.compilation.facts();
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<int64_t> buckets,
+                           compiler::chooseBuckets(options.model, model));
+  PreparedRun run{std::move(model), {}, std::nullopt};
+  if (!options.input.given()) return run;
+  LINDERO_ASSIGN_OR_RETURN(GivenInputs given, readInputs(options, options.source, facts));
+  LINDERO_RETURN_IF_ERROR(runtime::checkInputs(facts, given.arrays, options.model.lower.decode));
+  LINDERO_ASSIGN_OR_RETURN(
+      run.bucket, runtime::bucketOfRun(facts, given.arrays, options.input.decode, buckets));
+  run.inputs = std::move(given.arrays);
+  run.tokenizer = std::move(given.tokenizer);
+  return run;
+}
+
+absl::Status calibrateRun(const SourceOptions& options, PreparedRun& run, Context& context,
+                          Summary& summary) {
+  compiler::PreparedModel& model = run.model;
+  const runtime::ModelFacts facts = model.compilation.facts();
+  const bool own = options.model.exponents.empty() && options.input.given();
+  if (own) model.run_input = compiler::sampleOf(facts, run.inputs);
+  LINDERO_RETURN_IF_ERROR(compiler::calibrateModel(options.model, model, context.monitor()));
+  addModel(facts, summary, /*all=*/true);
+  if (model.comparison) addAgreement(*model.comparison, summary);
+  if (model.measured) {
+    addMeasured(*model.measured, own ? "input, of this run" : measuredOn(options.model), summary);
+  }
+  if (options.input.given()) return absl::OkStatus();
+  if (model.samples.empty()) {
+    return failure(Error::kInput, absl::StrCat("no input of our own making fits ", facts.file,
+                                               ": give one with --input"));
+  }
+  run.inputs = compiler::arraysOf(facts, model.samples.front());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Source> bindSource(const SourceOptions& options, int threads, const Scratch& scratch,

@@ -30,6 +30,20 @@ struct SourceOptions {
 CLI::Option_group* addSourceOptions(CLI::App& app, SourceOptions& options);
 void completeSourceOptions(const CLI::App& app, SourceOptions& options);
 
+// An ONNX file on its way to a run.
+struct PreparedRun {
+  compiler::PreparedModel model;
+  std::vector<InputArray> inputs;
+  std::optional<Tokenizer> tokenizer;
+  int64_t bucket = 0;  // of the circuit that takes the inputs
+};
+// Reads the file, and looks at the inputs where there are any.
+absl::StatusOr<PreparedRun> importRun(const SourceOptions& options, Context& context);
+// Calibrates, on the run's inputs too, unless exponents are given. Where no inputs are, the run
+// gets those of a sample. The summary gets the model.
+absl::Status calibrateRun(const SourceOptions& options, PreparedRun& run, Context& context,
+                          Summary& summary);
+
 struct Source {
   runtime::Run run;
   std::optional<Tokenizer> tokenizer;  // the given one, or that of the package; if there is one

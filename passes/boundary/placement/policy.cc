@@ -54,6 +54,10 @@ absl::StatusOr<PlacementPolicy> makeFile(const PassOptions& options) {
   OptionReader reader("file", options);
   reader.read("file", path);
   if (absl::Status s = reader.finish(); !s.ok()) return s;
+  if (path.empty()) {
+    return absl::InvalidArgumentError(
+        "file: which one? write file=PATH, where each line of the file is an ONNX node");
+  }
   auto file = llvm::MemoryBuffer::getFile(path);
   if (!file) {
     return absl::NotFoundError(
