@@ -141,6 +141,7 @@ Transcript transcriptOf(const runtime::ProvenRun& proven,
   transcript.proof_digest = runtime::toHex(verification.proof);
   transcript.trace_seconds = proven.trace_seconds;
   transcript.prove_seconds = numberOf(time, "seconds");
+  transcript.processor_seconds = numberOf(time, "processor_seconds");
   for (auto& [stage, seconds] : numbersOf<double>(memberOf(time, "stages"))) {
     if (stage == "verify") {
       transcript.prove_seconds -= seconds;

@@ -70,6 +70,7 @@ Measured measuredOf(size_t placement, absl::Span<const Transcript> transcripts) 
       .prove_seconds = spread([](const Transcript& t) { return t.prove_seconds; }),
       .seconds_without_grinding =
           spread([](const Transcript& t) { return t.prove_seconds - t.grindingSeconds(); }),
+      .processor_seconds = spread([](const Transcript& t) { return t.processor_seconds; }),
       .verify_seconds = spread([](const Transcript& t) { return t.verify_seconds; }),
       .peak_memory_bytes = spread([](const Transcript& t) { return t.peak_memory_bytes; }),
       .proof_bytes = spread([](const Transcript& t) { return t.proof_bytes; }),

@@ -27,6 +27,7 @@ struct Transcript {
   std::string nonce = {}, key_digest = {}, proof_digest = {};  // hexadecimal
   double trace_seconds = 0;                                    // to run the model
   double prove_seconds = 0;       // without the prover's own check of what it made
+  double processor_seconds = 0;   // of the prover, on all threads, with that check
   double verify_seconds = 0;      // all of it, as `lindero verify` counts
   Named<double> stages = {};      // of the prover, seconds
   int64_t peak_memory_bytes = 0;  // of the prover
@@ -64,7 +65,7 @@ struct Spread {
 Spread spreadOf(std::vector<double> numbers);
 
 struct Measured {
-  Spread trace_seconds, prove_seconds, seconds_without_grinding, verify_seconds;
+  Spread trace_seconds, prove_seconds, seconds_without_grinding, processor_seconds, verify_seconds;
   Spread peak_memory_bytes, proof_bytes;
   // Medians of each; they need not add up to the median of the sum.
   Named<double> stages, parts;

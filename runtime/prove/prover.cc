@@ -65,6 +65,12 @@ std::string reason(const ProcessResult& result, absl::string_view program, absl:
                       result.signal == SIGKILL ? " (out of memory?)" : "");
 }
 
+Report withProcessorTime(Report report, double seconds) {
+  const auto time = report.find("time");
+  if (time != report.end() && time->is_object()) (*time)["processor_seconds"] = seconds;
+  return report;
+}
+
 void addOpenings(const std::string& path, std::vector<std::string>& arguments) {
   if (!path.empty()) arguments.insert(arguments.end(), {"--openings", path});
 }
@@ -197,7 +203,7 @@ absl::StatusOr<Report> Prover::run(absl::string_view verb, std::vector<std::stri
   const bool unopened = verb == "verify" && result->exit_code == kUnopened;
   if (result->signal == 0 && (result->exit_code == 0 || unopened)) {
     Report json = Report::parse(result->output, nullptr, false);
-    if (json.is_object()) return json;
+    if (json.is_object()) return withProcessorTime(std::move(json), result->processor_seconds);
     return failure(Error::kProverFailed,
                    absl::StrCat(program_, " ", verb, " printed no JSON; is it of this version?"));
   }

@@ -26,7 +26,7 @@ struct ProverOptions {
   int threads = 0;                      // 0: one per processor
 };
 
-// What the program printed, as it is: its members are those of tools/provers/README.md.
+// What the program printed (tools/provers/README.md); its `time` gets `processor_seconds`, too.
 using Report = nlohmann::ordered_json;
 
 // What a proof is made from, and where it goes.

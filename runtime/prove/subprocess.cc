@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +136,10 @@ void watch(Descriptor progress, Descriptor output, Descriptor errors, ProcessRes
   }
 }
 
+double secondsOf(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
 }  // namespace
 
 absl::StatusOr<ProcessResult> runProcess(const std::string& program,
@@ -153,9 +158,11 @@ absl::StatusOr<ProcessResult> runProcess(const std::string& program,
   ProcessResult result;
   watch(std::move(progress.read), std::move(output.read), std::move(errors.read), result, line);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
+  struct rusage usage = {};
+  while (::wait4(pid, &status, 0, &usage) < 0) {
     if (errno != EINTR) return systemError(absl::StrCat("cannot watch ", program), errno);
   }
+  result.processor_seconds = secondsOf(usage.ru_utime) + secondsOf(usage.ru_stime);
   if (WIFSIGNALED(status)) {
     result.signal = WTERMSIG(status);
   } else {

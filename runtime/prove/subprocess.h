@@ -12,10 +12,11 @@
 namespace lindero::runtime {
 
 struct ProcessResult {
-  int exit_code = 0;   // of a program that ended by itself
-  int signal = 0;      // otherwise
-  std::string output;  // what it wrote to stdout
-  std::string errors;  // the last of what it wrote to stderr, about 64 KiB
+  int exit_code = 0;             // of a program that ended by itself
+  int signal = 0;                // otherwise
+  std::string output;            // what it wrote to stdout
+  std::string errors;            // the last of what it wrote to stderr, about 64 KiB
+  double processor_seconds = 0;  // of all its threads
 };
 
 // The program is started without a shell and reads nothing from us; cancelling the monitor ends it.

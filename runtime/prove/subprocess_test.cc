@@ -25,6 +25,16 @@ TEST(Subprocess, ReportsProgressErrorsAndExitCode) {
   EXPECT_EQ(result->exit_code, 3);
 }
 
+TEST(Subprocess, CountsProcessorTimeAndNoOther) {
+  Monitor monitor;
+  auto seconds = [&](const char* work) {
+    auto result = runProcess("/bin/sh", {"-c", work}, [](absl::string_view) {}, monitor);
+    return result.ok() ? result->processor_seconds : -1;
+  };
+  EXPECT_GT(seconds("i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done"), 0.01);
+  EXPECT_LT(seconds("sleep 0.3"), 0.2);
+}
+
 TEST(Subprocess, ReportsSignalsAndMissingPrograms) {
   Monitor monitor;
   auto killed = runProcess("/bin/sh", {"-c", "kill -9 $$"}, [](absl::string_view) {}, monitor);

@@ -68,12 +68,13 @@ void addMedians(const std::vector<Placement>& placements, const std::vector<Meas
     const Measured& of = measured[i];
     rows.push_back({placements[i].policy, formatSeconds(of.trace_seconds.median),
                     formatSeconds(of.prove_seconds.median), spreadText(of.prove_seconds),
+                    formatSeconds(of.processor_seconds.median), spreadText(of.processor_seconds),
                     formatBytes(of.peak_memory_bytes.median), countText(of.proof_bytes.median),
                     spreadText(of.proof_bytes), formatSeconds(of.verify_seconds.median)});
   }
   summary.addTextTable("Medians (spread: from the least to the most)",
-                       {"placement", "model run", "prove time", "spread", "peak memory",
-                        "proof bytes", "spread", "verify time"},
+                       {"placement", "model run", "prove time", "spread", "processor", "spread",
+                        "peak memory", "proof bytes", "spread", "verify time"},
                        std::move(rows));
 }
 
@@ -165,6 +166,7 @@ Json transcriptJson(const ComparedPlacements& compared, const Transcript& transc
           {"threads", compared.threads},
           {"trace_seconds", transcript.trace_seconds},
           {"prove_seconds", transcript.prove_seconds},
+          {"processor_seconds", transcript.processor_seconds},
           {"verify_seconds", transcript.verify_seconds},
           {"peak_memory_bytes", transcript.peak_memory_bytes},
           {"proof_bytes", transcript.proof_bytes},
@@ -195,6 +197,7 @@ Json placementJson(const ComparedPlacements& compared, size_t index) {
           {"columns", placement.columns},
           {"trace_seconds", jsonOf(measured.trace_seconds)},
           {"prove_seconds", jsonOf(measured.prove_seconds)},
+          {"processor_seconds", jsonOf(measured.processor_seconds)},
           {"verify_seconds", jsonOf(measured.verify_seconds)},
           {"peak_memory_bytes", jsonOf(measured.peak_memory_bytes)},
           {"proof_bytes", jsonOf(measured.proof_bytes)},
