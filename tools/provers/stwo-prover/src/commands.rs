@@ -191,29 +191,22 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
         from_files |= matches!(tree_zero, TreeZero::Kept(Some(_)));
         Ok(tree_zero)
     };
-    let proof = prover::prove_with(
-        &mut trees_zero,
-        parts.as_ref(),
-        package,
-        &traces,
-        key,
-        statement,
-        progress,
-    )
-    .and_then(|proof| {
-        progress.begin("verify");
-        verify(key, &proof, openings.as_deref()).map_err(|error| {
-            Failure::Witness(error.within(match &parts {
+    let proof =
+        prover::prove_with(&mut trees_zero, parts.as_ref(), package, &traces, key, statement, progress)
+            .and_then(|proof| {
+                progress.begin("verify");
+                verify(key, &proof, openings.as_deref()).map_err(|error| {
+                    Failure::Witness(error.within(match &parts {
                 None => "the proof that was made is rejected; prove again with another nonce in the claim",
                 Some(_) => {
                     "the proof that was made is rejected; prove again without the parts that were kept, \
                              and if that is rejected, too, with another nonce in the claim"
                 }
             }))
-        })?;
-        progress.end();
-        Ok(proof)
-    });
+                })?;
+                progress.end();
+                Ok(proof)
+            });
     if from_files && matches!(proof, Err(Failure::Witness(_))) {
         // It may be the columns, and not the witness.
         prover::check_fixed(package, key, progress)?;

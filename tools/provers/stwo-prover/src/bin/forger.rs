@@ -7,21 +7,25 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use arguments::Arguments;
-use lindero_package::{decode_canonical, encode, proto, ColumnFile, Error, Package, Statement};
+use lindero_package::{decode_canonical, encode, proto, Error, Package, Statement};
 use lindero_prover_stwo::files;
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::forger::{forge, Freedom, Kind, Report, Rows, NOTHING_TO_MOVE};
+use lindero_prover_stwo::prover::forger::{
+    forge, Attempt, Freedom, Kind, Protocol, Report, Rows, Side, NOTHING_TO_MOVE,
+};
 use lindero_prover_stwo::prover::{setup, Failure};
 use lindero_stwo_verifier::{verify, Key, KeySet, Target};
 use serde_json::{json, Value};
 
 const USAGE: &str = "\
-usage: lindero-forger --package FOLDER --claim FILE --trace FILE ... [--freedoms all|free|none] [--openings FILE]
-                      [--fixed FOLDER] [--seed 1] [--save FOLDER]
+usage: lindero-forger --package FOLDER --claim FILE --trace FILE ... [--freedoms all|free|none|blocks] [--openings FILE]
+                      [--fixed FOLDER] [--blocks-of PROOF] [--seed 1] [--save FOLDER]
 
 Commits the traces, one per block, and then makes use of every freedom that it finds to have the proof say what the claim says.
-Prints a JSON object per attempt: what was tried, what the verifier said. --fixed: the package whose key the verifier has, if
-the forger commits the fixed columns of another one. --save: where the key (`key`) and the last proof (`proof`) go.
+Prints a JSON object per attempt: what was tried, what the verifier said. --freedoms blocks: only what can be done to the blocks
+of a run that holds. --fixed: the package whose key the verifier has, if the forger commits the fixed columns of another one.
+--blocks-of: a proof of another run, of which each block is put in the place of the same one. --save: where the key (`key`) and
+the last proof (`proof`) go.
 ";
 
 /// Quick: what is looked at is everything but the number of queries.
@@ -41,14 +45,28 @@ fn main() {
     }
 }
 
-/// What an attempt does with the blocks, besides a freedom.
+/// What is done with the blocks: with the traces before they are committed, or with the proof's blocks.
 #[derive(Clone, Copy, PartialEq)]
 enum Blocks {
     InOrder,
-    Reversed,
-    FirstTwice,
+    StepsReversed,
+    FirstStepTwice,
+    FirstDropped,
     LastDropped,
+    FirstRepeated,
     LastRepeated,
+    FirstForLast,
+    Exchanged,
+    /// One of the other proof.
+    Foreign {
+        block: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Trial {
+    attempt: Attempt,
+    blocks: Blocks,
 }
 
 struct Lie<'a> {
@@ -58,7 +76,8 @@ struct Lie<'a> {
     shown_to: &'a Key,
     statement: Statement,
     openings: Option<Vec<u8>>,
-    seed: u64,
+    /// Of another run.
+    other: Option<proto::Proof>,
 }
 
 fn run(mut arguments: Arguments) -> Result<(), Error> {
@@ -67,33 +86,38 @@ fn run(mut arguments: Arguments) -> Result<(), Error> {
     let traces: Vec<PathBuf> = arguments.several("trace")?;
     let freedoms: String = arguments.optional("freedoms")?.unwrap_or_else(|| "all".into());
     let openings = arguments.optional_content("openings")?;
-    let other: Option<PathBuf> = arguments.optional("fixed")?;
+    let fixed: Option<PathBuf> = arguments.optional("fixed")?;
+    let other = arguments.optional_content("blocks-of")?;
     let seed = arguments.optional("seed")?.unwrap_or(1);
     let save: Option<PathBuf> = arguments.optional("save")?;
     arguments.finish()?;
     let key_bytes = setup(&package, &TARGET, &Progress::new(None))?;
     let key = Key::decode_ignoring_rules(&key_bytes)?;
-    let shown_to = other.map(|folder| key_of(&Package::open_ignoring_rules(&folder)?)).transpose()?;
+    let shown_to = fixed.map(|folder| key_of(&Package::open_ignoring_rules(&folder)?)).transpose()?;
     let shown_to = shown_to.as_ref().unwrap_or(&key);
     let mut statement = Statement::decode(&claim, &package.bundle)?;
     if let Some(openings) = &openings {
         statement.open(openings, &package.bundle)?;
     }
-    let lie = Lie { package: &package, key: &key, shown_to, statement, openings, seed };
-    for (freedom, blocks) in attempts(&freedoms, traces.len()) {
-        let mut traces = traces.clone();
-        match blocks {
-            Blocks::Reversed => traces.reverse(),
-            Blocks::FirstTwice => traces[1] = traces[0].clone(),
-            Blocks::InOrder | Blocks::LastDropped | Blocks::LastRepeated => {}
-        }
-        let traces = package.open_traces(&traces)?;
-        let Some((said, proof)) = lie.attempt(&traces, freedom, blocks)? else { continue };
+    let other = other.map(|bytes| decode_canonical(&bytes, "the other proof")).transpose()?;
+    let lie = Lie { package: &package, key: &key, shown_to, statement, openings, other };
+    let mut last: Option<(Trial, Made)> = None;
+    for trial in lie.trials(&freedoms, seed)? {
+        // Most of what is done with blocks is done with those of one proof.
+        let made = match last.take() {
+            Some((before, made)) if same_proof(&before, &trial) => made,
+            _ => match lie.make(&traces, &trial)? {
+                Some(made) => made,
+                None => continue,
+            },
+        };
+        let (said, proof) = lie.show(&made, &trial)?;
         println!("{said}");
         if let Some(folder) = &save {
             files::write(&folder.join("key"), &KeySet::encode(vec![key_bytes.clone()]))?;
             files::write(&folder.join("proof"), &proof)?;
         }
+        last = Some((trial, made));
     }
     Ok(())
 }
@@ -102,79 +126,152 @@ fn key_of(package: &Package) -> Result<Key, Error> {
     Key::decode_ignoring_rules(&setup(package, &TARGET, &Progress::new(None))?)
 }
 
-fn attempts(freedoms: &str, blocks: usize) -> Vec<(Freedom, Blocks)> {
-    let mut attempts = vec![(Freedom::Nothing, Blocks::InOrder)];
-    if freedoms != "none" {
-        attempts.push((Freedom::Free, Blocks::InOrder));
-    }
-    if freedoms != "all" {
-        return attempts;
-    }
-    attempts.extend([(Freedom::ClaimedSums, Blocks::InOrder), (Freedom::Fingerprints, Blocks::InOrder)]);
+/// A proof, what the forger did for it, and the seconds that it took.
+struct Made {
+    proof: Vec<u8>,
+    report: Report,
+    seconds: f64,
+}
+
+fn same_proof(a: &Trial, b: &Trial) -> bool {
+    let order = |trial: &Trial| match trial.blocks {
+        blocks @ (Blocks::StepsReversed | Blocks::FirstStepTwice) => blocks,
+        _ => Blocks::InOrder,
+    };
+    a.attempt == b.attempt && order(a) == order(b)
+}
+
+/// What constraints notice, all of it.
+fn noticed() -> Vec<Freedom> {
+    let mut freedoms = vec![Freedom::ClaimedSums, Freedom::Fingerprints];
     for phase in [2, 3] {
         for kind in [Kind::Gathered, Kind::Generated, Kind::Step] {
             for rows in [Rows::First, Rows::Last, Rows::Padding, Rows::Used] {
-                attempts.push((Freedom::Forced { phase, kind, rows }, Blocks::InOrder));
+                freedoms.push(Freedom::Forced { phase, kind, rows });
             }
         }
-        attempts.push((Freedom::Forced { phase, kind: Kind::Constant, rows: Rows::Used }, Blocks::InOrder));
+        freedoms.push(Freedom::Forced { phase, kind: Kind::Constant, rows: Rows::Used });
     }
-    if blocks > 1 {
-        for order in [Blocks::Reversed, Blocks::FirstTwice, Blocks::LastDropped, Blocks::LastRepeated] {
-            attempts.push((Freedom::Free, order));
-        }
-    }
-    attempts
+    freedoms
 }
 
 impl Lie<'_> {
-    /// What came of it; nothing if no cell of the kind moves a sum that has to come out.
-    fn attempt(
-        &self,
-        traces: &[ColumnFile],
-        freedom: Freedom,
-        blocks: Blocks,
-    ) -> Result<Option<(Value, Vec<u8>)>, Error> {
-        let begun = Instant::now();
-        let made = forge(self.package, traces, self.key, &self.statement, freedom, self.seed);
-        let (mut proof, report) = match made {
-            Ok(made) => made,
-            Err(Failure::Input(error)) if error.to_string() == NOTHING_TO_MOVE => return Ok(None),
-            Err(Failure::Input(error) | Failure::Witness(error)) => return Err(error),
+    fn trials(&self, freedoms: &str, seed: u64) -> Result<Vec<Trial>, Error> {
+        let trial = |freedom| {
+            let attempt = Attempt { freedom, side: Side::Later, protocol: Protocol::Kept, seed };
+            Trial { attempt, blocks: Blocks::InOrder }
         };
-        let mut message: proto::Proof = decode_canonical(&proof, "the proof")?;
-        match blocks {
-            Blocks::LastDropped => drop(message.blocks.pop()),
-            Blocks::LastRepeated => message.blocks.extend(message.blocks.last().cloned()),
-            Blocks::InOrder | Blocks::Reversed | Blocks::FirstTwice => {}
+        let (nothing, free) = (trial(Freedom::Nothing), trial(Freedom::Free));
+        Ok(match freedoms {
+            "none" => vec![nothing],
+            "free" => vec![nothing, free],
+            "blocks" => self.of_blocks(nothing),
+            "all" => {
+                let mut trials = vec![nothing, free];
+                trials.extend(self.of_blocks(free));
+                let earlier = |trial: Trial| Trial {
+                    attempt: Attempt { side: Side::Earlier, ..trial.attempt },
+                    ..trial
+                };
+                trials.extend(noticed().into_iter().map(trial));
+                if !self.key.bundle.links.is_empty() {
+                    trials.extend(noticed().into_iter().map(trial).map(earlier));
+                    trials.extend([Freedom::Partners, Freedom::OtherSums].map(trial));
+                }
+                trials
+            }
+            _ => return Err(Error::new(format!("--freedoms {freedoms}: it is all, free, none or blocks"))),
+        })
+    }
+
+    /// Whatever can be done with the blocks of a run.
+    fn of_blocks(&self, trial: Trial) -> Vec<Trial> {
+        let blocks = self.statement.steps() * self.key.members.len();
+        let with = |blocks| Trial { blocks, ..trial };
+        let mut trials = Vec::new();
+        if let Some(other) = &self.other {
+            let both = other.blocks.len().min(blocks);
+            trials.extend((0..both).map(|block| with(Blocks::Foreign { block })));
         }
+        if blocks == 1 {
+            return trials;
+        }
+        let of_proof = [
+            Blocks::FirstDropped,
+            Blocks::LastDropped,
+            Blocks::FirstRepeated,
+            Blocks::LastRepeated,
+            Blocks::FirstForLast,
+            Blocks::Exchanged,
+        ];
+        trials.extend(of_proof.map(with));
+        if self.statement.steps() > 1 {
+            trials.extend([Blocks::StepsReversed, Blocks::FirstStepTwice].map(with));
+        }
+        let under = |protocol| {
+            let attempt = Attempt { freedom: Freedom::Free, protocol, ..trial.attempt };
+            Trial { attempt, blocks: Blocks::InOrder }
+        };
+        trials.extend([Protocol::RootsReversed, Protocol::OwnChallenges { block: blocks / 2 }].map(under));
+        trials
+    }
+
+    /// Nothing if no cell of the kind moves a sum that has to come out.
+    fn make(&self, traces: &[PathBuf], trial: &Trial) -> Result<Option<Made>, Error> {
+        let (begun, members) = (Instant::now(), self.key.members.len());
+        let mut steps: Vec<&[PathBuf]> = traces.chunks(members).collect();
+        match trial.blocks {
+            Blocks::StepsReversed => steps.reverse(),
+            Blocks::FirstStepTwice => steps[1] = steps[0],
+            _ => {}
+        }
+        let traces = self.package.open_traces(&steps.concat())?;
+        match forge(self.package, &traces, self.key, &self.statement, trial.attempt) {
+            Ok((proof, report)) => Ok(Some(Made { proof, report, seconds: begun.elapsed().as_secs_f64() })),
+            Err(Failure::Input(error)) if error.to_string() == NOTHING_TO_MOVE => Ok(None),
+            Err(Failure::Input(error) | Failure::Witness(error)) => Err(error),
+        }
+    }
+
+    /// What the verifier says of it, and the proof that it was shown.
+    fn show(&self, made: &Made, trial: &Trial) -> Result<(Value, Vec<u8>), Error> {
+        let begun = Instant::now();
+        let mut message: proto::Proof = decode_canonical(&made.proof, "the proof")?;
         message.key_digest = self.shown_to.digest.to_vec();
-        if blocks != Blocks::InOrder || self.shown_to.digest != self.key.digest {
-            proof = encode(&message);
+        let last = message.blocks.len() - 1;
+        let blocks = &mut message.blocks;
+        match trial.blocks {
+            Blocks::InOrder | Blocks::StepsReversed | Blocks::FirstStepTwice => {}
+            Blocks::FirstDropped => drop(blocks.remove(0)),
+            Blocks::LastDropped => drop(blocks.pop()),
+            Blocks::FirstRepeated => blocks.insert(0, blocks[0].clone()),
+            Blocks::LastRepeated => blocks.push(blocks[last].clone()),
+            Blocks::FirstForLast => blocks[last] = blocks[0].clone(),
+            Blocks::Exchanged => blocks.swap(last - 1, last),
+            Blocks::Foreign { block } => {
+                let other = self.other.as_ref().expect("asked for with another proof");
+                blocks[block] = other.blocks[block].clone();
+            }
         }
-        let verdict = verify(self.shown_to, &proof, self.openings.as_deref());
-        let (accepted, said) = match &verdict {
+        let proof = encode(&message);
+        let (accepted, said) = match verify(self.shown_to, &proof, self.openings.as_deref()) {
             Ok(verdict) if verdict.unopened.is_empty() => (true, "accepted".to_string()),
             Ok(_) => (false, "a tensor is unopened".to_string()),
             Err(error) => (false, error.to_string()),
         };
-        Ok(Some((describe(freedom, blocks, &report, accepted, &said, begun), proof)))
+        let seconds = made.seconds + begun.elapsed().as_secs_f64();
+        Ok((describe(trial, &made.report, accepted, &said, seconds), proof))
     }
 }
 
-fn describe(
-    freedom: Freedom,
-    blocks: Blocks,
-    report: &Report,
-    accepted: bool,
-    said: &str,
-    begun: Instant,
-) -> Value {
+fn describe(trial: &Trial, report: &Report, accepted: bool, said: &str, seconds: f64) -> Value {
     let Report { cells, free, directions, used, cancelled, dropped } = report;
-    let freedom = match freedom {
+    let freedom = match trial.attempt.freedom {
         Freedom::Nothing => "nothing".to_string(),
         Freedom::Free => "every cell that no constraint binds".to_string(),
         Freedom::ClaimedSums => "claimed sums".to_string(),
+        Freedom::Partners => "claimed sums with those of the other ends of links".to_string(),
+        Freedom::OtherSums => "claimed sums of other links".to_string(),
         Freedom::Fingerprints => "fingerprints".to_string(),
         Freedom::Forced { phase, kind: Kind::Constant, .. } => format!("a sum's constant, phase {phase}"),
         Freedom::Forced { phase, kind, rows } => {
@@ -193,16 +290,33 @@ fn describe(
             format!("{what}, {row} row, phase {phase}")
         }
     };
-    let order = match blocks {
-        Blocks::InOrder => "",
-        Blocks::Reversed => "blocks reversed",
-        Blocks::FirstTwice => "the first block twice",
-        Blocks::LastDropped => "the last block dropped",
-        Blocks::LastRepeated => "the last block repeated",
+    let at = match trial.attempt.side {
+        Side::Earlier => ", at the earlier end",
+        Side::Later => "",
     };
     json!({
-        "freedom": freedom, "blocks": order, "cells": cells, "free": free, "directions": directions,
-        "used": used, "dropped": dropped, "cancelled": cancelled, "accepted": accepted, "said": said,
-        "seconds": begun.elapsed().as_secs_f64(),
+        "freedom": format!("{freedom}{at}"), "blocks": of_blocks(trial), "cells": cells, "free": free,
+        "directions": directions, "used": used, "dropped": dropped, "cancelled": cancelled, "accepted": accepted,
+        "said": said, "seconds": seconds,
     })
+}
+
+fn of_blocks(trial: &Trial) -> String {
+    let said = match (trial.attempt.protocol, trial.blocks) {
+        (Protocol::RootsReversed, _) => "roots in another order",
+        (Protocol::OwnChallenges { block }, _) => {
+            return format!("block {block} under challenges of its own")
+        }
+        (Protocol::Kept, Blocks::InOrder) => "",
+        (Protocol::Kept, Blocks::StepsReversed) => "steps reversed",
+        (Protocol::Kept, Blocks::FirstStepTwice) => "the first step twice",
+        (Protocol::Kept, Blocks::FirstDropped) => "the first block dropped",
+        (Protocol::Kept, Blocks::LastDropped) => "the last block dropped",
+        (Protocol::Kept, Blocks::FirstRepeated) => "the first block repeated",
+        (Protocol::Kept, Blocks::LastRepeated) => "the last block repeated",
+        (Protocol::Kept, Blocks::FirstForLast) => "the first block in place of the last",
+        (Protocol::Kept, Blocks::Exchanged) => "the last two blocks exchanged",
+        (Protocol::Kept, Blocks::Foreign { block }) => return format!("block {block} of the other proof"),
+    };
+    said.to_string()
 }

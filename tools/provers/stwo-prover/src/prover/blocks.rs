@@ -121,7 +121,8 @@ impl Bundle<'_> {
                 Some(kept) => kept,
                 None => {
                     let member = self.member(index);
-                    let challenges = transcript::challenges_of(&self.key.members[member], begun.drawn);
+                    let drawn = strategy.drawn(index, begun.drawn);
+                    let challenges = transcript::challenges_of(&self.key.members[member], &drawn);
                     let shared = match &mut shared {
                         Some(shared) if members == 1 => shared,
                         other => other.insert(self.share(member, &challenges)?),

@@ -272,7 +272,8 @@ pub(super) fn prove_bundle(
         fixed: &fixed,
     };
     let (roots, first) = bundle.commit_main_columns()?;
-    let (channel, drawn) = draw(key, statement, &roots, search, progress);
+    let absorbed = strategy.absorbed(roots.clone());
+    let (channel, drawn) = draw(key, statement, &absorbed, search, progress);
     let begun = Begun { roots: &roots, channel: &channel, drawn: &drawn };
     let blocks = bundle.prove_blocks(0..blocks, first, &begun, strategy)?;
     progress.leave_blocks();

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use lindero_package::{Bundle, Circuit, Error, Stated};
 use lindero_stwo_verifier::{check_sums, fingerprints, sums};
 use stwo::core::fields::qm31::SecureField;
+use stwo::core::vcs::blake2_hash::Blake2sHash;
 
 use super::fill::Columns;
 
@@ -37,6 +38,16 @@ pub struct Published {
 }
 
 pub trait Strategy {
+    /// The main columns of all blocks are committed: the roots that the transcript absorbs, in order.
+    fn absorbed(&mut self, roots: Vec<Blake2sHash>) -> Vec<Blake2sHash> {
+        roots
+    }
+
+    /// Of the challenges that all blocks share, in the order in which they are drawn, those that a block is proven under.
+    fn drawn(&mut self, _block: usize, shared: &[SecureField]) -> Vec<SecureField> {
+        shared.to_vec()
+    }
+
     /// The columns of `phase` are filled as their generators say, and not committed yet.
     fn filled(
         &mut self,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytemuck::cast_slice_mut;
-use lindero_package::{End, Error, Generator, NodeId};
+use lindero_package::{Error, Generator, NodeId};
 use lindero_stwo_verifier::{fingerprints, sums, uniform_values};
 use num_traits::Zero;
 use rayon::prelude::*;
 use stwo::core::fields::qm31::SecureField;
 use stwo::prover::backend::simd::m31::{PackedM31, N_LANES};
 
+use super::links::Equations;
 use super::structure::{Place, Structure};
 use crate::prover::field::{broadcast, Extension};
 use crate::prover::fill::{element, Columns, Planes};
@@ -46,38 +47,35 @@ pub struct World<'w, 'a> {
     pub claimed_sums: Vec<SecureField>,
     /// Uniform nodes that phases 2 and 3 know.
     uniform: BTreeMap<usize, Vec<SecureField>>,
-    /// Per group, what its claimed sums must sum to zero with.
+    equations: &'w Equations,
+    /// Per group, what its claimed sums and those of its equation in this block must sum to zero with.
     others: Vec<SecureField>,
 }
 
 impl<'w, 'a> World<'w, 'a> {
-    /// `next` are the sums of the block after this one, as far as phase 2 goes.
+    /// `totals` are the sums of all blocks, those of later ones as far as they are known.
     pub fn new(
         structure: &'w Structure<'w>,
         step: &Step,
         challenges: &[SecureField],
         columns: &'w mut Columns<'a>,
         claimed_sums: &[SecureField],
-        next: Option<&[SecureField]>,
+        equations: &'w Equations,
+        totals: &[Vec<SecureField>],
     ) -> Result<Self, Error> {
         let circuit = structure.circuit;
         let published = fingerprints(circuit, step.stated, challenges)?;
         let none = vec![SecureField::zero(); circuit.claimed_sums.len()];
         let mut others = sums(circuit, step.stated, challenges, &none, &published)?;
-        // Of one member: what is taken is of this step, what is left of the one before.
-        for ends in &step.bundle.links {
-            let (left, taken): (Vec<End>, Vec<End>) = ends.iter().copied().partition(|end| end.before);
-            for (taken, left) in taken.iter().flat_map(|taken| left.iter().map(move |left| (taken, left))) {
-                others[taken.group] += step.before.map_or(SecureField::zero(), |of| of[0][left.group]);
-                others[left.group] += next.map_or(SecureField::zero(), |next| next[taken.group]);
-            }
+        if !totals.is_empty() {
+            others.iter_mut().zip(equations.others(totals)).for_each(|(rest, other)| *rest += other);
         }
         let mut uniform = BTreeMap::new();
         for phase in [2, 3] {
             uniform.insert(phase, uniform_values(circuit, challenges, claimed_sums, phase)?);
         }
         let (challenges, claimed_sums) = (challenges.to_vec(), claimed_sums.to_vec());
-        Ok(World { structure, columns, challenges, claimed_sums, uniform, others })
+        Ok(World { structure, columns, challenges, claimed_sums, uniform, equations, others })
     }
 
     /// Takes other guesses for the challenges of phase 2.
@@ -99,12 +97,14 @@ impl<'w, 'a> World<'w, 'a> {
         Ok(())
     }
 
-    /// What does not cancel yet, per group. What a block leaves counts only if the next one is known.
+    /// What does not cancel yet, per group: of each that its equation has.
     pub fn rests(&self) -> Vec<SecureField> {
-        let mut rests = self.others.clone();
+        let mut own = vec![SecureField::zero(); self.others.len()];
         for (claimed_sum, &value) in self.structure.circuit.claimed_sums.iter().zip(&self.claimed_sums) {
-            rests[claimed_sum.group as usize] += value;
+            own[claimed_sum.group as usize] += value;
         }
+        let mut rests = self.equations.of_block(&own);
+        rests.iter_mut().zip(&self.others).for_each(|(rest, &other)| *rest += other);
         rests
     }
 
