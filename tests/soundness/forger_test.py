@@ -21,8 +21,9 @@ import time
 
 import numpy as np
 
+import forger_bundles
 import lies
-from package import Package
+from package import Bundle
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CHAR = SOURCE / "models" / "char_gpt"
@@ -34,6 +35,8 @@ CIRCUITS = {
     "toy": (TOY, ["--argmax"], ""),
     "decode": (TOY, ["--decode"], "bucket-8"),
     "carry": (TOY, ["--decode", "--context", "carry", "--block", "2"], "bucket-8"),
+    "cut": (TOY, ["--argmax", "--boundaries", "per-layer"], ""),
+    "cut finely": (TOY, ["--argmax", "--boundaries", "per-region"], ""),
     "char": (CHAR / "char_gpt.onnx", ["--argmax", "--positions", "last:32"], ""),
     "char decode": (CHAR / "char_gpt.onnx", ["--decode", "--buckets", "32"], "bucket-32"),
     "char carry": (CHAR / "char_gpt.onnx", ["--decode", "--context", "carry", "--block", "16"], "bucket-64"),
@@ -45,6 +48,8 @@ Row = collections.namedtuple("Row", "circuit lie tried accepted refused")
 
 
 class Lab:
+    row = Row
+
     def __init__(self, build, folder, everything):
         self.build, self.folder, self.everything = pathlib.Path(build), pathlib.Path(folder), everything
         self.rows, self.wrong = [], []
@@ -69,7 +74,7 @@ class Lab:
             proves, runs = self.compiled(name)
             out = self.new("run")
             self.succeed("check", package or runs, *words, "--save-trace", out)
-            self.runs[key] = lies.Run.read(Package(proves), out)
+            self.runs[key] = lies.Run.read(Bundle(proves), out)
         return self.runs[key]
 
     def new(self, what):
@@ -89,7 +94,7 @@ class Lab:
     def show(self, circuit, what, package, lie, *words, freedoms="free", believed=False, digests=()):
         """Shows a lie to the verifier; only where the circuit has a fault may one attempt be accepted, and then one must be."""
         begun = time.monotonic()
-        freedoms = "all" if self.everything and not believed else freedoms
+        freedoms = "all" if self.everything and freedoms == "free" and not believed else freedoms
         attempts, out = self.attempts(package, lie, freedoms, *words, digests=digests)
         refused = collections.defaultdict(list)
         for of in attempts:
@@ -112,11 +117,11 @@ class Lab:
         if not attempts[0]["accepted"]:
             self.wrong.append(f"{name}: the honest run is refused: {attempts[0]['said']}")
 
-    def faulty(self, name, dropped=None, edit=None):
-        """The circuit with a fault."""
+    def faulty(self, name, dropped=None, edit=None, member=None):
+        """The circuit, or that of a member, with a fault."""
         if edit is None:
             edit = lambda circuit: lies.drop(circuit, dropped)
-        return lies.edited(self.compiled(name)[0], self.new("faulty"), edit)
+        return lies.edited(self.compiled(name)[0], self.new("faulty"), edit, member)
 
     def unrepaired(self, name):
         return self.faulty(name, lambda table, constraint: constraint == HOLE)
@@ -124,8 +129,9 @@ class Lab:
 
 def reason(said):
     """Which check it was that refused."""
-    for pattern, name in [(r"link \d+: the claimed sums of group (link\.\S+),", r"sum of \1"), (r"the claimed sums of group (\S+) do not", r"sum of \1"),
+    for pattern, name in [(r"link \d+: the claimed sums of group (\S+?),? ", r"sum of the link \1"), (r"the claimed sums of group (\S+) do not", r"sum of \1"),
                           ("OODS", "a constraint"), ("fingerprint of", "opening"), ("another shape", "the claim's shape"),
+                          (r"there are \d+ blocks", "number of blocks"), ("the proof names", "the block's shape"),
                           ("fixed columns are not", "root of the fixed columns")]:
         if found := re.search(pattern, said):
             return found.expand(name)
@@ -208,7 +214,7 @@ def inner_key(content):
 def char(lab):
     package, _ = lab.compiled("char")
     run = lab.run("char", "--prompt", HELD_OUT[:64])
-    vocabulary = next(t.high for t in run.package.circuit.publics if t.kind == 1)
+    vocabulary = next(t.high for t in run.publics if t.kind == 1)
     text = lies.text(run, [7 * i % vocabulary for i in range(32)])
     lab.show("char", "output of choice", package, text)
     lab.show("char without the repair", "output of choice", lab.unrepaired("char"), text, believed=True)
@@ -267,6 +273,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(arguments.build, folder, arguments.all)
         toy(lab), decode(lab), carry(lab), char(lab)
+        forger_bundles.cut(lab, HOLE), forger_bundles.network(lab)
         if lab.everything:
             decode(lab, "char decode", ("--prompt", HELD_OUT[:12], "--generate", "8"))
             char_carry(lab)

@@ -14,47 +14,61 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "replay"))
 import qm31  # noqa: E402
 from graph import Op  # noqa: E402
-from package import P, Package, read_columns, read_statement  # noqa: E402
+from package import P, Package, read_columns, read_statement, schema  # noqa: E402
 from state import State, StateRows, on_all  # noqa: E402
 from verify import Buses  # noqa: E402
 
 
 class Run:
-    """Traces of blocks, and the values of public tensors by name, those of all blocks one after the other."""
+    """Traces of blocks, and the values of public tensors by name, those of all steps one after the other."""
 
-    def __init__(self, package, traces, values):
-        self.package, self.traces, self.values = package, traces, values
+    def __init__(self, bundle, traces, values):
+        self.bundle, self.traces, self.values = bundle, traces, values
+        self.nonce = ""  # of the claim
 
     @classmethod
-    def read(cls, package, folder):
+    def read(cls, bundle, folder):
         """What `lindero check --save-trace` left."""
         folder = pathlib.Path(folder)
         count = len(list(folder.glob("trace*.bin")))
         names = ["trace.bin"] if count == 1 else [f"trace-{block}.bin" for block in range(count)]
-        traces = [read_columns(folder / name, package.tables, 1) for name in names]
-        blocks = read_statement(folder / "statement.pb", package.circuit.publics, len(names))
-        tensors = package.circuit.publics
-        values = {t.name: np.concatenate([b[i] for b in blocks]) for i, t in enumerate(tensors)}
-        return cls(package, [{at: np.array(column) for at, column in trace.items()} for trace in traces], values)
+        steps = read_statement(folder / "statement.pb", bundle.publics, count // len(bundle.members))
+        values = {t.name: np.concatenate([step[i] for step in steps]) for i, t in enumerate(bundle.publics)}
+        return cls.of(bundle, [folder / name for name in names], values)
+
+    @classmethod
+    def of(cls, bundle, files, values):
+        members = [bundle.members[block % len(bundle.members)] for block in range(len(files))]
+        traces = [read_columns(file, member.tables, 1) for file, member in zip(files, members)]
+        return cls(bundle, [{at: np.array(column) for at, column in trace.items()} for trace in traces], values)
 
     def copy(self):
         traces = [{at: column.copy() for at, column in trace.items()} for trace in self.traces]
-        return Run(self.package, traces, {name: values.copy() for name, values in self.values.items()})
+        return Run(self.bundle, traces, {name: values.copy() for name, values in self.values.items()})
 
-    def place(self, table, column):
-        t = next(t for t, of in enumerate(self.package.tables) if of.name == table)
-        return t, next(c for c, of in enumerate(self.package.tables[t].columns) if of.name == column)
+    def package(self, block=0):
+        """The member of a block."""
+        return self.bundle.members[block % len(self.bundle.members)]
 
-    def lanes(self, table, column):
-        names = [of.name for of in next(of for of in self.package.tables if of.name == table).columns]
+    @property
+    def publics(self):
+        return self.bundle.publics
+
+    def place(self, table, column, block=0):
+        tables = self.package(block).tables
+        t = next(t for t, of in enumerate(tables) if of.name == table)
+        return t, next(c for c, of in enumerate(tables[t].columns) if of.name == column)
+
+    def lanes(self, table, column, block=0):
+        names = [of.name for of in next(of for of in self.package(block).tables if of.name == table).columns]
         return [name for name in names if name.startswith(f"{column}.")]
 
     def column(self, table, column, block=0):
         """Of the trace; changes stay."""
-        return self.traces[block][self.place(table, column)]
+        return self.traces[block][self.place(table, column, block)]
 
-    def fixed(self, table, column):
-        return self.package.fixed[self.place(table, column)]
+    def fixed(self, table, column, block=0):
+        return self.package(block).fixed[self.place(table, column, block)]
 
     def write(self, folder, digests=()):
         """Files for the forger: traces, the public part of a claim, and openings of the tensors that are given by digest."""
@@ -63,8 +77,8 @@ class Run:
         for block, trace in enumerate(self.traces):
             cells = [trace[at].astype("<u4").tobytes() for at in sorted(trace)]
             (folder / f"trace-{block}.bin").write_bytes(b"".join(cells))
-        part, openings = {"inputs": [], "outputs": []}, []
-        for tensor in self.package.circuit.publics:
+        part, openings = {"inputs": [], "nonce": self.nonce, "outputs": []}, []
+        for tensor in self.publics:
             values = [int(v) for v in self.values[tensor.name].ravel()]
             stated = {"columns": tensor.columns, "digest": None, "exponent": tensor.exponent, "high": tensor.high,
                       "low": tensor.low, "name": tensor.name, "rows": len(values) // tensor.columns, "values": values}
@@ -94,7 +108,7 @@ class Unfilled(State):
 
 def refit(run, block=0):
     """Makes the multiplicities those of the lookups, as far as there is a row for each."""
-    package, main = run.package, run.traces[block]
+    package, main = run.package(block), run.traces[block]
     state = Unfilled(package, main)
     buses = Buses(state)
     for b, bus in enumerate(package.circuit.buses):
@@ -140,9 +154,9 @@ def counted(words, weights, providers):
 
 def choose(run, tokens, block=0):
     """Has the argmax choose tokens[i] at the i-th of its positions, where it is there, whatever the logits are."""
-    on, first = run.fixed("argmax", "on"), run.fixed("argmax", "first")
-    before = [run.column("argmax", name, block) for name in run.lanes("argmax", "before")]
-    limbs = [run.column("argmax", name, block) for limb in ("high", "low") for name in run.lanes("argmax", limb)]
+    on, first = run.fixed("argmax", "on", block), run.fixed("argmax", "first", block)
+    lanes = lambda column: [run.column("argmax", name, block) for name in run.lanes("argmax", column, block)]
+    before, limbs = lanes("before"), lanes("high") + lanes("low")
     chosen = run.column("argmax", "chosen", block)
     position, entry, count = -1, 0, 0
     for row in np.flatnonzero(on):
@@ -162,14 +176,14 @@ def choose(run, tokens, block=0):
 
 def output(run):
     """The name of what a run chose."""
-    return next(t.name for t in run.package.circuit.publics if t.kind == 1)
+    return next(t.name for t in run.publics if t.kind == 1)
 
 
 def text(run, tokens):
     """An output of choice."""
     lie = run.copy()
     lie.values[output(run)][:] = np.array(tokens).reshape(-1, 1)
-    choose(lie, dict(enumerate(tokens)))
+    choose(lie, dict(enumerate(tokens)), len(run.traces) - 1)
     return lie
 
 
@@ -177,9 +191,9 @@ def mix(run, other):
     """The input of a run with the output of another one."""
     lie = other.copy()
     for (t, c), column in run.traces[0].items():
-        if run.package.tables[t].name.startswith(("embeddings", "weights")):
+        if run.package().tables[t].name.startswith(("embeddings", "weights")):
             lie.traces[0][t, c] = column.copy()
-    for tensor in run.package.circuit.publics:
+    for tensor in run.publics:
         if tensor.kind == 0:
             lie.values[tensor.name] = run.values[tensor.name].copy()
     refit(lie)
@@ -189,7 +203,7 @@ def mix(run, other):
 def stated(run, kind):
     """A public value that is not the run's."""
     lie = run.copy()
-    tensor = next(t for t in run.package.circuit.publics if t.kind == kind)
+    tensor = next(t for t in run.publics if t.kind == kind)
     values = lie.values[tensor.name]
     values[0, 0] = values[0, 0] + 1 if values[0, 0] < tensor.high else values[0, 0] - 1
     return lie
@@ -198,7 +212,7 @@ def stated(run, kind):
 def input_altered(run):
     """The input, in the claim and where the embedding of each token is looked up; the features are those of the run."""
     lie = stated(run, 0)
-    name = next(t.name for t in run.package.circuit.publics if t.kind == 0)
+    name = next(t.name for t in run.publics if t.kind == 0)
     old, new = int(run.values[name][0, 0]), int(lie.values[name][0, 0])
     ids = lie.column("embeddings", "id")
     ids[np.flatnonzero(ids == old)[:1]] = new
@@ -300,17 +314,18 @@ def another_context(run, other):
 # Circuits ----------------------------------------------------------------------------------------
 
 
-def edited(source, folder, edit):
-    """A package with the circuit of another one, changed by `edit`."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True)
-    circuit = Package(source).circuit
+def edited(source, folder, edit, member=None):
+    """A package with the circuit of another one, or that of one of its members, changed by `edit`."""
+    source, folder = pathlib.Path(source), pathlib.Path(folder)
+    for file in source.rglob("*"):
+        if file.name in ("bundle.pb", "circuit.pb", "fixed.bin"):
+            copy = folder / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    place = folder / "members" / member / "circuit.pb" if member else folder / "circuit.pb"
+    circuit = schema("Circuit").FromString(place.read_bytes())
     edit(circuit)
-    (folder / "circuit.pb").write_bytes(circuit.SerializeToString(deterministic=True))
-    for name in "bundle.pb", "fixed.bin":
-        file = pathlib.Path(source) / name
-        if file.exists():
-            (folder / name).write_bytes(file.read_bytes())
+    place.write_bytes(circuit.SerializeToString(deterministic=True))
     return folder
 
 

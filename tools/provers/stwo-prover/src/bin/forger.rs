@@ -18,12 +18,12 @@ use lindero_stwo_verifier::{verify, Key, KeySet, Target};
 use serde_json::{json, Value};
 
 const USAGE: &str = "\
-usage: lindero-forger --package FOLDER --claim FILE --trace FILE ... [--freedoms all|free|none|blocks] [--openings FILE]
-                      [--fixed FOLDER] [--blocks-of PROOF] [--seed 1] [--save FOLDER]
+usage: lindero-forger --package FOLDER --claim FILE --trace FILE ... [--freedoms all|links|free|none|blocks]
+                      [--openings FILE] [--fixed FOLDER] [--blocks-of PROOF] [--seed 1] [--save FOLDER]
 
 Commits the traces, one per block, and then makes use of every freedom that it finds to have the proof say what the claim says.
-Prints a JSON object per attempt: what was tried, what the verifier said. --freedoms blocks: only what can be done to the blocks
-of a run that holds. --fixed: the package whose key the verifier has, if the forger commits the fixed columns of another one.
+Prints a JSON object per attempt: what was tried, what the verifier said. --freedoms links: what moves the sums of links. blocks:
+only what can be done to the blocks of a run that holds. --fixed: the package whose key the verifier has, if the forger commits the fixed columns of another one.
 --blocks-of: a proof of another run, of which each block is put in the place of the same one. --save: where the key (`key`) and
 the last proof (`proof`) go.
 ";
@@ -161,18 +161,22 @@ impl Lie<'_> {
             let attempt = Attempt { freedom, side: Side::Later, protocol: Protocol::Kept, seed };
             Trial { attempt, blocks: Blocks::InOrder }
         };
+        let earlier =
+            |trial: Trial| Trial { attempt: Attempt { side: Side::Earlier, ..trial.attempt }, ..trial };
         let (nothing, free) = (trial(Freedom::Nothing), trial(Freedom::Free));
         Ok(match freedoms {
             "none" => vec![nothing],
             "free" => vec![nothing, free],
             "blocks" => self.of_blocks(nothing),
+            "links" => {
+                let step = Freedom::Forced { phase: 2, kind: Kind::Step, rows: Rows::Used };
+                let sums = [Freedom::ClaimedSums, step].map(trial);
+                let own = [Freedom::Partners, Freedom::OtherSums].map(trial);
+                [&[nothing, free][..], &sums, &sums.map(earlier), &own].concat()
+            }
             "all" => {
                 let mut trials = vec![nothing, free];
                 trials.extend(self.of_blocks(free));
-                let earlier = |trial: Trial| Trial {
-                    attempt: Attempt { side: Side::Earlier, ..trial.attempt },
-                    ..trial
-                };
                 trials.extend(noticed().into_iter().map(trial));
                 if !self.key.bundle.links.is_empty() {
                     trials.extend(noticed().into_iter().map(trial).map(earlier));
@@ -180,7 +184,11 @@ impl Lie<'_> {
                 }
                 trials
             }
-            _ => return Err(Error::new(format!("--freedoms {freedoms}: it is all, free, none or blocks"))),
+            _ => {
+                return Err(Error::new(format!(
+                    "--freedoms {freedoms}: it is all, links, free, none or blocks"
+                )))
+            }
         })
     }
 
