@@ -100,10 +100,8 @@ std::vector<Failure> Checker::checkBuses() const {
 }
 
 absl::StatusOr<std::vector<Failure>> Checker::checkClaimedSums() const {
-  return checkSumGroups(
-      package_.circuit(), package_.circuitInfo(), columns_, statement_, challenges_, claimed_sums_,
-      options_.linked.empty() ? linkedGroups(package_.bundle(), 0, package_.circuit())
-                              : options_.linked);
+  return checkSumGroups(package_.circuit(), package_.circuitInfo(), columns_, statement_,
+                        challenges_, claimed_sums_, package_.linkedGroups());
 }
 
 absl::StatusOr<CheckReport> Checker::checkAll() const {
@@ -139,21 +137,11 @@ struct Members {
   std::vector<const Circuit*> circuits;
 };
 
-// Each member's challenges: those of phase 1 are shared by name.
+// Each member's challenges: those that are given, or drawn ones.
 std::vector<std::vector<QM31>> challengesOf(const Members& members, const CheckOptions& options) {
-  std::vector<std::vector<QM31>> result;
-  std::map<std::string, QM31> shared;
-  for (size_t m = 0; m < members.circuits.size(); ++m) {
-    const Circuit& circuit = *members.circuits[m];
-    std::vector<QM31> own = options.challenges;
-    if (own.empty()) own = drawChallenges(options.seed + m, circuit.challenges_size());
-    for (size_t i = 0; i < own.size() && i < static_cast<size_t>(circuit.challenges_size()); ++i) {
-      const Challenge& challenge = circuit.challenges(static_cast<int>(i));
-      if (challenge.phase() == 1)
-        own[i] = shared.try_emplace(challenge.name(), own[i]).first->second;
-    }
-    result.push_back(std::move(own));
-  }
+  std::vector<std::vector<QM31>> result = drawChallenges(members.circuits, options.seed);
+  if (!options.challenges.empty()) result.assign(members.circuits.size(), options.challenges);
+  shareChallenges(members.circuits, result);
   return result;
 }
 
@@ -184,7 +172,6 @@ absl::StatusOr<CheckReport> checkMembers(const Members& members, const Statement
     }
     CheckOptions own_options = options;
     own_options.challenges = challenges[member];
-    own_options.linked = linkedGroups(bundle, static_cast<uint32_t>(member), package.circuit());
     const auto step = static_cast<int64_t>(block / count);
     LINDERO_ASSIGN_OR_RETURN(std::unique_ptr<Checker> checker,
                              Checker::create(package, blockOf(package.circuit(), statement, step),

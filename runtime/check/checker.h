@@ -34,9 +34,6 @@ struct CheckOptions {
   int threads = 0;           // 0: as many as the machine has
   size_t max_failures = 10;  // described in the report
   size_t max_examples = 3;   // rows per failure
-  // Per sum group, whether a link of the bundle names it: its sum is not this circuit's to judge.
-  // Empty: as the package's own bundle says.
-  std::vector<bool> linked;
   // Asked by checkTraces before each block; true ends it with kCancelled.
   std::function<bool()> cancelled;
 };

@@ -93,16 +93,6 @@ std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> cl
   return sums;
 }
 
-std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit) {
-  std::vector<bool> linked(circuit.sum_groups_size(), false);
-  for (const Link& link : bundle.links()) {
-    for (const LinkEnd& end : link.ends()) {
-      if (end.member() == member) linked[end.group()] = true;
-    }
-  }
-  return linked;
-}
-
 absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
                         absl::Span<const std::vector<QM31>> blocks) {
   const size_t members = circuits.size();

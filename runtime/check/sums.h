@@ -32,9 +32,6 @@ std::vector<QM31> sumsOfGroups(const Circuit& circuit, absl::Span<const QM31> cl
 absl::Status checkLinks(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
                         absl::Span<const std::vector<QM31>> blocks);
 
-// Per group of a member, whether a link of the bundle names it.
-std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit);
-
 // One failure per group, of those that are not `linked`, that does not sum to zero; its detail
 // lists claimed sums and public terms, and the column sums of the fractions that stand beside a
 // running column in the claiming tables.

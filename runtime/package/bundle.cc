@@ -135,6 +135,16 @@ bool isMemberName(absl::string_view name) {
          });
 }
 
+std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit) {
+  std::vector<bool> linked(circuit.sum_groups_size(), false);
+  for (const Link& link : bundle.links()) {
+    for (const LinkEnd& end : link.ends()) {
+      if (end.member() == member) linked[end.group()] = true;
+    }
+  }
+  return linked;
+}
+
 Digest bundleDigest(const Bundle& bundle) { return sha256(serializeProto(bundle)); }
 
 absl::Status CircuitWork::count(const CircuitInfo& info) {

@@ -3,6 +3,7 @@
 #define LINDERO_RUNTIME_PACKAGE_BUNDLE_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -26,6 +27,9 @@ Bundle bundleOfSteps(uint32_t in, uint32_t out, uint32_t most_steps);
 
 // Whether the name may be that of a member, and of its folder.
 bool isMemberName(absl::string_view name);
+
+// Per sum group of a member, whether a link of the bundle names it: its sum is not zero by itself.
+std::vector<bool> linkedGroups(const Bundle& bundle, uint32_t member, const Circuit& circuit);
 
 // SHA-256 of its canonical bytes: of members, links and steps.
 Digest bundleDigest(const Bundle& bundle);

@@ -83,6 +83,9 @@ absl::StatusOr<BundlePackage> openBundle(const std::string& path, const PackageO
   if (absl::Status status = checkBundle(opened.bundle, circuits); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   }
+  for (size_t m = 0; m < opened.members.size(); ++m) {
+    opened.members[m].joinBundle(opened.bundle, static_cast<uint32_t>(m));
+  }
   std::vector<const Program*> programs;
   for (const Package& member : opened.members) programs.push_back(&member.program());
   if (absl::Status status = checkSlots(programs); !status.ok()) {

@@ -117,6 +117,7 @@ absl::StatusOr<Package> Package::open(const std::string& path, const PackageOpti
   const Circuit* const circuits[] = {package.circuit_.get()};
   LINDERO_RETURN_IF_ERROR(within(path, checkBundle(bundle, circuits)));
   package.bundle_ = std::make_unique<Bundle>(std::move(bundle));
+  package.linked_ = runtime::linkedGroups(*package.bundle_, 0, *package.circuit_);
   package.fixed_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 0);
   package.trace_layout_ = std::make_unique<ColumnLayout>(*package.circuit_, 1);
   package.program_ = std::make_unique<Program>();

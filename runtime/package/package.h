@@ -89,6 +89,12 @@ class Package {
   const Circuit& circuit() const { return *circuit_; }
   // Of one member, which has the circuit.
   const Bundle& bundle() const { return *bundle_; }
+  // Per sum group, whether a link names it: of its bundle, or of the one that it is a member of.
+  const std::vector<bool>& linkedGroups() const { return linked_; }
+  // It is one of several members (openBundle).
+  void joinBundle(const Bundle& bundle, uint32_t member) {
+    linked_ = runtime::linkedGroups(bundle, member, *circuit_);
+  }
   const CircuitInfo& circuitInfo() const { return *circuit_info_; }
   // Empty when the options left it out.
   const Program& program() const { return *program_; }
@@ -113,6 +119,7 @@ class Package {
   // Behind pointers so that a Package moves cheaply and references into it stay valid.
   std::unique_ptr<Circuit> circuit_;
   std::unique_ptr<Bundle> bundle_;
+  std::vector<bool> linked_;
   std::unique_ptr<CircuitInfo> circuit_info_;
   std::unique_ptr<Program> program_;
   std::unique_ptr<ProgramInfo> program_info_;

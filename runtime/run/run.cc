@@ -130,6 +130,30 @@ absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, in
   return traced;
 }
 
+absl::StatusOr<std::vector<LinkValues>> linksBefore(const Run& run, int threads, Monitor& monitor) {
+  const std::vector<Package>& members = run.opened.bundle.members;
+  if (run.opened.alone()) {
+    auto before = linkBefore(members.front(), run.inputs, run.steps() - 1);
+    if (!before.ok()) return withRunError(before.status());
+    return std::vector<LinkValues>{*std::move(before)};
+  }
+  std::vector<LinkValues> before(members.size());
+  LinkValues linked;
+  for (int64_t block = 0; block < run.blocks(); ++block) {
+    const size_t member = static_cast<size_t>(block) % members.size();
+    before[member] = linked;
+    TraceOptions options;
+    options.threads = threads;
+    options.linked = &linked;
+    options.cancelled = [&] { return monitor.cancelled(); };
+    const Statement inputs =
+        inputsOf(run, members[member].circuit(), block / static_cast<int64_t>(members.size()));
+    const auto outputs = runProgram(members[member], inputs, options);
+    if (!outputs.ok()) return withRunError(outputs.status());
+  }
+  return before;
+}
+
 absl::StatusOr<CheckReport> checkRun(const Run& run, const TracedRun& traced, int threads,
                                      uint64_t seed, Monitor& monitor) {
   monitor.progress("check");

@@ -20,6 +20,7 @@
 #include "runtime/model/opened_package.h"
 #include "runtime/monitor/monitor.h"
 #include "runtime/package/statement.pb.h"
+#include "runtime/trace/generate_trace.h"
 
 namespace lindero::runtime {
 
@@ -65,6 +66,9 @@ std::string traceName(int64_t block, int64_t blocks);
 // generateTrace, of one block.
 absl::StatusOr<TracedRun> traceRun(const Run& run, const std::string& folder, int threads,
                                    Monitor& monitor, Traces present = Traces::kMade);
+
+// Of each member, what the blocks before it left when it runs in the last step.
+absl::StatusOr<std::vector<LinkValues>> linksBefore(const Run& run, int threads, Monitor& monitor);
 
 // Every constraint, lookup and claimed sum of the traces, without any prover. A report with
 // failures is no error.

@@ -9,26 +9,28 @@ from messages import decoded, encoded
 TOKENS = "3,1,4,1,5,9,2,6"
 TOY = ("toy_gpt", "--argmax")
 GATED = ("mlp --gated --sizes 8 16",)
+CUT = (*TOY, "--boundaries", "per-layer")
 
 
 def given(model):
     """An input of the model, as options."""
-    if model == TOY:
+    if model[:2] == TOY:
         return "--tokens", TOKENS
     path = models.folder / "gated.json"
     path.write_text(json.dumps({"x": [[[(5 * row + column) % 7 / 3 - 1 for column in range(8)] for row in range(8)]]}))
     return "--input", path
 
 
-def without_constraint(package, table_name, constraint_name):
-    """The package in a copy whose circuit lacks the constraint."""
-    copy = models.folder / f"without-{table_name}.lindero"
+def without_constraint(package, table_name, constraint_name, member=""):
+    """The package in a copy whose circuit, or that of a member, lacks the constraint."""
+    copy = models.folder / f"without-{table_name}-{member}.lindero"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("model.key"))
-    circuit = decoded("Circuit", (copy / "circuit.pb").read_bytes())
+    path = copy / member / "circuit.pb"
+    circuit = decoded("Circuit", path.read_bytes())
     [table] = [table for table in circuit.tables if table.name == table_name]
     [at] = [i for i, constraint in enumerate(table.constraints) if constraint.name == constraint_name]
     del table.constraints[at]
-    (copy / "circuit.pb").write_bytes(encoded(circuit))
+    path.write_bytes(encoded(circuit))
     return copy
 
 
@@ -72,6 +74,41 @@ def nothing_is_left_to_an_adaptive_prover(model):
         assert cells["tried"] == cells["caught"] > 0, cells
     for premise in result["premises"]:
         assert premise["wrong"] == 0, premise
+
+
+@case
+def nothing_goes_unnoticed_in_members():
+    result = succeed("tamper", models.package(*CUT), *given(CUT), "--rows", 8, "--steps", 60, "--proof", 60)
+    equal(result["survived"], 0, "survivors")
+    equal([member["name"] for member in result["members"]], [f"segment{i}" for i in range(4)], "members")
+    for member in result["members"]:
+        for table in member["tables"]:
+            assert table["caught"] > 0, f"nothing caught in {member['name']} {table['name']}"
+        steps = member["steps"]["all"]
+        equal(steps["caught"] + steps["out_of_range"] + steps["unchanged"], steps["tried"], member["name"])
+        # What crosses: a change that nothing but the link rejects.
+        crossing = [part for part in member["parts"] if part["part"].startswith("sum group link:")]
+        assert crossing and all(part["necessary"] for part in crossing), (member["name"], crossing)
+    assert result["proof"]["rejected"] > 50, result["proof"]
+
+
+@case
+def nothing_is_left_to_an_adaptive_prover_of_members():
+    for options in (given(CUT), ("--any-witness",)):
+        result = succeed("tamper", models.package(*CUT), *options, "--adaptive")
+        equal(result["directions"], 0, "directions")
+        equal([member["findings"] for member in result["members"]], [[]] * 4, "findings")
+        [ends] = result["links"]
+        assert ends["wrong"] == 0 < ends["examined"], ends
+
+
+@case
+def a_missing_constraint_of_a_member_is_found():
+    package = without_constraint(models.package(*CUT), "norm_statistics", "variance", "members/segment2")
+    run = lindero("tamper", package, *given(CUT), "--rows", 50, "--steps", 0, "--proof", 0, "--json")
+    equal(run.code, 14, f"exit code: {run.out[-500:]}")
+    found = [bool(member["survivors"]) for member in run.event("result")["members"]]
+    equal(found, [False, False, True, False], "members with survivors")
 
 
 @case

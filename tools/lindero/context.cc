@@ -141,6 +141,15 @@ void Summary::addTextTable(absl::string_view title, std::vector<std::string> hea
   }
 }
 
+void Summary::addPart(absl::string_view key, const std::string& name, const Summary& part) {
+  Json entry = {{"name", name}};
+  entry.update(part.json_);
+  json_[std::string(key)].push_back(std::move(entry));
+  addText("");
+  addText(name);
+  lines_.insert(lines_.end(), part.lines_.begin(), part.lines_.end());
+}
+
 std::string Summary::text(bool verbose) const {
   size_t width = 0;
   for (const Line& line : lines_) {

@@ -58,6 +58,9 @@ class Summary {
                 Rows rows, Json json);
   void addTextTable(absl::string_view title, std::vector<std::string> header, Rows rows);
 
+  // One of several parts: its text under a heading, its JSON with the name in the list `key`.
+  void addPart(absl::string_view key, const std::string& name, const Summary& part);
+
   const Json& json() const { return json_; }
   std::string text(bool verbose = true) const;
 

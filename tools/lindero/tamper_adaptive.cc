@@ -2,8 +2,11 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/check/challenges.h"
 #include "runtime/eval/describe.h"
 #include "runtime/package/circuit_access.h"
 #include "runtime/package/status_macros.h"
@@ -73,18 +76,22 @@ void addCells(const AdaptiveReport& report, const Circuit& circuit, Summary& sum
                    std::move(json));
 }
 
-void addPremises(const AdaptiveReport& report, Summary& summary) {
+void addPremises(absl::string_view key, absl::string_view title,
+                 absl::Span<const runtime::Premise> premises, Summary& summary) {
   Summary::Rows rows;
   Json json = Json::array();
-  for (const runtime::Premise& p : report.premises) {
+  for (const runtime::Premise& p : premises) {
     rows.push_back({p.name, count(p.examined), count(p.wrong)});
     json.push_back({{"premise", p.name},
                     {"examined", p.examined},
                     {"wrong", p.wrong},
                     {"examples", p.examples}});
   }
-  summary.addTable("premises", "Premises of phase 1", {"premise", "examined", "wrong"},
-                   std::move(rows), std::move(json));
+  summary.addTable(key, title, {"premise", "examined", "wrong"}, std::move(rows), std::move(json));
+}
+
+void addPremises(const AdaptiveReport& report, Summary& summary) {
+  addPremises("premises", "Premises of phase 1", report.premises, summary);
 }
 
 // What was found, line by line; cells that nothing reads as well.
@@ -175,22 +182,11 @@ runtime::AdaptiveOptions optionsOf(const AdaptiveArguments& arguments, Context& 
   return options;
 }
 
-uint64_t addAlarms(const AdaptiveReport& report, const Stopwatch& watch, Summary& summary) {
-  summary.addSeconds("adaptive_seconds", "examined in", watch.seconds());
-  const uint64_t alarms = report.alarms();
-  summary.addCount("directions", "left to an adaptive prover", static_cast<int64_t>(alarms));
-  return alarms;
-}
-
-}  // namespace
-
-absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
-                                          const Statement& statement,
-                                          absl::Span<const uint32_t> main,
-                                          const AdaptiveArguments& arguments, Context& context,
-                                          Summary& summary) {
-  Stopwatch watch;
-  auto report = runtime::tamperAdaptively(package, statement, main, optionsOf(arguments, context));
+absl::StatusOr<AdaptiveReport> tamperMember(const runtime::Package& package,
+                                            const MemberTrace& trace,
+                                            const runtime::AdaptiveOptions& options,
+                                            Summary& summary) {
+  auto report = runtime::tamperAdaptively(package, trace.statement, trace.main, options);
   if (!report.ok()) return runtime::withRunError(report.status());
   const Circuit& circuit = package.circuit();
   const Witnesses witnesses[] = {{"this run", &report->run}, {"any witness", &report->any}};
@@ -199,20 +195,84 @@ absl::StatusOr<uint64_t> tamperAdaptively(const runtime::Package& package,
   addPremises(*report, summary);
   addFindings(*report, witnesses, circuit, summary);
   addAttack(*report, circuit, summary);
-  return addAlarms(*report, watch, summary);
+  return report;
 }
 
-absl::StatusOr<uint64_t> examineAnyWitness(const runtime::Package& package,
-                                           const AdaptiveArguments& arguments, Context& context,
-                                           Summary& summary) {
-  Stopwatch watch;
-  auto report = runtime::examineAnyWitness(package, optionsOf(arguments, context));
+absl::StatusOr<AdaptiveReport> examineMember(const runtime::Package& package,
+                                             const runtime::AdaptiveOptions& options,
+                                             Summary& summary) {
+  auto report = runtime::examineAnyWitness(package, options);
   if (!report.ok()) return runtime::withRunError(report.status());
   const Witnesses witnesses[] = {{"any witness", &report->any}};
   addRanks(witnesses, summary);
   addPremises(*report, summary);
   addFindings(*report, witnesses, package.circuit(), summary);
-  return addAlarms(*report, watch, summary);
+  return report;
+}
+
+// Of links between members: both ends must be known.
+uint64_t addLinks(const runtime::BundlePackage& package,
+                  absl::Span<const runtime::LinkedElements> linked, Summary& summary) {
+  std::vector<const runtime::LinkedElements*> members;
+  for (const runtime::LinkedElements& of : linked) members.push_back(&of);
+  runtime::Premise premise{"elements of links: given at one end, taken at the other"};
+  runtime::checkLinkEnds(package.bundle, package.circuits(), members, premise);
+  summary.addText("");
+  addPremises("links", "Links between members", {&premise, 1}, summary);
+  for (const std::string& example : premise.examples) {
+    summary.addText(shortenNodes(absl::StrCat("  ", premise.name, ": ", example)));
+  }
+  return premise.wrong;
+}
+
+using Examine = absl::FunctionRef<absl::StatusOr<AdaptiveReport>(
+    size_t member, const runtime::AdaptiveOptions& options, Summary& summary)>;
+
+// Each member, then the links between them, under challenges that they share.
+absl::StatusOr<uint64_t> examineEach(const runtime::BundlePackage& package,
+                                     const AdaptiveArguments& arguments, Context& context,
+                                     Summary& summary, Examine examine) {
+  Stopwatch watch;
+  const auto challenges = runtime::drawChallenges(package.circuits(), arguments.seed);
+  const size_t members = package.members.size();
+  std::vector<runtime::LinkedElements> linked(members);
+  uint64_t alarms = 0;
+  for (size_t m = 0; m < members; ++m) {
+    runtime::AdaptiveOptions options = optionsOf(arguments, context);
+    options.challenges = challenges[m];
+    Summary part;
+    LINDERO_ASSIGN_OR_RETURN(AdaptiveReport report,
+                             examine(m, options, members == 1 ? summary : part));
+    alarms += report.alarms();
+    linked[m] = std::move(report.linked);
+    if (members == 1) continue;
+    summary.addPart("members", package.bundle.members(static_cast<int>(m)).name(), part);
+  }
+  if (members > 1) alarms += addLinks(package, linked, summary);
+  summary.addSeconds("adaptive_seconds", "examined in", watch.seconds());
+  summary.addCount("directions", "left to an adaptive prover", static_cast<int64_t>(alarms));
+  return alarms;
+}
+
+}  // namespace
+
+absl::StatusOr<uint64_t> tamperAdaptively(const runtime::BundlePackage& package,
+                                          absl::Span<const MemberTrace> traces,
+                                          const AdaptiveArguments& arguments, Context& context,
+                                          Summary& summary) {
+  return examineEach(package, arguments, context, summary,
+                     [&](size_t m, const runtime::AdaptiveOptions& options, Summary& own) {
+                       return tamperMember(package.members[m], traces[m], options, own);
+                     });
+}
+
+absl::StatusOr<uint64_t> examineAnyWitness(const runtime::BundlePackage& package,
+                                           const AdaptiveArguments& arguments, Context& context,
+                                           Summary& summary) {
+  return examineEach(package, arguments, context, summary,
+                     [&](size_t m, const runtime::AdaptiveOptions& options, Summary& own) {
+                       return examineMember(package.members[m], options, own);
+                     });
 }
 
 }  // namespace lindero::cli

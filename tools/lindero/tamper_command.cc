@@ -72,10 +72,6 @@ struct Run {
   OpenedPackage& opened;
   const Scratch& scratch;
   runtime::TracedRun traced;
-  // What is mutated but for the proof: the run, or the last of its blocks.
-  Statement statement;
-  runtime::MappedFile trace;
-  runtime::LinkValues before;
   Context& context;
 
   std::vector<Mutator> mutators() const {
@@ -84,9 +80,46 @@ struct Run {
     if (chosen.empty()) chosen.assign(std::begin(runtime::kMutators), std::end(runtime::kMutators));
     return chosen;
   }
-  const runtime::Package& package() const { return opened.package(); }
-  const Circuit& circuit() const { return opened.package().circuit(); }
 };
+
+// What is mutated but for the proof: a member in the last step of the run, with what those before
+// it hand over.
+struct Block {
+  const Run& run;
+  const runtime::Package& package;
+  Statement statement;
+  runtime::MappedFile trace;
+  runtime::LinkValues before;
+
+  const Circuit& circuit() const { return package.circuit(); }
+};
+
+// The statement of a member in the last step.
+Statement statementOf(const Circuit& circuit, const Statement& all, int64_t last) {
+  Statement own;
+  own.set_format(all.format());
+  for (const PublicTensor& tensor : circuit.publics()) {
+    *own.add_tensors() = *runtime::findValues(all, tensor.name());
+  }
+  return runtime::blockOf(circuit, own, last);
+}
+
+absl::StatusOr<std::vector<Block>> blocksOf(const Run& run, const runtime::Run& bound) {
+  const std::vector<runtime::Package>& members = run.opened.bundle.members;
+  LINDERO_ASSIGN_OR_RETURN(
+      std::vector<runtime::LinkValues> before,
+      runtime::linksBefore(bound, run.arguments.prover.threads, run.context.monitor()));
+  const size_t first = run.traced.traces.size() - members.size();
+  std::vector<Block> blocks;
+  for (size_t m = 0; m < members.size(); ++m) {
+    auto trace = runtime::MappedFile::openReadOnly(run.traced.traces[first + m]);
+    if (!trace.ok()) return withError(trace.status(), Error::kFile);
+    blocks.push_back({run, members[m],
+                      statementOf(members[m].circuit(), run.traced.statement, bound.steps() - 1),
+                      *std::move(trace), std::move(before[m])});
+  }
+  return blocks;
+}
 
 std::string count(uint64_t value) { return withCommas(static_cast<int64_t>(value)); }
 
@@ -99,7 +132,10 @@ std::string withoutLane(std::string name) {
 
 void addEstimate(const Run& run) {
   Summary estimate;
-  const uint64_t cells = runtime::cellsToMutate(run.circuit(), run.arguments.rows);
+  uint64_t cells = 0;
+  for (const Circuit* circuit : run.opened.bundle.circuits()) {
+    cells += runtime::cellsToMutate(*circuit, run.arguments.rows);
+  }
   const double mutations =
       static_cast<double>(cells * run.mutators().size()) * kMutationsPerMutator;
   const int threads = runtime::ThreadPool(run.arguments.prover.threads).size();
@@ -190,22 +226,23 @@ void addCells(const CellCampaignReport& report, const Circuit& circuit, Summary&
   }
 }
 
-absl::Status tamperCells(const Run& run, Necessity& necessity, Summary& summary,
+absl::Status tamperCells(const Block& block, Necessity& necessity, Summary& summary,
                          uint64_t& survived) {
   Stopwatch watch;
   runtime::CellCampaignOptions options;
-  options.seed = run.arguments.seed;
-  options.threads = run.arguments.prover.threads;
-  options.rows_per_column = run.arguments.rows;
-  options.mutators = run.mutators();
+  options.seed = block.run.arguments.seed;
+  options.threads = block.run.arguments.prover.threads;
+  options.rows_per_column = block.run.arguments.rows;
+  options.mutators = block.run.mutators();
   options.necessity = &necessity;
   options.progress = [&](uint64_t done, uint64_t total) {
-    run.context.progress("mutate cells", static_cast<double>(done) / static_cast<double>(total));
+    block.run.context.progress("mutate cells",
+                               static_cast<double>(done) / static_cast<double>(total));
   };
-  run.context.progress("check the honest trace");
-  auto report = runtime::tamperCells(run.package(), run.statement, run.trace.words(), options);
+  block.run.context.progress("check the honest trace");
+  auto report = runtime::tamperCells(block.package, block.statement, block.trace.words(), options);
   if (!report.ok()) return runtime::withRunError(report.status());
-  addCells(*report, run.circuit(), summary);
+  addCells(*report, block.circuit(), summary);
   summary.addSeconds("cells_seconds", "cells mutated in", watch.seconds());
   survived += report->total().survived;
   return absl::OkStatus();
@@ -213,11 +250,11 @@ absl::Status tamperCells(const Run& run, Necessity& necessity, Summary& summary,
 
 // Statement and steps -----------------------------------------------------------------------------
 
-absl::Status tamperStatement(const Run& run, Necessity& necessity, Summary& summary,
+absl::Status tamperStatement(const Block& block, Necessity& necessity, Summary& summary,
                              uint64_t& survived) {
-  run.context.progress("mutate the statement");
+  block.run.context.progress("mutate the statement");
   auto tallies =
-      runtime::tamperStatement(run.package(), run.statement, run.trace.words(), &necessity);
+      runtime::tamperStatement(block.package, block.statement, block.trace.words(), &necessity);
   if (!tallies.ok()) return runtime::withRunError(tallies.status());
   Summary::Rows rows;
   Json json = Json::array();
@@ -237,26 +274,26 @@ absl::Status tamperStatement(const Run& run, Necessity& necessity, Summary& summ
   return absl::OkStatus();
 }
 
-absl::Status tamperSteps(const Run& run, Necessity& necessity, Summary& summary,
+absl::Status tamperSteps(const Block& block, Necessity& necessity, Summary& summary,
                          uint64_t& survived) {
   Stopwatch watch;
   runtime::StepCampaignOptions options;
-  options.seed = run.arguments.seed;
-  options.threads = run.arguments.prover.threads;
-  options.trials = run.arguments.steps;
-  options.before = run.before;
+  options.seed = block.run.arguments.seed;
+  options.threads = block.run.arguments.prover.threads;
+  options.trials = block.run.arguments.steps;
+  options.before = block.before;
   options.necessity = &necessity;
   options.progress = [&](uint64_t done, uint64_t total) {
-    run.context.progress("mutate steps of the run",
-                         static_cast<double>(done) / static_cast<double>(total));
+    block.run.context.progress("mutate steps of the run",
+                               static_cast<double>(done) / static_cast<double>(total));
   };
   Statement inputs;
-  for (const PublicValues& tensor : run.statement.tensors()) {
+  for (const PublicValues& tensor : block.statement.tensors()) {
     if (tensor.kind() == PublicValues::INPUT) *inputs.add_tensors() = tensor;
   }
-  auto report = runtime::tamperSteps(run.package(), inputs, options);
+  auto report = runtime::tamperSteps(block.package, inputs, options);
   if (!report.ok()) return runtime::withRunError(report.status());
-  const Program& program = run.package().program();
+  const Program& program = block.package.program();
   Summary::Rows rows;
   Json json = Json::object();
   auto add = [&](const std::string& name, const runtime::StepTally& t) {
@@ -375,21 +412,14 @@ absl::Status concludeAdaptive(uint64_t found, Context& context, const Summary& s
 }
 
 // Instead of all other stages.
-absl::Status tamperAdaptively(const Run& run, bool all_rows, Summary& summary) {
+absl::Status tamperAdaptively(const Run& run, const std::vector<Block>& blocks, Summary& summary) {
   const AdaptiveArguments arguments{run.arguments.seed, run.arguments.prover.threads,
-                                    all_rows ? 0 : run.arguments.rows};
-  LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
-                           tamperAdaptively(run.package(), run.statement, run.trace.words(),
-                                            arguments, run.context, summary));
+                                    run.arguments.rows_given ? run.arguments.rows : 0};
+  std::vector<MemberTrace> traces;
+  for (const Block& block : blocks) traces.push_back({block.statement, block.trace.words()});
+  LINDERO_ASSIGN_OR_RETURN(const uint64_t found, tamperAdaptively(run.opened.bundle, traces,
+                                                                  arguments, run.context, summary));
   return concludeAdaptive(found, run.context, summary);
-}
-
-// What is changed and forged is of one circuit.
-absl::Status oneMember(const OpenedPackage& opened) {
-  if (opened.alone()) return absl::OkStatus();
-  return failure(Error::kUnsupported,
-                 absl::StrCat(opened.home, " has ", opened.bundle.members.size(),
-                              " members; compile it without --boundaries"));
 }
 
 // No run, and so no inputs: of a model in buckets, the longest.
@@ -398,13 +428,49 @@ absl::Status tamperAnyWitness(const TamperArguments& arguments, Context& context
       OpenedPackage opened,
       runtime::openPackage(arguments.source.source,
                            runtime::bucketsOf(arguments.source.source).back()));
-  LINDERO_RETURN_IF_ERROR(oneMember(opened));
   Summary summary;
   summary.add("model", "model", opened.facts.file, opened.facts.file);
   const AdaptiveArguments adaptive{arguments.seed, arguments.prover.threads};
   LINDERO_ASSIGN_OR_RETURN(const uint64_t found,
-                           examineAnyWitness(opened.package(), adaptive, context, summary));
+                           examineAnyWitness(opened.bundle, adaptive, context, summary));
   return concludeAdaptive(found, context, summary);
+}
+
+// The stages that change a member's witness and run.
+absl::Status tamperBlock(const Block& block, Summary& summary, uint64_t& survived) {
+  auto index = runtime::ReadIndex::create(block.package, block.trace.words());
+  if (!index.ok()) return runtime::withRunError(index.status());
+  Necessity necessity(block.package, *index);
+  LINDERO_RETURN_IF_ERROR(tamperCells(block, necessity, summary, survived));
+  LINDERO_RETURN_IF_ERROR(tamperStatement(block, necessity, summary, survived));
+  if (block.run.arguments.steps > 0) {
+    LINDERO_RETURN_IF_ERROR(tamperSteps(block, necessity, summary, survived));
+  }
+  addNecessity(necessity, block.circuit(), summary);
+  return absl::OkStatus();
+}
+
+absl::Status tamperAll(const Run& run, const std::vector<Block>& blocks,
+                       const std::optional<Prover>& prover, Summary& summary) {
+  addEstimate(run);
+  uint64_t survived = 0;
+  for (const Block& block : blocks) {
+    Summary part;
+    Summary& own = blocks.size() == 1 ? summary : part;
+    LINDERO_RETURN_IF_ERROR(tamperBlock(block, own, survived));
+    if (blocks.size() == 1) continue;
+    const auto m = static_cast<int>(&block - blocks.data());
+    summary.addPart("members", run.opened.bundle.bundle.members(m).name(), part);
+  }
+  if (prover) {
+    LINDERO_RETURN_IF_ERROR(tamperProof(run, *prover, summary, survived));
+  }
+  summary.addText("");
+  summary.addCount("survived", "survived", static_cast<int64_t>(survived));
+  run.context.result("tamper", summary);
+  if (survived == 0) return absl::OkStatus();
+  return failure(Error::kCheckFailed,
+                 absl::StrCat(count(survived), " changes went unnoticed; the summary lists them"));
 }
 
 absl::Status tamper(const TamperArguments& arguments, Context& context) {
@@ -417,44 +483,13 @@ absl::Status tamper(const TamperArguments& arguments, Context& context) {
   Summary summary;
   LINDERO_ASSIGN_OR_RETURN(Source source, bindSource(arguments.source, arguments.prover.threads,
                                                      scratch, context, summary));
-  OpenedPackage& opened = source.run.opened;
-  LINDERO_RETURN_IF_ERROR(oneMember(opened));
-  const Statement& inputs = source.run.inputs;
-  Run run{arguments, opened, scratch, {}, {}, {}, {}, context};
+  Run run{arguments, source.run.opened, scratch, {}, context};
   LINDERO_ASSIGN_OR_RETURN(
       run.traced, runtime::traceRun(source.run, scratch.path("."), arguments.prover.threads,
                                     context.monitor()));
-  const int64_t last = static_cast<int64_t>(run.traced.traces.size()) - 1;
-  run.statement = runtime::blockOf(run.circuit(), run.traced.statement, last);
-  absl::StatusOr<runtime::LinkValues> before = runtime::linkBefore(opened.package(), inputs, last);
-  if (!before.ok()) return runtime::withRunError(before.status());
-  run.before = *std::move(before);
-  absl::StatusOr<runtime::MappedFile> trace =
-      runtime::MappedFile::openReadOnly(run.traced.traces.back());
-  if (!trace.ok()) return withError(trace.status(), Error::kFile);
-  run.trace = *std::move(trace);
-  if (arguments.adaptive) return tamperAdaptively(run, !arguments.rows_given, summary);
-  auto index = runtime::ReadIndex::create(run.package(), run.trace.words());
-  if (!index.ok()) return runtime::withRunError(index.status());
-  Necessity necessity(run.package(), *index);
-  addEstimate(run);
-
-  uint64_t survived = 0;
-  LINDERO_RETURN_IF_ERROR(tamperCells(run, necessity, summary, survived));
-  LINDERO_RETURN_IF_ERROR(tamperStatement(run, necessity, summary, survived));
-  if (arguments.steps > 0) {
-    LINDERO_RETURN_IF_ERROR(tamperSteps(run, necessity, summary, survived));
-  }
-  if (prover) {
-    LINDERO_RETURN_IF_ERROR(tamperProof(run, *prover, summary, survived));
-  }
-  addNecessity(necessity, run.circuit(), summary);
-  summary.addText("");
-  summary.addCount("survived", "survived", static_cast<int64_t>(survived));
-  context.result("tamper", summary);
-  if (survived == 0) return absl::OkStatus();
-  return failure(Error::kCheckFailed,
-                 absl::StrCat(count(survived), " changes went unnoticed; the summary lists them"));
+  LINDERO_ASSIGN_OR_RETURN(const std::vector<Block> blocks, blocksOf(run, source.run));
+  if (arguments.adaptive) return tamperAdaptively(run, blocks, summary);
+  return tamperAll(run, blocks, prover, summary);
 }
 
 }  // namespace

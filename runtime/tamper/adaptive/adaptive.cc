@@ -34,13 +34,14 @@ absl::Status examineAny(const Package& package, const Statement& statement, cons
   say(options, "rank any witness");
   CheckOptions check;
   check.threads = options.threads;
+  check.challenges = options.challenges;
   const std::vector<uint32_t> random = randomMain(package, options.seed);
   LINDERO_ASSIGN_OR_RETURN(auto checker, Checker::create(package, statement, random, check));
   LINDERO_RETURN_IF_ERROR(checker->fill());
   LINDERO_ASSIGN_OR_RETURN(report.any, rankChallengePhases(package, *checker, pool));
   say(options, "check the premises of phase 1");
-  LINDERO_ASSIGN_OR_RETURN(report.premises,
-                           checkPremises(package, Witness::of(*checker), run, pool));
+  LINDERO_ASSIGN_OR_RETURN(
+      report.premises, checkPremises(package, Witness::of(*checker), run, pool, &report.linked));
   return absl::OkStatus();
 }
 

@@ -27,6 +27,8 @@ struct AdaptiveOptions {
   uint64_t seed = 1;
   int threads = 0;
   uint64_t rows_per_column = 0;  // to mutate; 0: all
+  // Of the random main cells' witness: those of the bundle's member; empty: drawn ones.
+  std::vector<QM31> challenges;
   // Of mutated cells, or below 0; one call at a time, from any thread.
   std::function<void(const std::string& stage, double fraction)> progress;
 };
@@ -38,6 +40,7 @@ struct AdaptiveReport {
   std::string campaign_error;
   RankReport run, any;  // on the given trace, and on random main cells
   std::vector<Premise> premises;
+  LinkedElements linked;  // on random main cells, under the challenges that were given
   bool attack_tried = false;
   std::optional<Attack> attack;
 

@@ -240,7 +240,7 @@ class AttackBuilder {
     LINDERO_ASSIGN_OR_RETURN(const bool accepted, isAccepted(*checker_, attack.cells));
     if (!accepted) return false;
     for (int g = 0; g < circuit_.sum_groups_size(); ++g) {
-      if (isLinked(package_.bundle(), static_cast<uint32_t>(g)) && sums()[g] != honest_[g]) {
+      if (package_.linkedGroups()[static_cast<size_t>(g)] && sums()[g] != honest_[g]) {
         return false;
       }
     }

@@ -111,6 +111,8 @@ class ElementCheck {
         any_(any),
         pool_(pool) {}
 
+  const LinkedElements& linked() const { return linked_; }
+
   absl::StatusOr<std::vector<Premise>> run() {
     const std::vector<SummedFraction> fractions = summedFractions(
         derivatives_, 2, 2, [](const SingleFraction&) { return true; },
@@ -136,7 +138,9 @@ class ElementCheck {
       ++elements_.examined;
       elements_.fail(absl::StrCat("public ", ends.where, " names no cell"));
     }
-    judgeLinks();
+    const Circuit* const circuits[] = {&circuit_};
+    const LinkedElements* const members[] = {&linked_};
+    checkLinkEnds(package_.bundle(), circuits, members, elements_);
     return std::vector<Premise>{std::move(elements_), std::move(padding_)};
   }
 
@@ -195,7 +199,7 @@ class ElementCheck {
 
   void judge(size_t begin, size_t end) {
     const Touch& first = touches_[begin];
-    if (isLinked(package_.bundle(), first.group)) {
+    if (package_.linkedGroups()[first.group]) {
       linked_[{first.group, first.key}] = first.sign;
       if (end - begin != 1) elements_.fail(describe(first) + ": linked twice");
       return;
@@ -218,33 +222,6 @@ class ElementCheck {
                                 " times, or the other way round"));
   }
 
-  // One end of a link gives what the other takes: the same element, with the other sign.
-  void judgeLinks() {
-    for (const Link& link : package_.bundle().links()) {
-      for (const LinkEnd& end : link.ends()) {
-        for (auto it = linked_.lower_bound({end.group(), Key{}});
-             it != linked_.end() && it->first.first == end.group(); ++it) {
-          ++elements_.examined;
-          const auto& [place, sign] = *it;
-          if (hasOtherEnd(link, end, place.second, sign)) continue;
-          elements_.fail(absl::StrCat("sum group ",
-                                      circuit_.sum_groups(static_cast<int>(end.group())).name(),
-                                      ": an element that the other end of its link has not, or has "
-                                      "with the same sign"));
-        }
-      }
-    }
-  }
-
-  // The package has one member, so both ends are of this circuit.
-  bool hasOtherEnd(const Link& link, const LinkEnd& end, const Key& key, bool sign) const {
-    return std::any_of(link.ends().begin(), link.ends().end(), [&](const LinkEnd& other) {
-      if (other.member() != end.member() || other.group() == end.group()) return false;
-      auto it = linked_.find({other.group(), key});
-      return it != linked_.end() && it->second != sign;
-    });
-  }
-
   Derivatives& derivatives_;
   const Package& package_;
   const std::vector<bool> written_;
@@ -253,7 +230,7 @@ class ElementCheck {
   ThreadPool& pool_;
   std::vector<Touch> touches_;
   std::map<std::pair<uint32_t, Key>, Ends> publics_;
-  std::map<std::pair<uint32_t, Key>, bool> linked_;  // the sign
+  LinkedElements linked_;
   Premise elements_{"elements of edges: given once, taken once"};
   Premise padding_{"elements with one end: padding"};
 };
@@ -380,8 +357,39 @@ class PoleCheck {
 }  // namespace
 
 absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
-                                                   const Witness& any, ThreadPool& pool) {
-  return ElementCheck(derivatives, package, any, pool).run();
+                                                   const Witness& any, ThreadPool& pool,
+                                                   LinkedElements* linked) {
+  ElementCheck check(derivatives, package, any, pool);
+  LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result, check.run());
+  if (linked != nullptr) *linked = check.linked();
+  return result;
+}
+
+void checkLinkEnds(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
+                   absl::Span<const LinkedElements* const> members, Premise& premise) {
+  auto hasOtherEnd = [&](const Link& link, const LinkEnd& end, const Key& key, bool sign) {
+    return std::any_of(link.ends().begin(), link.ends().end(), [&](const LinkEnd& other) {
+      if (other.member() == end.member() && other.group() == end.group()) return false;
+      const auto it = members[other.member()]->find({other.group(), key});
+      return it != members[other.member()]->end() && it->second != sign;
+    });
+  };
+  for (const Link& link : bundle.links()) {
+    for (const LinkEnd& end : link.ends()) {
+      const LinkedElements& own = *members[end.member()];
+      for (auto it = own.lower_bound({end.group(), Key{}});
+           it != own.end() && it->first.first == end.group(); ++it) {
+        ++premise.examined;
+        const auto& [place, sign] = *it;
+        if (hasOtherEnd(link, end, place.second, sign)) continue;
+        const std::string& group =
+            circuits[end.member()]->sum_groups(static_cast<int>(end.group())).name();
+        premise.fail(absl::StrCat("sum group ", group,
+                                  ": an element that the other end of its link has not, or has "
+                                  "with the same sign"));
+      }
+    }
+  }
 }
 
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,

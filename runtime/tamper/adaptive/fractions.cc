@@ -67,13 +67,4 @@ std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32
   return group;
 }
 
-bool isLinked(const Bundle& bundle, uint32_t group) {
-  for (const Link& link : bundle.links()) {
-    for (const LinkEnd& end : link.ends()) {
-      if (end.member() == 0 && end.group() == group) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace lindero::runtime

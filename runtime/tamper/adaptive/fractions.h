@@ -6,7 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "runtime/package/bundle.pb.h"
 #include "runtime/package/circuit_info.h"
 #include "runtime/tamper/adaptive/derivatives.h"
 #include "runtime/tamper/adaptive/peeling.h"
@@ -22,10 +21,6 @@ std::vector<uint32_t> factorsOf(const Circuit& circuit, uint32_t node);
 // The group whose claimed sums a fraction column ends in: its own claimed sum's, or that of the one
 // running column of its table that adds it; none: of no such, or of several.
 std::optional<uint32_t> groupOf(Derivatives& derivatives, uint32_t table, uint32_t column);
-
-// A group that a link closes, not zero by itself; of the bundle's only member. An exported group
-// that no link names is none.
-bool isLinked(const Bundle& bundle, uint32_t group);
 
 }  // namespace lindero::runtime
 

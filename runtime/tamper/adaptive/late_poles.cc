@@ -40,10 +40,10 @@ struct Binding {
 // Looks for binding fractions, and for what spoils their challenges.
 class BindingSearch {
  public:
-  BindingSearch(Derivatives& derivatives, const Bundle& bundle, const Peeling* const phases[4],
-                uint32_t phase)
+  BindingSearch(Derivatives& derivatives, const std::vector<bool>& linked,
+                const Peeling* const phases[4], uint32_t phase)
       : derivatives_(derivatives),
-        bundle_(bundle),
+        linked_(linked),
         circuit_(derivatives.circuit()),
         phases_(phases),
         phase_(phase) {}
@@ -149,7 +149,7 @@ class BindingSearch {
     if (n.phase > phase_ || n.claimed_sum_phase > phase_) return "its numerator is committed later";
     const auto group = groupOf(derivatives_, f.column.table, f.column.column);
     if (!group) return "it ends in no sum";
-    if (isLinked(bundle_, *group)) return "its sum goes on in another block";
+    if (linked_[*group]) return "its sum goes on in another block";
     return "";
   }
 
@@ -194,7 +194,7 @@ class BindingSearch {
   }
 
   Derivatives& derivatives_;
-  const Bundle& bundle_;
+  const std::vector<bool>& linked_;
   const Circuit& circuit_;
   const Peeling* const* phases_;
   uint32_t phase_;
@@ -360,10 +360,10 @@ class PoleSystem {
 
 }  // namespace
 
-absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const Bundle& bundle,
+absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const std::vector<bool>& linked,
                                           const Peeling* const phases[4], uint32_t phase,
                                           const Witness& filled, ThreadPool& pool) {
-  BindingSearch search(derivatives, bundle, phases, phase);
+  BindingSearch search(derivatives, linked, phases, phase);
   std::vector<Binding> bindings;
   if (phase < 3) bindings = search.run();
   PoleSystem system(derivatives, *phases[phase], filled, pool);

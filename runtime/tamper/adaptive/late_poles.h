@@ -34,8 +34,9 @@ struct LatePoles {
   uint64_t poles = 0, bound = 0;
 };
 
-// `phases[p]` is the peeling of phase p, for 2 and 3.
-absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const Bundle& bundle,
+// `linked`: of each sum group, whether a link closes it. `phases[p]` is the peeling of phase p, for
+// 2 and 3.
+absl::StatusOr<LatePoles> bindByLatePoles(Derivatives& derivatives, const std::vector<bool>& linked,
                                           const Peeling* const phases[4], uint32_t phase,
                                           const Witness& filled, ThreadPool& pool);
 

@@ -11,10 +11,11 @@ void Premise::fail(std::string example, uint64_t count) {
 }
 
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
-                                                   const Columns* run, ThreadPool& pool) {
+                                                   const Columns* run, ThreadPool& pool,
+                                                   LinkedElements* linked) {
   Derivatives derivatives(package.circuit(), package.circuitInfo());
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> result,
-                           checkElements(derivatives, package, any, pool));
+                           checkElements(derivatives, package, any, pool, linked));
   LINDERO_ASSIGN_OR_RETURN(std::vector<Premise> poles,
                            checkCopiesAndProducts(derivatives, any, run, pool));
   for (Premise& p : poles) result.push_back(std::move(p));

@@ -22,7 +22,10 @@
 #ifndef LINDERO_RUNTIME_TAMPER_ADAPTIVE_PREMISES_H_
 #define LINDERO_RUNTIME_TAMPER_ADAPTIVE_PREMISES_H_
 
+#include <array>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,13 +43,24 @@ struct Premise {
   void fail(std::string example, uint64_t count = 1);
 };
 
+// At the ends of links: of a sum group, the places of elements, and their signs.
+using LinkedElements = std::map<std::pair<uint32_t, std::array<uint32_t, 4>>, bool>;
+
 // `any` is filled from random main cells; `run` from an accepted trace, if it is not null.
+// `linked`, if it is not null, gets what stands at the ends of links.
 absl::StatusOr<std::vector<Premise>> checkPremises(const Package& package, const Witness& any,
-                                                   const Columns* run, ThreadPool& pool);
+                                                   const Columns* run, ThreadPool& pool,
+                                                   LinkedElements* linked = nullptr);
+
+// Adds what the ends of links have, of `members` whose challenges of phase 1 were shared by name:
+// one end gives what the other takes, the same elements with the other sign.
+void checkLinkEnds(const Bundle& bundle, absl::Span<const Circuit* const> circuits,
+                   absl::Span<const LinkedElements* const> members, Premise& premise);
 
 // Its parts.
 absl::StatusOr<std::vector<Premise>> checkElements(Derivatives& derivatives, const Package& package,
-                                                   const Witness& any, ThreadPool& pool);
+                                                   const Witness& any, ThreadPool& pool,
+                                                   LinkedElements* linked = nullptr);
 absl::StatusOr<std::vector<Premise>> checkCopiesAndProducts(Derivatives& derivatives,
                                                             const Witness& any, const Columns* run,
                                                             ThreadPool& pool);

@@ -61,7 +61,7 @@ class Ranker {
           absl::StrCat("the pivot of constraint ", nameOf(u.table, u.constraint), " ", u.why));
     }
     judgeClaimedSums(peeling);
-    LINDERO_ASSIGN_OR_RETURN(LatePoles poles, bindByLatePoles(derivatives_, package_.bundle(),
+    LINDERO_ASSIGN_OR_RETURN(LatePoles poles, bindByLatePoles(derivatives_, package_.linkedGroups(),
                                                               phases_, phase, filled_, pool_));
     counts.bound = poles.bound;
     for (const auto& [place, open] : poles.open) {
