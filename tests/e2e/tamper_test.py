@@ -112,6 +112,32 @@ def a_missing_constraint_of_a_member_is_found():
     equal(found, [False, False, True, False], "members with survivors")
 
 
+def with_another_place(package, member, table_name, column_name):
+    """The package in a copy in which the first row of a fixed column of a member says a place that no other row says."""
+    copy = models.folder / "another-place.lindero"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("model.key", "fixed-*"))
+    circuit = decoded("Circuit", (copy / member / "circuit.pb").read_bytes())
+    columns = [(table.name, column.name, 1 << table.log_height) for table in circuit.tables for column in table.columns
+               if column.phase == 0]
+    [at] = [i for i, (table, column, _) in enumerate(columns) if (table, column) == (table_name, column_name)]
+    cells = bytearray((copy / member / "fixed.bin").read_bytes())
+    cells[4 * sum(height for _, _, height in columns[:at])] ^= 0x80
+    (copy / member / "fixed.bin").write_bytes(cells)
+    return copy
+
+
+@case
+def ends_of_a_link_that_differ_are_found():
+    """Each member is as good as ever by itself."""
+    package = with_another_place(models.package(*CUT), "members/segment2", "relays", "in0.address")
+    run = lindero("tamper", package, "--adaptive", "--any-witness", "--json")
+    equal(run.code, 14, f"exit code: {run.out[-500:]}")
+    result = run.event("result")
+    equal([member["findings"] for member in result["members"]], [[]] * 4, "findings of members")
+    # Eight lanes that one end has and the other has not, at both ends.
+    equal([ends["wrong"] for ends in result["links"]], [16], "elements with one end")
+
+
 @case
 def only_the_chosen_mutators_run():
     package = models.package("toy_gpt", "--argmax")
