@@ -91,8 +91,7 @@ absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const C
                   .traces = std::move(traced.traces),
                   .claim = scratch.path("claim.json"),
                   .openings = claim.digests.empty() ? "" : scratch.path("run.openings"),
-                  .proof = scratch.path("run.proof"),
-                  .parts = ""};
+                  .proof = scratch.path("run.proof")};
   LINDERO_RETURN_IF_ERROR(writeClaim(claim, run.opened, traced.statement, run.decode.rule(),
                                      {key, made.claim, made.openings}));
   LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove(made, monitor));

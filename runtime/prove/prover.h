@@ -35,9 +35,9 @@ struct ProofFiles {
   std::string key;
   std::vector<std::string> traces;  // one per block of the run
   std::string claim;
-  std::string openings;  // the values that the claim gives by digest; empty if there are none
-  std::string proof;     // to be written
-  std::string parts;     // a folder: what is done of the proof is kept there; empty: nowhere
+  std::string openings;    // the values that the claim gives by digest; empty if there are none
+  std::string proof;       // to be written
+  std::string parts = {};  // a folder: what is done of the proof is kept there; empty: nowhere
 };
 
 // A block of a proof in the making, with its trace.
