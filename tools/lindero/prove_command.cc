@@ -183,7 +183,7 @@ absl::Status prove(const ProveArguments& arguments, Context& context) {
   if (!arguments.trace_only) addProverReport(proven.report, summary);
   LINDERO_RETURN_IF_ERROR(addRun(source, proven.statement, summary, kShownTensors));
   summary.details(true);
-  addStages(stagesOf(proven.report), summary);
+  if (!arguments.trace_only) addStages(stagesOf(proven.report), summary);
   addRegions(compiler::bundleCosts(source.run.opened.bundle), summary);
   summary.addData("seconds", watch.seconds());
   context.result("prove", summary);
