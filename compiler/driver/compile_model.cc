@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
+#include "compiler/driver/find_causality.h"
 #include "compiler/driver/try_circuit.h"
 #include "passes/plugin.h"
 #include "runtime/claim/key_file.h"
@@ -176,6 +177,17 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   const int64_t context = facts.readsTokens() ? facts.inputs[0].shape[0] : 0;
   if (context == 0) {
     return failure(Error::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
+  }
+  if (!facts.causal) {
+    const ir::Op* mixing = findMixing(model.compilation.floatFunction());
+    return failure(
+        Error::kUnsupported,
+        absl::StrCat(facts.file, ": ",
+                     mixing == nullptr
+                         ? "it reads more than tokens"
+                         : absl::StrCat("node '", absl::StrJoin(mixing->location(), " + "),
+                                        "' may mix positions with later ones"),
+                     ": no decode run; prove its choices for given tokens (--argmax)"));
   }
   if (options.context == "carry") {
     const int64_t block = blockOf(options);

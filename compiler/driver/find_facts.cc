@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/find_causality.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -74,14 +75,12 @@ ModelFacts modelFacts(const ir::Function& function) {
     }
     facts.vocabulary = std::max(facts.vocabulary, facts.inputs.back().values);
   }
-  facts.causal = true;
+  facts.causal = isCausal(function);
   llvm::SmallSetVector<const ir::Constant*, 32> constants;  // one that two ops share is one
   for (const ir::Op& op : function.body().ops()) {
     if (op.is("tensor.constant")) {
       const ir::Constant* constant = function.module()->constants().find(op.symbolAttr("value"));
       if (constant) constants.insert(constant);
-    } else if (op.is("tensor.attention")) {
-      facts.causal &= op.boolAttr("causal");
     } else if (op.def().terminator) {
       addOutputs(op, facts);
     }

@@ -439,7 +439,14 @@ class GraphImporter {
     for (const onnx::ValueInfoProto& output : file_.model.graph().output()) {
       IR_ASSIGN_OR_RETURN(const TypedValue value, lookUp(output.name()));
       IR_RETURN_IF_ERROR(scales_.checkOutput(output.name()));
-      outputs.push_back(value.value);
+      Value* returned = value.value;
+      if (whole_reals_.contains(output.name())) {  // what the graph calls integers is one by one
+        builder_.setLocation(returned->definingOp()->location());
+        IR_ASSIGN_OR_RETURN(returned, ir::tensor::create(builder_, "tensor.cast", {returned},
+                                                         {{"to", std::string("int")}}));
+        builder_.setLocation({});
+      }
+      outputs.push_back(returned);
       names.push_back(output.name());
     }
     builder_.create("tensor.return", outputs, {}, {{"names", names}});

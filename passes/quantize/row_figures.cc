@@ -12,7 +12,7 @@ namespace lindero::passes {
 namespace {
 
 constexpr double kZero = 1e-6;  // of the largest row's norm
-constexpr double kMask = 100;
+constexpr double kLeastMask = 5e3, kGap = 100;
 
 void measureZero(const RowFigures& row, int64_t index, double largest, RowSummary& summary) {
   ++summary.zero_rows;
@@ -47,8 +47,8 @@ double maskLevel(llvm::ArrayRef<double> values) {
   }
   llvm::sort(magnitudes);
   for (size_t i = 1; i < magnitudes.size(); ++i) {
-    const double gap = i < 3 ? kMask * kMask : kMask, below = magnitudes[i - 1];
-    if (below > 0 && magnitudes[i] > kMask && magnitudes[i] > gap * below) return magnitudes[i];
+    const double own = magnitudes[i], below = magnitudes[i - 1];
+    if (below > 0 && own > kGap * below && own >= (i < 3 ? kLeastMask : kGap)) return own;
   }
   return std::numeric_limits<double>::infinity();
 }

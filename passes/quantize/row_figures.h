@@ -25,9 +25,10 @@ struct RowFigures {
 
 RowFigures measureRow(llvm::ArrayRef<double> expected, llvm::ArrayRef<double> actual);
 
-// The magnitude from which on values are masks (-1e4, -1e9) or the like: over a hundred, and a
-// hundred times larger than all below, or ten thousand times if these are one or two. Infinite if
-// there are none. What is masked has no size that others could be held against.
+// The magnitude from which on values are masks (-1e4, -1e9) or the like: a hundred times larger
+// than all below, and over a hundred where three are below, over 5,000 (-1e4 and a score) where
+// fewer are. Infinite if there are none. What is masked has no size that others could be held
+// against.
 double maskLevel(llvm::ArrayRef<double> values);
 // The largest magnitude below that.
 double largestBelowMasks(llvm::ArrayRef<double> values);

@@ -36,8 +36,8 @@ TEST(RowFigures, MasksHideNothing) {
   EXPECT_EQ(maskLevel({1, -2, 3, -1e9}), 1e9);
   EXPECT_EQ(maskLevel({1, -2, 20, -1e4, -1e9}), 1e4);
   EXPECT_EQ(maskLevel({1, 50, 700}), infinite);
-  EXPECT_EQ(maskLevel({0.001, 500, 700}), 500);
-  EXPECT_EQ(maskLevel({0.1, 500, 700}), infinite) << "the smallest of three values";
+  EXPECT_EQ(maskLevel({3.1, 2.9, 3 - 1e4}), 9997);
+  EXPECT_EQ(maskLevel({0.001, 500, 700}), infinite) << "the smallest of three values";
   EXPECT_EQ(maskLevel({0, 0, 0, 500}), infinite);
   EXPECT_EQ(maskLevel({1e-9, 1e-5, 0.3, 0.7}), infinite) << "probabilities";
   EXPECT_EQ(largestBelowMasks({1, -2, 3, -1e9}), 3);
