@@ -184,7 +184,7 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
         Error::kUnsupported,
         absl::StrCat(facts.file, ": ",
                      mixing == nullptr
-                         ? "it reads more than tokens"
+                         ? "it reads more than tokens that are looked up"
                          : absl::StrCat("node '", absl::StrJoin(mixing->location(), " + "),
                                         "' may mix positions with later ones"),
                      ": no decode run; prove its choices for given tokens (--argmax)"));

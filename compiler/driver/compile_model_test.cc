@@ -165,5 +165,21 @@ TEST(CompileModel, RefusesChoicesThatAMaskHides) {
   }
 }
 
+// Products of quantized integers are kept as reals, which are rounded: none of them is an integer.
+TEST(CompileModel, RefusesIntegersThatAreKeptAsReals) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (float[2,3] x) => (int32[2,2] y)
+      <float s = {0.02}, uint8 z = {120}, uint8[3,2] w = {1, 200, 3, 4, 90, 6}> {
+      q = QuantizeLinear(x, s, z)
+      y = MatMulInteger(q, w, z)
+    })")
+                                                          .SerializeAsString());
+  runtime::Monitor monitor;
+  const absl::Status status = prepareModel(path, {}, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kUnsupported) << status;
+  EXPECT_NE(status.message().find("MatMulInteger_1"), std::string::npos) << status;
+}
+
 }  // namespace
 }  // namespace lindero::compiler

@@ -54,8 +54,9 @@ class Positions {
     if (passes::isElementwise(op)) return shared(op, rank(op.result()));
     if (!alone) return std::nullopt;
     const int64_t axis = of(op, 0), last = rank(first) - 1;
-    if (op.is("tensor.linear") || op.is("tensor.layernorm") || op.is("tensor.argmax"))
+    if (op.is("tensor.linear") || op.is("tensor.layernorm"))
       return axis != last ? std::optional(axis) : std::nullopt;
+    if (op.is("tensor.argmax")) return chosen(op, axis, last);
     if (op.is("tensor.matmul"))
       return axis == last - 1 && rank(op.operand(1)) == 2 ? std::optional(axis) : std::nullopt;
     if (op.is("tensor.softmax") || op.is("tensor.slice"))
@@ -64,7 +65,6 @@ class Positions {
       const std::vector<int64_t> perm = op.intsAttr("perm");
       return llvm::find(perm, axis) - perm.begin();
     }
-    if (op.is("tensor.select_rows")) return axis == 0 ? std::optional(axis) : std::nullopt;
     return op.is("tensor.reshape") ? reshaped(*first, axis, *op.result()) : std::nullopt;
   }
 
@@ -79,6 +79,13 @@ class Positions {
       found = own + added;
     }
     return found;
+  }
+
+  static std::optional<int64_t> chosen(const Op& argmax, int64_t axis, int64_t last) {
+    const int64_t among = argmax.intAttrOr("axis", last);
+    if (among == axis) return std::nullopt;
+    const bool kept = argmax.has("keepdims") && argmax.boolAttr("keepdims");
+    return among < axis && !kept ? axis - 1 : axis;
   }
 
   std::optional<int64_t> attended(const Op& op) const {

@@ -61,6 +61,17 @@ TEST(Causality, IsUnknownOfWhatMixesThem) {
       isCausalWith("  %t = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>\n"
                    "  %p = tensor.matmul(%h, %t) : tensor<8x8xf32>\n"
                    "  %y = tensor.matmul(%p, %h) : tensor<8x4xf32>\n"));
+  // Each position sees that of its mirror image: what clean-up makes of a slice by -1.
+  EXPECT_FALSE(isCausalWith(R"ir(
+  %t = tensor.select_rows(%h) {rows = [7, 6, 5, 4, 3, 2, 1, 0]} : tensor<8x4xf32>
+  %y = tensor.add(%h, %t) : tensor<8x4xf32>
+)ir"));
+  // The position of a maximum over all of them.
+  EXPECT_FALSE(isCausalWith(R"ir(
+  %t = tensor.argmax(%h) {axis = 0} : tensor<4xi64>
+  %r = tensor.cast(%t) {to = "float"} : tensor<4xf32>
+  %y = tensor.add(%h, %r) : tensor<8x4xf32>
+)ir"));
   EXPECT_FALSE(
       isCausalWith("  %y = tensor.add(%h, %x) : tensor<8x4xf32>\n", ", %x: tensor<8x4xf32>"));
 }

@@ -135,7 +135,11 @@ absl::Status checkShape(const ModelFacts& facts, const TensorFacts& wanted,
   }
   return wrongInput(wanted,
                     absl::StrCat("it has the shape ", shapeOf(array),
-                                 wanted.integer && count > length ? ", which is too long" : ""));
+                                 !wanted.integer     ? ""
+                                 : count > length    ? ", which is too long"
+                                 : given.size() <= 1 ? " (a model that is known to be causal would "
+                                                       "take fewer tokens)"
+                                                     : ""));
 }
 
 // Element type, shape, and that reals are numbers.
