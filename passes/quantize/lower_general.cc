@@ -347,20 +347,12 @@ absl::Status Lowering::lowerQuotient(const Op& op) {
                      "; use fewer bits for its operands"));
   }
   for (unsigned i : {0u, 1u}) {
-    const ir::Constant* constant = constantOf(*op.operand(i));
-    if (constant == nullptr) {
-      values[i] = narrowed(values[i], plan->dropped[i]);
-    } else {
-      absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
-      if (!array.ok()) return array.status();
-      const int unit = operands[i].exponent - plan->dropped[i];
-      values[i] = narrowConstant(constant->name, constant->shape, rounded(*array, unit), unit,
-                                 largestRounding(*array, unit));
-    }
+    absl::StatusOr<Value*> value = narrowedFactor(*op.operand(i), values[i], plan->dropped[i]);
+    if (!value.ok()) return value.status();
     // A constant that is broadcast to no other shape is given by a copy, too.
     values[i] =
-        copied({values[i]}, shape, ir::tensor::broadcastElements(values[i]->type().shape, shape),
-               /*always=*/constant != nullptr);
+        copied({*value}, shape, ir::tensor::broadcastElements((*value)->type().shape, shape),
+               /*always=*/constantOf(*op.operand(i)) != nullptr);
   }
   const int64_t limit = int64_t{1} << (*bits - 1);
   keep(*op.result(),
@@ -414,6 +406,17 @@ absl::StatusOr<Value*> Lowering::factor(const Value& value, int bits) {
                         largestRounding(*array, exponent));
 }
 
+// A constant is rounded again: it is in no cells that could be.
+absl::StatusOr<Value*> Lowering::narrowedFactor(const Value& operand, Value* factor, int dropped) {
+  const ir::Constant* constant = constantOf(operand);
+  if (constant == nullptr || dropped == 0) return narrowed(factor, dropped);
+  absl::StatusOr<Array> array = ir::tensor::readConstant(*constant);
+  if (!array.ok()) return array.status();
+  const int exponent = factor->type().exponent - dropped;
+  return narrowConstant(constant->name, constant->shape, rounded(*array, exponent), exponent,
+                        largestRounding(*array, exponent));
+}
+
 absl::Status Lowering::lowerMatmul(const Op& op) {
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent"),
                       bits = this->exponent(*op.result(), "bits"),
@@ -456,17 +459,19 @@ absl::Status Lowering::lowerMatmul(const Op& op) {
   const std::optional<MatmulPlan> plan =
       planMatmul(operands, k, as_it_is, *input_bits, *exponent, *bits);
   if (!plan) return absl::OutOfRangeError("its sums leave the range of exact sums");
-  Value* a = narrowed(values[0], plan->dropped[0]);
+  absl::StatusOr<Value*> a = narrowedFactor(*op.operand(0), values[0], plan->dropped[0]),
+                         b = narrowedFactor(*op.operand(1), values[1], plan->dropped[1]);
+  if (!a.ok()) return a.status();
+  if (!b.ok()) return b.status();
   // A constant that stands as it is read is given by a copy, too.
   const bool constant[2] = {constantOf(*op.operand(0)) != nullptr,
                             constantOf(*op.operand(1)) != nullptr};
-  Value* p = as_it_is ? probabilities : copied({a}, {batch, m, k}, a_elements, constant[0]);
+  Value* p = as_it_is ? probabilities : copied({*a}, {batch, m, k}, a_elements, constant[0]);
   // [k, batch n]: each matrix has columns of its own.
-  Value* b = narrowed(values[1], plan->dropped[1]);
   Ints columns(b_elements.size());
   for (int64_t i = 0; i < batch * k * n; ++i)
     columns[(i / n % k) * batch * n + i / (k * n) * n + i % n] = b_elements[i];
-  Value* v = copied({b}, {k, batch * n}, columns, constant[1]);
+  Value* v = copied({*b}, {k, batch * n}, columns, constant[1]);
   const int64_t bound = magnitude(p->type()) * magnitude(v->type()) * (as_it_is ? 1 : k);
   Stored acc = storedAs(builder_.value(
       "integer.mix", {p, v},

@@ -97,6 +97,9 @@ class Lowering {
   ir::Value* narrowed(ir::Value* value, int dropped);
   // A stored value, or a constant as one of so many bits.
   absl::StatusOr<ir::Value*> factor(const ir::Value& value, int bits);
+  // The factor that it made of the operand, without so many of its lowest bits.
+  absl::StatusOr<ir::Value*> narrowedFactor(const ir::Value& operand, ir::Value* factor,
+                                            int dropped);
   // An operand as its reader takes it, of fewer bits if its site says so.
   absl::StatusOr<ir::Value*> input(const ir::Op& op, unsigned operand);
   // Elements of values, in other places; nothing new where they stay where they are, unless

@@ -45,6 +45,9 @@ double maskLevel(llvm::ArrayRef<double> values) {
   for (double x : values) {
     if (std::isfinite(x)) magnitudes.push_back(std::abs(x));
   }
+  // Most rows have none.
+  if (magnitudes.empty() || *llvm::max_element(magnitudes) <= kGap)
+    return std::numeric_limits<double>::infinity();
   llvm::sort(magnitudes);
   for (size_t i = 1; i < magnitudes.size(); ++i) {
     const double own = magnitudes[i], below = magnitudes[i - 1];
