@@ -9,7 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "runtime/error/error.h"
 #include "runtime/package/bundle.h"
 #include "runtime/package/digest.h"
@@ -21,6 +23,8 @@ namespace lindero::runtime {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr char kJobFile[] = "job";
 
 absl::Status fileError(absl::string_view what, int error) {
   return withError(systemError(what, error), Error::kFile);
@@ -35,6 +39,15 @@ bool exists(const std::string& path) {
   return fs::exists(path, code);
 }
 
+// Has it other files than those of a job that was ended when it began?
+bool isOfOthers(const std::string& folder) {
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
+    if (!absl::StartsWith(entry.path().filename().string(), kJobFile)) return true;
+  }
+  return false;
+}
+
 // What the job is of, as one line.
 absl::StatusOr<std::string> identity(const Run& run, const ClaimOptions& claim,
                                      const std::string& key) {
@@ -46,9 +59,12 @@ absl::StatusOr<std::string> identity(const Run& run, const ClaimOptions& claim,
   absl::StrAppend(&text, toHex(bundleDigest(run.opened.bundle.bundle)),
                   toHex(sha256(serializeProto(run.inputs))));
   const Labels& labels = claim.labels;
-  for (const std::string& word : {labels.model, labels.input, labels.output, claim.nonce})
+  const std::string& model = labels.model.empty() ? run.opened.facts.file : labels.model;
+  for (const std::string& word : {model, labels.input, labels.output, claim.nonce})
     absl::StrAppend(&text, toHex(sha256(word)));
   for (const std::string& name : claim.digests) absl::StrAppend(&text, toHex(sha256(name)));
+  const StopRule rule = run.decode.rule();
+  absl::StrAppend(&text, rule.most, ":", absl::StrJoin(rule.stop, ","));
   return absl::StrCat("lindero job 1 ", toHex(sha256(text)), "\n");
 }
 
@@ -83,9 +99,9 @@ absl::StatusOr<Job> Job::enter(const std::string& folder, const Run& run, const 
     return failure(Error::kUsage, absl::StrCat("another process works on the job ", folder));
   }
   LINDERO_ASSIGN_OR_RETURN(const std::string own, identity(run, claim, key));
-  const std::string path = within(folder, "job");
+  const std::string path = within(folder, kJobFile);
   if (!exists(path)) {
-    if (!fs::is_empty(folder, code)) {
+    if (isOfOthers(folder)) {
       return failure(Error::kUsage, absl::StrCat(folder,
                                                  " has other files than those of a job: "
                                                  "give an empty folder, or a new one"));

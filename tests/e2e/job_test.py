@@ -8,7 +8,7 @@ import time
 
 from harness import BIN, Models, case, equal, lindero, main, succeed, temporary_folder
 
-USAGE = 2
+USAGE, FILE = 2, 15
 RUN = ("--tokens", "3,1,4,1,5,9,2,6", "--nonce", "11" * 32)
 KILLED = 20
 
@@ -33,6 +33,12 @@ def files(job):
     folder = models.folder / job / "parts"
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*-*")
             if not path.name.endswith(".part")} if folder.exists() else {}
+
+
+def refused(code, words, *arguments):
+    run = lindero(*arguments)
+    equal(run.code, code, f"exit code; {run.errors}")
+    assert words in run.errors, run.errors
 
 
 @case
@@ -97,6 +103,8 @@ def a_decode_run_in_blocks_is_a_job():
     run = ("prove", path, "--tokens", "3,1,4", "--generate", "4", "--nonce", "22" * 32)
     succeed(*run, "-o", models.folder / "one.proof")
     succeed(*run, "-o", models.folder / "parts.proof", "--job", models.folder / "decoded")
+    # The same tokens by another rule: another claim.
+    refused(USAGE, "is of another", *run, "--stop", "2", "-o", models.folder / "x.proof", "--job", models.folder / "decoded")
     equal((models.folder / "parts.proof").read_bytes() == (models.folder / "one.proof").read_bytes(), True, "the same")
 
 
@@ -109,22 +117,18 @@ def values_by_digest_stay_the_same():
     equal((models.folder / "hidden.openings").read_bytes(), first, "openings")
 
 
-def refused(code, words, *arguments):
-    run = lindero(*arguments)
-    equal(run.code, code, f"exit code; {run.errors}")
-    assert words in run.errors, run.errors
-
-
 @case
 def what_is_of_another_run_is_refused():
     succeed(*prove("mine", "mine.proof", "--trace-only"))
     other = ("prove", package(), "--tokens", "1,2,3,4,5,6,7,8", "-o", models.folder / "x.proof", "--job", models.folder / "mine")
     refused(USAGE, "is of another package, key, input or claim", *other)
+    refused(USAGE, "is of another package, key, input or claim", *prove("mine", "x.proof", "--label-input", "other"))
     full = models.folder / "full"
     full.mkdir()
     (full / "letter.txt").write_text("mine")
     refused(USAGE, "has other files than those of a job", *prove("full", "x.proof"))
     refused(USAGE, "--job takes a package", "prove", "models/toy_gpt.onnx", *RUN, "-o", models.folder / "x.proof", "--job", full)
+    refused(FILE, "No such file", "prove", "nothing.lindero", *RUN, "-o", models.folder / "x.proof", "--job", full)
     refused(USAGE, "there is no", "prove-member", package(), "--job", full, "--member", "segment0")
     refused(USAGE, "--member", "prove-member", package(), "--job", models.folder / "mine", "--member", "segment9")
     trace = models.folder / "mine" / "trace-1.bin"

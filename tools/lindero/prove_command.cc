@@ -146,7 +146,7 @@ void addFiles(const runtime::ProvenRun& proven, const runtime::ProveFiles& files
 // A job goes on with the same package and key.
 absl::Status checkJob(const ProveArguments& arguments) {
   std::error_code code;
-  if (arguments.files.job.empty() || fs::is_directory(arguments.source.source, code))
+  if (arguments.files.job.empty() || !fs::is_regular_file(arguments.source.source, code))
     return absl::OkStatus();
   return failure(Error::kUsage, absl::StrCat("--job takes a package: `lindero compile ",
                                              arguments.source.source, " -o PACKAGE` makes it"));

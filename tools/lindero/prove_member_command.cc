@@ -30,8 +30,9 @@ absl::StatusOr<int64_t> findMember(const MemberArguments& arguments, const Bundl
     if (member.name() == arguments.member) return static_cast<int64_t>(names.size());
     names.push_back(member.name());
   }
-  return failure(Error::kUsage, absl::StrCat("--member: ", arguments.package, " has ",
-                                             absl::StrJoin(names, ", ")));
+  return failure(Error::kUsage,
+                 absl::StrCat("--member ", arguments.member, ": ", arguments.package,
+                              " has no such member, but ", absl::StrJoin(names, ", ")));
 }
 
 std::string ifThere(std::string path) {

@@ -332,7 +332,14 @@ def these(*of):
     return lambda rng: {"ids": np.array([of])}
 
 
+def unit_rows():
+    """Of rows of very different sizes, each by its own."""
+    g = reals(70)
+    return g.model(g.add("LpNormalization", "x", axis=-1, p=2))
+
+
 BLOCKS = {
+    "unit_rows": Case(unit_rows, lambda rng: {"x": rng.standard_normal((1, T, D)) * 10.0 ** -np.arange(0, 3, 0.5)[:T, None]}),
     "batch_of_two": Case(of_tokens(1, batch=2), ids(2)),
     "batch_of_three_unmasked": Case(of_tokens(2, batch=3, mask=None), ids(3)),
     "batch_of_two_added_mask": Case(of_tokens(3, batch=2, mask="add"), ids(2)),
