@@ -192,9 +192,11 @@ absl::StatusOr<std::vector<PlacedModel>> placeModel(const ModelOptions& options,
   const bool all = policies.empty();
   std::vector<PlacedModel> placed;
   std::vector<Placement> placements;
+  int64_t tried = 0;
   for (std::string policy : all ? registeredPolicies(monitor) : policies) {
     if (all && policy == kBudget) policy = halfOf(placements.front());
-    const std::string home = absl::StrCat(folder, "/", placed.size(), ".lindero");
+    // Of its own also where the one before is left out.
+    const std::string home = absl::StrCat(folder, "/", tried++, ".lindero");
     absl::StatusOr<PlacedModel> one =
         placeOnce(policy, options, prover, model, inputs, home, monitor);
     if (all && policy != kFused && refuses(one.status())) {

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import BIN, Models, case, equal, lindero, main, succeed, temporary_folder
+from harness import BIN, MODELS, Models, case, equal, lindero, main, succeed, temporary_folder
 
 USAGE, FILE = 2, 15
 RUN = ("--tokens", "3,1,4,1,5,9,2,6", "--nonce", "11" * 32)
@@ -127,7 +127,7 @@ def what_is_of_another_run_is_refused():
     full.mkdir()
     (full / "letter.txt").write_text("mine")
     refused(USAGE, "has other files than those of a job", *prove("full", "x.proof"))
-    refused(USAGE, "--job takes a package", "prove", "models/toy_gpt.onnx", *RUN, "-o", models.folder / "x.proof", "--job", full)
+    refused(USAGE, "--job takes a package", "prove", MODELS / "toy_gpt.onnx", *RUN, "-o", models.folder / "x.proof", "--job", full)
     refused(FILE, "No such file", "prove", "nothing.lindero", *RUN, "-o", models.folder / "x.proof", "--job", full)
     refused(USAGE, "there is no", "prove-member", package(), "--job", full, "--member", "segment0")
     refused(USAGE, "--member", "prove-member", package(), "--job", models.folder / "mine", "--member", "segment9")
