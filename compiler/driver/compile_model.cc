@@ -12,8 +12,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
-#include "compiler/driver/find_causality.h"
 #include "compiler/driver/try_circuit.h"
+#include "passes/import_cleanup/support/positions.h"
 #include "passes/plugin.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/monitor/scratch.h"
@@ -179,15 +179,10 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
     return failure(Error::kUnsupported, absl::StrCat(facts.file, " reads no tokens to decode"));
   }
   if (!facts.causal) {
-    const ir::Op* mixing = findMixing(model.compilation.floatFunction());
-    return failure(
-        Error::kUnsupported,
-        absl::StrCat(facts.file, ": ",
-                     mixing == nullptr
-                         ? "it reads more than tokens that are looked up"
-                         : absl::StrCat("node '", absl::StrJoin(mixing->location(), " + "),
-                                        "' may mix positions with later ones"),
-                     ": no decode run; prove its choices for given tokens (--argmax)"));
+    return failure(Error::kUnsupported,
+                   absl::StrCat(facts.file, ": ",
+                                passes::Positions(model.compilation.floatFunction()).reason(),
+                                ": no decode run; prove its choices for given tokens (--argmax)"));
   }
   if (options.context == "carry") {
     const int64_t block = blockOf(options);

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "compiler/driver/find_causality.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "passes/import_cleanup/support/positions.h"
 
 namespace lindero::compiler {
 namespace {
@@ -75,7 +75,7 @@ ModelFacts modelFacts(const ir::Function& function) {
     }
     facts.vocabulary = std::max(facts.vocabulary, facts.inputs.back().values);
   }
-  facts.causal = isCausal(function);
+  facts.causal = passes::Positions(function).causal();
   llvm::SmallSetVector<const ir::Constant*, 32> constants;  // one that two ops share is one
   for (const ir::Op& op : function.body().ops()) {
     if (op.is("tensor.constant")) {

@@ -1,8 +1,7 @@
 """One configuration, exported for prefixes, with a symbolic past and with a fixed one: the same tokens are proven.
 
-Prefix and symbolic past generate (`prove --generate`) where decode runs can, else they choose, given the tokens. The
-fixed past is that of all tokens of the prompt but the last; given the last one and the tokens generated, its model must
-choose these.
+Prefix and symbolic past generate (`prove --generate`). The fixed past is that of all tokens of the prompt but the last;
+given the last one and the tokens generated, its model must choose these.
 """
 
 import tempfile
@@ -22,7 +21,6 @@ PROMPT, GENERATED = 9, 8
 class Decoded:
     name: str
     family: str
-    generates: bool  # else its choices are proven, given them: decode runs have no rotary positions yet
 
 
 def generate(program, path, prompt, *dims):
@@ -38,13 +36,6 @@ def generate(program, path, prompt, *dims):
 def chosen_tokens(got):
     """Of an accepted proof's inputs and outputs."""
     return next(array for name, array in got.items() if name.startswith("logits")).ravel().astype(int).tolist()
-
-
-def choices(program, path, tokens):
-    """What the model chooses after each of the last 8 of these tokens, given them all, and what that cost."""
-    got, events, _ = lindero.prove(program, path, {"input_ids": np.array([tokens])}, "--output-name", "logits",
-                                   "--argmax", "--positions", f"last:{GENERATED}")
-    return chosen_tokens(got), events
 
 
 def greedy(path, prompt):
@@ -68,7 +59,7 @@ def chosen(program, family, folder, prompt, generated):
 
 
 def attempt(program, model, folder, exporting):
-    row = {"name": model.name, "family": model.family, "form": "8 tokens, " + ("generated" if model.generates else "chosen")}
+    row = {"name": model.name, "family": model.family, "form": "8 tokens, generated"}
     exports = {"prefix": causal.plain(model.family, "torchscript"), "past": causal.symbolic_past(model.family),
                "fixed": causal.fixed_past(model.family, GENERATED, PROMPT - 1)}
     prefix, grown, _ = (folder / f"decoded_{model.family}_{name}.onnx" for name in exports)
@@ -80,12 +71,8 @@ def attempt(program, model, folder, exporting):
                     export(path)
         prompt = causal.tokens(1, PROMPT)[0].tolist()
         wanted = greedy(grown, prompt)
-        if model.generates:
-            by_prefix, events = generate(program, prefix, prompt)
-            by_past, past_events = generate(program, grown, prompt, "--dim", "batch=1", "--dim", "length=16")
-        else:
-            by_prefix, events = choices(program, prefix, prompt + wanted[:-1])
-            by_past, past_events = choices(program, grown, prompt + wanted[:-1])
+        by_prefix, events = generate(program, prefix, prompt)
+        by_past, past_events = generate(program, grown, prompt, "--dim", "batch=1", "--dim", "length=16")
         by_fixed, fixed_events = chosen(program, model.family, folder, prompt, by_prefix)
         row |= {"tokens": by_prefix, "onnxruntime": wanted, "symbolic": by_past, "fixed": by_fixed,
                 "costs": [table.costs(some) for some in (events, past_events, fixed_events)]}
@@ -97,5 +84,5 @@ def attempt(program, model, folder, exporting):
 
 
 def models():
-    for family in ("gpt2", "opt", "llama", "qwen3"):
-        yield Decoded(f"decoded_{family}", family, generates=family in ("gpt2", "opt"))
+    for family in ("gpt2", "opt", "llama", "qwen3", "gemma2", "bloom"):
+        yield Decoded(f"decoded_{family}", family)

@@ -49,7 +49,7 @@ def decoded(rows):
     for row in rows:
         exports = ("prefix", "tokens"), ("symbolic past", "symbolic"), ("fixed past", "fixed")
         for (export, key), cost in zip(exports, row["costs"]):
-            by = "`--generate`" if "generated" in row["form"] and key != "fixed" else "`--argmax`"
+            by = "`--argmax`" if key == "fixed" else "`--generate`"
             yield line(row["family"], export, by, *shown_costs(cost), ", ".join(map(str, row[key])))
 
 

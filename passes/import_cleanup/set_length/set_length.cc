@@ -1,11 +1,15 @@
 #include "passes/import_cleanup/set_length/set_length.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "ir/core/status_macros.h"
 #include "ir/core/text.h"
 #include "ir/tensor/infer.h"
+#include "passes/import_cleanup/support/positions.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/import_cleanup/support/whole_range.h"
 
 namespace lindero::passes {
 namespace {
@@ -13,6 +17,7 @@ namespace {
 using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
+using Ints = std::vector<int64_t>;
 
 absl::Status refuse(absl::string_view why) { return absl::InvalidArgumentError(why); }
 
@@ -32,33 +37,73 @@ absl::StatusOr<int64_t> lengthOf(const ir::Function& main) {
   return length;
 }
 
-absl::Status checkCausal(const ir::Function& main) {
-  for (const Op& op : main.body().ops()) {
-    if (op.is("tensor.attention") && !op.boolAttr("causal")) {
-      return refuse(absl::StrCat(ir::describe(op), " is not causal: a position depends on all"));
-    }
-    if (op.is("tensor.select_rows")) {
-      return refuse(absl::StrCat(ir::describe(op), " picks rows already"));
-    }
-  }
-  return absl::OkStatus();
+// The first `length` slices of an axis.
+Array firstOf(const Array& from, int64_t axis, int64_t length) {
+  Array to;
+  to.element = from.element;
+  to.shape = from.shape;
+  to.shape[axis] = length;
+  const int64_t inner = ir::tensor::product(llvm::ArrayRef(from.shape).drop_front(axis + 1));
+  const int64_t stride = from.shape[axis] * inner, size = length * inner;
+  auto copy = [&](const auto& elements, auto& result) {
+    for (size_t start = 0; start < elements.size(); start += stride)
+      result.insert(result.end(), elements.begin() + start, elements.begin() + start + size);
+  };
+  copy(from.reals, to.reals);
+  copy(from.integers, to.integers);
+  return to;
 }
 
-// The first rows of an embedding's addend.
-absl::Status cutPositions(Op& embedding, int64_t length) {
-  if (embedding.numOperands() < 3) return absl::OkStatus();
-  std::optional<Array> rows = arrayOf(embedding.operand(2));
-  if (!rows) {
-    return refuse(absl::StrCat(ir::describe(embedding), ": its positions are not at hand"));
+// Does each axis of a constant operand stand beside one of the result, counted from the last one?
+bool standsBeside(const Op& op, unsigned operand) {
+  return isElementwise(op) || op.is("tensor.concat") || (op.is("tensor.embedding") && operand == 2);
+}
+
+class Cutter {
+ public:
+  Cutter(int64_t from, int64_t length) : from_(from), length_(length) {}
+
+  // The constants beside the axes of the op's result that count positions.
+  absl::Status cut(Op& op, llvm::ArrayRef<int64_t> axes) {
+    for (unsigned i = 0; i < op.numOperands(); ++i) {
+      if (!isConstant(op.operand(i)) || !standsBeside(op, i)) continue;
+      IR_ASSIGN_OR_RETURN(Value * shorter, shorten(op, op.operand(i), axes));
+      op.setOperand(i, shorter);
+    }
+    return absl::OkStatus();
   }
-  rows->shape[0] = length;
-  rows->reals.resize(rows->elements());
-  ir::Builder builder = ir::Builder::before(&embedding);
-  builder.setLocation(embedding.location());
-  Value* positions = embedding.operand(2);
-  embedding.setOperand(2, makeConstant(builder, *rows, constantOf(positions)->name));
-  eraseDead(positions->definingOp());
-  return absl::OkStatus();
+
+ private:
+  absl::StatusOr<Value*> shorten(Op& op, Value* constant, llvm::ArrayRef<int64_t> axes) {
+    const auto& shape = constant->type().shape;
+    const int64_t added = int64_t(op.result()->type().shape.size()) - int64_t(shape.size());
+    Ints own;
+    for (int64_t axis : axes) {
+      if (axis >= added && shape[axis - added] == from_) own.push_back(axis - added);
+    }
+    if (own.empty()) return constant;
+    Value*& shorter = known_[{constant, own}];
+    if (shorter != nullptr) return shorter;
+    std::optional<Array> array = arrayOf(constant);
+    if (!array)
+      return refuse(
+          absl::StrCat(ir::describe(op), ": its constant for each position is not at hand"));
+    for (int64_t axis : own) array = firstOf(*array, axis, length_);
+    ir::Builder builder = ir::Builder::before(&op);
+    builder.setLocation(constant->definingOp()->location());
+    return shorter = makeConstant(builder, *array, constantOf(constant)->name);
+  }
+
+  int64_t from_, length_;
+  std::map<std::pair<Value*, Ints>, Value*> known_;
+};
+
+// That of the result, where it is an attribute.
+void setShape(Op& op, llvm::ArrayRef<int64_t> axes, int64_t length) {
+  if (!op.has("shape")) return;
+  Ints shape(op.intsAttr("shape"));
+  for (int64_t axis : axes) shape[axis] = length;
+  op.set("shape", shape);
 }
 
 absl::Status updateType(Op& op) {
@@ -68,6 +113,12 @@ absl::Status updateType(Op& op) {
                       ir::tensor::inferType(op.name(), operands, op.attributes()));
   op.result()->setType(type);
   return absl::OkStatus();
+}
+
+void eraseUnreadConstants(ir::Function& main) {
+  for (Op& op : llvm::make_early_inc_range(main.body().ops())) {
+    if (op.is("tensor.constant") && op.result()->users().empty()) op.erase();
+  }
 }
 
 class SetLength : public Pass {
@@ -84,17 +135,23 @@ class SetLength : public Pass {
     if (length_ < 1 || length_ > from) {
       return refuse(absl::StrCat("the model has ", from, " tokens; length is ", length_));
     }
-    IR_RETURN_IF_ERROR(checkCausal(*main));
+    const Positions positions(*main);
+    if (!positions.causal()) return refuse(positions.reason());
     for (const auto& argument : main->body().arguments()) {
       ir::Type type = argument->type();
       type.shape[0] = length_;
       argument->setType(type);
     }
-    for (Op& op : llvm::make_early_inc_range(main->body().ops())) {
-      if (op.is("tensor.constant") || op.is("tensor.return")) continue;
-      if (op.is("tensor.embedding")) IR_RETURN_IF_ERROR(cutPositions(op, length_));
+    Cutter cutter(from, length_);
+    for (Op& op : main->body().ops()) {
+      if (op.numResults() != 1) continue;
+      const llvm::SmallVector<int64_t, 2> axes = positions.axesOf(op.result());
+      if (axes.empty()) continue;
+      IR_RETURN_IF_ERROR(cutter.cut(op, axes));
+      setShape(op, axes, length_);
       IR_RETURN_IF_ERROR(updateType(op));
     }
+    eraseUnreadConstants(*main);
     eraseUnusedConstants(module);
     return true;
   }

@@ -197,6 +197,11 @@ Choice* Argmax::choiceOf(const ir::Value* value) {
   return nullptr;
 }
 
+const Choice* Argmax::onlyChoice() const {
+  if (table_.choices.size() + stored_.choices.size() != 1) return nullptr;
+  return table_.choices.empty() ? &stored_.choices.front() : &table_.choices.front();
+}
+
 absl::StatusOr<bool> Argmax::planOutput(const Origin& origin, const ir::Value* value,
                                         const std::string& name) {
   Choice* choice = choiceOf(value);

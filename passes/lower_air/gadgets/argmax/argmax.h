@@ -56,7 +56,8 @@ class Argmax : public Gadget {
   void trace(TraceWriter& t, const ir::Op& op) const override;
   ir::Value* traceOutput(TraceWriter& t, const ir::Value* value) const override;
 
-  const std::deque<Choice>& items() const { return table_.choices; }
+  // Null if there are none, or several.
+  const Choice* onlyChoice() const;
 
  private:
   Choice* choiceOf(const ir::Value* value);

@@ -111,8 +111,6 @@ absl::Status Products::planScores(const Origin& origin) {
     scores_[op.result()] = product;
     return absl::OkStatus();
   }
-  // Of a step, they are of keys that come after it.
-  if (wiring_.decode()) return cannotLower(op, "in a decode run only one softmax reads scores");
   addAccumulator({.origin = origin,
                   .product = product,
                   .rows = q[0],
@@ -124,9 +122,6 @@ absl::Status Products::planScores(const Origin& origin) {
 absl::Status Products::planMix(const Origin& origin) {
   const ir::Op& op = *origin.op;
   const ir::Value* p = wiring_.resolve(op.operand(0));
-  if (wiring_.decode() && (!p->definingOp() || !p->definingOp()->is("integer.softmax"))) {
-    return cannotLower(op, "mixes no softmax");
-  }
   const int64_t heads = op.intAttr("heads"), queries = op.result()->type().shape[0];
   const auto& v = op.operand(1)->type().shape;
   const int64_t keys = v[0], width = v[1] / heads;

@@ -391,8 +391,8 @@ absl::Status SoftmaxGadget::plan(const Origin& origin) {
   const ir::Value* scores = wiring_.resolve(op.operand(0));
   const Product* product = products_.scoresOf(scores);
   SoftmaxTable& table = product ? table_ : stored_;
-  if (!product && (op.boolAttr("causal") || wiring_.decode())) {
-    return cannotLower(op, "only scores of one use can be masked, or be those of a decode run");
+  if (!product && op.boolAttr("causal")) {
+    return cannotLower(op, "only scores of one use can be masked");
   }
   const auto [heads, queries, keys] = extentOf(op);
   Softmax a{origin, scores->definingOp(), product, heads, queries, keys};

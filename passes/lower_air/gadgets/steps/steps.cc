@@ -81,8 +81,8 @@ void StepsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Placed> i
   c.publicTensor(
       {kTape, false, steps.rows + 1, 1, 0, steps.vocabulary - 1, 0, at.address(steps.tape), 1, 1});
   c.publicTensor({kLengths, false, 4, 1, 0, steps.context, 0, at.address(steps.lengths), 1, 1});
-  c.publicTensor({steps.choice->name, true, steps.rows, 1, 0,
-                  steps.choice->accumulator->columns - 1, 0, at.address(steps.choices), 1, 1});
+  c.publicTensor({steps.choice->name, true, steps.rows, 1, 0, steps.choice->columns - 1, 0,
+                  at.address(steps.choices), 1, 1});
 }
 
 Steps::Steps(Wiring& wiring, const Embeddings& embeddings, const Products& products,
@@ -117,10 +117,9 @@ absl::Status Steps::check() const {
                   embeddings.back().added != embeddings.front().origin.op->result())) {
     return no("a window of steps attends, and adds positions to its tokens");
   }
-  const auto& choices = argmax_.items();
-  if (choices.size() != 1 || results_.publishes() || !wiring_.publicOutputs().empty() ||
-      choices.front().accumulator->rows != embeddings.back().rows || choices.front().name.empty() ||
-      products_.selectsRows()) {
+  const Choice* choice = argmax_.onlyChoice();
+  if (!choice || results_.publishes() || !wiring_.publicOutputs().empty() ||
+      choice->rows != embeddings.back().rows || choice->name.empty() || products_.selectsRows()) {
     return no("its one output must be the argmax of every position");
   }
   return absl::OkStatus();
@@ -138,7 +137,7 @@ absl::Status Steps::connect() {
   if (absl::Status s = check(); !s.ok()) return s;
   const Embedding& tokens = embeddings_.items().back();
   DecodeSteps& steps = table_.steps.emplace(DecodeSteps{.embedding = &tokens,
-                                                        .choice = &argmax_.items().front(),
+                                                        .choice = argmax_.onlyChoice(),
                                                         .rows = tokens.rows,
                                                         .context = tokens.rows,
                                                         .vocabulary = tokens.matrix->rows});
