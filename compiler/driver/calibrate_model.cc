@@ -28,14 +28,15 @@ absl::Status needTokenizer(const std::optional<runtime::Tokenizer>& tokenizer,
 
 absl::StatusOr<std::vector<passes::Sample>> givenSamples(
     const ModelOptions& options, const Compilation& compilation,
-    const std::optional<runtime::Tokenizer>& tokenizer) {
+    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
   const ModelFacts facts = compilation.facts();
+  const MostSamples most{options.samples, "--samples"};
   if (isArrayFile(options.calibrate)) {
-    return readArraySamples(options.calibrate, facts, options.samples);
+    return readArraySamples(options.calibrate, facts, most, monitor);
   }
   LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.calibrate));
   LINDERO_ASSIGN_OR_RETURN(auto windows,
-                           readTextSamples(options.calibrate, facts, *tokenizer, options.samples));
+                           readTextSamples(options.calibrate, facts, *tokenizer, most, monitor));
   std::vector<passes::Sample> samples;
   for (auto& window : windows) samples.push_back(std::move(window.inputs));
   return samples;
@@ -57,7 +58,7 @@ std::vector<passes::ComparisonSample> withoutTargets(std::vector<passes::Sample>
 
 absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
     const ModelOptions& options, const Compilation& compilation,
-    const std::optional<runtime::Tokenizer>& tokenizer) {
+    const std::optional<runtime::Tokenizer>& tokenizer, runtime::Monitor& monitor) {
   if (options.compare.empty()) {
     absl::StatusOr<std::vector<passes::Sample>> inputs =
         compilation.defaultSamples(options.samples);
@@ -65,13 +66,14 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
     return withoutTargets(*std::move(inputs));
   }
   const ModelFacts facts = compilation.facts();
+  const MostSamples most{options.windows, "--windows"};
   if (isArrayFile(options.compare)) {
     LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> inputs,
-                             readArraySamples(options.compare, facts, options.windows));
+                             readArraySamples(options.compare, facts, most, monitor));
     return withoutTargets(std::move(inputs));
   }
   LINDERO_RETURN_IF_ERROR(needTokenizer(tokenizer, options.compare));
-  return readTextSamples(options.compare, facts, *tokenizer, options.windows);
+  return readTextSamples(options.compare, facts, *tokenizer, most, monitor);
 }
 
 // What lost the precision: the first nodes at which a row is gone, or the one that is worst.
@@ -125,9 +127,9 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
   }
   return failure(Error::kImprecise,
                  absl::StrCat(what,
-                              "; give more bits (--activation-bits, --weight-bits), inputs like "
-                              "those to prove (--calibrate), or wider limits (--min-cosine, "
-                              "--max-error)"));
+                              "; give more bits (--precise; one by one --activation-bits, "
+                              "--weight-bits), inputs like those to prove (--calibrate), or wider "
+                              "limits (--min-cosine, --max-error)"));
 }
 
 // With given exponents.
@@ -201,7 +203,7 @@ absl::Status calibrateOnGiven(const ModelOptions& options, PreparedModel& model,
         "for a key to publish, `lindero compile` first");
   }
   absl::StatusOr<std::vector<passes::Sample>> given =
-      givenSamples(options, model.compilation, model.tokenizer);
+      givenSamples(options, model.compilation, model.tokenizer, monitor);
   if (!given.ok()) return withModelError(given.status());
   return tryOn(*std::move(given), options, model, monitor);
 }
@@ -243,7 +245,7 @@ absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, Pre
   LINDERO_RETURN_IF_ERROR(
       withModelError(model.compilation.quantize(model.exponents), model.compilation.file()));
   LINDERO_ASSIGN_OR_RETURN(std::vector<passes::ComparisonSample> samples,
-                           comparisonSamples(options, model.compilation, model.tokenizer));
+                           comparisonSamples(options, model.compilation, model.tokenizer, monitor));
   absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
   if (!found.ok()) return withModelError(found.status(), model.compilation.file());
   return found;

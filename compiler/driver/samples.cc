@@ -1,10 +1,12 @@
 #include "compiler/driver/samples.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/errors.h"
+#include "llvm/ADT/STLExtras.h"
 #include "runtime/inputs/inputs.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
@@ -52,6 +54,19 @@ Array runOf(const runtime::InputArray& array, const TensorFacts& tensor, int64_t
   return Array::real(tensor.shape, slice(array.reals));
 }
 
+// Which of so many are taken.
+std::vector<int64_t> spread(int64_t total, const MostSamples& most, const std::string& path,
+                            runtime::Monitor& monitor) {
+  const int64_t count = std::min(most.count, total);
+  if (count < total) {
+    monitor.note(absl::StrCat("of the ", total, " runs in ", path, ", ", count,
+                              " are used; more with ", most.option));
+  }
+  std::vector<int64_t> chosen;
+  for (int64_t i = 0; i < count; ++i) chosen.push_back(i * total / count);
+  return chosen;
+}
+
 }  // namespace
 
 bool isArrayFile(const std::string& path) {
@@ -61,7 +76,7 @@ bool isArrayFile(const std::string& path) {
 
 absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
     const std::string& path, const ModelFacts& facts, const runtime::Tokenizer& tokenizer,
-    int64_t most) {
+    const MostSamples& most, runtime::Monitor& monitor) {
   if (!facts.readsTokens() || facts.inputs.size() != 1) {
     return failure(Error::kInput, absl::StrCat(path,
                                                ": a text fits only a model whose one input is "
@@ -77,18 +92,18 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
     return failure(Error::kInput, absl::StrCat(path, ": the text has ", ids.size(),
                                                " tokens; one window takes ", length + 1));
   }
-  auto total = static_cast<int64_t>(all.size());
-  int64_t count = std::min(most, total);
   std::vector<passes::ComparisonSample> chosen;
-  for (int64_t i = 0; i < count; ++i) chosen.push_back(std::move(all[i * total / count]));
+  for (int64_t i : spread(all.size(), most, path, monitor)) chosen.push_back(std::move(all[i]));
   return chosen;
 }
 
 absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
                                                              const ModelFacts& facts,
-                                                             int64_t most) {
+                                                             const MostSamples& most,
+                                                             runtime::Monitor& monitor) {
   LINDERO_ASSIGN_OR_RETURN(std::vector<runtime::InputArray> arrays, runtime::readInputFile(path));
-  std::vector<passes::Sample> samples(most);
+  std::vector<const runtime::InputArray*> chosen;
+  std::optional<int64_t> total;
   for (const TensorFacts& tensor : facts.inputs) {
     auto found = std::find_if(arrays.begin(), arrays.end(), [&](const runtime::InputArray& array) {
       return array.name == tensor.name || (array.name.empty() && facts.inputs.size() == 1);
@@ -105,8 +120,14 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
     if (tensor.values > 0) {
       LINDERO_RETURN_IF_ERROR(checkTokens(found->integers, tensor.values, path));
     }
-    samples.resize(std::min<size_t>(samples.size(), runs));
-    for (size_t i = 0; i < samples.size(); ++i) samples[i].push_back(runOf(*found, tensor, i));
+    total = std::min(total.value_or(runs), runs);
+    chosen.push_back(&*found);
+  }
+  std::vector<passes::Sample> samples;
+  for (int64_t i : spread(total.value_or(1), most, path, monitor)) {
+    passes::Sample& sample = samples.emplace_back();
+    for (auto [tensor, array] : llvm::zip(facts.inputs, chosen))
+      sample.push_back(runOf(*array, tensor, i));
   }
   return samples;
 }

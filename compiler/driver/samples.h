@@ -10,6 +10,7 @@
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/compare.h"
 #include "runtime/inputs/inputs.h"
+#include "runtime/monitor/monitor.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 namespace lindero::compiler {
@@ -17,16 +18,24 @@ namespace lindero::compiler {
 // Is the file one of arrays (.json, .npy, .npz)? Otherwise it is a text.
 bool isArrayFile(const std::string& path);
 
-// Windows of T + 1 tokens (the last one is the target of the last position), without overlap; at
-// most `most`, spread evenly over the text. Fails if the text is shorter than one window.
+// How many of a file are taken, spread evenly over it; and the option that says so, for a note if
+// there are more.
+struct MostSamples {
+  int64_t count;
+  const char* option;
+};
+
+// Windows of T + 1 tokens (the last one is the target of the last position), without overlap. Fails
+// if the text is shorter than one window.
 absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
     const std::string& path, const ModelFacts& facts, const runtime::Tokenizer& tokenizer,
-    int64_t most);
+    const MostSamples& most, runtime::Monitor& monitor);
 
-// The first `most` runs of the arrays: every array has the input's shape, or a leading axis of
-// runs.
+// Runs of the arrays: every array has the input's shape, or a leading axis of runs.
 absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& path,
-                                                             const ModelFacts& facts, int64_t most);
+                                                             const ModelFacts& facts,
+                                                             const MostSamples& most,
+                                                             runtime::Monitor& monitor);
 
 // The run that the arrays are for, which checkInputs has accepted: of fewer tokens than the model
 // has positions, 0 fills the rest; of an input that nobody reads, ones where none is given.

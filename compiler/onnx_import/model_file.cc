@@ -76,7 +76,8 @@ absl::Status takeInitializers(ModelFile& file, const MappedFile& mapped,
 absl::StatusOr<MappedFile> mapFile(const std::string& path) {
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(path, status)) {
-    return absl::NotFoundError(error.message());
+    return absl::NotFoundError(error == std::errc::no_such_file_or_directory ? "no such file"
+                                                                             : error.message());
   }
   if (!llvm::sys::fs::is_regular_file(status))
     return absl::InvalidArgumentError("is not a regular file");

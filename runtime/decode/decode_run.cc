@@ -134,9 +134,9 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   const auto given = static_cast<int64_t>(prompt.size());
   const int64_t most = mostSteps(package), block = blockSteps(circuit);
   if (given < 1 || rule.most < 1 || rule.most > most + 1 - given) {
-    return absl::InvalidArgumentError(absl::StrCat(given, " tokens of the prompt and ", rule.most,
-                                                   " more are more than the ", most + 1,
-                                                   " that the model was compiled for"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(given, " tokens of the prompt and ", rule.most, " more are more than the ",
+                     most + 1, " of a run: one for each position, and the choice after the last"));
   }
   DecodeRun run{{prompt.begin(), prompt.end()}, given};
   // What the blocks before `done` leave.

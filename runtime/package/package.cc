@@ -96,6 +96,8 @@ absl::StatusOr<Bundle> readBundle(const std::string& folder) {
 }
 
 absl::StatusOr<Package> Package::open(const std::string& path, const PackageOptions& options) {
+  if (!isThere(path))
+    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": no such folder"));
   std::error_code code;
   if (!std::filesystem::is_directory(path, code)) {
     return absl::NotFoundError(absl::StrCat(

@@ -13,8 +13,10 @@ sys.path.insert(0, str(ROOT / "tools" / "replay"))
 from package import schema  # noqa: E402
 
 REJECTED = 13
-MODELS = {"toy_gpt": ("--tokens", "3,1,4,1,5,9,2,6"), "char_gpt": ("--prompt", "To be, or not to be,")}
-MEMBERS = {("toy_gpt", "per-layer"): 4, ("toy_gpt", "per-region"): 15, ("char_gpt", "per-layer"): 6}
+MODELS = {"toy_gpt": ("--tokens", "3,1,4,1,5,9,2,6"), "char_gpt": ("--prompt", "To be, or not to be,"),
+          "family_llama": ("--tokens", "3,1,2")}
+MEMBERS = {("toy_gpt", "per-layer"): 4, ("toy_gpt", "per-region"): 15, ("char_gpt", "per-layer"): 6,
+           ("family_llama", "per-region"): 22}
 FILES = ("circuit.pb", "fixed.bin", "program.pb")
 
 
@@ -51,7 +53,7 @@ def the_integers_are_those_of_the_whole(name, policy):
 
 
 @cases(("toy by layer", "toy_gpt", "per-layer"), ("toy by region", "toy_gpt", "per-region"),
-       ("char GPT by layer", "char_gpt", "per-layer"))
+       ("char GPT by layer", "char_gpt", "per-layer"), ("copies and products by region", "family_llama", "per-region"))
 def it_is_proven_and_verified_as_one(name, policy):
     path, proof = package(name, policy), models.folder / f"{name}-{policy}.proof"
     proven = succeed("prove", path, *MODELS[name], "-o", proof)

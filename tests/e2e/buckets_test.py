@@ -59,6 +59,25 @@ def a_package_has_a_circuit_per_length():
     refused(USAGE, "no buckets", "inspect", models.package("toy_gpt"), "--bucket", 8)
 
 
+# Attention that no pass recognizes: heads that share keys and values, rotary positions.
+@cases(("Llama's shape", "exported_llama_dynamo"), ("written out", "family_llama"))
+def attention_that_is_spelled_out_decodes(name):
+    package, chosen = models.package(name, "--decode", "--buckets", "3,6"), {}
+    for generate, bucket in (2, 3), (4, 6):
+        proof = models.folder / f"{name}-{generate}.proof"
+        succeed("prove", package, "--tokens", "1,2", "--generate", generate, "-o", proof)
+        verified = succeed("verify", proof, "--key", package / "model.key")
+        equal(verified["claim"]["model"]["bucket"], bucket, "bucket")
+        chosen[generate] = verified["decoded"]["tokens"]
+    equal(chosen[4][:2], chosen[2], "tokens in both buckets")
+    # One forward pass each, over the tokens so far.
+    forward = models.package(name, "--argmax")
+    for given in range(4):
+        tokens = [1, 2, *chosen[4][:given]]
+        found = outputs(succeed("check", forward, "--tokens", ",".join(map(str, tokens))))
+        equal(next(iter(found.values()))[len(tokens) - 1], chosen[4][given], f"choice after {len(tokens)} tokens")
+
+
 @case
 def a_run_takes_the_shortest_bucket_that_it_fits_in():
     package, proof = models.package(*TOY), models.folder / "fits.proof"

@@ -128,7 +128,7 @@ def what_is_of_another_run_is_refused():
     (full / "letter.txt").write_text("mine")
     refused(USAGE, "has other files than those of a job", *prove("full", "x.proof"))
     refused(USAGE, "--job takes a package", "prove", MODELS / "toy_gpt.onnx", *RUN, "-o", models.folder / "x.proof", "--job", full)
-    refused(FILE, "No such file", "prove", "nothing.lindero", *RUN, "-o", models.folder / "x.proof", "--job", full)
+    refused(FILE, "no such file", "prove", "nothing.lindero", *RUN, "-o", models.folder / "x.proof", "--job", full)
     refused(USAGE, "there is no", "prove-member", package(), "--job", full, "--member", "segment0")
     refused(USAGE, "--member", "prove-member", package(), "--job", models.folder / "mine", "--member", "segment9")
     trace = models.folder / "mine" / "trace-1.bin"

@@ -24,8 +24,10 @@ inline absl::Status runOn(const std::string& model, const std::string& exponents
   text << std::ifstream(exponents_file).rdbuf();
   LINDERO_ASSIGN_OR_RETURN(passes::Exponents exponents, passes::exponentsFromJson(text.str()));
   LINDERO_RETURN_IF_ERROR(compilation.quantize(exponents));
-  LINDERO_ASSIGN_OR_RETURN(std::vector<passes::Sample> samples,
-                           compiler::readArraySamples(input, compilation.facts(), 1));
+  runtime::Monitor monitor;
+  LINDERO_ASSIGN_OR_RETURN(
+      std::vector<passes::Sample> samples,
+      compiler::readArraySamples(input, compilation.facts(), {1, "runs"}, monitor));
   return work(compilation, samples.front());
 }
 

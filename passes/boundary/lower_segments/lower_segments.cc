@@ -34,7 +34,9 @@ absl::Status checkInputs(const PlacementGraph& graph, const Assignment& assignme
       if (fresh) continue;
       return refuse(absl::StrCat("input ", graph.function().body().arguments()[input]->name().str(),
                                  " holds indices, which do not cross, and is read in segments ",
-                                 it->second, " and ", s, ": give its readers one segment"));
+                                 it->second, " and ", s,
+                                 ": cut at none of the nodes between its readers (--boundaries "
+                                 "file=PATH names nodes to cut after)"));
     }
   }
   return absl::OkStatus();

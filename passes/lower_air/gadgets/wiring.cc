@@ -185,9 +185,12 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
   absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
   const bool from_verifier = from->out == nullptr;
-  if (from_verifier
-          ? published
-          : from->major == Major::kRow && !by_columns && !published && from->lanes != lanes) {
+  // Tiles of a link are as tall for all tensors of so many rows.
+  const bool other_tiles =
+      linked && !from_verifier && from->major == Major::kColumn && from->lanes != down(matrix.rows);
+  if (from_verifier ? published
+                    : other_tiles || (from->major == Major::kRow && !by_columns && !published &&
+                                      from->lanes != lanes)) {
     from = relay(origin, value);
     if (!from.ok()) return from.status();
   }
