@@ -72,16 +72,21 @@ std::optional<int64_t> movedAxis(const Op& op, int64_t axis) {
 }
 
 // Does a constant close the scores of all later keys, and no row as a whole? Keys stand on the last
-// axis, queries on the other one that is given.
+// axis, queries on the one that is given.
 bool closesLater(const Op& softmax, int64_t queries) {
   Masks masks;
   const std::vector<double>& levels = masks.of(*softmax.operand(0));
-  if (levels.empty() || !hasOpenScores(softmax)) return false;
   const auto& shape = softmax.result()->type().shape;
   const int64_t length = shape.back(), stride = ir::tensor::rowMajorStrides(shape)[queries];
-  for (size_t n = 0; n < levels.size(); ++n) {
-    const int64_t query = n / stride % length, key = n % length;
-    if (key > query && levels[n] >= 0) return false;
+  if (levels.empty()) return length == 1;
+  for (size_t row = 0; row < levels.size(); row += length) {
+    const auto keys = llvm::ArrayRef(levels).slice(row, length);
+    const int64_t query = row / stride % length;
+    auto open = [](double level) { return level >= 0; };
+    if (llvm::none_of(keys.take_front(query + 1), open) ||
+        llvm::any_of(keys.drop_front(query + 1), open)) {
+      return false;
+    }
   }
   return true;
 }
