@@ -165,6 +165,26 @@ TEST(CompileModel, RefusesChoicesThatAMaskHides) {
   }
 }
 
+// Weights of a softmax that no integer holds are greater than zero: other answers are counted, by
+// row.
+TEST(CompileModel, CountsAnswersThatAreAsGood) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (float[4,8] x) => (bool[4,8] y) <float zero = {0}, float far = {20}> {
+      scores = Mul(x, far)
+      p = Softmax<axis = 1>(scores)
+      y = Greater(p, zero)
+    })")
+                                                          .SerializeAsString());
+  runtime::Monitor monitor;
+  const absl::StatusOr<PreparedModel> model = prepareModel(path, {}, monitor);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const passes::OutputComparison& output = model->measured->outputs.front();
+  EXPECT_EQ(output.unequal, 0);
+  EXPECT_GT(output.close, 0);
+  EXPECT_LT(output.close, output.elements);
+}
+
 // Products of quantized integers are kept as reals, which are rounded: none of them is an integer.
 TEST(CompileModel, RefusesIntegersThatAreKeptAsReals) {
   testing::ScratchFolder folder;

@@ -9,7 +9,7 @@
 namespace lindero::passes {
 namespace {
 
-constexpr double kAsGood = 0.01;  // of the largest magnitude that is no mask
+constexpr double kAsGood = 0.01;  // of the largest magnitude of the row that is no mask
 
 }  // namespace
 
@@ -24,8 +24,11 @@ const ir::Value* choiceOf(const ir::Value& output) {
 }
 
 bool isClose(const ir::tensor::Array& differences, int64_t element) {
-  if (element >= static_cast<int64_t>(differences.reals.size())) return false;
-  return std::abs(differences.reals[element]) <= kAsGood * largestBelowMasks(differences.reals);
+  const llvm::ArrayRef<double> all = differences.reals;
+  if (element >= static_cast<int64_t>(all.size())) return false;
+  const int64_t width = differences.shape.empty() ? 1 : differences.shape.back();
+  const llvm::ArrayRef<double> row = width > 1 ? all.slice(element / width * width, width) : all;
+  return std::abs(all[element]) <= kAsGood * largestBelowMasks(row);
 }
 
 bool asGood(const ir::tensor::Array& scores, int64_t row, int64_t chosen) {

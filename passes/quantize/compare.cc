@@ -359,13 +359,20 @@ class Comparer {
     OutputComparison& output = found_.outputs[index];
     for (size_t i = 0; i < expected.integers.size(); ++i) {
       const int64_t got = actual.values[i];
-      if (got != expected.integers[i] && !asGood(scores, static_cast<int64_t>(i), got) &&
-          output.unequal++ == 0) {
-        output.first_unequal = output.elements + static_cast<int64_t>(i);
-      }
+      if (got != expected.integers[i])
+        addOther(output, i, asGood(scores, static_cast<int64_t>(i), got));
     }
     output.elements += static_cast<int64_t>(expected.integers.size());
     output.rows_per_sample = static_cast<int64_t>(expected.integers.size());
+  }
+
+  // Before the sample's elements are counted.
+  static void addOther(OutputComparison& output, int64_t element, bool as_good) {
+    if (as_good) {
+      ++output.close;
+    } else if (output.unequal++ == 0) {
+      output.first_unequal = output.elements + element;
+    }
   }
 
   // Integers and truth values of the graph, which the program holds as reals.
@@ -376,8 +383,7 @@ class Comparer {
     const auto count = static_cast<int64_t>(expected.reals.size());
     for (int64_t i = 0; i < count; ++i) {
       const double got = std::ldexp(static_cast<double>(actual.values[i]), -exponent);
-      if (got != expected.reals[i] && !isClose(differences, i) && output.unequal++ == 0)
-        output.first_unequal = output.elements + i;
+      if (got != expected.reals[i]) addOther(output, i, isClose(differences, i));
     }
     output.elements += count;
     output.rows_per_sample = count;

@@ -67,7 +67,10 @@ void print(const Comparison& comparison, llvm::raw_ostream& os) {
   for (const OutputComparison& output : comparison.outputs) {
     os << "output            " << output.name << ": ";
     if (!output.real) {
-      os << output.elements - output.unequal << " of " << output.elements << " integers equal\n";
+      os << output.elements - output.unequal - output.close << " of " << output.elements
+         << " integers equal";
+      if (output.close > 0) os << "; " << output.close << " others as good";
+      os << '\n';
       continue;
     }
     const RowSummary& rows = output.rows;

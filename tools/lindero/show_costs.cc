@@ -34,17 +34,24 @@ Json outputsJson(const passes::Comparison& found) {
                    // Of zeros alone there is no measure: null.
                    {"zero_row_error", rows.zero_error}});
     } else {
-      json.update({{"elements", output.elements}, {"unequal", output.unequal}});
+      json.update(
+          {{"elements", output.elements}, {"close", output.close}, {"unequal", output.unequal}});
     }
     list.push_back(std::move(json));
   }
   return list;
 }
 
+std::string asGood(int64_t close) {
+  if (close == 0) return "";
+  return absl::StrCat(", ", withCommas(close),
+                      " where what decides is within 1 % of its largest value");
+}
+
 std::string outputText(const passes::OutputComparison& output) {
   if (!output.real) {
-    return absl::StrCat(withCommas(output.elements - output.unequal), " of ",
-                        withCommas(output.elements), " integers equal");
+    return absl::StrCat(withCommas(output.elements - output.unequal - output.close), " of ",
+                        withCommas(output.elements), " integers equal", asGood(output.close));
   }
   const passes::RowSummary& rows = output.rows;
   std::string text =
@@ -63,10 +70,11 @@ std::string outputText(const passes::OutputComparison& output) {
 
 // The worst over all outputs.
 std::string leastOf(const passes::Comparison& found) {
-  int64_t unequal = 0, integers = 0;
+  int64_t unequal = 0, close = 0, integers = 0;
   bool real = false;
   for (const passes::OutputComparison& output : found.outputs) {
     unequal += output.unequal;
+    close += output.close;
     integers += output.elements;
     real |= output.rows.rows > 0;
   }
@@ -76,8 +84,8 @@ std::string leastOf(const passes::Comparison& found) {
                            found.least_cosine, 100 * found.largest_row_error);
   }
   if (integers > 0) {
-    absl::StrAppend(&text, text.empty() ? "" : ", ", withCommas(unequal), " of ",
-                    withCommas(integers), " integers differ");
+    absl::StrAppend(&text, text.empty() ? "" : ", ", withCommas(unequal + close), " of ",
+                    withCommas(integers), " integers differ", asGood(close));
   }
   if (found.rejected > 0 && found.rejected == found.samples) return "nothing to compare";
   return text.empty() ? "no row that is finite and not zero" : text;

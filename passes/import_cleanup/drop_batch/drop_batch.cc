@@ -80,11 +80,12 @@ class BatchDropper {
             .Cases("ceil", "round", true)
             .Cases("is_nan", "cast", "add", "div", "max", "min", "mul", "pow", "sub", true)
             .Cases("equal", "greater", "greater_or_equal", "less", "less_or_equal", true)
-            .Cases("and", "or", "where", "layernorm", "trilu", true)
+            .Cases("and", "or", "where", true)
             .Default(false);
-    if (elementwise)
-      return op.is("tensor.trilu") || op.is("tensor.layernorm") ? dropped(op.operand(0))
-                                                                : alignOperands(op);
+    const Value* first = op.operand(0);
+    if (op.is("tensor.trilu")) return dropped(first) && first->type().shape.size() >= 2;
+    if (op.is("tensor.layernorm")) return dropped(first);
+    if (elementwise) return alignOperands(op);
     if (op.is("tensor.matmul")) {
       return originalType(op.operand(0)).shape.size() >= 2 &&
              originalType(op.operand(1)).shape.size() >= 2 && alignOperands(op);

@@ -96,13 +96,21 @@ struct Mask {
   double masked = -std::numeric_limits<double>::infinity();
 };
 
-// The highest floor under the scores.
-double floorOf(const Cone& cone) {
-  double floor = -std::numeric_limits<double>::infinity();
-  for (const Op* op : cone.ops) {
-    if (op->is("tensor.max")) floor = std::max(floor, *scalarOf(splitConstant(*op)->constant));
+// The highest floor under the scores, as the softmax reads it: factors may come after it.
+absl::StatusOr<double> floorOf(const Cone& cone, Array sample) {
+  double highest = -std::numeric_limits<double>::infinity();
+  for (auto op = cone.ops.begin(); op != cone.ops.end(); ++op) {
+    if (!(*op)->is("tensor.max")) continue;
+    const double floor = *scalarOf(splitConstant(**op)->constant);
+    sample.reals.assign(sample.reals.size(), floor);
+    IR_ASSIGN_OR_RETURN(
+        const Array read,
+        evaluateCone({(*op)->result(), cone.output, {op + 1, cone.ops.end()}}, sample));
+    highest = std::max(highest, *llvm::max_element(read.reals));
   }
-  return floor;
+  if (highest > kMasked)
+    return no(absl::StrCat("its scores have a floor at ", highest, ", which some may reach"));
+  return highest;
 }
 
 // The function of the scores, element by element: a chain of sums, products with constants and
@@ -115,7 +123,8 @@ absl::StatusOr<Mask> evaluateMask(const Cone& cone, int64_t tokens, size_t rank)
   IR_ASSIGN_OR_RETURN(const Array at_zero, evaluateCone(cone, sample));
   sample.reals.assign(sample.reals.size(), 1.0);
   IR_ASSIGN_OR_RETURN(const Array at_one, evaluateCone(cone, sample));
-  Mask mask{at_one.reals[0] - at_zero.reals[0], true, floorOf(cone)};
+  IR_ASSIGN_OR_RETURN(const double floor, floorOf(cone, sample));
+  Mask mask{at_one.reals[0] - at_zero.reals[0], true, floor};
   bool masked_none = true;
   for (size_t n = 0; n < at_zero.reals.size(); ++n) {
     const int64_t key = int64_t(n) % tokens, query = int64_t(n) / tokens % tokens;

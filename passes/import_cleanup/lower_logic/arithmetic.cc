@@ -51,7 +51,7 @@ double sumOf(const Op& op, const std::optional<WholeRange>& range) {
   return terms * static_cast<double>(mostOf(*range));
 }
 
-// Is what the op makes compared with something, moved or as part of another extreme?
+// Is what the op makes compared with something, moved or as part of another extreme or choice?
 bool isCompared(const Op& op) {
   llvm::SmallPtrSet<const Op*, 8> seen;
   llvm::SmallVector<const Op*> open = {&op};
@@ -60,11 +60,12 @@ bool isCompared(const Op& op) {
     if (isComparison(*next)) return true;
     if (!seen.insert(next).second || next->numResults() != 1) continue;
     for (const Op* reader : next->result()->users()) {
-      const bool follows = isComparison(*reader) || movesElements(*reader) ||
-                           llvm::StringSwitch<bool>(reader->name())
-                               .Cases("tensor.max", "tensor.min", "tensor.neg", true)
-                               .Cases("tensor.reduce_max", "tensor.reduce_min", true)
-                               .Default(false);
+      const bool follows =
+          isComparison(*reader) || movesElements(*reader) ||
+          llvm::StringSwitch<bool>(reader->name())
+              .Cases("tensor.max", "tensor.min", "tensor.neg", "tensor.where", true)
+              .Cases("tensor.reduce_max", "tensor.reduce_min", true)
+              .Default(false);
       if (follows) open.push_back(reader);
     }
   }
@@ -78,6 +79,10 @@ bool isFinite(const Value* value) {
 }
 
 }  // namespace
+
+Arithmetic::Exactness Arithmetic::exactnessFor(const Op& op) {
+  return isCompared(op) ? Exactness::kExact : Exactness::kRounded;
+}
 
 bool Arithmetic::spellsReal(const Op& op) const {
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) return true;
@@ -100,8 +105,7 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   if (op.is("tensor.or")) return disjunction(x[0], x[1]);
   if (op.is("tensor.where")) return choice(op, x[0], numbers[1], numbers[2]);
   if (op.is("tensor.max") || op.is("tensor.min"))
-    return extremeOfTwo(op.is("tensor.max"), numbers[0], numbers[1],
-                        isCompared(op) ? Extreme::kExact : Extreme::kRounded);
+    return extremeOfTwo(op.is("tensor.max"), numbers[0], numbers[1], exactnessFor(op));
   if (op.is("tensor.relu") && isLarge(ranges[0]))
     return extremeOfTwo(true, numbers[0], {number(0), WholeRange{0, 0}});
   if (op.is("tensor.abs") && ranges[0]) return magnitude(numbers[0]);
@@ -118,9 +122,8 @@ absl::StatusOr<Value*> Arithmetic::spell(const Op& op, llvm::ArrayRef<Value*> x,
   if (op.is("tensor.bit_and")) return sharedBits(numbers[0], numbers[1]);
   if (op.is("tensor.pow")) return power(op, numbers[0], numbers[1]);
   if (op.is("tensor.reduce_max") || op.is("tensor.reduce_min")) {
-    IR_ASSIGN_OR_RETURN(Value * one,
-                        extremum(op.is("tensor.reduce_max"), numbers[0], op.intsAttr("axes"),
-                                 isCompared(op) ? Extreme::kExact : Extreme::kRounded));
+    IR_ASSIGN_OR_RETURN(Value * one, extremum(op.is("tensor.reduce_max"), numbers[0],
+                                              op.intsAttr("axes"), exactnessFor(op)));
     return one == nullptr ? one : reshaped(one, op.result()->type().shape);
   }
   if (isComparison(op))
@@ -208,7 +211,7 @@ Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Number a, 
   const llvm::ArrayRef<int64_t> shape = op.result()->type().shape;
   std::optional<Array> chosen = arrayOf(condition);
   if (!chosen) {
-    IR_ASSIGN_OR_RETURN(Value * value, this->chosen(condition, a, b));
+    IR_ASSIGN_OR_RETURN(Value * value, this->chosen(condition, a, b, exactnessFor(op)));
     return expanded(value, shape);  // an operand may be what gives the result its rank
   }
   for (double& x : chosen->reals) x = x != 0;
@@ -221,7 +224,7 @@ Arithmetic::Result Arithmetic::choice(const Op& op, Value* condition, Number a, 
   return emit("tensor.add", {first, second});
 }
 
-Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b) {
+Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b, Exactness exactness) {
   const std::optional<double> x = scalarOf(a.value), y = scalarOf(b.value);
   const bool single = x && y && static_cast<float>(*x - *y) == *x - *y;
   if (!single && needLimbs(a.range, b.range)) {
@@ -231,6 +234,7 @@ Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b) {
     IR_ASSIGN_OR_RETURN(const Limbs limbs, chosenLimbs(condition, first, second));
     return joined(limbs);
   }
+  if (exactness == Exactness::kExact && !(x && y) && y != 0) return eitherOf(condition, a, b);
   Value* difference = nullptr;
   if (x && y) {
     difference = number(*x - *y);
@@ -242,7 +246,15 @@ Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b) {
   return emit("tensor.add", {product, b.value});
 }
 
-Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b, Extreme extreme) {
+Arithmetic::Result Arithmetic::eitherOf(Value* c, Number a, Number b) {
+  IR_ASSIGN_OR_RETURN(Value * second, negation(c));
+  IR_ASSIGN_OR_RETURN(Value * first, emit("tensor.mul", {c, a.value}));
+  IR_ASSIGN_OR_RETURN(second, emit("tensor.mul", {second, b.value}));
+  return emit("tensor.add", {first, second});
+}
+
+Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b,
+                                            Exactness exactness) {
   if (needLimbs(a.range, b.range)) {
     const int64_t most = mostOf(a.range, b.range);
     IR_ASSIGN_OR_RETURN(const Limbs x, limbsOf(a.value, most));
@@ -253,12 +265,9 @@ Arithmetic::Result Arithmetic::extremeOfTwo(bool greatest, Number a, Number b, E
   if (isConstant(a.value)) std::swap(a, b);
   IR_ASSIGN_OR_RETURN(Value * difference, greatest ? emit("tensor.sub", {b.value, a.value})
                                                    : emit("tensor.sub", {a.value, b.value}));
-  if (extreme == Extreme::kExact) {  // c b + (1 - c) a
+  if (exactness == Exactness::kExact) {
     IR_ASSIGN_OR_RETURN(Value * second, function("where(greater(x, 0), 1, 0)", difference));
-    IR_ASSIGN_OR_RETURN(Value * first, negation(second));
-    IR_ASSIGN_OR_RETURN(second, emit("tensor.mul", {second, b.value}));
-    IR_ASSIGN_OR_RETURN(first, emit("tensor.mul", {first, a.value}));
-    return emit("tensor.add", {second, first});
+    return eitherOf(second, b, a);
   }
   IR_ASSIGN_OR_RETURN(Value * excess, function("relu(x)", difference));
   return emit(greatest ? "tensor.add" : "tensor.sub", {a.value, excess});
@@ -269,7 +278,7 @@ Arithmetic::Result Arithmetic::slice(Value* x, int64_t axis, int64_t start, int6
 }
 
 Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes,
-                                        Extreme extreme) {
+                                        Exactness exactness) {
   Limbs limbs = {{x.value, 0}};
   if (isLarge(x.range)) {
     IR_ASSIGN_OR_RETURN(limbs, limbsOf(x.value, mostOf(*x.range)));
@@ -292,7 +301,7 @@ Arithmetic::Result Arithmetic::extremum(bool greatest, Number x, llvm::ArrayRef<
         IR_ASSIGN_OR_RETURN(limbs, extremeLimbs(greatest, first, second));
       } else {
         IR_ASSIGN_OR_RETURN(limbs[0].value, extremeOfTwo(greatest, {first[0].value, {}},
-                                                         {second[0].value, {}}, extreme));
+                                                         {second[0].value, {}}, exactness));
       }
       for (size_t i = 0; i < last.size(); ++i) {
         IR_ASSIGN_OR_RETURN(limbs[i].value, emit("tensor.concat", {limbs[i].value, last[i].value},

@@ -71,13 +71,15 @@ class Arithmetic {
   Result comparison(llvm::StringRef name, Number a, Number b);
   Result expanded(ir::Value* value, llvm::ArrayRef<int64_t> shape);
   Result choice(const ir::Op& op, ir::Value* condition, Number a, Number b);
-  // c a + (1 - c) b
-  Result chosen(ir::Value* c, Number a, Number b);
   // Exact: one of the two as it is, for a comparison that looks for it. Costs more.
-  enum class Extreme { kRounded, kExact };
-  Result extremeOfTwo(bool greatest, Number a, Number b, Extreme extreme = Extreme::kRounded);
+  enum class Exactness { kRounded, kExact };
+  static Exactness exactnessFor(const ir::Op& op);
+  // b + c (a - b), or c a + (1 - c) b.
+  Result chosen(ir::Value* c, Number a, Number b, Exactness exactness);
+  Result eitherOf(ir::Value* c, Number a, Number b);
+  Result extremeOfTwo(bool greatest, Number a, Number b, Exactness exactness = Exactness::kRounded);
   Result extremum(bool greatest, Number x, llvm::ArrayRef<int64_t> axes,
-                  Extreme extreme = Extreme::kRounded);
+                  Exactness exactness = Exactness::kRounded);
   Result sum(ir::Value* x, llvm::ArrayRef<int64_t> axes);
   Result product(Number a, Number b);
   // Powers of a whole number, and of 2.

@@ -172,6 +172,7 @@ class LogicLowering {
     }
     if (isOp(value, "tensor.argmax")) {
       const Op& op = *value->definingOp();
+      if (!isReal(op.operand(0))) return nullptr;
       auto places = exact_choices_.contains(&op)
                         ? arithmetic_->argmax(op, op.operand(0), *ranges_.of(op.operand(0)))
                         : arithmetic_->argmaxOfReals(op, op.operand(0));

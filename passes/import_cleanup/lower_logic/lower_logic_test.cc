@@ -325,5 +325,58 @@ func @main(%a: tensor<4xi64>, %b: tensor<4xi64>) -> tensor<4xi64> {
               ::testing::AllOf(::testing::HasSubstr("/Mul"), ::testing::HasSubstr("2^26")));
 }
 
+// What a choice gives is one of the two as it is, where a comparison looks for it.
+TEST(LowerLogic, ChoicesThatAreComparedAreExact) {
+  ir::registerAllDialects();
+  constexpr char kText[] = R"(
+constant @part : f32[] = [0.3]
+func @main(%a: tensor<64xf32>, %x: tensor<64xf32>) -> tensor<64xf32> {
+  %part = tensor.constant {value = @part} : tensor<f32>
+  %0 = tensor.greater(%a, %x) : tensor<64xi1>
+  %1 = tensor.mul(%x, %part) : tensor<64xf32>
+  %2 = tensor.where(%0, %a, %1) : tensor<64xf32>
+  %3 = tensor.greater_or_equal(%2, %a) : tensor<64xi1>
+  %4 = tensor.where(%3, %x, %1) : tensor<64xf32>
+  tensor.return(%4)
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  Array a = Array::zeros(ir::Element::kFloat, {64}), x = a;
+  for (Array* array : {&a, &x})
+    for (double& element : array->reals) element = normal(random);
+  auto outputs = [&] { return *ir::tensor::interpret(**(*module)->functions().begin(), {a, x}); };
+  const std::vector<double> expected = outputs()[0].reals;
+  passes::PassManager manager({.check_unchanged = true});
+  manager.add(passes::createLowerLogic());
+  ASSERT_TRUE(manager.run(**module).status().ok());
+  EXPECT_EQ(ir::toText(**module).find("tensor.where"), std::string::npos);
+  const std::vector<double> lowered = outputs()[0].reals;
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(lowered[i], expected[i], 1e-12) << i;
+}
+
+// The places of the largest of integers that have no exact form.
+TEST(LowerLogic, PlacesOfUnknownIntegersAreRefusedByNode) {
+  ir::registerAllDialects();
+  passes::registerAllPasses();
+  constexpr char kText[] = R"(
+func @main(%x: tensor<2x6xf32>) -> tensor<2x2xi64> {
+  %0 = tensor.cast(%x) {to = "int"} : tensor<2x6xi64> loc("/Cast")
+  %1 = tensor.argmax(%0) {axis = 1, keepdims = true} : tensor<2x1xi64> loc("/ArgMax")
+  %2 = tensor.concat(%1, %1) {axis = 1} : tensor<2x2xi64> loc("/Concat")
+  tensor.return(%2) {names = ["y"]}
+}
+)";
+  auto module = ir::parse(kText);
+  ASSERT_TRUE(module.ok()) << module.status();
+  passes::PassManager manager({.check_unchanged = true});
+  ASSERT_TRUE(manager.addPipeline(passes::importCleanupPipeline()).ok());
+  const absl::Status refused = manager.run(**module).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnimplemented) << refused;
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("/Cast"));
+}
+
 }  // namespace
 }  // namespace lindero

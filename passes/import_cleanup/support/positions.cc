@@ -1,7 +1,6 @@
 #include "passes/import_cleanup/support/positions.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "ir/core/op_table.h"
 #include "ir/tensor/array.h"
 #include "llvm/ADT/STLExtras.h"
@@ -114,8 +113,7 @@ Positions::Positions(const ir::Function& function) : tokens_(tokensOf(function))
 
 std::string Positions::reason() const {
   if (mixing_ == nullptr) return "it reads more than tokens that are looked up";
-  return absl::StrCat("node '", absl::StrJoin(mixing_->location(), " + "),
-                      "' may mix positions with later ones");
+  return absl::StrCat(ir::describe(*mixing_), " may mix positions with later ones");
 }
 
 llvm::SmallVector<int64_t, 2> Positions::axesOf(const Value* value) const {
