@@ -52,8 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Models, LengthsTest,
                          ::testing::Values("family_llama", "family_llama_rotated_in_pairs",
                                            "family_alibi", "family_sliding_window",
                                            "family_capped_scores", "exported_llama_dynamo",
-                                           "exported_llama_fused_attention_dynamo",
-                                           "block_of_opset_11"),
+                                           "exported_llama_fused_attention_dynamo"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
