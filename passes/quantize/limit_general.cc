@@ -73,29 +73,16 @@ class Limiter {
     if (op.is("tensor.matmul")) {
       const auto input_bits = static_cast<int>(
           exponents_.sites[site_.find(op.result())->second].values.at("input_bits"));
-      StoredOperand operands[2];
-      for (unsigned i : {0u, 1u}) {
-        const ir::Constant* constant = constantOf(*op.operand(i));
-        if (constant == nullptr) {
-          operands[i] = stored(op.operand(i));
-        } else if (auto array = ir::tensor::readConstant(*constant); array.ok()) {
-          operands[i] = constantOperand(*array, input_bits);
-        }
-      }
+      const StoredOperand operands[] = {factor(*op.operand(0), input_bits),
+                                        factor(*op.operand(1), input_bits)};
       return planMatmul(operands, op.operand(0)->type().shape.back(), sumsByProbabilities(op),
                         input_bits, exponent, bits)
           .has_value();
     }
     if (isQuotient(op)) {
-      StoredOperand operands[2];
-      for (unsigned i : {0u, 1u}) {
-        const ir::Constant* constant = constantOf(*op.operand(i));
-        if (constant == nullptr) {
-          operands[i] = stored(op.operand(i));
-        } else if (auto array = ir::tensor::readConstant(*constant); array.ok()) {
-          operands[i] = constantOperand(*array, 16);
-        }
-      }
+      constexpr int kStoredBits = 16;
+      const StoredOperand operands[] = {factor(*op.operand(0), kStoredBits),
+                                        factor(*op.operand(1), kStoredBits)};
       return planQuotient(operands, exponent, bits).has_value();
     }
     if (op.is("tensor.reduce_sum") || op.is("tensor.reduce_mean"))
@@ -141,6 +128,14 @@ class Limiter {
     if (auto it = copied_.find(value); it != copied_.end())
       stored.magnitude = std::max(stored.magnitude, it->second);
     return stored;
+  }
+
+  // A stored value, or a constant as one of so many bits.
+  StoredOperand factor(const Value& value, int bits) const {
+    const ir::Constant* constant = constantOf(value);
+    if (constant == nullptr) return stored(&value);
+    absl::StatusOr<ir::tensor::Array> array = ir::tensor::readConstant(*constant);
+    return array.ok() ? constantOperand(*array, bits) : StoredOperand{};
   }
 
   struct Need {

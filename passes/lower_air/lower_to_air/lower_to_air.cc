@@ -79,22 +79,6 @@ class LowerToAir : public Pass {
     return status;
   }
 
-  // Text names constants by digest only; tables are built from their elements.
-  static absl::Status constantsKnown(const ir::Function& main) {
-    absl::Status status;
-    ir::walk(main.body(), [&](const ir::Op& op) {
-      const bool copies = op.is("integer.copy");
-      if (!op.is("integer.constant") && !copies) return;
-      const ir::Constant* constant =
-          main.module()->constants().find(op.symbolAttr(copies ? "indices" : "value"));
-      if (!constant->declaredOnly()) return;
-      status.Update(absl::InvalidArgumentError(absl::StrCat(
-          "the elements of @", constant->name,
-          " are not known; give the folder that holds them (lindero-opt --constants)")));
-    });
-    return status;
-  }
-
   LowerToAirOptions options_;
   LinkEnds links_;
 };

@@ -4,7 +4,6 @@
 #include <optional>
 #include <set>
 
-#include "absl/strings/str_cat.h"
 #include "passes/lower_air/gadgets/gadget.h"
 #include "passes/lower_air/lower_to_air/choose_layout.h"
 #include "passes/lower_air/lower_to_air/planner.h"
@@ -24,23 +23,11 @@ TableSize sizeOf(const ir::Op& table) {
   return size;
 }
 
-absl::Status constantsKnown(const ir::ConstantPool& pool) {
-  for (const ir::Constant* constant : pool.constants()) {
-    if (!constant->declaredOnly()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("the elements of @", constant->name,
-                     " are not known, on which sizes depend; give the folder that holds them "
-                     "(lindero-opt --constants)"));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
                                                       const LowerToAirOptions& options) {
-  const ir::ConstantPool& pool = main.module()->constants();
-  if (absl::Status s = constantsKnown(pool); !s.ok()) return s;
+  if (absl::Status s = constantsKnown(main); !s.ok()) return s;
   Planner planner(main, options);
   if (absl::Status s = planner.plan(); !s.ok()) return s;
   absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());
@@ -58,7 +45,8 @@ absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
     }
   }
   ir::Module scratch;
-  for (const ir::Constant* constant : pool.constants()) scratch.constants().add(*constant);
+  for (const ir::Constant* constant : main.module()->constants().constants())
+    scratch.constants().add(*constant);
   CircuitBuilder lookups(scratch.addFunction("lookups"));
   tables.build(lookups, scratch, chosen->column_cost);
   for (const ir::Op& op : scratch.findFunction("lookups")->body().ops()) {
@@ -70,7 +58,7 @@ absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
 absl::StatusOr<std::map<int64_t, int64_t>> lanesDown(const ir::Function& main,
                                                      const LowerToAirOptions& options,
                                                      llvm::ArrayRef<int64_t> rows) {
-  if (absl::Status s = constantsKnown(main.module()->constants()); !s.ok()) return s;
+  if (absl::Status s = constantsKnown(main); !s.ok()) return s;
   Planner planner(main, options);
   if (absl::Status s = planner.plan(); !s.ok()) return s;
   absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());

@@ -43,6 +43,21 @@ void publishTensor(AirLowering& l, const ir::Type& type, const std::string& name
 
 }  // namespace
 
+absl::Status constantsKnown(const ir::Function& main) {
+  absl::Status status;
+  ir::walk(main.body(), [&](const ir::Op& op) {
+    const bool copies = op.is("integer.copy");
+    if (!op.is("integer.constant") && !copies) return;
+    const ir::Constant* constant =
+        main.module()->constants().find(op.symbolAttr(copies ? "indices" : "value"));
+    if (!constant->declaredOnly()) return;
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("the elements of @", constant->name,
+                     " are not known; give the folder that holds them (lindero-opt --constants)")));
+  });
+  return status;
+}
+
 Planner::Planner(const ir::Function& main, const LowerToAirOptions& options, LinkEnds links)
     : main_(main), wiring_(main, options, std::move(links)), gadgets_(makeGadgets(wiring_)) {
   for (const auto& gadget : gadgets_) {

@@ -12,6 +12,10 @@
 
 namespace lindero::passes {
 
+// Are the elements of all constants at hand? Text names them by digest only; tables are built from
+// them, and sizes depend on them.
+absl::Status constantsKnown(const ir::Function& main);
+
 class Planner {
  public:
   Planner(const ir::Function& main, const LowerToAirOptions& options, LinkEnds links = {});
