@@ -147,12 +147,12 @@ absl::Status lpNormalization(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0)));
   const int64_t p = e.intAttr("p", 2);
   if (p != 1 && p != 2) return absl::InvalidArgumentError(absl::StrCat("p is ", p, ", not 1 or 2"));
+  // x / ||x||_1 is that of the row at any length.
+  IR_ASSIGN_OR_RETURN(Value * x, toUnitLength(e, axis));
   if (p == 2) {
-    IR_ASSIGN_OR_RETURN(Value * y, toUnitLength(e, axis));
-    e.setOutput(0, y);
+    e.setOutput(0, x);
     return absl::OkStatus();
   }
-  Value* x = e.input(0);
   IR_ASSIGN_OR_RETURN(Value * size, e.emit("tensor.abs", {x}));
   IR_ASSIGN_OR_RETURN(Value * norm, e.emit("tensor.reduce_sum", {size},
                                            {{"axes", Ints{axis}}, {"keepdims", true}}));

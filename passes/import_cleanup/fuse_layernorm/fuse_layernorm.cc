@@ -119,6 +119,65 @@ absl::StatusOr<Value*> fuse(Op& root) {
                        locationOf(found->ops), "gamma", "beta");
 }
 
+// The sum of magnitudes over the last axis that a row is divided by; `floor`: no less than a tiny
+// constant.
+struct SumOfMagnitudes {
+  const Op* sum = nullptr;
+  bool floor = false;
+};
+
+SumOfMagnitudes matchMagnitudes(const Op& quotient) {
+  constexpr double kTiny = 1e-6;
+  const Value* x = quotient.operand(0);
+  const Value* divisor = quotient.operand(1);
+  SumOfMagnitudes found;
+  if (isOp(divisor, "tensor.expand")) divisor = divisor->definingOp()->operand(0);
+  if (isOp(divisor, "tensor.max")) {
+    const std::optional<WithConstant> parts = splitConstant(*divisor->definingOp());
+    const std::optional<double> least = parts ? scalarOf(parts->constant) : std::nullopt;
+    if (!least || !(*least > 0 && *least <= kTiny)) return {};
+    found.floor = true;
+    divisor = parts->value;
+  }
+  if (!isOp(divisor, "tensor.reduce_sum")) return {};
+  found.sum = divisor->definingOp();
+  const int64_t last = static_cast<int64_t>(x->type().shape.size()) - 1;
+  const Value* magnitudes = found.sum->operand(0);
+  const bool matches = found.sum->boolAttr("keepdims") &&
+                       found.sum->intsAttr("axes") == llvm::ArrayRef(last) &&
+                       isOp(magnitudes, "tensor.abs") && magnitudes->definingOp()->operand(0) == x;
+  return matches ? found : SumOfMagnitudes{};
+}
+
+// x / sum(|x|) is that of the row at any length: at length one, small rows keep their digits.
+absl::StatusOr<Value*> scaleMagnitudes(Op& root) {
+  if (!root.is("tensor.div") || isOp(root.operand(0), "tensor.layernorm") ||
+      isConstant(root.operand(0)))
+    return nullptr;
+  const SumOfMagnitudes found = matchMagnitudes(root);
+  if (found.sum == nullptr) return nullptr;
+  Value* x = root.operand(0);
+  const int64_t width = x->type().shape.back();
+  Array gamma = Array::zeros(ir::Element::kFloat, {width}), beta = gamma;
+  gamma.reals.assign(width, 1 / std::sqrt(static_cast<double>(width)));
+  // Below every square but zero's, whose rows stay what they are.
+  constexpr double kEpsilon = 1e-100;
+  IR_ASSIGN_OR_RETURN(Value * unit,
+                      makeLayernorm(root, x, gamma, beta, kEpsilon, /*has_mean=*/false,
+                                    root.location(), "gamma", "beta"));
+  ir::Builder builder = ir::Builder::before(&root);
+  builder.setLocation(locationOf({found.sum->operand(0)->definingOp(), found.sum, &root}));
+  IR_ASSIGN_OR_RETURN(Value * sum, ir::tensor::create(builder, "tensor.abs", {unit}));
+  IR_ASSIGN_OR_RETURN(
+      sum, ir::tensor::create(builder, "tensor.reduce_sum", {sum}, found.sum->attributes()));
+  // It is at least one, or zero.
+  if (found.floor) {
+    Value* half = makeConstant(builder, Array::real({}, {0.5}), "floor");
+    IR_ASSIGN_OR_RETURN(sum, ir::tensor::create(builder, "tensor.max", {sum, half}));
+  }
+  return ir::tensor::create(builder, "tensor.div", {unit, sum});
+}
+
 // A product with or a sum with a constant per column becomes part of the layernorm above it.
 absl::StatusOr<Value*> absorb(Op& op) {
   const bool product = op.is("tensor.mul"), sum = op.is("tensor.add");
@@ -146,7 +205,9 @@ absl::StatusOr<Value*> absorb(Op& op) {
 
 absl::StatusOr<Value*> rewrite(Op& op) {
   IR_ASSIGN_OR_RETURN(Value * fused, fuse(op));
-  return fused ? fused : absorb(op);
+  if (fused != nullptr) return fused;
+  IR_ASSIGN_OR_RETURN(Value * scaled, scaleMagnitudes(op));
+  return scaled ? scaled : absorb(op);
 }
 
 absl::StatusOr<bool> fuseAll(ir::Function& function) { return rewriteOps(function, rewrite); }

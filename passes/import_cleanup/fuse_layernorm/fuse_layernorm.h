@@ -4,7 +4,8 @@
 // + epsilon), and the same without means (RMSNorm), is one tensor.layernorm, whether it divides by
 // the root, multiplies with its reciprocal or with the power -1/2; products with and sums with
 // constants per column that follow are its gamma and beta, unless single precision cannot hold what
-// they combine to. Epsilon is the graph's. Preserves: values up to rounding. One forward sweep.
+// they combine to. Epsilon is the graph's. A row over the sum of its magnitudes is brought to
+// length one by an RMSNorm first. Preserves: values up to rounding. One forward sweep.
 #pragma once
 
 #include <memory>

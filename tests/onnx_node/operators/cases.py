@@ -126,6 +126,8 @@ c("lp_normalization", "float[2,3,4] x => float[2,3,4] y", "y = LpNormalization(x
 c("lp_normalization_of_absolutes", "float[2,3,4] x => float[2,3,4] y", "y = LpNormalization <axis = 1, p = 1> (x)")
 c("lp_normalization_of_another_axis", "float[2,3,4] x => float[2,3,4] y", "y = LpNormalization <axis = 0> (x)")
 c("lp_normalization_of_small_rows", "float[3,2] x => float[3,2] y", "y = LpNormalization(x)", inputs={"x": [300, 400, 3e-3, -4e-3, 0.3, 0.1]})
+c("lp_normalization_of_small_rows_by_absolutes", "float[3,2] x => float[3,2] y", "y = LpNormalization <p = 1> (x)",
+  inputs={"x": [300, 400, 3e-3, -4e-3, 0.3, 0.1]})
 c("lp_normalization_of_zeros", "float[2,2] x => float[2,2] y", "y = LpNormalization(x)", inputs={"x": [0, 0, 3, -4]})
 c("layer_normalization_of_two_axes", "float[2,3,4] x => float[2,3,4] y", "y = LayerNormalization <axis = 1> (x, s, b)", s=weights(3, 4), b=weights(3, 4, seed=2))
 c("layer_normalization_of_all_axes", "float[3,4] x => float[3,4] y", "y = LayerNormalization <axis = 0> (x, s)", s=weights(3, 4))

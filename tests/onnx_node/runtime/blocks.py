@@ -338,8 +338,23 @@ def unit_rows():
     return g.model(g.add("LpNormalization", "x", axis=-1, p=2))
 
 
+def rows_of_sum_one(floor=None):
+    """By the sum of magnitudes, as exporters write it out; a row of zeros stays one where there is a floor."""
+    def make():
+        g = reals(71)
+        size = g.add("ReduceL1", "x", axes=[-1]) if floor else g.add("ReduceSum", g.add("Abs", "x"), np.array([-1]))
+        return g.model(g.add("Div", "x", g.add("Max", size, floor) if floor else size))
+    return make
+
+
+def small_rows(rng):
+    return {"x": rng.standard_normal((1, T, D)) * 10.0 ** -np.arange(0, 3, 0.5)[:T, None]}
+
+
 BLOCKS = {
-    "unit_rows": Case(unit_rows, lambda rng: {"x": rng.standard_normal((1, T, D)) * 10.0 ** -np.arange(0, 3, 0.5)[:T, None]}),
+    "unit_rows": Case(unit_rows, small_rows),
+    "rows_of_sum_one": Case(rows_of_sum_one(), small_rows),
+    "rows_of_sum_one_or_zero": Case(rows_of_sum_one(1e-12), lambda rng: {"x": small_rows(rng)["x"] * (np.arange(T) != 2)[:, None]}),
     "batch_of_two": Case(of_tokens(1, batch=2), ids(2)),
     "batch_of_three_unmasked": Case(of_tokens(2, batch=3, mask=None), ids(3)),
     "batch_of_two_added_mask": Case(of_tokens(3, batch=2, mask="add"), ids(2)),
