@@ -51,20 +51,28 @@ double sumOf(const Op& op, const std::optional<WholeRange>& range) {
   return terms * static_cast<double>(mostOf(*range));
 }
 
-// Is what the op makes compared with something, moved or as part of another extreme or choice?
+// Does a function choose by comparing what it is of?
+bool choosesBy(const Op& op) {
+  return op.is("tensor.activation") &&
+         llvm::StringRef(op.stringAttr("function")).contains("where(");
+}
+
+// Is what the op makes compared with something, moved, or as part of another extreme or choice, or
+// of a sum or difference?
 bool isCompared(const Op& op) {
   llvm::SmallPtrSet<const Op*, 8> seen;
   llvm::SmallVector<const Op*> open = {&op};
   while (!open.empty()) {
     const Op* next = open.pop_back_val();
-    if (isComparison(*next)) return true;
+    if (isComparison(*next) || choosesBy(*next)) return true;
     if (!seen.insert(next).second || next->numResults() != 1) continue;
     for (const Op* reader : next->result()->users()) {
       const bool follows =
-          isComparison(*reader) || movesElements(*reader) ||
+          isComparison(*reader) || choosesBy(*reader) || movesElements(*reader) ||
           llvm::StringSwitch<bool>(reader->name())
               .Cases("tensor.max", "tensor.min", "tensor.neg", "tensor.where", true)
               .Cases("tensor.reduce_max", "tensor.reduce_min", true)
+              .Cases("tensor.add", "tensor.sub", true)
               .Default(false);
       if (follows) open.push_back(reader);
     }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "ir/core/text.h"
 #include "ir/dialects.h"
@@ -355,6 +356,40 @@ func @main(%a: tensor<64xf32>, %x: tensor<64xf32>) -> tensor<64xf32> {
   EXPECT_EQ(ir::toText(**module).find("tensor.where"), std::string::npos);
   const std::vector<double> lowered = outputs()[0].reals;
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(lowered[i], expected[i], 1e-12) << i;
+}
+
+// The distance to the greatest one of a row is zero where it is.
+TEST(LowerLogic, DistancesToExtremesAreExact) {
+  ir::registerAllDialects();
+  constexpr char kText[] = R"(
+constant @zero : f32[] = [0]
+func @main(%a: tensor<4x16xf32>) -> tensor<4x16xf32> {
+  %zero = tensor.constant {value = @zero} : tensor<f32>
+  %0 = tensor.reduce_max(%a) {axes = [1], keepdims = true} : tensor<4x1xf32>
+  %1 = tensor.sub(%a, %0) : tensor<4x16xf32>
+  %2 = )";
+  for (const char* chosen :
+       {"tensor.greater_or_equal(%1, %zero) : tensor<4x16xi1>\n"
+        "  %3 = tensor.cast(%2) {to = \"float\"} : tensor<4x16xf32>\n  tensor.return(%3)\n}\n",
+        "tensor.activation(%1) {function = \"where(equal(x, 0.0), 1.0, 0.0)\"} : "
+        "tensor<4x16xf32>\n  tensor.return(%2)\n}\n"}) {
+    auto module = ir::parse(absl::StrCat(kText, chosen));
+    ASSERT_TRUE(module.ok()) << module.status();
+    passes::PassManager manager({.check_unchanged = true});
+    manager.add(passes::createLowerLogic());
+    ASSERT_TRUE(manager.run(**module).status().ok());
+    std::mt19937 random(11);
+    std::normal_distribution<double> normal;
+    for (int round = 0; round < 20; ++round) {
+      Array a = Array::zeros(ir::Element::kFloat, {4, 16});
+      for (double& element : a.reals) element = normal(random);
+      const auto outputs = ir::tensor::interpret(**(*module)->functions().begin(), {a});
+      ASSERT_TRUE(outputs.ok()) << outputs.status();
+      double greatest = 0;
+      for (double element : (*outputs)[0].reals) greatest += element;
+      EXPECT_EQ(greatest, 4);
+    }
+  }
 }
 
 // The places of the largest of integers that have no exact form.
