@@ -19,7 +19,7 @@ using ir::tensor::Array;
 // By which all results together may exceed their operands. What a weight becomes is as large as it
 // was; a mask may be made of a scalar, in a few bytes of a file: one of any size, any number of
 // them.
-constexpr int64_t kMostGrowth = int64_t{1} << 26;
+constexpr int64_t kMostGrowth = int64_t{1} << 25;
 // Multiplications that take as long as an element takes room.
 constexpr int64_t kProductsPerElement = 64;
 
