@@ -147,7 +147,7 @@ absl::Status lpNormalization(NodeEmitter& e, llvm::StringRef) {
   IR_ASSIGN_OR_RETURN(const int64_t axis, e.axis(e.intAttr("axis", -1), e.rank(0)));
   const int64_t p = e.intAttr("p", 2);
   if (p != 1 && p != 2) return absl::InvalidArgumentError(absl::StrCat("p is ", p, ", not 1 or 2"));
-  // x / ||x||_1 is that of the row at any length.
+  // Scaling a row does not change x / ||x||_1.
   IR_ASSIGN_OR_RETURN(Value * x, toUnitLength(e, axis));
   if (p == 2) {
     e.setOutput(0, x);

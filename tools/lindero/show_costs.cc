@@ -42,16 +42,17 @@ Json outputsJson(const passes::Comparison& found) {
   return list;
 }
 
-std::string asGood(int64_t close) {
+std::string asGood(int64_t close, const char* before, const char* after) {
   if (close == 0) return "";
-  return absl::StrCat(", ", withCommas(close),
-                      " where what decides is within 1 % of its largest value");
+  return absl::StrCat(before, withCommas(close), after,
+                      " as good (what decides is within 1 % of its row's largest value)");
 }
 
 std::string outputText(const passes::OutputComparison& output) {
   if (!output.real) {
     return absl::StrCat(withCommas(output.elements - output.unequal - output.close), " of ",
-                        withCommas(output.elements), " integers equal", asGood(output.close));
+                        withCommas(output.elements), " integers equal",
+                        asGood(output.close, "; ", " others are"));
   }
   const passes::RowSummary& rows = output.rows;
   std::string text =
@@ -85,7 +86,7 @@ std::string leastOf(const passes::Comparison& found) {
   }
   if (integers > 0) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", withCommas(unequal + close), " of ",
-                    withCommas(integers), " integers differ", asGood(close));
+                    withCommas(integers), " integers differ", asGood(close, ", ", " of them"));
   }
   if (found.rejected > 0 && found.rejected == found.samples) return "nothing to compare";
   return text.empty() ? "no row that is finite and not zero" : text;

@@ -127,9 +127,11 @@ struct SumOfMagnitudes {
 };
 
 SumOfMagnitudes matchMagnitudes(const Op& quotient) {
-  constexpr double kTiny = 1e-6;
+  constexpr double kTiny = 1e-12;  // as exporters write it
   const Value* x = quotient.operand(0);
   const Value* divisor = quotient.operand(1);
+  if (x->type().element != ir::Element::kFloat || !(quotient.result()->type() == x->type()))
+    return {};
   SumOfMagnitudes found;
   if (isOp(divisor, "tensor.expand")) divisor = divisor->definingOp()->operand(0);
   if (isOp(divisor, "tensor.max")) {
@@ -149,7 +151,7 @@ SumOfMagnitudes matchMagnitudes(const Op& quotient) {
   return matches ? found : SumOfMagnitudes{};
 }
 
-// x / sum(|x|) is that of the row at any length: at length one, small rows keep their digits.
+// Scaling a row does not change x / sum(|x|); at length one, small rows keep their digits.
 absl::StatusOr<Value*> scaleMagnitudes(Op& root) {
   if (!root.is("tensor.div") || isOp(root.operand(0), "tensor.layernorm") ||
       isConstant(root.operand(0)))
@@ -170,7 +172,7 @@ absl::StatusOr<Value*> scaleMagnitudes(Op& root) {
   IR_ASSIGN_OR_RETURN(Value * sum, ir::tensor::create(builder, "tensor.abs", {unit}));
   IR_ASSIGN_OR_RETURN(
       sum, ir::tensor::create(builder, "tensor.reduce_sum", {sum}, found.sum->attributes()));
-  // It is at least one, or zero.
+  // The sum is at least one, or zero.
   if (found.floor) {
     Value* half = makeConstant(builder, Array::real({}, {0.5}), "floor");
     IR_ASSIGN_OR_RETURN(sum, ir::tensor::create(builder, "tensor.max", {sum, half}));

@@ -99,7 +99,12 @@ Positions::Positions(const ir::Function& function) : tokens_(tokensOf(function))
   // Of a batch of one.
   const bool known = !shape.empty() && tokens_->type().elements() == *longest;
   states_[tokens_] = {State::kRows, longest - shape.begin()};
+  auto isScores = [&](const Value* value) {
+    const auto found = states_.find(value);
+    return found != states_.end() && found->second.kind == State::kScores;
+  };
   for (const Op& op : function.body().ops()) {
+    if (op.def().terminator && llvm::any_of(op.operands(), isScores)) mixing_ = &op;
     if (op.def().terminator || llvm::none_of(op.operands(), [&](const Value* v) { return has(v); }))
       continue;
     const std::optional<State> state = known && op.numResults() == 1 ? follow(op) : std::nullopt;

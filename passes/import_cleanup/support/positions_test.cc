@@ -162,6 +162,11 @@ TEST(PositionsTest, DoNotKnowOfScoresThatLaterKeysStayOpen) {
   %y = tensor.matmul(%p, %h) : tensor<8x4xf32>
 )ir",
                             "", causal));
+  // Scores as an output: those of later keys depend on them.
+  EXPECT_FALSE(isCausalWith(R"ir(
+  %k = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>
+  %y = tensor.matmul(%h, %k) : tensor<8x8xf32>
+)ir"));
   // The weights added to one: none is zero.
   EXPECT_FALSE(isCausalWith(R"ir(
   %k = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>

@@ -26,7 +26,8 @@ struct LowerToAirOptions {
   // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;
   // With a step table: runs of any prompt and any number of chosen tokens that fit
-  // (gadgets/steps).
+  // (gadgets/steps). The program is of a causal model (positions.h): of softmaxes over stored
+  // scores, that is not checked again.
   bool decode = false;
 };
 
