@@ -11,7 +11,7 @@ namespace {
 
 // Of tokens [8] that are looked up: h [8, 4].
 bool isCausalWith(const std::string& body, const std::string& arguments = "",
-                  const std::string& mask = "") {
+                  const std::string& mask = "", const std::string& result = "8x4") {
   ir::registerAllDialects();
   auto module = ir::parse(absl::StrCat(
       R"ir(
@@ -23,7 +23,7 @@ constant @bias : f32[8] = [0, 1, 2, 3, 4, 5, 6, 7]
 )ir",
       mask, R"ir(
 func @main(%ids: tensor<8xi64>)ir",
-      arguments, R"ir() -> tensor<8x4xf32> {
+      arguments, ") -> tensor<", result, R"ir(xf32> {
   %table = tensor.constant {value = @table} : tensor<6x4xf32>
   %w = tensor.constant {value = @w} : tensor<4x4xf32>
   %ones = tensor.constant {value = @ones} : tensor<4xf32>
@@ -166,7 +166,8 @@ TEST(PositionsTest, DoNotKnowOfScoresThatLaterKeysStayOpen) {
   EXPECT_FALSE(isCausalWith(R"ir(
   %k = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>
   %y = tensor.matmul(%h, %k) : tensor<8x8xf32>
-)ir"));
+)ir",
+                            "", "", "8x8"));
   // The weights added to one: none is zero.
   EXPECT_FALSE(isCausalWith(R"ir(
   %k = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>
