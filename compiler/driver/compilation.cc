@@ -133,6 +133,7 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   if (absl::Status status = manager.run(*result.float_).status(); !status.ok()) {
     return ir::withPrefix(status, absl::StrCat(path, ": "));
   }
+  result.findFacts();
   return result;
 }
 
@@ -152,20 +153,19 @@ const ir::Function& Compilation::floatFunction() const { return mainOf(*float_);
 
 const ir::Function& Compilation::integerFunction() const { return mainOf(*integer_); }
 
-ModelFacts Compilation::facts() const {
-  ModelFacts facts = modelFacts(floatFunction());
-  facts.file = file_;
-  if (context_ > 0) facts.parameters = parameters_;
+void Compilation::findFacts() {
+  facts_ = modelFacts(floatFunction());
+  facts_.file = file_;
+  if (context_ > 0) facts_.parameters = parameters_;
   const auto note = [&](const std::map<std::string, std::vector<int64_t>>& shapes,
                         TensorFacts& tensor) {
     const auto found = shapes.find(tensor.name);
     if (context_ == 0 && found != shapes.end() && found->second != tensor.shape)
       tensor.onnx_shape = found->second;
   };
-  for (TensorFacts& input : facts.inputs) note(input_shapes_, input);
-  for (TensorFacts& output : facts.outputs) note(output_shapes_, output);
-  facts.sha256 = runtime::toHex(onnx_);
-  return facts;
+  for (TensorFacts& input : facts_.inputs) note(input_shapes_, input);
+  for (TensorFacts& output : facts_.outputs) note(output_shapes_, output);
+  facts_.sha256 = runtime::toHex(onnx_);
 }
 
 absl::StatusOr<std::vector<passes::Sample>> Compilation::defaultSamples(int64_t count) const {
@@ -180,6 +180,7 @@ absl::Status Compilation::selectOutputs(const std::vector<std::string>& names) {
   whole_ = false;
   for (ir::Module* module : {float_.get(), imported_.get()})
     IR_RETURN_IF_ERROR(runSelection(*module, options));
+  findFacts();
   const std::vector<std::string> chosen = outputNames();
   for (const auto& argument : floatFunction().body().arguments()) {
     // What a claim states has a name of its own.
@@ -307,17 +308,18 @@ absl::Status Compilation::checkOutput(const passes::Sample& inputs, const std::s
 
 absl::Status Compilation::setLength(int64_t length) {
   if (context_ == 0) {
-    const ModelFacts found = facts();
-    if (found.inputs.empty() || found.inputs[0].shape.empty()) {
+    if (facts_.inputs.empty() || facts_.inputs[0].shape.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(file_, ": its inputs have no length"));
     }
-    context_ = found.inputs[0].shape[0];
-    parameters_ = found.parameters;
+    context_ = facts_.inputs[0].shape[0];
+    parameters_ = facts_.parameters;
   }
   whole_ = false;
   std::vector<std::unique_ptr<passes::Pass>> list;
   list.push_back(passes::createSetLength(length));
-  return runPasses(*float_, std::move(list));
+  IR_RETURN_IF_ERROR(runPasses(*float_, std::move(list)));
+  findFacts();
+  return absl::OkStatus();
 }
 
 absl::Status Compilation::quantize(const passes::Exponents& exponents) {

@@ -54,7 +54,7 @@ class Compilation {
   static absl::StatusOr<Compilation> load(const std::string& path, const ImportOptions& options);
 
   const std::string& file() const { return file_; }  // its name, without folders
-  ModelFacts facts() const;
+  const ModelFacts& facts() const { return facts_; }
   const ir::Function& floatFunction() const;
 
   // Samples for a user who gives none: they come from the model's own predictions.
@@ -126,10 +126,14 @@ class Compilation {
   std::vector<runtime::TensorShape> publicShapes() const;
   std::vector<runtime::TensorShape> unreadInputs() const;
 
+  // Of the float function as it is now.
+  void findFacts();
+
   // Fills onnx_ and external_.
   absl::Status digestFiles(const std::string& path);
 
   std::string file_;
+  ModelFacts facts_;
   // Of inputs and of outputs, in the graph.
   std::map<std::string, std::vector<int64_t>> input_shapes_, output_shapes_;
   runtime::Digest onnx_ = {};

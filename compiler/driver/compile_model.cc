@@ -181,7 +181,7 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   if (!facts.causal) {
     return failure(Error::kUnsupported,
                    absl::StrCat(facts.file, ": ",
-                                passes::Positions(model.compilation.floatFunction()).reason(),
+                                passes::Positions(model.compilation.floatFunction()).obstacle(),
                                 ": no decode run; prove its choices for given tokens (--argmax)"));
   }
   if (options.context == "carry") {

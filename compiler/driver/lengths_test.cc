@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/compilation.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ir/integer/interpreter.h"
 

@@ -54,12 +54,12 @@ Array runOf(const runtime::InputArray& array, const TensorFacts& tensor, int64_t
   return Array::real(tensor.shape, slice(array.reals));
 }
 
-// Which of so many are taken.
-std::vector<int64_t> spread(int64_t total, const MostSamples& most, const std::string& path,
-                            runtime::Monitor& monitor) {
+// The samples that are taken, spread evenly over all.
+std::vector<int64_t> chooseSamples(int64_t total, const MostSamples& most, const std::string& path,
+                                   runtime::Monitor& monitor) {
   const int64_t count = std::min(most.count, total);
   if (count < total) {
-    monitor.note(absl::StrCat("of the ", total, " runs in ", path, ", ", count,
+    monitor.note(absl::StrCat("of the ", total, " samples in ", path, ", ", count,
                               " are used; more with ", most.option));
   }
   std::vector<int64_t> chosen;
@@ -93,7 +93,8 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> readTextSamples(
                                                " tokens; one window takes ", length + 1));
   }
   std::vector<passes::ComparisonSample> chosen;
-  for (int64_t i : spread(all.size(), most, path, monitor)) chosen.push_back(std::move(all[i]));
+  for (int64_t i : chooseSamples(all.size(), most, path, monitor))
+    chosen.push_back(std::move(all[i]));
   return chosen;
 }
 
@@ -124,7 +125,7 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
     chosen.push_back(&*found);
   }
   std::vector<passes::Sample> samples;
-  for (int64_t i : spread(total.value_or(1), most, path, monitor)) {
+  for (int64_t i : chooseSamples(total.value_or(1), most, path, monitor)) {
     passes::Sample& sample = samples.emplace_back();
     for (auto [tensor, array] : llvm::zip(facts.inputs, chosen))
       sample.push_back(runOf(*array, tensor, i));

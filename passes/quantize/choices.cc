@@ -26,7 +26,7 @@ const ir::Value* choiceOf(const ir::Value& output) {
 bool isClose(const ir::tensor::Array& differences, int64_t element) {
   const llvm::ArrayRef<double> all = differences.reals;
   if (element >= static_cast<int64_t>(all.size())) return false;
-  const int64_t width = differences.shape.empty() ? 1 : differences.shape.back();
+  const int64_t width = rowWidth(differences.shape);
   const llvm::ArrayRef<double> row = width > 1 ? all.slice(element / width * width, width) : all;
   return std::abs(all[element]) <= kAsGood * largestBelowMasks(row);
 }

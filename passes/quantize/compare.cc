@@ -357,13 +357,13 @@ class Comparer {
   void addIntegers(size_t index, const Array& expected, const IntArray& actual,
                    const Array& scores) {
     OutputComparison& output = found_.outputs[index];
-    for (size_t i = 0; i < expected.integers.size(); ++i) {
+    const auto count = static_cast<int64_t>(expected.integers.size());
+    for (int64_t i = 0; i < count; ++i) {
       const int64_t got = actual.values[i];
-      if (got != expected.integers[i])
-        addOther(output, i, asGood(scores, static_cast<int64_t>(i), got));
+      if (got != expected.integers[i]) addOther(output, i, asGood(scores, i, got));
     }
-    output.elements += static_cast<int64_t>(expected.integers.size());
-    output.rows_per_sample = static_cast<int64_t>(expected.integers.size());
+    output.elements += count;
+    output.rows_per_sample = count;
   }
 
   // Before the sample's elements are counted.

@@ -47,8 +47,8 @@ struct OutputComparison {
   int64_t rows_per_sample = 0;
   RowSummary rows = {};       // over all samples
   int64_t elements = 0;       // integers that were compared
-  int64_t close = 0;          // of these, those that are others, but as good (choices.h)
-  int64_t unequal = 0;        // and those that are others and not
+  int64_t close = 0;          // of these, others that are as good (choices.h)
+  int64_t unequal = 0;        // others that are not
   int64_t first_unequal = 0;  // its index, over all samples
 };
 

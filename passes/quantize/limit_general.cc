@@ -130,7 +130,7 @@ class Limiter {
     return stored;
   }
 
-  // A stored value, or a constant as one of so many bits.
+  // A stored value, or a constant rounded to that number of bits.
   StoredOperand factor(const Value& value, int bits) const {
     const ir::Constant* constant = constantOf(value);
     if (constant == nullptr) return stored(&value);

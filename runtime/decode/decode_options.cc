@@ -13,10 +13,7 @@ absl::StatusOr<int64_t> chooseBucket(const std::vector<int64_t>& buckets, int64_
   // A step consumes a token: all of the run but the last.
   const int64_t most = buckets.back();
   if (prompt + options.generate > most + 1) {
-    return failure(Error::kInput,
-                   absl::StrCat(prompt, " tokens of the prompt and ", options.generate,
-                                " more are more than the ", most + 1,
-                                " of a run: one for each position, and the choice after the last"));
+    return failure(Error::kInput, tooManyTokens(prompt, options.generate, most));
   }
   const int64_t steps = std::min(most, prompt + options.rule().most - 1);
   return *std::lower_bound(buckets.begin(), buckets.end(), steps);

@@ -127,6 +127,11 @@ absl::StatusOr<DecodeRun> readDecodeRun(absl::Span<const int64_t> tape,
   return run;
 }
 
+std::string tooManyTokens(int64_t given, int64_t chosen, int64_t steps) {
+  return absl::StrCat(given, " tokens of the prompt and ", chosen, " more are more than the ",
+                      steps + 1, " of a run: one for each position, and the choice after the last");
+}
+
 absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<const int64_t> prompt,
                                          const StopRule& rule, const TraceOptions& options,
                                          absl::FunctionRef<void(int64_t generated)> progress) {
@@ -134,9 +139,7 @@ absl::StatusOr<DecodeRun> decodeGreedily(const Package& package, absl::Span<cons
   const auto given = static_cast<int64_t>(prompt.size());
   const int64_t most = mostSteps(package), block = blockSteps(circuit);
   if (given < 1 || rule.most < 1 || rule.most > most + 1 - given) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(given, " tokens of the prompt and ", rule.most, " more are more than the ",
-                     most + 1, " of a run: one for each position, and the choice after the last"));
+    return absl::InvalidArgumentError(tooManyTokens(given, rule.most, most));
   }
   DecodeRun run{{prompt.begin(), prompt.end()}, given};
   // What the blocks before `done` leave.

@@ -13,6 +13,7 @@
 #define LINDERO_RUNTIME_DECODE_DECODE_RUN_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -36,6 +37,10 @@ struct DecodeRun {
   int64_t steps() const { return static_cast<int64_t>(tokens.size()) - 1; }
   int64_t generated() const { return static_cast<int64_t>(tokens.size()) - prompt; }
 };
+
+// What is said of a run that does not fit: of so many tokens given and chosen, where there are at
+// most `steps` steps.
+std::string tooManyTokens(int64_t given, int64_t chosen, int64_t steps);
 
 // When a run ends: after a token of `stop`, or after `most` chosen ones.
 struct StopRule {

@@ -133,13 +133,13 @@ absl::Status checkShape(const ModelFacts& facts, const TensorFacts& wanted,
   if (wanted.integer && facts.causal && count < length && given.size() <= 1) {
     return absl::OkStatus();  // padded
   }
-  return wrongInput(wanted,
-                    absl::StrCat("it has the shape ", shapeOf(array),
-                                 !wanted.integer     ? ""
-                                 : count > length    ? ", which is too long"
-                                 : given.size() <= 1 ? " (a model that is known to be causal would "
-                                                       "take fewer tokens)"
-                                                     : ""));
+  std::string why;
+  if (wanted.integer && count > length) {
+    why = ", which is too long";
+  } else if (wanted.integer && given.size() <= 1) {
+    why = " (a model that is known to be causal would take fewer tokens)";
+  }
+  return wrongInput(wanted, absl::StrCat("it has the shape ", shapeOf(array), why));
 }
 
 // Element type, shape, and that reals are numbers.

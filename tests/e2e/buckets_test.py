@@ -59,8 +59,9 @@ def a_package_has_a_circuit_per_length():
     refused(USAGE, "no buckets", "inspect", models.package("toy_gpt"), "--bucket", 8)
 
 
-# Attention that no pass recognizes: heads that share keys and values, rotary positions.
-@cases(("Llama's shape", "exported_llama_dynamo"), ("written out", "family_llama"))
+# Attention that no pass recognizes: heads that share keys and values, rotary positions. Logits that no product gives.
+@cases(("Llama's shape", "exported_llama_dynamo"), ("written out", "family_llama"),
+       ("capped logits", "family_llama_capped_logits"))
 def attention_that_is_spelled_out_decodes(name):
     package, chosen = models.package(name, "--decode", "--buckets", "3,6"), {}
     for generate, bucket in (2, 3), (4, 6):

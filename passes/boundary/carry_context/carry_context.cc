@@ -95,7 +95,9 @@ class CarryContext : public Pass {
     if (type.shape.size() <= axis || type.shape[axis] != context_)
       return refuse(absl::StrCat(ir::describe(op), " has no row per position"));
     if (op.is("integer.copy"))
-      return refuse(absl::StrCat(ir::describe(op), " moves elements between positions"));
+      return refuse(
+          absl::StrCat(ir::describe(op),
+                       " copies elements, which blocks of steps cannot; give --context recompute"));
     if (!op.is("integer.affine")) return absl::OkStatus();
     for (const Value* operand : op.operands()) {
       const Op* constant = operand->definingOp();

@@ -8,6 +8,7 @@
 #include "ir/core/status_macros.h"
 #include "passes/import_cleanup/support/cone.h"
 #include "passes/import_cleanup/support/rewrite.h"
+#include "passes/quantize/masks.h"
 
 namespace lindero::passes {
 namespace {
@@ -15,10 +16,6 @@ namespace {
 using ir::Op;
 using ir::Value;
 using ir::tensor::Array;
-
-// What is added to a score to mask it is at least that far below zero. Whether it is far enough
-// for the scores that there can be is for quantization to say, which knows their range.
-constexpr double kMasked = -1e4;
 
 absl::Status no(std::string why) { return absl::InvalidArgumentError(std::move(why)); }
 

@@ -51,24 +51,31 @@ double sumOf(const Op& op, const std::optional<WholeRange>& range) {
   return terms * static_cast<double>(mostOf(*range));
 }
 
-// Does a function choose by comparing what it is of?
-bool choosesBy(const Op& op) {
-  return op.is("tensor.activation") &&
-         llvm::StringRef(op.stringAttr("function")).contains("where(");
+// May the result jump where the operand does not: at a number that it is compared with, or rounded
+// to?
+bool jumps(const Op& op) {
+  constexpr llvm::StringLiteral kRoundings[] = {"sign", "floor", "ceil", "round"};
+  if (!op.is("tensor.activation"))
+    return isComparison(op) ||
+           llvm::is_contained(kRoundings, op.name().drop_front(strlen("tensor.")));
+  const llvm::StringRef function = op.stringAttr("function");
+  return decides(function) || llvm::any_of(kRoundings, [&](llvm::StringRef rounding) {
+           return function.contains(rounding.str() + "(");
+         });
 }
 
-// Is what the op makes compared with something, moved, or as part of another extreme or choice, or
-// of a sum or difference?
+// Does what the op makes decide at which side of a jump something is: as it is, moved, or as part
+// of another extreme, choice, sum or difference?
 bool isCompared(const Op& op) {
   llvm::SmallPtrSet<const Op*, 8> seen;
   llvm::SmallVector<const Op*> open = {&op};
   while (!open.empty()) {
     const Op* next = open.pop_back_val();
-    if (isComparison(*next) || choosesBy(*next)) return true;
     if (!seen.insert(next).second || next->numResults() != 1) continue;
     for (const Op* reader : next->result()->users()) {
+      if (jumps(*reader)) return true;
       const bool follows =
-          isComparison(*reader) || choosesBy(*reader) || movesElements(*reader) ||
+          movesElements(*reader) ||
           llvm::StringSwitch<bool>(reader->name())
               .Cases("tensor.max", "tensor.min", "tensor.neg", "tensor.where", true)
               .Cases("tensor.reduce_max", "tensor.reduce_min", true)
@@ -242,7 +249,7 @@ Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b, Exac
     IR_ASSIGN_OR_RETURN(const Limbs limbs, chosenLimbs(condition, first, second));
     return joined(limbs);
   }
-  if (exactness == Exactness::kExact && !(x && y) && y != 0) return eitherOf(condition, a, b);
+  if (exactness == Exactness::kExact && !(x && y)) return eitherOf(condition, a, b);
   Value* difference = nullptr;
   if (x && y) {
     difference = number(*x - *y);
@@ -255,9 +262,11 @@ Arithmetic::Result Arithmetic::chosen(Value* condition, Number a, Number b, Exac
 }
 
 Arithmetic::Result Arithmetic::eitherOf(Value* c, Number a, Number b) {
-  IR_ASSIGN_OR_RETURN(Value * second, negation(c));
   IR_ASSIGN_OR_RETURN(Value * first, emit("tensor.mul", {c, a.value}));
+  if (scalarOf(b.value) == 0) return first;
+  IR_ASSIGN_OR_RETURN(Value * second, negation(c));
   IR_ASSIGN_OR_RETURN(second, emit("tensor.mul", {second, b.value}));
+  if (scalarOf(a.value) == 0) return second;
   return emit("tensor.add", {first, second});
 }
 

@@ -54,8 +54,8 @@ Array firstOf(const Array& from, int64_t axis, int64_t length) {
   return to;
 }
 
-// Does each axis of a constant operand stand beside one of the result, counted from the last one?
-bool standsBeside(const Op& op, unsigned operand) {
+// Is the operand broadcast with the result, its axes counted from the last one?
+bool broadcasts(const Op& op, unsigned operand) {
   return isElementwise(op) || op.is("tensor.concat") || (op.is("tensor.embedding") && operand == 2);
 }
 
@@ -63,10 +63,10 @@ class Cutter {
  public:
   Cutter(int64_t from, int64_t length) : from_(from), length_(length) {}
 
-  // The constants beside the axes of the op's result that count positions.
+  // The op's constants, along the axes of its result that count positions.
   absl::Status cut(Op& op, llvm::ArrayRef<int64_t> axes) {
     for (unsigned i = 0; i < op.numOperands(); ++i) {
-      if (!isConstant(op.operand(i)) || !standsBeside(op, i)) continue;
+      if (!isConstant(op.operand(i)) || !broadcasts(op, i)) continue;
       IR_ASSIGN_OR_RETURN(Value * shorter, shorten(op, op.operand(i), axes));
       op.setOperand(i, shorter);
     }
@@ -98,7 +98,7 @@ class Cutter {
   std::map<std::pair<Value*, Ints>, Value*> known_;
 };
 
-// That of the result, where it is an attribute.
+// The result's shape, where it is an attribute.
 void setShape(Op& op, llvm::ArrayRef<int64_t> axes, int64_t length) {
   if (!op.has("shape")) return;
   Ints shape(op.intsAttr("shape"));
@@ -136,7 +136,7 @@ class SetLength : public Pass {
       return refuse(absl::StrCat("the model has ", from, " tokens; length is ", length_));
     }
     const Positions positions(*main);
-    if (!positions.causal()) return refuse(positions.reason());
+    if (!positions.causal()) return refuse(positions.obstacle());
     for (const auto& argument : main->body().arguments()) {
       ir::Type type = argument->type();
       type.shape[0] = length_;

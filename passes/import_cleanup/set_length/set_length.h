@@ -3,8 +3,9 @@
 // Requires: canonical form (verify-canonical) of a model that is known to be causal (positions.h),
 // before select-outputs. Guarantees: each axis of T positions has `length` <= T; what constants
 // hold for each position, or for each query and key, are the first ones; all else is the same. So
-// the result is what an import at that length gives, and its rows are the first ones of the longer
-// program. Preserves: the values of those rows. Cost: one sweep, and a copy of those constants.
+// the result is what an import at that length gives, and its elements are those of the longer
+// program's first positions. Preserves: their values. Cost: one sweep, and a copy of those
+// constants.
 #pragma once
 
 #include <cstdint>

@@ -92,33 +92,38 @@ bool closesLater(const Op& softmax, int64_t queries) {
 
 }  // namespace
 
-Positions::Positions(const ir::Function& function) : tokens_(tokensOf(function)) {
-  if (tokens_ == nullptr) return;
-  const auto& shape = tokens_->type().shape;
+Positions::Positions(const ir::Function& function) {
+  const Value* tokens = tokensOf(function);
+  if (tokens == nullptr) {
+    obstacle_ = "it reads more than tokens that are looked up";
+    return;
+  }
+  const auto& shape = tokens->type().shape;
   const auto longest = llvm::max_element(shape);
-  // Of a batch of one.
-  const bool known = !shape.empty() && tokens_->type().elements() == *longest;
-  states_[tokens_] = {State::kRows, longest - shape.begin()};
-  auto isScores = [&](const Value* value) {
-    const auto found = states_.find(value);
-    return found != states_.end() && found->second.kind == State::kScores;
+  if (shape.empty() || tokens->type().elements() != *longest) {
+    obstacle_ = "its tokens are not one row";
+    return;
+  }
+  states_[tokens] = {State::kRows, longest - shape.begin()};
+  auto mixes = [](const Op& op) {
+    return absl::StrCat(ir::describe(op), " may mix positions with later ones");
   };
   for (const Op& op : function.body().ops()) {
-    if (op.def().terminator && llvm::any_of(op.operands(), isScores)) mixing_ = &op;
-    if (op.def().terminator || llvm::none_of(op.operands(), [&](const Value* v) { return has(v); }))
-      continue;
-    const std::optional<State> state = known && op.numResults() == 1 ? follow(op) : std::nullopt;
+    if (llvm::none_of(op.operands(), [&](const Value* v) { return has(v); })) continue;
+    if (op.def().terminator) {
+      for (const Value* output : op.operands()) {
+        if (has(output) && states_.at(output).kind == State::kScores)
+          obstacle_ = mixes(*output->definingOp());
+      }
+      return;
+    }
+    const std::optional<State> state = op.numResults() == 1 ? follow(op) : std::nullopt;
     if (!state) {
-      mixing_ = &op;
+      obstacle_ = mixes(op);
       return;
     }
     states_[op.result()] = *state;
   }
-}
-
-std::string Positions::reason() const {
-  if (mixing_ == nullptr) return "it reads more than tokens that are looked up";
-  return absl::StrCat(ir::describe(*mixing_), " may mix positions with later ones");
 }
 
 llvm::SmallVector<int64_t, 2> Positions::axesOf(const Value* value) const {
@@ -139,13 +144,13 @@ std::optional<Positions::State> Positions::follow(const Op& op) const {
   const State& from = states_.at(op.operand(0));
   if (movesElements(op)) return move(op, from);
   if (from.kind == State::kRows) return rows(op, from);
-  // Whatever they are, in scores that are closed nothing is left of them.
+  // A closed score has the probability zero, whatever it depends on.
   const int64_t last = rankOf(op.result()) - 1;
   if (from.kind != State::kScores || !op.is("tensor.softmax") || op.intAttr("axis") != last ||
       from.keys != last || !closesLater(op, from.own)) {
     return std::nullopt;
   }
-  return State{State::kWeights, from.own, from.keys};
+  return State{State::kProbabilities, from.own, from.keys};
 }
 
 std::optional<Positions::State> Positions::move(const Op& op, State from) const {
@@ -202,7 +207,8 @@ std::optional<Positions::State> Positions::product(const Op& op) const {
   }
   if (is(a, State::kRows, 2) && is(b, State::kRows, 1))
     return State{State::kScores, rank - 2, rank - 1};
-  if (is(a, State::kWeights, 2, 1) && is(b, State::kRows, 2)) return State{State::kRows, rank - 2};
+  if (is(a, State::kProbabilities, 2, 1) && is(b, State::kRows, 2))
+    return State{State::kRows, rank - 2};
   return std::nullopt;
 }
 
@@ -235,11 +241,11 @@ std::optional<Positions::State> Positions::common(const Op& op) const {
 std::optional<Positions::State> Positions::elementwise(const Op& op) const {
   const std::optional<State> state = common(op);
   if (!state || state->kind == State::kRows) return state;
-  return state->kind == State::kScores ? state : ofWeights(op, *state);
+  return state->kind == State::kScores ? state : ofProbabilities(op, *state);
 }
 
-// Zero stays zero. Weights are numbers, so that a guard against others changes none.
-std::optional<Positions::State> Positions::ofWeights(const Op& op, const State& from) const {
+// Zero stays zero under these. Probabilities are never NaN, so that a guard changes none.
+std::optional<Positions::State> Positions::ofProbabilities(const Op& op, const State& from) const {
   const bool scaled =
       op.is("tensor.mul") || (op.is("tensor.div") && has(op.operand(0)) && !has(op.operand(1)));
   const bool guarded = op.is("tensor.where") && has(op.operand(0)) && has(op.operand(2));

@@ -1,7 +1,8 @@
 // Which axes of the values of a causal model of tokens count positions.
 //
-// A model is known to be causal if each position depends on those before it alone: attention mixes
-// a position with those before it, and all other ops work along other axes than that of the tokens.
+// A model is known to be causal if each position depends on itself and those before it alone:
+// attention mixes a position with these, and all other ops work along other axes than that of the
+// tokens.
 // Attention is the op, causal, or what it is made of, in any spelling with constant masks: products
 // of queries and keys, whose elements depend on the later one of two positions; terms that close
 // those of later keys; a softmax over the keys; a product with values. So a run of a causal model
@@ -23,9 +24,9 @@ class Positions {
   // Cost: one sweep, and the elements of the masks.
   explicit Positions(const ir::Function& function);
 
-  bool causal() const { return tokens_ != nullptr && mixing_ == nullptr; }
-  // Why it is not known to be causal.
-  std::string reason() const;
+  bool causal() const { return obstacle_.empty(); }
+  // Why it is not known to be causal; empty if it is.
+  const std::string& obstacle() const { return obstacle_; }
 
   // The axes of a value that count positions: none, one, or those of queries and of keys. Those of
   // what depends on no token are none.
@@ -33,11 +34,11 @@ class Positions {
 
  private:
   struct State {
-    // What an element at position i of `own` depends on, and one at j of `keys`.
+    // What an element depends on: i is its place on `own`, j on `keys`.
     enum Kind {
-      kRows,     // what is at positions up to i; no keys
-      kScores,   // at positions up to the later one of i and j
-      kWeights,  // at positions up to i; it is zero for j > i
+      kRows,           // what is at positions up to i; no keys
+      kScores,         // at positions up to the later one of i and j
+      kProbabilities,  // at positions up to i; it is zero for j > i
     } kind;
     int64_t own = 0, keys = -1;
   };
@@ -50,12 +51,11 @@ class Positions {
   std::optional<State> product(const ir::Op& op) const;
   std::optional<State> attention(const ir::Op& op) const;
   std::optional<State> elementwise(const ir::Op& op) const;
-  std::optional<State> ofWeights(const ir::Op& op, const State& from) const;
+  std::optional<State> ofProbabilities(const ir::Op& op, const State& from) const;
   // The state that all operands with positions have, in the axes of the result.
   std::optional<State> common(const ir::Op& op) const;
 
-  const ir::Value* tokens_ = nullptr;
-  const ir::Op* mixing_ = nullptr;  // the first op that is not known to keep positions apart
+  std::string obstacle_;
   std::map<const ir::Value*, State> states_;
 };
 

@@ -180,5 +180,19 @@ TEST(PositionsTest, DoNotKnowOfScoresThatLaterKeysStayOpen) {
                             "", causal));
 }
 
+TEST(PositionsTest, SayWhyAModelIsNotKnownToBeCausal) {
+  ir::registerAllDialects();
+  auto module = ir::parse(R"ir(
+constant @table : f32[2x2] = [0, 1, 2, 3]
+func @main(%ids: tensor<2x3xi64>) -> tensor<2x3x2xf32> {
+  %table = tensor.constant {value = @table} : tensor<2x2xf32>
+  %h = tensor.embedding(%ids, %table) : tensor<2x3x2xf32>
+  tensor.return(%h)
+}
+)ir");
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ(Positions(**(*module)->functions().begin()).obstacle(), "its tokens are not one row");
+}
+
 }  // namespace
 }  // namespace lindero::passes

@@ -58,13 +58,6 @@ llvm::ArrayRef<Value*> moved(const Op& op) {
   return moves ? op.operands() : llvm::ArrayRef<Value*>();
 }
 
-// Are there truth values in the function?
-bool decides(llvm::StringRef function) {
-  return llvm::any_of(
-      llvm::ArrayRef<llvm::StringRef>{"where(", "greater", "less", "equal", "not(", "bool("},
-      [&](llvm::StringRef word) { return function.contains(word); });
-}
-
 // Does the op add up what is open?
 bool counts(const Op& op) {
   if (op.is("tensor.matmul")) return op.operand(0)->type().shape.back() > 1;
@@ -315,6 +308,12 @@ std::optional<WholeRange> ofUses(const Value* argument) {
 }
 
 }  // namespace
+
+bool decides(llvm::StringRef function) {
+  return llvm::any_of(
+      llvm::ArrayRef<llvm::StringRef>{"where(", "greater", "less", "equal", "not(", "bool("},
+      [&](llvm::StringRef word) { return function.contains(word); });
+}
 
 bool isElementwise(const Op& op) {
   return op.is("tensor.cast") || op.is("tensor.activation") || op.is("tensor.bit_and") ||

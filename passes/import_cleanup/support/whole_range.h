@@ -47,6 +47,9 @@ class WholeRanges {
 // Does the op make one element of each element of its operands?
 bool isElementwise(const ir::Op& op);
 
+// Are there truth values in the function of an activation?
+bool decides(llvm::StringRef function);
+
 // Is the integer input one whose values are computed with as they are? It is in no table.
 bool isNumber(const ir::Value* argument);
 

@@ -185,7 +185,7 @@ absl::StatusOr<CopyId> Wiring::copy(const Origin& origin, const ir::Value* value
   absl::StatusOr<Giver> from = giver(origin, v, major);
   if (!from.ok()) return from.status();
   const bool from_verifier = from->out == nullptr;
-  // Tiles of a link are as tall for all tensors of so many rows.
+  // All tensors of a link with the same number of rows have tiles of one height.
   const bool other_tiles =
       linked && !from_verifier && from->major == Major::kColumn && from->lanes != down(matrix.rows);
   if (from_verifier ? published

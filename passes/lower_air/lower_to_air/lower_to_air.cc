@@ -30,7 +30,7 @@ class LowerToAir : public Pass {
       return absl::InvalidArgumentError("the module has a function @circuit already");
     }
     if (absl::Status s = oneProof(*main); !s.ok()) return s;
-    if (absl::Status s = constantsKnown(*main); !s.ok()) return s;
+    if (absl::Status s = checkConstants(*main); !s.ok()) return s;
     Planner planner(*main, options_, links_);
     if (absl::Status s = planner.plan(); !s.ok()) return s;
     const Wiring& wiring = planner.wiring();

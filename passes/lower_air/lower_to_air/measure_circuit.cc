@@ -27,7 +27,7 @@ TableSize sizeOf(const ir::Op& table) {
 
 absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
                                                       const LowerToAirOptions& options) {
-  if (absl::Status s = constantsKnown(main); !s.ok()) return s;
+  if (absl::Status s = checkConstants(main); !s.ok()) return s;
   Planner planner(main, options);
   if (absl::Status s = planner.plan(); !s.ok()) return s;
   absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());
@@ -58,7 +58,7 @@ absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
 absl::StatusOr<std::map<int64_t, int64_t>> lanesDown(const ir::Function& main,
                                                      const LowerToAirOptions& options,
                                                      llvm::ArrayRef<int64_t> rows) {
-  if (absl::Status s = constantsKnown(main); !s.ok()) return s;
+  if (absl::Status s = checkConstants(main); !s.ok()) return s;
   Planner planner(main, options);
   if (absl::Status s = planner.plan(); !s.ok()) return s;
   absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());

@@ -43,7 +43,7 @@ void publishTensor(AirLowering& l, const ir::Type& type, const std::string& name
 
 }  // namespace
 
-absl::Status constantsKnown(const ir::Function& main) {
+absl::Status checkConstants(const ir::Function& main) {
   absl::Status status;
   ir::walk(main.body(), [&](const ir::Op& op) {
     const bool copies = op.is("integer.copy");

@@ -12,9 +12,9 @@
 
 namespace lindero::passes {
 
-// Are the elements of all constants at hand? Text names them by digest only; tables are built from
-// them, and sizes depend on them.
-absl::Status constantsKnown(const ir::Function& main);
+// Fails if the elements of a constant are not at hand: text names it by its digest only, but tables
+// are built from them, and sizes depend on them.
+absl::Status checkConstants(const ir::Function& main);
 
 class Planner {
  public:

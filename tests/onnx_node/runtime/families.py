@@ -23,6 +23,10 @@ def gated(g, x):
     return g.add("MatMul", product, g.weights(MLP, D))
 
 
+def capped(g, x, cap):
+    return g.add("Mul", g.add("Tanh", g.add("Div", x, cap)), cap)
+
+
 def split(g, x, count, batch, length):
     return g.add("Transpose", g.add("Reshape", x, np.array([batch, length, count, WIDTH])), perm=[0, 2, 1, 3])
 
@@ -73,7 +77,7 @@ def attention(g, x, memory=None, length=T, batch=1, groups=HEADS, rotate=None, n
                       np.array([batch, HEADS, length, WIDTH])) for part in (k, v))
     scores = g.add("Mul", g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2])), WIDTH**-0.5)
     if cap:
-        scores = g.add("Mul", g.add("Tanh", g.add("Div", scores, cap)), cap)
+        scores = capped(g, scores, cap)
     for term in (bias, mask):
         if term is not None:
             scores = g.add("Add", scores, term)
@@ -95,16 +99,18 @@ def causal(value=-np.inf):
     return np.where(LOWER, 0.0, value)
 
 
-def ended(g, x, normalize=norm):
-    return g.model(g.linear(normalize(g, x), D, VOCABULARY))
+def ended(g, x, normalize=norm, cap=None):
+    logits = g.linear(normalize(g, x), D, VOCABULARY)
+    return g.model(capped(g, logits, cap) if cap else logits)
 
 
-def llama(rotation=rotated, **options):
+def llama(rotation=rotated, end_cap=None, **options):
     def make():
         g, x = tokens(101)
         rotate = lambda part: rotation(g, part, *tables())
         options.setdefault("groups", 1)
-        return ended(g, block(g, x, root_mean_square, gated, rotate=rotate, mask=causal(), **options), root_mean_square)
+        x = block(g, x, root_mean_square, gated, rotate=rotate, mask=causal(), **options)
+        return ended(g, x, root_mean_square, end_cap)
     return make
 
 
@@ -304,6 +310,7 @@ FAMILIES = {
     "llama": Case(llama(), TOKENS),
     "llama_rotated_in_pairs": Case(llama(rotated_in_pairs, groups=HEADS), TOKENS),
     "llama_normal_heads": Case(llama(normal=True), TOKENS),
+    "llama_capped_logits": Case(llama(end_cap=2.0), TOKENS),
     "rotary_positions_given": Case(positions_given, lambda rng: {**TOKENS(rng), "positions": np.arange(T)[None]}),
     "alibi": Case(biased(alibi(), mask=causal()), TOKENS),
     "relative_bias": Case(biased(np.random.default_rng(5).standard_normal((1, HEADS, T, T)), normalize=root_mean_square), TOKENS),
