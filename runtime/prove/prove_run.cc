@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/error/error.h"
 #include "runtime/monitor/scratch.h"
@@ -53,9 +54,8 @@ absl::StatusOr<ProvenRun> proveJob(const Run& run, const Prover& prover, const C
   proven.statement = std::move(traced.statement);
   if (files.proof.empty()) return proven;
   const std::string openings = claim.digests.empty() ? "" : openingsOf(files.job);
-  LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove({.package = run.opened.path,
-                                                        .key = files.key,
-                                                        .traces = std::move(traced.traces),
+  LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove(run.opened.path, files.key,
+                                                       {.traces = std::move(traced.traces),
                                                         .claim = claimOf(files.job),
                                                         .openings = openings,
                                                         .proof = files.proof,
@@ -66,39 +66,69 @@ absl::StatusOr<ProvenRun> proveJob(const Run& run, const Prover& prover, const C
   return proven;
 }
 
+// Makes the proof from files in the scratch folder.
+using MakeProof = absl::AnyInvocable<absl::StatusOr<Report>(const RunFiles&)>;
+
+absl::Status proveTraced(const Run& run, TracedRun traced, const ClaimOptions& claim,
+                         const ProveFiles& files, const Scratch& scratch, MakeProof make,
+                         ProvenRun& proven) {
+  RunFiles made{.traces = std::move(traced.traces),
+                .claim = scratch.path("claim.json"),
+                .openings = claim.digests.empty() ? "" : scratch.path("run.openings"),
+                .proof = scratch.path("run.proof")};
+  LINDERO_RETURN_IF_ERROR(writeClaim(claim, run.opened, traced.statement, run.decode.rule(),
+                                     {files.key, made.claim, made.openings}));
+  LINDERO_ASSIGN_OR_RETURN(proven.report, make(made));
+  LINDERO_RETURN_IF_ERROR(copyFile(files.key, files.key_out));
+  if (!made.openings.empty()) LINDERO_RETURN_IF_ERROR(moveFile(made.openings, files.openings));
+  LINDERO_RETURN_IF_ERROR(moveFile(made.proof, files.proof));
+  proven.statement = std::move(traced.statement);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TracedRun> traceTimed(const Run& run, const Scratch& scratch, int threads,
+                                     Monitor& monitor, ProvenRun& proven) {
+  const Clock::time_point start = Clock::now();
+  LINDERO_ASSIGN_OR_RETURN(TracedRun traced, traceRun(run, scratch.path("."), threads, monitor));
+  proven.trace_seconds = secondsSince(start);
+  return traced;
+}
+
 }  // namespace
 
 absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const ClaimOptions& claim,
                                    const ProveFiles& files, Monitor& monitor) {
   if (!files.job.empty()) return proveJob(run, prover, claim, files, monitor);
-  LINDERO_ASSIGN_OR_RETURN(Scratch scratch, Scratch::beside(files.proof, monitor));
+  LINDERO_ASSIGN_OR_RETURN(const Scratch scratch, Scratch::beside(files.proof, monitor));
   ProvenRun proven;
-  Clock::time_point start = Clock::now();
   LINDERO_ASSIGN_OR_RETURN(TracedRun traced,
-                           traceRun(run, scratch.path("."), prover.options().threads, monitor));
-  proven.trace_seconds = secondsSince(start);
-
-  std::string key = files.key;
-  if (key.empty()) {
-    start = Clock::now();
-    key = scratch.path(kKeyFile);
-    LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, key, monitor).status());
+                           traceTimed(run, scratch, prover.options().threads, monitor, proven));
+  ProveFiles used = files;
+  if (used.key.empty()) {
+    const Clock::time_point start = Clock::now();
+    used.key = scratch.path(kKeyFile);
+    LINDERO_RETURN_IF_ERROR(prover.setup(run.opened.path, used.key, monitor).status());
     proven.key_made = true;
     proven.setup_seconds = secondsSince(start);
   }
-  ProofFiles made{.package = run.opened.path,
-                  .key = key,
-                  .traces = std::move(traced.traces),
-                  .claim = scratch.path("claim.json"),
-                  .openings = claim.digests.empty() ? "" : scratch.path("run.openings"),
-                  .proof = scratch.path("run.proof")};
-  LINDERO_RETURN_IF_ERROR(writeClaim(claim, run.opened, traced.statement, run.decode.rule(),
-                                     {key, made.claim, made.openings}));
-  LINDERO_ASSIGN_OR_RETURN(proven.report, prover.prove(made, monitor));
-  LINDERO_RETURN_IF_ERROR(copyFile(key, files.key_out));
-  if (!made.openings.empty()) LINDERO_RETURN_IF_ERROR(moveFile(made.openings, files.openings));
-  LINDERO_RETURN_IF_ERROR(moveFile(made.proof, files.proof));
-  proven.statement = std::move(traced.statement);
+  auto make = [&](const RunFiles& made) {
+    return prover.prove(run.opened.path, used.key, made, monitor);
+  };
+  LINDERO_RETURN_IF_ERROR(proveTraced(run, std::move(traced), claim, used, scratch, make, proven));
+  return proven;
+}
+
+absl::StatusOr<ProvenRun> proveRun(const Run& run, ProverSession& session,
+                                   const ClaimOptions& claim, const ProveFiles& files,
+                                   Monitor& monitor) {
+  LINDERO_ASSIGN_OR_RETURN(const Scratch scratch, Scratch::beside(files.proof, monitor));
+  ProvenRun proven;
+  LINDERO_ASSIGN_OR_RETURN(TracedRun traced,
+                           traceTimed(run, scratch, session.threads(), monitor, proven));
+  ProveFiles used = files;
+  used.key = session.key();
+  auto make = [&](const RunFiles& made) { return session.prove(made); };
+  LINDERO_RETURN_IF_ERROR(proveTraced(run, std::move(traced), claim, used, scratch, make, proven));
   return proven;
 }
 

@@ -44,6 +44,16 @@ struct ProvenRun {
 absl::StatusOr<ProvenRun> proveRun(const Run& run, const Prover& prover, const ClaimOptions& claim,
                                    const ProveFiles& files, Monitor& monitor);
 
+// The same by a session, which the run's package is of, for many runs in a row:
+//
+//     LINDERO_ASSIGN_OR_RETURN(ProverSession session,
+//                              prover.session(opened.path, packageKey(opened), monitor));
+//
+// It has the key, and there is no job.
+absl::StatusOr<ProvenRun> proveRun(const Run& run, ProverSession& session,
+                                   const ClaimOptions& claim, const ProveFiles& files,
+                                   Monitor& monitor);
+
 // What a prover needs beside the package and the key, to be proven elsewhere or later: the traces,
 // statement.pb and, with a key, claim.json (and run.openings). The folder is made if it is missing.
 // Returns the run with its traces there.

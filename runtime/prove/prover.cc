@@ -5,7 +5,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -26,6 +28,8 @@ namespace fs = std::filesystem;
 constexpr int kBadInput = 2;
 constexpr int kRejected = 4;
 constexpr int kUnopened = 5;  // of `verify`: the proof holds, but for values that are not there
+
+constexpr char kRuns[] = "prove-runs";  // the verb of a session
 
 bool executable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
@@ -73,6 +77,40 @@ Report withProcessorTime(Report report, double seconds) {
 
 void addOpenings(const std::string& path, std::vector<std::string>& arguments) {
   if (!path.empty()) arguments.insert(arguments.end(), {"--openings", path});
+}
+
+// Of `prove` and `prove-runs`.
+std::vector<std::string> optionsOf(const RunFiles& files) {
+  std::vector<std::string> options = {"--claim", files.claim, "--output", files.proof};
+  for (const std::string& trace : files.traces) {
+    options.insert(options.end(), {"--trace", trace});
+  }
+  addOpenings(files.openings, options);
+  if (!files.parts.empty()) options.insert(options.end(), {"--parts", files.parts});
+  return options;
+}
+
+absl::Status failureOf(int exit_code, absl::string_view verb, const std::string& why) {
+  if (exit_code == kRejected) return failure(Error::kRejected, why);
+  if (exit_code == kBadInput) {
+    // What it was given, or the system's error about a file.
+    const bool system = absl::StrContains(why, "(os error ");
+    return failure(system ? Error::kFile : Error::kPackage, absl::StrCat(verb, ": ", why));
+  }
+  return failure(Error::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
+}
+
+std::string noJson(absl::string_view program, absl::string_view verb) {
+  return absl::StrCat(program, " ", verb, " printed no JSON; is it of this version?");
+}
+
+// A report of what was written.
+absl::StatusOr<Report> checkMade(const std::string& output, absl::string_view program,
+                                 absl::string_view verb, Report report) {
+  std::error_code code;
+  if (fs::is_regular_file(output, code)) return report;
+  return failure(Error::kProverFailed,
+                 absl::StrCat(program, " ", verb, " wrote no file; is it of this version?"));
 }
 
 // What the package and the key have to do with it.
@@ -134,18 +172,52 @@ absl::StatusOr<Report> Prover::describe(const std::string& key, Monitor& monitor
   return run("describe", {"--key", key}, monitor);
 }
 
-absl::StatusOr<Report> Prover::prove(const ProofFiles& files, Monitor& monitor) const {
+absl::StatusOr<Report> Prover::prove(const std::string& package, const std::string& key,
+                                     const RunFiles& files, Monitor& monitor) const {
   std::vector<std::string> arguments = {
-      "--package",     files.package, "--key",     files.key,   "--claim",
-      files.claim,     "--output",    files.proof, "--threads", absl::StrCat(options_.threads),
+      "--package",     package,     "--key", key, "--threads", absl::StrCat(options_.threads),
       "--progress-fd", "{progress}"};
-  for (const std::string& trace : files.traces) {
-    arguments.insert(arguments.end(), {"--trace", trace});
+  const std::vector<std::string> of_run = optionsOf(files);
+  arguments.insert(arguments.end(), of_run.begin(), of_run.end());
+  return ofPackage(make(files.proof, "prove", std::move(arguments), monitor), package, key);
+}
+
+absl::StatusOr<ProverSession> Prover::session(const std::string& package, const std::string& key,
+                                              Monitor& monitor) const {
+  ProverSession session;
+  session.program_ = program_;
+  session.package_ = package;
+  session.key_ = key;
+  session.threads_ = options_.threads;
+  session.monitor_ = &monitor;
+  absl::StatusOr<std::unique_ptr<Process>> process = Process::start(
+      program_,
+      {kRuns, "--package", package, "--key", key, "--threads", absl::StrCat(options_.threads),
+       "--progress-fd", "{progress}"},
+      [&monitor](absl::string_view line) { showProgress("prove", line, monitor); }, monitor);
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  if (!process.ok()) return withError(process.status(), Error::kProverFailed);
+  session.process_ = *std::move(process);
+  return session;
+}
+
+absl::StatusOr<Report> ProverSession::prove(const RunFiles& files) {
+  if (process_ == nullptr) return failure(Error::kProverFailed, "the prover is gone");
+  const std::optional<std::string> answer = process_->ask(Report(optionsOf(files)).dump());
+  LINDERO_RETURN_IF_ERROR(monitor_->checkCancelled());
+  if (!answer) {
+    absl::StatusOr<ProcessResult> ended = std::exchange(process_, nullptr)->finish();
+    if (!ended.ok()) return withError(ended.status(), Error::kProverFailed);
+    const std::string why = reason(*ended, program_, kRuns);
+    return ofPackage(failureOf(ended->exit_code, kRuns, why), package_, key_);
   }
-  addOpenings(files.openings, arguments);
-  if (!files.parts.empty()) arguments.insert(arguments.end(), {"--parts", files.parts});
-  return ofPackage(make(files.proof, "prove", std::move(arguments), monitor), files.package,
-                   files.key);
+  Report report = Report::parse(*answer, nullptr, false);
+  if (!report.is_object()) return failure(Error::kProverFailed, noJson(program_, kRuns));
+  const auto error = report.find("error");
+  if (error == report.end()) return checkMade(files.proof, program_, kRuns, std::move(report));
+  return ofPackage(failureOf(report.value("exit_code", 0), kRuns,
+                             error->is_string() ? error->get<std::string>() : ""),
+                   package_, key_);
 }
 
 absl::StatusOr<Report> Prover::proveBlock(const BlockFiles& files, Monitor& monitor) const {
@@ -183,13 +255,8 @@ std::vector<std::string> Prover::security() const {
 
 absl::StatusOr<Report> Prover::make(const std::string& output, absl::string_view verb,
                                     std::vector<std::string> arguments, Monitor& monitor) const {
-  absl::StatusOr<Report> report = run(verb, std::move(arguments), monitor);
-  std::error_code code;
-  if (report.ok() && !fs::is_regular_file(output, code)) {
-    return failure(Error::kProverFailed,
-                   absl::StrCat(program_, " ", verb, " wrote no file; is it of this version?"));
-  }
-  return report;
+  LINDERO_ASSIGN_OR_RETURN(Report report, run(verb, std::move(arguments), monitor));
+  return checkMade(output, program_, verb, std::move(report));
 }
 
 absl::StatusOr<Report> Prover::run(absl::string_view verb, std::vector<std::string> arguments,
@@ -204,17 +271,9 @@ absl::StatusOr<Report> Prover::run(absl::string_view verb, std::vector<std::stri
   if (result->signal == 0 && (result->exit_code == 0 || unopened)) {
     Report json = Report::parse(result->output, nullptr, false);
     if (json.is_object()) return withProcessorTime(std::move(json), result->processor_seconds);
-    return failure(Error::kProverFailed,
-                   absl::StrCat(program_, " ", verb, " printed no JSON; is it of this version?"));
+    return failure(Error::kProverFailed, noJson(program_, verb));
   }
-  std::string why = reason(*result, program_, verb);
-  if (result->exit_code == kRejected) return failure(Error::kRejected, why);
-  if (result->exit_code == kBadInput) {
-    // What it was given, or the system's error about a file.
-    bool system = absl::StrContains(why, "(os error ");
-    return failure(system ? Error::kFile : Error::kPackage, absl::StrCat(verb, ": ", why));
-  }
-  return failure(Error::kProverFailed, absl::StrCat("the prover failed (", verb, "): ", why));
+  return failureOf(result->exit_code, verb, reason(*result, program_, verb));
 }
 
 }  // namespace lindero::runtime

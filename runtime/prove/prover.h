@@ -2,12 +2,14 @@
 // prints one JSON object when it is done.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "runtime/monitor/monitor.h"
+#include "runtime/prove/subprocess.h"
 
 namespace lindero::runtime {
 
@@ -29,10 +31,8 @@ struct ProverOptions {
 // What the program printed (tools/provers/README.md); its `time` gets `processor_seconds`, too.
 using Report = nlohmann::ordered_json;
 
-// What a proof is made from, and where it goes.
-struct ProofFiles {
-  std::string package;
-  std::string key;
+// What the proof of a run is made from, and where it goes.
+struct RunFiles {
   std::vector<std::string> traces;  // one per block of the run
   std::string claim;
   std::string openings;    // the values that the claim gives by digest; empty if there are none
@@ -42,9 +42,31 @@ struct ProofFiles {
 
 // A block of a proof in the making, with its trace.
 struct BlockFiles {
-  std::string package, key, claim, openings, parts;  // as in ProofFiles
+  std::string package, key, claim, openings, parts;  // as in RunFiles
   int64_t block = 0;
   std::string trace;
+};
+
+// A program that proves runs of one package under one key, one after the other: what they have in
+// common is made once. It ends with its object; the monitor that it was opened with must outlive
+// it.
+class ProverSession {
+ public:
+  const std::string& key() const { return key_; }
+  int threads() const { return threads_; }
+
+  // As Prover::prove. After an error that is not of the run's files the program is gone, and so are
+  // all later proofs.
+  absl::StatusOr<Report> prove(const RunFiles& files);
+
+ private:
+  friend class Prover;
+  ProverSession() = default;
+
+  std::string program_, package_, key_;
+  int threads_ = 0;
+  Monitor* monitor_ = nullptr;
+  std::unique_ptr<Process> process_;
 };
 
 // log2 of FRI's blowup, which `prefer` stands for.
@@ -71,10 +93,14 @@ class Prover {
   absl::StatusOr<Report> parameters(const std::string& package, Monitor& monitor) const;
   // What each key of the file gives, under "keys".
   absl::StatusOr<Report> describe(const std::string& key, Monitor& monitor) const;
-  absl::StatusOr<Report> prove(const ProofFiles& files, Monitor& monitor) const;
+  absl::StatusOr<Report> prove(const std::string& package, const std::string& key,
+                               const RunFiles& files, Monitor& monitor) const;
+  // What is wrong with package or key is an error of the first proof.
+  absl::StatusOr<ProverSession> session(const std::string& package, const std::string& key,
+                                        Monitor& monitor) const;
   // Commits the block, and proves it if the parts have the commitments of all blocks.
   absl::StatusOr<Report> proveBlock(const BlockFiles& files, Monitor& monitor) const;
-  // `openings`: as in ProofFiles.
+  // `openings`: as in RunFiles.
   absl::StatusOr<Report> verify(const std::string& key, const std::string& proof,
                                 const std::string& openings, Monitor& monitor) const;
   // Verifies `count` changed copies of the proof and of the key, each of which must be rejected.

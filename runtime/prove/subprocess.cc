@@ -5,14 +5,16 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "runtime/monitor/scratch.h"
 #include "runtime/package/files.h"
 #include "runtime/package/status_macros.h"
 
@@ -63,8 +65,17 @@ absl::StatusOr<Pipe> makePipe() {
   return pipe;
 }
 
+// Of two that are connected; unlike a pipe's, writing to it raises no signal if nobody reads.
+absl::StatusOr<Pipe> makeInput() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return systemError("cannot make a pair of sockets", errno);
+  return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
 absl::StatusOr<pid_t> spawn(const std::string& program, const std::vector<std::string>& arguments,
-                            const Pipe& progress, const Pipe& output, const Pipe& errors) {
+                            const Pipe& input, const Pipe& progress, const Pipe& output,
+                            const Pipe& errors) {
   std::vector<std::string> words = {program};
   for (const std::string& argument : arguments) {
     words.push_back(argument == "{progress}" ? absl::StrCat(kProgressDescriptor) : argument);
@@ -75,7 +86,7 @@ absl::StatusOr<pid_t> spawn(const std::string& program, const std::vector<std::s
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, input.read.number(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output.write.number(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, errors.write.number(), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, progress.write.number(), kProgressDescriptor);
@@ -114,10 +125,89 @@ void takeLines(std::string& text, const std::function<void(absl::string_view)>& 
   text.erase(0, start);
 }
 
-void watch(Descriptor progress, Descriptor output, Descriptor errors, ProcessResult& result,
-           const std::function<void(absl::string_view)>& line) {
-  std::string lines;
-  while (progress.open() || output.open() || errors.open()) {
+double secondsOf(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
+}  // namespace
+
+struct Process::Channels {
+  Descriptor input, progress, output, errors;
+  std::string lines;  // of the progress, as far as they are no whole ones
+};
+
+absl::StatusOr<std::unique_ptr<Process>> Process::start(const std::string& program,
+                                                        const std::vector<std::string>& arguments,
+                                                        LineReader progress, Monitor& monitor) {
+  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
+  LINDERO_ASSIGN_OR_RETURN(Pipe input, makeInput());
+  LINDERO_ASSIGN_OR_RETURN(Pipe lines, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(Pipe output, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(Pipe errors, makePipe());
+  LINDERO_ASSIGN_OR_RETURN(const pid_t pid,
+                           spawn(program, arguments, input, lines, output, errors));
+  auto channels = std::make_unique<Channels>();
+  channels->input = std::move(input.write);
+  channels->progress = std::move(lines.read);
+  channels->output = std::move(output.read);
+  channels->errors = std::move(errors.read);
+  return absl::WrapUnique(
+      new Process(program, pid, std::move(channels), std::move(progress), monitor));
+}
+
+Process::Process(const std::string& program, pid_t pid, std::unique_ptr<Channels> channels,
+                 LineReader progress, Monitor& monitor)
+    : program_(program),
+      pid_(pid),
+      channels_(std::move(channels)),
+      progress_(std::move(progress)),
+      running_(pid, monitor) {}
+
+Process::~Process() {
+  if (ended_) return;
+  ::kill(pid_, SIGTERM);
+  finish().IgnoreError();
+}
+
+std::optional<std::string> Process::ask(absl::string_view line) {
+  const std::string text = absl::StrCat(line, "\n");
+  for (size_t sent = 0; sent < text.size();) {
+    const ssize_t count =
+        ::send(channels_->input.number(), text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::nullopt;
+    sent += count;
+  }
+  watch(/*until_line=*/true);
+  const size_t end = result_.output.find('\n');
+  if (end == std::string::npos) return std::nullopt;
+  std::string answer = result_.output.substr(0, end);
+  result_.output.erase(0, end + 1);
+  return answer;
+}
+
+absl::StatusOr<ProcessResult> Process::finish() {
+  channels_->input.close();
+  watch(/*until_line=*/false);
+  int status = 0;
+  struct rusage usage = {};
+  while (::wait4(pid_, &status, 0, &usage) < 0) {
+    if (errno != EINTR) return systemError(absl::StrCat("cannot watch ", program_), errno);
+  }
+  ended_ = true;
+  result_.processor_seconds = secondsOf(usage.ru_utime) + secondsOf(usage.ru_stime);
+  if (WIFSIGNALED(status)) {
+    result_.signal = WTERMSIG(status);
+  } else {
+    result_.exit_code = WEXITSTATUS(status);
+  }
+  return std::move(result_);
+}
+
+void Process::watch(bool until_line) {
+  auto& [input, progress, output, errors, lines] = *channels_;
+  auto answered = [&] { return until_line && result_.output.find('\n') != std::string::npos; };
+  while (!answered() && (progress.open() || output.open() || errors.open())) {
     pollfd polled[3] = {
         {progress.number(), POLLIN, 0}, {output.number(), POLLIN, 0}, {errors.number(), POLLIN, 0}};
     if (::poll(polled, 3, -1) < 0) {
@@ -126,49 +216,22 @@ void watch(Descriptor progress, Descriptor output, Descriptor errors, ProcessRes
     }
     if (polled[0].revents != 0) {
       if (!readSome(progress.number(), lines)) progress.close();
-      takeLines(lines, line);
+      takeLines(lines, progress_);
     }
-    if (polled[1].revents != 0 && !readSome(output.number(), result.output)) output.close();
-    if (polled[2].revents != 0 && !readSome(errors.number(), result.errors)) errors.close();
-    if (result.errors.size() > 2 * kKeptErrors) {
-      result.errors.erase(0, result.errors.size() - kKeptErrors);
+    if (polled[1].revents != 0 && !readSome(output.number(), result_.output)) output.close();
+    if (polled[2].revents != 0 && !readSome(errors.number(), result_.errors)) errors.close();
+    if (result_.errors.size() > 2 * kKeptErrors) {
+      result_.errors.erase(0, result_.errors.size() - kKeptErrors);
     }
   }
 }
-
-double secondsOf(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-
-}  // namespace
 
 absl::StatusOr<ProcessResult> runProcess(const std::string& program,
                                          const std::vector<std::string>& arguments,
-                                         const std::function<void(absl::string_view)>& line,
-                                         Monitor& monitor) {
-  LINDERO_RETURN_IF_ERROR(monitor.checkCancelled());
-  LINDERO_ASSIGN_OR_RETURN(Pipe progress, makePipe());
-  LINDERO_ASSIGN_OR_RETURN(Pipe output, makePipe());
-  LINDERO_ASSIGN_OR_RETURN(Pipe errors, makePipe());
-  LINDERO_ASSIGN_OR_RETURN(pid_t pid, spawn(program, arguments, progress, output, errors));
-  RunningProgram running(pid, monitor);
-  progress.write.close();
-  output.write.close();
-  errors.write.close();
-  ProcessResult result;
-  watch(std::move(progress.read), std::move(output.read), std::move(errors.read), result, line);
-  int status = 0;
-  struct rusage usage = {};
-  while (::wait4(pid, &status, 0, &usage) < 0) {
-    if (errno != EINTR) return systemError(absl::StrCat("cannot watch ", program), errno);
-  }
-  result.processor_seconds = secondsOf(usage.ru_utime) + secondsOf(usage.ru_stime);
-  if (WIFSIGNALED(status)) {
-    result.signal = WTERMSIG(status);
-  } else {
-    result.exit_code = WEXITSTATUS(status);
-  }
-  return result;
+                                         const LineReader& progress, Monitor& monitor) {
+  LINDERO_ASSIGN_OR_RETURN(const std::unique_ptr<Process> process,
+                           Process::start(program, arguments, progress, monitor));
+  return process->finish();
 }
 
 }  // namespace lindero::runtime

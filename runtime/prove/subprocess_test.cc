@@ -56,5 +56,43 @@ TEST(Subprocess, EndsTheProgramWhenItsMonitorIsCancelled) {
             Error::kCancelled);
 }
 
+TEST(Subprocess, AnswersLineByLine) {
+  Monitor monitor;
+  std::vector<std::string> lines;
+  auto process = Process::start(
+      "/bin/sh",
+      {"-c", "while read -r n; do echo asked >&$0; echo $((n + 1)); done; echo end", "{progress}"},
+      [&](absl::string_view line) { lines.emplace_back(line); }, monitor);
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ((*process)->ask("1"), "2");
+  EXPECT_EQ((*process)->ask("41"), "42");
+  auto result = (*process)->finish();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->output, "end\n");
+  EXPECT_EQ(result->exit_code, 0);
+  EXPECT_THAT(lines, ElementsAre("asked", "asked"));
+}
+
+// Nobody reads what it is asked, or answers.
+TEST(Subprocess, EndsWhereItShouldAnswer) {
+  Monitor monitor;
+  auto process =
+      Process::start("/bin/sh", {"-c", "read -r n; exit 7"}, [](absl::string_view) {}, monitor);
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ((*process)->ask("1"), std::nullopt);
+  EXPECT_EQ((*process)->ask("2"), std::nullopt);
+  auto result = (*process)->finish();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->exit_code, 7);
+}
+
+TEST(Subprocess, EndsWithItsObject) {
+  Monitor monitor;
+  auto process = Process::start(
+      "/bin/sh", {"-c", "echo on >&$0; exec sleep 60", "{progress}"}, [](absl::string_view) {},
+      monitor);
+  ASSERT_TRUE(process.ok()) << process.status();
+}
+
 }  // namespace
 }  // namespace lindero::runtime

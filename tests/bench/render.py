@@ -195,3 +195,23 @@ def large(result):
         ["compile without a key, s", f"{figures['wall']:,.0f}"],
         ["its CPU, s", f"{figures['cpu']:,.0f}"],
     ])
+
+
+def session(result):
+    def row(label, show):
+        return [label, *(show(figures) for figures in result["models"].values())]
+
+    def ms(key):
+        return lambda figures: f"{1000 * figures[key]:,.0f}"
+
+    return f"{surroundings(result)}\n" + table(["", *result["models"]], [
+        row("runs", lambda figures: f"{figures['runs']:,}"),
+        row("prove by itself, without grinding", ms("alone")),
+        row("prove in the session, the first", ms("first")),
+        row("prove in the session, the others", ms("median")),
+        row("by itself / in the session", lambda figures: f"{figures['alone'] / figures['median']:.2f}"),
+        row("`lindero prove` of one, the process", ms("alone_wall")),
+        row("`lindero prove --runs`, the process / runs", ms("wall_of_each")),
+        row("peak of the prover after a tenth, MB", lambda figures: megabytes(figures["peak_after_tenth"])),
+        row("peak of the prover after all, MB", lambda figures: megabytes(figures["peak_after_last"])),
+    ])

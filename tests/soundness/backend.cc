@@ -55,7 +55,7 @@ absl::Status Backend::prove(const Statement& statement,
         runtime::writeFile(files.back(), {bytes, cells.size() * sizeof(uint32_t)}));
   }
   return prover_
-      .prove({package_.path(), file("key"), files, file("claim"), /*openings=*/"", file("proof")},
+      .prove(package_.path(), file("key"), {files, file("claim"), /*openings=*/"", file("proof")},
              *monitor_)
       .status();
 }

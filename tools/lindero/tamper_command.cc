@@ -338,7 +338,7 @@ absl::Status tamperProof(const Run& run, const Prover& prover, Summary& summary,
       runtime::writeClaim(options, run.opened, run.traced.statement, {}, {key, claim, ""}));
   LINDERO_RETURN_IF_ERROR(
       prover
-          .prove({run.opened.path, key, run.traced.traces, claim, "", proof}, run.context.monitor())
+          .prove(run.opened.path, key, {run.traced.traces, claim, "", proof}, run.context.monitor())
           .status());
   run.context.progress("mutate the proof and the key");
   LINDERO_ASSIGN_OR_RETURN(Json report, prover.tamper(key, proof, run.arguments.proofs,

@@ -1,13 +1,16 @@
 //! The verbs that need the prover.
 
 use std::fs::OpenOptions;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::files;
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{self, Failure, FixedFiles, Keep, Parts, Stage, TreeZero};
+use lindero_prover_stwo::prover::{
+    self, Failure, FixedFiles, Keep, Parts, Prepared, Stage, TreeZero, Twiddles,
+};
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{verify, Key, KeySet, Member, Target};
 use serde_json::{json, Value};
@@ -147,67 +150,115 @@ fn tree_zero(way: Option<&str>, folder: &Path, member: &Member) -> Result<TreeZe
     })
 }
 
-/// What a proof is of.
-struct Proven {
+/// What proofs are of that have a key.
+struct Keyed {
     package: Package,
     key: Key,
-    statement: Statement,
-    openings: Option<Vec<u8>>,
     /// How there is what of the fixed columns.
     way: Option<String>,
 }
 
-impl Proven {
+impl Keyed {
     fn open(arguments: &mut Arguments) -> Result<Self, Error> {
         let (folder, key) = (arguments.required("package")?, arguments.content("key")?);
-        let (claim, openings) = (arguments.content("claim")?, arguments.optional_content("openings")?);
         let way = arguments.optional("fixed-columns")?;
         let package = Package::open(&folder)?;
         let key = key_of(&package, &key)?;
-        let mut statement = Statement::decode(&claim, &package.bundle)?;
-        if let Some(openings) = &openings {
-            statement.open(openings, &package.bundle)?;
-        }
-        Ok(Proven { package, key, statement, openings, way })
+        Ok(Keyed { package, key, way })
     }
 
     fn tree_zero(&self, member: usize) -> Result<TreeZero, Error> {
         tree_zero(self.way.as_deref(), &self.package.files[member].folder, &self.key.members[member])
     }
+
+    fn prepare<'a>(&'a self, twiddles: &'a Twiddles, progress: &Progress) -> Result<Prepared<'a>, Failure> {
+        Prepared::new(&self.package, &self.key, twiddles, &mut |member| self.tree_zero(member), progress)
+    }
+
+    /// The claim of a run, with the values of what it gives by digest; these also as they are.
+    fn statement(&self, arguments: &mut Arguments) -> Result<(Statement, Option<Vec<u8>>), Error> {
+        let (claim, openings) = (arguments.content("claim")?, arguments.optional_content("openings")?);
+        let mut statement = Statement::decode(&claim, &self.package.bundle)?;
+        if let Some(openings) = &openings {
+            statement.open(openings, &self.package.bundle)?;
+        }
+        Ok((statement, openings))
+    }
 }
 
 pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
-    let proven = Proven::open(&mut arguments)?;
+    let keyed = Keyed::open(&mut arguments)?;
+    let twiddles = Twiddles::of(&keyed.key, progress);
+    let prepared = keyed.prepare(&twiddles, progress)?;
+    prove_run(&keyed, &prepared, arguments, progress)
+}
+
+/// Proves run after run: each line of `input` has the options of one, and a line on standard output answers it.
+pub fn prove_runs(
+    mut arguments: Arguments,
+    input: impl BufRead,
+    progress: &Arc<Progress>,
+) -> Result<Value, End> {
+    progress.begin("open");
+    let keyed = Keyed::open(&mut arguments)?;
+    arguments.finish()?;
+    let twiddles = Twiddles::of(&keyed.key, progress);
+    let prepared = keyed.prepare(&twiddles, progress)?;
+    let mut runs = 0;
+    for line in input.lines() {
+        let line = line.map_err(|error| Error::new(format!("cannot read the next run: {error}")))?;
+        let proven =
+            run_of(&line).map_err(End::from).and_then(|run| prove_run(&keyed, &prepared, run, progress));
+        runs += usize::from(proven.is_ok());
+        let answer = proven.unwrap_or_else(|end| {
+            let (code, error) = end.failure();
+            json!({"error": error.to_string(), "exit_code": code})
+        });
+        // Whoever asked may have gone away.
+        writeln!(std::io::stdout(), "{answer}")
+            .map_err(|error| Error::new(format!("cannot answer: {error}")))?;
+        progress.restart();
+    }
+    Ok(json!({ "runs": runs }))
+}
+
+/// The options on a line.
+fn run_of(line: &str) -> Result<Arguments, Error> {
+    let words: Vec<String> = serde_json::from_str(line)
+        .map_err(|error| Error::new(format!("a run is a JSON array of options: {error}")))?;
+    Arguments::parse(words.into_iter())
+}
+
+fn prove_run(
+    keyed: &Keyed,
+    prepared: &Prepared,
+    mut arguments: Arguments,
+    progress: &Arc<Progress>,
+) -> Result<Value, End> {
+    progress.begin("open");
+    let Keyed { package, key, .. } = keyed;
+    let (statement, openings) = keyed.statement(&mut arguments)?;
     let traces: Vec<PathBuf> = arguments.several("trace")?;
     let output = arguments.required("output")?;
     let parts = arguments.optional::<PathBuf>("parts")?.map(|folder| Parts::open(&folder)).transpose()?;
     arguments.finish()?;
-    let Proven { package, key, statement, openings, .. } = &proven;
     let traces = package.open_traces(&traces)?;
-    let mut from_files = false;
-    let mut trees_zero = |member: usize| {
-        let tree_zero = proven.tree_zero(member)?;
-        from_files |= matches!(tree_zero, TreeZero::Kept(Some(_)));
-        Ok(tree_zero)
-    };
-    let proof =
-        prover::prove_with(&mut trees_zero, parts.as_ref(), package, &traces, key, statement, progress)
-            .and_then(|proof| {
-                progress.begin("verify");
-                verify(key, &proof, openings.as_deref()).map_err(|error| {
-                    Failure::Witness(error.within(match &parts {
+    let proof = prepared.prove(&traces, &statement, parts.as_ref(), progress).and_then(|proof| {
+        progress.begin("verify");
+        verify(key, &proof, openings.as_deref()).map_err(|error| {
+            Failure::Witness(error.within(match &parts {
                 None => "the proof that was made is rejected; prove again with another nonce in the claim",
                 Some(_) => {
                     "the proof that was made is rejected; prove again without the parts that were kept, \
-                             and if that is rejected, too, with another nonce in the claim"
+                     and if that is rejected, too, with another nonce in the claim"
                 }
             }))
-                })?;
-                progress.end();
-                Ok(proof)
-            });
-    if from_files && matches!(proof, Err(Failure::Witness(_))) {
+        })?;
+        progress.end();
+        Ok(proof)
+    });
+    if prepared.has_files() && matches!(proof, Err(Failure::Witness(_))) {
         // It may be the columns, and not the witness.
         prover::check_fixed(package, key, progress)?;
     }
@@ -226,16 +277,17 @@ pub fn prove(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value
 
 pub fn prove_block(mut arguments: Arguments, progress: &Arc<Progress>) -> Result<Value, End> {
     progress.begin("open");
-    let proven = Proven::open(&mut arguments)?;
+    let keyed = Keyed::open(&mut arguments)?;
+    let (statement, _) = keyed.statement(&mut arguments)?;
     let (trace, parts) = (arguments.required("trace")?, arguments.required("parts")?);
     let block = arguments.optional("block")?.unwrap_or(0);
     arguments.finish()?;
-    let Proven { package, key, statement, .. } = &proven;
+    let Keyed { package, key, .. } = &keyed;
     let parts = Parts::open(&parts)?;
     let trace = ColumnFile::open(&trace, &key.members[block % key.members.len()].circuit, 1)?;
-    let mut trees_zero = |member| proven.tree_zero(member);
+    let mut trees_zero = |member| keyed.tree_zero(member);
     let stage =
-        prover::prove_block(&mut trees_zero, &parts, package, (block, trace), key, statement, progress)?;
+        prover::prove_block(&mut trees_zero, &parts, package, (block, trace), key, &statement, progress)?;
     let missing = match stage {
         Stage::Committed { missing } => missing,
         Stage::Proven => 0,

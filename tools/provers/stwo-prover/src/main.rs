@@ -47,6 +47,10 @@ usage: lindero-prover-stwo VERB --option value ...
   prove-block --package FOLDER --key KEY --trace FILE --claim FILE --parts FOLDER [--block 0] [--openings FILE] [--fixed-columns ...]
           The part of `prove` that is of one block, given its trace: commits it, and proves it if all blocks are committed in the
           parts. When each block is proven, `prove` with these parts puts them together.
+  prove-runs --package FOLDER --key KEY [--fixed-columns ...]
+          Proves run after run, and does once what they have in common. Each line of standard input is a JSON array of the options of
+          `prove` that are of one run, [\"--trace\", \"trace.bin\", \"--claim\", ...], and each is answered by a line on standard output:
+          what `prove` prints, or {\"error\": ..., \"exit_code\": ...}. Ends where its input does, and prints how many runs were proven.
   verify  --key KEY --proof PROOF [--openings FILE] [--transcript FILE]
           Knows of the claim only what it says about public tensors; `lindero verify` knows the rest. Writes every challenge of
           an accepted proof to the transcript, with the nonce before it.
@@ -61,7 +65,7 @@ usage: lindero-prover-stwo VERB --option value ...
 A KEY file holds a key per bucket of a model: commit and prove take that of the package, verify and tamper the
 one that the proof names.
 
-setup, parameters, commit, prove, prove-block and bare also take
+setup, parameters, commit, prove, prove-block, prove-runs and bare also take
   --progress-fd N   JSON lines on this file descriptor
   --threads N       0: one per processor
 
@@ -78,6 +82,23 @@ pub enum End {
     Rejected(Error),
     /// The proof holds, but for values that are given by digest: its report.
     Unopened(serde_json::Value),
+}
+
+impl End {
+    /// The exit code, and what to say.
+    fn failure(self) -> (u8, Error) {
+        match self {
+            End::BadInput(error) => (2, error),
+            #[cfg(feature = "prover")]
+            End::NoProof(error) => (3, error),
+            End::Rejected(error) => (4, error),
+            End::Unopened(_) => {
+                let error =
+                    "the claim gives values by digest, which are not tied to the run: --openings has them";
+                (5, Error::new(error))
+            }
+        }
+    }
 }
 
 impl From<Error> for End {
@@ -100,25 +121,19 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let result = Arguments::parse(words).map_err(End::from).and_then(|arguments| run(&verb, arguments));
-    let (code, error) = match result {
+    let end = match result {
         Ok(report) => {
             println!("{report}");
             return ExitCode::SUCCESS;
         }
-        Err(End::BadInput(error)) => (2, error),
-        #[cfg(feature = "prover")]
-        Err(End::NoProof(error)) => (3, error),
-        Err(End::Unopened(report)) => {
-            println!("{report}");
-            let error =
-                "the claim gives values by digest, which are not tied to the run: --openings has them";
-            (5, Error::new(error))
-        }
-        Err(End::Rejected(error)) => {
-            println!("{}", json!({"verdict": "rejected", "reason": error.to_string()}));
-            (4, error)
-        }
+        Err(end) => end,
     };
+    match &end {
+        End::Unopened(report) => println!("{report}"),
+        End::Rejected(error) => println!("{}", json!({"verdict": "rejected", "reason": error.to_string()})),
+        _ => {}
+    }
+    let (code, error) = end.failure();
     eprintln!("lindero-prover-stwo {verb}: {error}");
     ExitCode::from(code)
 }
@@ -148,7 +163,7 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             tamper_files(arguments)
         }
         #[cfg(feature = "prover")]
-        "setup" | "parameters" | "commit" | "prove" | "prove-block" | "bare" => {
+        "setup" | "parameters" | "commit" | "prove" | "prove-block" | "prove-runs" | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
             match verb {
                 "setup" => commands::setup(arguments, &progress),
@@ -156,6 +171,7 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
                 "commit" => commands::commit(arguments, &progress),
                 "bare" => commands::bare(arguments, &progress),
                 "prove-block" => commands::prove_block(arguments, &progress),
+                "prove-runs" => commands::prove_runs(arguments, std::io::stdin().lock(), &progress),
                 _ => commands::prove(arguments, &progress),
             }
         }

@@ -53,6 +53,14 @@ impl Progress {
         self.lock().end_current();
     }
 
+    /// Times from here on are of other work.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        state.end_current();
+        state.begun = Instant::now();
+        state.seconds.clear();
+    }
+
     /// The stages from here on are of this block.
     pub fn enter_block(&self, index: usize, blocks: usize) {
         let mut state = self.lock();

@@ -2,8 +2,9 @@
 
 mod common;
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::Folder;
 use lindero_testkit::samples;
@@ -56,6 +57,68 @@ fn a_proof_and_its_key_are_enough_to_verify() {
     assert_eq!(report["statement"][0]["name"], "input");
     assert_eq!(report["statement"][0]["values"].as_array().unwrap().len(), 64);
     assert_eq!(std::fs::read_dir(&empty.0).unwrap().count(), 2, "verify writes nothing");
+}
+
+const PROVE_RUNS: &[&str] = &["prove-runs", "--package", ".", "--key", "model.key"];
+
+/// What `prove-runs` answers to these lines, the last line being of all of them.
+fn prove_runs(folder: &Path, lines: &[String]) -> Vec<serde_json::Value> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lindero-prover-stwo"))
+        .args(PROVE_RUNS)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = program.stdin.take().unwrap();
+    let lines = lines.join("\n");
+    let asking = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let output = program.wait_with_output().unwrap();
+    asking.join().unwrap();
+    assert_eq!(code(&output), 0);
+    let answers = String::from_utf8(output.stdout).unwrap();
+    answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn options_of_run(trace: &str, output: &str) -> String {
+    serde_json::json!(["--trace", trace, "--claim", "claim.json", "-o", output]).to_string()
+}
+
+#[test]
+fn runs_are_proven_one_after_the_other() {
+    let made = proven();
+    let path = |name: &str| made.0.join(name);
+    let mut trace = std::fs::read(path("trace.bin")).unwrap();
+    trace[0] ^= 1;
+    std::fs::write(path("wrong.bin"), &trace).unwrap();
+    let lines = [
+        options_of_run("trace.bin", "first.proof"),
+        options_of_run("wrong.bin", "wrong.proof"),
+        options_of_run("missing.bin", "missing.proof"),
+        "no array".to_string(),
+        r#"["--key", "other.key"]"#.to_string(),
+        options_of_run("trace.bin", "last.proof"),
+    ];
+    let answers = prove_runs(&made.0, &lines);
+    let codes: Vec<_> = answers.iter().map(|answer| answer["exit_code"].as_i64().unwrap_or(0)).collect();
+    assert_eq!(codes, [0, 3, 2, 2, 2, 0, 0], "{answers:?}");
+    assert_eq!(answers[6]["runs"], 2);
+    let expected = std::fs::read(path("run.proof")).unwrap();
+    for name in ["first.proof", "last.proof"] {
+        assert!(std::fs::read(path(name)).unwrap() == expected, "{name}");
+    }
+    assert!(!path("wrong.proof").exists() && !path("missing.proof").exists());
+}
+
+/// Each of them verifies, or there would be an error.
+#[test]
+fn a_thousand_runs_take_no_more_memory_than_a_hundred() {
+    let made = proven();
+    let lines = vec![options_of_run("trace.bin", "run.proof"); 1000];
+    let answers = prove_runs(&made.0, &lines);
+    assert_eq!(answers[1000]["runs"], 1000);
+    let peak = |run: usize| answers[run]["time"]["peak_memory_bytes"].as_f64().unwrap();
+    assert!(peak(999) < 1.1 * peak(99), "{} bytes, then {}", peak(99), peak(999));
 }
 
 #[test]

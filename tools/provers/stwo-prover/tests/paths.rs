@@ -10,7 +10,9 @@ use std::sync::Arc;
 use common::{check, Folder, QUICK};
 use lindero_package::{ColumnFile, Package, Statement};
 use lindero_prover_stwo::progress::Progress;
-use lindero_prover_stwo::prover::{prove_with, setup_keeping, Failure, FixedFiles, Keep, Kept, TreeZero};
+use lindero_prover_stwo::prover::{
+    prove_with, setup_keeping, Failure, FixedFiles, Keep, Kept, Prepared, TreeZero, Twiddles,
+};
 use lindero_stwo_verifier::{Key, Target};
 use lindero_testkit::{samples, Sample};
 
@@ -60,6 +62,26 @@ fn members_have_files_of_their_own() {
         prove(&|member| if member == 1 { TreeZero::Committed } else { files(member) }) == expected,
         "both"
     );
+}
+
+/// What is ready is the same after each proof.
+#[test]
+fn one_proof_leaves_nothing_to_the_next() {
+    for (name, sample) in cases() {
+        let made = Made::new(&sample, &QUICK, &Keep::DEFAULT);
+        let expected = made.prove(TreeZero::Committed).unwrap();
+        let (key, progress) = (Key::decode(&made.key).unwrap(), Arc::new(Progress::new(None)));
+        let twiddles = Twiddles::of(&key, &progress);
+        for files in [made.files().unwrap(), None] {
+            let mut tree_zero = Some(TreeZero::Kept(files));
+            let mut one = |_| Ok(tree_zero.take().unwrap());
+            let prepared = Prepared::new(&made.package, &key, &twiddles, &mut one, &progress).unwrap();
+            for _ in 0..3 {
+                let proof = prepared.prove(&made.traces, &made.statement, None, &progress).unwrap();
+                assert!(proof == expected, "{name}");
+            }
+        }
+    }
 }
 
 /// A sample with its key and what setup left.

@@ -14,6 +14,7 @@ mod load;
 mod neighbours;
 mod open;
 mod parts;
+mod prepared;
 mod program;
 mod prove;
 mod stages;
@@ -25,9 +26,10 @@ pub use bare::prove_bare;
 pub use fixed::{FixedFiles, Keep, Kept};
 pub use grind::{Grind, HONEST};
 pub use parts::Parts;
+pub use prepared::{Prepared, TreeZero, TreesZero, Twiddles};
 pub use prove::{
     check_fixed, main_root, prove, prove_block, prove_grinding, prove_unchecked, prove_with, setup,
-    setup_keeping, sizes, Stage, TreeZero,
+    setup_keeping, sizes, Stage,
 };
 
 /// Why there is no proof.

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
+use lindero_package::{ColumnFile, Error, Package, Statement};
 use lindero_stwo_verifier::security::BundleSizes;
-use lindero_stwo_verifier::{
-    codec, transcript, Key, KeyParts, Layout, Member, Parameters, Target, PROOF_FORMAT,
-};
+use lindero_stwo_verifier::{transcript, Key, KeyParts, Layout, Member, Parameters, Target};
 use stwo::core::channel::MerkleChannel;
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::PcsConfig;
@@ -21,11 +19,14 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::CommitmentTreeProver;
 
 use super::blocks::{Begun, Bundle};
-use super::fixed::{write, Fixed, FixedFiles, Keep, Kept, Shape};
+use super::fixed::{write, Keep, Kept, Shape};
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::parts::Parts;
-use super::strategy::{Honest, Strategy, Unchecked};
+use super::prepared::{
+    check_package, commit_fixed, FixedTree, Means, Prepared, TreeZero, TreesZero, Twiddles,
+};
+use super::strategy::{Honest, Unchecked};
 use super::Failure;
 use crate::progress::Progress;
 
@@ -92,18 +93,6 @@ pub fn main_root(member: &Member, trace: &ColumnFile) -> Result<[u8; 32], Error>
     Ok(tree.commitment.root().0)
 }
 
-/// What a proof has of tree 0.
-pub enum TreeZero {
-    /// All of it, extended and hashed, for Stwo's own `prove`: slow and large, and the yardstick of the other.
-    Committed,
-    /// The Merkle tree, from files or made anew, and rows where they are kept; what else is needed comes from the columns as they
-    /// are.
-    Kept(Option<FixedFiles>),
-}
-
-/// Extended columns of tree 0 are kept until the queries are known, if they take at most this number of bytes; else their rows are computed.
-const MOST_EXTENDED_BYTES: usize = 1 << 30;
-
 /// Makes the bytes of a proof of a bundle, one block per trace. Tensors that the claim gives by digest must be opened in the
 /// statement.
 ///
@@ -120,18 +109,7 @@ pub fn prove(
     prove_with(&mut |_| Ok(TreeZero::Kept(None)), None, package, traces, key, statement, progress)
 }
 
-/// What a proof has of tree 0 of a member, by its index.
-pub type TreesZero<'a> = &'a mut dyn FnMut(usize) -> Result<TreeZero, Error>;
-
-/// What a proof is made with, besides what it is of.
-pub(super) struct Means<'m> {
-    pub(super) grind: Grind,
-    pub(super) trees_zero: TreesZero<'m>,
-    pub(super) parts: Option<&'m Parts>,
-}
-
-/// The same proof, byte by byte, whatever there is of tree 0, and of the proof itself. With files nobody compares the columns of
-/// the package with the key's, but for whoever verifies the proof.
+/// The same proof, byte by byte, whatever there is of tree 0, and of the proof itself.
 pub fn prove_with(
     trees_zero: TreesZero,
     parts: Option<&Parts>,
@@ -141,8 +119,9 @@ pub fn prove_with(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    let means = Means { grind: HONEST, trees_zero, parts };
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, means)
+    let twiddles = Twiddles::of(key, progress);
+    let prepared = Prepared::new(package, key, &twiddles, trees_zero, progress)?;
+    prepared.prove(traces, statement, parts, progress)
 }
 
 /// What there is of a block that is proven apart.
@@ -221,8 +200,8 @@ pub fn prove_unchecked(
     statement: &Statement,
     progress: &Arc<Progress>,
 ) -> Result<Vec<u8>, Failure> {
-    let means = Means { grind: HONEST, trees_zero: &mut |_| Ok(TreeZero::Kept(None)), parts: None };
-    prove_bundle(package, traces, key, statement, progress, &mut Unchecked, means)
+    let means = Means { grind: HONEST, strategy: &mut Unchecked, parts: None };
+    prove_by(means, package, traces, key, statement, progress)
 }
 
 /// Proves with nonces of another origin, as a lazy prover would: for tests.
@@ -235,59 +214,26 @@ pub fn prove_grinding(
     progress: &Arc<Progress>,
     grind: Grind,
 ) -> Result<Vec<u8>, Failure> {
-    let means = Means { grind, trees_zero: &mut |_| Ok(TreeZero::Kept(None)), parts: None };
-    prove_bundle(package, traces, key, statement, progress, &mut Honest, means)
+    let means = Means { grind, strategy: &mut Honest, parts: None };
+    prove_by(means, package, traces, key, statement, progress)
 }
 
-pub(super) fn prove_bundle(
+fn prove_by(
+    means: Means,
     package: &Package,
     traces: &[ColumnFile],
     key: &Key,
     statement: &Statement,
     progress: &Arc<Progress>,
-    strategy: &mut dyn Strategy,
-    Means { grind, trees_zero, parts }: Means,
 ) -> Result<Vec<u8>, Failure> {
-    check_inputs(package, traces, key, statement)?;
-    progress.begin("twiddles");
-    let tallest = key.members.iter().map(|member| member.layout.max_log_height).max().unwrap_or(0);
-    let twiddles = twiddles(tallest, &key.parameters);
-    let fixed = |(index, member): (usize, _)| {
-        let file = &package.files[index].fixed;
-        Ok((index, FixedTree::new(trees_zero(index)?, member, file, &twiddles, progress)?))
-    };
-    let fixed = key.members.iter().enumerate().map(fixed).collect::<Result<_, Failure>>()?;
-    let (blocks, search) = (traces.len(), Search::new(grind, progress));
-    let bundle = Bundle {
-        package,
-        traces,
-        first: 0,
-        blocks,
-        parts,
-        key,
-        statement,
-        progress,
-        search: search.clone(),
-        twiddles: &twiddles,
-        fixed: &fixed,
-    };
-    let (roots, first) = bundle.commit_main_columns()?;
-    let absorbed = strategy.absorbed(roots.clone());
-    let (channel, drawn) = draw(key, statement, &absorbed, search, progress);
-    let begun = Begun { roots: &roots, channel: &channel, drawn: &drawn };
-    let blocks = bundle.prove_blocks(0..blocks, first, &begun, strategy)?;
-    progress.leave_blocks();
-    Ok(encode(&proto::Proof {
-        format: PROOF_FORMAT,
-        key_digest: key.digest.to_vec(),
-        claim: statement.claim().to_vec(),
-        blocks,
-        nonce: codec::encode_nonces(&channel.used_nonces()),
-    }))
+    let twiddles = Twiddles::of(key, progress);
+    let trees_zero = &mut |_| Ok(TreeZero::Kept(None));
+    let prepared = Prepared::new(package, key, &twiddles, trees_zero, progress)?;
+    prepared.prove_with(means, traces, statement, progress)
 }
 
 /// The challenges that all blocks share, and the channel that gave them.
-fn draw(
+pub(super) fn draw(
     key: &Key,
     statement: &Statement,
     roots: &[Blake2sHash],
@@ -298,77 +244,6 @@ fn draw(
     progress.begin("draw_challenges");
     let drawn = transcript::draw_shared(&mut channel, key);
     (channel, drawn)
-}
-
-fn check_package(package: &Package, key: &Key) -> Result<(), Failure> {
-    let digests = package.bundle.members.iter().map(|member| digest(&package.circuits[member.circuit_index]));
-    if !digests.eq(key.members.iter().map(|member| member.circuit_digest)) {
-        return Err(Failure::Input(Error::new("the key is of another circuit than the package")));
-    }
-    Ok(())
-}
-
-fn check_inputs(
-    package: &Package,
-    traces: &[ColumnFile],
-    key: &Key,
-    statement: &Statement,
-) -> Result<(), Failure> {
-    check_package(package, key)?;
-    let blocks = statement.steps() * key.members.len();
-    if traces.len() != blocks {
-        return Err(Failure::Input(Error::new(format!(
-            "there are {} traces, and must be {blocks}: one per step and member",
-            traces.len()
-        ))));
-    }
-    Ok(())
-}
-
-fn commit_fixed(
-    member: &Member,
-    file: &ColumnFile,
-    twiddles: &TwiddleTree<SimdBackend>,
-    coefficients: bool,
-    progress: &Progress,
-) -> Result<Tree, Failure> {
-    progress.begin("load_fixed");
-    let columns = load::fixed_columns(&member.circuit, &member.layout, file)?;
-    progress.begin("commit_fixed");
-    let tree: Tree = commit(columns, coefficients, member.config(), twiddles);
-    if tree.commitment.root().0 != member.fixed_root {
-        return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
-    }
-    Ok(tree)
-}
-
-pub(super) enum FixedTree<'a> {
-    Committed(Tree),
-    Kept(Fixed<'a>),
-}
-
-impl<'a> FixedTree<'a> {
-    fn new(
-        tree_zero: TreeZero,
-        member: &'a Member,
-        file: &'a ColumnFile,
-        twiddles: &'a TwiddleTree<SimdBackend>,
-        progress: &Progress,
-    ) -> Result<Self, Failure> {
-        let commit = |coefficients| commit_fixed(member, file, twiddles, coefficients, progress);
-        Ok(match tree_zero {
-            TreeZero::Committed => FixedTree::Committed(commit(true)?),
-            TreeZero::Kept(Some(files)) => FixedTree::Kept(Fixed::new(member, file, files, twiddles)),
-            TreeZero::Kept(None) => {
-                let mut tree = commit(false)?;
-                let bytes: usize = tree.polynomials.iter().map(|poly| 4 * poly.evals.values.length).sum();
-                if bytes > MOST_EXTENDED_BYTES {
-                    tree.polynomials.clear();
-                }
-                FixedTree::Kept(Fixed::new(member, file, tree, twiddles))
-            }
-        })
-    }
 }
 
 pub(super) fn unsatisfied() -> Failure {

@@ -35,8 +35,8 @@ use world::World;
 
 use super::fill::Columns;
 use super::grind::HONEST;
+use super::prepared::{Means, Prepared, TreeZero, Twiddles};
 use super::program::Known;
-use super::prove::{prove_bundle, Means, TreeZero};
 use super::strategy::{Published, Step, Strategy};
 use super::Failure;
 use crate::progress::Progress;
@@ -130,8 +130,10 @@ pub fn forge(
         moved: attempt.protocol != Protocol::Kept,
     };
     let progress = Arc::new(Progress::new(None));
-    let means = Means { grind: HONEST, trees_zero: &mut |_| Ok(TreeZero::Committed), parts: None };
-    let proof = prove_bundle(package, traces, key, statement, &progress, &mut forger, means)?;
+    let twiddles = Twiddles::of(key, &progress);
+    let prepared = Prepared::new(package, key, &twiddles, &mut |_| Ok(TreeZero::Committed), &progress)?;
+    let means = Means { grind: HONEST, strategy: &mut forger, parts: None };
+    let proof = prepared.prove_with(means, traces, statement, &progress)?;
     Ok((proof, forger.report))
 }
 
