@@ -11,9 +11,9 @@ RUNS = {"a": [3, 1, 4, 1, 5, 9, 2, 6], "b": [2, 7, 1, 8, 2, 8, 1, 8], "c": [0] *
 
 def write_runs(name, runs):
     path = models.folder / name
-    path.mkdir()
+    path.mkdir(exist_ok=True)
     for run, tokens in runs.items():
-        (path / f"{run}.json").write_text(json.dumps({"tokens": tokens}))
+        (path / f"{run}.json").write_text(json.dumps({"input_ids": tokens}))
     return path
 
 
@@ -39,9 +39,10 @@ def each_proof_is_that_of_the_run_alone():
 @case
 def digests_have_openings_of_their_own():
     package, proofs = models.package("toy_gpt"), models.folder / "hidden"
-    succeed("prove", package, "--runs", models.folder / "runs", "-o", proofs, "--digest", "tokens")
+    succeed("prove", package, "--runs", write_runs("runs", RUNS), "-o", proofs, "--digest", "input_ids")
     for run in RUNS:
-        succeed("verify", proofs / f"{run}.proof", "--key", package / "model.key", "--openings", proofs / f"{run}.openings")
+        proof = proofs / f"{run}.proof"
+        succeed("open", proof, "--key", package / "model.key", "--values", proof.with_suffix(".openings"))
 
 
 @case
@@ -54,7 +55,7 @@ def a_run_that_cannot_be_is_named_and_leaves_those_before_it():
 
 @case
 def what_no_runs_are_is_refused():
-    package, runs = models.package("toy_gpt"), models.folder / "runs"
+    package, runs = models.package("toy_gpt"), write_runs("runs", RUNS)
     refused(USAGE, "--runs takes a package", "prove", MODELS / "toy_gpt.onnx", "--runs", runs)
     (models.folder / "empty").mkdir()
     refused(USAGE, "there is no .json", "prove", package, "--runs", models.folder / "empty")

@@ -173,8 +173,9 @@ absl::StatusOr<std::vector<fs::path>> inputsIn(const std::string& folder) {
                                                " would have the same proof; rename one"));
   }
   if (code) {
-    return withError(systemError(absl::StrCat("cannot read the folder ", folder), code.value()),
-                     Error::kFile);
+    return withError(
+        runtime::systemError(absl::StrCat("cannot read the folder ", folder), code.value()),
+        Error::kFile);
   }
   if (by_name.empty()) {
     return failure(Error::kUsage,
@@ -187,7 +188,7 @@ absl::StatusOr<std::vector<fs::path>> inputsIn(const std::string& folder) {
 
 struct NamedProof {
   std::string name, file;
-  runtime::ProvenRun proven;
+  runtime::ProvenRun proven = {};
 };
 
 void addProofs(const std::vector<NamedProof>& proofs, Summary& summary) {
@@ -214,7 +215,7 @@ void addProofs(const std::vector<NamedProof>& proofs, Summary& summary) {
 // Sessions of a package's circuits, of which each takes the runs that fit.
 class Sessions {
  public:
-  Sessions(const Prover& prover, Monitor& monitor) : prover_(prover), monitor_(monitor) {}
+  Sessions(const Prover& prover, runtime::Monitor& monitor) : prover_(prover), monitor_(monitor) {}
 
   absl::StatusOr<runtime::ProverSession*> of(const ProveArguments& arguments,
                                              const OpenedPackage& opened) {
@@ -236,7 +237,7 @@ class Sessions {
 
  private:
   const Prover& prover_;
-  Monitor& monitor_;
+  runtime::Monitor& monitor_;
   std::map<std::string, runtime::ProverSession> sessions_;  // by the folder of the circuit
 };
 
@@ -248,8 +249,9 @@ absl::Status proveRuns(const ProveArguments& arguments, Context& context) {
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) {
-    return withError(systemError(absl::StrCat("cannot make ", folder.string()), code.value()),
-                     Error::kFile);
+    return withError(
+        runtime::systemError(absl::StrCat("cannot make ", folder.string()), code.value()),
+        Error::kFile);
   }
   Stopwatch watch;
   LINDERO_ASSIGN_OR_RETURN(const Scratch scratch,
@@ -361,7 +363,7 @@ void addProve(CLI::App& app, Command& chosen) {
                    "Prove a run for each NAME.json, .npz or .npy of this folder; the proof is "
                    "NAME.proof. What they have in common is done once")
       ->type_name("FOLDER")
-      ->excludes(key_out, job);
+      ->excludes(key_out, job, command->get_option("--openings"));
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, output, &chosen] {
     if (!arguments->runs.empty() && output->count() == 0) arguments->files.proof = "proofs";
