@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/driver/check_length.h"
 #include "ir/core/op_table.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
@@ -20,6 +21,7 @@
 #include "passes/general/eliminate_dead_ops/eliminate_dead_ops.h"
 #include "passes/import_cleanup/import_cleanup.h"
 #include "passes/import_cleanup/set_length/set_length.h"
+#include "passes/import_cleanup/support/positions.h"
 #include "passes/lower_air/lowering.h"
 #include "passes/pass_manager.h"
 #include "passes/region/form_regions/form_regions.h"
@@ -134,6 +136,11 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
     return ir::withPrefix(status, absl::StrCat(path, ": "));
   }
   result.findFacts();
+  if (!result.facts_.causal) return result;
+  IR_ASSIGN_OR_RETURN(result.know_the_length_,
+                      outputsThatKnowTheLength(path, options, graph, result.floatFunction(),
+                                               result.facts_.inputs[0].shape[0]));
+  result.findFacts();
   return result;
 }
 
@@ -156,6 +163,7 @@ const ir::Function& Compilation::integerFunction() const { return mainOf(*intege
 void Compilation::findFacts() {
   facts_ = modelFacts(floatFunction());
   facts_.file = file_;
+  facts_.causal = facts_.causal && outputThatKnowsTheLength().empty();
   if (context_ > 0) facts_.parameters = parameters_;
   const auto note = [&](const std::map<std::string, std::vector<int64_t>>& shapes,
                         TensorFacts& tensor) {
@@ -166,6 +174,21 @@ void Compilation::findFacts() {
   for (TensorFacts& input : facts_.inputs) note(input_shapes_, input);
   for (TensorFacts& output : facts_.outputs) note(output_shapes_, output);
   facts_.sha256 = runtime::toHex(onnx_);
+}
+
+std::string Compilation::outputThatKnowsTheLength() const {
+  for (const std::string& name : outputNames()) {
+    if (know_the_length_.count(name) > 0) return name;
+  }
+  return "";
+}
+
+std::string Compilation::whyNotCausal() const {
+  const std::string output = outputThatKnowsTheLength();
+  if (output.empty()) return passes::Positions(floatFunction()).obstacle();
+  return absl::StrCat("with fewer tokens, output '", output,
+                      "' is not the beginning of what it is with all: the model computes with "
+                      "their number");
 }
 
 absl::StatusOr<std::vector<passes::Sample>> Compilation::defaultSamples(int64_t count) const {

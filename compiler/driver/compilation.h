@@ -19,6 +19,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class Compilation {
   const std::string& file() const { return file_; }  // its name, without folders
   const ModelFacts& facts() const { return facts_; }
   const ir::Function& floatFunction() const;
+  // Of a model that is not known to be causal.
+  std::string whyNotCausal() const;
 
   // Samples for a user who gives none: they come from the model's own predictions.
   absl::StatusOr<std::vector<passes::Sample>> defaultSamples(int64_t count) const;
@@ -128,6 +131,8 @@ class Compilation {
 
   // Of the float function as it is now.
   void findFacts();
+  // One of the outputs (check_length.h); empty if there is none.
+  std::string outputThatKnowsTheLength() const;
 
   // Fills onnx_ and external_.
   absl::Status digestFiles(const std::string& path);
@@ -136,6 +141,7 @@ class Compilation {
   ModelFacts facts_;
   // Of inputs and of outputs, in the graph.
   std::map<std::string, std::vector<int64_t>> input_shapes_, output_shapes_;
+  std::set<std::string> know_the_length_;  // outputs
   runtime::Digest onnx_ = {};
   std::vector<runtime::ExternalFile> external_;
   runtime::CompileOptions options_;

@@ -13,7 +13,6 @@
 #include "absl/strings/str_split.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/try_circuit.h"
-#include "passes/import_cleanup/support/positions.h"
 #include "passes/plugin.h"
 #include "runtime/claim/key_file.h"
 #include "runtime/monitor/scratch.h"
@@ -180,8 +179,7 @@ absl::StatusOr<std::vector<int64_t>> chooseBuckets(const ModelOptions& options,
   }
   if (!facts.causal) {
     return failure(Error::kUnsupported,
-                   absl::StrCat(facts.file, ": ",
-                                passes::Positions(model.compilation.floatFunction()).obstacle(),
+                   absl::StrCat(facts.file, ": ", model.compilation.whyNotCausal(),
                                 ": no decode run; prove its choices for given tokens (--argmax)"));
   }
   if (options.context == "carry") {

@@ -79,6 +79,38 @@ TEST(CompileModel, ComputesNoReferenceOfOutputsThatAreLeftOut) {
   EXPECT_FALSE(model->compilation.reference(sample, {"z"}).ok());
 }
 
+// Of fewer tokens it is another model, unless its length is what the file says.
+TEST(CompileModel, TakesNoFewerTokensWhereTheModelComputesWithTheirNumber) {
+  struct Case {
+    const char* length;
+    const char* divisor;
+    bool causal;
+  };
+  for (const Case& one :
+       {Case{"n", "one", true}, Case{"n", "count", false}, Case{"4", "count", true}}) {
+    testing::ScratchFolder folder;
+    const std::string text =
+        absl::StrCat("g (int64[", one.length, "] ids) => (float[", one.length,
+                     ", 2] y) <float[3, 2] table = {1, 2, 3, 4, 5, 6}, float one = {1}> {"
+                     "rows = Gather(table, ids) shape = Shape(ids) count = Cast<to = 1>(shape) "
+                     "y = Div(rows, ",
+                     one.divisor, ") }");
+    const std::string path =
+        folder.write("model.onnx", testing::parseModel(text).SerializeAsString());
+    runtime::Monitor monitor;
+    ModelOptions options;
+    if (one.length == std::string("n")) options.dims = {"n=4"};
+    const auto model = importModel(path, options, monitor);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(model->compilation.facts().causal, one.causal) << text;
+    if (one.causal) continue;
+    options.lower.decode = true;
+    const absl::Status status = chooseBuckets(options, *model).status();
+    EXPECT_NE(status.message().find("output 'y' is not the beginning"), std::string::npos)
+        << status;
+  }
+}
+
 // Ids that are a mask, too, of which most are no truth values: the mask overflows.
 TEST(CompileModel, RefusesModelsThatGiveNoNumbers) {
   testing::ScratchFolder folder;
