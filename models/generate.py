@@ -7,6 +7,7 @@
     generate.py block     models/generated/block.onnx: one such block, float in, float out
     generate.py llama-block models/generated/llama-block.onnx: one block of Llama's shape, 45M parameters
     generate.py mlp --activation relu -o mlp.onnx
+    generate.py mlp --activation relu --gemm -o relu_mlp.onnx
     generate.py mlp --gated -o swiglu.onnx
     generate.py gpt2      models/generated/gpt2.onnx: GPT-2 small, 124M parameters, length 32
     generate.py gpt2-xl   models/generated/gpt2-xl.onnx: GPT-2 XL, 1.5B parameters, length 32
@@ -132,10 +133,12 @@ class GraphBuilder:
         return f"{name}_{uses}" if uses else name
 
 
-def linear(g, scope, x, fan_in, fan_out, gain=1.0):
+def linear(g, scope, x, fan_in, fan_out, gain=1.0, gemm=False):
     name = scope[1:].replace("/", ".")
-    weight = g.normal(f"{name}.weight", (fan_in, fan_out), gain / math.sqrt(fan_in))
+    weight = g.normal(f"{name}.weight", (fan_out, fan_in) if gemm else (fan_in, fan_out), gain / math.sqrt(fan_in))
     bias = g.normal(f"{name}.bias", (fan_out,), 0.05)
+    if gemm:
+        return g.op(scope, "Gemm", x, weight, bias, alpha=1.0, beta=1.0, transB=1)
     return g.op(scope, "Add", bias, g.op(scope, "MatMul", x, weight))
 
 
@@ -285,15 +288,18 @@ def make_llama_block(shape, seed):
     return g.model([x], ("y", [1, seq, dim]))
 
 
-def make_mlp(sizes, activation, seed):
-    """x float [1, sizes[0]] -> y float [1, sizes[-1]]; the activation stands between layers."""
+def make_mlp(sizes, activation, seed, gemm=False):
+    """x float [1, sizes[0]] -> y float [1, sizes[-1]]; the activation stands between layers.
+
+    With `gemm`, a layer is one Gemm, as the exporter writes nn.Linear on matrices, and not MatMul and Add.
+    """
     g = GraphBuilder(seed)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, sizes[0]])
     value = x.name
     for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
         if i:
             value = activate(g, f"/act.{i - 1}", value, activation)
-        value = linear(g, f"/fc.{i}", value, fan_in, fan_out)
+        value = linear(g, f"/fc.{i}", value, fan_in, fan_out, gemm=gemm)
     return g.model([x], ("y", [1, sizes[-1]]))
 
 
@@ -343,6 +349,7 @@ def parse_args():
             llama.add_argument(f"--{field.replace('_', '-')}", type=int, default=default)
     mlp = models.add_parser("mlp", parents=[common])
     mlp.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 64])
+    mlp.add_argument("--gemm", action="store_true", help="a layer is one Gemm, not MatMul and Add (without --gated)")
     mlp.add_argument("--gated", action="store_true", help="SwiGLU (SiLU, whatever --activation is) of the first two sizes, 8 rows")
     args = parser.parse_args()
     if args.model == "mlp":
@@ -367,7 +374,7 @@ def main():
     if args.model == "mlp" and args.gated:
         model = make_gated_mlp(args.sizes[:2], 8, args.seed)
     elif args.model == "mlp":
-        model = make_mlp(args.sizes, args.activation, args.seed)
+        model = make_mlp(args.sizes, args.activation, args.seed, args.gemm)
     elif args.model == "block":
         model = make_block(args.shape, args.activation, args.seed)
     elif args.model == "llama-block":

@@ -63,6 +63,9 @@ LAST_32 = ("--argmax", "--positions", "last:32")
 MODELS = {model.name: model for model in (
     Model("toy", "2 layers, d 32, 8 tokens; all logits", committed="toy_gpt.onnx"),
     Model("mlp", "64-256-64, one vector"),
+    # Of operators that every peer takes.
+    Model("relu_mlp", "64-256-64, ReLU, one vector; a layer is one Gemm", default=False,
+          generate=("mlp", "--activation", "relu", "--gemm")),
     Model("block", "1 block, d 64, 64 tokens"),
     Model("nanogpt", "4 layers, d 64, 64 tokens; all logits"),
     Model("char_gpt", "4 layers, d 128, 64 tokens; argmax at the last 32", "char_gpt/char_gpt.onnx", LAST_32, True),

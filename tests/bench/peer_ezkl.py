@@ -1,72 +1,17 @@
-"""EZKL on the same ONNX file: its Python wheel in an environment of its own, each stage a process.
-
-Run by that environment's Python, `peer_ezkl.py STAGE FOLDER` is one stage; by one that has onnx,
-`peer_ezkl.py copy FOLDER MODEL` makes the file that EZKL reads.
-"""
+"""EZKL on the same ONNX file. Run by a Python that has onnx, `peer_ezkl.py copy FOLDER MODEL` makes the file that it reads."""
 
 import json
-import os
-import statistics
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
-from process import Failed, measure
-
-VERSION = "23.0.5"
-MODELS = ("mlp", "block")  # the float models: EZKL takes no token ids
-STAGES = ("compile", "srs", "setup", "witness", "prove", "verify")
-REPEATED = ("prove", "verify")
+import peer
 
 
-def environment():
-    """The Python that has EZKL; made in the user's cache when it is not there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "lindero" / f"ezkl-{VERSION}"
-    python = folder / "bin/python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"ezkl=={VERSION}"], check=True)
-        (folder / "complete").touch()
-    return python
-
-
-def run(path, options):
-    """All stages for the ONNX file and input of a `Path`. The result holds what was measured until a stage failed."""
-    folder = path.folder / f"{path.model.name}.ezkl"
-    folder.mkdir(exist_ok=True)
+def prepare(folder, path, values):
     subprocess.run([path.python, __file__, "copy", folder, path.onnx], check=True)
-    (values,) = json.loads(path.input[-1].read_text()).values()
-    (folder / "input.json").write_text(json.dumps({"input_data": [flat(values)]}))
-    python = environment()
-    result = {"version": VERSION, "address_space": options.peer_memory, "stages": {}}
-    for name in STAGES:
-        runs = []
-        for _ in range(options.repeat if name in REPEATED else 1):
-            try:
-                printed, cost = measure([python, __file__, name, folder], options.peer_memory, options.peer_seconds)
-            except Failed as error:
-                return result | {"failed": f"{name}: {error}"}
-            runs.append(cost | {"inside": json.loads(printed.splitlines()[-1])["seconds"]})
-        if name == "compile":
-            result["logrows"] = json.loads((folder / "settings.json").read_text())["run_args"]["logrows"]
-        result["stages"][name] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    proof = json.loads((folder / "proof.json").read_text())
-    return result | {
-        "peak_bytes": max(stage["peak_bytes"] for stage in result["stages"].values()),
-        "bytes": {
-            "proof": len(proof["hex_proof"]) // 2 - 1,
-            "proof_file": (folder / "proof.json").stat().st_size,
-            "key": (folder / "vk").stat().st_size,
-            "proving_key": (folder / "pk").stat().st_size,
-        },
-    }
-
-
-def flat(values):
-    return [values] if isinstance(values, float) else [x for value in values for x in flat(value)]
+    (folder / "input.json").write_text(json.dumps({"input_data": [values]}))
 
 
 def copy(folder, model):
@@ -82,10 +27,22 @@ def copy(folder, model):
     onnx.save(model, Path(folder) / "model.onnx")
 
 
-def stage(name):
-    """In the environment, in the folder."""
-    import ezkl
-    logrows = lambda: json.loads(Path("settings.json").read_text())["run_args"]["logrows"]
+def logrows(folder):
+    return json.loads((folder / "settings.json").read_text())["run_args"]["logrows"]
+
+
+def sizes(folder):
+    proof = json.loads((folder / "proof.json").read_text())
+    return {
+        "proof": len(proof["hex_proof"]) // 2 - 1,
+        "proof_file": (folder / "proof.json").stat().st_size,
+        "key": (folder / "vk").stat().st_size,
+        "proving_key": (folder / "pk").stat().st_size,
+    }
+
+
+def work(ezkl, name):
+    """True if it went well."""
     if name == "compile":
         # As in Lindero: public input and output, and weights that the verifying key pins.
         arguments = ezkl.PyRunArgs()
@@ -95,7 +52,7 @@ def stage(name):
         ezkl.calibrate_settings(data="input.json", model="model.onnx", settings="settings.json", target="resources")
         return ezkl.compile_circuit("model.onnx", "circuit", "settings.json")
     if name == "srs":  # made here: of the right size, by nobody to be trusted
-        ezkl.gen_srs("srs", logrows())
+        ezkl.gen_srs("srs", logrows(Path()))
         return True
     if name == "setup":
         return ezkl.setup("circuit", "vk", "pk", "srs")
@@ -106,16 +63,26 @@ def stage(name):
     return ezkl.verify("proof.json", "settings.json", "vk", "srs")
 
 
-def main():
-    name, folder = sys.argv[1:3]
-    if name == "copy":
-        return copy(folder, sys.argv[3])
-    os.chdir(folder)
+def stage(name):
+    import ezkl
     begun = time.monotonic()
-    if not stage(name):
+    if not work(ezkl, name):
         sys.exit(f"{name} says no")
-    print("\n" + json.dumps({"seconds": time.monotonic() - begun}))
+    return time.monotonic() - begun
 
+
+VERSION = "23.0.5"
+PEER = peer.Peer(
+    name="EZKL",
+    version=VERSION,
+    requirements=(f"ezkl=={VERSION}",),
+    file=__file__,
+    models=("mlp", "relu_mlp", "block"),  # the float models: it takes no token ids
+    stages=("compile", "srs", "setup", "witness", "prove", "verify"),
+    prepare=prepare,
+    circuit=lambda folder: f"2^{logrows(folder)} rows",
+    sizes=sizes,
+)
 
 if __name__ == "__main__":
-    main()
+    copy(*sys.argv[2:]) if sys.argv[1] == "copy" else peer.main(stage)

@@ -102,28 +102,36 @@ def stages(models):
 
 
 def peers(models):
+    """Each model that a peer ran, in Lindero and in its peers."""
     rows = []
     for name, result in models.items():
-        peer = result.get("peers", {}).get("ezkl")
-        if not peer:
-            continue
-        prove, verify = result["stages"]["prove"], result["stages"]["verify"]
-        set_up = result["processes"]["compile"]["wall"]["median"]
-        cpu = result["processes"]["prove"]["cpu"]["median"]
-        rows.append([name, "Lindero", f"{set_up:.1f} s", f"{prove['total']['median']:.3f} s", "1", f"{cpu:.2f} s", "1",
-                     kilobytes(result["bytes"]["proof"]["median"]), f"{1000 * verify['verify']['median']:.1f} ms",
-                     megabytes(result["processes"]["prove"]["peak_bytes"]["max"])])
-        label = f"EZKL {peer['version']}"
-        if "failed" in peer:
-            rows.append([name, label, f"2^{peer.get('logrows', '?')} rows; {peer['failed']}"] + [""] * 7)
-            continue
-        inside = {stage: cost["inside"] for stage, cost in peer["stages"].items()}
-        rows.append([name, label, f"{inside['compile'] + inside['setup']:.1f} s", f"{inside['prove']:.2f} s",
-                     f"{1 / peer['prove_ratio']:.0f}", f"{peer['stages']['prove']['cpu']:.2f} s",
-                     f"{peer['stages']['prove']['cpu'] / cpu:.0f}", kilobytes(peer["bytes"]["proof"]),
-                     f"{1000 * inside['verify']:.1f} ms", megabytes(peer["stages"]["prove"]["peak_bytes"])])
-    header = ["", "", "compile, key", "prove", "ratio", "its CPU", "ratio", "proof, KB", "verify", "peak of prove, MB"]
+        if "peers" in result:
+            rows.append([name, "Lindero", *ours(result)])
+            cpu = result["processes"]["prove"]["cpu"]["median"]
+            rows += [[name, f"{peer['name']} {peer['version']}", *theirs(peer, cpu)] for peer in result["peers"].values()]
+    header = ["", "", "compile, key", "witness", "prove", "ratio", "its CPU", "ratio", "proof, KB", "verify",
+              "peak of prove, MB"]
     return "\n## Peers\n\n" + table(header, rows) if rows else ""
+
+
+def ours(result):
+    prove, process = result["stages"]["prove"], result["processes"]["prove"]
+    return [f"{result['processes']['compile']['wall']['median']:.1f} s", f"{prove['trace']['median']:.3f} s",
+            f"{prove['total']['median']:.3f} s", "1", f"{process['cpu']['median']:.2f} s", "1",
+            kilobytes(result["bytes"]["proof"]["median"]),
+            f"{1000 * result['stages']['verify']['verify']['median']:.1f} ms", megabytes(process["peak_bytes"]["max"])]
+
+
+def theirs(peer, cpu):
+    """`cpu`: what Lindero's process took to prove the same."""
+    if "failed" in peer:
+        return [f"{peer.get('circuit', 'no circuit')}; {peer['failed']}"] + [""] * 8
+    inside = {stage: cost["inside"] for stage, cost in peer["stages"].items()}
+    prove = peer["stages"]["prove"]
+    ratios = [f"{figure:.{0 if figure >= 10 else 1}f}" for figure in (1 / peer["prove_ratio"], prove["cpu"] / cpu)]
+    return [f"{inside['compile'] + inside.get('setup', 0):.1f} s", f"{inside['witness']:.3f} s",
+            f"{inside['prove']:.3f} s", ratios[0], f"{prove['cpu']:.2f} s", ratios[1],
+            kilobytes(peer["bytes"]["proof"]), f"{1000 * inside['verify']:.1f} ms", megabytes(prove["peak_bytes"])]
 
 
 def surroundings(result):
