@@ -4,6 +4,7 @@ Needs root, and control groups of version 2 or, of version 1, the memory control
 """
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -64,6 +65,36 @@ class MemoryGroup:
     def peak(self):
         """The most that was in memory at a time, files included."""
         return int((self.folder / self._peak).read_text())
+
+
+class Watch:
+    """Looks at a program as it runs: its memory that is of no file, and what it reads from disk."""
+
+    def __init__(self, group):
+        self.anonymous, self.read = 0, 0
+        self._group, self._done = group, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._done.wait(0.05):
+            self.anonymous = max(self.anonymous, self._group.anonymous())
+            self.read = max(self.read, sum(map(_read_bytes, self._group.processes())))
+
+
+def _read_bytes(process):
+    try:
+        lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    except OSError:  # it has ended
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes"))
 
 
 def forget(path):

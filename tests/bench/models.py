@@ -95,6 +95,19 @@ def sweep_model(layers, tokens):
 SWEEP = [sweep_model(layers, 64) for layers in (2, 4, 6, 8, 10, 12)]
 SWEEP += [sweep_model(4, tokens) for tokens in (8, 16, 32, 128)]
 
+
+
+def gpt2_model(name, layers, tokens, *options):
+    return Model(name, f"GPT-2-small shape, {layers} layers, {tokens} tokens; argmax at the last 16",
+                 options=("--argmax", "--positions", "last:16", *options),
+                 generate=("gpt2", "--layers", str(layers), "--seq", str(tokens)))
+
+
+# GPT-2-small's shape: more tokens, and twice as many layers. What would take too much memory is proven in parts.
+GPT2_SWEEP = [gpt2_model(f"tokens {tokens}", 12, tokens) for tokens in (32, 64, 128, 256)]
+GPT2_SWEEP += [gpt2_model("tokens 512, in parts", 12, 512, "--boundaries", "per-layer"),
+               gpt2_model("layers 24, tokens 32", 24, 32)]
+
 # The same positions of one model: as a forward pass, and as decode runs of 20 + 45 tokens.
 DECODE = [
     Model("forward", "char GPT; argmax at all 64 positions", "char_gpt/char_gpt.onnx", ("--argmax",), True),

@@ -61,6 +61,10 @@ def paths(models):
     def peak(process, key="peak_bytes"):
         return lambda result: megabytes(result["processes"][process][key]["max"])
 
+    def memory(key):
+        return lambda result: megabytes(result["memory"][key]["max"])
+
+    bounded = all("memory" in result for result in models.values())
     return by_model(models, [
         ("compile (key included)", process("compile")),
         ("trace", stage("prove", "trace")),
@@ -75,8 +79,11 @@ def paths(models):
         ("peak of setting up the key, MB", peak("compile", "set_up_peak_bytes")),
         ("peak of prove, MB", peak("prove")),
         ("peak of verify, MB", peak("verify")),
+        *([("memory that there is for all of it, files included, MB", memory("limit")),
+           ("most of it that is of no file, MB", memory("anonymous"))] if bounded else []),
         ("Stwo alone, without grinding", stage("bare", "without_grinding")),
         ("prove / Stwo alone (least of each)", lambda result: f"{result['bare_ratio']:.2f}"),
+        ("prove / extending and hashing the online cells", lambda result: f"{result['floor_ratio']:.2f}"),
     ])
 
 
@@ -203,6 +210,17 @@ def large(result):
         ["compile without a key, s", f"{figures['wall']:,.0f}"],
         ["its CPU, s", f"{figures['cpu']:,.0f}"],
     ])
+
+
+def gpt2_sweep(result):
+    """A row per size."""
+    rows = [[name, f"{run['sizes']['online_cells'] / 1e6:,.1f}", f"{run['processes']['compile']['wall']['median']:,.0f}",
+             *(f"{run['stages']['prove'][stage]['median']:,.2f}" for stage in ("trace", "without_grinding")),
+             f"{run['processes']['prove']['cpu']['median']:,.1f}", megabytes(run["processes"]["prove"]["prover_peak_bytes"]["median"]),
+             kilobytes(run["bytes"]["proof"]["median"]), milliseconds(run["stages"]["verify"]["verify"])]
+            for name, run in result["models"].items()]
+    header = ["", "online cells, million", "compile, s", "trace, s", "prove, s", "its CPU, s", "peak, MB", "proof, KB", "verify, ms"]
+    return f"{heading(result)}\n{table(header, rows)}"
 
 
 def session(result):
