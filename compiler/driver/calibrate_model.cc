@@ -8,6 +8,7 @@
 #include "compiler/driver/compile_model.h"
 #include "compiler/driver/errors.h"
 #include "compiler/driver/samples.h"
+#include "llvm/ADT/STLExtras.h"
 #include "runtime/package/files.h"
 #include "runtime/package/package.h"
 #include "runtime/package/status_macros.h"
@@ -76,6 +77,16 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
   return readTextSamples(options.compare, facts, *tokenizer, most, monitor);
 }
 
+// A remedy where masks leave the bits of other numbers no room.
+std::string adviceOnMasks(const passes::Comparison& found) {
+  const bool masked = llvm::any_of(passes::lostTensors(found),
+                                   [](const passes::TensorError* lost) { return lost->masks > 0; });
+  if (!masked) return "";
+  return "; what masks hide is chosen from exactly (ArgMax, TopK, ReduceMax), but has no room as "
+         "an "
+         "output: leave the mask out of it";
+}
+
 // What lost the precision: the first nodes at which a row is gone, or the one that is worst.
 std::string describeLoss(const passes::Comparison& found) {
   constexpr size_t kMost = 3;
@@ -87,8 +98,10 @@ std::string describeLoss(const passes::Comparison& found) {
   std::vector<std::string> words;
   for (const passes::TensorError* tensor : lost) {
     if (words.size() == kMost) break;
-    words.push_back(absl::StrFormat("%s (%s: a row is off by %.0f %%)", tensor->node, tensor->role,
-                                    100 * tensor->rows.largest_error));
+    const std::string masks =
+        tensor->masks > 0 ? absl::StrFormat(" beside numbers of %g", tensor->masks) : "";
+    words.push_back(absl::StrFormat("%s (%s: a row is off by %.0f %%%s)", tensor->node,
+                                    tensor->role, 100 * tensor->rows.largest_error, masks));
   }
   return absl::StrJoin(words, ", ");
 }
@@ -126,7 +139,7 @@ absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& 
     return absl::OkStatus();
   }
   return failure(Error::kImprecise,
-                 absl::StrCat(what,
+                 absl::StrCat(what, adviceOnMasks(found),
                               "; give more bits (--precise; one by one --activation-bits, "
                               "--weight-bits), inputs like those to prove (--calibrate), or wider "
                               "limits (--min-cosine, --max-error)"));

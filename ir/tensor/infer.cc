@@ -373,6 +373,7 @@ absl::StatusOr<Type> mask(const Request& r) {
   if (!isReal(x) || !isReal(open)) return r.violates(1, both(r));
   const std::optional<Shape> shape = broadcast(x.shape, open.shape);
   if (!shape || *shape != x.shape) return r.violates(2, both(r));
+  if (r.get<bool>("added", false) && !r.find<double>("masked")) return r.violates(4, "`added`");
   return x;
 }
 
@@ -456,6 +457,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.trilu", {trilu, 1, 1}},
       {"tensor.where", {select, 3, 3}},
       {"tensor.whole_quotient", {arithmetic, 2, 2}},
+      {"tensor.within", {unary<isReal>, 1, 1}},
       {"tensor.wrap", {wrapped, 1, 1}},
   });
   return *table;

@@ -142,6 +142,8 @@ double maskOne(double x, double open) {
   return open != 0 ? x : -std::numeric_limits<double>::infinity();
 }
 
+double same(double x) { return x; }
+
 template <int64_t (*kFunction)(int64_t, int64_t)>
 absl::Status logical(const Call& call) {
   zip<int64_t, int64_t, kFunction>(call, call.in(0).integers, call.in(1).integers,
@@ -207,6 +209,10 @@ absl::Status where(const Call& call) {
 
 absl::Status mask(const Call& call) {
   zip<double, double, maskOne>(call, call.in(0).reals, call.in(1).reals, call.result.reals);
+  if (!call.op.has("added") || !call.op.boolAttr("added")) return absl::OkStatus();
+  const double masked = call.op.floatAttr("masked");
+  for (auto [y, x] : llvm::zip(call.result.reals, call.in(0).reals))
+    if (std::isinf(y)) y = x + masked;
   return absl::OkStatus();
 }
 
@@ -258,6 +264,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.tanh", realMap<tanhOf>},
     {"tensor.where", where},
     {"tensor.whole_quotient", arithmetic<wholeQuotient, floorInteger>},
+    {"tensor.within", realMap<same>},
     {"tensor.wrap", wrapBits},
 };
 

@@ -289,17 +289,23 @@ void addCanonical(std::vector<OpDef>& ops) {
        .constraints = {kReal, "`function` is an expression in x", kSameType}});
   ops.push_back(
       {.name = "tensor.mask",
-       .summary = "y = x where open is not 0, -inf elsewhere",
-       .operands = {{"x", kOne, "scores, which a softmax alone reads"},
+       .summary = "y = x where open is not 0, less than all others elsewhere",
+       .operands = {{"x", kOne, "scores, which a softmax or an argmax alone reads"},
                     {"open", kOne, "broadcasts to the shape of x"}},
        .results = {{"y", kOne, ""}},
        .attributes =
            {{"masked", kFloat, false,
              "the most that the model puts in place of a masked score, or adds to it; "
              "-inf if absent. Here it counts as -inf: quantize sees to it that this makes "
-             "no difference"}},
+             "no difference"},
+            {"added", kBool, false,
+             "masked scores are x + `masked`, which orders rows that are masked altogether, too"}},
        .constraints = {"x and open are of f32", "the shape of open broadcasts to that of x",
-                       kSameType}});
+                       kSameType, "what is added is given"}});
+  OpDef within = unary("tensor.within", "y = x, which is no larger than `most` in any run", kReal);
+  within.attributes = {
+      {"most", kFloat, true, "of magnitudes: quantize refuses a model of which it cannot say so"}};
+  ops.push_back(std::move(within));
   ops.push_back({.name = "tensor.select_rows",
                  .summary = "y[i] = x[rows[i]]",
                  .operands = {{"x", kOne, "[T, ...]"}},

@@ -1,5 +1,6 @@
 #include "passes/import_cleanup/import_cleanup.h"
 
+#include "passes/import_cleanup/close_choices/close_choices.h"
 #include "passes/import_cleanup/close_scores/close_scores.h"
 #include "passes/import_cleanup/drop_batch/drop_batch.h"
 #include "passes/import_cleanup/flatten_rows/flatten_rows.h"
@@ -24,7 +25,7 @@ namespace lindero::passes {
 llvm::StringRef importCleanupPipeline() {
   return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
          "views,"
-         "fuse-softmax,close-scores,fuse-layernorm,fuse-linear,fuse-attention,"
+         "fuse-softmax,close-scores,close-choices,fuse-layernorm,fuse-linear,fuse-attention,"
          "fuse-activation{of_integers=false},lower-logic,fold-constants,fuse-activation,simplify-"
          "views,"
          "fuse-linear{fold_scales=true},recognize-embedding,flatten-rows,simplify-views,normalize-"
@@ -36,9 +37,9 @@ llvm::StringRef importCleanupPipeline() {
 absl::Status registerImportCleanup() {
   absl::Status status;
   for (auto registerOne :
-       {registerCloseScores, registerDropBatch, registerFlattenRows, registerFoldConstants,
-        registerFuseActivation, registerFuseAttention, registerFuseLayernorm, registerFuseLinear,
-        registerFuseSiblingLinears, registerFuseSoftmax, registerLowerLogic,
+       {registerCloseChoices, registerCloseScores, registerDropBatch, registerFlattenRows,
+        registerFoldConstants, registerFuseActivation, registerFuseAttention, registerFuseLayernorm,
+        registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax, registerLowerLogic,
         registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
         registerSelectOutputs, registerSetLength, registerSimplifyViews, registerVerifyCanonical}) {
     status.Update(registerOne());

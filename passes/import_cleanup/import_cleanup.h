@@ -5,9 +5,9 @@
 // layernorm, linear [in, out] (one per x, with slices), slice of columns, attention, activation,
 // add, argmax and select_rows, and otherwise ops that have integers of their own (general.h). What
 // is computed is real: integers and truth values that depend on inputs are spelled as reals
-// (lower-logic), and masks that do as tensor.mask (close-scores). A batch of one is dropped. Models
-// that differ in how an exporter spelled them become the same text, but for locations and the names
-// of constants.
+// (lower-logic), and masks that do as tensor.mask (close-scores, close-choices). A batch of one is
+// dropped. Models that differ in how an exporter spelled them become the same text, but for
+// locations and the names of constants.
 #pragma once
 
 #include "absl/status/status.h"

@@ -72,7 +72,7 @@ class RangeObserver : public ir::tensor::Observer {
     if (it == sites_.end() || !array.isReal() || array.elements() == 0) return;
     TensorRange& range = calibration_.ranges[it->second];
     const size_t width = array.shape.empty() ? 1 : array.shape.back();
-    const bool scores = masks_.isScores(value);
+    const bool scores = masks_.hides(value);
     const std::vector<double>& masks = masks_.of(value);
     const Op* norm = layerNormReader(value);
     range.channels.resize(width);
@@ -202,6 +202,22 @@ bool isDefinedFor(const ir::Function& function, const Sample& sample) {
          });
 }
 
+// Does the function refuse masks that leave fewer than some elements open, two or more (TopK)?
+bool needsOpen(const ir::Function& function) {
+  constexpr llvm::StringLiteral kEnough = "reciprocal(where(greater(x, ";
+  return llvm::any_of(function.body().ops(), [&](const Op& op) {
+    if (!op.is("tensor.activation")) return false;
+    llvm::StringRef text = op.stringAttr("function");
+    return text.consume_front(kEnough) && !text.starts_with("0)");
+  });
+}
+
+bool givesNumbers(const ir::Function& function, const Sample& sample) {
+  Calibration scratch;
+  RangeObserver observer(function, scratch);
+  return ir::tensor::interpret(function, sample, &observer).ok() && observer.offender() == nullptr;
+}
+
 // Of roots and logarithms, they may be what the function is for.
 void takeMagnitudes(std::vector<Sample>& samples) {
   for (Sample& sample : samples) {
@@ -308,7 +324,9 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   const llvm::ArrayRef<std::unique_ptr<Value>> arguments = function.body().arguments();
   Random random(seed);
   std::vector<Sample> samples(count);
+  const bool needs_open = needsOpen(function);
   for (size_t i = 0; i < samples.size(); ++i) {
+    std::vector<size_t> masks;
     for (const auto& argument : arguments) {
       const ir::Type& type = argument->type();
       Array array = Array::zeros(type.element, type.shape);
@@ -322,10 +340,15 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
         if (!ids.ok()) return ids.status();
         for (int64_t& id : array.integers)
           id = static_cast<int64_t>(random.next() % static_cast<uint64_t>(*ids));
-        if (*ids == 2) fillMask(/*whole=*/i % 2 == 0, random, array);
+        if (*ids == 2) {
+          fillMask(/*whole=*/i % 2 == 0, random, array);
+          masks.push_back(samples[i].size());
+        }
       }
       samples[i].push_back(std::move(array));
     }
+    if (!needs_open || masks.empty() || givesNumbers(function, samples[i])) continue;
+    for (size_t mask : masks) fillMask(/*whole=*/true, random, samples[i][mask]);
   }
   if (readsReals(function) && !samples.empty() && !isDefinedFor(function, samples[0]))
     takeMagnitudes(samples);

@@ -40,7 +40,7 @@ class FloatRecorder : public ir::tensor::Observer {
 };
 
 struct ErrorSum {
-  double squares = 0, reference = 0, largest = 0;
+  double squares = 0, reference = 0, largest = 0, masks = 0;
   int64_t count = 0;
   std::vector<RowFigures> rows;
 };
@@ -71,6 +71,8 @@ void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
     }
     if ((i + 1) % width != 0) continue;
     sum.rows.push_back(measureBelowMasks(expected, actual));
+    if (const double level = maskLevel(expected); std::isfinite(level))
+      sum.masks = std::max(sum.masks, level);
     expected.clear(), actual.clear();
   }
 }
@@ -188,7 +190,7 @@ class Comparer {
         const TensorRecord& record = comparer_.records_[i];
         const Value& site = *comparer_.sites_[record.site];
         Masks& masks = comparer_.masks_;
-        addErrors(record, reals_[record.site], array.values, masks.isScores(site), masks.of(site),
+        addErrors(record, reals_[record.site], array.values, masks.hides(site), masks.of(site),
                   comparer_.errors_[i]);
       }
     }
@@ -271,7 +273,7 @@ class Comparer {
       const double count = static_cast<double>(sum.count);
       found_.tensors.push_back({records_[i].role, records_[i].node, std::sqrt(sum.squares / count),
                                 std::sqrt(sum.squares / std::max(sum.reference, 1e-300)),
-                                sum.largest, summarize(sum.rows)});
+                                sum.largest, summarize(sum.rows), sum.masks});
     }
     return std::move(found_);
   }

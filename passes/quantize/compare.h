@@ -37,6 +37,7 @@ struct TensorError {
   double relative_rms = 0;  // the same over the root mean square of the float value
   double largest = 0;
   RowSummary rows = {};
+  double masks = 0;  // magnitude of numbers beside which others of their row are next to nothing
 };
 
 // Of one graph output. Reals have rows; integers and booleans are to be equal.

@@ -79,7 +79,7 @@ class Beside {
     if (record != nullptr && array.isReal()) {
       const Bounded& stored = bounds_.of(record->value);
       const std::vector<double>& masks = masks_.of(site);
-      const bool scores = masks_.isScores(site);
+      const bool scores = masks_.hides(site);
       BoundedTensor tensor = {.role = record->role, .node = record->node};
       for (size_t i = 0; i < array.reals.size(); ++i) {
         double& expected = array.reals[i];

@@ -174,7 +174,7 @@ bool isCopy(const Op& op) {
   if (op.is("tensor.gather")) return constantOf(*op.operand(1)) != nullptr;
   return llvm::StringSwitch<bool>(op.name())
       .Cases("tensor.transpose", "tensor.reshape", "tensor.expand", "tensor.slice", "tensor.concat",
-             true)
+             "tensor.within", true)
       .Default(false);
 }
 

@@ -191,6 +191,9 @@ Value* Lowering::spread(Value* value, Shape shape) {
 }
 
 absl::Status Lowering::lowerCopy(const Op& op) {
+  if (op.is("tensor.within")) {
+    if (absl::Status status = checkWithin(op); !status.ok()) return status;
+  }
   absl::StatusOr<int> exponent = this->exponent(*op.result(), "exponent");
   if (!exponent.ok()) return exponent.status();
   absl::StatusOr<Ints> elements = copiedElements(op);

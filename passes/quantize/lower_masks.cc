@@ -107,8 +107,64 @@ absl::StatusOr<Value*> Lowering::exactSum(llvm::ArrayRef<Value*> operands, int64
                         {{"shift", int64_t{0}}, {"bits", bits}});
 }
 
+// What a choice takes, by a mask: x where it is open and x - below elsewhere, exact. Of what it
+// adds no more is kept than puts all that is closed below all that is open.
+absl::Status Lowering::lowerChoiceMask(const Op& op) {
+  absl::StatusOr<Value*> x = factor(*op.operand(0), kConstantBits);
+  if (!x.ok()) return x.status();
+  const int exponent = (*x)->type().exponent;
+  int64_t below = 2 * magnitude(**x) + 1;
+  if (op.has("added") && op.boolAttr("added")) {
+    const double level = std::floor(std::ldexp(-op.floatAttr("masked"), exponent) + 0.5);
+    below = static_cast<int64_t>(std::min(level, static_cast<double>(below)));
+  } else if (op.has("masked")) {
+    absl::StatusOr<double> most = reach(*op.operand(0));
+    if (!most.ok()) return most.status();
+    if (absl::Status status = checkLevel(op.floatAttr("masked"), *most); !status.ok())
+      return status;
+  }
+  const int64_t bound = magnitude(**x) + below;
+  if (bound >= int64_t{1} << (kMostBits - 1))
+    return absl::OutOfRangeError("its values have no room for closed ones below them");
+  const llvm::ArrayRef<int64_t> shape = op.result()->type().shape;
+  Value* one = narrowConstant("one", {1}, {1}, 0, kExact);
+  absl::StatusOr<Value*> sum;
+  if (const ir::Constant* constant = constantOf(*op.operand(1))) {
+    absl::StatusOr<Array> open = ir::tensor::readConstant(*constant);
+    if (!open.ok()) return open.status();
+    std::vector<int32_t> addends;
+    for (double is : lindero::passes::spread(*open, shape).reals)
+      addends.push_back(is != 0 ? 0 : -static_cast<int32_t>(below));
+    sum = exactSum({*x, one, narrowConstant("masked", shape, addends, exponent, kExact)}, bound);
+  } else {
+    absl::StatusOr<Value*> open = form(*op.operand(1));
+    if (!open.ok()) return open.status();
+    Value* bits = spread(narrowed(*open, (*open)->type().exponent), shape);
+    const auto gap = static_cast<int32_t>(below);
+    sum = exactSum({*x, one, narrowConstant("masked", {1}, {-gap}, exponent, kExact), bits,
+                    narrowConstant("open", {1}, {gap}, exponent, kExact)},
+                   magnitude(**x) + (1 + magnitude(*bits)) * below);
+  }
+  if (!sum.ok()) return sum.status();
+  keep(*op.result(), storedAs(*sum), kChoice);
+  return absl::OkStatus();
+}
+
+// Of a value that choices read with masks that are as far as this allows.
+absl::Status Lowering::checkWithin(const Op& op) {
+  absl::StatusOr<double> most = reach(*op.operand(0));
+  if (!most.ok()) return most.status();
+  if (*most <= op.floatAttr("most")) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("a mask closes some of what is chosen from, which may reach ", *most,
+                   ", and it is known to hide no more than ", op.floatAttr("most"),
+                   "; export the model with -inf, or with the lowest number of its type, or scale "
+                   "the values down"));
+}
+
 // x + below * open - below: exact, and below all others where nothing is open.
 absl::Status Lowering::lowerMask(const Op& op) {
+  if (isChoiceMask(op)) return lowerChoiceMask(op);
   absl::StatusOr<Value*> scores = factor(*op.operand(0), kConstantBits),
                          open = form(*op.operand(1));
   if (!scores.ok()) return scores.status();

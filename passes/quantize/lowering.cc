@@ -323,7 +323,7 @@ void Lowering::keep(const Value& value, Stored stored, llvm::StringRef role, int
 }
 
 void Lowering::record(int64_t site, const Stored& stored, llvm::StringRef role, int weight_bits) {
-  if (records_ == nullptr || role == "index") return;
+  if (records_ == nullptr || role == "index" || role == kChoice) return;
   records_->push_back({site, role.str(), node_, stored.value, stored.exponents, stored.gamma,
                        stored.beta, weight_bits});
 }

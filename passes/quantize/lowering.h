@@ -37,6 +37,10 @@ struct Stored {
   std::shared_ptr<Stored> rest;
 };
 
+// The role of what is chosen from, where masks have put numbers below all others: it is not
+// compared.
+inline constexpr char kChoice[] = "choice";
+
 // The rounding of a constant that is what it stands for.
 inline constexpr double kExact = 0;
 
@@ -89,6 +93,8 @@ class Lowering {
   // What the softmax reads, with masked scores below all others (masks.h).
   absl::StatusOr<ir::Value*> masked(const ir::Op& softmax, ir::Value* scores);
   absl::Status lowerMask(const ir::Op& op);
+  absl::Status lowerChoiceMask(const ir::Op& op);
+  absl::Status checkWithin(const ir::Op& op);
   // integer.affine of these operands, which nothing rounds: |sum| <= bound.
   absl::StatusOr<ir::Value*> exactSum(llvm::ArrayRef<ir::Value*> operands, int64_t bound);
   // The integers of a stored value, if they have one exponent.

@@ -60,9 +60,22 @@ bool Scores::contains(const Value& value) {
 
 bool isScores(const Value& value) { return Scores().contains(value); }
 
+bool isChoiceMask(const Op& op) {
+  return op.is("tensor.mask") &&
+         isReadOnlyBy(*op.result(), [](const Op& reader) { return reader.is("tensor.argmax"); });
+}
+
 Array withoutMasks(Array constant) {
   for (double& x : constant.reals) x = x <= kMasked ? 0 : x;
   return constant;
+}
+
+bool Masks::hides(const Value& value) {
+  const Value* root = &value;
+  while (root->definingOp() != nullptr && copiesOne(*root->definingOp()))
+    root = copiedOperands(*root->definingOp()).front();
+  const bool masked = root->definingOp() != nullptr && root->definingOp()->is("tensor.mask");
+  return masked || scores_.contains(value);
 }
 
 const std::vector<double>& Masks::of(const Value& value) {

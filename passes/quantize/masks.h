@@ -9,7 +9,8 @@
 //   them below all that it reads.
 //
 // So no range between the mask and the softmax can bridge the gap. An analysis: calibration's
-// chooser, the lowering and the comparison ask it.
+// chooser, the lowering and the comparison ask it. Masks of what an ArgMax chooses from are
+// tensor.mask (close-choices).
 #pragma once
 
 #include <map>
@@ -39,6 +40,9 @@ class Scores {
 };
 bool isScores(const ir::Value& value);
 
+// Is it a result of tensor.mask that only choices of the largest element read?
+bool isChoiceMask(const ir::Op& op);
+
 // The constant with zero for what masks.
 ir::tensor::Array withoutMasks(ir::tensor::Array constant);
 
@@ -48,7 +52,9 @@ class Masks {
   // least; zero where none does. Empty: none is masked.
   const std::vector<double>& of(const ir::Value& value);
 
-  bool isScores(const ir::Value& value) { return scores_.contains(value); }
+  // May elements of the value that masks closed be any numbers below all others? They are scores,
+  // or what tensor.mask makes.
+  bool hides(const ir::Value& value);
 
  private:
   std::vector<double> copied(const ir::Op& op);

@@ -1,9 +1,7 @@
 // close-scores: masks of scores that depend on the inputs, in one form.
 //
 // Requires: softmax recognized; integers not yet spelled as reals (lower-logic). Looks at what each
-// softmax over the last axis reads, through sums, choices, maxima, positive factors, copies and
-// joins, for terms that are 0 or at most kMasked (masks.h): multiples of what is 0 or 1, choices of
-// constants, constants.
+// softmax over the last axis reads for masks (support/closed_parts.h).
 // Guarantees: where one of them is computed, all of them are gone, and the softmax reads
 // tensor.mask(scores, open), `open` being 1 where nothing closes the score. Constant masks alone
 // stay as they are. Guards of rows that are closed (guards.h) are gone, too.

@@ -56,7 +56,7 @@ Array firstOf(const Array& from, int64_t axis, int64_t length) {
 
 // Is the operand broadcast with the result, its axes counted from the last one?
 bool broadcasts(const Op& op, unsigned operand) {
-  return isElementwise(op) || op.is("tensor.concat") || (op.is("tensor.embedding") && operand == 2);
+  return staysInPlace(op) || op.is("tensor.concat") || (op.is("tensor.embedding") && operand == 2);
 }
 
 class Cutter {

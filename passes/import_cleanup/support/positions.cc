@@ -134,7 +134,7 @@ llvm::SmallVector<int64_t, 2> Positions::axesOf(const Value* value) const {
 }
 
 std::optional<Positions::State> Positions::follow(const Op& op) const {
-  if (isElementwise(op)) return elementwise(op);
+  if (staysInPlace(op)) return elementwise(op);
   if (op.is("tensor.concat")) return join(op);
   if (op.is("tensor.matmul")) return product(op);
   if (op.is("tensor.attention")) return attention(op);

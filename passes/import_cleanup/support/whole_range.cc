@@ -309,6 +309,10 @@ std::optional<WholeRange> ofUses(const Value* argument) {
 
 }  // namespace
 
+bool staysInPlace(const Op& op) {
+  return isElementwise(op) || op.is("tensor.mask") || op.is("tensor.within");
+}
+
 bool decides(llvm::StringRef function) {
   return llvm::any_of(
       llvm::ArrayRef<llvm::StringRef>{"where(", "greater", "less", "equal", "not(", "bool("},
@@ -383,7 +387,7 @@ std::optional<WholeRange> WholeRanges::ofOperation(const Op& op) {
   const std::optional<WholeRange> first = known_[op.operand(op.is("tensor.where") ? 1 : 0)];
   if (!first) return std::nullopt;
   const WholeRange a = *first;
-  if (op.is("tensor.cast") || rounds(op)) return a;
+  if (op.is("tensor.cast") || op.is("tensor.within") || rounds(op)) return a;
   if (op.is("tensor.trilu")) return hull(a, {0, 0});
   if (op.is("tensor.wrap")) {
     const WholeRange type = *ofType(op);

@@ -47,6 +47,9 @@ class WholeRanges {
 // Does the op make one element of each element of its operands?
 bool isElementwise(const ir::Op& op);
 
+// The same of ops that are no functions of numbers: masks, and what states bounds.
+bool staysInPlace(const ir::Op& op);
+
 // Are there truth values in the function of an activation?
 bool decides(llvm::StringRef function);
 

@@ -112,8 +112,8 @@ absl::Status checkOp(const Op& op) {
     return absl::DataLossError(absl::StrCat(
         ir::describe(op), ": its constants must be finite, or -inf where they mask scores"));
   }
-  if (op.is("tensor.mask") && !isScores(*op.result()))
-    return refuse(op, "something else than a softmax reads its masked scores");
+  if (op.is("tensor.mask") && !isScores(*op.result()) && !isChoiceMask(op))
+    return refuse(op, "something else than a softmax or an ArgMax reads its masked scores");
   if (op.is("tensor.softmax") && !hasOpenScores(op))
     return refuse(op, "constants mask all scores of a row; leave one of them open");
   return absl::OkStatus();

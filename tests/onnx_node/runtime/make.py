@@ -6,7 +6,7 @@
 
 NAME.onnx goes with cases.json: NAME -> {"inputs": {name: [values]}, "outputs": {name: [values]}, "canonical": bool,
 "tolerance": t}. `canonical` says that import cleanup brings the model into canonical form; our float interpreter may
-differ by t times the largest element. Those of blocks.py, families.py, wholes.py and export.py are proven, too
+differ by t times the largest element. Those of blocks.py, families.py, wholes.py, choices.py and export.py are proven, too
 (tests/e2e/kinds_test.py), and say so: {..., "proven": true}; integers are then equal: {..., "exact": true}.
 """
 
@@ -18,6 +18,7 @@ import onnx
 import onnxruntime
 
 from blocks import BLOCKS
+from choices import CHOICES
 from families import FAMILIES
 from graph import FLOAT, Graph
 from wholes import WHOLES
@@ -202,6 +203,9 @@ def main():
     for name, case in WHOLES.items():
         more = {"canonical": True, "tolerance": 0.0, "proven": True, "exact": True}
         entries[f"whole_{name}"] = case.make(), case.inputs(np.random.default_rng(0)), more
+    for name, (case, integers) in CHOICES.items():
+        more = {"canonical": True, "tolerance": case.tolerance, "proven": True} | ({"exact": True} if integers else {})
+        entries[f"choice_{name}"] = case.make(), case.inputs(np.random.default_rng(0)), more
     for path in sorted(HERE.glob("exported_*.onnx")):
         entries[path.stem] = *exported(path), {"canonical": True, "tolerance": 1e-5, "proven": True}
     lines = []
