@@ -77,26 +77,29 @@ absl::StatusOr<std::vector<passes::ComparisonSample>> comparisonSamples(
   return readTextSamples(options.compare, facts, *tokenizer, most, monitor);
 }
 
-// A remedy where masks leave the bits of other numbers no room.
-std::string adviceOnMasks(const passes::Comparison& found) {
-  const bool masked = llvm::any_of(passes::lostTensors(found),
-                                   [](const passes::TensorError* lost) { return lost->masks > 0; });
-  if (!masked) return "";
-  return "; what masks hide is chosen from exactly (ArgMax, TopK, ReduceMax), but has no room as "
-         "an "
-         "output: leave the mask out of it";
+// What lost the precision: the nodes at which a row is gone, or the one that is worst.
+std::vector<const passes::TensorError*> lossesOf(const passes::Comparison& found) {
+  std::vector<const passes::TensorError*> lost = passes::lostTensors(found);
+  if (!lost.empty()) return lost;
+  for (const passes::TensorError& tensor : found.tensors)
+    if (lost.empty() || tensor.rows.largest_error > lost[0]->rows.largest_error) lost = {&tensor};
+  return lost;
 }
 
-// What lost the precision: the first nodes at which a row is gone, or the one that is worst.
+// A remedy where masks leave the bits of other numbers no room.
+std::string adviceOnMasks(const passes::Comparison& found) {
+  const bool masked = llvm::any_of(lossesOf(found),
+                                   [](const passes::TensorError* lost) { return lost->masks > 0; });
+  if (!masked) return "";
+  return "; choices of what masks leave open (ArgMax, TopK, ReduceMax) are exact, but masked "
+         "numbers have no room as an output, or in other ops: leave the mask out of these";
+}
+
+// The first of them, in words.
 std::string describeLoss(const passes::Comparison& found) {
   constexpr size_t kMost = 3;
-  std::vector<const passes::TensorError*> lost = passes::lostTensors(found);
-  if (lost.empty()) {
-    for (const passes::TensorError& tensor : found.tensors)
-      if (lost.empty() || tensor.rows.largest_error > lost[0]->rows.largest_error) lost = {&tensor};
-  }
   std::vector<std::string> words;
-  for (const passes::TensorError* tensor : lost) {
+  for (const passes::TensorError* tensor : lossesOf(found)) {
     if (words.size() == kMost) break;
     const std::string masks =
         tensor->masks > 0 ? absl::StrFormat(" beside numbers of %g", tensor->masks) : "";

@@ -151,6 +151,14 @@ TEST(MaskedChoices, ArgmaxOfWhatIsOpen) {
   }
 }
 
+// One of -10000 for all of them chooses nothing, whatever 16 bits hold beside it.
+TEST(MaskedChoices, WhatIsAddedToAllIsNone) {
+  check(
+      graph(kIds, "u = Add(logits, small) f = Cast<to = 1>(m) g = Mul(f, scale) masked = Sub(u, g)",
+            kArgmax, 0.01),
+      Closed::kSame);
+}
+
 // A number that is added and does not reach below all others is added.
 TEST(MaskedChoices, WhatReachesNotFarEnoughIsAdded) {
   check(graph(kIds, added("small"), kArgmax, 7990), Closed::kSame);

@@ -120,7 +120,9 @@ absl::Status Lowering::lowerChoiceMask(const Op& op) {
   } else if (op.has("masked")) {
     absl::StatusOr<double> most = reach(*op.operand(0));
     if (!most.ok()) return most.status();
-    if (absl::Status status = checkLevel(op.floatAttr("masked"), *most); !status.ok())
+    // Of numbers that single precision leaves nothing of beside the mask, all are one (kAbsorbs).
+    const double counted = op.floatAttr("masked") <= kAbsorbs ? *most * 0x1p24 : *most;
+    if (absl::Status status = checkLevel(op.floatAttr("masked"), counted); !status.ok())
       return status;
   }
   const int64_t bound = magnitude(**x) + below;

@@ -26,6 +26,8 @@ namespace lindero::passes {
 
 // A constant at or below this masks the score that it is added to or takes the place of.
 inline constexpr double kMasked = -1e4;
+// Added to a number of ordinary size, this is all that is left, in double precision too.
+inline constexpr double kAbsorbs = -1e30;
 // Of the gap between a softmax's open and masked scores, in nats: e^-64 is below any probability.
 inline constexpr double kMaskGap = 64;
 

@@ -14,6 +14,7 @@
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 #include "passes/quantize/general.h"
+#include "passes/quantize/masks.h"
 
 namespace lindero::passes {
 namespace {
@@ -44,11 +45,19 @@ struct Choice {
   bool indices = false;  // equal elements are told apart
 };
 
+// What it is a reshape of (drop-batch).
+const Value* unshaped(const Value* value) {
+  while (isOp(value, "tensor.reshape")) value = value->definingOp()->operand(0);
+  return value;
+}
+
 // Is it a truth value by which an element is the chosen one?
 bool isChosen(const Value* condition) {
+  condition = unshaped(condition);
   if (!isOp(condition, "tensor.equal")) return false;
-  return llvm::any_of(condition->definingOp()->operands(),
-                      [](const Value* operand) { return isOp(operand, "tensor.argmax"); });
+  return llvm::any_of(condition->definingOp()->operands(), [](const Value* operand) {
+    return isOp(unshaped(operand), "tensor.argmax");
+  });
 }
 
 // Does the op set what was chosen of x below all others, for the next choice?
@@ -133,6 +142,11 @@ class ChoiceCloser {
   absl::StatusOr<bool> run(const Choice& choice) {
     IR_ASSIGN_OR_RETURN(parts_, finder_.of(x_, choice.side));
     bool changed = false;
+    // What is added to all of them chooses nothing.
+    if (parts_.everything && keepsOrder() && choice.indices && parts_.rest != nullptr) {
+      IR_ASSIGN_OR_RETURN(Value * rest, finder_.expanded(parts_.rest, x_->type().shape));
+      if (choice.readers.size() == 1) choice.readers[0]->setOperand(0, rest), changed = true;
+    }
     const bool several = !parts_.exact && !parts_.added;
     const bool ordinary = !parts_.computed && several && parts_.level > kLeastOfSeveral;
     if (parts_.closes() && !parts_.everything && parts_.rest != nullptr && !ordinary) {

@@ -16,9 +16,6 @@
 
 namespace lindero::passes {
 
-// Added to a number of ordinary size, this is all that is left, in double precision too.
-inline constexpr double kAbsorbs = -1e30;
-
 // Are closed elements far below the others, or far above?
 enum class Side { kBelow, kAbove };
 
