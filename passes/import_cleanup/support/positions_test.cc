@@ -44,6 +44,9 @@ TEST(PositionsTest, KnowWhatKeepsPositionsApart) {
       sum + "  %y = tensor.layernorm(%s, %ones, %ones) {epsilon = 0.1} : tensor<8x4xf32>\n"));
   EXPECT_TRUE(isCausalWith("  %y = tensor.linear(%h, %w) : tensor<8x4xf32>\n"));
   EXPECT_TRUE(
+      isCausalWith("  %s = tensor.within(%h) {most = 5000.0} : tensor<8x4xf32>\n"
+                   "  %y = tensor.mask(%s, %ones) {masked = -1e9} : tensor<8x4xf32>\n"));
+  EXPECT_TRUE(
       isCausalWith("  %t = tensor.transpose(%h) {perm = [1, 0]} : tensor<4x8xf32>\n"
                    "  %r = tensor.relu(%t) : tensor<4x8xf32>\n"
                    "  %y = tensor.transpose(%r) {perm = [1, 0]} : tensor<8x4xf32>\n"));
