@@ -79,6 +79,8 @@ absl::StatusOr<ModelOptions> optionsOf(const runtime::KeySet& keys,
   options.argmax = record.options.argmax;
   options.lower.lanes = record.options.lanes;
   options.lower.decode = record.options.decode;
+  options.lower.prefer =
+      passes::preferNamed(record.options.prefer).value_or(passes::Prefer::kBalance);
   options.segments = record.options.segments;
   if (record.options.block > 0) {
     options.context = "carry";
@@ -216,6 +218,11 @@ absl::StatusOr<Audit> auditKey(const AuditFiles& files,
       std::find(lanes.begin(), lanes.end(), own) == lanes.end()) {
     return rejected(files, absl::StrCat("it says that it was compiled with ", own,
                                         " lanes, which `lindero compile` does not take"));
+  }
+  if (!passes::preferNamed(record.options.prefer)) {
+    return rejected(files,
+                    absl::StrCat("it says that it was compiled with a preference for ",
+                                 record.options.prefer, ", which `lindero compile` does not know"));
   }
   LINDERO_ASSIGN_OR_RETURN(runtime::Prover prover, runtime::Prover::find(proverOptions(
                                                        audit.keys.keys.front(), prover_options)));

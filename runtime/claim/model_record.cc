@@ -33,6 +33,7 @@ struct Fields<CompileOptions> {
     each("lanes", options.lanes);
     each("outputs", options.outputs);
     each("positions", options.positions);
+    each("prefer", options.prefer);
     each("segments", options.segments);
   }
 };

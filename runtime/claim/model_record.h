@@ -14,7 +14,7 @@
 
 namespace lindero::runtime {
 
-inline constexpr char kModelFormat[] = "lindero/model/3";
+inline constexpr char kModelFormat[] = "lindero/model/4";
 // What integers, scales and rounding of the integer program mean; another meaning is another name.
 inline constexpr char kArithmetic[] = "lindero/integer/1";
 
@@ -48,6 +48,7 @@ struct CompileOptions {
   int64_t lanes = 0;
   std::vector<std::string> outputs;  // by name; empty: all
   std::string positions;
+  std::string prefer = "balance";  // what the layout of tables was chosen for
   // Where there are several proofs: of each atom of the program, in order, the one that it is in.
   std::vector<int64_t> segments;
 };

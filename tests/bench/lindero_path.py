@@ -74,7 +74,8 @@ class Path:
         return result
 
     def compile(self):
-        words = ["--security-bits", self.options.security_bits, "--regime", self.options.regime]
+        words = ["--security-bits", self.options.security_bits, "--regime", self.options.regime,
+                 "--prefer", self.options.prefer]
         progress, result, cost = self._lindero("compile", self.onnx, "-o", self.package, *self.model.options,
                                                *self._threads(), *words)
         starts = [(event["stage"], event["seconds"]) for event in progress if ":" not in event["stage"]]

@@ -161,6 +161,7 @@ void addCompare(CLI::App& app, Command& chosen) {
   addPlacedModelOptions(*command, arguments->source.model);
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, &chosen] {
+    layOutFor(arguments->prover, arguments->source.model);
     chosen = [arguments](Context& context) { return compare(*arguments, context); };
   });
 }

@@ -109,6 +109,7 @@ void addCompile(CLI::App& app, Command& chosen) {
   addModelOptions(*command, arguments->options);
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, &chosen] {
+    layOutFor(arguments->prover, arguments->options);
     chosen = [arguments](Context& context) { return compile(*arguments, context); };
   });
 }

@@ -105,6 +105,7 @@ void addDoctor(CLI::App& app, Command& chosen) {
   addModelOptions(*command, arguments->options);
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, &chosen] {
+    layOutFor(arguments->prover, arguments->options);
     chosen = [arguments](Context& context) { return diagnose(*arguments, context); };
   });
 }

@@ -100,6 +100,10 @@ void addPlacedModelOptions(CLI::App& app, ModelOptions& options) {
   app.option_defaults()->group(group);
 }
 
+void layOutFor(const runtime::ProverOptions& prover, ModelOptions& options) {
+  options.lower.prefer = passes::preferNamed(prover.prefer).value_or(options.lower.prefer);
+}
+
 std::string givenModelOption(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group() == kModelGroup && option->count() > 0) return option->get_name();

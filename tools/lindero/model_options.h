@@ -19,6 +19,9 @@ void addModelOptions(CLI::App& app, ModelOptions& options);
 // All but --boundaries, for a command that takes several placements.
 void addPlacedModelOptions(CLI::App& app, ModelOptions& options);
 
+// Tables are laid out for what --prefer says of the prover.
+void layOutFor(const runtime::ProverOptions& prover, ModelOptions& options);
+
 // An option of these, except the tokenizer, that was given; empty if none was. A package, which is
 // compiled already, takes none of them.
 std::string givenModelOption(const CLI::App& app);

@@ -369,6 +369,7 @@ void addProve(CLI::App& app, Command& chosen) {
     if (!arguments->runs.empty() && output->count() == 0) arguments->files.proof = "proofs";
     arguments->own_security = securityGiven(*command);
     completeSourceOptions(*command, arguments->source);
+    layOutFor(arguments->prover, arguments->source.model);
     chosen = [arguments](Context& context) { return prove(*arguments, context); };
   });
 }

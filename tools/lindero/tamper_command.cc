@@ -535,6 +535,7 @@ void addTamper(CLI::App& app, Command& chosen) {
   command->callback([arguments, command, rows, &chosen] {
     arguments->rows_given = rows->count() > 0;
     completeSourceOptions(*command, arguments->source);
+    layOutFor(arguments->prover, arguments->source.model);
     chosen = [arguments](Context& context) { return tamper(*arguments, context); };
   });
 }

@@ -103,12 +103,26 @@ struct TableShape {
   bool operator==(const TableShape&) const = default;
 };
 
+struct TableSize {
+  std::string name;
+  int64_t height = 0;
+  TableShape shape;
+  bool operator==(const TableSize&) const = default;
+};
+
+// By what it is decided how items that could stand in one table are divided among several.
+struct TableLimits {
+  int64_t column_cost = 0;      // a column counts as much as so many cells
+  int64_t tallest = INT64_MAX;  // rows of a table, unless an item alone has more
+};
+
 class TableBuilder {
  public:
   TableBuilder(CircuitBuilder& circuit, llvm::StringRef name, int64_t rows);
   const std::string& name() const { return name_; }
   int64_t height() const { return height_; }
   TableShape shape() const;
+  TableSize size() const { return {name_, height_, shape()}; }
   CircuitBuilder& circuit() { return circuit_; }
 
   Expr fixed(llvm::StringRef name);

@@ -183,16 +183,21 @@ void LookupTables::addRanges() {
   if (max_tag_ >= 16) function_.entries.push_back({16, 1 << 16, 0, {{"", 0, 1}}});
 }
 
-// One table of the sets of all these buses, of the height that costs least.
-void LookupTables::buildBuses(CircuitBuilder& circuit, const char* name,
-                              const std::vector<const Bus*>& buses, int64_t column_cost) {
+// One table of the sets of all these buses, of the height that costs least; none (of height 0)
+// where nothing is looked up.
+TableSize LookupTables::buildBuses(CircuitBuilder& circuit, const char* name,
+                                   const std::vector<const Bus*>& buses,
+                                   const TableLimits& limits) {
   int64_t longest = 1, total = 0;
   for (const Bus* bus : buses) {
     for (const Entry& e : bus->entries) longest = std::max(longest, e.rows), total += e.rows;
   }
-  if (total == 0) return;
+  if (total == 0) return {};
+  const int64_t shortest = llvm::PowerOf2Ceil(longest);
+  const int64_t tallest =
+      std::max(shortest, std::min<int64_t>(llvm::PowerOf2Ceil(total), limits.tallest));
   int64_t height = 0, least = INT64_MAX;
-  for (int64_t h = llvm::PowerOf2Ceil(longest); h <= int64_t(llvm::PowerOf2Ceil(total)); h *= 2) {
+  for (int64_t h = shortest; h <= tallest; h *= 2) {
     // A set has a tuple and a multiplicity; two sets share a fraction.
     int64_t sets = 0, fixed = 0;
     for (const Bus* bus : buses) {
@@ -200,13 +205,14 @@ void LookupTables::buildBuses(CircuitBuilder& circuit, const char* name,
       sets += n, fixed += n * (bus->columns.size() + 1);
     }
     int64_t online = sets + 4 * llvm::divideCeil(sets, 2);
-    int64_t cost = h * online + (fixed + online) * column_cost;
+    int64_t cost = h * online + (fixed + online) * limits.column_cost;
     if (cost < least) least = cost, height = h;
   }
   TableBuilder t(circuit, name, height);
   for (const Bus* bus : buses) {
     if (!bus->entries.empty()) buildBus(t, *bus);
   }
+  return t.size();
 }
 
 void LookupTables::buildBus(TableBuilder& t, const Bus& bus) {
@@ -235,7 +241,7 @@ void LookupTables::buildBus(TableBuilder& t, const Bus& bus) {
   }
 }
 
-void LookupTables::buildPowers(CircuitBuilder& circuit) {
+TableSize LookupTables::buildPowers(CircuitBuilder& circuit) {
   circuit.bus("four", 4, 1);
   circuit.bus("two", 2, 1);
   struct Row {
@@ -266,17 +272,32 @@ void LookupTables::buildPowers(CircuitBuilder& circuit) {
   }
   t.provide("four", "four", four_count, {limit, j, four, low}, 1, 0, offsets);
   t.provide("two", "two", two_count, {shift, two}, 0, -1, {0});
+  return t.size();
 }
 
-void LookupTables::build(CircuitBuilder& circuit, ir::Module& module, int64_t column_cost) {
+void LookupTables::build(CircuitBuilder& circuit, ir::Module& module, const TableLimits& limits) {
   addRanges();
   for (Bus* bus : {&function_, &root_, &exponential_, &row_square_, &row_shift_})
     makeElements(*bus, module);
-  buildBuses(circuit, "functions", {&function_}, column_cost);
-  buildBuses(circuit, "normalizers", {&root_, &exponential_}, column_cost);
-  buildBuses(circuit, "row_squares", {&row_square_}, column_cost);
-  buildBuses(circuit, "row_shifts", {&row_shift_}, column_cost);
-  if (!exponent_limits_.empty()) buildPowers(circuit);
+  buildTables(circuit, limits);
+}
+
+std::vector<TableSize> LookupTables::measure(const TableLimits& limits) const {
+  LookupTables measured = *this;
+  measured.addRanges();
+  CircuitBuilder counter;
+  return measured.buildTables(counter, limits);
+}
+
+std::vector<TableSize> LookupTables::buildTables(CircuitBuilder& circuit,
+                                                 const TableLimits& limits) {
+  std::vector<TableSize> sizes{buildBuses(circuit, "functions", {&function_}, limits),
+                               buildBuses(circuit, "normalizers", {&root_, &exponential_}, limits),
+                               buildBuses(circuit, "row_squares", {&row_square_}, limits),
+                               buildBuses(circuit, "row_shifts", {&row_shift_}, limits)};
+  if (!exponent_limits_.empty()) sizes.push_back(buildPowers(circuit));
+  std::erase_if(sizes, [](const TableSize& size) { return size.height == 0; });
+  return sizes;
 }
 
 }  // namespace lindero::passes

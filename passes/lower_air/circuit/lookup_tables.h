@@ -45,9 +45,10 @@ class LookupTables {
   // must not find a larger shift, for which a normalization would have two witnesses.
   void usePowers(int64_t limit) { exponent_limits_.insert(limit); }
 
-  // Makes the elements, too: until then a table that is asked for costs nothing. A column counts as
-  // much as `column_cost` cells.
-  void build(CircuitBuilder& circuit, ir::Module& module, int64_t column_cost);
+  // Makes the elements, too: until then a table that is asked for costs nothing.
+  void build(CircuitBuilder& circuit, ir::Module& module, const TableLimits& limits);
+  // The tables that build() would make.
+  std::vector<TableSize> measure(const TableLimits& limits) const;
 
   // After build(): where an id's rows stand.
   struct Place {
@@ -87,10 +88,11 @@ class LookupTables {
   Entry& newEntry(Bus& bus, const std::string& key, int64_t rows, int64_t low);
   void addRanges();
   void makeElements(Bus& bus, ir::Module& module);
-  void buildBuses(CircuitBuilder& circuit, const char* name, const std::vector<const Bus*>& buses,
-                  int64_t column_cost);
+  std::vector<TableSize> buildTables(CircuitBuilder& circuit, const TableLimits& limits);
+  TableSize buildBuses(CircuitBuilder& circuit, const char* name,
+                       const std::vector<const Bus*>& buses, const TableLimits& limits);
   void buildBus(TableBuilder& table, const Bus& bus);
-  void buildPowers(CircuitBuilder& circuit);
+  TableSize buildPowers(CircuitBuilder& circuit);
 
   int64_t max_tag_ = 0;
   std::set<int64_t> exponent_limits_;

@@ -37,18 +37,18 @@ int64_t Layout::stackedRows(const TableKind& kind) const {
 absl::Status Layout::address() {
   std::vector<int64_t> addresses;
   int64_t next = 1;
-  for (const auto& [id, copy] : llvm::enumerate(wiring_.copies())) {
+  for (const auto& [id, copy] : llvm::enumerate(wiring_->copies())) {
     auto differ = [&](LaneId id, std::optional<LaneId> other) {
       return other && lanes(id) != lanes(*other);
     };
     if (differ(copy.row_lanes, copy.same_rows) || differ(copy.column_lanes, copy.same_columns)) {
       return cannotLower(*copy.origin.op, "its values come from no matrix product");
     }
-    const std::optional<int64_t> own = wiring_.linkAddress(id);
+    const std::optional<int64_t> own = wiring_->linkAddress(id);
     addresses.push_back(own.value_or(next));
     if (!own) next += edge(id).tiles();
   }
-  if (!wiring_.links().empty() && next > kFirstLinkAddress) {
+  if (!wiring_->links().empty() && next > kFirstLinkAddress) {
     return absl::UnimplementedError(absl::StrCat("cannot lower a segment of ", next - 1,
                                                  " tiles; there are addresses for ",
                                                  kFirstLinkAddress - 1, ": cut it"));
@@ -58,15 +58,15 @@ absl::Status Layout::address() {
 }
 
 Edge Layout::edge(CopyId id) const {
-  const Copy& copy = wiring_.copies()[id];
+  const Copy& copy = wiring_->copies()[id];
   Edge edge{.rows = copy.rows,
             .columns = copy.columns,
             .tile_rows = lanes(copy.row_lanes),
             .tile_columns = lanes(copy.column_lanes),
             .group = copy.group,
             .selected = copy.selected,
-            .ends_last = copy.row_lanes == wiring_.down() && !copy.selected.empty(),
-            .columns_last = wiring_.laneRules()[copy.column_lanes].length > 0,
+            .ends_last = copy.row_lanes == wiring_->down() && !copy.selected.empty(),
+            .columns_last = wiring_->laneRules()[copy.column_lanes].length > 0,
             .blocks = copy.blocks};
   if (!addresses_.empty()) edge.address = addresses_[id];
   return edge;

@@ -28,7 +28,7 @@ struct Stack {
 
 class Layout {
  public:
-  explicit Layout(const Wiring& wiring) : wiring_(wiring), lanes_(wiring.laneRules().size(), 1) {}
+  explicit Layout(const Wiring& wiring) : wiring_(&wiring), lanes_(wiring.laneRules().size(), 1) {}
 
   int64_t lanes(LaneId id) const { return lanes_[id]; }
   void setLanes(LaneId id, int64_t lanes) { lanes_[id] = lanes; }
@@ -54,7 +54,7 @@ class Layout {
   std::vector<Edge> edges(llvm::ArrayRef<CopyId> copies) const;
 
  private:
-  const Wiring& wiring_;
+  const Wiring* wiring_;
   std::vector<int64_t> lanes_;
   std::map<const TableKind*, std::vector<Stack>> stacks_;
   std::vector<int64_t> addresses_;  // empty while lanes are being chosen

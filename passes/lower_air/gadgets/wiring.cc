@@ -27,7 +27,7 @@ Wiring::Wiring(const ir::Function& function, const LowerToAirOptions& options, L
     const auto& names = std::get<std::vector<std::string>>(*end->find("names"));
     for (auto [name, value] : llvm::zip(names, end->operands())) pinLanes(name, value->type());
   }
-  LaneRule weights{.pads = true, .least = 16, .most = 512};
+  LaneRule weights{.pads = true, .least = 16, .most = 2048};
   if (options.weight_lanes != 0) weights.least = weights.most = options.weight_lanes;
   rules_ = {{}};
   for (LaneRule rule :

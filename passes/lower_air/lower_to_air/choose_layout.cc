@@ -14,10 +14,28 @@ namespace lindero::passes {
 namespace {
 
 // Proofs and verification grow with the columns, the prover's time and memory with the cells. A
-// column is worth this part, 1 / kColumnParts, of the cells.
-constexpr int64_t kColumnParts = 1600;
-// A fixed cell is committed with the others, but nothing is computed for it.
+// column is worth a part of the cells, 1 / column_parts. A row of the tallest table is worth
+// row_cells: more, the larger FRI's blowup is, which follows from what is preferred.
+struct Worth {
+  int64_t column_parts, row_cells;
+};
+Worth worthOf(Prefer prefer) {
+  switch (prefer) {
+    case Prefer::kSpeed:
+      return {6400, 40};
+    case Prefer::kBalance:
+      return {1600, 60};
+    case Prefer::kSize:
+      return {400, 85};
+  }
+  return {};
+}
+// A fixed cell is committed once for all proofs; each sums it up a few times.
 constexpr int64_t kFixedCellParts = 8;
+
+// Of a layout with a table that is taller than the limit.
+constexpr int64_t kTooTall = int64_t{1} << 56;
+constexpr int64_t kNoLimit = INT64_MAX;
 
 // Items of a kind, as if they stood in one table.
 std::vector<Placed> placeAll(const TableKind& kind, const Layout& layout,
@@ -51,6 +69,7 @@ class LayoutSearch {
  public:
   LayoutSearch(const Wiring& wiring, llvm::ArrayRef<const TableKind*> kinds)
       : wiring_(wiring), kinds_(kinds), layout_(wiring) {
+    const Worth worth = worthOf(wiring.options().prefer);
     for (const TableKind* kind : kinds_) {
       for (size_t item = 0; item < kind->items(); ++item) used_.insert(kind->lanes(item));
     }
@@ -68,10 +87,25 @@ class LayoutSearch {
         return a.numbers.back() < b.numbers.back();
       })->ids.push_back(family);
     }
+    costs_ = {estimateCells() / worth.column_parts, worth.row_cells};
   }
 
   absl::StatusOr<ChosenLayout> run() {
-    column_cost_ = estimateCells() / kColumnParts;
+    absl::StatusOr<ChosenLayout> best = search(kNoLimit);
+    if (!best.ok()) return best;
+    for (int64_t limit = tallestOf(best->sizes) / 2;; limit /= 2) {
+      absl::StatusOr<ChosenLayout> lower = search(limit);
+      if (!lower.ok() || tallestOf(lower->sizes) > limit) return best;
+      if (costs_.of(lower->sizes) < costs_.of(best->sizes)) best = std::move(lower);
+    }
+  }
+
+ private:
+  // With no table of more rows, if the items leave a choice.
+  absl::StatusOr<ChosenLayout> search(int64_t tallest) {
+    limits_ = {costs_.column, tallest};
+    layout_ = Layout(wiring_);
+    setMostLanes();
     // Those of gadgets made later first: they may pad what earlier ones hold.
     for (auto& [family, groups] : llvm::reverse(groups_)) {
       for (LaneGroup& group : groups) choose(group);
@@ -79,10 +113,26 @@ class LayoutSearch {
     }
     for (const TableKind* kind : kinds_) layout_.setStacks(*kind, stack(*kind, itemsOf(*kind)));
     if (absl::Status s = layout_.address(); !s.ok()) return s;
-    return ChosenLayout{std::move(layout_), column_cost_};
+    return ChosenLayout{layout_, limits_, measure(), costs_};
   }
 
- private:
+  std::vector<TableSize> measure() const {
+    CircuitBuilder counter;
+    LookupTables tables;
+    ConstantPlaces constants;
+    AirLowering l{counter, tables, wiring_, layout_, constants};
+    std::vector<TableSize> sizes;
+    for (const TableKind* kind : kinds_) {
+      for (const Stack& stack : layout_.stacks(*kind)) {
+        TableBuilder table(counter, stack.name, stack.rows);
+        kind->build(l, table, stack.items);
+        sizes.push_back(table.size());
+      }
+    }
+    llvm::append_range(sizes, tables.measure(limits_));
+    return sizes;
+  }
+
   LaneGroup groupOf(LaneId id) const {
     const LaneRule& rule = wiring_.laneRules()[id];
     LaneGroup group{.ids = {id}, .longest = rule.length};
@@ -181,7 +231,7 @@ class LayoutSearch {
     std::vector<Stack> stacks;
     for (const std::vector<size_t>& alike : byLanes(kind, items)) {
       for (std::vector<size_t>& packed :
-           packRows(rowsOf(kind, alike), shapeOf(kind, alike), column_cost_)) {
+           packRows(rowsOf(kind, alike), shapeOf(kind, alike), limits_)) {
         for (size_t& item : packed) item = alike[item];
         Stack stack{.name = kind.name(), .items = placeAll(kind, layout_, packed)};
         if (!stacks.empty()) absl::StrAppend(&stack.name, "_", stacks.size());
@@ -197,22 +247,39 @@ class LayoutSearch {
     for (const std::vector<size_t>& alike : byLanes(kind, items)) {
       const TableShape& shape = shapeOf(kind, alike);
       for (const Stack& table : stack(kind, alike)) {
-        cost += heightOf(table.rows) * (shape.online() + shape.fixed / kFixedCellParts) +
-                shape.columns() * column_cost_;
+        const int64_t height = heightOf(table.rows);
+        cost += costs_.of(shape, height);
+        if (height > limits_.tallest) return kTooTall;
       }
     }
     return cost;
+  }
+
+  // The rows of all items of the group.
+  int64_t rowsOf(const LaneGroup& group) const {
+    int64_t rows = 0;
+    for (const TableKind* kind : kinds_) {
+      for (size_t item : itemsOf(*kind, group)) rows += kind->rows(item, layout_);
+    }
+    return rows;
   }
 
   // The number with the least cost of the tables that hold items of the group, without others.
   void choose(LaneGroup& group) {
     int64_t chosen = group.numbers.back();
     group.cost = INT64_MAX;
+    const bool pads = wiring_.laneRules()[group.ids.front()].pads;
+    int64_t fewest_rows = INT64_MAX;
     const bool widest =
         wiring_.options().widest && !llvm::is_contained(group.ids, wiring_.weightLanes());
     for (int64_t lanes : group.numbers) {
       if (widest) break;
       setLanes(group, lanes);
+      // More lanes would be padding.
+      if (const int64_t rows = rowsOf(group); pads) {
+        if (rows >= fewest_rows) continue;
+        fewest_rows = rows;
+      }
       int64_t cost = 0;
       for (const TableKind* kind : kinds_) cost += costOf(*kind, itemsOf(*kind, group));
       if (cost < group.cost) group.cost = cost, chosen = lanes;
@@ -255,12 +322,16 @@ class LayoutSearch {
     return cost;
   }
 
-  // The cells of the main phase and of what follows from them, with many lanes.
-  int64_t estimateCells() {
-    int64_t cells = 0;
+  void setMostLanes() {
     for (const auto& [family, groups] : groups_) {
       for (const LaneGroup& group : groups) setLanes(group, group.numbers.back());
     }
+  }
+
+  // The cells of the main phase and of what follows from them, with many lanes.
+  int64_t estimateCells() {
+    int64_t cells = 0;
+    setMostLanes();
     for (const TableKind* kind : kinds_) {
       for (const std::vector<size_t>& alike : byLanes(*kind, itemsOf(*kind))) {
         const std::vector<int64_t> rows = rowsOf(*kind, alike);
@@ -274,13 +345,30 @@ class LayoutSearch {
   const Wiring& wiring_;
   const llvm::ArrayRef<const TableKind*> kinds_;
   Layout layout_;
-  int64_t column_cost_ = 0;
+  LayoutCosts costs_;
+  TableLimits limits_;
   std::set<LaneId> used_;
   std::map<LaneId, std::vector<LaneGroup>> groups_;  // by family
   std::map<std::tuple<const TableKind*, int64_t, std::vector<size_t>>, TableShape> shapes_;
 };
 
 }  // namespace
+
+int64_t LayoutCosts::of(const TableShape& shape, int64_t height) const {
+  return height * (shape.online() + shape.fixed / kFixedCellParts) + shape.columns() * column;
+}
+
+int64_t LayoutCosts::of(llvm::ArrayRef<TableSize> tables) const {
+  int64_t cost = tallestOf(tables) * row;
+  for (const TableSize& table : tables) cost += of(table.shape, table.height);
+  return cost;
+}
+
+int64_t tallestOf(llvm::ArrayRef<TableSize> tables) {
+  int64_t height = 0;
+  for (const TableSize& table : tables) height = std::max(height, table.height);
+  return height;
+}
 
 TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layout& layout,
                         llvm::ArrayRef<Placed> items) {
@@ -311,13 +399,24 @@ Halves fill(llvm::ArrayRef<size_t> items, llvm::ArrayRef<int64_t> rows, int64_t 
   return halves;
 }
 
-}  // namespace
-
-std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const TableShape& shape,
-                                          int64_t column_cost) {
+// As few as the limit allows, each with what still fits.
+std::vector<std::vector<size_t>> underLimit(llvm::ArrayRef<int64_t> rows, int64_t tallest) {
   std::vector<std::vector<size_t>> tables;
   std::vector<size_t> left(rows.size());
   std::iota(left.begin(), left.end(), 0);
+  while (!left.empty()) {
+    Halves halves = fill(left, rows, tallest);
+    // What is left is taller, each item alone.
+    if (halves.first.empty()) std::swap(halves.first, halves.rest);
+    tables.push_back(std::move(halves.first));
+    left = std::move(halves.rest);
+  }
+  return tables;
+}
+
+// Smaller tables where that saves more than the columns cost.
+void packTable(std::vector<size_t> left, llvm::ArrayRef<int64_t> rows, const TableShape& shape,
+               int64_t column_cost, std::vector<std::vector<size_t>>& tables) {
   while (!left.empty()) {
     int64_t total = 0;
     for (size_t i : left) total += rows[i];
@@ -339,6 +438,16 @@ std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const Ta
     const bool split = saves(halves);
     tables.push_back(split ? std::move(halves.first) : std::move(left));
     left = split ? std::move(halves.rest) : std::vector<size_t>();
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const TableShape& shape,
+                                          const TableLimits& limits) {
+  std::vector<std::vector<size_t>> tables;
+  for (std::vector<size_t>& table : underLimit(rows, limits.tallest)) {
+    packTable(std::move(table), rows, shape, limits.column_cost, tables);
   }
   return tables;
 }

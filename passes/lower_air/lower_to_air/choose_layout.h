@@ -8,8 +8,13 @@
 //
 // More lanes: fewer rows, so less is spent per row (selectors, folds, edges) and more columns are
 // committed and opened. A second table of a kind: fewer rows of padding, and all its columns once
-// more. Both are chosen for the least cost, where a column counts as much as `column_cost` cells.
-// A kind's columns are measured: its tables are built with a builder that counts.
+// more. Both are chosen for the least cost (LayoutCosts), where a column counts as much as so many
+// cells. A kind's columns are measured: its tables are built with a builder that counts.
+//
+// The tallest table costs all others: proving lifts every tree to it, and composition, quotients
+// and FRI have its height. So the search is done once without a limit, and again with the limit on
+// the height halved each time, until an item alone or a lookup table is taller; the cheapest layout
+// is taken.
 #pragma once
 
 #include <vector>
@@ -20,9 +25,21 @@
 
 namespace lindero::passes {
 
+// All in cells of the main phase and of what follows from it.
+struct LayoutCosts {
+  int64_t column = 0;  // of any phase: bytes of the proof
+  int64_t row = 0;     // of the tallest table
+
+  int64_t of(const TableShape& shape, int64_t height) const;
+  // Of a circuit.
+  int64_t of(llvm::ArrayRef<TableSize> tables) const;
+};
+
 struct ChosenLayout {
   Layout layout;
-  int64_t column_cost = 0;  // in cells
+  TableLimits limits;            // for lookup tables
+  std::vector<TableSize> sizes;  // of the tables of work, then of lookup tables
+  LayoutCosts costs;             // that they were chosen by
 };
 
 absl::StatusOr<ChosenLayout> chooseLayout(const Wiring& wiring,
@@ -32,8 +49,10 @@ absl::StatusOr<ChosenLayout> chooseLayout(const Wiring& wiring,
 TableShape measureTable(const TableKind& kind, const Wiring& wiring, const Layout& layout,
                         llvm::ArrayRef<Placed> items);
 
+int64_t tallestOf(llvm::ArrayRef<TableSize> tables);
+
 // The items, given by their rows, of each table of a kind.
 std::vector<std::vector<size_t>> packRows(llvm::ArrayRef<int64_t> rows, const TableShape& shape,
-                                          int64_t column_cost);
+                                          const TableLimits& limits);
 
 }  // namespace lindero::passes

@@ -20,27 +20,46 @@ void PrintTo(const TableShape& s, std::ostream* out) {
        << " fractions";
 }
 
+void PrintTo(const TableSize& s, std::ostream* out) {
+  *out << s.name << ": " << s.height << " rows, ";
+  PrintTo(s.shape, out);
+}
+
 namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 
-// Of each table of a circuit whose sums are lowered.
-std::map<std::string, TableShape> emittedShapes(ir::Module& module,
-                                                const LowerToAirOptions& options) {
+// The tables of a circuit whose sums are lowered.
+std::vector<TableSize> emittedSizes(ir::Module& module, const LowerToAirOptions& options) {
   EXPECT_EQ(createLowerToAir(options)->run(module).status(), absl::OkStatus());
   EXPECT_EQ(createLowerSums()->run(module).status(), absl::OkStatus());
-  std::map<std::string, TableShape> shapes;
+  std::vector<TableSize> sizes;
   for (const ir::Op& table : module.findFunction("circuit")->body().ops()) {
     if (!table.is("air.table")) continue;
-    TableShape& shape = shapes[table.stringAttr("name")];
+    TableShape& shape =
+        sizes.emplace_back(table.stringAttr("name"), int64_t{1} << table.intAttr("log_height"))
+            .shape;
     for (const ir::Op& op : table.block()->ops()) {
       if (op.is("air.column")) ++(op.intAttr("phase") == 0 ? shape.fixed : shape.main);
       if (op.is("air.scan") || op.is("air.gather")) ++shape.folds;
       if (op.is("air.fraction")) ++shape.fractions;
     }
   }
-  return shapes;
+  return sizes;
+}
+
+absl::StatusOr<ChosenLayout> layoutOf(const ir::Module& module, const LowerToAirOptions& options) {
+  Planner planner(*module.findFunction("main"), options);
+  if (absl::Status s = planner.plan(); !s.ok()) return s;
+  return chooseLayout(planner.wiring(), planner.tables());
+}
+
+int64_t columnsOf(const ChosenLayout& chosen) {
+  int64_t columns = 0;
+  for (const TableSize& table : chosen.sizes) columns += table.shape.columns();
+  return columns;
 }
 
 class MeasuredShapes : public ::testing::TestWithParam<test::ToyOptions> {};
@@ -48,22 +67,15 @@ class MeasuredShapes : public ::testing::TestWithParam<test::ToyOptions> {};
 TEST_P(MeasuredShapes, AreThoseOfTheCircuit) {
   ir::registerAllDialects();
   for (int64_t lanes : {1, 2, 4}) {
+    SCOPED_TRACE(lanes);
     ir::Module module;
     ASSERT_EQ(test::makeToyGpt(module, GetParam()), absl::OkStatus());
     const LowerToAirOptions options{.lanes = lanes, .widest = true, .decode = GetParam().decode};
-    Planner planner(*module.findFunction("main"), options);
-    ASSERT_EQ(planner.plan(), absl::OkStatus());
-    absl::StatusOr<ChosenLayout> chosen = chooseLayout(planner.wiring(), planner.tables());
+    const absl::StatusOr<ChosenLayout> chosen = layoutOf(module, options);
     ASSERT_EQ(chosen.status(), absl::OkStatus());
-    const std::map<std::string, TableShape> emitted = emittedShapes(module, options);
-    for (const TableKind* kind : planner.tables()) {
-      for (const Stack& stack : chosen->layout.stacks(*kind)) {
-        ASSERT_TRUE(emitted.count(stack.name)) << stack.name;
-        EXPECT_EQ(measureTable(*kind, planner.wiring(), chosen->layout, stack.items),
-                  emitted.at(stack.name))
-            << stack.name << ", " << lanes << " lanes";
-      }
-    }
+    const std::vector<TableSize> emitted = emittedSizes(module, options);
+    EXPECT_THAT(chosen->sizes, ElementsAreArray(emitted));
+    EXPECT_EQ(chosen->costs.of(chosen->sizes), chosen->costs.of(emitted));
   }
 }
 
@@ -178,26 +190,78 @@ TEST(Lanes, ABranchOfPrimeLengthChangesNoOtherTable) {
   }
 }
 
+// A product of one row by a matrix of 2^22 weights, and what rounds it.
+std::unique_ptr<ir::Module> wideProduct() {
+  ir::registerAllDialects();
+  auto module = std::make_unique<ir::Module>();
+  ir::Function* f = module->addFunction("main");
+  ir::Builder b(&f->body());
+  b.setLocation({"/node"});
+  Branch branch(*module, b, 1, 2048);
+  ir::Value* x = f->body().addArgument(branch.type(1 << 11, 8), "x");
+  b.create("integer.return", {branch.chain(x, 1)}, {}, {{"names", std::vector<std::string>{"y"}}});
+  return module;
+}
+
+// The tables of lookups, of 2^16 rows at least, are as tall as the others need to be.
+TEST(TallestTable, IsNoTallerThanAnItemOrALookupTableHasToBe) {
+  for (const Prefer prefer : {Prefer::kSpeed, Prefer::kBalance}) {
+    SCOPED_TRACE(nameOf(prefer));
+    const auto chosen = layoutOf(*wideProduct(), {.prefer = prefer});
+    ASSERT_EQ(chosen.status(), absl::OkStatus());
+    EXPECT_EQ(tallestOf(chosen->sizes), 1 << 16);
+    EXPECT_EQ(chosen->limits.tallest, 1 << 16);
+  }
+}
+
+// Columns are what layouts for smaller proofs have fewer of; cells and rows, those for faster ones.
+TEST(Preferences, HaveFewerColumnsOrFewerCells) {
+  const auto module = wideProduct();
+  std::vector<int64_t> columns, cells;
+  for (const Prefer prefer : {Prefer::kSpeed, Prefer::kBalance, Prefer::kSize}) {
+    const auto chosen = layoutOf(*module, {.prefer = prefer});
+    ASSERT_EQ(chosen.status(), absl::OkStatus());
+    columns.push_back(columnsOf(*chosen));
+    cells.push_back(LayoutCosts{.column = 0, .row = 60}.of(chosen->sizes));
+  }
+  EXPECT_GE(columns[0], columns[1]);
+  EXPECT_GT(columns[1], columns[2]);
+  EXPECT_LE(cells[0], cells[1]);
+  EXPECT_LT(cells[1], cells[2]);
+}
+
 constexpr TableShape kShape{.fixed = 2, .main = 4, .folds = 1, .fractions = 1};  // 12 online
 
 TEST(PackRows, OneTableWhereItIsFull) {
-  EXPECT_THAT(packRows({16, 16}, kShape, 0), ElementsAre(ElementsAre(0, 1)));
+  EXPECT_THAT(packRows({16, 16}, kShape, {}), ElementsAre(ElementsAre(0, 1)));
 }
 
 TEST(PackRows, ASecondTableWhereItSavesMoreThanItsColumns) {
   // 64 + 32 rows instead of 128 save 32 rows of 12 cells; a table is 14 columns.
-  EXPECT_THAT(packRows({64, 20}, kShape, 384 / 14), ElementsAre(ElementsAre(0), ElementsAre(1)));
-  EXPECT_THAT(packRows({64, 20}, kShape, 384 / 14 + 1), ElementsAre(ElementsAre(0, 1)));
+  EXPECT_THAT(packRows({64, 20}, kShape, {.column_cost = 384 / 14}),
+              ElementsAre(ElementsAre(0), ElementsAre(1)));
+  EXPECT_THAT(packRows({64, 20}, kShape, {.column_cost = 384 / 14 + 1}),
+              ElementsAre(ElementsAre(0, 1)));
 }
 
 TEST(PackRows, ItemsStayWhole) {
-  EXPECT_THAT(packRows({40, 40, 40}, kShape, 0), ElementsAre(ElementsAre(0, 1, 2)));
+  EXPECT_THAT(packRows({40, 40, 40}, kShape, {}), ElementsAre(ElementsAre(0, 1, 2)));
 }
 
 TEST(PackRows, TheTallestFirstWhereTheOrderOfTheProgramDoesNotSplit) {
   // In order, 8 + 20 of 32 leave 24 + 12, which take 64 again; 24 + 8 leave 32.
-  EXPECT_THAT(packRows({8, 20, 24, 12}, kShape, 0),
+  EXPECT_THAT(packRows({8, 20, 24, 12}, kShape, {}),
               ElementsAre(ElementsAre(0, 2), ElementsAre(1, 3)));
+}
+
+TEST(PackRows, NoTableIsTallerThanTheLimitUnlessAnItemIs) {
+  const int64_t no_split = 1 << 20;
+  EXPECT_THAT(packRows({64, 20}, kShape, {no_split, 64}),
+              ElementsAre(ElementsAre(0), ElementsAre(1)));
+  EXPECT_THAT(packRows({40, 40, 20}, kShape, {no_split, 64}),
+              ElementsAre(ElementsAre(0, 2), ElementsAre(1)));
+  EXPECT_THAT(packRows({64, 20, 8}, kShape, {no_split, 32}),
+              ElementsAre(ElementsAre(1, 2), ElementsAre(0)));
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class LowerToAir : public Pass {
       }
     }
     planner.publish(l);
-    tables.build(circuit, module, chosen->column_cost);
+    tables.build(circuit, module, chosen->limits);
     planner.publishTensors(l);
     if (tables.widestRange() > 16) {
       return absl::UnimplementedError(
@@ -87,6 +87,16 @@ class LowerToAir : public Pass {
 
 namespace {
 
+absl::Status readPrefer(const std::string& name, Prefer& prefer) {
+  const std::optional<Prefer> found = preferNamed(name);
+  if (!found) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("lower-to-air: prefer: ", name, " is none of speed, balance, size"));
+  }
+  prefer = *found;
+  return absl::OkStatus();
+}
+
 // "cut/0:SLOT:ADDRESS:ROWS:COLUMNS ...", as LinkEnd has them.
 absl::Status readLinks(const std::string& text, LinkEnds& links) {
   for (absl::string_view item : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
@@ -105,6 +115,17 @@ absl::Status readLinks(const std::string& text, LinkEnds& links) {
 
 }  // namespace
 
+std::optional<Prefer> preferNamed(absl::string_view name) {
+  for (const Prefer prefer : {Prefer::kSpeed, Prefer::kBalance, Prefer::kSize}) {
+    if (nameOf(prefer) == name) return prefer;
+  }
+  return std::nullopt;
+}
+
+absl::string_view nameOf(Prefer prefer) {
+  return prefer == Prefer::kSpeed ? "speed" : prefer == Prefer::kSize ? "size" : "balance";
+}
+
 std::unique_ptr<Pass> createLowerToAir(LowerToAirOptions options, LinkEnds links) {
   return std::make_unique<LowerToAir>(options, std::move(links));
 }
@@ -118,9 +139,11 @@ absl::Status registerLowerToAir() {
                         reader.read("widest", options.widest);
                         reader.read("weight-lanes", options.weight_lanes);
                         reader.read("decode", options.decode);
-                        std::string text;
+                        std::string prefer(nameOf(options.prefer)), text;
+                        reader.read("prefer", prefer);
                         reader.read("links", text);
                         if (absl::Status s = reader.finish(); !s.ok()) return s;
+                        if (absl::Status s = readPrefer(prefer, options.prefer); !s.ok()) return s;
                         LinkEnds links;
                         if (absl::Status s = readLinks(text, links); !s.ok()) return s;
                         return createLowerToAir(options, std::move(links));

@@ -13,9 +13,15 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "passes/pass.h"
 
 namespace lindero::passes {
+
+// What a proof is to be, at the same security: made faster, smaller, or a balance of both.
+enum class Prefer { kSpeed, kBalance, kSize };
+absl::string_view nameOf(Prefer prefer);  // "speed", "balance", "size"
+std::optional<Prefer> preferNamed(absl::string_view name);
 
 struct LowerToAirOptions {
   // Most elements per row of a table of witnesses. How many it is to be is chosen by cost.
@@ -25,6 +31,8 @@ struct LowerToAirOptions {
   bool widest = false;
   // Weights per row of a weight table; 0: by cost, too.
   int64_t weight_lanes = 0;
+  // What columns, which are bytes of proofs, are worth.
+  Prefer prefer = Prefer::kBalance;
   // With a step table: runs of any prompt and any number of chosen tokens that fit
   // (gadgets/steps). The program is of a causal model (positions.h): of softmaxes over stored
   // scores, that is not checked again.

@@ -1,9 +1,8 @@
 // Analysis: the tables that lower-to-air would make of a function, counted and not built.
 //
-// Plan and layout are those of the pass, and tables of work are built with a builder that counts.
-// Lookup tables, whose heights follow from what they hold, are built in a module of their own, so
-// that the elements of their constants must be known. After lower-sums the circuit has these
-// columns.
+// Plan and layout are those of the pass, and tables are built with a builder that counts. The
+// elements of constants must be known, for sizes depend on them. After lower-sums the circuit has
+// these columns.
 #pragma once
 
 #include <map>
@@ -15,13 +14,6 @@
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 
 namespace lindero::passes {
-
-struct TableSize {
-  std::string name;
-  int64_t height = 0;
-  TableShape shape;  // columns
-  bool operator==(const TableSize&) const = default;
-};
 
 // Tables of work, then lookup tables. Fails as lower-to-air does, naming the ONNX node.
 absl::StatusOr<std::vector<TableSize>> measureCircuit(const ir::Function& main,
