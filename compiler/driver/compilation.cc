@@ -444,7 +444,7 @@ absl::Status Compilation::lower(const passes::LowerToAirOptions& options,
   }
   options_.lanes = options.lanes;
   options_.decode = options.decode;
-  options_.prefer = passes::nameOf(options.prefer);
+  options_.prefer = std::string(passes::nameOf(options.prefer));
   options_.block = boundaries.block;
   bucket_ = 0;
   publics_.clear();
