@@ -6,11 +6,14 @@
 namespace lindero::passes {
 namespace {
 
-// Of time on one thread and of memory: per cell, per cell of the extended columns, and per row of
-// the evaluation domain, which all trees are as tall as.
-constexpr double kSecondsPerCell = 26e-9, kSecondsPerExtendedCell = 5e-9, kSecondsPerRow = 0.7e-6;
-constexpr double kBytesPerCell = 9, kBytesPerExtendedCell = 4.7, kBytesPerRow = 320;
-constexpr double kOverheadSeconds = 0.01;
+// Of time on one thread and of memory: per online cell, per cell of the extended online columns,
+// per fixed cell, which a proof sums up and does not commit, and per row of the evaluation domain,
+// which all trees are as tall as.
+constexpr double kSecondsPerCell = 31e-9, kSecondsPerExtendedCell = 6e-9;
+constexpr double kSecondsPerFixedCell = 8e-9, kSecondsPerRow = 0.9e-6;
+constexpr double kBytesPerCell = 4, kBytesPerExtendedCell = 4;
+constexpr double kBytesPerFixedCell = 5.5, kBytesPerRow = 444;
+constexpr double kOverheadSeconds = 0.01, kOverheadBytes = 45e6;
 
 constexpr double kHash = 32, kBase = 4, kExtension = 16;
 
@@ -43,14 +46,15 @@ double proofBytes(const ProofSize& size, const ProofParameters& parameters) {
 }  // namespace
 
 ProofCost proofCost(const ProofSize& size, const ProofParameters& parameters, int64_t threads) {
-  auto cells = static_cast<double>(size.online + size.fixed);
+  auto online = static_cast<double>(size.online), fixed = static_cast<double>(size.fixed);
   double blowup = std::exp2(parameters.log_blowup);
-  double extended = cells * blowup, rows = static_cast<double>(size.height) * blowup;
-  double work = cells * kSecondsPerCell + extended * kSecondsPerExtendedCell;
+  double extended = online * blowup, rows = static_cast<double>(size.height) * blowup;
+  double work = online * kSecondsPerCell + extended * kSecondsPerExtendedCell;
+  work += fixed * kSecondsPerFixedCell + rows * kSecondsPerRow;
   ProofCost cost;
-  cost.seconds = kOverheadSeconds + (work + rows * kSecondsPerRow) / static_cast<double>(threads);
-  cost.memory_bytes = cells * kBytesPerCell + extended * kBytesPerExtendedCell;
-  cost.memory_bytes += rows * kBytesPerRow;
+  cost.seconds = kOverheadSeconds + work / static_cast<double>(threads);
+  cost.memory_bytes = kOverheadBytes + online * kBytesPerCell + extended * kBytesPerExtendedCell;
+  cost.memory_bytes += fixed * kBytesPerFixedCell + rows * kBytesPerRow;
   cost.proof_bytes = proofBytes(size, parameters);
   return cost;
 }
