@@ -109,6 +109,24 @@ TEST(CompileModel, TakesNoFewerTokensWhereTheModelComputesWithTheirNumber) {
   }
 }
 
+// Whole numbers that a type of 16 bits does not hold are others afterwards.
+TEST(CompileModel, RefusesCastsThatChangeWholeNumbers) {
+  testing::ScratchFolder folder;
+  runtime::Monitor monitor;
+  const auto imported = [&](const char* text) {
+    return importModel(folder.write("model.onnx", testing::parseModel(text).SerializeAsString()),
+                       {}, monitor)
+        .status();
+  };
+  const absl::Status numbers =
+      imported("g (int64[4] x) => (int64[4] y) { h = Cast<to = 10>(x) y = Cast<to = 7>(h) }");
+  EXPECT_NE(numbers.message().find("Cast_0: it casts whole numbers"), std::string::npos) << numbers;
+  EXPECT_EQ(imported("g (int64[4] m, float[4] x) => (float[4] y) <float one = {1}, float large = "
+                     "{-10000}> { h = Cast<to = 10>(m) f = Cast<to = 1>(h) i = Sub(one, f) "
+                     "t = Mul(i, large) s = Add(x, t) y = Softmax<axis = 0>(s) }"),
+            absl::OkStatus());
+}
+
 // Ids that are a mask, too, of which most are no truth values: the mask overflows.
 TEST(CompileModel, RefusesModelsThatGiveNoNumbers) {
   testing::ScratchFolder folder;

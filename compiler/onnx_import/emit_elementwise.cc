@@ -54,11 +54,29 @@ absl::Status isInf(NodeEmitter& e, llvm::StringRef) {
   return e.emitOutput("tensor.less", {x, x});
 }
 
+// Exact, where a difference from a multiple is not.
+absl::Status fmodOfConstants(NodeEmitter& e) {
+  IR_ASSIGN_OR_RETURN(const ir::tensor::Array a, e.constantInput(0));
+  IR_ASSIGN_OR_RETURN(const ir::tensor::Array b, e.constantInput(1));
+  const auto shape = ir::tensor::broadcast(a.shape, b.shape);
+  if (!shape) return absl::InvalidArgumentError("its inputs do not broadcast");
+  IR_RETURN_IF_ERROR(checkNewElements(*shape));
+  ir::tensor::Array rest = ir::tensor::Array::zeros(Element::kFloat, *shape);
+  const std::vector<int64_t> from_a = ir::tensor::broadcastElements(a.shape, *shape),
+                             from_b = ir::tensor::broadcastElements(b.shape, *shape);
+  for (size_t i = 0; i < rest.reals.size(); ++i)
+    rest.reals[i] = std::fmod(a.reals[from_a[i]], b.reals[from_b[i]]);
+  e.setOutput(0, e.constant(rest));
+  return absl::OkStatus();
+}
+
 // r = a - trunc(a / b) b has the sign of a; without fmod the result has that of b. Quotients of
 // reals are truncated here; those of integers are.
 absl::Status mod(NodeEmitter& e, llvm::StringRef) {
   Value *a = e.input(0), *b = e.input(1);
   const bool real = a->type().element == Element::kFloat;
+  if (real && e.constantOf(a) != nullptr && e.constantOf(b) != nullptr && e.intAttr("fmod", 0))
+    return fmodOfConstants(e);
   IR_ASSIGN_OR_RETURN(Value * quotient, e.emit("tensor.div", {a, b}));
   if (real) {
     IR_ASSIGN_OR_RETURN(

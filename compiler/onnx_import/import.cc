@@ -349,7 +349,7 @@ class GraphImporter {
     IR_RETURN_IF_ERROR(checkRequired(node, opset, values));
     NodeEmitter context(node, values, builder_, module_);
     context.limitFolding(folding_room_);
-    context.setTypes(std::move(types));
+    context.setTypes(std::move(types), outputType(node, opset, inputs, 0));
     IR_RETURN_IF_ERROR(checkUnsigned(context, node, inputs));
     IR_ASSIGN_OR_RETURN(values, computeValues(context, node, values, opset, depth));
     std::vector<TypedValue> outputs(node.output_size());
@@ -519,7 +519,12 @@ absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
                                                        const ImportOptions& options) {
   auto module = std::make_unique<ir::Module>();
   const absl::Status status = importInto(*module, path, options);
-  if (status.ok()) return module;
+  if (status.ok()) {
+    module->constants().forEach([](ir::Constant& constant) {
+      if (constant.scalar == ir::Scalar::kF64) roundToFloats(constant);
+    });
+    return module;
+  }
   ir::Problems printed;
   for (const absl::Status& problem : ir::problemsOf(status))
     printed.add(absl::Status(problem.code(), printable(std::string(problem.message()))));

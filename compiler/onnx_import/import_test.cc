@@ -136,6 +136,27 @@ TEST_F(ImportTest, ConvertsHalfPrecision) {
             (std::vector<float>{1, -2, 5.9604644775390625e-08f, 65504}));
 }
 
+// Bytes and halves share a field of 32 bits.
+TEST_F(ImportTest, ReadsSharedFieldsByType) {
+  auto modelOf = [](int type, int value) {
+    onnx::ModelProto model = testing::parseModel(
+        type == onnx::TensorProto::BOOL ? "g () => (bool[2] y) { y = Identity(w) }"
+                                        : "g () => (float16[2] y) { y = Identity(w) }");
+    onnx::TensorProto* weight = model.mutable_graph()->add_initializer();
+    weight->set_name("w");
+    weight->set_data_type(type);
+    weight->add_dims(2);
+    for (int x : {0, value}) weight->add_int32_data(x);
+    return model;
+  };
+  auto module = import(modelOf(onnx::TensorProto::BOOL, 256));
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ((*module)->constants().constants()[0]->as<uint8_t>().vec(),
+            (std::vector<uint8_t>{0, 1}));
+  EXPECT_THAT(errorOf(import(modelOf(onnx::TensorProto::FLOAT16, 0x14000))),
+              HasSubstr("holds 81920, which is no FLOAT16"));
+}
+
 TEST_F(ImportTest, BindsSymbolicDimensions) {
   const char* text = "g (float[batch,seq,2] x) => (float[batch,seq,2] y) { y = Relu(x) }";
   auto module = import(text, {.dims = {{"batch", 1}, {"seq", 3}}});

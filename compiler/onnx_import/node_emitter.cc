@@ -74,6 +74,12 @@ const onnx::AttributeProto* NodeEmitter::attribute(llvm::StringRef name) const {
   return nullptr;
 }
 
+void NodeEmitter::setTypes(std::vector<int> types, int output) {
+  types_ = std::move(types);
+  doubles_ = output == onnx::TensorProto::DOUBLE ||
+             llvm::is_contained(types_, static_cast<int>(onnx::TensorProto::DOUBLE));
+}
+
 int NodeEmitter::onnxType(int i) const {
   return i < static_cast<int>(types_.size()) ? types_[i] : onnx::TensorProto::UNDEFINED;
 }
@@ -165,9 +171,12 @@ void NodeEmitter::takeRoom(int64_t elements) {
 
 ir::Value* NodeEmitter::constant(const ir::tensor::Array& array) {
   takeRoom(array.elements());
-  return addConstant(
-      ir::tensor::writeConstant(module_.constants(), printable(node_.output(0)), array),
-      array.element);
+  const std::string name = printable(node_.output(0));
+  if (doubles_ && array.isReal() && !areFloats(array.reals)) {
+    return addConstant(module_.constants().addOwned<double>(name, array.shape, array.reals),
+                       array.element);
+  }
+  return addConstant(ir::tensor::writeConstant(module_.constants(), name, array), array.element);
 }
 
 absl::StatusOr<ir::Value*> NodeEmitter::constant(const onnx::TensorProto& tensor) {

@@ -47,8 +47,9 @@ class NodeEmitter {
   void limitFolding(int64_t& elements) { room_ = &elements; }
   bool hasRoomFor(int64_t elements) const;
 
-  // The ONNX types of the inputs: all integers are one type here.
-  void setTypes(std::vector<int> types) { types_ = std::move(types); }
+  // The ONNX types of the inputs: all integers are one type here. Where one of them, or the output,
+  // is of doubles, what is computed of constants is, too, until it is emitted.
+  void setTypes(std::vector<int> types, int output);
   // Of an input; UNDEFINED where nothing says it.
   int onnxType(int i) const;
 
@@ -111,6 +112,7 @@ class NodeEmitter {
   std::vector<ir::Value*> outputs_;
   int64_t* room_ = nullptr;
   std::vector<int> types_;
+  bool doubles_ = false;
 };
 
 // Emits one node. `op` is the tensor op of its table row, for emitters that serve several ONNX ops.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/import.h"
 #include "ir/dialects.h"
 #include "tests/onnx_node/onnx_text.h"
@@ -194,6 +195,16 @@ TEST(RefusalsTest, RefusesPartsOfFusedOps) {
     opset.set_version(1);
     model.mutable_graph()->mutable_node(0)->set_name("/its/name");
     EXPECT_THAT(errorOf(model), AllOf(HasSubstr("/its/name"), HasSubstr(c.reason))) << c.graph;
+  }
+}
+
+// A runtime that has a kernel of the name computes that.
+TEST(RefusalsTest, RefusesFunctionsInDomainsOfRuntimes) {
+  for (const char* domain : {"com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml"}) {
+    const std::string text =
+        absl::StrCat("g (float[2] x) => (float[2] y) { y = ", domain, ".Gelu(x) }\n<domain: \"",
+                     domain, "\", opset_import: [\"\": 17]> Gelu (a) => (b) { b = Neg(a) }");
+    EXPECT_THAT(errorOf(text), HasSubstr("give it a domain of its own")) << text;
   }
 }
 

@@ -107,17 +107,17 @@ bool staysWithin(const Value* value, const IntegerType& type) {
   return type.is_signed ? bits < type.bits : bits <= type.bits;
 }
 
-// Beyond these, the nearest of 16 bits is infinite.
-constexpr double kHalfInfinite = 65520;
+// Of constants at once; of others by an op.
+absl::StatusOr<Value*> heldAsReal(NodeEmitter& e, Value* value, const char* type) {
+  return e.emit("tensor.narrow", {value}, {{"type", std::string(type)}});
+}
 
-absl::StatusOr<Value*> heldAsHalf(NodeEmitter& e, Value* value) {
+// A constant that was computed in double precision.
+absl::StatusOr<Value*> heldAsFloat(NodeEmitter& e, Value* value) {
   const ir::Constant* constant = e.constantOf(value);
-  if (constant == nullptr || constant->scalar != ir::Scalar::kF32) return value;
-  const auto isBeyond = [](double x) { return std::isfinite(x) && std::abs(x) >= kHalfInfinite; };
-  if (llvm::none_of(constant->as<float>(), isBeyond)) return value;
+  if (constant == nullptr || constant->scalar != ir::Scalar::kF64) return value;
   IR_ASSIGN_OR_RETURN(ir::tensor::Array array, ir::tensor::readConstant(*constant));
-  for (double& x : array.reals)
-    if (isBeyond(x)) x = std::copysign(std::numeric_limits<double>::infinity(), x);
+  for (double& x : array.reals) x = static_cast<float>(x);
   return e.constant(array);
 }
 
@@ -169,7 +169,12 @@ absl::StatusOr<Value*> heldAs(NodeEmitter& e, const onnx::NodeProto& node, Value
                               int onnx_type) {
   // Runtimes compute with reals of 16 bits in single precision: only casts say what they hold.
   const bool casts = node.op_type() == "Cast" || node.op_type() == "CastLike";
-  if (casts && onnx_type == TensorProto::FLOAT16) return heldAsHalf(e, value);
+  const bool truth = casts && e.input(0)->type().element == Element::kBool;
+  if (casts && !truth && onnx_type != e.onnxType(0)) {
+    if (onnx_type == TensorProto::FLOAT16) return heldAsReal(e, value, "f16");
+    if (onnx_type == TensorProto::BFLOAT16) return heldAsReal(e, value, "bf16");
+  }
+  if (onnx_type == TensorProto::FLOAT) return heldAsFloat(e, value);
   const std::optional<IntegerType> type = integerTypeOf(onnx_type);
   // Of 64 bits, those with a sign are what the dialect has; the others leave their range by ops on
   // their bits, too.

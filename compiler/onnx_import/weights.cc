@@ -75,6 +75,35 @@ float fromBfloat16(uint16_t bits) {
   return value;
 }
 
+// Small types share a field that is wider than they are: what it holds must be theirs.
+absl::Status checkShared(const TensorProto& tensor) {
+  int64_t low = 0, high = 0;
+  switch (tensor.data_type()) {
+    case TensorProto::INT8:
+      low = -128, high = 127;
+      break;
+    case TensorProto::UINT8:
+      high = 255;
+      break;
+    case TensorProto::INT16:
+      low = -32768, high = 32767;
+      break;
+    case TensorProto::UINT16:
+    case TensorProto::FLOAT16:
+    case TensorProto::BFLOAT16:
+      high = 65535;
+      break;
+    default:
+      return absl::OkStatus();
+  }
+  for (int32_t value : tensor.int32_data()) {
+    if (low <= value && value <= high) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("holds ", value, ", which is no ", typeName(tensor.data_type())));
+  }
+  return absl::OkStatus();
+}
+
 // The raw little-endian bytes of a tensor whose data is in its typed fields.
 std::vector<uint8_t> typedBytes(const TensorProto& tensor) {
   std::vector<uint8_t> bytes;
@@ -101,6 +130,9 @@ std::vector<uint8_t> typedBytes(const TensorProto& tensor) {
     case TensorProto::UINT32:
     case TensorProto::UINT64:
       append(tensor.uint64_data());
+      break;
+    case TensorProto::BOOL:
+      for (int32_t value : tensor.int32_data()) bytes.push_back(value != 0);
       break;
     default:
       append(tensor.int32_data());
@@ -137,6 +169,10 @@ void viewOrCopy(ir::Constant& constant, llvm::ArrayRef<uint8_t> from,
   }
 }
 
+constexpr size_t kMostDoubles = 4096;  // kept for what is computed while importing
+
+bool staysFinite(double x) { return !std::isfinite(x) || std::isfinite(static_cast<float>(x)); }
+
 absl::Status fill(ir::Constant& constant, int type, llvm::ArrayRef<uint8_t> from,
                   std::shared_ptr<const void> owner) {
   switch (type) {
@@ -147,8 +183,10 @@ absl::Status fill(ir::Constant& constant, int type, llvm::ArrayRef<uint8_t> from
       viewOrCopy<int64_t>(constant, from, std::move(owner), ir::Scalar::kI64);
       break;
     case TensorProto::DOUBLE:
-      convert<float>(constant, from, 8, ir::Scalar::kF32,
-                     [](const uint8_t* b) { return float(load<double>(b)); });
+      convert<double>(constant, from, 8, ir::Scalar::kF64, load<double>);
+      if (from.size() / 8 > kMostDoubles || areFloats(constant.as<double>()) ||
+          !llvm::all_of(constant.as<double>(), staysFinite))
+        roundToFloats(constant);
       break;
     case TensorProto::FLOAT16:
       convert<float>(constant, from, 2, ir::Scalar::kF32,
@@ -190,12 +228,13 @@ absl::Status fill(ir::Constant& constant, int type, llvm::ArrayRef<uint8_t> from
   return absl::OkStatus();
 }
 
-absl::Status checkFinite(llvm::ArrayRef<float> values) {
+template <typename T>
+absl::Status checkFinite(llvm::ArrayRef<T> values) {
   // A scalar may bound or mask something; a weight it is not.
   if (values.size() == 1 && !std::isnan(values[0])) return absl::OkStatus();
   bool infinite = false, weights = false;
   for (size_t i = 0; i < values.size(); ++i) {
-    const float value = values[i];
+    const T value = values[i];
     if (std::isnan(value) || value == INFINITY) {
       return absl::DataLossError(
           absl::StrCat("element ", i, " is ", value, ": weights must be finite"));
@@ -233,6 +272,19 @@ absl::StatusOr<ir::Element> elementOf(int onnx_data_type) {
   }
 }
 
+bool areFloats(llvm::ArrayRef<double> values) {
+  return llvm::all_of(values, [](double x) { return std::isnan(x) || static_cast<float>(x) == x; });
+}
+
+void roundToFloats(ir::Constant& constant) {
+  const llvm::ArrayRef<double> values = constant.as<double>();
+  auto floats = std::make_shared<std::vector<float>>(values.begin(), values.end());
+  constant.scalar = ir::Scalar::kF32;
+  constant.bytes = {reinterpret_cast<const uint8_t*>(floats->data()),
+                    floats->size() * sizeof(float)};
+  constant.owner = std::move(floats);
+}
+
 std::optional<IntegerType> integerTypeOf(int onnx_data_type) {
   const absl::StatusOr<ir::Element> element = elementOf(onnx_data_type);
   if (!element.ok() || *element != ir::Element::kInt) return std::nullopt;
@@ -261,6 +313,7 @@ absl::StatusOr<ir::Constant> makeConstant(const Initializer& initializer) {
     const std::string& raw = tensor.raw_data();
     bytes = {reinterpret_cast<const uint8_t*>(raw.data()), raw.size()};
   } else if (!initializer.detached) {
+    IR_RETURN_IF_ERROR(checkShared(tensor));
     typed = typedBytes(tensor);
     bytes = typed;
   }
@@ -274,6 +327,7 @@ absl::StatusOr<ir::Constant> makeConstant(const Initializer& initializer) {
   constant.shape.assign(tensor.dims().begin(), tensor.dims().end());
   IR_RETURN_IF_ERROR(fill(constant, tensor.data_type(), bytes, initializer.owner));
   if (constant.scalar == ir::Scalar::kF32) IR_RETURN_IF_ERROR(checkFinite(constant.as<float>()));
+  if (constant.scalar == ir::Scalar::kF64) IR_RETURN_IF_ERROR(checkFinite(constant.as<double>()));
   return constant;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringSet.h"
@@ -116,6 +117,10 @@ class ConstantPool {
     return add(std::move(constant));
   }
   const Constant* find(llvm::StringRef name) const;
+  // Changes all of them, but for their names.
+  void forEach(llvm::function_ref<void(Constant&)> change) {
+    for (const std::unique_ptr<Constant>& constant : constants_) change(*constant);
+  }
   void erase(llvm::StringRef name);
   // Erases those that are not named: linear in all of them, where an erase() of each is quadratic.
   void keepOnly(const llvm::StringSet<>& names);

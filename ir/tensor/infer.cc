@@ -143,6 +143,12 @@ absl::StatusOr<Type> bitwise(const Request& r) {
   return binary(r, Element::kInt);
 }
 
+absl::StatusOr<Type> narrowed(const Request& r) {
+  const std::string type = r.get("type", std::string());
+  if (type != "f16" && type != "bf16") return r.violates(3, absl::StrCat("type = '", type, "'"));
+  return unary<isReal>(r);
+}
+
 absl::StatusOr<Type> wrapped(const Request& r) {
   if (!r.find<bool>("signed")) return r.needs("signed");
   const int64_t bits = r.get("bits", int64_t{0});
@@ -432,6 +438,7 @@ const llvm::StringMap<Entry>& rules() {
       {"tensor.max", {arithmetic, 2, 2}},
       {"tensor.min", {arithmetic, 2, 2}},
       {"tensor.mul", {arithmetic, 2, 2}},
+      {"tensor.narrow", {narrowed, 1, 1}},
       {"tensor.neg", {unary<isNumber>, 1, 1}},
       {"tensor.not", {unary<isBoolean>, 1, 1}},
       {"tensor.or", {logical, 2, 2}},

@@ -137,6 +137,29 @@ absl::Status wrapBits(const Call& call) {
   return absl::OkStatus();
 }
 
+// Binary numbers with so many bits after the first, and exponents from `least` on, up to `most`.
+struct Narrow {
+  int bits, least;
+  double most;
+};
+constexpr Narrow kHalf = {10, -14, 65504}, kBrain = {7, -126, 0x1.fep127};
+
+double narrowed(double x, const Narrow& type) {
+  if (!std::isfinite(x) || x == 0) return x;
+  const double unit = std::ldexp(1, std::max(std::ilogb(x), type.least) - type.bits);
+  const double nearest = std::nearbyint(x / unit) * unit;
+  if (std::abs(nearest) > type.most)
+    return std::copysign(std::numeric_limits<double>::infinity(), x);
+  return x == std::floor(x) ? nearest : x;
+}
+
+absl::Status narrow(const Call& call) {
+  const Narrow& type = call.op.stringAttr("type") == "f16" ? kHalf : kBrain;
+  const std::vector<double>& x = call.in(0).reals;
+  for (size_t i = 0; i < x.size(); ++i) call.result.reals[i] = narrowed(x[i], type);
+  return absl::OkStatus();
+}
+
 double maskOne(double x, double open) {
   if (std::isnan(open)) return open;
   return open != 0 ? x : -std::numeric_limits<double>::infinity();
@@ -249,6 +272,7 @@ constexpr NamedKernel kKernels[] = {
     {"tensor.max", arithmetic<greatest, greatestInteger>},
     {"tensor.min", arithmetic<least, leastInteger>},
     {"tensor.mul", arithmetic<mul, mulInteger>},
+    {"tensor.narrow", narrow},
     {"tensor.neg", map<negate, negInteger>},
     {"tensor.not", logicalNot},
     {"tensor.or", logical<logicalOr>},

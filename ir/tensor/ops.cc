@@ -120,6 +120,12 @@ void addElementwise(std::vector<OpDef>& ops) {
   wrap.attributes = {{"bits", kInt, true, ""}, {"signed", kBool, true, ""}};
   wrap.constraints = {"x is of i64", "1 <= bits <= 64", kSameType};
   ops.push_back(std::move(wrap));
+  OpDef narrow = unary(
+      "tensor.narrow",
+      "y = the nearest number of a type of 16 bits where x is whole, or beyond it; else x", kReal);
+  narrow.attributes = {{"type", kString, true, "f16 or bf16"}};
+  narrow.constraints.push_back("`type` is one of these");
+  ops.push_back(std::move(narrow));
   ops.push_back(binary("tensor.and", "y = a and b", "a and b are of i1", kBooleanResult));
   ops.push_back(binary("tensor.or", "y = a or b", "a and b are of i1", kBooleanResult));
   ops.push_back(

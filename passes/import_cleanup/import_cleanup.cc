@@ -3,6 +3,7 @@
 #include "passes/import_cleanup/close_choices/close_choices.h"
 #include "passes/import_cleanup/close_scores/close_scores.h"
 #include "passes/import_cleanup/drop_batch/drop_batch.h"
+#include "passes/import_cleanup/drop_narrow/drop_narrow.h"
 #include "passes/import_cleanup/flatten_rows/flatten_rows.h"
 #include "passes/import_cleanup/fold_constants/fold_constants.h"
 #include "passes/import_cleanup/fuse_activation/fuse_activation.h"
@@ -23,7 +24,8 @@
 namespace lindero::passes {
 
 llvm::StringRef importCleanupPipeline() {
-  return "fold-constants,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,simplify-"
+  return "fold-constants,drop-narrow,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,"
+         "simplify-"
          "views,"
          "fuse-softmax,close-scores,close-choices,fuse-layernorm,fuse-linear,fuse-attention,"
          "fuse-activation{of_integers=false},lower-logic,fold-constants,fuse-activation,simplify-"
@@ -37,11 +39,13 @@ llvm::StringRef importCleanupPipeline() {
 absl::Status registerImportCleanup() {
   absl::Status status;
   for (auto registerOne :
-       {registerCloseChoices, registerCloseScores, registerDropBatch, registerFlattenRows,
-        registerFoldConstants, registerFuseActivation, registerFuseAttention, registerFuseLayernorm,
-        registerFuseLinear, registerFuseSiblingLinears, registerFuseSoftmax, registerLowerLogic,
-        registerMergeDuplicates, registerNormalizeOrder, registerRecognizeEmbedding,
-        registerSelectOutputs, registerSetLength, registerSimplifyViews, registerVerifyCanonical}) {
+       {registerCloseChoices,       registerCloseScores,        registerDropBatch,
+        registerDropNarrow,         registerFlattenRows,        registerFoldConstants,
+        registerFuseActivation,     registerFuseAttention,      registerFuseLayernorm,
+        registerFuseLinear,         registerFuseSiblingLinears, registerFuseSoftmax,
+        registerLowerLogic,         registerMergeDuplicates,    registerNormalizeOrder,
+        registerRecognizeEmbedding, registerSelectOutputs,      registerSetLength,
+        registerSimplifyViews,      registerVerifyCanonical}) {
     status.Update(registerOne());
   }
   return status;

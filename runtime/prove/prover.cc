@@ -161,6 +161,15 @@ absl::StatusOr<Report> Prover::setup(const std::string& package, const std::stri
   return make(key, "setup", std::move(arguments), monitor);
 }
 
+absl::StatusOr<Report> Prover::checkFixed(const std::string& package, const std::string& key,
+                                          Monitor& monitor) const {
+  return ofPackage(run("check-fixed",
+                       {"--package", package, "--key", key, "--threads",
+                        absl::StrCat(options_.threads), "--progress-fd", "{progress}"},
+                       monitor),
+                   package, key);
+}
+
 absl::StatusOr<Report> Prover::parameters(const std::string& package, Monitor& monitor) const {
   std::vector<std::string> arguments = {"--package", package};
   const std::vector<std::string> chosen = security();

@@ -89,6 +89,9 @@ class Prover {
   // appear whole or not at all.
   absl::StatusOr<Report> setup(const std::string& package, const std::string& key,
                                Monitor& monitor) const;
+  // The fixed columns, and what setup left beside them, must be those of the key.
+  absl::StatusOr<Report> checkFixed(const std::string& package, const std::string& key,
+                                    Monitor& monitor) const;
   // What setup would choose for the package, under "parameters", and what that gives.
   absl::StatusOr<Report> parameters(const std::string& package, Monitor& monitor) const;
   // What each key of the file gives, under "keys".

@@ -29,6 +29,7 @@ struct InspectArguments {
   std::string tokenizer;
   int64_t bucket = 0;  // 0: the longest
   int64_t nodes = 20;
+  bool check = false;         // the fixed columns
   bool own_security = false;  // an option of the security was given
   ProverOptions prover;
 };
@@ -346,7 +347,30 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
   if (opened.alone()) addCarriedContext(opened.package(), summary);
   addLinks(opened.bundle, summary);
   addBoundaries(opened.bundle, summary);
+  if (arguments.check) {
+    LINDERO_RETURN_IF_ERROR(checkPackage(arguments, opened, context, summary));
+  }
   context.result("inspect", summary);
+  return absl::OkStatus();
+}
+
+// The package has what its key was made from.
+absl::Status checkPackage(const InspectArguments& arguments, const OpenedPackage& opened,
+                          Context& context, Summary& summary) {
+  LINDERO_ASSIGN_OR_RETURN(const Prover prover, Prover::find(arguments.prover));
+  const std::string key = runtime::packageKey(opened);
+  if (key.empty()) {
+    return failure(Error::kUsage, absl::StrCat("--check compares a package with its key, and ",
+                                               opened.home, " has none"));
+  }
+  LINDERO_ASSIGN_OR_RETURN(const Json report,
+                           prover.checkFixed(opened.path, key, context.monitor()));
+  const Json files = report.value("fixed_files", Json::object());
+  const bool faster = files.value("tree", Json()).is_number();
+  summary.add("checked", "checked", files,
+              absl::StrCat("the fixed columns are those of the key",
+                           faster ? ", and so are the files beside them"
+                                  : "; there are no files that make proofs faster"));
   return absl::OkStatus();
 }
 
@@ -449,6 +473,9 @@ void addInspect(CLI::App& app, Command& chosen) {
   command->add_option("--nodes", arguments->nodes, "Most ONNX nodes to list")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("--check", arguments->check,
+                    "Compare the package's fixed columns, and the files that make its proofs "
+                    "faster, with its key: another one is an error");
   addSecurityOptions(*command, arguments->prover);
   command->callback([arguments, command, &chosen] {
     arguments->own_security = securityGiven(*command);

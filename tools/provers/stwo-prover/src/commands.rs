@@ -9,7 +9,7 @@ use lindero_package::{digest, ColumnFile, Error, Package, Statement};
 use lindero_prover_stwo::files;
 use lindero_prover_stwo::progress::Progress;
 use lindero_prover_stwo::prover::{
-    self, Failure, FixedFiles, Keep, Parts, Prepared, Stage, TreeZero, Twiddles,
+    self, Failure, FixedFiles, Keep, Kept, Parts, Prepared, Stage, TreeZero, Twiddles,
 };
 use lindero_stwo_verifier::security::Regime;
 use lindero_stwo_verifier::{verify, Key, KeySet, Member, Target};
@@ -88,14 +88,26 @@ pub fn setup(mut arguments: Arguments, progress: &Progress) -> Result<Value, End
     let mut report = report::key(&Key::decode(&key)?);
     report["key_bytes"] = json!(key.len());
     let missing: Vec<&String> = kept.iter().filter_map(|kept| kept.missing.as_ref()).collect();
-    report["fixed_files"] = json!({
-        "tree": kept.iter().map(|kept| kept.tree).sum::<Option<u64>>(),
-        "rows": kept.iter().map(|kept| kept.rows).sum::<Option<u64>>(),
-        "missing": missing.first(),
-    });
+    report["fixed_files"] = sizes(&kept);
+    report["fixed_files"]["missing"] = json!(missing.first());
     files::write(&output, &KeySet::encode(vec![key]))?;
     report["time"] = progress.summary();
     Ok(report)
+}
+
+/// Bytes of all members' files of a kind, if all have one.
+fn sizes(kept: &[Kept]) -> Value {
+    json!({
+        "tree": kept.iter().map(|kept| kept.tree).sum::<Option<u64>>(),
+        "rows": kept.iter().map(|kept| kept.rows).sum::<Option<u64>>(),
+    })
+}
+
+pub fn check_fixed(mut arguments: Arguments, progress: &Progress) -> Result<Value, End> {
+    let keyed = Keyed::open(&mut arguments)?;
+    arguments.finish()?;
+    let kept = prover::check_fixed(&keyed.package, &keyed.key, progress)?;
+    Ok(json!({ "fixed_files": sizes(&kept), "time": progress.summary() }))
 }
 
 fn keep(arguments: &mut Arguments) -> Result<Keep, Error> {

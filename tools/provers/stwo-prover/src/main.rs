@@ -32,6 +32,8 @@ usage: lindero-prover-stwo VERB --option value ...
           Chooses parameters and commits the fixed columns; writes a key file with this key alone. --pow-bits is an
           upper limit of each grinding. Leaves files in the package's folder with which proofs are faster: the Merkle tree and
           the rows of the fixed columns, or the tree alone, as long as all such files of the package take no more bytes.
+  check-fixed --package FOLDER --key KEY
+          Commits the fixed columns again: they and what setup left beside them must be what the key was made from.
   parameters --package FOLDER [the same options]
           Prints which parameters setup would choose, and what they give.
   describe --key KEY
@@ -65,7 +67,7 @@ usage: lindero-prover-stwo VERB --option value ...
 A KEY file holds a key per bucket of a model: commit and prove take that of the package, verify and tamper the
 one that the proof names.
 
-setup, parameters, commit, prove, prove-block, prove-runs and bare also take
+setup, check-fixed, parameters, commit, prove, prove-block, prove-runs and bare also take
   --progress-fd N   JSON lines on this file descriptor
   --threads N       0: one per processor
 
@@ -163,10 +165,12 @@ fn run(verb: &str, mut arguments: Arguments) -> Result<serde_json::Value, End> {
             tamper_files(arguments)
         }
         #[cfg(feature = "prover")]
-        "setup" | "parameters" | "commit" | "prove" | "prove-block" | "prove-runs" | "bare" => {
+        "setup" | "parameters" | "commit" | "prove" | "prove-block" | "prove-runs" | "check-fixed"
+        | "bare" => {
             let progress = commands::prepare(&mut arguments)?;
             match verb {
                 "setup" => commands::setup(arguments, &progress),
+                "check-fixed" => commands::check_fixed(arguments, &progress),
                 "parameters" => commands::parameters(arguments),
                 "commit" => commands::commit(arguments, &progress),
                 "bare" => commands::bare(arguments, &progress),

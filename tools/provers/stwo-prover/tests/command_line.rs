@@ -33,6 +33,8 @@ const PROVE: &[&str] = &[
     "run.proof",
 ];
 
+const CHECK_FIXED: &[&str] = &["check-fixed", "--package", ".", "--key", "model.key"];
+
 fn proven() -> Folder {
     let folder = Folder::new(&samples::everything());
     for words in [SETUP, PROVE] {
@@ -341,13 +343,23 @@ fn damaged_fixed_columns_make_no_proof() {
         let mut changed = whole.clone();
         changed[first..].iter_mut().step_by(4).for_each(|byte| *byte ^= 1);
         std::fs::write(&path, changed).unwrap();
+        let output = run(&made.0, CHECK_FIXED);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{}: {error}", path.display());
+        assert!(error.contains(words), "{}: {error}", path.display());
         std::fs::remove_file(made.0.join("run.proof")).unwrap();
         let output = run(&made.0, PROVE);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(code(&output), 2, "{}: {error}", path.display());
         assert!(error.contains(words), "{}: {error}", path.display());
         assert!(!made.0.join("run.proof").exists(), "{}", path.display());
+        // One word that no proof may come to read.
+        let mut changed = whole.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        assert_eq!(code(&run(&made.0, CHECK_FIXED)), 2, "{}", path.display());
         std::fs::write(&path, whole).unwrap();
+        assert_eq!(code(&run(&made.0, CHECK_FIXED)), 0);
         assert_eq!(code(&run(&made.0, PROVE)), 0);
     }
     for way in ["files", "tree", "compute", "commit"] {
@@ -362,6 +374,10 @@ fn damaged_fixed_columns_make_no_proof() {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         std::fs::write(&path, changed).unwrap();
+        let output = run(&made.0, CHECK_FIXED);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{}: {error}", path.display());
+        assert!(error.contains(words), "{}: {error}", path.display());
         std::fs::remove_file(made.0.join("run.proof")).unwrap();
         let output = run(&made.0, PROVE);
         assert_eq!(code(&output), 2, "byte {at}: {}", String::from_utf8_lossy(&output.stderr));

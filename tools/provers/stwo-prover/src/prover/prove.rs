@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lindero_package::{ColumnFile, Error, Package, Statement};
+use lindero_package::{ColumnFile, Error, MemberFiles, Package, Statement};
 use lindero_stwo_verifier::security::BundleSizes;
 use lindero_stwo_verifier::{transcript, Key, KeyParts, Layout, Member, Parameters, Target};
 use stwo::core::channel::MerkleChannel;
@@ -19,7 +19,7 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::CommitmentTreeProver;
 
 use super::blocks::{Begun, Bundle};
-use super::fixed::{write, Keep, Kept, Shape};
+use super::fixed::{check, write, Keep, Kept, Shape};
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::parts::Parts;
@@ -182,13 +182,16 @@ pub fn prove_block(
     Ok(Stage::Proven)
 }
 
-/// Fails if the fixed columns of the package are not those that the key was made from.
-pub fn check_fixed(package: &Package, key: &Key, progress: &Progress) -> Result<(), Failure> {
-    for (member, files) in key.members.iter().zip(&package.files) {
+/// Fails if the fixed columns of the package are not those that the key was made from, or a file beside them is not theirs.
+/// Says of each member which files there are.
+pub fn check_fixed(package: &Package, key: &Key, progress: &Progress) -> Result<Vec<Kept>, Failure> {
+    let check_member = |(member, files): (&Member, &MemberFiles)| {
         let twiddles = twiddles(member.layout.max_log_height, &key.parameters);
-        commit_fixed(member, &files.fixed, &twiddles, false, progress)?;
-    }
-    Ok(())
+        let tree = commit_fixed(member, &files.fixed, &twiddles, false, progress)?;
+        progress.begin("compare_fixed");
+        Ok(check(&files.folder, &Shape::of_member(member), &tree)?)
+    };
+    key.members.iter().zip(&package.files).map(check_member).collect()
 }
 
 /// Proves without a look at the sums, as a cheating prover would: for tests.

@@ -6,7 +6,7 @@
 //! lost with a file: what is not there is computed.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -135,11 +135,37 @@ impl Source {
         Ok(read)
     }
 
-    fn damaged(&self, why: impl std::fmt::Display) -> Error {
+    /// What is written to it must be what the file has after its header.
+    pub fn compare(&self) -> Compare<'_> {
+        Compare { source: self, place: HEADER }
+    }
+
+    pub fn damaged(&self, why: impl std::fmt::Display) -> Error {
         Error::new(format!(
             "{} is damaged: {why}; without it, the fixed columns are computed, and `lindero compile` makes it anew",
             self.path.display()
         ))
+    }
+}
+
+pub struct Compare<'a> {
+    source: &'a Source,
+    place: u64,
+}
+
+impl Write for Compare<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut read = vec![0; bytes.len()];
+        self.source.file.read_exact_at(&mut read, self.place)?;
+        if read != bytes {
+            return Err(io::Error::other(format!("its content differs after {} bytes", self.place)));
+        }
+        self.place += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ use extend::Extend;
 pub use files::{FixedFiles, Shape};
 use hoist::Hoisted;
 pub use tree::{Layers, Paths};
-pub use write::{write, Keep, Kept};
+pub use write::{check, write, Keep, Kept};
 
 use super::program::Known;
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use lindero_package::Error;
 use rayon::prelude::*;
 use rustix::fs::{fallocate, flock, FallocateFlags, FlockOperation};
 use stwo::core::fields::m31::P;
@@ -119,6 +120,12 @@ fn write_part(part: &Path, shape: &Shape, tree: &Tree, kind: Kind) -> io::Result
         Err(rustix::io::Errno::NOSPC) => return Err(rustix::io::Errno::NOSPC.into()),
         _ => file.write_all(&shape.header(kind))?,
     }
+    write_content(&mut file, shape, tree, kind)?;
+    file.sync_all()
+}
+
+/// All but the header.
+fn write_content(file: &mut impl Write, shape: &Shape, tree: &Tree, kind: Kind) -> io::Result<()> {
     match kind {
         Kind::Tree => {
             for layer in &tree.commitment.layers {
@@ -132,15 +139,26 @@ fn write_part(part: &Path, shape: &Shape, tree: &Tree, kind: Kind) -> io::Result
             for (_, columns) in &shape.groups {
                 let column =
                     |&index: &usize| bytemuck::cast_slice(&tree.polynomials[index].evals.values.data[..]);
-                write_rows(&mut file, &columns.iter().map(column).collect::<Vec<&[u32]>>())?;
+                write_rows(file, &columns.iter().map(column).collect::<Vec<&[u32]>>())?;
             }
         }
     }
-    file.sync_all()
+    Ok(())
+}
+
+/// What there is of the files of a package must be what `tree` has. Returns bytes of each.
+pub fn check(package: &Path, shape: &Shape, tree: &Tree) -> Result<Kept, Error> {
+    let mut kept = Kept::default();
+    for (kind, bytes) in [(Kind::Tree, &mut kept.tree), (Kind::Rows, &mut kept.rows)] {
+        let Some(source) = shape.open(package, kind)? else { continue };
+        write_content(&mut source.compare(), shape, tree, kind).map_err(|error| source.damaged(error))?;
+        *bytes = Some(shape.bytes(kind));
+    }
+    Ok(kept)
 }
 
 /// Columns of one height, row by row.
-fn write_rows(file: &mut File, columns: &[&[u32]]) -> io::Result<()> {
+fn write_rows(file: &mut impl Write, columns: &[&[u32]]) -> io::Result<()> {
     /// Cache lines of a column that are read at a time.
     const RUN: usize = 64;
     let (rows, width) = (columns[0].len(), columns.len());
