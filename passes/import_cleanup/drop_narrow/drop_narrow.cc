@@ -26,7 +26,7 @@ absl::StatusOr<bool> dropNarrow(ir::Function& function) {
   for (auto it = function.body().ops().begin(); it != function.body().ops().end();) {
     ir::Op& op = *it++;
     if (!op.is("tensor.narrow")) continue;
-    narrowed.push_back({op.operand(0), ir::describe(op), op.stringAttr("type").str()});
+    narrowed.push_back({op.operand(0), ir::describe(op), op.stringAttr("type")});
     op.result()->replaceAllUsesWith(op.operand(0));
     op.erase();
   }
