@@ -11,10 +11,11 @@
 
 namespace lindero::compiler {
 
-// Outputs that are not, of the file at `path`, which is `imported` with `length` tokens: on random
-// ones it is run with half of them, too. None if no dimension that `options` bind is the length, or
-// the model cannot be had with half of it. `tokens` is the model after the clean-up, with the
-// inputs of `imported`.
+// Outputs that are not, of the file at `path`, which is `imported` with `length` tokens: it is run
+// with fewer ones, too, of several numbers, on random ones. All of them, if the model is there for
+// some of these numbers and not for others. None if no dimension that `options` bind is the length,
+// or the model is there for no other. `tokens` is the model after the clean-up, with the inputs of
+// `imported`.
 absl::StatusOr<std::set<std::string>> outputsThatKnowTheLength(const std::string& path,
                                                                const ImportOptions& options,
                                                                const ir::Function& imported,

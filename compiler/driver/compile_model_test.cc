@@ -79,25 +79,34 @@ TEST(CompileModel, ComputesNoReferenceOfOutputsThatAreLeftOut) {
 
 // Of fewer tokens it is another model, unless its length is what the file says.
 TEST(CompileModel, TakesNoFewerTokensWhereTheModelComputesWithTheirNumber) {
+  // y of "rows", [length, 2], and of the number n, [1].
+  constexpr char kRows[] = "y = Identity(rows)";
+  constexpr char kDivided[] = "f = Cast<to = 1>(n) y = Div(rows, f)";
+  constexpr char kEverySecond[] = "r = Mod(n, two) f = Cast<to = 1>(r) y = Add(rows, f)";
+  constexpr char kAddedToLate[] =
+      "r = Range(none, length, unit) t = Sub(n, two) l = Less(t, r) i = Cast<to = 1>(l) "
+      "c = Unsqueeze(i, ones) y = Add(rows, c)";
+  constexpr char kMasked[] =
+      "f = Cast<to = 1>(n) s = Mul(f, small) d = Add(rows, s) y = Add(d, mask)";
   struct Case {
-    const char* length;
-    const char* divisor;
+    const char *length, *nodes;
     bool causal;
   };
   for (const Case& one :
-       {Case{"n", "one", true}, Case{"n", "count", false}, Case{"4", "count", true}}) {
+       {Case{"n", kRows, true}, Case{"n", kDivided, false}, Case{"n", kEverySecond, false},
+        Case{"n", kMasked, false}, Case{"n", kAddedToLate, false}, Case{"8", kDivided, true}}) {
     testing::ScratchFolder folder;
-    const std::string text =
-        absl::StrCat("g (int64[", one.length, "] ids) => (float[", one.length,
-                     ", 2] y) <float[3, 2] table = {1, 2, 3, 4, 5, 6}, float one = {1}> {"
-                     "rows = Gather(table, ids) shape = Shape(ids) count = Cast<to = 1>(shape) "
-                     "y = Div(rows, ",
-                     one.divisor, ") }");
+    const std::string text = absl::StrCat(
+        "g (int64[", one.length, "] ids) => (float[", one.length,
+        ", 2] y) <float[3, 2] table = {1, 2, 3, 4, 5, 6}, int64[1] two = {2}, int64 none = {0}, "
+        "int64 unit = {1}, int64[1] ones = {1}, float small = {0.1}, float[2] mask = {0, -10000}> {"
+        "rows = Gather(table, ids) n = Shape(ids) length = Squeeze(n) ",
+        one.nodes, " }");
     const std::string path =
         folder.write("model.onnx", testing::parseModel(text).SerializeAsString());
     runtime::Monitor monitor;
     ModelOptions options;
-    if (one.length == std::string("n")) options.dims = {"n=4"};
+    if (one.length == std::string("n")) options.dims = {"n=8"};
     const auto model = importModel(path, options, monitor);
     ASSERT_TRUE(model.ok()) << model.status();
     EXPECT_EQ(model->compilation.facts().causal, one.causal) << text;

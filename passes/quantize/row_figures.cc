@@ -80,9 +80,11 @@ RowFigures measureBelowMasks(llvm::ArrayRef<double> expected, llvm::ArrayRef<dou
 }
 
 RowSummary summarize(llvm::ArrayRef<RowFigures> rows) {
-  double largest = 0;
+  // Rows that a mask closes altogether have no size that others could be held against, either.
+  std::vector<double> norms;
   for (const RowFigures& row : rows)
-    if (row.finite) largest = std::max(largest, row.expected);
+    if (row.finite) norms.push_back(std::sqrt(row.expected));
+  const double largest_norm = largestBelowMasks(norms), largest = largest_norm * largest_norm;
   RowSummary summary;
   double cosines = 0;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -3,7 +3,8 @@
 //
 // A row is what lies along a tensor's last axis; a tensor with one element there, or without axes,
 // is one row. A row that is zero has neither figure: its error is held against the largest row. So
-// is one below a millionth of that, which single precision cannot tell from zero. A row that is not
+// is one below a millionth of that, which single precision cannot tell from zero. (The largest that
+// no mask closes altogether.) A row that is not
 // finite in the float model has no figure at all, and is counted.
 #pragma once
 

@@ -88,5 +88,13 @@ TEST(RowFigures, GoAlongTheLastAxis) {
   EXPECT_EQ(rowWidth({2, 8, 1}), 16);
 }
 
+// Beside rows that a mask closes altogether, others are no zeros.
+TEST(RowFigures, HoldsRowsAgainstThoseThatNoMaskCloses) {
+  const std::vector<double> row = {1, -2, 0.5, 3}, lost = {0, 0, 0, 0}, closed(4, -1e9);
+  const RowSummary summary = summarize({measureRow(row, lost), measureRow(closed, closed)});
+  EXPECT_EQ(summary.zero_rows, 0);
+  EXPECT_DOUBLE_EQ(summary.largest_error, 1);
+}
+
 }  // namespace
 }  // namespace lindero::passes

@@ -60,10 +60,10 @@ bool isChosen(const Value* condition) {
   });
 }
 
-// Does the op set what was chosen of x below all others, for the next choice?
-bool goesOn(const Op& op, const Value* x) {
-  return op.is("tensor.where") && isChosen(op.operand(0)) && op.operand(2) == x &&
-         op.operand(1) != x;
+// Does the op set what was chosen of x below all others, for the next choice of the same node?
+bool goesOn(const Op& op, const Value* x, const Op& argmax) {
+  return op.is("tensor.where") && op.location() == argmax.location() && isChosen(op.operand(0)) &&
+         op.operand(2) == x && op.operand(1) != x;
 }
 
 // The readers of x that a TopK consists of, which start from its first argmax (the importer): it
@@ -76,18 +76,19 @@ Choice topKOf(Op& argmax) {
   choice.axes = {argmax.intAttrOr("axis", rankOf(x) - 1)};
   choice.count = 0;
   for (Op* reader : x->users()) {
+    if (reader->location() != argmax.location()) continue;
     const bool picks = reader->is("tensor.where") && isChosen(reader->operand(0)) &&
                        reader->operand(1) == x && scalarOf(reader->operand(2)) == 0;
     const bool bounds = reader->is("tensor.reduce_min") &&
                         static_cast<int64_t>(reader->intsAttr("axes").size()) == rankOf(x);
     choice.count += picks;
-    if (reader == &argmax || picks || goesOn(*reader, x) || bounds)
+    if (reader == &argmax || picks || goesOn(*reader, x, argmax) || bounds)
       choice.readers.push_back(reader);
   }
   int64_t steps = 0;
   for (const Value* next = x; next != nullptr; ++steps) {
     const auto reader =
-        llvm::find_if(next->users(), [&](const Op* op) { return goesOn(*op, next); });
+        llvm::find_if(next->users(), [&](const Op* op) { return goesOn(*op, next, argmax); });
     next = reader == next->users().end() ? nullptr : (*reader)->result();
   }
   if (steps > 1) choice.count = std::max(choice.count, steps);
@@ -325,6 +326,9 @@ std::optional<Choice> choiceOf(Op& op) {
       isConstant(op.operand(0)) || op.operand(0)->type().elements() == 0)
     return std::nullopt;
   if (op.is("tensor.argmax")) {
+    // What later choices of a TopK read follows from what the first one does.
+    const Op& source = *unshaped(op.operand(0))->definingOp();
+    if (source.is("tensor.where") && goesOn(source, source.operand(2), op)) return std::nullopt;
     Choice choice = topKOf(op);
     if (choice.count > 0) return choice;
     choice.count = 1;

@@ -375,9 +375,7 @@ fn damaged_fixed_columns_make_no_proof() {
         changed[at] ^= 1;
         std::fs::write(&path, changed).unwrap();
         let output = run(&made.0, CHECK_FIXED);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(code(&output), 2, "{}: {error}", path.display());
-        assert!(error.contains(words), "{}: {error}", path.display());
+        assert_eq!(code(&output), 2, "byte {at}: {}", String::from_utf8_lossy(&output.stderr));
         std::fs::remove_file(made.0.join("run.proof")).unwrap();
         let output = run(&made.0, PROVE);
         assert_eq!(code(&output), 2, "byte {at}: {}", String::from_utf8_lossy(&output.stderr));
