@@ -78,6 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"NotCausal", {.causal = false}}, Variant{"Gated", {.gated = true}},
                       Variant{"Copied", {.copied = true}}, Variant{"General", {.general = 0}},
                       Variant{"Padded", {.general = kPaddedProgram}},
+                      Variant{"WideSums", {.lanes = 4, .general = kWideSumsProgram}},
                       Variant{"Wide", {.wide = true}}, Variant{"Decode", {.decode = true}},
                       Variant{"CarryFirst", {.decode = true, .block = 2}},
                       Variant{"CarryLater", {.decode = true, .block = 2, .at = 2}}),

@@ -14,7 +14,7 @@ namespace lindero::test {
 inline constexpr ToyOptions kArgmax{}, kLogits{.logits = true}, kTies{.ties = true},
     kGated{.gated = true}, kCopied{.copied = true}, kGeneral{.lanes = 2, .general = 0},
     kPadded{.lanes = 4, .general = kPaddedProgram}, kWide{.wide = true},
-    kLongRows{.general = kLongRowsProgram};
+    kLongRows{.general = kLongRowsProgram}, kWideSums{.lanes = 4, .general = kWideSumsProgram};
 // The third block of three: of the slots before, two are open and one is closed.
 inline constexpr ToyOptions kBlocks{.lanes = 2, .decode = true, .block = 2, .at = 2};
 

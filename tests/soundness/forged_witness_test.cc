@@ -135,6 +135,15 @@ void mapOfAnotherValue(Forgery& f) {
   });
 }
 
+// A wide sum of one value has an addend, in a lane that holds an element and in one that does not.
+void addendThatIsNone(Forgery& f) {
+  f.onCells([](Forgery& g) {
+    const uint64_t row = g.rowOf("wide_sums", "/affine.2");
+    add(g.cell("wide_sums", "y.0", row), 1);
+    add(g.cell("wide_sums", "y.3", row + 1), 1);
+  });
+}
+
 // A denominator is another one in the table of quotients than where it comes from.
 void denominatorChangedOnTheWay(Forgery& f) {
   f.onStep("/divide.44", Step::kDivide, [](const Step& step, Buffers& b) {
@@ -244,6 +253,8 @@ const std::vector<Case>& cases() {
       {"HonestGeneral", [](Forgery&) {}, {}, kGeneral},
       {"HonestPadded", [](Forgery&) {}, {}, kPadded},
       {"MapOfAnotherValue", mapOfAnotherValue, {"edges"}, kGeneral},
+      {"HonestWideSums", [](Forgery&) {}, {}, kWideSums},
+      {"AddendThatIsNone", addendThatIsNone, {"constraint wide_sums.no y"}, kWideSums},
       {"DenominatorOfAnotherValue", denominatorChangedOnTheWay, {"edges"}, kGeneral},
       {"RelayOfAnotherValue", relayOfAnotherValue, {"edges", "public:a"}, kGeneral},
       {"TieTakenWrongly", choose(secondOfTie), {"lookup argmax.high"}, kTies},

@@ -93,6 +93,12 @@ class GeneralProgram {
           {"row_shift", int64_t{10}}});
   }
 
+  void wideSums() {
+    inputs({5, 8}, {5, 6});
+    Value* x = requantize(linear(values_[0], 6), nullptr, 12);
+    outputs_.push_back(wideSum(wideSum(x, nullptr), values_[1]));
+  }
+
   void random(int ops) {
     inputs(shape(), shape());
     const std::vector<std::function<Value*()>> kinds{
@@ -307,6 +313,21 @@ class GeneralProgram {
                 {{"shift", shift}, {"bits", bits}});
   }
 
+  // x m + c + y n, of more than 16 bits.
+  Value* wideSum(Value* x, Value* y) {
+    constexpr int64_t kFactor = 40, kAdded = 3000;
+    const int exponent = x->type().exponent + 4;
+    std::vector<Value*> operands{x, spread(x, 1, 4, kFactor), spread(x, 1, exponent, kAdded)};
+    int64_t bound = magnitude(x) * kFactor + kAdded, bits = 17;
+    if (y) {
+      operands.insert(operands.end(), {y, spread(x, 2, exponent - y->type().exponent, kFactor)});
+      bound += magnitude(y) * kFactor;
+    }
+    while (bound >= int64_t{1} << (bits - 1)) ++bits;
+    return make("integer.affine", operands, Type::fixed(shapeOf(x), exponent, -bound, bound),
+                {{"shift", int64_t{0}}, {"bits", bits}});
+  }
+
   Value* layernorm(Value* x) {
     if (!x || magnitude(x) > 4096 || x->type().shape.back() < 2) return nullptr;
     const int64_t width = x->type().shape.back();
@@ -412,6 +433,8 @@ absl::Status makeGeneralProgram(ir::Module& module, uint32_t seed, int ops) {
     program.padded();
   } else if (seed == kLongRowsProgram) {
     program.longRows();
+  } else if (seed == kWideSumsProgram) {
+    program.wideSums();
   } else {
     program.random(ops);
   }

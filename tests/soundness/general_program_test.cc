@@ -77,7 +77,7 @@ TEST(GeneralPrograms, TraceIsWhatTheInterpreterSays) {
     expectInterpreted(seed, (*run)->statement());
     expectAccepted(**run);
   }
-  for (uint32_t seed : {kLongRowsProgram, kPaddedProgram}) {
+  for (uint32_t seed : {kLongRowsProgram, kPaddedProgram, kWideSumsProgram}) {
     for (int64_t lanes : {2, 3, 4, 5, 8, 16}) {
       SCOPED_TRACE(absl::StrCat("seed ", seed, ", ", lanes, " lanes"));
       auto run = ToyRun::create({.lanes = lanes, .general = seed});
@@ -108,7 +108,7 @@ TEST(WideStreams, TraceIsWhatTheInterpreterSaysAndIsProven) {
 }
 
 TEST(GeneralPrograms, AreProven) {
-  for (uint32_t seed : {0u, 1u, 2u, 3u, kLongRowsProgram, kPaddedProgram}) {
+  for (uint32_t seed : {0u, 1u, 2u, 3u, kLongRowsProgram, kPaddedProgram, kWideSumsProgram}) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     ToyOptions options = optionsOf(seed);
     if (seed == kPaddedProgram) options.lanes = 4;

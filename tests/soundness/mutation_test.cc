@@ -145,6 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"Gated", {.gated = true}}, Variant{"Copied", {.copied = true}},
                       Variant{"General", {.general = 0}},
                       Variant{"Padded", {.general = kPaddedProgram}},
+                      Variant{"WideSums", {.lanes = 4, .general = kWideSumsProgram}},
                       Variant{"Wide", {.wide = true}},
                       // The second block: one earlier block is open, two are closed.
                       Variant{"Carry", {.lanes = 2, .decode = true, .block = 2, .at = 1}}),
@@ -231,7 +232,8 @@ TEST(NecessityTest, EveryRuleIsShownOrImplied) {
        {ToyOptions{}, ToyOptions{.lanes = 2, .ties = true}, ToyOptions{.logits = true},
         ToyOptions{.gated = true}, ToyOptions{.copied = true}, ToyOptions{.lanes = 2, .general = 0},
         ToyOptions{.wide = true}, ToyOptions{.wide = true, .lanes = 2},
-        ToyOptions{.general = kLongRowsProgram}}) {
+        ToyOptions{.general = kLongRowsProgram},
+        ToyOptions{.lanes = 1, .general = kWideSumsProgram}}) {
     auto run = ToyRun::create(toy);
     ASSERT_EQ(run.status(), absl::OkStatus());
     const runtime::Package& package = (*run)->package();

@@ -85,6 +85,12 @@ std::vector<EdgeColumns*> EdgeSlots::of(llvm::ArrayRef<Edge> edges) {
   return out;
 }
 
+Expr EdgeSlots::on() const {
+  Lanes on;
+  for (const EdgeColumns& slot : slots_) on.push_back(slot.on);
+  return t_.sum(on);
+}
+
 void fillColumnMajorPlace(TableBuilder& t, const EdgeColumns& columns, int64_t first_row,
                           const Edge& e, int64_t stride) {
   const int64_t full = e.columns / e.tile_columns, rest = e.columns % e.tile_columns;

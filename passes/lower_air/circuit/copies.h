@@ -55,6 +55,8 @@ class EdgeSlots {
   // Columns for each edge of an item: no two of its edges have the same.
   std::vector<EdgeColumns*> of(llvm::ArrayRef<Edge> edges);
   std::deque<EdgeColumns>& all() { return slots_; }
+  // 1 on the rows of items that have an edge here, if none has two.
+  Expr on() const;
 
  private:
   TableBuilder& t_;

@@ -102,7 +102,8 @@ class Spread {
 struct Needs {
   explicit Needs(const std::vector<const Map*>& maps) {
     for (const Map* map : maps) {
-      m |= map->m != nullptr, c |= map->c != nullptr, y |= map->y != nullptr;
+      m |= map->m != nullptr, c |= map->c != nullptr;
+      (map->y ? y : no_y) = true;
       m_by_row |= map->differsByRow(map->m);
       c_by_row |= map->differsByRow(map->c);
       n_by_row |= map->differsByRow(map->n);
@@ -111,7 +112,7 @@ struct Needs {
       wide |= map->isWide();
     }
   }
-  bool m = false, c = false, y = false;
+  bool m = false, c = false, y = false, no_y = false;
   bool m_by_row = false, c_by_row = false, n_by_row = false;
   bool rounds = false, exact = false, lookup = false, wide = false;
 };
@@ -179,6 +180,7 @@ class AffineBuilder {
       }
       if (needs_.rounds) t_.range("remainder" + lane, on, remainder_tag_, r_[i]);
     }
+    if (needs_.y && needs_.no_y) holdUntaken();
     partial_.hold(q_, "q");
     if (needs_.rounds) partial_.hold(r_, "r");
     if (needs_.lookup) partial_.hold(g_, "g");
@@ -189,6 +191,14 @@ class AffineBuilder {
   }
 
  private:
+  // Items of one value have no y: what no edge takes is zero.
+  void holdUntaken() {
+    const Expr untaken = on_ - y_in_.on();
+    for (int64_t i = 0; i < lanes_; ++i) {
+      t_.constrain(untaken * y_[i], "no y." + std::to_string(i));
+    }
+  }
+
   void fillResult(const ir::Op& op, int64_t first, int64_t rows) {
     if (needs_.lookup) {
       t_.fillConstant(function_, first, rows, l_.tables.activation(op));

@@ -87,6 +87,40 @@ TEST_F(AffineTest, EveryElementHasOneImage) {
   }
 }
 
+// A wide sum of one value beside one of two, in one table: its image is one, and so are its cells.
+TEST_F(AffineTest, WideSumsOfOneValueHaveNoAddend) {
+  ir::Module module;
+  ir::Function* f = module.addFunction("main");
+  ir::Builder b(&f->body());
+  b.setLocation({"/Affine"});
+  const ir::Type type = ir::Type::fixed({1, 1}, 0, -8, 7);
+  ir::Value *x = f->body().addArgument(type, "x"), *y = f->body().addArgument(type, "y");
+  auto sum = [&](std::vector<ir::Value*> operands) {
+    return b.value("integer.affine", operands, ir::Type::fixed({1, 1}, 0, -60, 60),
+                   {{"shift", int64_t{0}}, {"bits", int64_t{17}}});
+  };
+  ir::Value *m = number(module, b, 3), *c = number(module, b, -5), *n = number(module, b, -2);
+  const std::vector<ir::Value*> sums{sum({x, m, c}), sum({x, m, c, y, n})};
+  b.create("integer.return", sums, {}, {{"names", std::vector<std::string>{"one", "two"}}});
+  ASSERT_TRUE(createLowerToAir({.widest = true})->run(module).ok());
+  ASSERT_EQ(createVerifyIntervals()->run(module).status(), absl::OkStatus());
+  TableView t(module, "wide_sums");
+  const int64_t one = t.get("n", 0) == 0 ? 0 : 1;
+  for (int64_t row : {one, 1 - one}) {
+    for (int64_t value = -8; value < 8; ++value) {
+      for (int64_t addend = -8; addend < 8; ++addend) {
+        t.set("x.0", row, value), t.set("y.0", row, addend);
+        const int64_t image = value * 3 - 5 + (row == one ? 0 : addend * -2);
+        for (int64_t q = -60; q <= 60; ++q) {
+          t.set("q.0", row, q);
+          EXPECT_EQ(t.zero("affine.0", row), q == image);
+        }
+        EXPECT_EQ(t.zero("no y.0", row), row != one || addend == 0);
+      }
+    }
+  }
+}
+
 // |x m| <= 2^30 and 2^(15+15): the two sides can differ by p.
 TEST_F(AffineTest, WideMapsHaveTwoWitnessesAndAreRefused) {
   for (int64_t bits : {14, 16}) {

@@ -110,7 +110,7 @@ void EmbeddingsTable::build(AirLowering& l, TableBuilder& t, llvm::ArrayRef<Plac
     row.push_back(x[i] - addend[i]);
     if (added.empty()) continue;
     row.back() = row.back() - added[i];
-    t.constrain(added[i] - in.all()[0].on * added[i], "added to some only." + std::to_string(i));
+    t.constrain(added[i] - in.on() * added[i], "added to some only." + std::to_string(i));
   }
   rowMajorTerms(t, "in", in, added, -1);
   Expr fold = t.scan("fold", longest, within * t.outside(c.power(c.sigma(), lanes)),
