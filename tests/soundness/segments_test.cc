@@ -160,22 +160,26 @@ TEST(Circuits, OfSegmentsAcceptTheirPartOfTheRun) {
   }
 }
 
-// The toy in segments that are lowered together, as a package of several members.
-runtime::BundlePackage linked(const std::string& policy, const std::string& path) {
-  auto module = toy();
-  run(*module, absl::StrCat("form-regions,place-proof-boundaries{policy=", policy, "}"));
-  auto lowered = passes::lowerSegments(*module->findFunction("main"), {.lanes = 4});
-  EXPECT_EQ(lowered.status(), absl::OkStatus()) << policy;
+// A program in segments that are lowered together, as a package of several members.
+runtime::BundlePackage bundled(const ir::Module& module, const std::string& path) {
+  auto lowered = passes::lowerSegments(*module.findFunction("main"), {.lanes = 4});
+  EXPECT_EQ(lowered.status(), absl::OkStatus());
   std::vector<const ir::Module*> modules;
   std::vector<std::string> names;
   for (const auto& segment : *lowered) {
     names.push_back(absl::StrCat("segment", modules.size()));
     modules.push_back(segment.get());
   }
-  EXPECT_EQ(compiler::emitBundle(modules, names, path), absl::OkStatus()) << policy;
+  EXPECT_EQ(compiler::emitBundle(modules, names, path), absl::OkStatus());
   auto package = runtime::openBundle(path);
-  EXPECT_EQ(package.status(), absl::OkStatus()) << policy;
+  EXPECT_EQ(package.status(), absl::OkStatus());
   return *std::move(package);
+}
+
+runtime::BundlePackage linked(const std::string& policy, const std::string& path) {
+  auto module = toy();
+  run(*module, absl::StrCat("form-regions,place-proof-boundaries{policy=", policy, "}"));
+  return bundled(*module, path);
 }
 
 using Revise = std::function<void(size_t member, const Step& step, runtime::Buffers& buffers)>;
@@ -255,6 +259,39 @@ TEST(Bundles, LinkTensorsThatAreNowhereZero) {
   ASSERT_EQ(module.status(), absl::OkStatus());
   const auto lowered = passes::lowerSegments(*(*module)->findFunction("main"), {.lanes = 4});
   EXPECT_EQ(lowered.status(), absl::OkStatus());
+}
+
+// What a segment reads but needs no element of: a copy joins two tensors, and one of that leaves
+// out the first one. The links of both have two ends, and the run is that of the whole.
+TEST(Bundles, LinkWhatNothingNeeds) {
+  ir::registerAllDialects();
+  const std::string type = "fixed<2x2, 2^0, [-2048, 2047]>";
+  auto rounded = [&](const char* name, int segment, const char* of) {
+    return absl::StrCat("  %", name, " = integer.affine(%", of,
+                        ", %m, %k) {bits = 12, segment = ", segment, ", shift = 1} : ", type, "\n");
+  };
+  auto module = ir::parse(absl::StrCat(
+      "constant @one : i32[1] = [1]\nconstant @zero : i32[1] = [0]\n"
+      "constant @join : i32[2x4] = [0, 1, 4, 5, 2, 3, 6, 7]\n"
+      "constant @part : i32[2x2] = [2, 3, 6, 7]\n\n",
+      "func @main(%x: fixed<2x2, 2^1, [-100, 100]>, %y: fixed<2x2, 2^1, [-100, 100]>) -> ", type,
+      " {\n  %m = integer.constant {value = @one} : fixed<1, 2^-2, [1, 1]>\n"
+      "  %k = integer.constant {value = @zero} : fixed<1, 2^-1, [0, 0]>\n",
+      rounded("a", 0, "x"), rounded("b", 1, "y"),
+      "  %j = integer.copy(%a, %b) {indices = @join, segment = 2} : "
+      "fixed<2x4, 2^0, [-2048, 2047]>\n"
+      "  %c = integer.copy(%j) {indices = @part, segment = 2} : ",
+      type, "\n  integer.return(%c) {names = [\"c\"]}\n}\n"));
+  ASSERT_EQ(module.status(), absl::OkStatus());
+  ASSERT_EQ(ir::verify(**module), absl::OkStatus());
+  Folder folder;
+  const runtime::BundlePackage package = bundled(**module, folder.file("package"));
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(package.bundle.links_size(), 2);
+  std::vector<int64_t> result;
+  const auto report = checkRun(package, folder.file("trace"), {2, 4, -6, 100}, result);
+  EXPECT_TRUE(report.ok()) << report.toString();
+  EXPECT_EQ(result, (std::vector<int64_t>{1, 2, -3, 50}));
 }
 
 // What crosses is changed on its way: each member is right by itself.

@@ -237,6 +237,17 @@ void Wiring::exportTensor(const Origin& origin, const ir::Value* value, const st
 }
 
 absl::Status Wiring::connect() {
+  if (absl::Status s = connectOutputs(); !s.ok()) return s;
+  // An op may read a value of which nobody needs an element: of two that one copy joins, the one
+  // that a copy of that leaves out. Its other end gives it all the same.
+  for (const ir::Value* input : inputs_) {
+    if (!isLinked(input) || findGiver(input)) continue;
+    if (absl::Status s = relay({*input->users().begin()}, input).status(); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Wiring::connectOutputs() {
   for (PublicOutput& p : public_outputs_) {
     Major reader = Major::kRow;
     const ir::Value* base = view(p.value).base;

@@ -20,6 +20,7 @@
 #include "ir/core/ir.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
 #include "passes/lower_air/circuit/copies.h"
 #include "passes/lower_air/lower_to_air/lower_to_air.h"
 
@@ -195,7 +196,7 @@ class Wiring {
 
   // An output that is a stored tensor.
   void exportTensor(const Origin& origin, const ir::Value* value, const std::string& name);
-  // Copies of the outputs.
+  // Copies of the outputs, and of what links bring but no item copies.
   absl::Status connect();
   const std::deque<PublicInput>& publicInputs() const { return public_inputs_; }
   const std::deque<PublicOutput>& publicOutputs() const { return public_outputs_; }
@@ -206,9 +207,10 @@ class Wiring {
   void pinLanes(llvm::StringRef name, const ir::Type& type);
   absl::StatusOr<Giver> giver(const Origin& origin, const View& view, Major reader);
   absl::StatusOr<Giver> relay(const Origin& origin, const ir::Value* value);
+  absl::Status connectOutputs();
 
   const LowerToAirOptions options_;
-  llvm::DenseSet<const ir::Value*> inputs_;
+  llvm::SetVector<const ir::Value*> inputs_;
   llvm::DenseMap<const ir::Value*, const ir::Value*> alias_;
   std::map<const ir::Value*, View> views_;
   llvm::DenseMap<const ir::Value*, std::vector<Read>> reads_;
