@@ -296,7 +296,7 @@ absl::Status Compilation::checkOutput(const passes::Sample& inputs, const std::s
   // Neither need it what casts to 16 bits make infinite.
   const bool narrow = llvm::any_of(mainOf(*imported_).body().ops(),
                                    [](const ir::Op& op) { return op.is("tensor.narrow"); });
-  const bool numbers = llvm::all_of(llvm::zip(expected.reals, actual.reals), [](auto pair) {
+  const bool numbers = llvm::all_of(llvm::zip(expected.reals, actual.reals), [&](auto pair) {
     const auto [x, y] = pair;
     return narrow && std::isinf(x) ? !std::isfinite(y) : !std::isnan(x);
   });

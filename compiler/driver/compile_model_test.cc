@@ -129,7 +129,8 @@ TEST(CompileModel, RefusesCastsThatChangeWholeNumbers) {
   };
   const absl::Status numbers =
       imported("g (int64[4] x) => (int64[4] y) { h = Cast<to = 10>(x) y = Cast<to = 7>(h) }");
-  EXPECT_NE(numbers.message().find("Cast_0: it casts whole numbers"), std::string::npos) << numbers;
+  EXPECT_NE(numbers.message().find("Cast 'Cast_0': it casts whole numbers"), std::string::npos)
+      << numbers;
   EXPECT_EQ(imported("g (int64[4] m, float[4] x) => (float[4] y) <float one = {1}, float large = "
                      "{-10000}> { h = Cast<to = 10>(m) f = Cast<to = 1>(h) i = Sub(one, f) "
                      "t = Mul(i, large) s = Add(x, t) y = Softmax<axis = 0>(s) }"),

@@ -7,6 +7,7 @@
 #include "compiler/onnx_import/node_emitter.h"
 #include "compiler/onnx_import/weights.h"
 #include "ir/core/status_macros.h"
+#include "ir/tensor/infer.h"
 
 namespace lindero::compiler {
 namespace {
@@ -62,8 +63,8 @@ absl::Status fmodOfConstants(NodeEmitter& e) {
   if (!shape) return absl::InvalidArgumentError("its inputs do not broadcast");
   IR_RETURN_IF_ERROR(checkNewElements(*shape));
   ir::tensor::Array rest = ir::tensor::Array::zeros(Element::kFloat, *shape);
-  const std::vector<int64_t> from_a = ir::tensor::broadcastElements(a.shape, *shape),
-                             from_b = ir::tensor::broadcastElements(b.shape, *shape);
+  const std::vector<int64_t> from_a = ir::tensor::broadcastElements(a.shape, *shape);
+  const std::vector<int64_t> from_b = ir::tensor::broadcastElements(b.shape, *shape);
   for (size_t i = 0; i < rest.reals.size(); ++i)
     rest.reals[i] = std::fmod(a.reals[from_a[i]], b.reals[from_b[i]]);
   e.setOutput(0, e.constant(rest));

@@ -302,6 +302,26 @@ absl::StatusOr<KeyFacts> keyFacts(const OpenedPackage& opened, const InspectArgu
   return KeyFacts{std::move(parameters), report->value("security", Json::object())};
 }
 
+// The package has what its key was made from.
+absl::Status checkPackage(const InspectArguments& arguments, const OpenedPackage& opened,
+                          Context& context, Summary& summary) {
+  LINDERO_ASSIGN_OR_RETURN(const Prover prover, Prover::find(arguments.prover));
+  const std::string key = runtime::packageKey(opened);
+  if (key.empty()) {
+    return failure(Error::kUsage, absl::StrCat("--check compares a package with its key, and ",
+                                               opened.home, " has none"));
+  }
+  LINDERO_ASSIGN_OR_RETURN(const Json report,
+                           prover.checkFixed(opened.path, key, context.monitor()));
+  const Json files = report.value("fixed_files", Json::object());
+  const bool faster = files.value("tree", Json()).is_number();
+  summary.add("checked", "checked", files,
+              absl::StrCat("the fixed columns are those of the key",
+                           faster ? ", and so are the files beside them"
+                                  : "; there are no files that make proofs faster"));
+  return absl::OkStatus();
+}
+
 absl::Status inspectPackage(const InspectArguments& arguments, Context& context) {
   const std::vector<int64_t> buckets = runtime::listBuckets(arguments.path);
   const int64_t shown =
@@ -351,26 +371,6 @@ absl::Status inspectPackage(const InspectArguments& arguments, Context& context)
     LINDERO_RETURN_IF_ERROR(checkPackage(arguments, opened, context, summary));
   }
   context.result("inspect", summary);
-  return absl::OkStatus();
-}
-
-// The package has what its key was made from.
-absl::Status checkPackage(const InspectArguments& arguments, const OpenedPackage& opened,
-                          Context& context, Summary& summary) {
-  LINDERO_ASSIGN_OR_RETURN(const Prover prover, Prover::find(arguments.prover));
-  const std::string key = runtime::packageKey(opened);
-  if (key.empty()) {
-    return failure(Error::kUsage, absl::StrCat("--check compares a package with its key, and ",
-                                               opened.home, " has none"));
-  }
-  LINDERO_ASSIGN_OR_RETURN(const Json report,
-                           prover.checkFixed(opened.path, key, context.monitor()));
-  const Json files = report.value("fixed_files", Json::object());
-  const bool faster = files.value("tree", Json()).is_number();
-  summary.add("checked", "checked", files,
-              absl::StrCat("the fixed columns are those of the key",
-                           faster ? ", and so are the files beside them"
-                                  : "; there are no files that make proofs faster"));
   return absl::OkStatus();
 }
 
