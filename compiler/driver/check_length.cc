@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "compiler/driver/samples.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/STLExtras.h"
@@ -15,17 +16,6 @@ namespace lindero::compiler {
 namespace {
 
 using ir::tensor::Array;
-
-// The same with the shapes of the function's inputs: their first elements.
-passes::Sample inputsOf(const ir::Function& function, const passes::Sample& sample) {
-  passes::Sample inputs = sample;
-  for (auto [argument, input] : llvm::zip(function.body().arguments(), inputs)) {
-    const bool real = input.isReal();
-    input.shape = argument->type().shape;
-    real ? input.reals.resize(input.elements()) : input.integers.resize(input.elements());
-  }
-  return inputs;
-}
 
 // The elements of a larger array that stand where those of this shape do; empty if it is no larger
 // array of the same rank.
@@ -64,6 +54,18 @@ bool isBeginning(const Array& whole, const Array& own) {
   });
 }
 
+using Outputs = std::vector<std::vector<Array>>;  // of each sample
+
+absl::StatusOr<Outputs> outputsOf(const ir::Function& function,
+                                  llvm::ArrayRef<passes::Sample> samples) {
+  Outputs outputs;
+  for (const passes::Sample& sample : samples) {
+    IR_ASSIGN_OR_RETURN(const passes::Sample inputs, inputsOf(function, sample));
+    IR_ASSIGN_OR_RETURN(outputs.emplace_back(), ir::tensor::interpret(function, inputs));
+  }
+  return outputs;
+}
+
 // Fewer than the length: short and long ones, and some next to each other.
 std::set<int64_t> fewer(int64_t length) {
   constexpr int64_t kAll = 9;
@@ -98,11 +100,7 @@ absl::StatusOr<std::set<std::string>> outputsThatKnowTheLength(const std::string
   IR_ASSIGN_OR_RETURN(const std::vector<passes::Sample> samples,
                       passes::defaultSamples(tokens, samplesFor(tokens, length), /*seed=*/1,
                                              /*rounds=*/0));
-  std::vector<std::vector<Array>> all;
-  for (const passes::Sample& sample : samples) {
-    IR_ASSIGN_OR_RETURN(all.emplace_back(),
-                        ir::tensor::interpret(imported, inputsOf(imported, sample)));
-  }
+  IR_ASSIGN_OR_RETURN(const auto all, outputsOf(imported, samples));
   std::set<std::string> outputs;
   bool some_there = false, some_missing = false;
   for (int64_t count : fewer(length)) {
@@ -110,13 +108,12 @@ absl::StatusOr<std::set<std::string>> outputsThatKnowTheLength(const std::string
     for (auto& [name, size] : shorter.dims)
       if (size == length) size = count;
     const absl::StatusOr<std::unique_ptr<ir::Module>> module = importOnnx(path, shorter);
-    some_there |= module.ok();
-    some_missing |= !module.ok();
-    if (!module.ok()) continue;
-    const ir::Function& function = *(*module)->findFunction("main");
-    for (auto [sample, whole] : llvm::zip(samples, all)) {
-      IR_ASSIGN_OR_RETURN(const std::vector<Array> own,
-                          ir::tensor::interpret(function, inputsOf(function, sample)));
+    const auto some = module.ok() ? outputsOf(*(*module)->findFunction("main"), samples)
+                                  : absl::StatusOr<Outputs>(module.status());
+    some_there |= some.ok();
+    some_missing |= !some.ok();
+    if (!some.ok()) continue;
+    for (auto [whole, own] : llvm::zip(all, *some)) {
       for (auto [name, of_all, of_some] : llvm::zip(names, whole, own))
         if (!isBeginning(of_all, of_some)) outputs.insert(name);
     }

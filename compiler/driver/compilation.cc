@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/check_length.h"
+#include "compiler/driver/samples.h"
 #include "ir/core/op_table.h"
 #include "ir/core/problems.h"
 #include "ir/core/status_macros.h"
@@ -79,25 +80,6 @@ std::vector<std::string> namesOf(const ir::Function& function) {
 
 std::vector<int64_t> shapeOf(const ir::Value& value) {
   return {value.type().shape.begin(), value.type().shape.end()};
-}
-
-// The inputs of the graph, of which `inputs` may be the first tokens.
-absl::StatusOr<passes::Sample> wholeInputs(const ir::Function& graph,
-                                           const passes::Sample& inputs) {
-  const auto arguments = graph.body().arguments();
-  if (arguments.size() != inputs.size()) {
-    return absl::InternalError(
-        absl::StrCat("the graph has other inputs than these ", inputs.size()));
-  }
-  passes::Sample whole = inputs;
-  for (auto [argument, input] : llvm::zip(arguments, whole)) {
-    const bool real = input.isReal();
-    input.shape = argument->type().shape;
-    // A causal model's first rows do not depend on what follows.
-    const int64_t elements = input.elements();
-    real ? input.reals.resize(elements) : input.integers.resize(elements);
-  }
-  return whole;
 }
 
 absl::Status runPasses(ir::Module& module, std::vector<std::unique_ptr<passes::Pass>> list) {
@@ -246,7 +228,7 @@ absl::StatusOr<std::vector<std::vector<ir::tensor::Array>>> Compilation::referen
   const ir::Function& graph = mainOf(*imported_);
   std::vector<passes::Sample> whole;
   for (const passes::Sample& sample : inputs) {
-    IR_ASSIGN_OR_RETURN(whole.emplace_back(), wholeInputs(graph, sample));
+    IR_ASSIGN_OR_RETURN(whole.emplace_back(), inputsOf(graph, sample));
   }
   const std::vector<std::string> names = namesOf(graph);
   std::vector<size_t> places;

@@ -169,4 +169,21 @@ std::vector<runtime::InputArray> arraysOf(const ModelFacts& facts, const passes:
   return arrays;
 }
 
+absl::StatusOr<passes::Sample> inputsOf(const ir::Function& function,
+                                        const passes::Sample& sample) {
+  const auto arguments = function.body().arguments();
+  if (arguments.size() != sample.size()) {
+    return absl::InternalError(
+        absl::StrCat("the graph has other inputs than these ", sample.size()));
+  }
+  passes::Sample inputs = sample;
+  for (auto [argument, input] : llvm::zip(arguments, inputs)) {
+    const bool real = input.isReal();
+    input.shape = argument->type().shape;
+    const int64_t elements = input.elements();
+    real ? input.reals.resize(elements) : input.integers.resize(elements);
+  }
+  return inputs;
+}
+
 }  // namespace lindero::compiler

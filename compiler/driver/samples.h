@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/driver/find_facts.h"
+#include "ir/core/ir.h"
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/compare.h"
 #include "runtime/inputs/inputs.h"
@@ -42,5 +43,9 @@ absl::StatusOr<std::vector<passes::Sample>> readArraySamples(const std::string& 
 passes::Sample sampleOf(const ModelFacts& facts, const std::vector<runtime::InputArray>& arrays);
 // The other way round: a sample as a user would give it.
 std::vector<runtime::InputArray> arraysOf(const ModelFacts& facts, const passes::Sample& sample);
+
+// The sample with the shapes of the function's inputs, of which it may be those of a model of more
+// tokens, or of fewer: 0 fills the rest.
+absl::StatusOr<passes::Sample> inputsOf(const ir::Function& function, const passes::Sample& sample);
 
 }  // namespace lindero::compiler
