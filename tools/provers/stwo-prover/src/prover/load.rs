@@ -4,7 +4,7 @@
 //! last, backwards; Stwo's columns hold that order with the bits of the position reversed.
 
 use lindero_package::{Circuit, ColumnFile, Error, Rule};
-use lindero_stwo_verifier::{FixedColumn, Layout};
+use lindero_stwo_verifier::FixedColumn;
 use rayon::prelude::*;
 use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::poly::circle::CanonicCoset;
@@ -57,26 +57,19 @@ fn permuted(log_height: u32, row: impl Fn(usize) -> u32) -> Result<Evaluation, u
     Ok(Evaluation::new(CanonicCoset::new(log_height).circle_domain(), column))
 }
 
-/// The columns of tree 0.
-pub fn fixed_columns(
-    circuit: &Circuit,
-    layout: &Layout,
-    file: &ColumnFile,
-) -> Result<Vec<Evaluation>, Error> {
-    let load = |column: &FixedColumn| {
-        let log_height = column.log_height(circuit);
-        let last = (1usize << log_height) - 1;
-        match *column {
-            FixedColumn::IsFirst { .. } => permuted(log_height, |row| (row == 0) as u32),
-            FixedColumn::IsLast { .. } => permuted(log_height, |row| (row == last) as u32),
-            FixedColumn::Table { table, column, offset } => {
-                let values = file.column(table, column);
-                permuted(log_height, |row| values[row.wrapping_add_signed(offset as isize) & last])
-            }
+/// A column of tree 0.
+pub fn fixed_column(circuit: &Circuit, column: FixedColumn, file: &ColumnFile) -> Result<Evaluation, Error> {
+    let log_height = column.log_height(circuit);
+    let last = (1usize << log_height) - 1;
+    match column {
+        FixedColumn::IsFirst { .. } => permuted(log_height, |row| (row == 0) as u32),
+        FixedColumn::IsLast { .. } => permuted(log_height, |row| (row == last) as u32),
+        FixedColumn::Table { table, column, offset } => {
+            let values = file.column(table, column);
+            permuted(log_height, |row| values[row.wrapping_add_signed(offset as isize) & last])
         }
-        .map_err(|value| noncanonical("fixed.bin", value))
-    };
-    layout.fixed.par_iter().map(load).collect()
+    }
+    .map_err(|value| noncanonical("fixed.bin", value))
 }
 
 /// The columns of tree 1.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lindero_package::{digest, encode, proto, ColumnFile, Error, Package, Statement};
-use lindero_stwo_verifier::{codec, Key, Member, PROOF_FORMAT};
+use lindero_stwo_verifier::{codec, FixedColumn, Key, Member, PROOF_FORMAT};
+use rayon::prelude::*;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::blocks::{Begun, Bundle};
-use super::fixed::{Fixed, FixedFiles};
+use super::fixed::{self, Fixed, FixedFiles, InMemory, Kind, MerkleTree, Shape, Take};
 use super::grind::{Grind, Search, HONEST};
 use super::load;
 use super::parts::Parts;
@@ -28,7 +29,7 @@ pub enum TreeZero {
 }
 
 /// Extended columns of tree 0 are kept until the queries are known, if they take at most this number of bytes; else their rows are computed.
-const MOST_EXTENDED_BYTES: usize = 1 << 30;
+const MOST_EXTENDED_BYTES: u64 = 1 << 30;
 
 /// What a proof has of tree 0 of a member, by its index.
 pub type TreesZero<'a> = &'a mut dyn FnMut(usize) -> Result<TreeZero, Error>;
@@ -153,37 +154,54 @@ impl<'a> FixedTree<'a> {
         twiddles: &'a TwiddleTree<SimdBackend>,
         progress: &Progress,
     ) -> Result<Self, Failure> {
-        let commit = |coefficients| commit_fixed(member, file, twiddles, coefficients, progress);
         Ok(match tree_zero {
-            TreeZero::Committed => FixedTree::Committed(commit(true)?),
+            TreeZero::Committed => FixedTree::Committed(commit_whole(member, file, twiddles, progress)?),
             TreeZero::Kept(Some(files)) => FixedTree::Kept(Fixed::new(member, file, files, twiddles)),
             TreeZero::Kept(None) => {
-                let mut tree = commit(false)?;
-                let bytes: usize = tree.polynomials.iter().map(|poly| 4 * poly.evals.values.length).sum();
-                if bytes > MOST_EXTENDED_BYTES {
-                    tree.polynomials.clear();
-                }
-                FixedTree::Kept(Fixed::new(member, file, tree, twiddles))
+                let shape = Shape::of_member(member);
+                progress.begin("commit_fixed");
+                let with_rows = shape.bytes(Kind::Rows) <= MOST_EXTENDED_BYTES;
+                let commit = |take: Take| commit_fixed(member, &shape, file, twiddles, take);
+                FixedTree::Kept(Fixed::new(member, file, InMemory::new(&shape, with_rows, commit)?, twiddles))
             }
         })
     }
 }
 
+/// Tree 0, which must be the key's, some columns at a time.
 pub(super) fn commit_fixed(
+    member: &Member,
+    shape: &Shape,
+    file: &ColumnFile,
+    twiddles: &TwiddleTree<SimdBackend>,
+    take: Take,
+) -> Result<MerkleTree, Error> {
+    let tree = fixed::commit(&member.circuit, &member.layout, shape, file, twiddles, take)?;
+    check_root(member, &tree.root())?;
+    Ok(tree)
+}
+
+/// The same at once, by Stwo.
+fn commit_whole(
     member: &Member,
     file: &ColumnFile,
     twiddles: &TwiddleTree<SimdBackend>,
-    coefficients: bool,
     progress: &Progress,
-) -> Result<Tree, Failure> {
+) -> Result<Tree, Error> {
     progress.begin("load_fixed");
-    let columns = load::fixed_columns(&member.circuit, &member.layout, file)?;
+    let load = |&column: &FixedColumn| load::fixed_column(&member.circuit, column, file);
+    let columns = member.layout.fixed.par_iter().map(load).collect::<Result<_, Error>>()?;
     progress.begin("commit_fixed");
-    let tree: Tree = commit(columns, coefficients, member.config(), twiddles);
-    if tree.commitment.root().0 != member.fixed_root {
-        return Err(Failure::Input(Error::new("fixed.bin is not the one that the key was made from")));
-    }
+    let tree: Tree = commit(columns, true, member.config(), twiddles);
+    check_root(member, &tree.commitment.root().0)?;
     Ok(tree)
+}
+
+fn check_root(member: &Member, root: &[u8; 32]) -> Result<(), Error> {
+    if *root == member.fixed_root {
+        return Ok(());
+    }
+    Err(Error::new("fixed.bin is not the one that the key was made from"))
 }
 
 pub(super) fn check_package(package: &Package, key: &Key) -> Result<(), Failure> {

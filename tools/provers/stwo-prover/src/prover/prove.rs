@@ -19,7 +19,7 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use stwo::prover::CommitmentTreeProver;
 
 use super::blocks::{Begun, Bundle};
-use super::fixed::{check, write, Keep, Kept, Shape};
+use super::fixed::{self, Keep, Kept, Shape, Take};
 use super::grind::{Grind, ProverChannel, ProverMerkleChannel, Search, HONEST};
 use super::load::{self, Evaluation};
 use super::parts::Parts;
@@ -64,13 +64,11 @@ pub fn setup_keeping(
         let (circuit, layout) = (&*member.circuit, &*layouts[member.circuit_index]);
         progress.begin("commit_fixed");
         let twiddles = twiddles(layout.max_log_height, &parameters);
-        let config = parameters.config(layout.max_log_height);
-        let tree: Tree =
-            commit(load::fixed_columns(circuit, layout, &files.fixed)?, false, config, &twiddles);
-        let root = tree.commitment.root().0;
-        progress.begin("write_fixed");
-        all_kept.push(write(&files.folder, &Shape::new(circuit, layout, &parameters, root), &tree, keep));
-        fixed_roots.push(root);
+        let shape = Shape::new(circuit, layout, &parameters);
+        let commit = |take: Take| fixed::commit(circuit, layout, &shape, &files.fixed, &twiddles, take);
+        let (tree, kept) = fixed::write(&files.folder, &shape, keep, commit)?;
+        all_kept.push(kept);
+        fixed_roots.push(tree.root());
     }
     progress.end();
     let key = KeyParts {
@@ -187,9 +185,10 @@ pub fn prove_block(
 pub fn check_fixed(package: &Package, key: &Key, progress: &Progress) -> Result<Vec<Kept>, Failure> {
     let check_member = |(member, files): (&Member, &MemberFiles)| {
         let twiddles = twiddles(member.layout.max_log_height, &key.parameters);
-        let tree = commit_fixed(member, &files.fixed, &twiddles, false, progress)?;
-        progress.begin("compare_fixed");
-        Ok(check(&files.folder, &Shape::of_member(member), &tree)?)
+        let shape = Shape::of_member(member);
+        progress.begin("commit_fixed");
+        let commit = |take: Take| commit_fixed(member, &shape, &files.fixed, &twiddles, take);
+        Ok(fixed::check(&files.folder, &shape, &member.fixed_root, commit)?)
     };
     key.members.iter().zip(&package.files).map(check_member).collect()
 }

@@ -1,9 +1,9 @@
 //! Files of tree 0, which setup leaves beside a package: with them, no proof commits the fixed columns again.
 //!
 //! Their names say what they hold: `fixed-ROOT-bBLOWUP-vFORMAT`, with `.tree` for the Merkle tree, layer by layer from the root on,
-//! and `.rows` for the extended columns: by ascending height, row by row in the order of their domain. Words are little-endian. A
-//! header says the same as the name, and what is read is checked against the root, so that damage is an error. Nothing but time is
-//! lost with a file: what is not there is computed.
+//! and `.rows` for the extended columns: in batches of columns, by ascending height, each row by row in the order of its domain.
+//! Words are little-endian. A header says the same as the name, and what is read is checked against the root, so that damage is an
+//! error. Nothing but time is lost with a file: what is not there is computed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -20,9 +20,9 @@ use super::tree::Layers;
 use super::Rows;
 
 const PREFIX: &str = "fixed-";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MAGIC: &[u8; 16] = b"lindero fixed\0\0\0";
-const HEADER: u64 = 64;
+pub const HEADER: u64 = 64;
 const NODE: u64 = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,26 +40,51 @@ impl Kind {
     }
 }
 
+/// The name of a file of this process while it is written.
+pub fn part_name(kind: Kind) -> String {
+    format!("{PREFIX}{}.{}.part", std::process::id(), kind.suffix())
+}
+
 /// How a name ends, if it is that of such a file, whole or not.
 pub fn suffix(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     name.starts_with(PREFIX).then(|| path.extension()?.to_str()).flatten()
 }
 
+/// What of a batch's extended columns is in memory at a time, and read at a time for a row of them.
+const BATCH_BYTES: usize = 256 << 20;
+/// However tall they are.
+const LEAST_COLUMNS: usize = 16;
+
+/// Some columns of the same height.
+pub struct Batch<'a> {
+    /// log2 of the rows when extended.
+    pub log_rows: u32,
+    pub columns: &'a [usize],
+}
+
+impl Batch<'_> {
+    fn row_bytes(&self) -> usize {
+        4 * self.columns.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.row_bytes() as u64) << self.log_rows
+    }
+}
+
 /// What follows from circuit and parameters.
 pub struct Shape {
-    root: [u8; 32],
     log_blowup: u32,
     max_log_height: u32,
     columns: usize,
     /// By ascending height, its columns.
-    pub groups: Vec<(u32, Vec<usize>)>,
+    groups: Vec<(u32, Vec<usize>)>,
 }
 
 impl Shape {
-    pub fn new(circuit: &Circuit, layout: &Layout, parameters: &Parameters, root: [u8; 32]) -> Self {
+    pub fn new(circuit: &Circuit, layout: &Layout, parameters: &Parameters) -> Self {
         Shape {
-            root,
             log_blowup: parameters.log_blowup,
             max_log_height: layout.max_log_height,
             columns: layout.fixed.len(),
@@ -68,42 +93,50 @@ impl Shape {
     }
 
     pub fn of_member(member: &Member) -> Self {
-        Shape::new(&member.circuit, &member.layout, &member.parameters, member.fixed_root)
+        Shape::new(&member.circuit, &member.layout, &member.parameters)
     }
 
-    pub fn path(&self, package: &Path, kind: Kind) -> PathBuf {
-        let root: String = self.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    /// In the order of leaves.
+    pub fn batches(&self) -> Vec<Batch<'_>> {
+        let mut batches = Vec::new();
+        for (log_height, columns) in &self.groups {
+            let log_rows = log_height + self.log_blowup;
+            let most = LEAST_COLUMNS.max(BATCH_BYTES >> (log_rows + 2));
+            batches.extend(columns.chunks(most).map(|columns| Batch { log_rows, columns }));
+        }
+        batches
+    }
+
+    pub fn path(&self, package: &Path, root: &[u8; 32], kind: Kind) -> PathBuf {
+        let root: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
         package.join(format!("{PREFIX}{root}-b{}-v{FORMAT}.{}", self.log_blowup, kind.suffix()))
     }
 
-    fn log_lifted(&self) -> u32 {
+    pub fn log_lifted(&self) -> u32 {
         self.max_log_height + self.log_blowup
     }
 
     /// Of a whole file.
     pub fn bytes(&self, kind: Kind) -> u64 {
-        let rows = |(log_height, columns): &(u32, Vec<usize>)| {
-            4 * columns.len() as u64 * (1u64 << (log_height + self.log_blowup))
-        };
         HEADER
             + match kind {
                 Kind::Tree => NODE * ((2u64 << self.log_lifted()) - 1),
-                Kind::Rows => self.groups.iter().map(rows).sum(),
+                Kind::Rows => self.batches().iter().map(Batch::bytes).sum(),
             }
     }
 
-    pub fn header(&self, kind: Kind) -> Vec<u8> {
+    pub fn header(&self, root: &[u8; 32], kind: Kind) -> Vec<u8> {
         let mut header = MAGIC.to_vec();
         for word in [FORMAT, kind as u32, self.log_blowup, self.log_lifted()] {
             header.extend(word.to_le_bytes());
         }
-        header.extend(self.root);
+        header.extend(root);
         header
     }
 
     /// The file, if it is there; an error if it is not what its name says.
-    pub fn open(&self, package: &Path, kind: Kind) -> Result<Option<Source>, Error> {
-        let path = self.path(package, kind);
+    pub fn open(&self, package: &Path, root: &[u8; 32], kind: Kind) -> Result<Option<Source>, Error> {
+        let path = self.path(package, root, kind);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -115,7 +148,7 @@ impl Shape {
         if length != expected {
             return Err(source.damaged(format!("it has {length} bytes instead of {expected}")));
         }
-        if source.read(0, HEADER as usize)? != self.header(kind) {
+        if source.read(0, HEADER as usize)? != self.header(root, kind) {
             return Err(source.damaged("its header is of another file"));
         }
         Ok(Some(source))
@@ -180,8 +213,9 @@ impl FixedFiles {
     /// Those of a package, if its tree is there.
     pub fn open(package: &Path, member: &Member) -> Result<Option<Self>, Error> {
         let shape = Shape::of_member(member);
-        let Some(tree) = shape.open(package, Kind::Tree)? else { return Ok(None) };
-        let rows = shape.open(package, Kind::Rows)?;
+        let root = &member.fixed_root;
+        let Some(tree) = shape.open(package, root, Kind::Tree)? else { return Ok(None) };
+        let rows = shape.open(package, root, Kind::Rows)?;
         let files = FixedFiles { shape, tree, rows };
         if files.node(0, 0)?.0 != member.fixed_root {
             return Err(files.tree.damaged("its root is not the key's"));
@@ -221,12 +255,12 @@ impl Rows for FixedFiles {
         let Some(source) = &self.rows else { return Ok(None) };
         let mut values = vec![Vec::with_capacity(positions.len()); self.shape.columns];
         let mut begin = HEADER;
-        for (log_height, columns) in &self.shape.groups {
-            let (shift, row_bytes) = (self.shape.max_log_height - log_height, 4 * columns.len());
+        for batch in self.shape.batches() {
+            let shift = self.shape.log_lifted() - batch.log_rows;
             for &position in positions {
-                let offset = begin + row_bytes as u64 * lowered(position, shift) as u64;
-                let row = source.read(offset, row_bytes)?;
-                for (&column, word) in columns.iter().zip(row.chunks_exact(4)) {
+                let offset = begin + (batch.row_bytes() * lowered(position, shift)) as u64;
+                let row = source.read(offset, batch.row_bytes())?;
+                for (&column, word) in batch.columns.iter().zip(row.chunks_exact(4)) {
                     let value = u32::from_le_bytes(word.try_into().expect("words have four bytes"));
                     if value >= P {
                         return Err(source.damaged("a value is no residue"));
@@ -234,7 +268,7 @@ impl Rows for FixedFiles {
                     values[column].push(BaseField::from_u32_unchecked(value));
                 }
             }
-            begin += row_bytes as u64 * (1u64 << (log_height + self.shape.log_blowup));
+            begin += batch.bytes();
         }
         Ok(Some(values))
     }

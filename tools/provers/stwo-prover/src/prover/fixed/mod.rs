@@ -6,10 +6,12 @@
 //! ([`hoist`]); and Merkle paths ([`tree`]).
 
 mod columns;
+mod commit;
 mod extend;
 mod files;
 mod hoist;
 mod kernels;
+mod leaves;
 mod rows;
 mod tree;
 mod write;
@@ -30,8 +32,9 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 
 use columns::FixedColumns;
 pub use columns::Numerators;
+pub use commit::{commit, InMemory, MerkleTree, Take};
 use extend::Extend;
-pub use files::{FixedFiles, Shape};
+pub use files::{FixedFiles, Kind, Shape};
 use hoist::Hoisted;
 pub use tree::{Layers, Paths};
 pub use write::{check, write, Keep, Kept};

@@ -1,17 +1,9 @@
 //! The Merkle tree of tree 0: all that is kept of its commitment.
 
 use lindero_package::Error;
-use stwo::core::fields::m31::BaseField;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
-use stwo::prover::backend::simd::SimdBackend;
-use stwo::prover::backend::Column;
-use stwo::prover::Poly;
-
-use super::super::prove::Tree;
-use super::columns::lowered;
-use super::Rows;
 
 pub type Paths = MerkleDecommitmentLifted<Blake2sMerkleHasher>;
 
@@ -22,36 +14,6 @@ pub trait Layers: Sync {
     fn node(&self, layer: u32, index: usize) -> Result<Blake2sHash, Error>;
     /// What is wrong if paths do not lead to the root.
     fn damage(&self) -> Error;
-}
-
-/// In memory: the commitment, as it was made.
-impl Layers for Tree {
-    fn log_size(&self) -> u32 {
-        self.commitment.layers.len() as u32 - 1
-    }
-
-    fn node(&self, layer: u32, index: usize) -> Result<Blake2sHash, Error> {
-        Ok(self.commitment.layers[layer as usize][index])
-    }
-
-    fn damage(&self) -> Error {
-        Error::new("fixed.bin has changed while it was read")
-    }
-}
-
-impl Rows for Tree {
-    /// Polynomials are kept, or dropped, all of them.
-    fn open(&self, positions: &[usize]) -> Result<Option<Vec<Vec<BaseField>>>, Error> {
-        if self.polynomials.is_empty() {
-            return Ok(None);
-        }
-        let open = |polynomial: &Poly<SimdBackend>| {
-            let values = &polynomial.evals.values;
-            let shift = self.log_size() - values.len().ilog2();
-            positions.iter().map(|&position| values.at(lowered(position, shift))).collect()
-        };
-        Ok(Some(self.polynomials.iter().map(open).collect()))
-    }
 }
 
 /// The paths of leaves in ascending order, as Stwo's prover gives them: going up, each sibling that is not on a path itself.
