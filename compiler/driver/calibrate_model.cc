@@ -193,8 +193,8 @@ absl::Status tryOn(std::vector<passes::Sample> samples, const ModelOptions& opti
 // input does alone.
 absl::Status calibrateOnOwn(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
-  absl::StatusOr<std::vector<passes::Sample>> own =
-      model.compilation.defaultSamples(options.samples);
+  absl::StatusOr<std::vector<passes::Sample>> own = model.compilation.defaultSamples(
+      passes::affordableSamples(model.compilation.floatFunction(), options.samples));
   absl::Status status =
       own.ok() ? tryOn(*std::move(own), options, model, monitor) : withModelError(own.status());
   if (!model.run_input) {

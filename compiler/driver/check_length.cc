@@ -77,12 +77,9 @@ std::set<int64_t> fewer(int64_t length) {
   return numbers;
 }
 
-// As many as a large model is run on in some seconds.
-int64_t samplesFor(const ir::Function& function, int64_t length) {
-  int64_t elements = 1;
-  for (const ir::Constant* constant : function.module()->constants().constants())
-    elements += constant->elements();
-  return std::clamp<int64_t>((int64_t{1} << 30) / (elements * length), 1, 4);
+// As many as a large model is run on, at each length, in a second.
+int64_t samplesFor(const ir::Function& function) {
+  return std::clamp<int64_t>((int64_t{1} << 30) / passes::productsOfRun(function), 1, 4);
 }
 
 }  // namespace
@@ -98,7 +95,7 @@ absl::StatusOr<std::set<std::string>> outputsThatKnowTheLength(const std::string
   const auto& names =
       std::get<std::vector<std::string>>(*imported.body().terminator()->find("names"));
   IR_ASSIGN_OR_RETURN(const std::vector<passes::Sample> samples,
-                      passes::defaultSamples(tokens, samplesFor(tokens, length), /*seed=*/1,
+                      passes::defaultSamples(tokens, samplesFor(tokens), /*seed=*/1,
                                              /*rounds=*/0));
   IR_ASSIGN_OR_RETURN(const auto all, outputsOf(imported, samples));
   std::set<std::string> outputs;

@@ -235,6 +235,9 @@ absl::StatusOr<std::vector<std::vector<Array>>> runAll(ir::tensor::Interpreter& 
   return interpreter.runAll(inputs, observers);
 }
 
+// Of weights with elements: some seconds' work.
+constexpr int64_t kAffordable = int64_t{1} << 35;
+
 // Replaces the ids of all samples but their first quarter by what is drawn from the predictions.
 absl::Status drawPredictions(const ir::Function& function, size_t prediction, Random& random,
                              int rounds, std::vector<Sample>& samples) {
@@ -294,6 +297,25 @@ size_t samplesAtATime(const ir::Function& function, int64_t kept) {
   constexpr int64_t kElements = int64_t{1} << 25;
   const int64_t each = std::max<int64_t>(ir::mostLiveElements(function) + kept, 1);
   return static_cast<size_t>(std::clamp<int64_t>(kElements / each, 1, 64));
+}
+
+int64_t productsOfRun(const ir::Function& function) {
+  int64_t weights = 1, rows = 1;
+  for (const ir::Constant* constant : function.module()->constants().constants())
+    weights += constant->elements();
+  for (const auto& argument : function.body().arguments()) {
+    const ir::Type& type = argument->type();
+    const bool ids = type.element == ir::Element::kInt;
+    rows = std::max(rows, ids || type.shape.empty()
+                              ? type.elements()
+                              : type.elements() / std::max<int64_t>(1, type.shape.back()));
+  }
+  return weights * rows;
+}
+
+int64_t affordableSamples(const ir::Function& function, int64_t most) {
+  constexpr int64_t kLeast = 4;
+  return std::min(most, std::max(kLeast, kAffordable / productsOfRun(function)));
 }
 
 absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,
@@ -358,6 +380,8 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
   const std::optional<size_t> prediction = predictionOf(function, positions, ids);
   if (!prediction) return samples;
+  const int64_t affordable = kAffordable / (productsOfRun(function) * count);
+  rounds = static_cast<int>(std::min<int64_t>(rounds, std::max<int64_t>(1, affordable)));
   const absl::Status drawn = drawPredictions(function, *prediction, random, rounds, samples);
   if (!drawn.ok()) return drawn;
   return samples;

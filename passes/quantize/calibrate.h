@@ -45,6 +45,13 @@ struct Calibration {
   std::vector<std::vector<ir::tensor::Array>> outputs;
 };
 
+// Products of weights with elements that a run of the function takes, about: as if each weight were
+// multiplied with one element of each row of the longest argument.
+int64_t productsOfRun(const ir::Function& function);
+
+// As many samples as a large model is run on in some seconds, but four at least.
+int64_t affordableSamples(const ir::Function& function, int64_t most);
+
 absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,
                                       size_t outputs = 0);
 
@@ -53,11 +60,12 @@ absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayR
 size_t samplesAtATime(const ir::Function& function, int64_t kept = 0);
 
 // Samples for a user who gives none. Token ids start pseudo-random, from `seed` alone. Then, if the
-// function predicts the next id, each of `rounds` passes replaces all but the first quarter of
-// every sample by ids drawn from the predictions for them, so that ranges are those of text that
-// the model finds likely as well as of noise. Float inputs are standard normal, or the magnitudes
-// of such numbers where the function has no finite value for the first sample; integers that are 0
-// or 1 are masks, which hide nothing in every other sample, else the end of each row.
+// function predicts the next id, each of `rounds` passes, of fewer if the model is large, replaces
+// all but the first quarter of every sample by ids drawn from the predictions for them, so that
+// ranges are those of text that the model finds likely as well as of noise. Float inputs are
+// standard normal, or the magnitudes of such numbers where the function has no finite value for the
+// first sample; integers that are 0 or 1 are masks, which hide nothing in every other sample, else
+// the end of each row.
 absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function, int64_t count,
                                                    uint64_t seed = 1, int rounds = 4);
 

@@ -11,30 +11,6 @@
 namespace lindero::runtime {
 namespace {
 
-// The dimensions, that of the smallest row stride last. A dimension that continues the next one is
-// one with it. There is always one.
-std::vector<Dim> nestedDims(const Placement& placement) {
-  std::vector<Dim> sorted(placement.dims().begin(), placement.dims().end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Dim& a, const Dim& b) {
-    return std::abs(a.row_stride()) > std::abs(b.row_stride());
-  });
-  std::vector<Dim> dims;
-  for (const Dim& dim : sorted) {
-    const int64_t count = static_cast<int64_t>(dim.count());
-    const bool continues = !dims.empty() && dims.back().row_stride() == count * dim.row_stride() &&
-                           dims.back().value_stride() == count * dim.value_stride();
-    if (!continues) {
-      dims.push_back(dim);
-      continue;
-    }
-    const uint64_t outer = dims.back().count();
-    dims.back() = dim;
-    dims.back().set_count(outer * dim.count());
-  }
-  if (dims.empty()) dims.emplace_back().set_count(1);
-  return dims;
-}
-
 // The i in [0, count) with 0 <= value + i * stride < size.
 std::pair<int64_t, int64_t> inside(int64_t value, int64_t stride, int64_t count, int64_t size) {
   int64_t begin = 0, end = count;
@@ -63,6 +39,28 @@ void loadRun(const PlacementRun& run, absl::Span<const uint32_t> column,
 }
 
 }  // namespace
+
+std::vector<Dim> nestedDims(const Placement& placement) {
+  std::vector<Dim> sorted(placement.dims().begin(), placement.dims().end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Dim& a, const Dim& b) {
+    return std::abs(a.row_stride()) > std::abs(b.row_stride());
+  });
+  std::vector<Dim> dims;
+  for (const Dim& dim : sorted) {
+    const int64_t count = static_cast<int64_t>(dim.count());
+    const bool continues = !dims.empty() && dims.back().row_stride() == count * dim.row_stride() &&
+                           dims.back().value_stride() == count * dim.value_stride();
+    if (!continues) {
+      dims.push_back(dim);
+      continue;
+    }
+    const uint64_t outer = dims.back().count();
+    dims.back() = dim;
+    dims.back().set_count(outer * dim.count());
+  }
+  if (dims.empty()) dims.emplace_back().set_count(1);
+  return dims;
+}
 
 void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,
                 absl::FunctionRef<void(const PlacementRun&)> visit) {

@@ -27,6 +27,10 @@ struct PlacementRun {
   uint64_t count;  // >= 1
 };
 
+// The dimensions, that of the smallest row stride last. A dimension that continues the next one is
+// one with it. There is always one.
+std::vector<Dim> nestedDims(const Placement& placement);
+
 // Calls visit for every run of one lane. Requires program::checkCells. The innermost dimension is
 // the one with the smallest row stride, so that neighbouring cells are visited together.
 void forEachRun(const Placement& placement, uint64_t lane, uint64_t buffer_size,

@@ -19,6 +19,7 @@ absl::Status run(const StepContext& context, const Load& step) {
     for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
       readAhead(columnOf(lane).subspan(first, last - first + 1));
   }
+  if (context.buffers.inPlace(step.out()) != nullptr) return absl::OkStatus();
   if (!isInjective(placement)) {
     for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
       loadLane(placement, lane, columnOf(lane), out);

@@ -12,6 +12,7 @@
 #include "runtime/package/statement.h"
 #include "runtime/package/status_macros.h"
 #include "runtime/trace/buffers.h"
+#include "runtime/trace/in_place.h"
 #include "runtime/trace/step_context.h"
 
 namespace lindero::runtime {
@@ -83,7 +84,9 @@ class Executor {
         statement_(statement),
         main_(main),
         pool_(pool),
-        buffers_(package.program()) {}
+        // Whoever revises values may want any of them.
+        buffers_(package.program(), options.revise ? std::map<uint32_t, FixedMatrix>()
+                                                   : matricesInPlace(package.program())) {}
 
   absl::Status run(int index) {
     const Step& step = package_.program().steps(index);

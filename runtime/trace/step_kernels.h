@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "runtime/trace/kernels.h"
 #include "runtime/trace/run_step.h"
 #include "tests/samples/circuit_builder.h"
@@ -24,6 +26,9 @@ namespace lindero::runtime {
 // any will do here.
 inline constexpr int kLive = 600, kDead = 300, kDeadWidth = 3, kProbabilityBits = 12;
 inline constexpr double kUnit = 1.0 / 64;
+
+// Table 3 has columns of any signed numbers, in 128 rows.
+inline constexpr uint32_t kWeightLanes = 80;
 
 inline int64_t expValue(int64_t k) {
   return k >= kLive ? 0
@@ -72,6 +77,14 @@ class StepKernels : public ::testing::Test {
     fixed(rows, "squares", squares, 0);
     fixed(rows, "a", {1, 2, 3, 4, 5, 6}, 0);
     fixed(rows, "b", {-1, -2, -3, -4, -5, -6}, 0);
+    uint32_t weights = b.table("weights", 7);
+    std::mt19937 random(3);
+    for (uint32_t lane = 0; lane < kWeightLanes; ++lane) {
+      std::vector<int64_t> values(128);
+      for (int64_t& v : values) v = static_cast<int64_t>(random() % 65535) - 32767;
+      const uint32_t column = b.column(weights, absl::StrCat("w", lane).c_str(), 0);
+      sample.fixed.push_back({weights, column, std::move(values)});
+    }
     sample.circuit = b.circuit;
     sample.program.set_format(program::kProgramFormat);
     folder_ = new std::string(::testing::TempDir() + "lindero_step_kernels");
@@ -100,7 +113,7 @@ class StepKernels : public ::testing::Test {
   absl::Status run(const Message& message, int threads = 2) {
     step_.set_node("/n");
     step_.set_region("r");
-    buffers_ = std::make_unique<Buffers>(program_);
+    buffers_ = std::make_unique<Buffers>(program_, in_place_);
     for (int i = 0; i < program_.buffers_size(); ++i) {
       if (absl::Status status = buffers_->allocate(i); !status.ok()) return status;
     }
@@ -120,6 +133,7 @@ class StepKernels : public ::testing::Test {
   Program program_;
   Step step_;
   std::vector<std::pair<uint32_t, std::vector<int64_t>>> initial_;
+  std::map<uint32_t, FixedMatrix> in_place_;
   std::unique_ptr<Buffers> buffers_;
   std::mt19937_64 random_{17};
 

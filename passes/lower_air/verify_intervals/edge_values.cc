@@ -57,6 +57,12 @@ std::optional<Element> sourceInArgmax(const ir::Op& op, const Element& x) {
   return Element{op.result(kIndex), x.second / tiles};
 }
 
+// Does sourceOf know of copies among the results of the op?
+bool makesCopies(const ir::Op& op) {
+  return op.is("trace.copy_rows") || op.is("trace.append_rows") || op.is("trace.decode") ||
+         op.is("trace.argmax");
+}
+
 // Of an element that is a copy.
 std::optional<Element> sourceOf(const Element& x) {
   const ir::Op& op = *x.first->definingOp();
@@ -85,16 +91,20 @@ class TraceValues {
       if (op.is("trace.output")) publics_[op.stringAttr("tensor")] = op.operand(0);
       if (op.is("trace.link_in")) links_[op.intAttr("slot")] = op.result();
       if (op.is("trace.link_out")) links_[op.intAttr("slot")] = op.operand(0);
-      for (unsigned i = 0; i < op.numResults(); ++i) numbers_[op.result(i)] = numbers_.size() + 1;
+      for (unsigned i = 0; i < op.numResults(); ++i)
+        buffers_[op.result(i)] = {buffers_.size() + 1, makesCopies(op)};
     }
   }
 
   // Of an element, seen through copies.
   uint64_t name(const ir::Value* buffer, int64_t element) const {
-    while (std::optional<Element> source = sourceOf({buffer, element})) {
+    while (true) {
+      const Buffer known = buffers_.lookup(buffer);
+      const std::optional<Element> source =
+          known.has_copies ? sourceOf({buffer, element}) : std::nullopt;
+      if (!source) return mix(known.number, element);
       std::tie(buffer, element) = *source;
     }
-    return mix(numbers_.lookup(buffer), element);
   }
 
   // The buffer of a public tensor, or of an end of a link; null if no op of @trace has it whole.
@@ -125,7 +135,7 @@ class TraceValues {
         if (!rows.isWitness(column)) continue;
         const int64_t element = place->intAttr("offset") + lane++ * place->intAttr("lane_stride");
         if (columns.count(column)) {
-          write(*place, names[column], 0, place->intAttr("first_row"), element);
+          write(Loops(*place), names[column], 0, place->intAttr("first_row"), element);
         }
       }
     }
@@ -133,25 +143,40 @@ class TraceValues {
   }
 
  private:
+  struct Buffer {
+    uint64_t number = 0;
+    bool has_copies = false;
+  };
+
+  // How trace.place goes through rows and elements.
+  struct Loops {
+    explicit Loops(const ir::Op& place)
+        : buffer(place.operand(0)),
+          counts(place.intsAttr("counts")),
+          row_strides(place.intsAttr("row_strides")),
+          value_strides(place.intsAttr("value_strides")) {}
+    const ir::Value* buffer;
+    llvm::ArrayRef<int64_t> counts, row_strides, value_strides;
+  };
+
   // Elements outside of the buffer are left out.
-  void write(const ir::Op& place, std::vector<uint64_t>& column, size_t dim, int64_t row,
+  void write(const Loops& loops, std::vector<uint64_t>& column, size_t dim, int64_t row,
              int64_t element) const {
-    if (dim == listOf(place, "counts").size()) {
-      const ir::Value* buffer = place.operand(0);
-      const bool in = element >= 0 && element < buffer->type().elements();
-      if (in) column[row] = name(buffer, element);
+    if (dim == loops.counts.size()) {
+      const bool in = element >= 0 && element < loops.buffer->type().elements();
+      if (in) column[row] = name(loops.buffer, element);
       return;
     }
-    for (int64_t i = 0; i < listOf(place, "counts")[dim]; ++i) {
-      write(place, column, dim + 1, row + i * listOf(place, "row_strides")[dim],
-            element + i * listOf(place, "value_strides")[dim]);
+    for (int64_t i = 0; i < loops.counts[dim]; ++i) {
+      write(loops, column, dim + 1, row + i * loops.row_strides[dim],
+            element + i * loops.value_strides[dim]);
     }
   }
 
   std::map<std::string, std::vector<const ir::Op*>> placements_;
   std::map<std::string, const ir::Value*> publics_;
   std::map<int64_t, const ir::Value*> links_;  // by slot
-  llvm::DenseMap<const ir::Value*, uint64_t> numbers_;
+  llvm::DenseMap<const ir::Value*, Buffer> buffers_;
 };
 
 class EdgeValues {

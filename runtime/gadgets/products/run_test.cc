@@ -65,6 +65,85 @@ TEST_F(StepKernels, MatMul) {
   }
 }
 
+// Of weights that are never loaded, the same as of those that are.
+TEST_F(StepKernels, MatMulReadsFixedColumnsInPlace) {
+  struct Case {
+    uint32_t k, n;
+    int64_t rows_apart, offset;
+  };
+  for (const Case& c : {Case{60, 80, 1, 0}, Case{60, 33, 1, 0}, Case{20, 240, 3, 0},
+                        Case{20, 80, 3, 160}, Case{6, 1500, 20, 28}, Case{1, 200, 3, 79}}) {
+    program_.Clear();
+    initial_.clear();
+    Load& load = *program_.add_steps()->mutable_load();
+    Placement& placement = *load.mutable_placement();
+    placement.set_table(3), placement.set_lanes(kWeightLanes), placement.set_lane_stride(1);
+    placement.set_first_row(5);
+    Dim& rows = *placement.add_dims();
+    rows.set_count(120), rows.set_row_stride(1), rows.set_value_stride(kWeightLanes);
+    load.set_out(buffer(size_t{120} * kWeightLanes));
+    ASSERT_TRUE(run(load).ok());
+    std::vector<int64_t> weights = result(load.out());
+    MatMul& step = *program_.add_steps()->mutable_matmul();
+    step.set_rhs(load.out());
+    step.set_lhs(buffer(draw(7 * c.k, -2047, 2047)));
+    step.set_bias(buffer(draw(c.n, -1000, 1000)));
+    step.set_out(buffer(size_t{7} * c.n));
+    step.set_batch(1), step.set_m(7), step.set_k(c.k), step.set_n(c.n);
+    auto strides = [](Strides* s, int64_t row, int64_t offset) {
+      s->set_row(row), s->set_column(1), s->set_offset(offset);
+    };
+    strides(step.mutable_lhs_strides(), c.k, 0);
+    strides(step.mutable_rhs_strides(), c.rows_apart * kWeightLanes, c.offset);
+    strides(step.mutable_out_strides(), c.n, 0);
+    initial_.push_back({load.out(), weights});
+    ASSERT_TRUE(run(step).ok());
+    const std::vector<int64_t> expected = result(step.out());
+    initial_.pop_back();
+    in_place_ = matricesInPlace(program_);
+    ASSERT_EQ(in_place_.count(load.out()), 1);
+    ASSERT_TRUE(run(step).ok());
+    EXPECT_EQ(result(step.out()), expected) << c.k << " x " << c.n;
+    in_place_.clear();
+  }
+}
+
+// A matrix that anything else reads has to be loaded.
+TEST_F(StepKernels, FixedColumnsThatAreReadInAnotherWayAreLoaded) {
+  Load& load = *program_.add_steps()->mutable_load();
+  Placement& placement = *load.mutable_placement();
+  placement.set_table(3), placement.set_lanes(kWeightLanes), placement.set_lane_stride(1);
+  Dim& rows = *placement.add_dims();
+  rows.set_count(120), rows.set_row_stride(1), rows.set_value_stride(kWeightLanes);
+  load.set_out(buffer(size_t{120} * kWeightLanes));
+  MatMul& step = *program_.add_steps()->mutable_matmul();
+  step.set_rhs(load.out());
+  step.set_lhs(buffer(size_t{120}));
+  step.set_out(buffer(size_t{kWeightLanes}));
+  step.set_batch(1), step.set_m(1), step.set_k(120), step.set_n(kWeightLanes);
+  step.mutable_rhs_strides()->set_row(kWeightLanes);
+  step.mutable_rhs_strides()->set_column(1);
+  const Program honest = program_;
+  EXPECT_EQ(matricesInPlace(honest).size(), 1);
+  auto in_place = [&](auto change) {
+    Program changed = honest;
+    change(changed);
+    return !matricesInPlace(changed).empty();
+  };
+  EXPECT_FALSE(in_place([](Program& p) { p.mutable_steps(1)->mutable_matmul()->set_lhs(0); }));
+  EXPECT_FALSE(in_place([](Program& p) { p.mutable_steps(1)->mutable_matmul()->set_bias(0); }));
+  EXPECT_FALSE(in_place([](Program& p) { p.mutable_steps(1)->mutable_matmul()->set_batch(2); }));
+  EXPECT_FALSE(in_place([](Program& p) {
+    p.mutable_steps(1)->mutable_matmul()->mutable_rhs_strides()->set_row(81);
+  }));
+  EXPECT_FALSE(in_place([](Program& p) { p.add_placements()->set_buffer(0); }));
+  EXPECT_FALSE(in_place([](Program& p) { *p.add_steps() = p.steps(0); }));
+  EXPECT_FALSE(in_place([](Program& p) { p.add_steps()->mutable_copy_rows()->set_in(0); }));
+  EXPECT_FALSE(in_place([](Program& p) { p.mutable_buffers(0)->set_size(121 * kWeightLanes); }));
+  EXPECT_FALSE(in_place(
+      [](Program& p) { p.mutable_steps(0)->mutable_load()->mutable_placement()->set_offset(1); }));
+}
+
 TEST_F(StepKernels, MatMulChecksItsResults) {
   MatMul step;
   step.set_lhs(buffer({1 << 20, 1}));
