@@ -1,12 +1,14 @@
 #include "compiler/driver/find_facts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/Parallel.h"
 #include "passes/import_cleanup/support/positions.h"
 
 namespace lindero::compiler {
@@ -36,16 +38,19 @@ bool isTransposed(const ir::Constant& a, const ir::Constant& b) {
   }
   llvm::ArrayRef<float> x = a.as<float>(), y = b.as<float>();
   const int64_t rows = a.shape[0], columns = a.shape[1];
-  // Some rows at a time, whose elements are neighbours in the other.
-  constexpr int64_t kRows = 64;
-  for (int64_t first = 0; first < rows; first += kRows) {
-    for (int64_t j = 0; j < columns; ++j) {
-      for (int64_t i = first; i < std::min(first + kRows, rows); ++i) {
-        if (x[i * columns + j] != y[j * rows + i]) return false;
+  // Tiles, so that the elements of both are neighbours.
+  constexpr int64_t kTile = 64;
+  std::atomic<bool> same = true;
+  llvm::parallelFor(0, (rows + kTile - 1) / kTile, [&](size_t tile) {
+    const int64_t first = static_cast<int64_t>(tile) * kTile, end = std::min(first + kTile, rows);
+    for (int64_t column = 0; same && column < columns; column += kTile) {
+      for (int64_t j = column; j < std::min(column + kTile, columns); ++j) {
+        for (int64_t i = first; i < end; ++i)
+          if (x[i * columns + j] != y[j * rows + i]) same = false;
       }
     }
-  }
-  return true;
+  });
+  return same;
 }
 
 // Elements of the distinct constants.

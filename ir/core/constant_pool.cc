@@ -9,6 +9,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/Parallel.h"
 
 namespace lindero::ir {
 
@@ -27,7 +28,7 @@ constexpr ScalarInfo kScalars[] = {
 };
 
 // Columns whose accumulators stay in the first cache, and rows whose sums fit them.
-constexpr size_t kColumns = 1024;
+constexpr size_t kColumns = 256;
 constexpr size_t kRows = size_t{1} << 15;
 
 template <typename Element>
@@ -68,12 +69,13 @@ void addColumns(llvm::ArrayRef<Element> elements, size_t columns, IntegerFacts& 
   facts.positive.resize(columns);
   facts.negative.resize(columns);
   const size_t rows = elements.size() / columns;
-  for (size_t row = 0; row < rows; row += kRows) {
-    for (size_t column = 0; column < columns; column += kColumns) {
+  llvm::parallelFor(0, (columns + kColumns - 1) / kColumns, [&](size_t block) {
+    const size_t column = block * kColumns;
+    for (size_t row = 0; row < rows; row += kRows) {
       addRows(elements, row, std::min(rows, row + kRows), column,
               std::min(kColumns, columns - column), facts);
     }
-  }
+  });
   facts.low = *llvm::min_element(facts.column_low);
   facts.high = *llvm::max_element(facts.column_high);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/op_table.h"
@@ -10,6 +12,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Parallel.h"
 #include "passes/quantize/general.h"
 #include "passes/quantize/tables.h"
 
@@ -22,6 +25,38 @@ constexpr absl::string_view kOfConstant =
 // Whether the first operand is looked up among what is stored, as it is.
 bool readsStored(const ir::Op& op) {
   return !op.is("tensor.mul") && !op.is("tensor.add") && !op.is("tensor.return");
+}
+
+// The least and the greatest, of millions: a loop that compilers give to vectors.
+std::pair<int32_t, int32_t> extremes(llvm::ArrayRef<int32_t> values) {
+  int32_t low = std::numeric_limits<int32_t>::max(), high = std::numeric_limits<int32_t>::min();
+  for (int32_t value : values) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return {low, high};
+}
+
+// What becomes of a row of a table.
+struct EntryRounding {
+  double most = kExact;          // that an entry is rounded by
+  std::optional<double> misfit;  // an entry that is no integer below the limit
+};
+
+EntryRounding roundEntries(const ir::tensor::Array& table, size_t first, int exponent,
+                           int64_t limit, llvm::MutableArrayRef<int32_t> integers) {
+  EntryRounding found;
+  for (size_t k = 0; k < integers.size(); ++k) {
+    const double entry = table.floats.empty() ? table.reals[first + k] : table.floats[first + k];
+    const double exact = std::ldexp(entry, exponent), value = std::floor(exact + 0.5);
+    if (!(std::abs(value) < static_cast<double>(limit))) {
+      found.misfit = entry;
+      return found;
+    }
+    integers[k] = static_cast<int32_t>(value);
+    found.most = std::max(found.most, std::abs(exact - value));
+  }
+  return found;
 }
 
 }  // namespace
@@ -136,20 +171,21 @@ absl::Status Lowering::lowerEmbedding(const Op& op) {
     if (source == nullptr) return absl::InvalidArgumentError("its tables must be constants");
     absl::StatusOr<Array> array = ir::tensor::viewConstant(*source);
     if (!array.ok()) return array.status();
-    std::vector<int32_t> rounded;
-    rounded.reserve(array->elements());
+    std::vector<int32_t> rounded(array->elements());
+    std::vector<EntryRounding> rows(array->elements() / width);
+    llvm::parallelFor(0, rows.size(), [&](size_t row) {
+      const size_t first = row * width;
+      rows[row] = roundEntries(*array, first, *exponent, limit,
+                               llvm::MutableArrayRef(rounded).slice(first, width));
+    });
     double rounding = kExact;
-    for (int64_t k = 0; k < array->elements(); ++k) {
-      const double entry = array->floats.empty() ? array->reals[k] : array->floats[k];
-      const double exact = std::ldexp(entry, result.exponents[k % width]);
-      const double value = std::floor(exact + 0.5);
-      if (!(std::abs(value) < static_cast<double>(limit))) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the entry ", entry, " of @", source->name, " does not fit ", *bits,
-                         " bits at exponent ", result.exponents[k % width]));
+    for (const EntryRounding& row : rows) {
+      if (row.misfit) {
+        return absl::InvalidArgumentError(absl::StrCat("the entry ", *row.misfit, " of @",
+                                                       source->name, " does not fit ", *bits,
+                                                       " bits at exponent ", *exponent));
       }
-      rounded.push_back(static_cast<int32_t>(value));
-      rounding = std::max(rounding, std::abs(exact - value));
+      rounding = std::max(rounding, row.most);
     }
     operands.push_back(narrowConstant(source->name, array->shape, rounded, *exponent, rounding));
   }
@@ -336,14 +372,14 @@ Value* Lowering::use(const ir::Constant& constant, int exponent, int64_t low, in
 Value* Lowering::narrowConstant(llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
                                 llvm::ArrayRef<int32_t> values, int exponent, double rounding) {
   inexact_ |= computes_whole_ && rounding != kExact;
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const auto [low, high] = extremes(values);
   ir::ConstantPool& pool = target_.module()->constants();
   const bool narrow =
-      *low >= std::numeric_limits<int16_t>::min() && *high <= std::numeric_limits<int16_t>::max();
+      low >= std::numeric_limits<int16_t>::min() && high <= std::numeric_limits<int16_t>::max();
   const ir::Constant& constant =
       narrow ? pool.addOwned(name, shape, std::vector<int16_t>(values.begin(), values.end()))
              : pool.addOwned(name, shape, values.vec());
-  Value* value = use(constant, exponent, *low, *high);
+  Value* value = use(constant, exponent, low, high);
   if (records_ != nullptr) {
     records_->push_back({.role = "constant", .node = node_, .value = value, .rounding = rounding});
   }
