@@ -114,8 +114,9 @@ fn keep(arguments: &mut Arguments) -> Result<Keep, Error> {
     let most_bytes = arguments.optional("fixed-files-bytes")?.unwrap_or(Keep::DEFAULT.most_bytes);
     let kinds: Option<String> = arguments.optional("fixed-files")?;
     Ok(match kinds.as_deref() {
-        None | Some("rows") => Keep { most_bytes, ..Keep::DEFAULT },
-        Some("tree") => Keep { most_bytes, rows: false, ..Keep::DEFAULT },
+        None | Some("auto") => Keep { most_bytes, ..Keep::DEFAULT },
+        Some("rows") => Keep { most_bytes, most_rows_bytes: u64::MAX, ..Keep::DEFAULT },
+        Some("tree") => Keep { most_bytes, most_rows_bytes: 0, ..Keep::DEFAULT },
         Some("none") => Keep::NOTHING,
         Some(other) => return Err(Error::new(format!("option --fixed-files cannot be {other:?}"))),
     })

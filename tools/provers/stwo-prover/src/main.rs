@@ -28,7 +28,7 @@ usage: lindero-prover-stwo VERB --option value ...
 
   setup   --package FOLDER --output KEY
           [--security-bits 96] [--regime proven|list-decoding] [--log-blowup 2] [--pow-bits 20]
-          [--fold-step 3] [--log-last-layer-degree 5] [--fixed-files rows|tree|none] [--fixed-files-bytes 8589934592]
+          [--fold-step 3] [--log-last-layer-degree 5] [--fixed-files auto|rows|tree|none] [--fixed-files-bytes 8589934592]
           Chooses parameters and commits the fixed columns; writes a key file with this key alone. --pow-bits is an
           upper limit of each grinding. Leaves files in the package's folder with which proofs are faster: the Merkle tree and
           the rows of the fixed columns, or the tree alone, as long as all such files of the package take no more bytes.

@@ -251,7 +251,7 @@ fn setup_keeps_what_it_is_told_and_what_fits() {
     assert!(all.kept.missing.is_none());
     let none = made(&Keep::NOTHING);
     assert!(none.files().unwrap().is_none());
-    let only_tree = made(&Keep { rows: false, ..Keep::DEFAULT });
+    let only_tree = made(&Keep { most_rows_bytes: rows - 1, ..Keep::DEFAULT });
     assert_eq!((only_tree.kept.tree, only_tree.kept.rows), (Some(tree), None));
     let limited = made(&Keep { most_bytes: tree + rows - 1, ..Keep::DEFAULT });
     assert_eq!((limited.kept.tree, limited.kept.rows), (Some(tree), None));

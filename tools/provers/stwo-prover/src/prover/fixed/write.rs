@@ -23,15 +23,16 @@ use super::files::{part_name, suffix, Kind, Shape, Source, HEADER};
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
     pub tree: bool,
-    /// Only with the tree.
-    pub rows: bool,
+    /// Only with the tree, and if they take no more bytes than this: beside a large model, writing gigabytes takes as long as some
+    /// proofs save by them.
+    pub most_rows_bytes: u64,
     /// Of all such files of the package, those of other parameters among them.
     pub most_bytes: u64,
 }
 
 impl Keep {
-    pub const NOTHING: Keep = Keep { tree: false, rows: false, most_bytes: 0 };
-    pub const DEFAULT: Keep = Keep { tree: true, rows: true, most_bytes: 8 << 30 };
+    pub const NOTHING: Keep = Keep { tree: false, most_rows_bytes: 0, most_bytes: 0 };
+    pub const DEFAULT: Keep = Keep { tree: true, most_rows_bytes: 256 << 20, most_bytes: 8 << 30 };
 }
 
 /// What was left.
@@ -52,7 +53,8 @@ pub fn write(
     commit: impl FnOnce(Take) -> Result<MerkleTree, Error>,
 ) -> Result<(MerkleTree, Kept), Error> {
     let begin = |kind| Part::new(package, shape, kind, keep.most_bytes);
-    let (tree, rows) = match (keep.tree && keep.rows).then(|| begin(Kind::Rows)) {
+    let with_rows = keep.tree && shape.bytes(Kind::Rows) <= keep.most_rows_bytes;
+    let (tree, rows) = match with_rows.then(|| begin(Kind::Rows)) {
         Some(Ok(part)) => write_beside(part, commit)?,
         begun => (commit(&mut |_| ())?, begun),
     };
