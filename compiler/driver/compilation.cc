@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -102,6 +103,8 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   ir::registerAllDialects();
   passes::registerAllPasses();
   Compilation result;
+  std::future<absl::Status> digested =
+      std::async(std::launch::async, [&] { return result.digestFiles(path); });
   IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
   IR_ASSIGN_OR_RETURN(result.imported_, importOnnx(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
@@ -110,7 +113,7 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
     result.input_shapes_[argument->name().str()] = shapeOf(*argument);
   for (auto [name, output] : llvm::zip(namesOf(graph), graph.body().terminator()->operands()))
     result.output_shapes_[name] = shapeOf(*output);
-  IR_RETURN_IF_ERROR(result.digestFiles(path));
+  IR_RETURN_IF_ERROR(digested.get());
   for (const auto& [name, size] : options.dims) result.options_.dims.push_back({name, size});
   passes::PassManager manager;
   IR_RETURN_IF_ERROR(manager.addPipeline(passes::importCleanupPipeline()));

@@ -28,7 +28,7 @@ template <typename Element>
 struct Walk {
   llvm::ArrayRef<int64_t> counts, row_strides, value_strides;
   int64_t lane_stride;
-  size_t lanes;
+  LaneRange lanes;
   Source<Element> source;
   VisitCells cells;
   std::vector<int64_t> values;
@@ -41,7 +41,7 @@ struct Walk {
       return;
     }
     // Lanes move one way through the source: those within are neighbours.
-    size_t first = 0, end = lanes;
+    size_t first = lanes.first, end = lanes.first + lanes.count;
     const auto at = [&](size_t lane) { return index + static_cast<int64_t>(lane) * lane_stride; };
     while (first < end && !source.holds(at(first))) ++first;
     while (first < end && !source.holds(at(end - 1))) --end;
@@ -80,12 +80,17 @@ std::optional<Extent> valuesOf(const ConstantPool& constants, const Op& fill) {
 }
 
 absl::Status forEachRow(const ConstantPool& constants, const Op& fill, VisitCells cells) {
+  return forEachRow(constants, fill, {0, fill.numOperands()}, cells);
+}
+
+absl::Status forEachRow(const ConstantPool& constants, const Op& fill, LaneRange lanes,
+                        VisitCells cells) {
   auto walk = [&]<typename Element>(Source<Element> source) {
     Walk<Element>{fill.intsAttr("counts"),
                   fill.intsAttr("row_strides"),
                   fill.intsAttr("value_strides"),
                   fill.intAttr("lane_stride"),
-                  fill.numOperands(),
+                  lanes,
                   source,
                   cells,
                   {}}

@@ -27,6 +27,13 @@ std::optional<Extent> valuesOf(const ConstantPool& constants, const Op& fill);
 using VisitCells = absl::FunctionRef<void(int64_t row, size_t lane, llvm::ArrayRef<int64_t>)>;
 absl::Status forEachRow(const ConstantPool& constants, const Op& fill, VisitCells cells);
 
+// Only `count` lanes from `first` on.
+struct LaneRange {
+  size_t first, count;
+};
+absl::Status forEachRow(const ConstantPool& constants, const Op& fill, LaneRange lanes,
+                        VisitCells cells);
+
 // The same cell by cell.
 absl::Status forEachCell(const ConstantPool& constants, const Op& fill,
                          absl::FunctionRef<void(size_t lane, int64_t row, int64_t value)> cell);

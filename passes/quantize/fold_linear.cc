@@ -107,7 +107,8 @@ std::optional<IntegerLinear> FoldLinear::fold(llvm::ArrayRef<int> accumulator_ex
     folded.bias.push_back(static_cast<int32_t>(value));
     low[j] = high[j] = value;
   }
-  folded.weights.resize(in_ * out_);
+  // Large, and written below by all cores.
+  folded.weights.resize_for_overwrite(in_ * out_);
   const auto x_low = static_cast<double>(x_low_), x_high = static_cast<double>(x_high_);
   forEachBlock(out_, [&](int64_t first, int64_t count) {
     const auto power = segment(powers, first, count);

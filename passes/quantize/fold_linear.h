@@ -15,14 +15,15 @@
 
 #include "ir/tensor/array.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
 
 namespace lindero::passes {
 
 struct IntegerLinear {
-  std::vector<int32_t> weights;  // [in, out]
-  std::vector<int32_t> bias;     // [out]; empty if the linear has none
-  std::vector<double> reach;     // [out]: the static bound of each column, a whole number
-  int64_t low = 0, high = 0;     // and over all columns
+  llvm::SmallVector<int32_t, 0> weights;  // [in, out]
+  std::vector<int32_t> bias;              // [out]; empty if the linear has none
+  std::vector<double> reach;              // [out]: the static bound of each column, a whole number
+  int64_t low = 0, high = 0;              // and over all columns
   int64_t weight_low = 0, weight_high = 0;
   int64_t bias_low = 0, bias_high = 0;
 };

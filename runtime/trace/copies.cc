@@ -3,6 +3,7 @@
 
 #include "runtime/package/mapped_file.h"
 #include "runtime/package/placement.h"
+#include "runtime/package/status_macros.h"
 #include "runtime/trace/kernels.h"
 
 namespace lindero::runtime {
@@ -16,8 +17,11 @@ absl::Status run(const StepContext& context, const Load& step) {
   };
   if (context.package.fixedLayout().bytes() >= kAnnouncedBytes) {
     const auto [first, last] = rowsOf(placement);
-    for (uint64_t lane = 0; lane < placement.lanes(); ++lane)
+    constexpr uint64_t kLanes = 64;
+    LINDERO_RETURN_IF_ERROR(context.forEach(placement.lanes(), kLanes, [&](uint64_t lane) {
       readAhead(columnOf(lane).subspan(first, last - first + 1));
+      return absl::OkStatus();
+    }));
   }
   if (context.buffers.inPlace(step.out()) != nullptr) return absl::OkStatus();
   if (!isInjective(placement)) {

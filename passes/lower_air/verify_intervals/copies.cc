@@ -98,7 +98,7 @@ absl::Status Copies::findGathers() {
     for (size_t i = 0; i < rows.columns().size(); ++i) {
       ir::Op* gather = rows.columns()[i];
       if (!gather->is("air.gather")) continue;
-      gathers_.push_back({t, static_cast<int>(i), gather, {}, {}});
+      gathers_.push_back({t, static_cast<int>(i), gather, sourcesOf(*gather), {}, {}});
       gathers_.back().taken.resize(rows.height());
       gathers_.back().zeroed.resize(rows.classes().size());
       int count = 0;
@@ -234,21 +234,28 @@ absl::Status Copies::checkRows(Gather& gather) {
   return absl::OkStatus();
 }
 
-std::optional<Copies::At> Copies::declaredSource(const Gather& gather, uint32_t index) const {
-  const auto& tables = std::get<std::vector<std::string>>(*gather.op->find("source_tables"));
-  const auto& columns = std::get<std::vector<std::string>>(*gather.op->find("source_columns"));
-  const llvm::ArrayRef<int64_t> bases = gather.op->intsAttr("source_bases"),
-                                counts = gather.op->intsAttr("source_rows");
+std::vector<Copies::Source> Copies::sourcesOf(ir::Op& gather) const {
+  const auto& tables = std::get<std::vector<std::string>>(*gather.find("source_tables"));
+  const auto& columns = std::get<std::vector<std::string>>(*gather.find("source_columns"));
+  const llvm::ArrayRef<int64_t> bases = gather.intsAttr("source_bases"),
+                                counts = gather.intsAttr("source_rows");
+  std::vector<Source> sources;
   for (size_t i = 0; i < tables.size(); ++i) {
-    const int64_t row = int64_t{index} - 1 - bases[i];
-    if (row < 0 || row >= counts[i]) continue;
     const int table = tables_.at(tables[i]);
     const auto& of = ranges_.rows(table).columns();
-    for (size_t column = 0; column < of.size(); ++column) {
-      if (of[column]->stringAttr("name") == columns[i]) {
-        return At{table, static_cast<int>(column), row};
-      }
-    }
+    const auto column =
+        llvm::find_if(of, [&](ir::Op* op) { return op->stringAttr("name") == columns[i]; });
+    sources.push_back({table, column == of.end() ? -1 : static_cast<int>(column - of.begin()),
+                       bases[i], counts[i]});
+  }
+  return sources;
+}
+
+std::optional<Copies::At> Copies::declaredSource(const Gather& gather, uint32_t index) const {
+  for (const Source& source : gather.sources) {
+    const int64_t row = int64_t{index} - 1 - source.base;
+    if (row < 0 || row >= source.rows || source.column < 0) continue;
+    return At{source.table, source.column, row};
   }
   return std::nullopt;
 }

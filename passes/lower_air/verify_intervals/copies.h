@@ -54,10 +54,16 @@ class Copies {
   struct Pole {
     std::optional<End> gives, takes;
   };
+  // A column whose rows have the indices from base + 1 on.
+  struct Source {
+    int table, column;
+    int64_t base, rows;
+  };
   struct Gather {
     int table = 0;
     int column = 0;
     ir::Op* op = nullptr;
+    std::vector<Source> sources;
     std::vector<const Pole*> taken;           // by row: the pole from which it takes, or null
     std::vector<std::optional<bool>> zeroed;  // by class, where it is known for all rows
   };
@@ -69,6 +75,7 @@ class Copies {
   absl::Status readRow(int table, ir::Op& term, int64_t row, const Polynomial& numerator,
                        Pole& pole);
   absl::Status checkRows(Gather& gather);
+  std::vector<Source> sourcesOf(ir::Op& gather) const;
   std::optional<At> declaredSource(const Gather& gather, uint32_t index) const;
   bool isZeroed(Gather& gather, int64_t row);
   absl::Status refused(const At& at, const std::string& what, const std::string& why) const;
