@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "compiler/driver/import_model.h"
 #include "compiler/driver/samples.h"
 #include "ir/core/status_macros.h"
 #include "ir/tensor/interpreter.h"
@@ -104,7 +105,7 @@ absl::StatusOr<std::set<std::string>> outputsThatKnowTheLength(const std::string
     ImportOptions shorter{.dims = options.dims, .most_elements = options.most_elements};
     for (auto& [name, size] : shorter.dims)
       if (size == length) size = count;
-    const absl::StatusOr<std::unique_ptr<ir::Module>> module = importOnnx(path, shorter);
+    const absl::StatusOr<std::unique_ptr<ir::Module>> module = importModel(path, shorter);
     const auto some = module.ok() ? outputsOf(*(*module)->findFunction("main"), samples)
                                   : absl::StatusOr<Outputs>(module.status());
     some_there |= some.ok();

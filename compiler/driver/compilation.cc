@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/driver/check_length.h"
+#include "compiler/driver/import_model.h"
 #include "compiler/driver/samples.h"
 #include "ir/core/op_table.h"
 #include "ir/core/problems.h"
@@ -105,8 +106,8 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   Compilation result;
   std::future<absl::Status> digested =
       std::async(std::launch::async, [&] { return result.digestFiles(path); });
-  IR_ASSIGN_OR_RETURN(result.float_, importOnnx(path, options));
-  IR_ASSIGN_OR_RETURN(result.imported_, importOnnx(path, options));
+  IR_ASSIGN_OR_RETURN(result.float_, importModel(path, options));
+  IR_ASSIGN_OR_RETURN(result.imported_, importModel(path, options));
   result.file_ = llvm::sys::path::filename(path).str();
   const ir::Function& graph = mainOf(*result.imported_);
   for (const auto& argument : graph.body().arguments())

@@ -40,7 +40,7 @@ absl::Status checkTokens(const std::vector<int64_t>& ids, int64_t vocabulary,
 int64_t runsOf(const runtime::InputArray& array, const TensorFacts& tensor) {
   int64_t count = array.integer ? array.integers.size() : array.reals.size();
   int64_t each = elements(tensor);
-  bool fits = each > 0 && count % each == 0 && (array.integer || !tensor.integer);
+  bool fits = each > 0 && count % each == 0 && (!tensor.integer || !array.integers.empty());
   return fits ? count / each : 0;
 }
 

@@ -16,6 +16,7 @@
 #include "passes/import_cleanup/merge_duplicates/merge_duplicates.h"
 #include "passes/import_cleanup/normalize_order/normalize_order.h"
 #include "passes/import_cleanup/recognize_embedding/recognize_embedding.h"
+#include "passes/import_cleanup/recognize_masks/recognize_masks.h"
 #include "passes/import_cleanup/select_outputs/select_outputs.h"
 #include "passes/import_cleanup/set_length/set_length.h"
 #include "passes/import_cleanup/simplify_views/simplify_views.h"
@@ -24,7 +25,8 @@
 namespace lindero::passes {
 
 llvm::StringRef importCleanupPipeline() {
-  return "fold-constants,drop-narrow,drop-batch,fold-constants,eliminate-dead-ops,merge-duplicates,"
+  return "recognize-masks,fold-constants,drop-narrow,drop-batch,fold-constants,eliminate-dead-ops,"
+         "merge-duplicates,"
          "simplify-"
          "views,"
          "fuse-softmax,close-scores,close-choices,fuse-layernorm,fuse-linear,fuse-attention,"
@@ -44,8 +46,8 @@ absl::Status registerImportCleanup() {
         registerFuseActivation,     registerFuseAttention,      registerFuseLayernorm,
         registerFuseLinear,         registerFuseSiblingLinears, registerFuseSoftmax,
         registerLowerLogic,         registerMergeDuplicates,    registerNormalizeOrder,
-        registerRecognizeEmbedding, registerSelectOutputs,      registerSetLength,
-        registerSimplifyViews,      registerVerifyCanonical}) {
+        registerRecognizeEmbedding, registerRecognizeMasks,     registerSelectOutputs,
+        registerSetLength,          registerSimplifyViews,      registerVerifyCanonical}) {
     status.Update(registerOne());
   }
   return status;

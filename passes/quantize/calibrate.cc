@@ -4,12 +4,15 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ir/core/live_values.h"
 #include "ir/core/op_table.h"
 #include "ir/core/problems.h"
+#include "ir/core/status_macros.h"
+#include "ir/tensor/expression.h"
 #include "ir/tensor/interpreter.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
@@ -153,14 +156,99 @@ absl::StatusOr<int64_t> vocabulary(const Value& ids) {
 }
 
 // Ones, as a mask that hides nothing; then, where the sample is an odd one, zeros to the end of
-// each row from a random element on, as a mask of padding does. The first element is one.
-void fillMask(bool whole, Random& random, Array& mask) {
-  mask.integers.assign(mask.integers.size(), 1);
-  if (whole || mask.shape.empty()) return;
-  const auto width = static_cast<uint64_t>(mask.shape.back());
-  for (size_t first = 0; first < mask.integers.size(); first += width) {
-    for (size_t i = 1 + random.next() % width; i < width; ++i) mask.integers[first + i] = 0;
+// each row from a random element on, as a mask of padding does. The first element is one. Where one
+// hides, the other way round.
+void fillMask(bool whole, bool one_hides, Random& random, Array& mask) {
+  std::vector<int64_t> elements(mask.elements(), one_hides ? 0 : 1);
+  const auto width = static_cast<uint64_t>(mask.shape.empty() ? 1 : mask.shape.back());
+  for (size_t first = 0; first < elements.size() && !whole && width > 1; first += width) {
+    for (size_t i = 1 + random.next() % width; i < width; ++i)
+      elements[first + i] = one_hides ? 1 : 0;
   }
+  if (mask.isReal()) {
+    mask.reals.assign(elements.begin(), elements.end());
+  } else {
+    mask.integers = std::move(elements);
+  }
+}
+
+// Counts what masks leave open.
+class OpenElements : public ir::tensor::Observer {
+ public:
+  void observe(const Value& value, const Array& array) override {
+    const bool opens = llvm::any_of(value.users(), [&](const Op* op) {
+      return op->is("tensor.mask") && op->operand(1) == &value;
+    });
+    const bool scores =
+        llvm::any_of(value.users(), [](const Op* op) { return op->is("tensor.softmax"); });
+    for (double x : array.reals) count_ += (opens && x > 0) || (scores && x > kMasked);
+  }
+  int64_t count() const { return count_; }
+
+ private:
+  int64_t count_ = 0;
+};
+
+// The masks that hide where they are one: zeros leave more open than ones.
+std::set<size_t> hidingByOne(const ir::Function& function, Sample sample,
+                             const std::vector<size_t>& masks) {
+  Random unused(0);
+  auto open = [&](size_t mask, bool one_hides) {
+    fillMask(/*whole=*/true, one_hides, unused, sample[mask]);
+    OpenElements elements;
+    const bool runs = ir::tensor::interpret(function, sample, &elements).ok();
+    return runs ? elements.count() : -1;
+  };
+  std::set<size_t> hiding;
+  for (size_t mask : masks) {
+    const int64_t by_ones = open(mask, false), by_zeros = open(mask, true);
+    if (by_zeros > by_ones) {
+      hiding.insert(mask);
+    } else {
+      fillMask(/*whole=*/true, false, unused, sample[mask]);
+    }
+  }
+  return hiding;
+}
+
+// Do all that read the reals only tell numbers around 0 from numbers around 1?
+bool tellsZeroFromOne(const Value& argument) {
+  const auto tells = [](const Op* op) {
+    if (!op->is("tensor.activation")) return false;
+    const auto function = ir::tensor::Expression::parse(op->stringAttr("function"));
+    if (!function.ok()) return false;
+    const std::vector<double> x = {0, 1, -2, 0.25, 0.75, 3.5};
+    std::vector<double> y(x.size());
+    function->evaluate(x, y);
+    return y[0] != y[1] && llvm::all_of(y, [&](double z) { return z == y[0] || z == y[1]; });
+  };
+  return argument.type().element == ir::Element::kFloat && !argument.users().empty() &&
+         llvm::all_of(argument.users(), tells);
+}
+
+// Is the input one of 0 and 1?
+bool isMask(const Value& argument) {
+  if (argument.type().element == ir::Element::kFloat) return tellsZeroFromOne(argument);
+  if (argument.users().empty() || numberReader(argument) != nullptr) return false;
+  const absl::StatusOr<int64_t> ids = vocabulary(argument);
+  return ids.ok() && *ids == 2;
+}
+
+// What an input that is no mask may be.
+absl::StatusOr<Array> drawInput(const Value& argument, Random& random) {
+  Array array = Array::zeros(argument.type().element, argument.type().shape);
+  for (double& x : array.reals) x = random.normal();
+  if (array.isReal()) return array;
+  if (argument.users().empty()) {
+    fillMask(/*whole=*/true, /*one_hides=*/false, random, array);
+  } else if (const Op* reader = numberReader(argument); reader != nullptr) {
+    fillNumbers(*reader, random, array);
+  } else {
+    IR_ASSIGN_OR_RETURN(const int64_t ids, vocabulary(argument));
+    for (int64_t& id : array.integers)
+      id = static_cast<int64_t>(random.next() % static_cast<uint64_t>(ids));
+  }
+  return array;
 }
 
 // An index drawn with the probabilities softmax(logits).
@@ -346,31 +434,27 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
   const llvm::ArrayRef<std::unique_ptr<Value>> arguments = function.body().arguments();
   Random random(seed);
   std::vector<Sample> samples(count);
-  const bool needs_open = needsOpen(function);
+  bool needs_open = needsOpen(function);
+  std::set<size_t> hiding;
   for (size_t i = 0; i < samples.size(); ++i) {
+    Sample& sample = samples[i];
     std::vector<size_t> masks;
     for (const auto& argument : arguments) {
-      const ir::Type& type = argument->type();
-      Array array = Array::zeros(type.element, type.shape);
-      for (double& x : array.reals) x = random.normal();
-      if (!array.isReal() && argument->users().empty()) {
-        fillMask(/*whole=*/true, random, array);
-      } else if (const Op* reader = numberReader(*argument); reader != nullptr) {
-        fillNumbers(*reader, random, array);
-      } else if (!array.isReal()) {
-        absl::StatusOr<int64_t> ids = vocabulary(*argument);
-        if (!ids.ok()) return ids.status();
-        for (int64_t& id : array.integers)
-          id = static_cast<int64_t>(random.next() % static_cast<uint64_t>(*ids));
-        if (*ids == 2) {
-          fillMask(/*whole=*/i % 2 == 0, random, array);
-          masks.push_back(samples[i].size());
-        }
-      }
-      samples[i].push_back(std::move(array));
+      IR_ASSIGN_OR_RETURN(Array array, drawInput(*argument, random));
+      sample.push_back(std::move(array));
+      if (!isMask(*argument)) continue;
+      const size_t mask = sample.size() - 1;
+      masks.push_back(mask);
+      fillMask(/*whole=*/i % 2 == 0, hiding.contains(mask), random, sample[mask]);
     }
-    if (!needs_open || masks.empty() || givesNumbers(function, samples[i])) continue;
-    for (size_t mask : masks) fillMask(/*whole=*/true, random, samples[i][mask]);
+    if (i == 0 && !masks.empty()) {
+      hiding = hidingByOne(function, sample, masks);
+      for (size_t mask : hiding) fillMask(/*whole=*/true, true, random, sample[mask]);
+    }
+    // The first one that hides something tells.
+    if ((!needs_open && i != 1) || masks.empty() || givesNumbers(function, sample)) continue;
+    needs_open = true;
+    for (size_t mask : masks) fillMask(/*whole=*/true, hiding.contains(mask), random, sample[mask]);
   }
   if (readsReals(function) && !samples.empty() && !isDefinedFor(function, samples[0]))
     takeMagnitudes(samples);

@@ -64,8 +64,8 @@ size_t samplesAtATime(const ir::Function& function, int64_t kept = 0);
 // all but the first quarter of every sample by ids drawn from the predictions for them, so that
 // ranges are those of text that the model finds likely as well as of noise. Float inputs are
 // standard normal, or the magnitudes of such numbers where the function has no finite value for the
-// first sample; integers that are 0 or 1 are masks, which hide nothing in every other sample, else
-// the end of each row.
+// first sample; integers that are 0 or 1, and reals of which all that matters is which of the two
+// they are near, are masks, which hide nothing in every other sample, else the end of each row.
 absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function, int64_t count,
                                                    uint64_t seed = 1, int rounds = 4);
 

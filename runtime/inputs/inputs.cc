@@ -145,7 +145,8 @@ absl::Status checkShape(const ModelFacts& facts, const TensorFacts& wanted,
 // Element type, shape, and that reals are numbers.
 absl::Status checkArray(const ModelFacts& facts, const TensorFacts& wanted,
                         const InputArray& array) {
-  if (wanted.integer && !array.integer) return wrongInput(wanted, "its values are not integers");
+  if (wanted.integer && array.integers.empty() && !array.reals.empty())
+    return wrongInput(wanted, "its values are not integers");
   if (!wanted.integer && array.integer && array.reals.empty()) {
     return wrongInput(wanted, "its values are integers");
   }
@@ -214,6 +215,20 @@ absl::StatusOr<std::vector<InputArray>> parseInputJson(absl::string_view text) {
   return arrays;
 }
 
+namespace {
+
+// Reals that are whole numbers are integers, too: masks often are.
+void addIntegers(InputArray& array) {
+  constexpr double kMost = 0x1p53;
+  const bool whole =
+      !array.integer && std::all_of(array.reals.begin(), array.reals.end(), [](double x) {
+        return x == std::floor(x) && std::abs(x) <= kMost;
+      });
+  if (whole) array.integers.assign(array.reals.begin(), array.reals.end());
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path) {
   absl::StatusOr<std::string> bytes = readFile(path, kMostBytes);
   if (!bytes.ok()) return withError(bytes.status(), Error::kFile);
@@ -230,6 +245,7 @@ absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path) {
   if (!arrays.ok()) {
     return failure(Error::kInput, absl::StrCat(path, ": ", arrays.status().message()));
   }
+  for (InputArray& array : *arrays) addIntegers(array);
   return arrays;
 }
 

@@ -20,7 +20,8 @@ namespace lindero::runtime {
 // An object of name -> nested list, or a bare nested list, which gets an empty name. Numbers of
 // a list are all integers, or the list is one of reals.
 absl::StatusOr<std::vector<InputArray>> parseInputJson(absl::string_view text);
-// A file of that form, .npy or .npz. Errors: kFile, and kInput for what is none of them.
+// A file of that form, .npy or .npz. What are reals, but whole numbers, are integers, too. Errors:
+// kFile, and kInput for what is none of them.
 absl::StatusOr<std::vector<InputArray>> readInputFile(const std::string& path);
 
 // Whatever can be said of the arrays before the model is compiled: names, element types, shapes

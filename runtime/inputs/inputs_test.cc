@@ -1,6 +1,7 @@
 #include "runtime/inputs/inputs.h"
 
 #include <cmath>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -175,6 +176,22 @@ TEST(BindInputs, TellsTypeShapeAndNoNumberApart) {
     absl::Status status = checkInputs(facts, {{"ids", {4}, true, {1, 1, 1, 1}, {}}, array}, false);
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
+}
+
+// As masks are kept, say.
+TEST(ReadInputFile, TakesWholeRealsForIntegersToo) {
+  const std::string path = ::testing::TempDir() + "/whole_reals.json";
+  std::ofstream(path) << R"({"mask": [1.0, 0.0], "x": [0.5, 1.0]})";
+  absl::StatusOr<std::vector<InputArray>> arrays = readInputFile(path);
+  ASSERT_TRUE(arrays.ok()) << arrays.status();
+  EXPECT_THAT((*arrays)[0].integers, ElementsAre(1, 0));
+  EXPECT_THAT((*arrays)[0].reals, ElementsAre(1, 0));
+  EXPECT_TRUE((*arrays)[1].integers.empty());
+  ModelFacts facts;
+  facts.inputs = {{.name = "mask", .integer = true, .shape = {2}, .values = 2}};
+  EXPECT_TRUE(checkInputs(facts, {(*arrays)[0]}, /*decode=*/false).ok());
+  absl::Status half = checkInputs(facts, {{"mask", {2}, false, {}, {0.5, 1}}}, false);
+  EXPECT_THAT(std::string(half.message()), HasSubstr("the model wants int [2] of 0 and 1"));
 }
 
 // The same numbers for every input would be a run that nobody asked for.

@@ -123,10 +123,10 @@ absl::StatusOr<ModelFacts> modelFactsFromJson(const Json& json) {
 
 std::string describe(const TensorFacts& tensor) {
   const std::string shape = absl::StrJoin(tensor.shape, ", ");
-  const std::string type = tensor.integer ? "int [" : "float [";
-  if (tensor.onnx_shape.empty()) return absl::StrCat(type, shape, "]");
-  return absl::StrCat(type, shape, "] (in the ONNX file [", absl::StrJoin(tensor.onnx_shape, ", "),
-                      "])");
+  std::string text = absl::StrCat(tensor.integer ? "int [" : "float [", shape, "]");
+  if (tensor.integer && tensor.values == 2) absl::StrAppend(&text, " of 0 and 1");
+  if (tensor.onnx_shape.empty()) return text;
+  return absl::StrCat(text, " (in the ONNX file [", absl::StrJoin(tensor.onnx_shape, ", "), "])");
 }
 
 std::string describeInputs(const ModelFacts& facts) {

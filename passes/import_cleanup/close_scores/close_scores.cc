@@ -23,8 +23,12 @@ ir::Builder builderBefore(Op& op) {
   return builder;
 }
 
+// A number that is added to all scores of a row changes nothing; single precision has the sums with
+// this one to within 2^-8.
+constexpr double kKeepsScores = -65536;
+
 // What a row gets in which every score is closed.
-enum class NoneOpen { kRefused, kUniform, kZero };
+enum class NoneOpen { kRefused, kUniform, kZero, kAsOpen };
 
 class ScoreCloser {
  public:
@@ -59,6 +63,7 @@ class ScoreCloser {
     const auto& shape = parts.closed->type().shape;
     // A mask of keys closes all for all queries: a run on nothing.
     if (shape.size() < 2 || shape[shape.size() - 2] == 1) return NoneOpen::kRefused;
+    if (parts.added && parts.level >= kKeepsScores) return NoneOpen::kAsOpen;
     if (!std::isinf(parts.level)) return parts.exact ? NoneOpen::kUniform : NoneOpen::kRefused;
     IR_ASSIGN_OR_RETURN(const bool guarded, isGuarded());
     return guarded ? NoneOpen::kZero : NoneOpen::kRefused;
@@ -147,6 +152,7 @@ class ScoreCloser {
     IR_ASSIGN_OR_RETURN(Value * some, function("where(greater(x, 0), 1, 0)"));
     IR_ASSIGN_OR_RETURN(Value * opened, function("where(greater(x, 0), 0, 1)"));
     IR_ASSIGN_OR_RETURN(open, emit("tensor.add", {open, opened}));
+    if (none == NoneOpen::kAsOpen) return open;
     if (none == NoneOpen::kUniform) {
       IR_ASSIGN_OR_RETURN(rest, emit("tensor.mul", {rest, some}));
       return open;

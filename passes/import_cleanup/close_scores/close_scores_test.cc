@@ -31,6 +31,7 @@ constant @minus_inf : f32[] = [-inf]
 constant @large : f32[] = [-1e9]
 constant @small : f32[] = [-10000.0]
 constant @moderate : f32[] = [-100.0]
+constant @small_part : f32[] = [-1e-4]
 constant @huge : f32[] = [1e9]
 constant @mixed : f32[3] = [-10000.0, -1e9, -10000.0]
 constant @bias : f32[2x3x3] = [0, -1, -2, 0, 0, -1, 1, 0, 0, 0, -3, -6, 0, 0, -3, 2, 0, 0]
@@ -42,8 +43,8 @@ constant @triangle : f32[1x3x3] = [0, -3.4028235e38, -3.4028235e38, 0, 0, -3.402
 std::string module(const std::string& body) {
   std::string text = kConstants;
   text += "\nfunc @main(%s: tensor<2x3x3xf32>, %m: tensor<3xi64>) -> tensor<2x3x3xf32> {\n";
-  for (const char* name :
-       {"one", "zero", "two", "lowest", "minus_inf", "large", "small", "moderate", "huge"}) {
+  for (const char* name : {"one", "zero", "two", "lowest", "minus_inf", "large", "small",
+                           "moderate", "huge", "small_part"}) {
     text +=
         std::string("  %") + name + " = tensor.constant {value = @" + name + "} : tensor<f32>\n";
   }
@@ -123,6 +124,36 @@ TEST(CloseScores, MasksOfKeys) {
         Closed::kRefused, false);
 }
 
+// By their numbers where a key is open and where it is not, however they are spelled.
+TEST(CloseScores, MasksByTheirNumbers) {
+  const char* masks[] = {// (m - 1) * 1e9, m * 1e9 - 1e9, (1 - m) / -1e-4, -((-m + 1) * 1e9)
+                         "  %i = tensor.sub(%f, %one) : tensor<1x1x3xf32>\n"
+                         "  %t = tensor.mul(%i, %huge) : tensor<1x1x3xf32>\n",
+                         "  %i = tensor.mul(%f, %huge) : tensor<1x1x3xf32>\n"
+                         "  %t = tensor.add(%i, %large) : tensor<1x1x3xf32>\n",
+                         "  %t = tensor.div(%inverse, %small_part) : tensor<1x1x3xf32>\n",
+                         "  %n = tensor.neg(%f) : tensor<1x1x3xf32>\n"
+                         "  %i = tensor.add(%n, %one) : tensor<1x1x3xf32>\n"
+                         "  %h = tensor.mul(%i, %huge) : tensor<1x1x3xf32>\n"
+                         "  %t = tensor.neg(%h) : tensor<1x1x3xf32>\n",
+                         // One number more, of what is open.
+                         "  %i = tensor.mul(%inverse, %large) : tensor<1x1x3xf32>\n"
+                         "  %t = tensor.add(%i, %two) : tensor<1x1x3xf32>\n",
+                         // Turned round on the way.
+                         "  %i = tensor.mul(%f, %huge) : tensor<1x1x3xf32>\n"
+                         "  %r = tensor.reshape(%i) {shape = [3]} : tensor<3xf32>\n"
+                         "  %t = tensor.sub(%r, %huge) : tensor<3xf32>\n"};
+  for (const char* mask : masks)
+    check(std::string(mask) + "  %x = tensor.add(%s, %t) : tensor<2x3x3xf32>\n" + kSoftmax,
+          Closed::kRefused, false);
+  // In a sum with the scores: s - 1e4 + m * 1e4.
+  check(std::string("  %t = tensor.mul(%f, %small) : tensor<1x1x3xf32>\n"
+                    "  %u = tensor.add(%s, %small) : tensor<2x3x3xf32>\n"
+                    "  %x = tensor.sub(%u, %t) : tensor<2x3x3xf32>\n") +
+            kSoftmax,
+        Closed::kRefused, false);
+}
+
 TEST(CloseScores, MasksOfKeysAndQueries) {
   const std::string both = "  %c = tensor.and(%b, %causal) : tensor<1x3x3xi1>\n";
   const std::string lowest =
@@ -141,6 +172,12 @@ TEST(CloseScores, MasksOfKeysAndQueries) {
   check(sum +
             "  %v = tensor.max(%u, %lowest) : tensor<1x3x3xf32>\n  %x = tensor.add(%s, %v) : "
             "tensor<2x3x3xf32>\n" +
+            kSoftmax,
+        Closed::kSame, true);
+  // One number is added to all scores of a row.
+  check(both +
+            "  %t = tensor.where(%c, %zero, %small) : tensor<1x3x3xf32>\n"
+            "  %x = tensor.add(%s, %t) : tensor<2x3x3xf32>\n" +
             kSoftmax,
         Closed::kSame, true);
   // What is left of scores shows.

@@ -35,7 +35,9 @@ PartsFinder::Result PartsFinder::partsOf(Value* value, Side side, int depth) {
   Op* op = value->definingOp();
   if (op == nullptr || depth > kDeepest || value->type().element != Element::kFloat) return leaf;
   if (++visits_ > kMostVisits) return leaf;  // not a tree: what many read is visited as often
-  Parts parts = leaf;
+  IR_ASSIGN_OR_RETURN(Parts parts, ofTruth(value, side, depth));
+  if (parts.closes()) return parts;
+  parts = leaf;
   if (op->is("tensor.add") || op->is("tensor.sub")) {
     IR_ASSIGN_OR_RETURN(parts, ofSum(*op, side, depth));
   } else if (op->is("tensor.where")) {
@@ -85,11 +87,142 @@ PartsFinder::Result PartsFinder::ofConstant(Value* value, Side side) {
   return parts;
 }
 
+// A function of one truth value that masks in one of the two cases.
+PartsFinder::Result PartsFinder::ofTruth(Value* value, Side side, int depth) {
+  IR_ASSIGN_OR_RETURN(const Truth truth, truthOf(value, depth));
+  return ofTwo(truth, value, side);
+}
+
+PartsFinder::Result PartsFinder::ofTwo(const Truth& truth, Value* value, Side side) {
+  const auto [at_zero, at_one] = truth.numbers;
+  const double zero = seen(at_zero, side), one = seen(at_one, side);
+  const double open = zero <= kMasked ? one : zero;
+  const bool closes =
+      truth.value != nullptr && (zero <= kMasked) != (one <= kMasked) && std::abs(open) < -kMasked;
+  if (!closes) return Parts{.rest = value};
+  Parts parts;
+  parts.level = std::min(zero, one);
+  parts.computed = true;
+  parts.added = open == 0;
+  if (open != 0) parts.rest = constant(Array::real({}, {seen(open, side)}));
+  parts.closed = truth.value;
+  if (truth.value->type().element != Element::kBool) {
+    IR_ASSIGN_OR_RETURN(Value * real, asReal(truth.value));
+    IR_ASSIGN_OR_RETURN(parts.closed,
+                        emit("tensor.greater", {real, constant(Array::real({}, {0}))}));
+  }
+  if (zero <= kMasked) {
+    IR_ASSIGN_OR_RETURN(parts.closed, emit("tensor.not", {parts.closed}));
+  }
+  return parts;
+}
+
+// Values within 0 and 1 are what other numbers are functions of.
+absl::StatusOr<PartsFinder::Truth> PartsFinder::truthOf(Value* value, int depth) {
+  if (isConstant(value) || depth > kDeepest) return Truth();
+  const std::optional<WholeRange> range = ranges_.of(value);
+  if (range && range->low >= 0 && range->high <= 1) return Truth{.value = value};
+  Op* op = value->definingOp();
+  if (op == nullptr || (!range && value->type().element != Element::kFloat)) return Truth();
+  Value* only = nullptr;
+  for (Value* operand : op->operands()) {
+    if (isConstant(operand)) continue;
+    if (only != nullptr) return Truth();
+    only = operand;
+  }
+  const bool copies = copiesOne(*op) && only == op->operand(0);
+  if (only == nullptr || !(copies || isElementwise(*op))) return Truth();
+  IR_ASSIGN_OR_RETURN(Truth truth, truthOf(only, depth + 1));
+  if (truth.value == nullptr) return truth;
+  if (copies) {
+    llvm::SmallVector<Value*, 2> operands(op->operands().begin(), op->operands().end());
+    IR_ASSIGN_OR_RETURN(operands[0], expanded(truth.value, only->type().shape));
+    IR_ASSIGN_OR_RETURN(truth.value, emit(op->name(), operands, op->attributes()));
+    return truth;
+  }
+  const std::optional<TwoNumbers> numbers =
+      twoNumbersOf(*op, [&](const Value* operand) -> std::optional<TwoNumbers> {
+        return operand == only ? std::optional(truth.numbers) : std::nullopt;
+      });
+  if (!numbers) return Truth();
+  truth.numbers = *numbers;
+  IR_ASSIGN_OR_RETURN(truth.value, expanded(truth.value, value->type().shape));
+  return truth;
+}
+
+// Terms of a sum that mask together only, wherever they stand in it: s - 1e4 + m * 1e4. Numbers
+// beside which single precision drops what is added to them are no terms of such.
+PartsFinder::Result PartsFinder::ofTerms(Op& sum, Side side, int depth) {
+  constexpr double kKeeps = 65536;
+  struct Term {
+    Value* value;
+    bool negated;
+  };
+  Truth truth;
+  std::vector<Term> left = {{sum.result(), false}}, others;
+  double constants = 0, most = 0;
+  bool has_constants = false;
+  while (!left.empty()) {
+    const Term term = left.back();
+    left.pop_back();
+    const double sign = term.negated ? -1 : 1;
+    if (const std::optional<double> number = scalarOf(term.value)) {
+      constants += sign * *number;
+      most = std::max(most, std::abs(*number));
+      has_constants = true;
+      continue;
+    }
+    IR_ASSIGN_OR_RETURN(const Truth one, truthOf(term.value, depth + 1));
+    const double range = std::abs(one.numbers.at_one - one.numbers.at_zero);
+    if (one.value != nullptr && range >= -kMasked) {
+      if (truth.value != nullptr) return Parts{.rest = sum.result()};
+      truth = one;
+      most = std::max({most, std::abs(one.numbers.at_zero), std::abs(one.numbers.at_one)});
+      truth.numbers = {sign * one.numbers.at_zero, sign * one.numbers.at_one};
+      continue;
+    }
+    Op* op = term.value->definingOp();
+    const bool adds = isOp(term.value, "tensor.add"), subtracts = isOp(term.value, "tensor.sub");
+    if ((adds || subtracts) && left.size() + others.size() < kDeepest) {
+      left.push_back({op->operand(1), term.negated != subtracts});
+      left.push_back({op->operand(0), term.negated});
+    } else {
+      others.push_back(term);
+    }
+  }
+  if (truth.value == nullptr || !has_constants || others.empty() || !(most <= kKeeps))
+    return Parts{.rest = sum.result()};
+  truth.numbers.at_zero += constants;
+  truth.numbers.at_one += constants;
+  IR_ASSIGN_OR_RETURN(const Parts mask, ofTwo(truth, sum.result(), side));
+  if (!mask.closes()) return mask;
+  Value* rest = nullptr;
+  for (const Term& term : others) {
+    if (rest != nullptr) {
+      IR_ASSIGN_OR_RETURN(rest,
+                          emit(term.negated ? "tensor.sub" : "tensor.add", {rest, term.value}));
+    } else if (term.negated) {
+      IR_ASSIGN_OR_RETURN(rest, emit("tensor.neg", {term.value}));
+    } else {
+      rest = term.value;
+    }
+  }
+  IR_ASSIGN_OR_RETURN(const Parts parts, partsOf(rest, side, depth + 1));
+  return sumOf(parts, mask, "tensor.add");
+}
+
 PartsFinder::Result PartsFinder::ofSum(Op& op, Side side, int depth) {
+  IR_ASSIGN_OR_RETURN(const Parts terms, ofTerms(op, side, depth));
+  if (terms.closes()) return terms;
   const bool difference = op.is("tensor.sub");
   IR_ASSIGN_OR_RETURN(const Parts a, partsOf(op.operand(0), side, depth + 1));
   IR_ASSIGN_OR_RETURN(const Parts b,
                       partsOf(op.operand(1), difference ? opposite(side) : side, depth + 1));
+  return sumOf(a, b, op.name());
+}
+
+PartsFinder::Result PartsFinder::sumOf(const Parts& a, const Parts& b, llvm::StringRef name) {
+  const bool difference = name == "tensor.sub";
   IR_ASSIGN_OR_RETURN(Parts sum, either(a, b));
   const bool both = a.closes() && b.closes();
   sum.exact &= !both && sum.level <= kAbsorbs;
@@ -99,7 +232,7 @@ PartsFinder::Result PartsFinder::ofSum(Op& op, Side side, int depth) {
   } else if (b.rest == nullptr) {
     sum.rest = a.rest;
   } else if (a.rest != nullptr) {
-    IR_ASSIGN_OR_RETURN(sum.rest, emit(op.name(), {a.rest, b.rest}));
+    IR_ASSIGN_OR_RETURN(sum.rest, emit(name, {a.rest, b.rest}));
   } else {
     IR_ASSIGN_OR_RETURN(sum.rest, emit("tensor.neg", {b.rest}));
   }
@@ -287,6 +420,11 @@ PartsFinder::Result PartsFinder::ofJoined(Op& op, Side side, int depth) {
 absl::StatusOr<Value*> PartsFinder::disjunction(Value* a, Value* b) {
   if (a == nullptr || b == nullptr) return a != nullptr ? a : b;
   return emit("tensor.or", {a, b});
+}
+
+absl::StatusOr<Value*> PartsFinder::asReal(Value* value) {
+  if (value->type().element == Element::kFloat) return value;
+  return emit("tensor.cast", {value}, {{"to", std::string("float")}});
 }
 
 absl::StatusOr<Value*> PartsFinder::expanded(Value* value, llvm::ArrayRef<int64_t> shape) {

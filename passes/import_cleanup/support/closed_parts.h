@@ -2,7 +2,8 @@
 // elements they close.
 //
 // A mask is a term that is 0 or beyond every ordinary number, kMasked (masks.h) at the least:
-// multiples of what is 0 or 1, choices of constants, constants. It is found through sums, choices,
+// functions of a truth value that are so in one case (of_truth.h), choices of constants, constants.
+// It is found through sums, choices,
 // maxima, minima, factors, copies and joins. That it hides what it closes is for quantize to prove.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "ir/core/ir.h"
 #include "ir/tensor/array.h"
+#include "passes/import_cleanup/support/of_truth.h"
 #include "passes/import_cleanup/support/whole_range.h"
 
 namespace lindero::passes {
@@ -55,7 +57,16 @@ class PartsFinder {
 
   Result partsOf(ir::Value* value, Side side, int depth);
   Result ofConstant(ir::Value* value, Side side);
+  Result ofTruth(ir::Value* value, Side side, int depth);
+  struct Truth {
+    ir::Value* value = nullptr;  // 0 or 1; null: the number is computed from more than one
+    TwoNumbers numbers = {0, 1};
+  };
+  absl::StatusOr<Truth> truthOf(ir::Value* value, int depth);
+  Result ofTwo(const Truth& truth, ir::Value* value, Side side);
+  Result ofTerms(ir::Op& sum, Side side, int depth);
   Result ofSum(ir::Op& op, Side side, int depth);
+  Result sumOf(const ClosedParts& a, const ClosedParts& b, llvm::StringRef name);
   Result either(const ClosedParts& a, const ClosedParts& b);
   Result ofChoice(ir::Op& op, Side side, int depth);
   Result ofProduct(ir::Op& op, Side side, int depth);
@@ -65,6 +76,7 @@ class PartsFinder {
   Result ofNegative(ir::Op& op, Side side, int depth);
   Result ofCopy(ir::Op& op, Side side, int depth);
   Result ofJoined(ir::Op& op, Side side, int depth);
+  absl::StatusOr<ir::Value*> asReal(ir::Value* value);
   absl::StatusOr<ir::Value*> disjunction(ir::Value* a, ir::Value* b);
 
   ir::Builder builder_;

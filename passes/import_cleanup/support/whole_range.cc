@@ -206,6 +206,26 @@ Uses usesOf(const Value* argument) {
   return uses;
 }
 
+// Does it multiply by what closes a score?
+bool closesBy(const Op& op) {
+  const bool divides = op.is("tensor.div");
+  if (!divides && !op.is("tensor.mul")) return false;
+  return llvm::any_of(op.operands(), [&](const Value* factor) {
+    const std::optional<double> number = scalarOf(factor);
+    const bool divisor = divides && factor == op.operand(1);
+    if (!number || (divides && !divisor)) return false;
+    return static_cast<float>(divisor ? 1 / std::abs(*number) : std::abs(*number)) >= -kMasked;
+  });
+}
+
+// Does it add one, or take one from it?
+bool addsOne(const Op& op) {
+  return op.is("tensor.add") && llvm::any_of(op.operands(), [](const Value* term) {
+           const std::optional<double> number = scalarOf(term);
+           return number && std::abs(*number) == 1;
+         });
+}
+
 // Is the integer, as it is or negated, a truth value to one that reads it?
 bool isTruth(const Value* integer) {
   std::set<const Value*> seen{integer};
@@ -221,18 +241,12 @@ bool isTruth(const Value* integer) {
       if (counts(*op)) return true;
       if (op->result()->type().element == Element::kBool && (!compares(*op) || comparesTruth(*op)))
         return true;
-      // One minus it, times what closes a score.
-      if (op->is("tensor.mul")) {
-        for (const Value* factor : op->operands()) {
-          const std::optional<double> number = scalarOf(factor);
-          if (number && std::abs(*number) >= -kMasked) return true;
-        }
-      }
+      if (closesBy(*op)) return true;
       // What is open for both a row and a key: the product of the two.
       const bool both = op->is("tensor.mul") && llvm::all_of(op->operands(), [&](const Value* v) {
                           return seen.contains(v);
                         });
-      const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") ||
+      const bool follows = both || op->is("tensor.cast") || op->is("tensor.sub") || addsOne(*op) ||
                            op->is("tensor.wrap") || op->is("tensor.neg") ||
                            op->is("tensor.activation") || !moved(*op).empty();
       if (follows && seen.insert(op->result()).second) left.push_back(op->result());
