@@ -159,9 +159,23 @@ void makeSamples(const ModelOptions& options, PreparedModel& model, runtime::Mon
   }
 }
 
+// What is chosen is right or wrong: where it costs little, all samples of it are looked at.
+size_t samplesToMeasure(const ModelOptions& options, const PreparedModel& model) {
+  constexpr int64_t kFewParameters = int64_t{1} << 20;
+  constexpr size_t kMany = 16;  // at a time: they are small
+  const ModelFacts& facts = model.compilation.facts();
+  const bool chosen =
+      llvm::any_of(facts.outputs, [](const TensorFacts& output) { return output.integer; });
+  const bool small = facts.parameters <= kFewParameters &&
+                     passes::samplesAtATime(model.compilation.floatFunction()) >= kMany;
+  const auto measured = static_cast<size_t>(options.measured);
+  return chosen && small && measured > 0 ? model.samples.size()
+                                         : std::min(model.samples.size(), measured);
+}
+
 absl::Status measure(const ModelOptions& options, PreparedModel& model, runtime::Monitor& monitor) {
   std::vector<passes::Sample> samples = model.samples;
-  samples.resize(std::min(samples.size(), static_cast<size_t>(options.measured)));
+  samples.resize(samplesToMeasure(options, model));
   if (samples.empty()) return absl::OkStatus();
   monitor.progress("measure the integers");
   if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())

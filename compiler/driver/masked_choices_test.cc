@@ -30,7 +30,9 @@ std::string graph(const std::string& type, const std::string& nodes, const std::
   return absl::StrCat(
       "g (float[4,8] x, int64[4,8] m) => (", type, " y) <float scale = {", scale,
       "}, float one = {1}, float lowest = {-3.4028235e38}, float endless = {-1e30}, "
-      "float large = {-1e9}, float far = {1e9}, float half = {-65504}, float small "
+      "float large = {-1e9}, float far = {1e9}, float half = {-65504}, float whole = {65504}, "
+      "float highest = {3.4028235e38}, float part = {0.03125}, float[8] remote = {0, 0, 1e30, 0, "
+      "1e30, 0, 0, 0}, float small "
       "= {-10000}, int64[1] three = {3}, int64[1] axis = {1}, int64 none = {0}, "
       "float[8] hidden = {0, 0, -1e9, 0, -1e9, 0, 0, 0}, float[8] bias = {0, "
       "-10000, 0, 0, 0, 0, 0, 0}, int64[3] boxed = {2, 2, 8}, int64[2] flat = {4, "
@@ -212,6 +214,54 @@ TEST(MaskedChoices, TheLeastOfWhatIsOpen) {
         1e-3);
   check(graph("int64[4,3]", far, "v, y = TopK<axis = 1, largest = 0>(masked, three)", 1),
         Closed::kRefused);
+}
+
+// Between bounds, of which those of closed elements are at one.
+TEST(MaskedChoices, WithinBounds) {
+  for (const char* bounds : {"half, whole", "lowest, highest"}) {
+    const std::string clip = absl::StrCat(" bound = Clip(masked, ", bounds, ")");
+    check(graph(kIds, added("lowest") + clip, "y = ArgMax<axis = 1, keepdims = 0>(bound)", 1),
+          Closed::kSame);
+    check(graph(kIds, added("highest") + clip, "y = ArgMin<axis = 1, keepdims = 0>(bound)", 1),
+          Closed::kSame);
+    check(graph(kIds, "masked = Sub(logits, remote)" + clip,
+                "y = ArgMax<axis = 1, keepdims = 0>(bound)", 1),
+          Closed::kSame);
+  }
+}
+
+// An offset of all of them chooses nothing, and is not what others are as good beside.
+TEST(MaskedChoices, OffsetsChooseNothing) {
+  const std::string ones = "f = Cast<to = 1>(m) g = Mul(f, part) v = Sub(logits, g) ";
+  for (const char* offset :
+       {"masked = Add(v, small)", "masked = Sub(v, small)", "u = Sub(small, v) masked = Neg(u)"}) {
+    const std::string text = ones + offset;
+    check(graph(kIds, text, kArgmax, 1), Closed::kSame);
+    check(graph(kIds, text, "y = ArgMin<axis = 1, keepdims = 0>(masked)", 1), Closed::kSame);
+    check(graph("int64[8]", text, "y = ArgMin<axis = 0, keepdims = 0>(masked)", 1), Closed::kSame);
+    check(graph("int64[4,3]", text, "v2, y = TopK<axis = 1>(masked, three)", 1), Closed::kSame);
+    check(graph("int64[4,3]", text, "v2, y = TopK<axis = 1, largest = 0>(masked, three)", 1),
+          Closed::kSame);
+  }
+}
+
+// An input of reals that is added may be a mask: what it leaves open is lost beside 1e30, though
+// the one element that is open in most rows is chosen.
+TEST(MaskedChoices, RefusesWhatIsLostBesideMasks) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write(
+      "model.onnx", testing::parseModel("g (float[2,6] x, float[2,6] m) => (int64[2] y) { u = "
+                                        "Sub(x, m) y = ArgMax<axis = 1, keepdims = 0>(u) }",
+                                        18)
+                        .SerializeAsString());
+  ModelOptions options;
+  options.calibrate = folder.write("inputs.json",
+                                   R"({"x": [[0.5, 1, 1.5, 2, 2.5, 3], [3, 2.5, 2, 1.5, 1, 0.5]],
+          "m": [[0.0, 1e30, 1e30, 1e30, 1e30, 1e30], [0.0, 0, 1e30, 1e30, 1e30, 1e30]]})");
+  runtime::Monitor monitor;
+  const absl::Status status = prepareModel(path, options, monitor).status();
+  EXPECT_EQ(runtime::errorOf(status), runtime::Error::kImprecise) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("output 'y'"));
 }
 
 TEST(MaskedChoices, RefusesMasksThatMayNotReachFarEnough) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "ir/core/op_table.h"
 #include "passes/quantize/row_figures.h"
@@ -9,7 +11,21 @@
 namespace lindero::passes {
 namespace {
 
-constexpr double kAsGood = 0.01;  // of the largest magnitude of the row that is no mask
+constexpr double kAsGood = 0.01;  // of the size of the row that is no mask
+
+// How far apart the numbers are of which one is chosen: the best quarter of the row, three at the
+// least. What is far from all of them, a mask or an offset of all, makes no two of them alike.
+double sizeOf(llvm::ArrayRef<double> values) {
+  const double level = maskLevel(values);
+  std::vector<double> open;
+  for (double x : values)
+    if (std::abs(x) < level) open.push_back(x);
+  if (open.empty()) return 0;
+  const size_t best = std::min(open.size(), std::max<size_t>(3, (open.size() + 3) / 4));
+  std::nth_element(open.begin(), open.begin() + (best - 1), open.end(), std::greater<>());
+  const double least = open[best - 1], largest = *std::max_element(open.begin(), open.end());
+  return std::min(largest - least, largestBelowMasks(values));
+}
 
 }  // namespace
 
@@ -37,7 +53,7 @@ bool asGood(const ir::tensor::Array& scores, int64_t row, int64_t chosen) {
   if (chosen < 0 || chosen >= width || (row + 1) * width > scores.elements()) return false;
   const llvm::ArrayRef<double> values(scores.reals.data() + row * width, width);
   const double largest = *std::max_element(values.begin(), values.end());
-  return largest - values[chosen] <= kAsGood * largestBelowMasks(values);
+  return largest - values[chosen] <= kAsGood * sizeOf(values);
 }
 
 }  // namespace lindero::passes

@@ -19,11 +19,22 @@ TEST(Choices, AreCloseBesideTheirRow) {
 }
 
 TEST(Choices, AreAsGoodBesideTheLargestOfTheirRow) {
-  const Array scores = Array::real({2, 3}, {1, 0.995, 0.5, 0.01, 0.0095, -1e9});
+  const Array scores = Array::real({2, 3}, {1, 0.996, 0.5, 0.01, 0.0095, -1e9});
   EXPECT_TRUE(asGood(scores, 0, 1));
   EXPECT_FALSE(asGood(scores, 0, 2));
   EXPECT_FALSE(asGood(scores, 1, 1));
   EXPECT_FALSE(asGood(scores, 0, 3));
+}
+
+// However far from zero all of them are, or what is closed.
+TEST(Choices, AreAsGoodByWhatIsApart) {
+  const Array shifted = Array::real({1, 4}, {-9999, -9999.5, -9999.002, -10001});
+  EXPECT_FALSE(asGood(shifted, 0, 1));
+  EXPECT_TRUE(asGood(shifted, 0, 2));
+  const Array beside = Array::real({1, 6}, {1000, 700, 500, 300, -65504, -65504});
+  EXPECT_FALSE(asGood(beside, 0, 1));
+  const Array closed = Array::real({1, 4}, {-65504, -65000, -65504, -65504});
+  EXPECT_FALSE(asGood(closed, 0, 0));
 }
 
 }  // namespace

@@ -77,6 +77,41 @@ void addErrors(const TensorRecord& record, llvm::ArrayRef<double> reference,
   }
 }
 
+// Rows with masks in which two or more elements are open, and hardly anything is left of these.
+int64_t lostRows(const TensorRecord& record, llvm::ArrayRef<double> reference,
+                 llvm::ArrayRef<int64_t> values, llvm::ArrayRef<double> masks) {
+  constexpr double kLost = 0.5;
+  const size_t width = record.exponents.size();
+  if (reference.size() != values.size() || width == 0 || !masks.empty()) return 0;
+  int64_t lost = 0;
+  for (size_t first = 0; first + width <= values.size(); first += width) {
+    const llvm::ArrayRef<double> row = reference.slice(first, width);
+    const double level = maskLevel(row);
+    if (std::isinf(level)) continue;
+    double squares = 0, errors = 0;
+    int64_t open = 0;
+    for (size_t i = 0; i < width; ++i) {
+      if (!(std::abs(row[i]) < level)) continue;
+      const double error = readValue(record, i, values[first + i]) - row[i];
+      ++open, squares += row[i] * row[i], errors += error * error;
+    }
+    lost += open > 1 && squares > 0 && errors >= kLost * kLost * squares;
+  }
+  return lost;
+}
+
+// Is the choice one of the value, perhaps of its negative, between bounds, or in other places?
+bool comesFrom(const Value* choice, const Value& value) {
+  while (choice != nullptr && choice != &value) {
+    const ir::Op* op = choice->definingOp();
+    const bool follows =
+        op != nullptr && (op->is("tensor.neg") || op->is("tensor.min") || op->is("tensor.max") ||
+                          op->is("tensor.activation") || op->is("tensor.within") || copiesOne(*op));
+    choice = follows ? op->operand(0) : nullptr;
+  }
+  return choice != nullptr;
+}
+
 // log softmax, in place.
 void normalizeLogits(std::vector<double>& row) {
   const double largest = *std::max_element(row.begin(), row.end());
@@ -192,6 +227,9 @@ class Comparer {
         Masks& masks = comparer_.masks_;
         addErrors(record, reals_[record.site], array.values, masks.hides(site), masks.of(site),
                   comparer_.errors_[i]);
+        for (auto [output, choice] : llvm::zip(comparer_.found_.outputs, comparer_.choices_))
+          if (comesFrom(choice, site))
+            output.lost_rows += lostRows(record, reals_[record.site], array.values, masks.of(site));
       }
     }
 

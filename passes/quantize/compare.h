@@ -51,6 +51,9 @@ struct OutputComparison {
   int64_t close = 0;          // of these, others that are as good (choices.h)
   int64_t unequal = 0;        // others that are not
   int64_t first_unequal = 0;  // its index, over all samples
+  // Rows that they are chosen from in which what a mask leaves open is lost beside it: they are
+  // equal by chance.
+  int64_t lost_rows = 0;
 };
 
 struct Comparison {

@@ -41,6 +41,11 @@ std::vector<std::string> beyondLimits(const Comparison& comparison, const Precis
           "%s: zero in the float model, but %.1f %% of the largest row, beyond %g %%",
           where(rows.worst_zero_row), 100 * rows.zero_error, 100 * limits.row_error));
     }
+    if (output.unequal == 0 && output.lost_rows > 0) {
+      problems.push_back(absl::StrCat("output '", output.name, "': in ", output.lost_rows,
+                                      " rows that it is chosen from, what a mask leaves open is "
+                                      "lost beside it"));
+    }
     if (output.unequal > 0) {
       problems.push_back(absl::StrCat(where(output.first_unequal), ": another integer, as are ",
                                       output.unequal, " of ", output.elements));

@@ -143,10 +143,8 @@ class ChoiceCloser {
   absl::StatusOr<bool> run(const Choice& choice) {
     IR_ASSIGN_OR_RETURN(parts_, finder_.of(x_, choice.side));
     bool changed = false;
-    // What is added to all of them chooses nothing.
-    if (parts_.everything && keepsOrder() && choice.indices && parts_.rest != nullptr) {
-      IR_ASSIGN_OR_RETURN(Value * rest, finder_.expanded(parts_.rest, x_->type().shape));
-      if (choice.readers.size() == 1) choice.readers[0]->setOperand(0, rest), changed = true;
+    if (choice.indices && (!parts_.closes() || parts_.everything)) {
+      IR_ASSIGN_OR_RETURN(changed, dropOffset(choice));
     }
     const bool several = !parts_.exact && !parts_.added;
     const bool ordinary = !parts_.computed && several && parts_.level > kLeastOfSeveral;
@@ -160,6 +158,58 @@ class ChoiceCloser {
   }
 
  private:
+  // What is added to all of them chooses nothing: the readers choose without it, unless they give
+  // numbers, too.
+  absl::StatusOr<bool> dropOffset(const Choice& choice) {
+    const bool numbers = llvm::any_of(choice.readers, [&](const Op* reader) {
+      return reader->is("tensor.where") && reader->operand(1) == x_;
+    });
+    if (numbers) return false;
+    Value* without = x_;
+    if (parts_.everything) {
+      if (!keepsOrder() || parts_.rest == nullptr) return false;
+      IR_ASSIGN_OR_RETURN(without, finder_.expanded(parts_.rest, x_->type().shape));
+    } else {
+      IR_ASSIGN_OR_RETURN(without, withoutOffset(x_, 0));
+    }
+    if (without == x_) return false;
+    replace(choice, without);
+    return true;
+  }
+
+  // The value less one number of at most -kKeepsOrder.
+  absl::StatusOr<Value*> withoutOffset(Value* value, int depth) {
+    constexpr int kDeepest = 64;
+    Op* op = value->definingOp();
+    if (op == nullptr || depth > kDeepest) return value;
+    if (op->is("tensor.neg")) {
+      IR_ASSIGN_OR_RETURN(Value * inner, withoutOffset(op->operand(0), depth + 1));
+      return inner == op->operand(0) ? value : finder_.emit("tensor.neg", {inner});
+    }
+    if (copiesOne(*op) && isReal(op->operand(0))) {
+      IR_ASSIGN_OR_RETURN(Value * inner, withoutOffset(op->operand(0), depth + 1));
+      if (inner == op->operand(0)) return value;
+      llvm::SmallVector<Value*, 2> operands(op->operands().begin(), op->operands().end());
+      operands[0] = inner;
+      return finder_.emit(op->name(), operands, op->attributes());
+    }
+    if (!op->is("tensor.add") && !op->is("tensor.sub")) return value;
+    const std::optional<WithConstant> split = splitConstant(*op);
+    const std::optional<double> number = split ? scalarOf(split->constant) : std::nullopt;
+    if (!number || !(std::abs(*number) <= -kKeepsOrder)) return value;
+    IR_ASSIGN_OR_RETURN(Value * inner, withoutOffset(split->value, depth + 1));
+    IR_ASSIGN_OR_RETURN(inner, finder_.expanded(inner, value->type().shape));
+    if (op->is("tensor.sub") && split->constant_first) return finder_.emit("tensor.neg", {inner});
+    return inner;
+  }
+
+  void replace(const Choice& choice, Value* value) {
+    for (Op* reader : choice.readers) {
+      for (unsigned i = 0; i < reader->numOperands(); ++i)
+        if (reader->operand(i) == x_) reader->setOperand(i, value);
+    }
+  }
+
   static bool isReturned(const Op& argmax) {
     return argmax.is("tensor.argmax") &&
            llvm::all_of(argmax.result()->users(),
@@ -280,10 +330,7 @@ class ChoiceCloser {
       IR_ASSIGN_OR_RETURN(outside, finder_.emit("tensor.mul", {outside, some}));
     }
     IR_ASSIGN_OR_RETURN(Value * filled, finder_.emit("tensor.where", {parts_.closed, outside, x}));
-    for (Op* reader : choice.readers) {
-      for (unsigned i = 0; i < reader->numOperands(); ++i)
-        if (reader->operand(i) == x_) reader->setOperand(i, filled);
-    }
+    replace(choice, filled);
     return true;
   }
 

@@ -48,7 +48,7 @@ PartsFinder::Result PartsFinder::partsOf(Value* value, Side side, int depth) {
     IR_ASSIGN_OR_RETURN(parts, ofNegative(*op, side, depth));
   } else if (op->is("tensor.min") || op->is("tensor.max")) {
     const bool limits = op->is("tensor.max") == (side == Side::kBelow);
-    IR_ASSIGN_OR_RETURN(parts, limits ? ofLimit(*op, side, depth) : ofMasks(*op, side, depth));
+    IR_ASSIGN_OR_RETURN(parts, limits ? ofLimit(*op, side, depth) : ofBound(*op, side, depth));
   } else if (op->is("tensor.concat")) {
     IR_ASSIGN_OR_RETURN(parts, ofJoined(*op, side, depth));
   } else if (copiesOne(*op)) {
@@ -346,6 +346,20 @@ PartsFinder::Result PartsFinder::ofLimit(Op& op, Side side, int depth) {
   parts.exact |= parts.level <= std::min(floor, kAbsorbs);
   parts.level = std::max(parts.level, floor);
   parts.added = false;
+  return parts;
+}
+
+// A bound on the other side, which what closes elements does not reach: the rest has it. Else
+// masks.
+PartsFinder::Result PartsFinder::ofBound(Op& op, Side side, int depth) {
+  std::optional<WithConstant> split = splitConstant(op);
+  std::optional<double> bound = split ? scalarOf(split->constant) : std::nullopt;
+  if (!bound || !(seen(*bound, side) >= 0)) return ofMasks(op, side, depth);
+  IR_ASSIGN_OR_RETURN(Parts parts, partsOf(split->value, side, depth + 1));
+  if (!parts.closes()) return Parts{.rest = op.result()};
+  parts.added = parts.added && parts.rest == nullptr;
+  if (parts.rest == nullptr) return parts;
+  IR_ASSIGN_OR_RETURN(parts.rest, emit(op.name(), {parts.rest, split->constant}));
   return parts;
 }
 

@@ -72,6 +72,7 @@ class PartsFinder {
   Result ofProduct(ir::Op& op, Side side, int depth);
   Result ofMultiple(ir::Value* value, double factor, Side side);
   Result ofLimit(ir::Op& op, Side side, int depth);
+  Result ofBound(ir::Op& op, Side side, int depth);
   Result ofMasks(ir::Op& op, Side side, int depth);
   Result ofNegative(ir::Op& op, Side side, int depth);
   Result ofCopy(ir::Op& op, Side side, int depth);
