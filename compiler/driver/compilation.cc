@@ -107,7 +107,9 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   std::future<absl::Status> digested =
       std::async(std::launch::async, [&] { return result.digestFiles(path); });
   IR_ASSIGN_OR_RETURN(result.float_, importModel(path, options));
-  IR_ASSIGN_OR_RETURN(result.imported_, importModel(path, options));
+  ImportOptions with_notes = options;
+  with_notes.notes = &result.file_notes_;
+  IR_ASSIGN_OR_RETURN(result.imported_, importModel(path, with_notes));
   result.file_ = llvm::sys::path::filename(path).str();
   const ir::Function& graph = mainOf(*result.imported_);
   for (const auto& argument : graph.body().arguments())

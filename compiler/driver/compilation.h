@@ -56,6 +56,8 @@ class Compilation {
 
   const std::string& file() const { return file_; }  // its name, without folders
   const ModelFacts& facts() const { return facts_; }
+  // What a user is to know of the file.
+  const std::vector<std::string>& fileNotes() const { return file_notes_; }
   const ir::Function& floatFunction() const;
   // Of a model that is not known to be causal.
   std::string whyNotCausal() const;
@@ -138,6 +140,7 @@ class Compilation {
   absl::Status digestFiles(const std::string& path);
 
   std::string file_;
+  std::vector<std::string> file_notes_;
   ModelFacts facts_;
   // Of inputs and of outputs, in the graph.
   std::map<std::string, std::vector<int64_t>> input_shapes_, output_shapes_;

@@ -158,6 +158,7 @@ absl::StatusOr<PreparedModel> importModel(const std::string& path, const ModelOp
     LINDERO_ASSIGN_OR_RETURN(model.tokenizer, runtime::Tokenizer::load(model.tokenizer_path));
   }
   LINDERO_RETURN_IF_ERROR(selectOutputs(options, model.compilation, monitor));
+  for (const std::string& note : model.compilation.fileNotes()) monitor.note(note);
   noteUnreadInputs(model.compilation.facts(), monitor);
   return model;
 }

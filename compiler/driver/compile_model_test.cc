@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "runtime/error/error.h"
 #include "tests/onnx_node/onnx_text.h"
@@ -234,6 +235,25 @@ TEST(CompileModel, CountsAnswersThatAreAsGood) {
   EXPECT_EQ(output.unequal, 0);
   EXPECT_GT(output.close, 0);
   EXPECT_LT(output.close, output.elements);
+}
+
+// Runtimes warn, or choose an order of their own.
+TEST(CompileModel, NotesWhatTheFileSaysOtherwise) {
+  testing::ScratchFolder folder;
+  const std::string path = folder.write("model.onnx", testing::parseModel(R"(
+    g (float[4,8] x) => (float[4,9] y, float[N,3] v, int64[4,3] i) <int64[1] three = {3}> {
+      y = Tanh(x)
+      v, i = TopK<axis = 1, sorted = 0>(x, three)
+    })")
+                                                          .SerializeAsString());
+  std::string notes;
+  runtime::Monitor monitor(nullptr, [&](absl::string_view note) { absl::StrAppend(&notes, note); });
+  const absl::StatusOr<PreparedModel> model = importModel(path, {}, monitor);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_NE(notes.find("output 'y' has shape [4, 8]; the file says [4, 9]"), std::string::npos)
+      << notes;
+  EXPECT_NE(notes.find("TopK 'TopK_1': with sorted = 0"), std::string::npos) << notes;
+  EXPECT_EQ(notes.find("output 'v'"), std::string::npos) << notes;
 }
 
 // Products of quantized integers are kept as reals, which are rounded: none of them is an integer.

@@ -269,6 +269,12 @@ absl::StatusOr<Patches> poolPatches(NodeEmitter& e) {
   if (e.rank(0) < 3 || int64_t(kernel.size()) != e.rank(0) - 2)
     return absl::InvalidArgumentError("kernel_shape does not fit its input");
   IR_ASSIGN_OR_RETURN(const std::vector<Window> windows, windowsOf(e, kernel));
+  const bool same = llvm::StringRef(e.stringAttr("auto_pad", "NOTSET")).starts_with("SAME");
+  if (same && llvm::any_of(windows, [](const Window& w) { return w.dilation > 1 && w.kernel > 1; }))
+    return absl::UnimplementedError(
+        "auto_pad of windows with dilations, which runtimes compute otherwise than ONNX does: "
+        "write "
+        "pads");
   IR_RETURN_IF_ERROR(checkPatches({e.shape(0)[0], e.shape(0)[1]}, windows));
   return patchesOf(windows);
 }

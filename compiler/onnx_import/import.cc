@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/onnx_import/dynamic_scales.h"
+#include "compiler/onnx_import/file_notes.h"
 #include "compiler/onnx_import/functions.h"
 #include "compiler/onnx_import/model_file.h"
 #include "compiler/onnx_import/node_emitter.h"
@@ -489,6 +490,8 @@ absl::Status importInto(ir::Module& module, const std::string& path, const Impor
   IR_ASSIGN_OR_RETURN(ModelFile file, readModelFile(path));
   const std::vector<std::string> names = supportedOnnxOps();
   ir::Problems problems;
+  const std::vector<onnx::ValueInfoProto> declared(file.model.graph().output().begin(),
+                                                   file.model.graph().output().end());
   absl::Status status = prepareModel(file, options, {names.begin(), names.end()}, problems);
   if (status.ok()) {
     status = GraphImporter(file, module, problems).run();
@@ -496,7 +499,10 @@ absl::Status importInto(ir::Module& module, const std::string& path, const Impor
     status = absl::OkStatus();  // the library stumbles over the same ops
   }
   problems.add(status);
-  return problems.status();
+  IR_RETURN_IF_ERROR(problems.status());
+  if (options.notes != nullptr)
+    *options.notes = notesOnFile(declared, file.model.graph(), *module.findFunction("main"));
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ struct ImportOptions {
   // 0: any number will do.
   std::map<std::string, int64_t> elements = {};
   int64_t most_elements = 0;
+  // Where to put what a user is to know of a file that is imported all the same.
+  std::vector<std::string>* notes = nullptr;
 };
 
 // Time and memory are linear in the file, apart from inlined functions (at most a million nodes).

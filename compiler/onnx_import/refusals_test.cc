@@ -47,6 +47,9 @@ TEST(RefusalsTest, RefusesPartsOfOps) {
       {"float[1,1,4] x, float[1,1,2] w) => (float[1,1,N] y)"
        "{ y = Conv<auto_pad = \"SAME_UPPER\", pads = [1, 0]>(x, w) }",
        "Conv_0", "both auto_pad and pads"},
+      {"float[1,1,7] x) => (float[1,1,N] y) { y = MaxPool<auto_pad = \"SAME_UPPER\", dilations = "
+       "[2], kernel_shape = [3]>(x) }",
+       "MaxPool_0", "auto_pad of windows with dilations"},
       {"float[2,3] x) => (float[N] y) { y = ReduceSumSquare<keepdims = 2>(x) }",
        "ReduceSumSquare_0", "attribute keepdims is 2, not 0 or 1"},
       {"float[2,3] x, float[2,3] z) => (float[M,N] y) { y = Gemm<transA = -1>(x, z) }", "Gemm_0",
