@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/onnx_import/double_constants.h"
 #include "compiler/onnx_import/dynamic_scales.h"
 #include "compiler/onnx_import/file_notes.h"
 #include "compiler/onnx_import/functions.h"
@@ -524,7 +525,8 @@ absl::StatusOr<std::vector<std::string>> externalFiles(const std::string& path) 
 absl::StatusOr<std::unique_ptr<ir::Module>> importOnnx(const std::string& path,
                                                        const ImportOptions& options) {
   auto module = std::make_unique<ir::Module>();
-  const absl::Status status = importInto(*module, path, options);
+  absl::Status status = importInto(*module, path, options);
+  if (status.ok()) status = checkDoubleConstants(*module->findFunction("main"));
   if (status.ok()) {
     module->constants().forEach([](ir::Constant& constant) {
       if (constant.scalar == ir::Scalar::kF64) roundToFloats(constant);

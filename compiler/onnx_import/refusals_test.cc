@@ -201,6 +201,33 @@ TEST(RefusalsTest, RefusesPartsOfFusedOps) {
   }
 }
 
+// What is computed of integers is exact, so that the rounding of a constant shows.
+TEST(RefusalsTest, RefusesDecisionsByDoublesThatSinglePrecisionDoesNotHold) {
+  const std::string start = "g (int64[4] i) => (";
+  const std::string rest =
+      "<double tenth = {0.1}, double three = {2.99999999}> { d = Cast<to = 11>(i) ";
+  for (const auto& [type, nodes, op] :
+       {std::tuple{"bool", "t = Mul(d, tenth) y = Equal(t, three)", "Equal_2"},
+        std::tuple{"bool", "y = LessOrEqual(d, three)", "LessOrEqual_1"},
+        std::tuple{"double", "t = Add(d, three) y = Floor(t)", "Floor_2"},
+        std::tuple{"int64", "t = Div(d, tenth) y = Cast<to = 7>(t)", "Cast_2"}}) {
+    EXPECT_THAT(errorOf(start + type + "[4] y) " + rest + nodes + " }"),
+                AllOf(HasSubstr(op), HasSubstr("a constant of doubles")));
+  }
+  // Reals are rounded, whatever they are compared with; a half is held.
+  ir::registerAllDialects();
+  testing::ScratchFolder folder;
+  for (const char* text :
+       {"g (float[4] x) => (bool[4] y) <double tenth = {0.1}> { d = Cast<to = 11>(x) y = Less(d, "
+        "tenth) }",
+        "g (int64[4] i) => (bool[4] y) <double half = {0.5}> { d = Cast<to = 11>(i) y = Less(d, "
+        "half) }"}) {
+    const auto module =
+        importOnnx(folder.write("model.onnx", testing::parseModel(text).SerializeAsString()));
+    EXPECT_TRUE(module.ok()) << module.status();
+  }
+}
+
 // A runtime that has a kernel of the name computes that.
 TEST(RefusalsTest, RefusesFunctionsInDomainsOfRuntimes) {
   for (const char* domain : {"com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml"}) {
