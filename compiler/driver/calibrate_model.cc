@@ -109,10 +109,29 @@ std::string describeLoss(const passes::Comparison& found) {
   return absl::StrJoin(words, ", ");
 }
 
+// Single precision, in which the model is made to run, is to give what double precision gives,
+// which the integers are compared with.
+absl::Status judgeRounding(const ModelOptions& options, const PreparedModel& model,
+                           const passes::Comparison& found,
+                           llvm::ArrayRef<passes::Sample> samples) {
+  const std::vector<std::string> beyond = passes::beyondLimits(found.rounded, options.precision);
+  if (beyond.empty()) return absl::OkStatus();
+  const std::string node = model.compilation.firstRounded(samples, options.precision);
+  return failure(
+      Error::kImprecise,
+      absl::StrCat(
+          model.compilation.file(), ": ", node.empty() ? "" : absl::StrCat(node, ": "),
+          "single precision, in which the model is made to run, does not determine what it "
+          "computes: beside double precision, ",
+          absl::StrJoin(beyond, "; "),
+          "; keep numbers within its range, and do not take small ones from sums with "
+          "large ones"));
+}
+
 absl::Status judgeMeasurement(const ModelOptions& options, const PreparedModel& model,
                               runtime::Monitor& monitor) {
   const passes::Comparison& found = *model.measured;
-  const std::vector<std::string> beyond = passes::beyondLimits(found, options.precision);
+  const std::vector<std::string> beyond = passes::beyondLimits(found.outputs, options.precision);
   const bool given = !options.exponents.empty();
   if (!given && found.rejected > 0 && found.rejected == found.samples) {
     return failure(Error::kUnsupported,
@@ -180,10 +199,13 @@ absl::Status measure(const ModelOptions& options, PreparedModel& model, runtime:
   monitor.progress("measure the integers");
   if (absl::Status status = model.compilation.quantize(model.exponents); !status.ok())
     return withModelError(status, model.compilation.file());
-  absl::StatusOr<passes::Comparison> found =
-      model.compilation.compare(withoutTargets(std::move(samples)));
+  absl::StatusOr<passes::Comparison> found = model.compilation.compare(withoutTargets(samples));
   if (!found.ok()) return withModelError(found.status(), model.compilation.file());
   model.measured = *std::move(found);
+  if (absl::Status status = judgeRounding(options, model, *model.measured, samples); !status.ok()) {
+    if (options.exponents.empty()) return status;
+    monitor.note(std::string(status.message()));  // on inputs of our own making
+  }
   return judgeMeasurement(options, model, monitor);
 }
 
@@ -278,6 +300,9 @@ absl::StatusOr<passes::Comparison> compareModel(const ModelOptions& options, Pre
                            comparisonSamples(options, model.compilation, model.tokenizer, monitor));
   absl::StatusOr<passes::Comparison> found = model.compilation.compare(samples);
   if (!found.ok()) return withModelError(found.status(), model.compilation.file());
+  std::vector<passes::Sample> inputs;
+  for (passes::ComparisonSample& sample : samples) inputs.push_back(std::move(sample.inputs));
+  LINDERO_RETURN_IF_ERROR(judgeRounding(options, model, *found, inputs));
   return found;
 }
 

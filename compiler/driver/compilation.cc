@@ -107,9 +107,10 @@ absl::StatusOr<Compilation> Compilation::load(const std::string& path,
   std::future<absl::Status> digested =
       std::async(std::launch::async, [&] { return result.digestFiles(path); });
   IR_ASSIGN_OR_RETURN(result.float_, importModel(path, options));
-  ImportOptions with_notes = options;
-  with_notes.notes = &result.file_notes_;
-  IR_ASSIGN_OR_RETURN(result.imported_, importModel(path, with_notes));
+  ImportOptions as_written = options;
+  as_written.as_written = true;
+  as_written.notes = &result.file_notes_;
+  IR_ASSIGN_OR_RETURN(result.imported_, importModel(path, as_written));
   result.file_ = llvm::sys::path::filename(path).str();
   const ir::Function& graph = mainOf(*result.imported_);
   for (const auto& argument : graph.body().arguments())
@@ -280,13 +281,10 @@ absl::Status Compilation::checkOutput(const passes::Sample& inputs, const std::s
   if (!actual.isReal() || !expected.isReal()) return absl::OkStatus();
   const absl::Status same = passes::checkSameReals(expected.reals, actual.reals);
   if (same.ok()) return same;
-  // The clean-up need not overflow single precision where the model does.
-  // Neither need it what casts to 16 bits make infinite.
-  const bool narrow = llvm::any_of(mainOf(*imported_).body().ops(),
-                                   [](const ir::Op& op) { return op.is("tensor.narrow"); });
+  // The clean-up need not overflow where the model does, in powers or in casts to 16 bits.
   const bool numbers = llvm::all_of(llvm::zip(expected.reals, actual.reals), [&](auto pair) {
     const auto [x, y] = pair;
-    return narrow && std::isinf(x) ? !std::isfinite(y) : !std::isnan(x);
+    return std::isinf(x) ? !std::isfinite(y) : !std::isnan(x);
   });
   if (!numbers) {
     return runtime::failure(runtime::Error::kImprecise,
@@ -357,13 +355,18 @@ absl::Status Compilation::quantize(const passes::Exponents& exponents) {
 
 absl::StatusOr<passes::Comparison> Compilation::compare(
     llvm::ArrayRef<passes::ComparisonSample> samples) const {
-  auto imported = [&](llvm::ArrayRef<passes::ComparisonSample> some,
-                      llvm::ArrayRef<std::string> outputs) {
-    std::vector<passes::Sample> inputs;
-    for (const passes::ComparisonSample& sample : some) inputs.push_back(sample.inputs);
-    return references(inputs, outputs);
+  const auto in = [&](ir::tensor::Precision precision) {
+    return [this, precision](llvm::ArrayRef<passes::ComparisonSample> some,
+                             llvm::ArrayRef<std::string> outputs) {
+      std::vector<passes::Sample> inputs;
+      for (const passes::ComparisonSample& sample : some) inputs.push_back(sample.inputs);
+      return references(inputs, outputs, precision);
+    };
   };
-  return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, imported);
+  const auto exact = in(ir::tensor::Precision::kDouble),
+             single = in(ir::tensor::Precision::kSingle);
+  return passes::compareWithFloat(floatFunction(), integerFunction(), records_, samples, exact,
+                                  single);
 }
 
 absl::StatusOr<passes::BoundedRun> Compilation::boundErrors(const passes::Sample& inputs) const {

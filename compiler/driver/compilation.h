@@ -93,6 +93,11 @@ class Compilation {
   absl::StatusOr<passes::Comparison> compare(
       llvm::ArrayRef<passes::ComparisonSample> samples) const;
 
+  // The first node that gives something else in single precision than in double, on any of the
+  // inputs; empty if there is none, or if the values of a run are too many to be kept.
+  std::string firstRounded(llvm::ArrayRef<passes::Sample> samples,
+                           const passes::PrecisionLimits& limits) const;
+
   // How far the integers may be from the float function on one input, by analysis, and how far they
   // are; outputs beside the reference.
   absl::StatusOr<passes::BoundedRun> boundErrors(const passes::Sample& inputs) const;

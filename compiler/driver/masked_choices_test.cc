@@ -157,7 +157,7 @@ TEST(MaskedChoices, ArgmaxOfWhatIsOpen) {
 TEST(MaskedChoices, WhatIsAddedToAllIsNone) {
   check(
       graph(kIds, "u = Add(logits, small) f = Cast<to = 1>(m) g = Mul(f, scale) masked = Sub(u, g)",
-            kArgmax, 0.01),
+            kArgmax, 1),
       Closed::kSame);
 }
 

@@ -157,7 +157,7 @@ absl::Status reduceLogSumExp(NodeEmitter& e, llvm::StringRef) {
 // Of a sum of powers, as above.
 absl::Status log(NodeEmitter& e, llvm::StringRef) {
   const ir::Op* sum = e.input(0)->definingOp();
-  if (sum == nullptr || !sum->is("tensor.reduce_sum"))
+  if (e.asWritten() || sum == nullptr || !sum->is("tensor.reduce_sum"))
     return e.emitOutput("tensor.log", {e.input(0)});
   const ir::Op* powers = sum->operand(0)->definingOp();
   if (powers == nullptr || !powers->is("tensor.exp") || powers->operand(0)->type().elements() == 0)

@@ -92,9 +92,11 @@ std::optional<std::vector<int64_t>> staticShape(const onnx::ValueInfoProto& info
 class GraphImporter {
  public:
   // `problems` holds those of ops that are not supported.
-  GraphImporter(const ModelFile& file, ir::Module& module, const ir::Problems& problems)
+  GraphImporter(const ModelFile& file, ir::Module& module, const ir::Problems& problems,
+                bool as_written)
       : file_(file),
         module_(module),
+        as_written_(as_written),
         knows_unsupported_(problems.count() > 0),
         function_(module.addFunction("main")),
         builder_(&function_->body()) {}
@@ -351,6 +353,7 @@ class GraphImporter {
     IR_RETURN_IF_ERROR(checkRequired(node, opset, values));
     NodeEmitter context(node, values, builder_, module_);
     context.limitFolding(folding_room_);
+    if (as_written_) context.keepAsWritten();
     context.setTypes(std::move(types), outputType(node, opset, inputs, 0));
     IR_RETURN_IF_ERROR(checkUnsigned(context, node, inputs));
     IR_ASSIGN_OR_RETURN(values, computeValues(context, node, values, opset, depth));
@@ -473,6 +476,7 @@ class GraphImporter {
 
   const ModelFile& file_;
   ir::Module& module_;
+  const bool as_written_;
   bool knows_unsupported_;
   ir::Function* function_;
   ir::Builder builder_;
@@ -495,7 +499,7 @@ absl::Status importInto(ir::Module& module, const std::string& path, const Impor
                                                    file.model.graph().output().end());
   absl::Status status = prepareModel(file, options, {names.begin(), names.end()}, problems);
   if (status.ok()) {
-    status = GraphImporter(file, module, problems).run();
+    status = GraphImporter(file, module, problems, options.as_written).run();
   } else if (problems.count() > 0 && !absl::IsFailedPrecondition(status)) {
     status = absl::OkStatus();  // the library stumbles over the same ops
   }

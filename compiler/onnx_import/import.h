@@ -37,6 +37,9 @@ struct ImportOptions {
   int64_t most_elements = 0;
   // Where to put what a user is to know of a file that is imported all the same.
   std::vector<std::string>* notes = nullptr;
+  // Each node as the file has it, even where another order of the same ops is better in integers:
+  // for a reference.
+  bool as_written = false;
 };
 
 // Time and memory are linear in the file, apart from inlined functions (at most a million nodes).

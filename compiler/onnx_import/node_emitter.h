@@ -47,6 +47,10 @@ class NodeEmitter {
   void limitFolding(int64_t& elements) { room_ = &elements; }
   bool hasRoomFor(int64_t elements) const;
 
+  // As in ImportOptions.
+  void keepAsWritten() { as_written_ = true; }
+  bool asWritten() const { return as_written_; }
+
   // The ONNX types of the inputs: all integers are one type here. Where one of them, or the output,
   // is of doubles, what is computed of constants is, too, until it is emitted.
   void setTypes(std::vector<int> types, int output);
@@ -111,6 +115,7 @@ class NodeEmitter {
   ir::Module& module_;
   std::vector<ir::Value*> outputs_;
   int64_t* room_ = nullptr;
+  bool as_written_ = false;
   std::vector<int> types_;
   bool doubles_ = false;
 };

@@ -93,6 +93,13 @@ absl::StatusOr<std::vector<Array>> evaluateAll(const Op& op, llvm::ArrayRef<Oper
 
 }  // namespace
 
+bool isInsideNode(const Value& value) {
+  const Op* op = value.definingOp();
+  if (op == nullptr || op->location().empty() || value.users().empty()) return false;
+  return llvm::all_of(value.users(),
+                      [&](const Op* user) { return user->location() == op->location(); });
+}
+
 absl::StatusOr<Array> evaluate(const Op& op, llvm::ArrayRef<const Array*> operands,
                                Observer* observer) {
   auto results = evaluateAll(op, {Operands(operands)}, {observer});
@@ -161,8 +168,8 @@ absl::StatusOr<std::vector<std::vector<Array>>> Interpreter::runAll(
     if (!arrays.ok()) return arrays.status();
     for (size_t run = 0; run < count; ++run) {
       Array& array = (*arrays)[run];
-      if (precision_ == Precision::kSingle || of_integers_.contains(op.result()))
-        roundToSingle(array.reals);
+      const bool rounds = precision_ == Precision::kSingle && !isInsideNode(*op.result());
+      if (rounds || of_integers_.contains(op.result())) roundToSingle(array.reals);
       observe(run, *op.result(), array);
       values[run].own(*op.result(), std::move(array));
       values[run].release(op);

@@ -29,8 +29,12 @@ class Observer {
   virtual void observeScores(const Op& attention, const Array& scores) {}
 };
 
-// In single precision each result of an op is rounded; the op itself is computed in double.
+// In single precision the results of each node (the ops of one location) are rounded; what is
+// inside of one is computed in double, as a runtime may compute it in any way.
 enum class Precision { kDouble, kSingle };
+
+// Do only other ops of its node read the value?
+bool isInsideNode(const Value& value);
 
 // Keeps small constants in double precision between runs; weights are read where they are. The
 // function must not change meanwhile.

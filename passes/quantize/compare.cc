@@ -240,11 +240,12 @@ class Comparer {
 
  public:
   Comparer(const ir::Function& source, const ir::Function& integer,
-           llvm::ArrayRef<TensorRecord> records, Reference reference)
+           llvm::ArrayRef<TensorRecord> records, Reference reference, Reference rounded)
       : source_(source),
         integer_(integer),
         records_(records),
         reference_(reference),
+        rounded_(rounded),
         interpreter_(source),
         sites_(exponentSites(source)),
         errors_(records.size()) {
@@ -255,6 +256,8 @@ class Comparer {
       choices_.push_back(choiceOf(*output));
     }
     rows_.resize(found_.outputs.size());
+    if (rounded_) found_.rounded = found_.outputs;
+    rounded_rows_.resize(found_.outputs.size());
     for (size_t i = 0; i < records.size(); ++i)
       if (records[i].site >= 0) records_of_[records[i].value].push_back(i);
   }
@@ -286,6 +289,11 @@ class Comparer {
       for (size_t i = 0; i < samples.size(); ++i)
         IR_RETURN_IF_ERROR(takeReference(source_, std::move(given[i]), expected[i], whole[i]));
     }
+    if (rounded_) {
+      IR_ASSIGN_OR_RETURN(auto single, rounded_(samples, namesOf(source_)));
+      for (size_t i = 0; i < samples.size(); ++i)
+        IR_RETURN_IF_ERROR(addRounded(expected[i], std::move(single[i]), floats[i].scores));
+    }
     for (size_t i = 0; i < samples.size(); ++i)
       addOutputs(expected[i], (*actual)[i], whole[i], floats[i].scores, samples[i]);
     return absl::OkStatus();
@@ -302,6 +310,10 @@ class Comparer {
       cosines += output.rows.mean_cosine * static_cast<double>(output.rows.rows);
       found_.least_cosine = std::min(found_.least_cosine, output.rows.least_cosine);
       found_.largest_row_error = std::max(found_.largest_row_error, output.rows.largest_error);
+    }
+    for (auto [output, figures] : llvm::zip(found_.rounded, rounded_rows_)) {
+      output.rows = summarize(figures);
+      output.rows.other_rows = 0;  // in double precision, too
     }
     if (rows > 0) found_.mean_cosine = cosines / static_cast<double>(rows);
     finishPredictions();
@@ -406,6 +418,39 @@ class Comparer {
     output.rows_per_sample = count;
   }
 
+  // The reference in single precision against the same in double.
+  absl::Status addRounded(llvm::ArrayRef<Array> expected, std::vector<Array> whole,
+                          llvm::ArrayRef<Array> scores) {
+    std::vector<Array> rounded(expected.begin(), expected.end());
+    std::vector<bool> were_integers(expected.size());
+    IR_RETURN_IF_ERROR(takeReference(source_, std::move(whole), rounded, were_integers));
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Array &exact = expected[i], &single = rounded[i];
+      OutputComparison& output = found_.rounded[i];
+      output.real = exact.isReal() && !were_integers[i];
+      const int64_t count = exact.elements();
+      if (output.real) {
+        const int64_t width = rowWidth(exact.shape);
+        output.rows_per_sample = width == 0 ? 0 : count / width;
+        for (int64_t first = 0; first < count; first += width)
+          rounded_rows_[i].push_back(
+              measureBelowMasks(llvm::ArrayRef<double>(exact.reals).slice(first, width),
+                                llvm::ArrayRef<double>(single.reals).slice(first, width)));
+        continue;
+      }
+      for (int64_t j = 0; j < count; ++j) {
+        if (exact.isReal() ? exact.reals[j] == single.reals[j]
+                           : exact.integers[j] == single.integers[j])
+          continue;
+        addOther(output, j,
+                 exact.isReal() ? isClose(scores[i], j) : asGood(scores[i], j, single.integers[j]));
+      }
+      output.elements += count;
+      output.rows_per_sample = count;
+    }
+    return absl::OkStatus();
+  }
+
   // Before the sample's elements are counted.
   static void addOther(OutputComparison& output, int64_t element, bool as_good) {
     if (as_good) {
@@ -444,13 +489,13 @@ class Comparer {
   const ir::Function& source_;
   const ir::Function& integer_;
   llvm::ArrayRef<TensorRecord> records_;
-  Reference reference_;
+  Reference reference_, rounded_;
   ir::tensor::Interpreter interpreter_;
   std::vector<const Value*> choices_;
   Comparison found_;
   Totals totals_;
   int64_t predictions_ = -1;  // the output that comparePrediction looks at
-  std::vector<std::vector<RowFigures>> rows_;
+  std::vector<std::vector<RowFigures>> rows_, rounded_rows_;
   const std::vector<const Value*> sites_;
   llvm::DenseMap<const Value*, llvm::SmallVector<size_t, 1>> records_of_;
   std::vector<ErrorSum> errors_;  // by record
@@ -509,8 +554,8 @@ absl::Status checkSameReals(llvm::ArrayRef<double> expected, llvm::ArrayRef<doub
 absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir::Function& integer,
                                             llvm::ArrayRef<TensorRecord> records,
                                             llvm::ArrayRef<ComparisonSample> samples,
-                                            Reference reference) {
-  Comparer comparer(source, integer, records, reference);
+                                            Reference reference, Reference rounded) {
+  Comparer comparer(source, integer, records, reference, rounded);
   const size_t most = comparer.atATime();
   for (size_t first = 0; first < samples.size(); first += most)
     IR_RETURN_IF_ERROR(comparer.add(samples.slice(first).take_front(most)));

@@ -64,7 +64,9 @@ struct Comparison {
   std::string first_rejection;
 
   std::vector<OutputComparison> outputs;  // all, in order
-  double mean_cosine = 1;                 // of the rows of all real outputs
+  // The reference in single precision in place of the integers; empty without one.
+  std::vector<OutputComparison> rounded;
+  double mean_cosine = 1;  // of the rows of all real outputs
   double least_cosine = 1;
   double largest_row_error = 0;  // over the row's norm
 
@@ -98,10 +100,12 @@ using Reference = llvm::function_ref<absl::StatusOr<std::vector<std::vector<ir::
 // `records` are those of quantize(source, ..., integer). Outputs are compared with the reference,
 // or with `source` where there is none; stored tensors with `source`, whose values they hold. An
 // index of ArgMax counts as equal where the float value there is within 1 % of the largest one.
+// `rounded` is the reference in single precision: how far that alone is from the reference.
 absl::StatusOr<Comparison> compareWithFloat(const ir::Function& source, const ir::Function& integer,
                                             llvm::ArrayRef<TensorRecord> records,
                                             llvm::ArrayRef<ComparisonSample> samples,
-                                            Reference reference = nullptr);
+                                            Reference reference = nullptr,
+                                            Reference rounded = nullptr);
 
 // How much precision an integer program may lose.
 struct PrecisionLimits {
@@ -110,7 +114,8 @@ struct PrecisionLimits {
 };
 
 // What of the outputs is beyond the limits, a sentence each; empty: nothing.
-std::vector<std::string> beyondLimits(const Comparison& comparison, const PrecisionLimits& limits);
+std::vector<std::string> beyondLimits(llvm::ArrayRef<OutputComparison> outputs,
+                                      const PrecisionLimits& limits);
 
 // The stored tensors of which a row loses half of its norm or more, in the order of the program.
 std::vector<const TensorError*> lostTensors(const Comparison& comparison);

@@ -14,9 +14,10 @@ constexpr double kLost = 0.5;  // of a row's norm: its signal is gone
 
 }  // namespace
 
-std::vector<std::string> beyondLimits(const Comparison& comparison, const PrecisionLimits& limits) {
+std::vector<std::string> beyondLimits(llvm::ArrayRef<OutputComparison> outputs,
+                                      const PrecisionLimits& limits) {
   std::vector<std::string> problems;
-  for (const OutputComparison& output : comparison.outputs) {
+  for (const OutputComparison& output : outputs) {
     const RowSummary& rows = output.rows;
     const auto where = [&](int64_t index) {
       const int64_t each = std::max<int64_t>(output.rows_per_sample, 1);
