@@ -50,7 +50,8 @@ absl::StatusOr<Axes> axesOf(const FunctionText& b) {
     const int64_t result = wanted.empty() ? axes.size[i] * axes.stride[i] : wanted[i];
     const int64_t whole = axes.stride[i] * (axes.size[i] - 1) + axes.more[i] +
                           (axes.kernel[i] - 1) * axes.dilation[i] + 1;
-    const int64_t total = whole - result;
+    // A kernel that is smaller than its stride leaves nothing to remove.
+    const int64_t total = same ? std::max<int64_t>(0, whole - result) : whole - result;
     axes.before[i] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
     if (total < 0) axes.before[i] = 0;  // as runtimes have it: more at the end
     axes.after[i] = total - axes.before[i];

@@ -200,6 +200,13 @@ c("max_pool_indices_of_equal_elements", "float[1,1,5] x => float[1,1,5] y, int64
 c("max_pool_dilated", "float[1,2,7] x => float[1,2,4] y", "y = MaxPool <kernel_shape = [2], dilations = [3]> (x)", opset=22)
 c("max_pool_same", "float[1,1,5,5] x => float[1,1,3,3] y", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_LOWER\"> (x)", opset=13)
 c("max_pool_3d", "float[1,2,3,4,3] x => float[1,2,2,3,2] y", "y = MaxPool <kernel_shape = [2, 2, 2]> (x)")
+# The last window begins in the padding at the end, and is left out; or it does not.
+for opset in (11, 13, 18, 19, 22):
+    c(f"max_pool_ceil_in_padding_{opset}", "float[1,2,5] x => float[1,2,3] y", "y = MaxPool <kernel_shape = [2], strides = [2], pads = [1, 1], ceil_mode = 1> (x)", opset=opset)
+    c(f"average_pool_ceil_in_padding_{opset}", "float[1,2,5] x => float[1,2,3] y", "y = AveragePool <kernel_shape = [2], strides = [2], pads = [1, 1], ceil_mode = 1> (x)", opset=opset)
+    c(f"max_pool_ceil_2d_{opset}", "float[1,1,5,6] x => float[1,1,3,4] y", "y = MaxPool <kernel_shape = [2, 2], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1> (x)", opset=opset)
+    c(f"average_pool_ceil_2d_{opset}", "float[1,1,5,6] x => float[1,1,3,3] y", "y = AveragePool <kernel_shape = [2, 3], strides = [2, 3], pads = [1, 2, 1, 1], ceil_mode = 1> (x)", opset=opset)
+c("max_pool_ceil_then_relu", "float[1,2,5] x => float[1,2,3] y", "p = MaxPool <kernel_shape = [2], strides = [2], pads = [1, 1], ceil_mode = 1> (x) y = Relu(p)")
 c("global_max_pool", "float[2,3,4,5] x => float[2,3,1,1] y", "y = GlobalMaxPool(x)")
 
 # Indices.
@@ -444,6 +451,8 @@ for name, signature, attributes, weight in (
         ("_to_shape", "float[1,2,3,3] x => float[1,3,10,8] y", "<strides = [3, 2], output_shape = [10, 8]>", (2, 3, 3, 3)),
         ("_more_padded_than_the_kernel", "float[1,2,6] x => float[1,3,2] y", "<pads = [3, 3]>", (2, 3, 3))):
     c(f"conv_transpose{name}", signature, f"y = ConvTranspose {attributes} (x, w)", opset=11, w=weights(*weight))
+for mode in ("UPPER", "LOWER"):
+    c(f"conv_transpose_same_{mode.lower()}_of_a_small_kernel", "float[1,2,4,3] x => float[1,1,7,8] y", f"y = ConvTranspose <strides = [2, 3], auto_pad = \"SAME_{mode}\"> (x, w)", opset=22, w=weights(2, 1, 1, 2))
 c("conv_transpose_with_bias", "float[1,2,4] x => float[1,3,6] y", "y = ConvTranspose(x, w, b)", opset=22, w=weights(2, 3, 3), b=weights(3, seed=2))
 
 # Choices.
