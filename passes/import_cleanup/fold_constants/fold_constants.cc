@@ -37,9 +37,64 @@ absl::Status checkGrowth(const Op& op, int64_t& room) {
       kMostGrowth, " elements"));
 }
 
-// The op's result as an array, if all operands are constants at hand.
+// Which places of the axis the op takes from its first operand, if they are known.
+std::optional<std::vector<int64_t>> placesTaken(const Op& op, int64_t axis) {
+  const int64_t size = op.operand(0)->type().shape[axis];
+  std::vector<int64_t> places;
+  if (op.is("tensor.gather") && op.intAttr("axis") == axis) {
+    const std::optional<Array> indices = arrayOf(op.operand(1));
+    if (!indices) return std::nullopt;
+    places = indices->integers;
+  } else if (op.is("tensor.slice") && op.intAttr("axis") == axis) {
+    for (int64_t i = 0; i < op.intAttr("size"); ++i)
+      places.push_back(op.intAttr("start") + i * op.intAttrOr("step", 1));
+  } else {
+    return std::nullopt;
+  }
+  for (int64_t& place : places) place += place < 0 ? size : 0;
+  return places;
+}
+
+// What the op takes of a concatenation whose other parts it leaves out, if all that it takes is
+// constant: scattered constants that replace every element.
+std::optional<Array> constantParts(const Op& op) {
+  const Op* whole = op.numOperands() == 0 ? nullptr : op.operand(0)->definingOp();
+  if (whole == nullptr || !whole->is("tensor.concat") ||
+      llvm::none_of(whole->operands(), isConstant))
+    return std::nullopt;
+  const int64_t axis = whole->intAttr("axis");
+  const std::optional<std::vector<int64_t>> places = placesTaken(op, axis);
+  if (!places) return std::nullopt;
+  std::vector<Array> parts;
+  std::vector<const Array*> operands;
+  int64_t first = 0;
+  for (const Value* part : whole->operands()) {
+    const int64_t end = first + part->type().shape[axis];
+    const bool taken =
+        llvm::any_of(*places, [&](int64_t place) { return place >= first && place < end; });
+    first = end;
+    if (taken && !isConstant(part)) return std::nullopt;
+    std::optional<Array> array =
+        taken ? arrayOf(part) : Array::zeros(part->type().element, part->type().shape);
+    if (!array) return std::nullopt;
+    parts.push_back(*std::move(array));
+  }
+  for (const Array& part : parts) operands.push_back(&part);
+  absl::StatusOr<Array> all = ir::tensor::evaluate(*whole, operands);
+  return all.ok() ? std::optional<Array>(*std::move(all)) : std::nullopt;
+}
+
+// The op's result as an array, if all that it reads is constant and at hand.
 absl::StatusOr<std::optional<Array>> evaluateOnConstants(const Op& op, int64_t& room) {
   std::vector<Array> arrays;
+  if (const std::optional<Array> parts = constantParts(op)) {
+    std::optional<Array> indices;
+    std::vector<const Array*> operands = {&*parts};
+    if (op.numOperands() > 1) indices = arrayOf(op.operand(1)), operands.push_back(&*indices);
+    IR_RETURN_IF_ERROR(checkGrowth(op, room));
+    IR_ASSIGN_OR_RETURN(Array result, ir::tensor::evaluate(op, operands));
+    return std::optional<Array>(std::move(result));
+  }
   for (const Value* operand : op.operands()) {
     if (!isConstant(operand)) return std::optional<Array>();
   }
