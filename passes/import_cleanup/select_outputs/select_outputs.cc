@@ -113,7 +113,7 @@ class SelectOutputs : public Pass {
     int64_t rows = type.shape.empty() ? 1 : type.shape[0];
     absl::StatusOr<std::vector<int64_t>> positions = parsePositions(options_.positions, rows);
     if (!positions.ok()) return positions.status();
-    if (static_cast<int64_t>(positions->size()) < rows) {
+    if (options_.positions != "all") {
       const Op* maker = output->definingOp();
       const bool choice = maker && maker->is(opName("argmax"));
       if ((choice ? maker->operand(0)->type() : type).shape.size() != 2) {
@@ -121,6 +121,8 @@ class SelectOutputs : public Pass {
                                                        name, "' has shape [",
                                                        absl::StrJoin(type.shape, ", "), "]"));
       }
+    }
+    if (static_cast<int64_t>(positions->size()) < rows) {
       output = select(output, *positions, end);
       rows_text = positionsText(*positions);
       changed = true;
