@@ -77,7 +77,8 @@ void expectExact(const std::string& ops, const std::string& outputs, const std::
   const auto count = static_cast<int64_t>(a.size());
   std::string text =
       "constant @base : i64[] = [2]\nconstant @divisor : i64[] = [-3]\n"
-      "constant @dividend : i64[] = [1000]\n\nfunc @main(%a: tensor<Nxi64>, %b: tensor<Nxi64>) -> "
+      "constant @dividend : i64[] = [1000]\nconstant @limit : i64[] = [8]\n\nfunc @main(%a: "
+      "tensor<Nxi64>, %b: tensor<Nxi64>) -> "
       "(" +
       types + ") {\n" + ops + "  tensor.return(" + outputs + ")\n}\n";
   for (size_t at = 0; (at = text.find("<N", at)) != std::string::npos;)
@@ -183,6 +184,16 @@ TEST(Numbers, ProductsAndPowersAreExact) {
   %1 = tensor.mul(%0, %a) : tensor<Nxi64>
 )",
               "%0, %1", "tensor<Nxi64>, tensor<Nxi64>", numbers, numbers);
+}
+
+// They are no positions: nothing else is known of an id that is held against a limit.
+TEST(Numbers, AreWhatIsHeldAgainstOneConstant) {
+  expectExact(R"(  %limit = tensor.constant {value = @limit} : tensor<i64>
+  %0 = tensor.less(%a, %limit) : tensor<Nxi1>
+  %1 = tensor.equal(%b, %limit) : tensor<Nxi1>
+)",
+              "%0, %1", "tensor<Nxi1>, tensor<Nxi1>", {0, 8, 7, 9, -1, 50, 70000, -70000},
+              {0, 8, 7, 50, -65536, 65537});
 }
 
 }  // namespace

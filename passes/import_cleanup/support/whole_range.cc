@@ -256,6 +256,31 @@ bool isTruth(const Value* integer) {
   return false;
 }
 
+// Is the integer, as it is, read only by what holds it against one number: an id that is to be
+// below a limit, or is brought within limits? (A length is held against all positions.)
+bool isMeasured(const Value* integer) {
+  bool measured = false;
+  std::vector<const Value*> left{integer};
+  while (!left.empty()) {
+    const Value* value = left.back();
+    left.pop_back();
+    for (const Op* op : value->users()) {
+      if (op->numResults() != 1) return false;
+      if ((movesElements(*op) && op->numOperands() == 1) || op->is("tensor.wrap")) {
+        left.push_back(op->result());
+        continue;
+      }
+      const bool limits = compares(*op) || op->is("tensor.min") || op->is("tensor.max");
+      if (!limits || llvm::none_of(op->operands(), [](const Value* operand) {
+            return isConstant(operand) && operand->type().elements() == 1;
+          }))
+        return false;
+      measured = true;
+    }
+  }
+  return measured;
+}
+
 std::optional<WholeRange> ofType(const Op& wrap) {
   const int64_t bits = std::min<int64_t>(wrap.intAttr("bits"), 62);  // more than any range has
   const int64_t count = int64_t{1} << bits;
@@ -343,7 +368,7 @@ bool isNumber(const Value* argument) {
   if (rowsLookedUp(argument)) return false;
   if (ofArgumentType(argument)) return true;
   if (const std::optional<WholeRange> uses = ofUses(argument); uses && uses->low < 0) return true;
-  return !isTruth(argument) && feedsArithmetic(argument);
+  return !isTruth(argument) && (feedsArithmetic(argument) || isMeasured(argument));
 }
 
 WholeRange WholeRanges::ofArgument(const Value* argument) const {

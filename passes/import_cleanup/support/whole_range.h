@@ -4,8 +4,9 @@
 // An integer input that is looked up in tables lies within the smallest of them; one that picks
 // elements of what is computed lies within the axis, counted from its start or end; one that is
 // compared with constants goes no farther than next to them; one that says what is open is 0 or 1;
-// one that integer arithmetic reads is a number, as large as its type and `most` allow; any other
-// one is a position along its last axis. The circuit refuses others.
+// one that integer arithmetic reads, or that is only held against single constants, is a number, as
+// large as its type and `most` allow; any other one is a position along its last axis. The circuit
+// refuses others.
 #pragma once
 
 #include <algorithm>
