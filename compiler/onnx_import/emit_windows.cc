@@ -51,8 +51,12 @@ absl::Status placeWindow(NodeEmitter& e, const std::string& auto_pad, Window& w)
     return absl::InvalidArgumentError(absl::StrCat("auto_pad is ", auto_pad));
   }
   const int64_t room = w.size + w.before + w.after - reach;
-  if (room < 0) return absl::InvalidArgumentError("a window is larger than what it is moved over");
+  // Rounded up, one window may reach beyond the padding from the beginning on.
+  const bool only = e.intAttr("ceil_mode", 0) != 0 && room < 0 && -room < w.stride;
+  if (room < 0 && !only)
+    return absl::InvalidArgumentError("a window is larger than what it is moved over");
   w.places = room / w.stride + 1;
+  if (only) return absl::OkStatus();
   // One more that reaches beyond the padding, if it begins before the padding does.
   const bool rest = e.intAttr("ceil_mode", 0) && room % w.stride != 0;
   if (rest && w.places * w.stride < w.size + w.before) ++w.places;

@@ -206,6 +206,7 @@ for opset in (11, 13, 18, 19, 22):
     c(f"average_pool_ceil_in_padding_{opset}", "float[1,2,5] x => float[1,2,3] y", "y = AveragePool <kernel_shape = [2], strides = [2], pads = [1, 1], ceil_mode = 1> (x)", opset=opset)
     c(f"max_pool_ceil_2d_{opset}", "float[1,1,5,6] x => float[1,1,3,4] y", "y = MaxPool <kernel_shape = [2, 2], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1> (x)", opset=opset)
     c(f"average_pool_ceil_2d_{opset}", "float[1,1,5,6] x => float[1,1,3,3] y", "y = AveragePool <kernel_shape = [2, 3], strides = [2, 3], pads = [1, 2, 1, 1], ceil_mode = 1> (x)", opset=opset)
+c("average_pool_ceil_of_a_large_window", "float[1,2,5,1] x => float[1,2,5,1] y", "y = AveragePool <kernel_shape = [3, 2], strides = [1, 2], pads = [0, 0, 2, 0], ceil_mode = 1, count_include_pad = 1> (x)", opset=13)
 c("max_pool_ceil_then_relu", "float[1,2,5] x => float[1,2,3] y", "p = MaxPool <kernel_shape = [2], strides = [2], pads = [1, 1], ceil_mode = 1> (x) y = Relu(p)")
 c("global_max_pool", "float[2,3,4,5] x => float[2,3,1,1] y", "y = GlobalMaxPool(x)")
 
