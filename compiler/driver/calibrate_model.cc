@@ -187,7 +187,10 @@ size_t samplesToMeasure(const ModelOptions& options, const PreparedModel& model)
       llvm::any_of(facts.outputs, [](const TensorFacts& output) { return output.integer; });
   const bool small = facts.parameters <= kFewParameters &&
                      passes::samplesAtATime(model.compilation.floatFunction()) >= kMany;
-  const auto measured = static_cast<size_t>(options.measured);
+  // In double and in single precision, and in integers.
+  constexpr int64_t kRuns = 8;
+  const auto measured = static_cast<size_t>(passes::affordableSamples(
+      model.compilation.floatFunction(), options.measured, /*least=*/1, kRuns));
   return chosen && small && measured > 0 ? model.samples.size()
                                          : std::min(model.samples.size(), measured);
 }
@@ -230,7 +233,7 @@ absl::Status tryOn(std::vector<passes::Sample> samples, const ModelOptions& opti
 absl::Status calibrateOnOwn(const ModelOptions& options, PreparedModel& model,
                             runtime::Monitor& monitor) {
   absl::StatusOr<std::vector<passes::Sample>> own = model.compilation.defaultSamples(
-      passes::affordableSamples(model.compilation.floatFunction(), options.samples));
+      passes::affordableSamples(model.compilation.floatFunction(), options.samples, /*least=*/4));
   absl::Status status =
       own.ok() ? tryOn(*std::move(own), options, model, monitor) : withModelError(own.status());
   if (!model.run_input) {

@@ -1,12 +1,15 @@
 #include "compiler/onnx_import/weights.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/onnx_import/prepare.h"
 #include "ir/core/status_macros.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Parallel.h"
 
 namespace lindero::compiler {
 namespace {
@@ -228,8 +231,23 @@ absl::Status fill(ir::Constant& constant, int type, llvm::ArrayRef<uint8_t> from
   return absl::OkStatus();
 }
 
+// On all cores: a model's weights are first read here.
+template <typename T>
+bool areFinite(llvm::ArrayRef<T> values) {
+  constexpr size_t kChunk = size_t{1} << 20;
+  std::atomic<bool> finite = true;
+  llvm::parallelFor(0, (values.size() + kChunk - 1) / kChunk, [&](size_t chunk) {
+    bool all = true;
+    for (T value : values.drop_front(chunk * kChunk).take_front(kChunk))
+      all &= std::abs(value) <= std::numeric_limits<T>::max();
+    if (!all) finite = false;
+  });
+  return finite;
+}
+
 template <typename T>
 absl::Status checkFinite(llvm::ArrayRef<T> values) {
+  if (areFinite(values)) return absl::OkStatus();
   // A scalar may bound or mask something; a weight it is not.
   if (values.size() == 1 && !std::isnan(values[0])) return absl::OkStatus();
   bool infinite = false, weights = false;

@@ -401,9 +401,9 @@ int64_t productsOfRun(const ir::Function& function) {
   return weights * rows;
 }
 
-int64_t affordableSamples(const ir::Function& function, int64_t most) {
-  constexpr int64_t kLeast = 4;
-  return std::min(most, std::max(kLeast, kAffordable / productsOfRun(function)));
+int64_t affordableSamples(const ir::Function& function, int64_t most, int64_t least,
+                          int64_t runs_of_each) {
+  return std::min(most, std::max(least, kAffordable / (productsOfRun(function) * runs_of_each)));
 }
 
 absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,

@@ -49,8 +49,10 @@ struct Calibration {
 // multiplied with one element of each row of the longest argument.
 int64_t productsOfRun(const ir::Function& function);
 
-// As many samples as a large model is run on in some seconds, but four at least.
-int64_t affordableSamples(const ir::Function& function, int64_t most);
+// As many samples as a large model is run on in some seconds, but `least` at least, if each takes
+// so many runs.
+int64_t affordableSamples(const ir::Function& function, int64_t most, int64_t least,
+                          int64_t runs_of_each = 1);
 
 absl::StatusOr<Calibration> calibrate(const ir::Function& function, llvm::ArrayRef<Sample> samples,
                                       size_t outputs = 0);

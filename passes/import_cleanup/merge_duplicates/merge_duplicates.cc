@@ -7,6 +7,7 @@
 #include "ir/core/text.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Parallel.h"
 #include "passes/import_cleanup/support/function_pass.h"
 #include "passes/import_cleanup/support/rewrite.h"
 
@@ -36,6 +37,9 @@ std::string keyOf(const Op& op, llvm::DenseMap<const Value*, size_t>& numbers) {
 
 absl::StatusOr<bool> merge(ir::Function& function) {
   bool changed = false;
+  // Of gigabytes of weights on all cores.
+  const auto constants = function.module()->constants().constants();
+  llvm::parallelForEach(constants, [](const ir::Constant* constant) { constant->sha256(); });
   llvm::StringMap<Op*> first;
   llvm::DenseMap<const Value*, size_t> numbers;
   for (Op& op : llvm::make_early_inc_range(function.body().ops())) {
