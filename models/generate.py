@@ -107,7 +107,7 @@ class GraphBuilder:
         array.tofile(self.data)
         self.data.write(bytes(-array.nbytes % PAGE))
         tensor = onnx.TensorProto(
-            name=name, data_type=TensorProto.FLOAT, dims=array.shape,
+            name=name, data_type=helper.np_dtype_to_tensor_dtype(array.dtype), dims=array.shape,
             data_location=TensorProto.EXTERNAL)
         location = os.path.basename(self.data.name)
         for key, value in ("location", location), ("offset", offset), ("length", array.nbytes):
