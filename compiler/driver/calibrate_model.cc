@@ -187,7 +187,8 @@ size_t samplesToMeasure(const ModelOptions& options, const PreparedModel& model)
       llvm::any_of(facts.outputs, [](const TensorFacts& output) { return output.integer; });
   const bool small = facts.parameters <= kFewParameters &&
                      passes::samplesAtATime(model.compilation.floatFunction()) >= kMany;
-  // In double and in single precision, and in integers.
+  // A sample is run in double and in single precision and in integers, and all their values are
+  // compared: that takes as long as some runs.
   constexpr int64_t kRuns = 8;
   const auto measured = static_cast<size_t>(passes::affordableSamples(
       model.compilation.floatFunction(), options.measured, /*least=*/1, kRuns));

@@ -41,7 +41,7 @@ namespace {
 const ir::Function& mainOf(const ir::Module& module) { return *module.findFunction("main"); }
 
 // Of calibration, to check the clean-up on; they go through the graph together.
-constexpr int64_t kCheckedSamples = 2, kCheckedRuns = 8;
+constexpr size_t kCheckedSamples = 2;
 
 // What the clean-up changes, in terms of what rounding to single precision does. Models for which
 // this is as much as what no clean-up may change are refused.
@@ -216,11 +216,10 @@ absl::Status Compilation::selectValues(const std::string& positions, bool argmax
 
 absl::StatusOr<passes::Exponents> Compilation::calibrate(
     llvm::ArrayRef<passes::Sample> samples, const passes::QuantizeOptions& options) const {
-  const auto checked = static_cast<size_t>(
-      passes::affordableSamples(floatFunction(), kCheckedSamples, /*least=*/1, kCheckedRuns));
   IR_ASSIGN_OR_RETURN(passes::Calibration calibration,
-                      passes::calibrate(floatFunction(), samples, checked));
-  IR_RETURN_IF_ERROR(checkAgainstReference(samples.take_front(checked), calibration.outputs));
+                      passes::calibrate(floatFunction(), samples, kCheckedSamples));
+  IR_RETURN_IF_ERROR(
+      checkAgainstReference(samples.take_front(kCheckedSamples), calibration.outputs));
   return passes::chooseExponents(floatFunction(), calibration, options);
 }
 

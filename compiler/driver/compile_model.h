@@ -61,8 +61,8 @@ struct ModelOptions {
   std::string positions = "all";     // of one output: all, last:N, or a list
   bool argmax = false;               // the index of the largest value, not all values
   // Beyond these a compilation fails (kImprecise). The samples that calibrate measure, too: the
-  // first `measured` of them (all, of a small model that chooses), or the input of a run
-  // alone. 0: nothing is measured.
+  // first `measured` of them (fewer, of a large model; all, of a small one that chooses), or the
+  // input of a run alone. 0: nothing is measured.
   passes::PrecisionLimits precision;
   int64_t measured = 2;
   passes::QuantizeOptions quantize;

@@ -463,7 +463,7 @@ absl::StatusOr<std::vector<Sample>> defaultSamples(const ir::Function& function,
     return samples;
   const int64_t positions = arguments[0]->type().elements(), ids = *vocabulary(*arguments[0]);
   const std::optional<size_t> prediction = predictionOf(function, positions, ids);
-  if (!prediction) return samples;
+  if (!prediction || samples.empty()) return samples;
   const int64_t affordable = kAffordable / (productsOfRun(function) * count);
   rounds = static_cast<int>(std::min<int64_t>(rounds, std::max<int64_t>(1, affordable)));
   const absl::Status drawn = drawPredictions(function, *prediction, random, rounds, samples);

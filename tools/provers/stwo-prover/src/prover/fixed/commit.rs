@@ -55,10 +55,7 @@ pub fn commit(
         take(&columns);
         leaves.absorb(&columns);
     }
-    let mut layers = vec![match layout.fixed.is_empty() {
-        true => <SimdBackend as Hash<Blake2sMerkleHasher>>::build_leaves(&[], 0),
-        false => leaves.finish(shape.log_lifted()),
-    }];
+    let mut layers = vec![leaves.finish(shape.log_lifted())];
     while layers[layers.len() - 1].len() > 1 {
         let below = &layers[layers.len() - 1];
         layers.push(<SimdBackend as Hash<Blake2sMerkleHasher>>::build_next_layer(below));
